@@ -1,0 +1,104 @@
+"""Who may do what: a token's claims against a runbook's Required Claims.
+
+Every rule fails closed: what is not understood denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runbook.core.run import Origin, Requester
+
+ADMIN_ROLE = "admin"
+
+
+class Action(StrEnum):
+    EXECUTE = "execute"
+    VALIDATE = "validate"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. `run_id` is set where the caller is a script using its run's token.
+
+    `local` marks the person at the command line of this machine, who reads the files and the
+    store anyway: claims do not bind such a caller unless ENFORCE_CLAIMS is on.
+    """
+
+    subject: str
+    origin: Origin
+    claims: Mapping[str, object] = field(default_factory=dict)
+    address: str | None = None
+    run_id: str | None = None
+    local: bool = False
+
+    @property
+    def is_admin(self) -> bool:
+        return self.local or ADMIN_ROLE in claim_values(self.claims.get("roles"))
+
+    def requester(self) -> Requester:
+        return Requester(self.subject, self.origin, dict(self.claims), self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether an action is allowed; `text` says which claims are missing where it is not."""
+
+    allowed: bool
+    text: str = ""
+    missing: tuple[str, ...] = ()
+
+
+ALLOWED = Decision(allowed=True)
+
+
+def claim_values(value: object) -> tuple[str, ...]:
+    """The values that a token asserts for one claim: a list of strings or a comma string.
+
+    Numbers and booleans count as their JSON text; anything nested counts for nothing.
+    """
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    if isinstance(value, int | float):
+        return (str(value),)
+    if isinstance(value, list | tuple):
+        return tuple(item.strip() for item in value if isinstance(item, str) and item.strip())
+    return ()
+
+
+def authorize(
+    principal: Principal,
+    required: Mapping[str, tuple[str, ...]] | None,
+    action: Action,
+    *,
+    known: bool = True,
+) -> Decision:
+    """Allowed only if every required claim has one of its allowed values in the token.
+
+    `known` is false for a runbook whose Required Claims cannot be understood: nobody passes.
+    """
+    if principal.local:
+        return ALLOWED
+    if not known:
+        return _denied(action, ["the runbook's Required Claims section cannot be understood"])
+    missing = [
+        _missing_text(name, principal.claims.get(name), allowed)
+        for name, allowed in (required or {}).items()
+        if not set(claim_values(principal.claims.get(name))).intersection(allowed)
+    ]
+    return _denied(action, missing) if missing else ALLOWED
+
+
+def _missing_text(name: str, given: object, allowed: tuple[str, ...]) -> str:
+    if given is None:
+        return f"{name} (not present)"
+    return f"{name}={', '.join(claim_values(given))} (required: {', '.join(allowed)})"
+
+
+def _denied(action: Action, missing: list[str]) -> Decision:
+    text = f"RBAC check failed for {action}. Missing or invalid claims: {', '.join(missing)}"
+    return Decision(allowed=False, text=text, missing=tuple(missing))

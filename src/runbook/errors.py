@@ -1,0 +1,126 @@
+"""Every error the engine raises on purpose.
+
+An error carries a stable `code` (part of the API), the HTTP status and the exit code that
+the shells answer with, and a message that says what is wrong and what to do. The class
+docstring is the default message. Shells translate once: `api/wire.py` and `cli`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RunbookError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str | None = None, **details: object) -> None:
+        self.message = message or type(self).__doc__ or self.code
+        self.details = details
+        super().__init__(self.message)
+
+
+class ConfigurationError(RunbookError):
+    """The configuration is not usable."""
+
+    code = "bad_configuration"
+    exit_code = 78
+
+
+class RequestError(RunbookError):
+    """The request is not understood."""
+
+    code = "bad_request"
+    http_status = 400
+    exit_code = 2
+
+
+class AuthenticationError(RunbookError):
+    """A valid bearer token is needed."""
+
+    code = "invalid_token"
+    http_status = 401
+    exit_code = 77
+
+
+class IdentityProviderUnavailableError(RunbookError):
+    """The identity provider's keys cannot be fetched; try again."""
+
+    code = "identity_provider_unavailable"
+    http_status = 503
+    exit_code = 69
+
+
+class AccessDeniedError(RunbookError):
+    """The token's claims do not allow this."""
+
+    code = "access_denied"
+    http_status = 403
+    exit_code = 77
+
+
+class NotFoundError(RunbookError):
+    """There is no such thing."""
+
+    code = "not_found"
+    http_status = 404
+    exit_code = 66
+
+
+class InvalidRunbookError(RunbookError):
+    """The runbook is not valid."""
+
+    code = "invalid_runbook"
+    http_status = 400
+    exit_code = 65
+
+
+class ConflictError(RunbookError):
+    """The state of the run does not allow this."""
+
+    code = "conflict"
+    http_status = 409
+    exit_code = 75
+
+
+class IdempotencyKeyReusedError(RunbookError):
+    """This Idempotency-Key was used with another request; use a new key."""
+
+    code = "idempotency_key_reused"
+    http_status = 422
+    exit_code = 2
+
+
+class QueueFullError(RunbookError):
+    """The queue is full; try again later."""
+
+    code = "queue_full"
+    http_status = 503
+    exit_code = 75
+
+
+class StoreBusyError(RunbookError):
+    """The database stayed locked by another process; try again."""
+
+    code = "store_busy"
+    http_status = 503
+    exit_code = 75
+
+
+class StoreUnavailableError(RunbookError):
+    """The database cannot be used."""
+
+    code = "store_unavailable"
+    http_status = 503
+    exit_code = 69
+
+
+class ServerUnavailableError(RunbookError):
+    """The server cannot be reached."""
+
+    code = "server_unavailable"
+    http_status = 503
+    exit_code = 69
