@@ -1,0 +1,39 @@
+# Each target works in a fresh checkout: what is missing is installed first, and named.
+# ARGS goes to the tests or the benchmark: make test ARGS="-k history"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev start test check bench lock clean clean-data
+ARGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+setup: ## Install what `make start` needs
+	@scripts/setup.sh
+
+setup-dev: ## Install what `make test` and `make check` need
+	@scripts/setup.sh --dev
+
+start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 for another one)
+	@exec scripts/serve.sh
+
+test: setup-dev ## Run all tests with coverage
+	@scripts/test.sh $(ARGS)
+
+check: setup-dev ## Check format, lint, types and layers
+	@scripts/check.sh
+
+bench: setup-dev ## Measure speed and memory
+	@.venv/bin/python tests/bench/bench.py $(ARGS)
+
+lock: ## Renew Pipfile.lock
+	@scripts/setup.sh --tools
+	@scripts/pipenv.sh lock
+	@.tools/bin/python scripts/strip_lock.py Pipfile.lock
+
+clean: ## Remove what was installed and cached here; data and served runbooks stay
+	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-data: ## Remove the local server's data and runbooks, after asking
+	@scripts/clean_data.sh

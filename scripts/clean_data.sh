@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Removes the local server's data and runbooks, after asking. YES=1 answers yes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ "${YES:-}" != 1 ]; then
+    printf 'Remove .data (runs, keys) and .serve (runbooks with their history)? Type yes: '
+    read -r answer || answer=
+    if [ "$answer" != yes ]; then
+        printf '\nnothing was removed\n'
+        exit 1
+    fi
+fi
+rm -rf .data .serve

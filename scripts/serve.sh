@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Serves a copy of the samples, so that their history entries stay out of version control.
+# Any variable of docs/configuration.md may be set by the caller: make start API_PORT=9000
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# copy_missing FROM TO: files that are there already are kept, with the history in them.
+copy_missing() {
+    local file
+    while IFS= read -r -d '' file; do
+        if [ ! -e "$2/$file" ]; then
+            mkdir -p "$2/$(dirname "$file")"
+            cp "$1/$file" "$2/$file"
+        fi
+    done < <(cd "$1" && find . -type f -print0)
+}
+
+if [ -z "${RUNBOOKS_DIR:-}" ]; then
+    export RUNBOOKS_DIR=$PWD/.serve/runbooks
+    mkdir -p "$RUNBOOKS_DIR"
+    copy_missing samples/runbooks "$RUNBOOKS_DIR"
+fi
+export DATA_DIR=${DATA_DIR:-$PWD/.data}
+export ENABLE_LOGIN=${ENABLE_LOGIN:-true}
+printf 'serving the runbooks in %s; Ctrl-C ends it\n' "$RUNBOOKS_DIR"
+exec .venv/bin/runbook serve

@@ -1,0 +1,163 @@
+"""The Flask application: blueprints, and what happens around every request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from flask_limiter.errors import RateLimitExceeded
+from prometheus_client import CollectorRegistry
+from prometheus_flask_exporter import PrometheusMetrics
+from werkzeug.exceptions import HTTPException
+
+from runbook import log
+from runbook.api import (
+    context,
+    documentation,
+    limits,
+    operations,
+    runbooks,
+    runs,
+    session,
+    webapp,
+    wire,
+)
+from runbook.api.context import Application
+from runbook.api.routing import Access, RefConverter, policy_of
+from runbook.errors import AccessDeniedError, RunbookError
+
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class TooManyRequestsError(RunbookError):
+    """Too many requests; wait for as long as Retry-After says."""
+
+    code = "rate_limited"
+    http_status = 429
+    exit_code = 75
+
+
+def create_app(application: Application) -> Flask:
+    """The WSGI application around an engine that may not have been opened yet."""
+    app = Flask("runbook.api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_bytes
+    app.url_map.converters["ref"] = RefConverter
+    app.url_map.merge_slashes = False
+    app.extensions[context.EXTENSION] = application
+    app.before_request(context.begin_request)
+    for module in (runbooks, runs, session, operations, documentation, webapp):
+        app.register_blueprint(module.blueprint)
+    limits.install_limits(app, application.settings)
+    app.before_request(guard_request)
+    app.after_request(finish_request)
+    _handle_errors(app)
+    _count_requests(app, application.registry)
+    app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign] - Flask's own idiom
+    return app
+
+
+def guard_request() -> None:
+    """Deny by default: a view is served only as its policy allows.
+
+    Runs after the rate limits, so that guessing tokens is limited too.
+    """
+    if request.routing_exception is not None or request.endpoint is None:
+        return
+    policy = policy_of(_view(request.endpoint))
+    if policy is None:
+        raise AccessDeniedError("This address declares no policy and is not served.")
+    if policy.access is Access.PUBLIC:
+        return
+    caller = context.principal()
+    if caller.run_id is not None:
+        if policy.access is not Access.TOKEN:
+            raise AccessDeniedError("A script's token is not accepted here.")
+        context.engine().calling_run(caller)
+    elif policy.access is Access.ADMIN and not caller.is_admin:
+        raise AccessDeniedError("This needs the role admin.")
+
+
+def _view(endpoint: str) -> Callable[..., Any] | None:
+    return current_app.view_functions.get(endpoint)
+
+
+def finish_request(response: Response) -> Response:
+    response.headers["X-Correlation-Id"] = g.get("correlation_id", "")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    log.event(
+        "http.request",
+        level=logging.DEBUG if request.path in QUIET else logging.INFO,
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        correlation_id=g.get("correlation_id"),
+        by=caller.subject if (caller := g.get("principal")) else None,
+        address=g.get("address"),
+    )
+    return response
+
+
+def _handle_errors(app: Flask) -> None:
+    app.register_error_handler(RunbookError, wire.problem_reply)
+    app.register_error_handler(RateLimitExceeded, _rate_limited)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _rate_limited(_error: RateLimitExceeded) -> Response:
+    return wire.problem_reply(TooManyRequestsError())
+
+
+def _http_problem(error: HTTPException) -> Response:
+    """Flask's own refusals (404, 405, 413, ...) in our form."""
+    status = error.code or 500
+    code = (error.name or "error").lower().replace(" ", "_")
+    body = wire.problem(status, code, error.description or error.name)
+    reply = wire.json_reply(body, status)
+    reply.mimetype = wire.PROBLEM_TYPE
+    if "Allow" in (headers := dict(error.get_headers())):
+        reply.headers["Allow"] = headers["Allow"]
+    return reply
+
+
+def _unexpected(_error: Exception) -> Response:
+    """A fault of ours: the traceback goes to the log, never to the client."""
+    log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
+    text = "The server failed; its log says why under this correlation id."
+    reply = wire.json_reply(wire.problem(500, "internal_error", text), 500)
+    reply.mimetype = wire.PROBLEM_TYPE
+    return reply
+
+
+def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
+    """Requests by rule, never by path: a random path must not make a new series."""
+    PrometheusMetrics(
+        app, path=None, group_by=matched_rule, defaults_prefix="runbook", registry=registry
+    )
+
+
+def matched_rule(incoming: Any) -> str:
+    return incoming.url_rule.rule if incoming.url_rule is not None else "none"
+
+
+matched_rule.__name__ = "rule"
+
+
+class KnownMethods:
+    """Answers 501 to methods that HTTP does not know, before they become a metric's label."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("REQUEST_METHOD") in METHODS:
+            return self._app(environ, start_response)
+        body = b'{"status": 501, "code": "not_implemented", "success": false}'
+        headers = [("Content-Type", wire.PROBLEM_TYPE), ("Content-Length", str(len(body)))]
+        start_response("501 Not Implemented", headers)
+        return [body]

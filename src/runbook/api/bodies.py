@@ -1,0 +1,66 @@
+"""Request bodies, checked by pydantic; the API's document is made from them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runbook.errors import RequestError
+
+Body = TypeVar("Body", bound=BaseModel)
+Value = Annotated[str | int | float | bool | None, Field(description="Taken as its JSON text")]
+
+
+class RunBody(BaseModel):
+    """Request of validate and execute. No body, `{}` and null mean none."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    env_vars: dict[str, Value] | None = Field(None, description="Values of declared inputs")
+    reason: Annotated[str, Field(max_length=500)] | None = Field(
+        None, description="Why: a ticket, a sentence; kept with the run and its history"
+    )
+
+
+class LoginBody(BaseModel):
+    """Request of dev-login."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    subject: Annotated[str, Field(min_length=1, max_length=256)] = "dev-user-1"
+    roles: list[str] = Field(default_factory=lambda: ["developer"])
+
+
+def read_body(model: type[Body]) -> Body:
+    """The request's JSON body, whatever its content type says.
+
+    Raises RequestError naming every field that is wrong.
+    """
+    data = request.get_data(cache=False)
+    try:
+        value = json.loads(data, parse_constant=_refuse_constant) if data.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"The body is not JSON: {error}") from None
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise RequestError("The body must be a JSON object")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestError(_explain(error)) from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _explain(error: ValidationError) -> str:
+    faults = {
+        ".".join(str(part) for part in item["loc"][:2]): item["msg"]
+        for item in error.errors(include_url=False, include_input=False)
+    }
+    return "; ".join(f"{place}: {message}" for place, message in faults.items())

@@ -1,0 +1,87 @@
+"""The API's document, its explorer, and the meaning of each problem. All served from here."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, send_from_directory
+
+from runbook import errors
+from runbook.api.routing import Access, Limit, Policy, route
+from runbook.errors import NotFoundError
+
+blueprint = Blueprint("documentation", __name__, url_prefix="/docs")
+
+_EXPLORER = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Runbook API</title>
+<link rel="stylesheet" href="assets/swagger-ui.css"></head>
+<body><div id="explorer"></div>
+<script src="assets/swagger-ui-bundle.js"></script>
+<script src="explorer.js"></script></body></html>
+"""
+_START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
+"""
+_HIDDEN = Policy(Access.PUBLIC, Limit.NONE, "", documented=False)
+# Swagger UI sets style attributes and draws data: images; nothing comes from another host.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'"
+)
+
+
+@route(
+    blueprint,
+    "/openapi.yaml",
+    policy=Policy(Access.PUBLIC, Limit.NONE, "This document", media=("application/yaml",)),
+)
+def openapi_document() -> Response:
+    from runbook.api.openapi import document_text
+
+    text = document_text(current_app.url_map, current_app.view_functions)
+    return Response(text, 200, content_type="application/yaml; charset=utf-8")
+
+
+@route(blueprint, "/explorer.html", policy=_HIDDEN)
+def explorer() -> Response:
+    return Response(_EXPLORER, 200, {"Content-Security-Policy": _POLICY}, mimetype="text/html")
+
+
+@route(blueprint, "/explorer.js", policy=_HIDDEN)
+def explorer_start() -> Response:
+    return Response(_START, 200, mimetype="text/javascript")
+
+
+@route(blueprint, "/assets/<name>", policy=_HIDDEN)
+def explorer_asset(name: str) -> Response:
+    return send_from_directory(_assets(), name, max_age=86400)
+
+
+@route(blueprint, "/problems", policy=_HIDDEN)
+def problems() -> Response:
+    """Every problem's `type` leads here."""
+    rows = "".join(
+        f'<dt id="{kind.code}"><code>{kind.code}</code> ({kind.http_status})</dt>'
+        f"<dd>{kind.__doc__}</dd>"
+        for kind in sorted(_kinds(errors.RunbookError), key=lambda kind: kind.code)
+    )
+    page = f"<!doctype html><html lang=en><title>Problems</title><h1>Problems</h1><dl>{rows}</dl>"
+    return Response(page, 200, mimetype="text/html")
+
+
+def _kinds(base: type[errors.RunbookError]) -> list[type[errors.RunbookError]]:
+    return [base, *(kind for direct in base.__subclasses__() for kind in _kinds(direct))]
+
+
+@cache
+def _assets() -> Path:
+    """The folder of Swagger UI's files, found without importing the package around them."""
+    spec = find_spec("flask_openapi3_swagger")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotFoundError("The explorer's files are not installed.")
+    root = Path(next(iter(spec.submodule_search_locations)))
+    found = next(root.rglob("swagger-ui-bundle.js"), None)
+    if found is None:
+        raise NotFoundError("The explorer's files are not installed.")
+    return found.parent

@@ -1,0 +1,95 @@
+"""gunicorn's side of the web processes. The only module that knows gevent.
+
+Imported by `api/server.py` before anything else, since patching must come first.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import ctypes  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gunicorn.app.base import BaseApplication  # noqa: E402
+from gunicorn.arbiter import Arbiter  # noqa: E402
+from gunicorn.glogging import Logger  # noqa: E402
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+
+from runbook.settings import Settings, metrics_directory  # noqa: E402
+
+PR_SET_PDEATHSIG = 1
+GRACEFUL_SECONDS = 3
+
+
+class JsonLogger(Logger):
+    """Passes gunicorn's own lines to our formatter; requests are logged by the application."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.error_log.setLevel("WARNING")
+        self.access_log.handlers = []
+        self.access_log.propagate = False
+
+
+class WebServer(BaseApplication):
+    """The web processes around one WSGI application, loaded before they are forked."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in _options(self._settings).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return self._app
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    host = settings.bind_host
+    host = f"[{host}]" if ":" in host else host
+    ports = [settings.api_port, *([settings.metrics_port] if settings.metrics_port else [])]
+    return {
+        "bind": [f"{host}:{port}" for port in ports],
+        "workers": settings.web_processes,
+        "worker_class": "gevent",
+        "worker_connections": 2000,
+        "preload_app": True,
+        "control_socket_disable": True,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "timeout": 60,
+        "keepalive": 15,
+        "logger_class": JsonLogger,
+        "server_software": "runbook",
+        "when_ready": when_ready,
+        "child_exit": child_exit,
+        "forwarded_allow_ips": "",
+        "proc_name": "runbook-web",
+    }
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it dies.
+
+    The kernel sends the signal when the starting *thread* ends: the supervisor starts us from
+    its main thread.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def when_ready(server: Arbiter) -> None:
+    from runbook import log
+
+    log.event("server.listening", addresses=[str(listener) for listener in server.LISTENERS])
+
+
+def child_exit(_server: Arbiter, worker: Any) -> None:
+    if metrics_directory():
+        mark_process_dead(worker.pid)

@@ -1,0 +1,143 @@
+"""The OpenAPI 3.1 document, made from the routes and their policies when it is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Map, Rule
+
+from runbook import __version__
+from runbook.api.bodies import LoginBody, RunBody
+from runbook.api.routing import Access, Limit, Policy, policy_of
+from runbook.api.schemas import MODELS
+
+Json = dict[str, Any]
+TEMPLATE = "#/components/schemas/{model}"
+_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+_SKIPPED = frozenset({"HEAD", "OPTIONS"})
+
+
+def document_text(routes: Map, views: Mapping[str, Callable[..., Any]]) -> str:
+    return yaml.safe_dump(document(routes, views), sort_keys=False, allow_unicode=True)
+
+
+def document(routes: Map, views: Mapping[str, Callable[..., Any]]) -> Json:
+    paths: Json = {}
+    for rule in sorted(routes.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+        policy = policy_of(views.get(rule.endpoint))
+        if policy is None or not policy.documented:
+            continue
+        path = paths.setdefault(_ARGUMENT.sub(r"{\1}", rule.rule), {})
+        for method in sorted((rule.methods or set()) - _SKIPPED):
+            path[method.lower()] = _operation(rule, method, policy)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Runbook engine",
+            "version": __version__,
+            "description": "List, validate, execute and follow Markdown runbooks.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _operation(rule: Rule, method: str, policy: Policy) -> Json:
+    operation: Json = {
+        "operationId": f"{method.lower()}_{rule.endpoint.replace('.', '_')}",
+        "summary": policy.summary,
+        "parameters": [*_path_parameters(rule), *_parameters(policy)],
+        "responses": _responses(policy),
+    }
+    if policy.access is not Access.PUBLIC:
+        operation["security"] = [{"bearer": []}]
+    if policy.body is not None:
+        operation["requestBody"] = {
+            "required": False,
+            "content": {"application/json": {"schema": _reference(policy.body.__name__)}},
+        }
+    return operation
+
+
+def _path_parameters(rule: Rule) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in sorted(rule.arguments)
+    ]
+
+
+def _parameters(policy: Policy) -> list[Json]:
+    return [
+        {
+            "name": item.name,
+            "in": item.place,
+            "required": False,
+            "description": item.description,
+            "schema": item.schema,
+        }
+        for item in policy.parameters
+    ]
+
+
+def _responses(policy: Policy) -> Json:
+    content: Json = {media: {"schema": _schema_of(policy, media)} for media in policy.media}
+    responses: Json = {"200": {"description": "Done", "content": content}}
+    for status, text in policy.replies.items():
+        body = {} if status == 416 else _content_of(status, policy)
+        responses[str(status)] = {"description": text, "content": body}
+    for status, text in _refusals(policy).items():
+        body = {"application/problem+json": {"schema": _reference("Problem")}}
+        if str(status) in responses:
+            responses[str(status)]["content"] |= body
+        else:
+            responses[str(status)] = {"description": text, "content": body}
+    return responses
+
+
+def _content_of(status: int, policy: Policy) -> Json:
+    if status == 206:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    if status == 202 and policy.body is not None:
+        return {"application/json": {"schema": {"type": "object"}}}
+    return {"application/json": {"schema": _schema_of(policy, "application/json")}}
+
+
+def _schema_of(policy: Policy, media: str) -> Json:
+    if media != "application/json":
+        return {"type": "string"}
+    return _reference(policy.schema) if policy.schema else {"type": "object"}
+
+
+def _refusals(policy: Policy) -> dict[int, str]:
+    refusals = {400: "The request is not understood", 404: "There is no such thing"}
+    if policy.access is not Access.PUBLIC:
+        refusals |= {401: "A valid bearer token is needed", 403: "The claims do not allow this"}
+    if policy.body is not None:
+        refusals |= {413: "The body is too large"}
+    if policy.limit is not Limit.NONE:
+        refusals |= {429: "Too many requests; see Retry-After"}
+    if policy.limit is Limit.EXECUTE:
+        refusals |= {422: "The Idempotency-Key was used with another request"}
+    return refusals | {503: "Try again; see Retry-After"}
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": TEMPLATE.format(model=name)}
+
+
+def _schemas() -> Json:
+    models = [*MODELS.values(), RunBody, LoginBody]
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template=TEMPLATE
+    )
+    found: Json = definitions["$defs"]
+    return found

@@ -1,0 +1,87 @@
+"""How a view is declared: its route, who may call it, how it is limited, and how it is documented.
+
+Nothing is served without a declaration: a view that lacks one is refused by `guard_request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import Any, TypeVar
+
+from flask import Blueprint
+from pydantic import BaseModel
+from werkzeug.routing import BaseConverter
+
+View = TypeVar("View", bound=Callable[..., Any])
+POLICY_ATTRIBUTE = "runbook_policy"
+
+
+class Access(Enum):
+    """Who may call a view. A script's token is any token, but never a caller's."""
+
+    PUBLIC = auto()
+    TOKEN = auto()
+    CALLER = auto()
+    ADMIN = auto()
+
+
+class Limit(StrEnum):
+    """Which rate limit a view counts against."""
+
+    NORMAL = "default"
+    EXECUTE = "execute"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a query or header, for the API's document."""
+
+    name: str
+    description: str
+    place: str = "query"
+    schema: dict[str, object] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    access: Access
+    limit: Limit
+    summary: str
+    body: type[BaseModel] | None = None
+    replies: dict[int, str] = field(default_factory=dict)
+    media: tuple[str, ...] = ("application/json",)
+    parameters: tuple[Parameter, ...] = ()
+    schema: str | None = None
+    documented: bool = True
+
+
+class RefConverter(BaseConverter):
+    """A runbook's ref in a URL: it may hold slashes and ends in `.md`."""
+
+    regex = r".+\.md"
+    part_isolating = False
+
+
+def route(
+    blueprint: Blueprint,
+    rule: str,
+    *,
+    policy: Policy,
+    methods: tuple[str, ...] = ("GET",),
+) -> Callable[[View], View]:
+    """Declare a view with its policy. May be given several times to one view."""
+
+    def declare(view: View) -> View:
+        setattr(view, POLICY_ATTRIBUTE, policy)
+        endpoint = f"{view.__name__}_{len(blueprint.deferred_functions)}"
+        blueprint.add_url_rule(rule, endpoint, view, methods=list(methods))
+        return view
+
+    return declare
+
+
+def policy_of(view: Callable[..., Any] | None) -> Policy | None:
+    return getattr(view, POLICY_ATTRIBUTE, None)

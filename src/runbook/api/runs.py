@@ -1,0 +1,241 @@
+"""Runs: list, read, follow, their logs, cancel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import urlencode
+
+import orjson
+from flask import Blueprint, Response, request
+
+from runbook.api import wire
+from runbook.api.context import engine, principal, run_of
+from runbook.api.routing import Access, Limit, Parameter, Policy, route
+from runbook.core.run import Millis, Run, RunStatus
+from runbook.engine.wire import log_line_json, run_json
+from runbook.errors import RequestError
+from runbook.store import RunFilter
+
+blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
+
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+MAX_LINES = 10_000
+MAX_HITS = 1000
+PIECE_BYTES = 256 * 1024
+_INTEGER = {"type": "integer", "minimum": 0}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def _number(name: str, default: int, most: int | None = None) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 15:
+        raise RequestError(f"{name} must be a whole number from 0")
+    return int(text) if most is None else min(int(text), most)
+
+
+@route(
+    blueprint,
+    "",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Runs that you may see, newest first",
+        parameters=(
+            Parameter("runbook", "Only runs of this ref"),
+            Parameter("status", "Only these statuses, separated by commas"),
+            Parameter("who", "Only runs that this subject asked for"),
+            Parameter("since", "ISO 8601: only runs made at or after that time"),
+            Parameter("cursor", "The next_cursor of the page before"),
+            Parameter("limit", f"At most {MAX_PAGE}", schema=_INTEGER),
+        ),
+        schema="RunPage",
+    ),
+)
+def list_runs() -> Response:
+    limit = _number("limit", DEFAULT_PAGE, MAX_PAGE) or DEFAULT_PAGE
+    page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
+    body = {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
+    reply = wire.json_reply(body)
+    if page.next_cursor:
+        query = request.args.to_dict() | {"cursor": page.next_cursor}
+        reply.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return reply
+
+
+def _filter() -> RunFilter:
+    ref = request.args.get("runbook")
+    return RunFilter(
+        refs=frozenset({ref}) if ref else None,
+        statuses=frozenset(_statuses(request.args.get("status", ""))),
+        subject=request.args.get("who") or None,
+        since=_moment(request.args.get("since")),
+    )
+
+
+def _statuses(text: str) -> Iterator[RunStatus]:
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            yield RunStatus(word)
+        except ValueError:
+            known = ", ".join(RunStatus)
+            raise RequestError(f"status {word!r} is not one of {known}") from None
+
+
+def _moment(text: str | None) -> Millis | None:
+    if not text:
+        return None
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise RequestError("since must be a time like 2026-01-31T08:00:00Z") from None
+
+
+@route(
+    blueprint,
+    "/<run_id>",
+    policy=Policy(Access.TOKEN, Limit.NORMAL, "One run", schema="Run"),
+)
+def get_run(run_id: str) -> Response:
+    return wire.json_reply(_run_body(run_of(run_id)))
+
+
+def _run_body(run: Run) -> dict[str, object]:
+    children = [run_json(child) for child in engine().store.children(run.id)]
+    return run_json(run) | {"children": children}
+
+
+@route(
+    blueprint,
+    "/<run_id>/events",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "The run's events as they happen, JSON in each; ends after done",
+        media=("text/event-stream",),
+        parameters=(
+            Parameter("Last-Event-ID", "Continue after this event", "header", _INTEGER),
+            Parameter("after", "The same, for clients that cannot set a header", schema=_INTEGER),
+        ),
+        schema="Event",
+    ),
+)
+def get_events(run_id: str) -> Response:
+    run = run_of(run_id)
+    last = request.headers.get("Last-Event-ID", "")
+    after = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
+    if after is None:
+        after = _number("after", 0)
+    return wire.event_stream(wire.json_events(engine(), run.id, after))
+
+
+@route(
+    blueprint,
+    "/<run_id>/log",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "The run's log: plain text with byte ranges, lines as JSON lines, or hits of a search",
+        replies={206: "The range asked for", 416: "The range is beyond the log"},
+        media=("text/plain", "application/x-ndjson", "application/json"),
+        parameters=(
+            Parameter("from", "First line, from 1: answers JSON lines", schema=_INTEGER),
+            Parameter("lines", f"How many, at most {MAX_LINES}", schema=_INTEGER),
+            Parameter("q", "Text to find, whatever its case: answers hits and their count"),
+            Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=_INTEGER),
+            Parameter("Range", "bytes=FIRST-LAST of the plain text", "header"),
+        ),
+    ),
+)
+def get_log(run_id: str) -> Response:
+    run = run_of(run_id)
+    if "q" in request.args:
+        return _search(run, request.args["q"])
+    if "from" in request.args or "lines" in request.args:
+        return _lines(run)
+    return _plain(run)
+
+
+def _search(run: Run, query: str) -> Response:
+    if not query:
+        raise RequestError("q must not be empty")
+    found = engine().store.log_search(run.id, query, limit=_number("limit", 100, MAX_HITS))
+    hits = [log_line_json(hit) for hit in found.hits]
+    return wire.json_reply({"query": query, "count": found.lines, "hits": hits})
+
+
+def _lines(run: Run) -> Response:
+    first = max(1, _number("from", 1))
+    count = _number("lines", 1000, MAX_LINES)
+    lines = engine().store.log_lines(run.id, first, count)
+    body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
+    headers = {"X-Log-Lines": str(run.log_lines)}
+    return Response(body, 200, headers, mimetype="application/x-ndjson")
+
+
+def _plain(run: Run) -> Response:
+    size = engine().store.log_size(run.id).bytes
+    headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
+    asked = _asked_range(request.headers.get("Range"), size)
+    if asked == "unsatisfiable":
+        return Response(b"", 416, headers | {"Content-Range": f"bytes */{size}"})
+    start, end = asked or (0, size)
+    headers["Content-Length"] = str(end - start)
+    status = 200
+    if asked is not None:
+        status = 206
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    pieces = _log_pieces(run.id, start, end)
+    return Response(pieces, status, headers, content_type="text/plain; charset=utf-8")
+
+
+def _asked_range(
+    header: str | None, size: int
+) -> tuple[int, int] | Literal["unsatisfiable"] | None:
+    """The half-open range of a Range header (RFC 9110); None where it is to be ignored."""
+    match = _RANGE.fullmatch((header or "").strip())
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if first == "":
+        start, end = max(0, size - int(last)), size
+    else:
+        start, end = int(first), min(size, int(last) + 1) if last else size
+    if last and first and int(last) < int(first):
+        return None
+    return (start, end) if start < size and start < end else "unsatisfiable"
+
+
+def _log_pieces(run_id: str, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        piece = engine().store.log_range(run_id, start, min(PIECE_BYTES, end - start))
+        if not piece:
+            return
+        yield piece
+        start += len(piece)
+
+
+@route(
+    blueprint,
+    "/<run_id>/cancel",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Ask for the end of the run; an ended run is left as it is",
+        replies={202: "Asked for; follow the run to see its end"},
+        schema="Run",
+    ),
+    methods=("POST",),
+)
+def cancel(run_id: str) -> Response:
+    run = engine().cancel(run_of(run_id), principal())
+    return wire.json_reply(run_json(run), 200 if run.status.terminal else 202)

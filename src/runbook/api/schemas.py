@@ -1,0 +1,219 @@
+"""What the API answers, for its document. Tests hold real answers against these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runbook.core.document import InputType, Language, Severity
+from runbook.core.run import EventType, Origin, RunStatus
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class ProblemItem(Schema):
+    code: str
+    message: str
+    severity: Severity
+    line: int | None = Field(None, description="Line of the document, from 1")
+    hint: str | None = None
+
+
+class LastRun(Schema):
+    id: str | None
+    status: RunStatus | None
+    finished_at: str | None
+    by: str | None
+    last_success_at: str | None
+
+
+class ListedRunbook(Schema):
+    filename: str
+    name: str
+    path: str
+    valid: bool
+    executable: bool = Field(description="By this token")
+    missing_claims: list[str]
+    last_run: LastRun | None
+
+
+class RunbookList(Schema):
+    success: Literal[True]
+    runbooks: list[ListedRunbook]
+
+
+class InputItem(Schema):
+    name: str
+    description: str
+    type: InputType
+    typed: bool
+    default: str | None
+    optional: bool
+    line: int
+
+
+class StepItem(Schema):
+    name: str
+    language: Language
+    line: int
+
+
+class RunbookContent(Schema):
+    success: Literal[True]
+    filename: str
+    name: str
+    content: str
+    valid: bool
+    executable: bool
+    missing_claims: list[str]
+    digest: str = Field(description="SHA-256 of the bytes above # History")
+    description: str
+    inputs: list[InputItem]
+    claims: dict[str, list[str]] | None
+    steps: list[StepItem]
+    problems: list[ProblemItem]
+
+
+class NamedInput(Schema):
+    name: str
+    description: str
+
+
+class RequiredEnv(Schema):
+    success: Literal[True]
+    filename: str
+    required: list[NamedInput]
+    available: list[NamedInput]
+    missing: list[NamedInput]
+
+
+class Report(Schema):
+    success: bool
+    runbook: str
+    errors: list[str]
+    warnings: list[str]
+    problems: list[ProblemItem]
+
+
+class Done(Schema):
+    """The last event of an execution, and its reply as JSON."""
+
+    success: bool
+    runbook: str
+    return_code: int
+    stdout: str
+    stderr: str
+    errors: list[str]
+    warnings: list[str]
+    run_id: str
+    status: RunStatus
+    outputs: dict[str, Any]
+
+
+class Run(Schema):
+    id: str
+    runbook: str
+    name: str
+    status: RunStatus
+    success: bool
+    return_code: int | None
+    digest: str
+    by: str
+    origin: Origin
+    roles: list[str]
+    address: str | None
+    reason: str | None
+    correlation_id: str
+    chain: list[str]
+    parent_id: str | None
+    root_id: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration_ms: int | None
+    timeout_seconds: float
+    inputs: dict[str, dict[str, Any]]
+    errors: list[str]
+    warnings: list[str]
+    outputs: dict[str, Any]
+    cancel_requested_by: str | None
+    log_bytes: int
+    log_lines: int
+    last_event: int
+
+
+class RunPage(Schema):
+    runs: list[Run]
+    next_cursor: str | None
+
+
+class Event(Schema):
+    n: int = Field(description="From 1, without gaps")
+    at: str
+    type: EventType
+    step: int | None = None
+    stream: Literal["stdout", "stderr"] | None = None
+    text: str | None = None
+    line: int | None = None
+
+
+class Login(Schema):
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_at: str
+    subject: str
+    roles: list[str]
+
+
+class ConfigItem(Schema):
+    name: str
+    value: str
+    from_: Literal["default", "environment"] = Field(alias="from")
+
+
+class TokenInfo(Schema):
+    user_id: str
+    roles: list[str]
+    remote_ip: str | None
+    claims: dict[str, Any]
+
+
+class Config(Schema):
+    config_items: list[ConfigItem]
+    token: TokenInfo
+
+
+class Problem(Schema):
+    """RFC 9457, with `success` and `error` for old clients."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[Any]
+    success: Literal[False]
+    error: str
+    runbook: str | None = None
+
+
+MODELS: dict[str, type[Schema]] = {
+    model.__name__: model
+    for model in (
+        RunbookList,
+        RunbookContent,
+        RequiredEnv,
+        Report,
+        Done,
+        Run,
+        RunPage,
+        Event,
+        Login,
+        Config,
+        Problem,
+    )
+}

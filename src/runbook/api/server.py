@@ -1,0 +1,53 @@
+"""The web processes: `python -m runbook.api.server`, started by the supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from runbook import guard
+
+
+def main() -> int:
+    environment = guard.seal_environment()
+    supervisor = os.getppid()
+    from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+
+    if directory := environment.get(METRICS_DIR):
+        use_metrics_directory(directory)
+    # Patches the standard library: before Flask, SQLAlchemy and our own modules are imported.
+    from runbook.api.gunicorn_conf import WebServer, die_with_parent
+
+    die_with_parent()
+    guard.make_undumpable()
+    _serve(WebServer, Settings.load(environment), supervisor)
+    return 0
+
+
+def _serve(server: type, settings: object, supervisor: int) -> None:
+    from prometheus_client import CollectorRegistry
+
+    from runbook import log
+    from runbook.api.app import create_app
+    from runbook.api.context import Application
+    from runbook.bootstrap import build_authenticator, build_engine
+    from runbook.engine.dispatch import Role
+    from runbook.metrics import RunMetrics
+    from runbook.settings import Settings
+
+    assert isinstance(settings, Settings)  # noqa: S101 - imported late, hence typed late
+    log.configure(settings.logging_level)
+    registry = CollectorRegistry()
+    engine = build_engine(settings, Role.FOLLOWER, RunMetrics(registry))
+    application = Application(
+        settings=settings,
+        engine=engine,
+        authenticator=build_authenticator(settings),
+        registry=registry,
+        supervisor_pid=supervisor,
+    )
+    server(create_app(application), settings).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

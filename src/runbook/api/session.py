@@ -1,0 +1,104 @@
+"""Sign-in, configuration and shutdown."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, redirect, request
+
+from runbook import log
+from runbook.api import wire
+from runbook.api.bodies import LoginBody, read_body
+from runbook.api.context import application, principal
+from runbook.api.routing import Access, Limit, Policy, route
+from runbook.auth import dev_login
+from runbook.bootstrap import config_json
+from runbook.core.access import claim_values
+from runbook.errors import NotFoundError
+
+blueprint = Blueprint("session", __name__)
+
+
+@route(
+    blueprint,
+    "/dev-login",
+    policy=Policy(
+        Access.PUBLIC,
+        Limit.NORMAL,
+        "A token for whoever asks; 404 unless ENABLE_LOGIN",
+        body=LoginBody,
+        schema="Login",
+    ),
+    methods=("POST",),
+)
+def login() -> Response:
+    if not application().settings.enable_login:
+        raise NotFoundError("There is no dev-login here: ENABLE_LOGIN is off.")
+    body = read_body(LoginBody)
+    minted = dev_login(application().authenticator, body.subject, body.roles)
+    expires = datetime.fromtimestamp(minted.expires_at, tz=UTC).isoformat().replace("+00:00", "Z")
+    log.event("auth.dev_login", subject=body.subject, roles=body.roles)
+    return wire.json_reply(
+        {
+            "access_token": minted.token,
+            "token_type": "bearer",
+            "expires_at": expires,
+            "subject": body.subject,
+            "roles": body.roles,
+        },
+        Cache_Control="no-store",
+    )
+
+
+@route(
+    blueprint,
+    "/api/config",
+    policy=Policy(
+        Access.CALLER,
+        Limit.NORMAL,
+        "Settings with their origin, and your token's claims",
+        schema="Config",
+    ),
+)
+def get_config() -> Response:
+    caller = principal()
+    token = {
+        "user_id": caller.subject,
+        "roles": list(claim_values(caller.claims.get("roles"))),
+        "remote_ip": caller.address,
+        "claims": dict(caller.claims),
+    }
+    items = config_json(application().settings)
+    return wire.json_reply({"config_items": items, "token": token})
+
+
+@route(
+    blueprint,
+    "/api/shutdown",
+    policy=Policy(Access.ADMIN, Limit.NORMAL, "End the server gracefully; needs the role admin"),
+    methods=("POST",),
+)
+def shutdown() -> Response:
+    log.event("server.shutdown_requested", by=principal().subject)
+    reply = wire.json_reply({"success": True, "message": "The server is shutting down"})
+    supervisor = application().supervisor_pid or os.getppid()
+    # Only after the answer has left: the signal ends this process too.
+    reply.call_on_close(lambda: os.kill(supervisor, signal.SIGTERM))
+    return reply
+
+
+@route(
+    blueprint,
+    "/auth/login",
+    policy=Policy(Access.PUBLIC, Limit.NORMAL, "To the identity provider", documented=False),
+)
+def redirect_to_provider() -> Response:
+    target = application().settings.idp_login_uri
+    query = request.query_string.decode("latin-1")
+    if query:
+        target += ("&" if "?" in target else "?") + query
+    found = redirect(target, 302)
+    assert isinstance(found, Response)  # noqa: S101 - werkzeug's type is wider
+    return found

@@ -1,0 +1,153 @@
+"""The bytes of the API: JSON, problems, and server-sent events."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+import orjson
+from flask import Response, g, request
+
+from runbook.core.run import EventType, RunEvent
+from runbook.engine.engine import Engine
+from runbook.errors import RunbookError
+
+PROBLEM_TYPE = "application/problem+json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+RETRY_MS = 1000
+
+# What Python's splitlines(), and clients built on it, take for the end of a line. None of it may
+# end a data line early, or output could pretend to be an event.
+_LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
+_JSON_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def json_reply(value: object, status: int = 200, **headers: str) -> Response:
+    return Response(
+        orjson.dumps(value, default=str),
+        status,
+        {name.replace("_", "-"): text for name, text in headers.items()},
+        mimetype="application/json",
+    )
+
+
+def problem_reply(error: RunbookError) -> Response:
+    """One body for both worlds: RFC 9457 members, and `success` and `error` for old clients."""
+    body = problem(error.http_status, error.code, error.message)
+    details = dict(error.details)
+    if "problems" in details:
+        body["errors"] = details.pop("problems")
+    body |= details
+    reply = Response(orjson.dumps(body, default=str), error.http_status, mimetype=PROBLEM_TYPE)
+    if error.http_status == 401:
+        challenge = ', error="invalid_token"' if "Authorization" in request.headers else ""
+        reply.headers["WWW-Authenticate"] = f'Bearer realm="runbook"{challenge}'
+    if error.http_status == 503:
+        reply.headers["Retry-After"] = "5"
+    return reply
+
+
+def problem(status: int, code: str, text: str) -> dict[str, object]:
+    body: dict[str, object] = {
+        "type": f"/docs/problems#{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": text,
+        "instance": request.path,
+        "code": code,
+        "errors": [],
+        "success": False,
+        "error": text,
+        "correlation_id": g.get("correlation_id"),
+    }
+    if ref := (request.view_args or {}).get("ref"):
+        body["runbook"] = ref
+    return body
+
+
+def json_line(value: object) -> str:
+    """JSON on one line, for whatever a client takes for a line; otherwise not escaped."""
+    return json.dumps(value, ensure_ascii=False, default=str).translate(_JSON_LINE_ENDS)
+
+
+def event_stream(chunks: Iterator[bytes]) -> Response:
+    return Response(chunks, 200, STREAM_HEADERS, content_type=EVENT_STREAM)
+
+
+def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
+    """A run's events with JSON in every one: `/api/runs/{id}/events`."""
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    for event in engine.follow(run_id, after=after):
+        if event is None:
+            yield b": still here\n\n"
+        else:
+            data = json_line(event.as_json())
+            yield f"id: {event.n}\nevent: {event.type}\ndata: {data}\n\n".encode()
+
+
+def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
+    """A run's events as execute has always sent them: output as text, then one `done`."""
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    for event in engine.follow(run_id):
+        if event is None:
+            yield b": still here\n\n"
+        elif event.type is EventType.DONE:
+            yield f"id: {event.n}\nevent: done\ndata: ".encode()
+            yield from done_pieces(engine, run_id, event.data or {})
+            yield b"\n\n"
+        else:
+            yield _raw_event(event)
+
+
+def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
+    """Waits for the end; then the `done` object as JSON, in pieces."""
+    for event in engine.follow(run_id):
+        if event is None:
+            yield b" "  # white space before the object keeps proxies from giving up
+        elif event.type is EventType.DONE:
+            yield from done_pieces(engine, run_id, event.data or {})
+
+
+def done_pieces(engine: Engine, run_id: str, data: Mapping[str, object]) -> Iterator[bytes]:
+    """The `done` object on one line. Its output is read from the store piece by piece."""
+    order = ("success", "runbook", "return_code")
+    head = json_line({name: data.get(name) for name in order})
+    yield head[:-1].encode()
+    for stream in (EventType.STDOUT, EventType.STDERR):
+        yield f', "{stream}": "'.encode()
+        yield from _output_pieces(engine, run_id, stream)
+        yield b'"'
+    rest = json_line({name: value for name, value in data.items() if name not in order})
+    yield f", {rest[1:]}".encode()
+
+
+def _output_pieces(engine: Engine, run_id: str, stream: EventType) -> Iterator[bytes]:
+    after = 0
+    while events := engine.store.events(run_id, after=after):
+        text = "".join(event.text or "" for event in events if event.type is stream)
+        if text:
+            yield json_line(text)[1:-1].encode()
+        after = events[-1].n
+
+
+def _raw_event(event: RunEvent) -> bytes:
+    if event.type.is_output:
+        lines = _LINE_ENDS.split(event.text or "")
+        data = "\n".join(f"data: {line}" for line in lines)
+    else:
+        data = f"data: {json_line(event.as_json())}"
+    return f"id: {event.n}\nevent: {event.type}\n{data}\n\n".encode()
+
+
+def prefers_json() -> bool:
+    """Whether the client would rather have JSON than an event stream.
+
+    Only where `application/json` outranks `text/event-stream` and `*/*`: old clients send
+    anything, or nothing, and get the stream.
+    """
+    accept = request.accept_mimetypes
+    wanted = max((q for mime, q in accept if mime == "application/json"), default=0.0)
+    others = [q for mime, q in accept if mime in ("text/event-stream", "*/*", "text/*")]
+    return wanted > max(others, default=0.0)

@@ -1,0 +1,123 @@
+"""The one place where an engine is put together from the configuration."""
+
+from __future__ import annotations
+
+import getpass
+import time
+
+from runbook import settings as configuration
+from runbook.auth import Authenticator, RunTokens, stored_key
+from runbook.core.access import Principal
+from runbook.core.run import Origin
+from runbook.engine.dispatch import Role, Wakeups
+from runbook.engine.ending import Ending
+from runbook.engine.engine import Engine
+from runbook.engine.family import Families
+from runbook.engine.limits import Limits
+from runbook.engine.options import EngineOptions, NoObserver, Observer
+from runbook.engine.parts import Parts, StoredDocuments
+from runbook.engine.records import Records
+from runbook.engine.sealing import Sealer
+from runbook.errors import ConfigurationError
+from runbook.library.catalog import Catalog
+from runbook.settings import Settings
+from runbook.store import Store
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make DATA_DIR, closed to others. Raises ConfigurationError where that cannot be done."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"DATA_DIR {settings.data_dir} cannot be made: {error.strerror}; name another"
+        ) from None
+
+
+def run_tokens(settings: Settings) -> RunTokens:
+    return RunTokens(stored_key(settings.data_dir / "keys" / "run-tokens"))
+
+
+def build_authenticator(settings: Settings) -> Authenticator:
+    return Authenticator(settings, run_tokens(settings))
+
+
+def build_store(settings: Settings) -> Store:
+    return Store(settings.database, clock=now_ms)
+
+
+def build_engine(settings: Settings, role: Role, observer: Observer | None = None) -> Engine:
+    """An engine that has opened nothing yet, so that a server may fork after this.
+
+    Call `engine.store.migrate()` once per start before use.
+    """
+    prepare_data_dir(settings)
+    options = engine_options(settings)
+    store = build_store(settings)
+    watching = observer or NoObserver()
+    wakeups = Wakeups(settings.data_dir / "wake", role)
+    records = Records(options, store)
+    return Engine(
+        Parts(
+            options=options,
+            store=store,
+            catalog=Catalog(settings.runbooks_dir),
+            sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
+            wakeups=wakeups,
+            families=Families(),
+            records=records,
+            ending=Ending(store, records, wakeups, watching, now_ms),
+            observer=watching,
+            documents=StoredDocuments(),
+            clock=now_ms,
+        )
+    )
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    return EngineOptions(
+        runbooks_dir=settings.runbooks_dir,
+        execution_dir=settings.execution_dir,
+        data_dir=settings.data_dir,
+        api_url=settings.api_url,
+        mint_token=run_tokens(settings).mint,
+        mount_dir=settings.mount_dir,
+        timeout_s=settings.script_timeout_seconds,
+        max_output_bytes=settings.max_output_size_bytes,
+        max_recursion_depth=settings.max_recursion_depth,
+        max_queued_runs=settings.max_queued_runs,
+        history_in_file=settings.history == "file",
+        history_max_entries=settings.history_max_entries,
+        history_entry_bytes=settings.history_entry_bytes,
+        allow_undeclared_env=settings.allow_undeclared_env,
+        supplied=settings.supplied(),
+        passed=settings.passed(),
+        config_items=lambda: config_json(settings),
+        timezone=settings.environment.get("TZ", ""),
+        limits=Limits(
+            processes=settings.script_max_processes or None,
+            memory_bytes=settings.script_max_memory_bytes or None,
+            file_bytes=settings.script_max_file_bytes or None,
+        ),
+    )
+
+
+def config_json(settings: Settings) -> list[dict[str, str]]:
+    """The configuration as GET /api/config and the run's record show it."""
+    return [
+        {"name": item.name, "value": item.value, "from": item.source}
+        for item in configuration.config_items(settings)
+    ]
+
+
+def local_operator(settings: Settings) -> Principal:
+    """The person at this machine's command line, for whom no token speaks."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = "unknown"
+    return Principal(f"local:{name}", Origin.CLI, {}, None, local=not settings.enforce_claims)

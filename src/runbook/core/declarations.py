@@ -1,0 +1,221 @@
+"""What the YAML blocks of a runbook declare: inputs, files and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from runbook.core.document import FileRequirement, Input, InputType, Problem, Severity
+from runbook.core.environ import NAME_RULE, is_reserved, valid_name
+from runbook.core.markdown import Block, BlockKind
+from runbook.core.sections import Section
+from runbook.core.yaml_subset import Mapping, Node, Scalar, Sequence, compose
+
+YAML_WORDS = frozenset({"yaml", "yml"})
+_TRUE = frozenset({"true", "yes", "on"})
+_FALSE = frozenset({"false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`known` is false where the section cannot be understood: then nobody passes."""
+
+    values: MappingType[str, tuple[str, ...]] | None = None
+    known: bool = True
+
+
+NO_CLAIMS = Claims()
+UNKNOWN_CLAIMS = Claims(known=False)
+
+
+def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
+    """The declared inputs, in order; those that cannot be used are only reported."""
+    mapping = _optional_mapping(section, problems)
+    inputs = []
+    for name, node in mapping.entries if mapping else ():
+        problem = _name_problem(name)
+        if problem:
+            problems.append(problem)
+        else:
+            inputs.append(_read_input(name, node, problems))
+    return tuple(inputs)
+
+
+def read_files(
+    section: Section, problems: list[Problem]
+) -> tuple[tuple[FileRequirement, ...], tuple[FileRequirement, ...]]:
+    """The paths under Input and Output."""
+    mapping = _optional_mapping(section, problems)
+    found: dict[str, tuple[FileRequirement, ...]] = {}
+    for key, node in mapping.entries if mapping else ():
+        word = key.raw.lower()
+        if word in {"input", "output"}:
+            found[word] = tuple(_read_paths(key, node, problems))
+        else:
+            problems.append(_unknown_key(key, ("Input", "Output"), Severity.WARNING))
+    return found.get("input", ()), found.get("output", ())
+
+
+def read_claims(section: Section, problems: list[Problem]) -> Claims:
+    """The claims a caller needs. Whatever is not understood fails closed, with an error."""
+    blocks = [fence for fence in section.fences() if fence.word in YAML_WORDS]
+    before = len(problems)
+    values: dict[str, tuple[str, ...]] = {}
+    if len(blocks) != 1:
+        text = "Required Claims must contain exactly one yaml code block"
+        problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
+    elif mapping := _mapping(blocks[0], problems):
+        if not mapping.entries:
+            problems.append(_claims_error("Required Claims names no claim", mapping.line))
+        values = {
+            key.raw.strip(): _allowed_values(key, node, problems) for key, node in mapping.entries
+        }
+    elif len(problems) == before:
+        problems.append(_claims_error("Required Claims names no claim", blocks[0].line))
+    return UNKNOWN_CLAIMS if len(problems) > before else Claims(values)
+
+
+def _claims_error(text: str, line: int) -> Problem:
+    hint = "Write a yaml block such as: roles: sre, admin"
+    return Problem("bad_required_claims", text, line, hint=hint)
+
+
+def _allowed_values(key: Scalar, node: Node, problems: list[Problem]) -> tuple[str, ...]:
+    values: list[str] = []
+    match node:
+        case Scalar():
+            values = [part.strip() for part in node.text.split(",")]
+            values = [part for part in values if part]
+        case Sequence() if all(isinstance(item, Scalar) for item in node.items):
+            values = [item.text.strip() for item in node.items if isinstance(item, Scalar)]
+    if not key.raw.strip() or not values or not all(values):
+        text = f"Required Claims: '{key.raw}' needs a list of allowed values"
+        problems.append(_claims_error(text, key.line))
+    return tuple(values)
+
+
+def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | None:
+    """The mapping of a section's first YAML block; warns where others are left unread."""
+    blocks = [b for b in section.blocks if b.kind is BlockKind.FENCE and b.word in YAML_WORDS]
+    usable = [block for block in blocks if not block.nested]
+    for block in blocks:
+        if block.nested or block is not usable[0]:
+            text = f"Only the first yaml block of '{section.name}', outside lists, is read"
+            problems.append(Problem("unread_block", text, block.line, Severity.WARNING))
+    if not blocks and section.blocks:
+        text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
+        problems.append(Problem("no_yaml_block", text, section.line, Severity.WARNING))
+    return _mapping(usable[0], problems) if usable else None
+
+
+def _mapping(block: Block, problems: list[Problem]) -> Mapping | None:
+    """The mapping in a block, None where it is empty or not one (which is reported)."""
+    node = compose(block.text, block.line + 1)
+    if isinstance(node, Mapping):
+        return node
+    if isinstance(node, Problem):
+        problems.append(node)
+    elif node is not None and not (isinstance(node, Scalar) and not node.text):
+        text = "The YAML block must be a mapping (NAME: value)"
+        problems.append(Problem("not_a_mapping", text, node.line))
+    return None
+
+
+def _name_problem(name: Scalar) -> Problem | None:
+    if not valid_name(name.raw):
+        text = f"'{name.raw[:80]}' cannot name an environment variable"
+        return Problem("bad_input_name", text, name.line, hint=NAME_RULE)
+    if is_reserved(name.raw):
+        text = f"Environment variable name is reserved: {name.raw}"
+        hint = "It changes how programs run, or belongs to the engine; choose another name"
+        return Problem("reserved_name", text, name.line, hint=hint)
+    return None
+
+
+def _read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
+    item = Input(name.raw, "", name.line)
+    match node:
+        case Scalar():
+            return replace(item, description=node.text.strip())
+        case Sequence():
+            text = f"{name.raw} must have a description or a mapping, not a list"
+            problems.append(Problem("bad_input", text, node.line))
+            return item
+    item = replace(item, type=InputType.STRING, typed=True)
+    for key, value in node.entries:
+        item = _with_field(item, key, value, problems)
+    if item.secret and item.default:
+        text = f"{name.raw} is a secret, yet its default stands in the runbook for all to read"
+        problems.append(Problem("secret_default", text, name.line, Severity.WARNING))
+    return item
+
+
+def _with_field(item: Input, key: Scalar, value: Node, problems: list[Problem]) -> Input:
+    reader = _FIELDS.get(key.raw)
+    if reader is None:
+        problems.append(_unknown_key(key, tuple(_FIELDS), Severity.ERROR))
+        return item
+    if not isinstance(value, Scalar):
+        text = f"{item.name}: '{key.raw}' must be text"
+        problems.append(Problem("bad_input", text, value.line))
+        return item
+    outcome = reader(item, value)
+    if isinstance(outcome, Input):
+        return outcome
+    problems.append(outcome)
+    return item
+
+
+def _with_type(item: Input, value: Scalar) -> Input | Problem:
+    try:
+        return replace(item, type=InputType(value.text.strip()))
+    except ValueError:
+        known = [str(kind) for kind in InputType]
+        close = get_close_matches(value.text, known, n=1)
+        text = f"{item.name}: '{value.text[:80]}' is not a type"
+        hint = f"Did you mean {close[0]}?" if close else f"Types: {', '.join(known)}"
+        return Problem("unknown_input_type", text, value.line, hint=hint)
+
+
+def _with_optional(item: Input, value: Scalar) -> Input | Problem:
+    word = value.text.strip().lower()
+    if word in _TRUE | _FALSE:
+        return replace(item, optional=word in _TRUE)
+    text = f"{item.name}: 'optional' must be true or false"
+    return Problem("bad_input", text, value.line)
+
+
+_FIELDS: MappingType[str, Callable[[Input, Scalar], Input | Problem]] = {
+    "description": lambda item, value: replace(item, description=value.text.strip()),
+    "type": _with_type,
+    "default": lambda item, value: replace(item, default=value.text),
+    "optional": _with_optional,
+}
+
+
+def _unknown_key(key: Scalar, known: Iterable[str], severity: Severity) -> Problem:
+    known = tuple(known)
+    lowered = {word.lower(): word for word in known}
+    close = get_close_matches(key.raw.lower(), lowered, n=1)
+    hint = f"Did you mean {lowered[close[0]]}?" if close else f"Known: {', '.join(known)}"
+    return Problem("unknown_key", f"'{key.raw[:80]}' is not known here", key.line, severity, hint)
+
+
+def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[FileRequirement]:
+    items: tuple[Node, ...] = ()
+    match node:
+        case Scalar():
+            items = (node,) if node.text else ()
+        case Sequence():
+            items = node.items
+        case Mapping():
+            text = f"'{key.raw}' must be a list of paths"
+            problems.append(Problem("bad_file_requirement", text, node.line))
+    for item in items:
+        if isinstance(item, Scalar) and item.text.strip():
+            yield FileRequirement(item.text.strip(), item.line)
+        else:
+            text = f"'{key.raw}' may only list paths"
+            problems.append(Problem("bad_file_requirement", text, item.line))

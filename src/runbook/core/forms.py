@@ -1,0 +1,147 @@
+"""The forms in which a secret may turn up in text: as it is, escaped, quoted or encoded.
+
+What is reversed, encrypted, compressed or printed letter by letter is not recognised.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+MIN_MASKED = 4
+"""Shorter secrets are not masked at all: the output would become unreadable."""
+
+MIN_ENCODED = 6
+"""Shorter secrets are masked only as they are; so are shorter lines and JSON leaves left out."""
+
+BASE64_WIDTHS = (64, 76)
+"""Columns at which openssl and base64 break their lines."""
+
+_ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
+_GO_ESCAPES = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
+
+
+def unmaskable(secret: str) -> bool:
+    """Whether a given value is too short to be masked, so that its name deserves a warning."""
+    return bool(secret) and len(secret.strip()) < MIN_MASKED
+
+
+def forms(secret: str) -> frozenset[str]:
+    """Every text that stands for the secret; empty for one that is empty or too short.
+
+    White space around it is left out, as scripts and files add and drop it. A secret that is
+    JSON gives its string leaves as well, a secret of many lines each of its lines.
+    """
+    whole = _as_decoded(secret).strip()
+    if len(whole) < MIN_MASKED:
+        return frozenset()
+    if len(whole) < MIN_ENCODED:
+        return frozenset({whole})
+    values = (whole, *(leaf.strip() for leaf in _json_leaves(whole)))
+    return frozenset(
+        form for value in values if len(value) >= MIN_ENCODED for form in _value_forms(value)
+    )
+
+
+def _as_decoded(secret: str) -> str:
+    """The secret as a tolerant UTF-8 decoder shows it; the environment's bytes may be others."""
+    try:
+        return secret.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "replace").decode("utf-8")
+
+
+def _json_leaves(text: str) -> Iterator[str]:
+    if not text.startswith(("{", "[", '"')):
+        return
+    try:
+        waiting = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield _as_decoded(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+
+
+def _value_forms(value: str) -> Iterator[str]:
+    lines = re.split(r"\r\n|\r|\n", value)
+    for spelling in {value, "\n".join(lines), "\r\n".join(lines), " ".join(lines)}:
+        yield from _written_forms(spelling)
+        yield from _encoded_forms(spelling.encode())
+    for line in lines if len(lines) > 1 else ():
+        if len(line.strip()) >= MIN_ENCODED:
+            yield from _written_forms(line.strip())
+
+
+def _written_forms(text: str) -> Iterator[str]:
+    yield text
+    yield from _url_forms(text)
+    yield from _json_forms(text)
+    yield from _shell_forms(text)
+    yield from _html_forms(text)
+    yield repr(text)[1:-1]
+    yield repr(text.encode())[2:-1]
+
+
+def _url_forms(text: str) -> Iterator[str]:
+    for upper in (
+        quote(text, safe=""),
+        quote(text, safe="/"),
+        quote(text, safe="!~*'()"),  # encodeURIComponent of JavaScript
+        quote_plus(text, safe=""),
+        quote_plus(text, safe="/"),
+    ):
+        yield upper
+        yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), upper)
+
+
+def _json_forms(text: str) -> Iterator[str]:
+    for ascii_only in (True, False):
+        escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.translate(_GO_ESCAPES)
+        yield escaped.replace("/", "\\/")
+
+
+def _shell_forms(text: str) -> Iterator[str]:
+    quoted = shlex.quote(text)
+    yield quoted[1:-1] if quoted != text else text
+    yield text.replace("'", "'\\''")
+    yield text.translate(_ZSH_ESCAPES)  # inside $'...'
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)  # printf %q
+
+
+def _html_forms(text: str) -> Iterator[str]:
+    yield html.escape(text, quote=False)
+    escaped = html.escape(text)
+    for apostrophe in ("&#x27;", "&#39;", "&apos;"):
+        yield escaped.replace("&#x27;", apostrophe)
+
+
+def _encoded_forms(data: bytes) -> Iterator[str]:
+    yield data.hex()
+    yield data.hex().upper()
+    for shift in range(3):
+        standard = _base64_core(data, shift)
+        yield standard
+        yield standard.replace("+", "-").replace("/", "_")
+    whole = _base64_core(data, 0)
+    for width in BASE64_WIDTHS:
+        yield "\n".join(whole[at : at + width] for at in range(0, len(whole), width))
+
+
+def _base64_core(data: bytes, shift: int) -> str:
+    """The characters of base64 that depend on `data` alone, with `shift` bytes before it."""
+    encoded = base64.b64encode(bytes(shift) + data).decode("ascii")
+    first = (shift * 8 + 5) // 6
+    return encoded[first : (shift + len(data)) * 8 // 6]

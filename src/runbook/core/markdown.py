@@ -1,0 +1,231 @@
+"""A runbook's head as blocks: everything above the History heading, which may be huge below.
+
+Only the head is parsed as Markdown. Where History begins is decided by the parser too: each
+place where the word stands is tried until a parse up to there ends in that heading.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from itertools import islice
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+HISTORY = "History"
+HEAD_LIMIT = 1024 * 1024
+"""Bytes: a document that shows no History heading by then is not read any further."""
+
+_HISTORY_WORD = re.compile(rb"(?i)history")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+class BlockKind(Enum):
+    HEADING = "heading"
+    FENCE = "fence"
+    CODE = "code"
+    PARAGRAPH = "paragraph"
+    HTML = "html"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of Markdown. Lines are counted from 1; `end` is the line after the block.
+
+    `text` is a heading's or paragraph's Markdown, or the content of a fence. `nested` blocks
+    stand in a list; what stands in a quote is part of that quote, which is OTHER.
+    `marker` is the run of backticks or tildes that opens a fence.
+    """
+
+    kind: BlockKind
+    line: int
+    end: int
+    text: str = ""
+    level: int = 0
+    info: str = ""
+    marker: str = ""
+    nested: bool = False
+    closed: bool = True
+
+    @property
+    def word(self) -> str:
+        """The first word of a fence's info, in lower case: `yaml` of `YAML {title="x"}`."""
+        match = re.match(r"[\w+.-]*", self.info.strip().lower())
+        return match.group() if match else ""
+
+    def is_section(self, name: str) -> bool:
+        return (
+            self.kind is BlockKind.HEADING
+            and self.level == 1
+            and not self.nested
+            and self.text.lower() == name.lower()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands above History, and where it ends (byte offsets in the document).
+
+    `history_bytes` and `history_line` tell the first byte after the History heading and its
+    line; both are None where there is no such heading. `bad_byte` is the offset of the first
+    byte that is not UTF-8. `too_long` says that the search for History was given up.
+    """
+
+    lines: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    head_bytes: int
+    history_line: int | None = None
+    history_bytes: int | None = None
+    bad_byte: int | None = None
+    too_long: bool = False
+
+
+def read_head(data: bytes) -> Head:
+    """Find the History heading and the blocks above it. Never raises."""
+    blocks: list[Block] = []
+    end = 0
+    for end in _prefix_ends(data):
+        text = _decode(data[:end])
+        blocks = list(_blocks(text))
+        for index, block in enumerate(blocks):
+            if block.is_section(HISTORY):
+                return _head_above(data, text, blocks[:index], block)
+    return Head(
+        lines=tuple(_lines(_decode(data[:end]))),
+        blocks=tuple(blocks),
+        head_bytes=len(data),
+        bad_byte=_bad_byte(data[:HEAD_LIMIT]),
+        too_long=end < len(data),
+    )
+
+
+def line_at(data: bytes, offset: int) -> int:
+    """The number of the line that the byte at `offset` stands on."""
+    return 1 + sum(1 for _ in _LINE_END.finditer(data, 0, offset))
+
+
+def _head_above(data: bytes, text: str, blocks: list[Block], history: Block) -> Head:
+    start = _offset_of_line(data, history.line)
+    return Head(
+        lines=tuple(_lines(text)[: history.line - 1]),
+        blocks=tuple(blocks),
+        head_bytes=start,
+        history_line=history.line,
+        history_bytes=_offset_of_line(data, history.end),
+        bad_byte=_bad_byte(data[:start]),
+    )
+
+
+def _prefix_ends(data: bytes) -> Iterator[int]:
+    """Where to try a parse: after each `history` and the line below it (an underline, maybe).
+
+    Once a try has failed, the next one is about twice as long if there are candidates on the
+    way, so that a script full of that word costs a few parses, not one for each.
+    """
+    limit = min(len(data), HEAD_LIMIT)
+    tried = waiting = 0
+    for match in _HISTORY_WORD.finditer(data, 0, limit):
+        end = min(_end_of_lines(data, match.end(), 2), limit)
+        if tried and end <= 2 * tried:
+            waiting = end
+            continue
+        if waiting > tried:
+            yield waiting
+        yield end
+        tried = end
+    if limit == len(data):
+        yield limit
+
+
+def _end_of_lines(data: bytes, start: int, count: int) -> int:
+    match = next(islice(_LINE_END.finditer(data, start), count - 1, None), None)
+    return match.end() if match else len(data)
+
+
+def _offset_of_line(data: bytes, line: int) -> int:
+    return _end_of_lines(data, 0, line - 1) if line > 1 else 0
+
+
+def _decode(data: bytes) -> str:
+    """Text whose only line ending is the newline, without the byte order mark."""
+    text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _bad_byte(data: bytes) -> int | None:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """CommonMark blocks only: nothing here needs emphasis or links."""
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+def _blocks(text: str) -> Iterator[Block]:
+    tokens = _parser().parse(text)
+    lines = _lines(text)
+    quotes = 0
+    for index, token in enumerate(tokens):
+        if token.type == "blockquote_open":
+            quotes += 1
+            if quotes == 1:
+                yield _block(BlockKind.OTHER, token)
+        elif token.type == "blockquote_close":
+            quotes -= 1
+        elif not quotes:
+            yield from _block_of(token, tokens[index + 1 : index + 2], lines)
+
+
+def _block_of(token: Token, following: Iterable[Token], lines: list[str]) -> Iterator[Block]:
+    match token.type:
+        case "heading_open" | "paragraph_open":
+            kind = BlockKind.HEADING if token.type == "heading_open" else BlockKind.PARAGRAPH
+            level = int(token.tag[1:]) if kind is BlockKind.HEADING else 0
+            content = "".join(inline.content for inline in following)
+            yield _block(kind, token, content, level=level)
+        case "fence":
+            yield _fence(token, lines)
+        case "code_block":
+            yield _block(BlockKind.CODE, token, token.content)
+        case "html_block":
+            yield _block(BlockKind.HTML, token, token.content)
+        case "hr" | "bullet_list_open" | "ordered_list_open":
+            yield _block(BlockKind.OTHER, token)
+
+
+def _fence(token: Token, lines: list[str]) -> Block:
+    first, end = token.map or [0, 0]
+    last = lines[end - 1].strip() if first + 1 < end <= len(lines) else ""
+    closed = last.startswith(token.markup) and not last.strip(token.markup[0])
+    return Block(
+        BlockKind.FENCE,
+        line=first + 1,
+        end=end + 1,
+        text=token.content,
+        info=token.info,
+        marker=token.markup,
+        nested=token.level > 0,
+        closed=closed,
+    )
+
+
+def _block(kind: BlockKind, token: Token, text: str = "", *, level: int = 0) -> Block:
+    first, end = token.map or [0, 0]
+    return Block(kind, first + 1, end + 1, text, level, nested=token.level > 0)

@@ -1,0 +1,195 @@
+"""From the bytes that a script prints to masked pieces of text, within a limit.
+
+Each stream passes a tolerant UTF-8 decoder, the masker, the cap, and then the coalescer.
+Past the first half of its limit a stream is only kept as bytes, the last of them; they are
+decoded and masked at the end, so that a script may print gigabytes at no cost.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbook.core.cap import (
+    PIECE_BYTES,
+    ByteRing,
+    HeadTail,
+    Tail,
+    cut_utf8,
+    omission,
+    split_utf8,
+    utf8_size,
+)
+from runbook.core.coalesce import Coalescer, Item, LimitReached, Piece
+from runbook.core.mask import Masker
+from runbook.core.run import EventType
+
+__all__ = ["HeadTail", "Item", "LimitReached", "OutputPipeline", "Piece"]
+
+LIMIT_NAME = "MAX_OUTPUT_SIZE_BYTES"
+
+_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class OutputPipeline:
+    """The output of one run. Times are monotonic seconds.
+
+    Feed it what is read, send what is `due`, and what `finish` returns once both streams have
+    ended. Bytes that are no UTF-8 become U+FFFD; control characters stay as they are.
+    """
+
+    def __init__(self, masker: Masker, limit_bytes: int) -> None:
+        self._coalescer = Coalescer()
+        self._streams = {
+            stream: _Stream(stream, masker.fork(), limit_bytes)
+            for stream in (EventType.STDOUT, EventType.STDERR)
+        }
+
+    def feed(self, stream: EventType, data: bytes, now: float) -> None:
+        source = self._streams[stream]
+        if source.swallowing:
+            source.swallow(data)
+            return
+        for at in range(0, len(data), PIECE_BYTES):
+            self._coalescer.add(stream, source.read(data[at : at + PIECE_BYTES]), now)
+            if source.swallowing:
+                self._coalescer.end_stream(stream, source.notice())
+                source.swallow(data[at + PIECE_BYTES :])
+                return
+
+    def due(self, now: float) -> list[Item]:
+        """What is to be sent now, in order."""
+        return self._coalescer.due(now)
+
+    def next_due(self) -> float | None:
+        """When to ask `due` again, maybe in the past; None while nothing waits."""
+        return self._coalescer.next_due()
+
+    def flush(self, now: float) -> list[Item]:
+        """The end of a step: nothing that may be sent live waits any longer."""
+        for stream, source in self._streams.items():
+            self._coalescer.add(stream, source.rest(), now)
+            self._coalescer.end_stream(stream, source.notice() if source.just_full else None)
+        return self._coalescer.flush(now)
+
+    def finish(self, now: float = 0.0) -> list[Item]:
+        """All that is left: the waiting lines, then what a full stream kept of its end."""
+        items = self.flush(now)
+        for stream, source in self._streams.items():
+            text = source.kept_end()
+            items.extend(Piece(stream, piece) for piece in split_utf8(text))
+        return items
+
+
+@dataclass(slots=True)
+class _Overflow:
+    """What a stream brought after its first half: masked text, then raw bytes."""
+
+    masked: str
+    ring: ByteRing
+
+
+class _Stream:
+    """One stream up to its cap."""
+
+    def __init__(self, stream: EventType, masker: Masker, limit: int) -> None:
+        self._stream = stream
+        self._masker = masker
+        self._decoder = _decoder("replace")
+        self._limit = limit
+        self._room = limit // 2
+        self._total = 0
+        self._ends_line = True
+        self._overflow: _Overflow | None = None
+        self._noticed = False
+
+    @property
+    def swallowing(self) -> bool:
+        return self._overflow is not None
+
+    @property
+    def just_full(self) -> bool:
+        return self.swallowing and not self._noticed
+
+    def read(self, data: bytes) -> str:
+        """The text to be sent live."""
+        self._total += len(data)
+        return self._within_room(self._masker.feed(self._decoder.decode(data)))
+
+    def rest(self) -> str:
+        """What decoder and masker held back, where the stream is still live."""
+        if self.swallowing:
+            return ""
+        return self._within_room(self._last_text())
+
+    def swallow(self, data: bytes) -> None:
+        if self._overflow is not None and data:
+            self._total += len(data)
+            self._overflow.ring.add(data, self._tail_limit + self._margin)
+
+    def notice(self) -> LimitReached:
+        self._noticed = True
+        text = (
+            f"Output limit reached: {LIMIT_NAME} is {self._limit}. {self._stream.value} is no "
+            f"longer shown live; its last {self._tail_limit} bytes follow at the end."
+        )
+        return LimitReached(self._stream, self._limit, text)
+
+    def kept_end(self) -> str:
+        """The end of a stream that became full, with the notice of what was left out."""
+        if self._overflow is None:
+            return ""
+        tail = Tail(self._tail_limit)
+        for text in self._continued() if not self._overflow.ring.dropped else self._restarted():
+            tail.add(text)
+        end = tail.text()
+        if not self._overflow.ring.dropped and tail.total == utf8_size(end):
+            return end
+        omitted = max(1, self._total - self._limit // 2 + self._room - utf8_size(end))
+        line_break = "" if self._ends_line else "\n"
+        return line_break + omission(omitted, self._limit, LIMIT_NAME) + end
+
+    @property
+    def _tail_limit(self) -> int:
+        return self._limit - self._limit // 2
+
+    @property
+    def _margin(self) -> int:
+        """Bytes kept before the kept end and never sent.
+
+        A secret of which only the rest was kept lies wholly in them, even where the masker
+        takes that rest for the beginning of another secret and holds it back.
+        """
+        return 2 * self._masker.longest_bytes + 4
+
+    def _within_room(self, text: str) -> str:
+        head = cut_utf8(text, self._room)
+        self._room -= utf8_size(head)
+        if head:
+            self._ends_line = head.endswith("\n")
+        if len(head) < len(text):
+            self._overflow = _Overflow(text[len(head) :], ByteRing())
+        return head
+
+    def _last_text(self) -> str:
+        last = self._masker.feed(self._decoder.decode(b"", final=True))
+        return last + self._masker.finish()
+
+    def _continued(self) -> Iterator[str]:
+        """Nothing was dropped: go on where the live text ended."""
+        if self._overflow is not None:
+            yield self._overflow.masked
+            for block in self._overflow.ring.blocks():
+                yield self._masker.feed(self._decoder.decode(block))
+            yield self._last_text()
+
+    def _restarted(self) -> Iterator[str]:
+        """Something was dropped: begin anew, and send nothing of the margin."""
+        self._decoder, self._masker = _decoder("replace"), self._masker.fork()
+        margin = self._margin
+        for block in self._overflow.ring.blocks() if self._overflow is not None else ():
+            self._masker.feed(self._decoder.decode(block[:margin]))
+            yield self._masker.feed(self._decoder.decode(block[margin:]))
+            margin = max(0, margin - len(block))
+        yield self._last_text()

@@ -1,0 +1,145 @@
+"""Wake-ups between the processes of one host: datagrams that make things faster, nothing more.
+
+Each process binds one socket in a folder below DATA_DIR. A message says that something changed
+(`queued`, `cancel`, or the id of a run with new events); the receiver then looks into the store.
+A lost, late or forged message costs a poll at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+MESSAGE_BYTES = 128
+SUFFIX = ".sock"
+
+
+class Role(StrEnum):
+    """Who listens: followers want events of runs, workers want work and cancellations."""
+
+    FOLLOWER = "follower"
+    WORKER = "worker"
+
+
+class Wakeups:
+    """One process's place in the exchange. Opened lazily, so that it survives a fork unopened."""
+
+    def __init__(self, directory: Path, role: Role) -> None:
+        self._directory = directory
+        self._role = role
+        self._lock = threading.Lock()
+        self._folder: int | None = None
+        self._socket: socket.socket | None = None
+        self._name = ""
+        self._followers: dict[str, set[threading.Event]] = defaultdict(set)
+        self._listening = False
+
+    def open(self) -> socket.socket:
+        """The bound socket, for a selector. Raises OSError where the folder cannot be used."""
+        with self._lock:
+            if self._socket is None:
+                self._bind()
+            assert self._socket is not None  # noqa: S101 - just bound
+            return self._socket
+
+    def close(self) -> None:
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                with contextlib.suppress(OSError):
+                    os.unlink(self._name, dir_fd=self._folder)
+            if self._folder is not None:
+                os.close(self._folder)
+            self._socket = self._folder = None
+
+    def wake_workers(self, message: str = "queued") -> None:
+        self._send(Role.WORKER, message)
+
+    def wake_followers(self, run_id: str) -> None:
+        """Tell every follower of the run, in this process and in others."""
+        self._deliver(run_id)
+        self._send(Role.FOLLOWER, run_id)
+
+    @contextlib.contextmanager
+    def following(self, run_id: str) -> Iterator[threading.Event]:
+        """An event that is set whenever the run has news."""
+        self._listen()
+        news = threading.Event()
+        with self._lock:
+            self._followers[run_id].add(news)
+        try:
+            yield news
+        finally:
+            with self._lock:
+                waiting = self._followers[run_id]
+                waiting.discard(news)
+                if not waiting:
+                    del self._followers[run_id]
+
+    def drain(self) -> list[str]:
+        """The messages that are waiting, without blocking."""
+        messages = []
+        receiver = self.open()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data = receiver.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
+                messages.append(data.decode(errors="replace"))
+        return messages
+
+    def _bind(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._name = f"{self._role}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.bind(self._address(self._name))
+
+    def _address(self, name: str) -> str:
+        """A path through the open folder: a socket's path holds 107 bytes, DATA_DIR may be long."""
+        return f"/proc/self/fd/{self._folder}/{name}"
+
+    def _send(self, role: Role, message: str) -> None:
+        with contextlib.suppress(OSError):
+            sender = self.open()
+            assert self._folder is not None  # noqa: S101 - open() set it
+            for name in os.listdir(self._folder):  # noqa: PTH208 - a descriptor has no Path
+                if name.startswith(role) and name != self._name:
+                    self._send_one(sender, name, message)
+
+    def _send_one(self, sender: socket.socket, name: str, message: str) -> None:
+        try:
+            sender.sendto(message.encode(), socket.MSG_DONTWAIT, self._address(name))
+        except ConnectionRefusedError:  # its process was killed and left the name behind
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._folder)
+        except OSError:  # a full queue: its reader has enough to wake up for
+            pass
+
+    def _listen(self) -> None:
+        """Start the thread that passes messages to this process's followers, once."""
+        if self._role is not Role.FOLLOWER or self._listening:
+            return
+        with self._lock:
+            if self._listening:
+                return
+            self._listening = True
+        try:
+            receiver = self.open()
+        except OSError:  # a read-only DATA_DIR: followers poll
+            return
+        threading.Thread(target=self._relay, args=(receiver,), daemon=True).start()
+
+    def _relay(self, receiver: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._deliver(receiver.recv(MESSAGE_BYTES).decode(errors="replace"))
+
+    def _deliver(self, run_id: str) -> None:
+        with self._lock:
+            for news in self._followers.get(run_id, ()):
+                news.set()

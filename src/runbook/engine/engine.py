@@ -1,0 +1,196 @@
+"""The engine: the one pipeline that HTTP API, command line and worker all use.
+
+parse -> authorize -> preflight -> submit -> execute -> record, and follow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from runbook import log
+from runbook.core.access import Action, Decision, Principal
+from runbook.core.preflight import RequiredEnv, required_env
+from runbook.core.run import EventType, Outcome, Run, RunEvent, RunStatus
+from runbook.engine.execution import NOT_KNOWN_CODE, Execution
+from runbook.engine.parts import Parts
+from runbook.engine.process import Stop
+from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
+from runbook.engine.submission import Submission
+from runbook.errors import NotFoundError
+from runbook.library.catalog import Entry
+from runbook.store import Claimed, LastRun, RunFilter, RunPage, Store, Visibility
+
+POLL_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15.0
+LOST_TEXT = "The worker died; how far the script came is not known"
+
+
+class Engine:
+    """Everything a shell may ask for. Thread-safe; survives a fork before its first use."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._submission = Submission(parts)
+        self._last_runs: dict[str, LastRun] = {}
+        self._last_revision = 0
+
+    @property
+    def store(self) -> Store:
+        return self.parts.store
+
+    # -- the library -------------------------------------------------------------------------
+
+    def entry(self, ref: str) -> Entry:
+        """Raises NotFoundError."""
+        return self.parts.catalog.get(ref)
+
+    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
+        return self._submission.decide(entry, principal, action)
+
+    def listing(self, principal: Principal) -> list[Listed]:
+        """Every runbook, sorted by ref, with what this principal may do and see of it."""
+        last_runs = self.last_runs()
+        listed = []
+        for entry in self.parts.catalog.list().entries:
+            decision = self.decide(entry, principal, Action.EXECUTE)
+            last_run = last_runs.get(entry.ref) if decision.allowed else None
+            listed.append(Listed(entry, decision.allowed, decision.missing, last_run))
+        return listed
+
+    def last_runs(self) -> Mapping[str, LastRun]:
+        """The last run of each runbook; only what changed since is read from the store."""
+        changed = self.store.last_runs(self._last_revision)
+        self._last_runs.update((row.ref, row) for row in changed.rows)
+        self._last_revision = changed.revision
+        return self._last_runs
+
+    def listing_version(self) -> tuple[int, int]:
+        """Changes whenever what `listing` says may have changed."""
+        self.last_runs()
+        return self.parts.catalog.list().generation, self._last_revision
+
+    def required_env(self, ref: str) -> RequiredEnv:
+        return required_env(self.entry(ref).document, self.parts.options.supplied)
+
+    # -- asking for runs -----------------------------------------------------------------------
+
+    def calling_run(self, principal: Principal) -> Run | None:
+        """See Submission.calling_run."""
+        return self._submission.calling_run(principal)
+
+    def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
+        """Raises NotFoundError, and AccessDeniedError, which is recorded in the store."""
+        return self._submission.validate(ref, principal, request)
+
+    def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
+        """Record an attempt to execute, queued for a worker if nothing speaks against it.
+
+        The answered run may have ended already (`invalid`, or an idempotent replay).
+        Raises AccessDeniedError and QueueFullError, both recorded; NotFoundError,
+        IdempotencyKeyReusedError, StoreBusyError and StoreUnavailableError.
+        """
+        return self._submission.submit(ref, principal, request)
+
+    def cancel(self, run: Run, principal: Principal) -> Run:
+        """Ask for the end of a run and of the runs it called. An ended run is left as it is."""
+        cancelled = self.store.request_cancel(run.id, principal.subject)
+        if not cancelled.status.terminal:
+            log.event("run.cancel_requested", run_id=run.id, by=principal.subject)
+            self.parts.wakeups.wake_workers("cancel")
+        return cancelled
+
+    # -- seeing runs ---------------------------------------------------------------------------
+
+    def visibility(self, principal: Principal) -> Visibility:
+        """Who may execute a runbook, or started a run, sees it; a script sees its own tree."""
+        if principal.run_id is not None:
+            return Visibility(tree_of=principal.run_id)
+        if principal.local:
+            return Visibility(everything=True)
+        executable = {
+            entry.ref
+            for entry in self.parts.catalog.list().entries
+            if self.decide(entry, principal, Action.EXECUTE).allowed
+        }
+        return Visibility(refs=frozenset(executable), subject=principal.subject)
+
+    def run(self, run_id: str, principal: Principal) -> Run:
+        """Raises NotFoundError also for a run that this principal may not see."""
+        run = self.store.run(run_id)
+        if run is None or not self._may_see(run, principal):
+            raise NotFoundError("There is no such run, or it is not yours to see.")
+        return run
+
+    def runs(
+        self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int
+    ) -> RunPage:
+        return self.store.runs(
+            wanted, visible=self.visibility(principal), cursor=cursor, limit=limit
+        )
+
+    def follow(
+        self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS
+    ) -> Iterator[RunEvent | None]:
+        """The run's events after number `after`, up to and including `done`.
+
+        Yields None where `heartbeat_s` passed without an event. Ends early only if the run is
+        deleted meanwhile.
+        """
+        quiet_since = time.monotonic()
+        with self.parts.wakeups.following(run_id) as news:
+            while True:
+                news.clear()
+                events = self.store.events(run_id, after=after)
+                for event in events:
+                    yield event
+                    after = event.n
+                    if event.type is EventType.DONE:
+                        return
+                if events:
+                    quiet_since = time.monotonic()
+                    continue
+                if not news.wait(min(POLL_SECONDS, heartbeat_s)) and self._is_gone(run_id, after):
+                    return
+                if time.monotonic() - quiet_since >= heartbeat_s:
+                    quiet_since = time.monotonic()
+                    yield None
+
+    def _is_gone(self, run_id: str, after: int) -> bool:
+        """Deleted, or ended with every event read: nothing more will come."""
+        run = self.store.run(run_id)
+        return run is None or (run.status.terminal and after >= run.last_event)
+
+    def _may_see(self, run: Run, principal: Principal) -> bool:
+        if principal.run_id is not None:
+            return self.store.descends(run.id, principal.run_id)
+        if principal.local or run.requester.subject == principal.subject:
+            return True
+        try:
+            entry = self.entry(run.ref)
+        except NotFoundError:
+            return False
+        return self.decide(entry, principal, Action.EXECUTE).allowed
+
+    # -- executing -----------------------------------------------------------------------------
+
+    def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
+        """Execute a claimed run in this thread, to its recorded end."""
+        Execution(self.parts, claimed, worker_id, stop).execute()
+
+    def reap(self) -> int:
+        """End the runs whose worker is gone as `lost`; how many there were.
+
+        A run whose entry reached the history file before its worker died ends as that says.
+        """
+        lost = self.store.runs_of_missing_workers()
+        for run in lost:
+            self._end_lost(run)
+        return len(lost)
+
+    def _end_lost(self, run: Run) -> None:
+        output = self.parts.records.stored_output(run)
+        recorded = self.parts.records.recorded_end(run)
+        outcome = recorded or Outcome(RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,))
+        log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
+        self.parts.ending.end(run, outcome, output, worker_id=run.worker_id)

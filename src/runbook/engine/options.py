@@ -1,0 +1,61 @@
+"""What the engine is told by its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from runbook.core.run import Run
+from runbook.engine.limits import Limits
+from runbook.engine.process import Grace
+
+
+class MintToken(Protocol):
+    """Makes the token of a run's script: see auth.RunTokens.mint."""
+
+    def __call__(
+        self, run_id: str, subject: str, claims: Mapping[str, object], ttl_s: float
+    ) -> str: ...
+
+
+class Observer(Protocol):
+    """Is told what happened, for metrics. Must not raise."""
+
+    def run_ended(self, run: Run) -> None: ...
+
+    def run_refused(self, run: Run) -> None: ...
+
+
+class NoObserver:
+    def run_ended(self, run: Run) -> None: ...
+
+    def run_refused(self, run: Run) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings."""
+
+    runbooks_dir: Path
+    execution_dir: Path
+    data_dir: Path
+    api_url: str
+    mint_token: MintToken
+    mount_dir: str = ""
+    timeout_s: float = 600.0
+    max_output_bytes: int = 10 * 1024 * 1024
+    max_recursion_depth: int = 50
+    max_queued_runs: int | None = 1000
+    history_in_file: bool = True
+    history_max_entries: int = 10_000
+    history_entry_bytes: int = 65_536
+    allow_undeclared_env: bool = False
+    supplied: Mapping[str, str] = field(default_factory=dict)
+    passed: Mapping[str, str] = field(default_factory=dict)
+    config_items: Callable[[], list[dict[str, str]]] = list
+    search_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    timezone: str = ""
+    grace: Grace = field(default_factory=Grace)
+    limits: Limits = field(default_factory=Limits)

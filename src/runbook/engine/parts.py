@@ -1,0 +1,62 @@
+"""What one engine process is made of. Built in one place: see `bootstrap`."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runbook.core.document import Runbook
+from runbook.core.parse import parse
+from runbook.engine.dispatch import Wakeups
+from runbook.engine.ending import Ending
+from runbook.engine.family import Families
+from runbook.engine.options import EngineOptions, Observer
+from runbook.engine.records import Records
+from runbook.engine.sealing import Sealer
+from runbook.errors import InvalidRunbookError
+from runbook.library.catalog import Catalog
+from runbook.store import Store, StoredDocument
+
+CACHED_DOCUMENTS = 256
+
+
+class StoredDocuments:
+    """Parses the documents that runs were authorized for; what was checked is what runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runbooks: OrderedDict[str, Runbook] = OrderedDict()
+
+    def runbook(self, document: StoredDocument) -> Runbook:
+        """Raises InvalidRunbookError where the stored bytes are not what was authorized."""
+        with self._lock:
+            if document.digest in self._runbooks:
+                self._runbooks.move_to_end(document.digest)
+                return self._runbooks[document.digest]
+        parsed = parse(document.content + b"\n# History\n")
+        if parsed.runbook is None or parsed.digest != document.digest:
+            raise InvalidRunbookError("The stored document is not the one that was authorized")
+        with self._lock:
+            self._runbooks[document.digest] = parsed.runbook
+            if len(self._runbooks) > CACHED_DOCUMENTS:
+                self._runbooks.popitem(last=False)
+        return parsed.runbook
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`clock` gives milliseconds since the epoch."""
+
+    options: EngineOptions
+    store: Store
+    catalog: Catalog
+    sealer: Sealer
+    wakeups: Wakeups
+    families: Families
+    records: Records
+    ending: Ending
+    observer: Observer
+    documents: StoredDocuments
+    clock: Callable[[], int]

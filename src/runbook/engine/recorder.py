@@ -1,0 +1,112 @@
+"""Turns what a script prints, and what the engine does, into stored events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from runbook import log
+from runbook.core.log import LogCursor
+from runbook.core.output import HeadTail, OutputPipeline, Piece
+from runbook.core.run import EventType, Millis
+from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.store import NewEvent, Store
+
+MAX_UNSAVED_BYTES = 8 * 1024 * 1024
+
+
+class Recorder:
+    """The sink of one run's output. Used by the thread that executes the run, and only by it.
+
+    While the database is locked or full, events are held (up to 8 MiB) and the script goes on;
+    beyond that the error is raised, which ends the run.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        worker_id: str,
+        pipeline: OutputPipeline,
+        *,
+        entry_bytes: int,
+        clock: Callable[[], Millis],
+        wake: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._worker_id = worker_id
+        self._pipeline = pipeline
+        self._clock = clock
+        self._wake = wake
+        self._cursor = LogCursor()
+        self._excerpts = {
+            EventType.STDOUT: HeadTail(entry_bytes),
+            EventType.STDERR: HeadTail(entry_bytes),
+        }
+        self._unsaved: list[NewEvent] = []
+        self.step: int | None = None
+
+    def write(self, stream: EventType, data: bytes) -> None:
+        self._pipeline.feed(stream, data, time.monotonic())
+
+    def due_at(self) -> float | None:
+        return self._pipeline.next_due()
+
+    def flush(self) -> None:
+        """Store what is due. Raises StoreUnavailableError when too much waits for the store."""
+        self._place(self._pipeline.due(time.monotonic()))
+        self._save()
+
+    def add(self, type_: EventType, data: Mapping[str, object]) -> None:
+        """Store an event of the engine's own, after the output that came before it."""
+        self._place(self._pipeline.due(time.monotonic(), everything=True))
+        self._unsaved.append(NewEvent(self._clock(), type_, data=dict(data), step=self.step))
+        self._save()
+
+    def message(self, text: str) -> None:
+        """A line of the engine's own on standard error, as old clients expect."""
+        self._place([Piece(EventType.STDERR, text)])
+
+    def finish(self) -> list[NewEvent]:
+        """The events that are left when the script has ended; the caller stores them."""
+        self._place(self._pipeline.finish())
+        events, self._unsaved = self._unsaved, []
+        return events
+
+    def excerpt(self, stream: EventType) -> str:
+        """The stream's output for the history entry: whole, or its head and tail."""
+        return self._excerpts[stream].text()
+
+    def _place(self, pieces: Sequence[Piece]) -> None:
+        now = self._clock()
+        for piece in pieces:
+            if piece.notice:
+                data = {"message": piece.text}
+                self._unsaved.append(NewEvent(now, EventType.NOTICE, data=data, step=self.step))
+                continue
+            self._excerpts[piece.stream].feed(piece.text)
+            placed = self._cursor.place(piece.stream, piece.text)
+            self._unsaved.append(
+                NewEvent(
+                    now,
+                    piece.stream,
+                    text=piece.text,
+                    step=self.step,
+                    line=placed.line,
+                    offset=placed.offset,
+                )
+            )
+
+    def _save(self) -> None:
+        if not self._unsaved:
+            return
+        try:
+            self._store.append_events(self._run_id, self._unsaved, worker_id=self._worker_id)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            if sum(len(event.text or "") for event in self._unsaved) > MAX_UNSAVED_BYTES:
+                raise
+            log.warning("run.events_held", run_id=self._run_id, error=error.message)
+            return
+        self._unsaved = []
+        self._wake(self._run_id)

@@ -1,0 +1,46 @@
+"""Inputs while they wait: encrypted, under a key that stands outside the database."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from runbook.errors import StoreUnavailableError
+
+NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class GivenInputs:
+    """The values a script gets, and the names of those that are secret."""
+
+    values: dict[str, str]
+    secrets: frozenset[str]
+
+
+class Sealer:
+    """AES-256-GCM; the run's id is bound in, so that a row's inputs fit no other row."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, inputs: GivenInputs, run_id: str) -> bytes:
+        plain = json.dumps({"values": inputs.values, "secrets": sorted(inputs.secrets)})
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
+
+    def open(self, sealed: bytes, run_id: str) -> GivenInputs:
+        """Raises StoreUnavailableError where the key is not the one that sealed them."""
+        nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        try:
+            plain = json.loads(self._cipher.decrypt(nonce, data, run_id.encode()))
+        except InvalidTag:
+            raise StoreUnavailableError(
+                "The run's inputs cannot be decrypted: the key in DATA_DIR is not the one that "
+                "sealed them"
+            ) from None
+        return GivenInputs(plain["values"], frozenset(plain["secrets"]))

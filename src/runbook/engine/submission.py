@@ -1,0 +1,219 @@
+"""From a request to a recorded run: authorize, preflight, submit. The only way to start a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+
+import uuid_utils
+
+from runbook import log
+from runbook.core.access import Action, Decision, Principal, authorize
+from runbook.core.document import Problem, Severity
+from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
+from runbook.core.run import EventType, Outcome, Run, RunStatus
+from runbook.engine.ending import done_data
+from runbook.engine.parts import Parts
+from runbook.engine.records import RecordedOutput
+from runbook.engine.requests import ExecuteRequest, Report, Submitted
+from runbook.engine.sealing import GivenInputs
+from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
+from runbook.library.catalog import Entry
+from runbook.library.refs import check_input_files
+from runbook.store import IdempotencyKey, NewEvent, NewRun, StoredDocument
+
+REFUSED_CODE = 403
+INVALID_CODE = 1
+
+
+class Submission:
+    """Checks requests and records every attempt, whatever its fate."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._options = parts.options
+        self._store = parts.store
+
+    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
+        document = entry.document
+        return authorize(principal, document.claims, action, known=document.claims_known)
+
+    def calling_run(self, principal: Principal) -> Run | None:
+        """The run whose script is asking, or None for any other caller.
+
+        Raises AuthenticationError once that run has ended: its token is void then.
+        """
+        if principal.run_id is None:
+            return None
+        run = self._store.run(principal.run_id)
+        if run is None or run.status.terminal:
+            raise AuthenticationError("The token's run has ended.")
+        return run
+
+    def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
+        entry = self._parts.catalog.get(ref)
+        parent = self.calling_run(principal)
+        decision = self.decide(entry, principal, Action.VALIDATE)
+        if not decision.allowed:
+            self._refuse(self._new_run(entry, principal, request, parent), entry, decision)
+        _, problems = self._preflight(entry, request, _chains(parent, request))
+        return Report(entry.ref, _errors(problems), _warnings(problems))
+
+    def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
+        entry = self._parts.catalog.get(ref)
+        parent = self.calling_run(principal)
+        new = self._new_run(entry, principal, request, parent)
+        decision = self.decide(entry, principal, Action.EXECUTE)
+        if not decision.allowed:
+            self._refuse(new, entry, decision, in_file=True)
+        inputs, problems = self._preflight(entry, request, _chains(parent, request))
+        new = dataclasses.replace(new, warnings=_messages(_warnings(problems)))
+        if errors := _errors(problems):
+            return self._record_invalid(new, entry, _messages(errors))
+        return self._queue(self._sealed(new, inputs, request), entry, principal, request)
+
+    def _preflight(
+        self, entry: Entry, request: ExecuteRequest, chains: Sequence[Sequence[str]]
+    ) -> tuple[ResolvedInputs, list[Problem]]:
+        document = entry.document
+        given, problems = coerce_values(request.env_vars)
+        inputs, input_problems = resolve_inputs(
+            document.inputs,
+            given,
+            self._options.supplied,
+            allow_undeclared=self._options.allow_undeclared_env,
+        )
+        problems = [*document.problems, *problems, *input_problems]
+        for chain in chains:
+            if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
+                problems.append(problem)
+        if document.runbook is not None:
+            problems += check_input_files(self._options.runbooks_dir, entry.ref, document.runbook)
+        return inputs, problems
+
+    def _new_run(
+        self, entry: Entry, principal: Principal, request: ExecuteRequest, parent: Run | None
+    ) -> NewRun:
+        run_id = str(uuid_utils.uuid7())
+        chain = parent.chain if parent else request.recursion_stack
+        return NewRun(
+            id=run_id,
+            ref=entry.ref,
+            name=entry.document.name,
+            digest=entry.document.digest,
+            status=RunStatus.QUEUED,
+            requester=principal.requester(),
+            correlation_id=parent.correlation_id if parent else request.correlation_id or run_id,
+            chain=(*chain, entry.ref),
+            created_at=self._parts.clock(),
+            parent_id=parent.id if parent else None,
+            root_id=(parent.root_id or parent.id) if parent else None,
+            reason=request.reason,
+            timeout_s=request.timeout_s or self._options.timeout_s,
+            assigned_to=(parent.worker_id if parent else None) or request.assigned_to,
+        )
+
+    def _sealed(self, new: NewRun, inputs: ResolvedInputs, request: ExecuteRequest) -> NewRun:
+        secrets = inputs.secrets | (request.secrets & inputs.values.keys())
+        shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
+        sealed = self._parts.sealer.seal(GivenInputs(dict(inputs.values), secrets), new.id)
+        return dataclasses.replace(new, inputs=shown, sealed_inputs=sealed)
+
+    def _queue(
+        self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
+    ) -> Submitted:
+        event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
+        try:
+            created = self._store.create_run(
+                new,
+                [event],
+                _document(entry),
+                max_queued=self._options.max_queued_runs,
+                idempotency=_idempotency(entry.ref, principal, request),
+            )
+        except QueueFullError as error:
+            self._record_ended(new, entry, RunStatus.REFUSED, QueueFullError.http_status, [error])
+            raise
+        if not created.replayed:
+            self._parts.wakeups.wake_workers()
+            log.event("run.queued", run_id=new.id, runbook=new.ref, by=principal.subject)
+        return Submitted(created.run, created.replayed)
+
+    def _refuse(
+        self, new: NewRun, entry: Entry, decision: Decision, *, in_file: bool = False
+    ) -> None:
+        """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
+        text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
+        error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        run = self._record_ended(new, entry, RunStatus.REFUSED, REFUSED_CODE, [error])
+        if in_file:
+            self._parts.records.write_history(run, RecordedOutput(), error=text)
+        self._parts.observer.run_refused(run)
+        log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
+        raise error
+
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[str]) -> Submitted:
+        failures = [Exception(text) for text in errors]
+        run = self._record_ended(new, entry, RunStatus.INVALID, INVALID_CODE, failures)
+        self._parts.observer.run_ended(run)
+        return Submitted(run)
+
+    def _record_ended(
+        self,
+        new: NewRun,
+        entry: Entry,
+        status: RunStatus,
+        code: int,
+        failures: Sequence[Exception],
+    ) -> Run:
+        """A run that ends at its birth: one row, its error as output, and `done`."""
+        errors = tuple(str(failure) for failure in failures)
+        outcome = Outcome(status, code, errors, new.warnings)
+        now = self._parts.clock()
+        new = dataclasses.replace(
+            new, status=status, return_code=code, errors=errors, finished_at=now
+        )
+        text = "\n".join(errors)
+        stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
+        done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
+        created = self._store.create_run(
+            new, [stderr, done], _document(entry), max_queued=None, idempotency=None
+        )
+        self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
+        return created.run
+
+
+def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
+    """What the run's token proves and what the header says: either may refuse."""
+    chains = [parent.chain] if parent else []
+    if request.recursion_stack and request.recursion_stack not in chains:
+        chains.append(request.recursion_stack)
+    return chains
+
+
+def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if p.severity is Severity.ERROR)
+
+
+def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if p.severity is Severity.WARNING)
+
+
+def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(problem.message for problem in problems)
+
+
+def _document(entry: Entry) -> StoredDocument:
+    return StoredDocument(entry.document.digest, entry.head)
+
+
+def _idempotency(ref: str, principal: Principal, request: ExecuteRequest) -> IdempotencyKey | None:
+    """The caller's key, bound to what was asked: the same key with another request is refused."""
+    if request.idempotency_key is None:
+        return None
+    asked = json.dumps([ref, request.env_vars, request.reason], sort_keys=True)
+    return IdempotencyKey(
+        principal.subject, request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest()
+    )

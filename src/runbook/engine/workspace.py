@@ -1,0 +1,313 @@
+"""The directory that a run has for itself, from its start to its end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runbook.core.document import Language, Step
+from runbook.engine.copying import InputCopier
+from runbook.errors import RunbookError
+
+PREFIX = "runbook-"
+HIDDEN = ".runbook"
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SCRIPT_NAMES = {
+    Language.ZSH: "script.zsh",
+    Language.BASH: "script.bash",
+    Language.PYTHON: "script.py",
+}
+_OPTIONS = {
+    Language.ZSH: ("-f",),  # no start-up files
+    Language.BASH: ("--noprofile", "--norc"),
+    # Isolated: no variables, no user's packages, nothing beside the script can be imported.
+    # Unbuffered: output is seen as it is printed, and what was printed before a kill is kept.
+    Language.PYTHON: ("-I", "-u"),
+}
+_ATTEMPTS = 3
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class WorkspaceError(RunbookError):
+    """The run's directory could not be prepared."""
+
+    code = "workspace_failed"
+    exit_code = 73
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Where a script leaves what it hands to the engine, in files that begin empty."""
+
+    output: Path
+    env: Path
+    progress: Path
+    summary: Path
+    artifacts: Path
+    """A directory."""
+
+    @classmethod
+    def below(cls, directory: Path) -> Self:
+        names = ("output", "env", "progress", "summary", "artifacts")
+        return cls(*(directory / name for name in names))
+
+
+class Workspace:
+    """One run's directory, only for its user. Locked while in use, so that a crash frees it."""
+
+    def __init__(self, path: Path, lock: int, search_path: str) -> None:
+        self.path = path
+        self.handover = HandOver.below(path / HIDDEN)
+        self.tmp = path / HIDDEN / "tmp"
+        self._lock: int | None = lock
+        self._search_path = search_path
+
+    @classmethod
+    def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
+        """Make `runbook-<run id>` below the execution directory, which is made if absent.
+
+        `search_path` is where interpreters are looked for besides the system's folders.
+        Raises WorkspaceError, also where the directory exists.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            raise WorkspaceError("The run's id is not fit for a directory's name")
+        path = Path(os.path.abspath(execution_dir)) / f"{PREFIX}{run_id}"  # noqa: PTH100 - links stay
+        try:
+            workspace = cls(path, _make_locked(path), search_path)
+        except OSError as error:
+            raise _unusable(error) from error
+        try:
+            workspace._fill()
+        except OSError as error:
+            workspace.remove()
+            raise _unusable(error) from error
+        return workspace
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    def exec_dir_host(self, mount_dir: str | None) -> str:
+        """The directory's path as the Docker host sees it: below `mount_dir` where it is set."""
+        return str(Path(mount_dir) / self.path.name) if mount_dir else str(self.path)
+
+    def copy_inputs(self, root: Path, sources: Sequence[Path]) -> None:
+        """Copy files and folders that lie below `root` into the directory, by basename.
+
+        Raises WorkspaceError for one that is missing, not a regular file or folder, outside the
+        root, too large, or named like another one or like a file of the engine.
+        """
+        reserved = {HIDDEN, *_SCRIPT_NAMES.values()}
+        for source in sources:
+            if source.name in reserved:
+                raise WorkspaceError(f"An input file cannot be named {source.name}")
+        try:
+            InputCopier(root, self.path).copy(sources)
+        except OSError as error:
+            name = Path(os.fsdecode(error.filename)).name if error.filename else "input file"
+            raise WorkspaceError(f"Input file {name}: {error.strerror}") from error
+
+    def write_script(self, step: Step) -> list[str]:
+        """Write the step's script, replacing the previous step's. Returns the command.
+
+        Raises WorkspaceError, also where the interpreter is not installed.
+        """
+        command = [*self._interpreter(step.language), *_OPTIONS[step.language]]
+        path = self.path / _SCRIPT_NAMES[step.language]
+        try:
+            path.unlink(missing_ok=True)  # never written through: it may be a link by now
+            with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
+                file.write(step.source.encode())
+        except OSError as error:
+            raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
+        return [*command, str(path)]
+
+    def read_handover(self, path: Path, max_bytes: int) -> bytes:
+        """What a script left in a hand-over file, at most so much of it.
+
+        Nothing where it has put something other than a file there.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(path, flags), "rb") as file:
+                regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                return file.read(max_bytes) if regular else b""
+        except OSError:
+            return b""
+
+    def remove(self) -> list[str]:
+        """Remove the directory and free its lock. Returns a line for each thing that resisted."""
+        problems = remove_tree(self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        return problems
+
+    def _fill(self) -> None:
+        for directory in (self.path / HIDDEN, self.tmp, self.handover.artifacts):
+            directory.mkdir(mode=0o700)
+        files = (self.handover.output, self.handover.env, self.handover.progress)
+        for path in (*files, self.handover.summary):
+            path.touch(mode=0o600)
+
+    def _interpreter(self, language: Language) -> list[str]:
+        if language is Language.PYTHON:
+            return [sys.executable]
+        folders = f"{SAFE_PATH}:{self._search_path}" if self._search_path else SAFE_PATH
+        program = shutil.which(language.value, path=folders)
+        if program is None:
+            raise WorkspaceError(f"{language.value} is not installed: the script needs it")
+        return [os.path.abspath(program)]  # noqa: PTH100 - links stay: a program may go by its name
+
+
+def _unusable(error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"EXECUTION_DIR cannot be used: {error.strerror}")
+
+
+def _make_locked(path: Path) -> int:
+    """Make the directory and lock it; again if a clean-up was faster than the lock."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, _DIRECTORY)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
+
+
+def remove_stale(execution_dir: Path, active: Collection[str] = ()) -> list[str]:
+    """Remove directories that crashed runs left: unlocked, this user's, and not of `active` runs.
+
+    A directory in use is locked by its process, also by that of another engine. Returns a line
+    for each thing that resisted.
+    """
+    problems: list[str] = []
+    with suppress(FileNotFoundError):
+        for path in sorted(execution_dir.glob(f"{PREFIX}*")):
+            run_id = path.name.removeprefix(PREFIX)
+            if _RUN_ID.fullmatch(run_id) and run_id not in active:
+                problems += _remove_if_unused(path)
+    return problems
+
+
+def _remove_if_unused(path: Path) -> list[str]:
+    try:
+        descriptor = os.open(path, _DIRECTORY)
+    except OSError:  # gone, a link, or not ours
+        return []
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            return []
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return remove_tree(path)
+    except OSError:  # locked: in use
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: Path) -> list[str]:
+    """Remove a directory with everything in it, whatever a script has done to it.
+
+    Follows no link, opens what was made unreadable, and neither recurses nor builds long
+    paths: a folder found inside is first moved up. Never raises; returns a line for each thing
+    that resisted.
+    """
+    problems: list[str] = []
+    for _ in range(_ATTEMPTS):  # something may still be writing into it
+        try:
+            _Remover(path).remove()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            problems = [f"{error.filename or path.name}: {error.strerror}"]
+        else:
+            return []
+    return problems
+
+
+class _Remover:
+    """One attempt to remove a tree. Raises OSError for the first thing that resists, at its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._failure: OSError | None = None
+        self._waiting: deque[str] = deque()
+        self._token = secrets.token_hex(8)
+        self._moved = 0
+
+    def remove(self) -> None:
+        top = _open_directory(str(self._path), None)
+        try:
+            self._empty(top, top)
+            while self._waiting:
+                self._remove_folder(top, self._waiting.popleft())
+        finally:
+            os.close(top)
+        if self._failure is not None:
+            raise self._failure
+        self._path.rmdir()
+
+    def _remove_folder(self, top: int, name: str) -> None:
+        try:
+            folder = _open_directory(name, top)
+            try:
+                self._empty(folder, top)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=top)
+        except OSError as error:
+            self._failure = self._failure or error
+
+    def _empty(self, folder: int, top: int) -> None:
+        """Remove what is in a folder; folders in it wait, in the topmost one, for their turn."""
+        for name in os.listdir(folder):
+            try:
+                if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                    os.unlink(name, dir_fd=folder)
+                else:
+                    self._set_aside(name, folder, top)
+            except OSError as error:
+                self._failure = self._failure or error
+
+    def _set_aside(self, name: str, folder: int, top: int) -> None:
+        os.close(_open_directory(name, folder))  # a folder must be writable to be moved
+        self._moved += 1
+        aside = f"{self._token}-{self._moved}"
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=top)
+        self._waiting.append(aside)
+
+
+def _open_directory(name: str, parent: int | None) -> int:
+    """Open a directory after giving its owner all rights to it; never through a link."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        with suppress(PermissionError):  # not ours: what follows says so where it matters
+            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101 - the only way to a handle
+        return os.open(".", _DIRECTORY, dir_fd=handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,59 @@
+"""Logging: one JSON object per line and event, on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+LOGGER = "runbook"
+RECORD_LOGGER = "runbook.record"
+
+
+class JsonFormatter(logging.Formatter):
+    """`time`, `level`, `event`, the event's own fields and, where there is one, the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, tz=UTC)
+        line: dict[str, object] = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure(level: str = "INFO") -> None:
+    """Send every logger's lines to standard error as JSON. Records are written at every level."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.getLogger(RECORD_LOGGER).setLevel(logging.INFO)
+
+
+def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:
+    """Log one event with its fields. Never pass a secret."""
+    logging.getLogger(LOGGER).log(level, name, extra={"fields": fields})
+
+
+def warning(name: str, **fields: object) -> None:
+    event(name, level=logging.WARNING, **fields)
+
+
+def failure(name: str, **fields: object) -> None:
+    """Log an unexpected error with the traceback of the exception being handled."""
+    logging.getLogger(LOGGER).exception(  # noqa: LOG004 - the caller handles one
+        name, extra={"fields": fields}
+    )
+
+
+def record(fields: dict[str, object]) -> None:
+    """The record of one run or refusal, whatever LOGGING_LEVEL says."""
+    logging.getLogger(RECORD_LOGGER).info("run.record", extra={"fields": fields})

@@ -1,0 +1,70 @@
+"""Prometheus metrics: right across processes, by prometheus-client's multiprocess files.
+
+Run ids, users and free text are never labels; a runbook's ref is one only for runs of runbooks
+that exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from runbook.core.run import Run
+from runbook.engine.engine import Engine
+from runbook.errors import RunbookError
+
+BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class RunMetrics:
+    """Counts ended and refused runs in the process that ends or refuses them."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
+        self._runs = Counter("runbook_runs", "Ended runs", ("runbook", "status"), registry=registry)
+        self._duration = Histogram(
+            "runbook_run_duration_seconds",
+            "Duration of ended runs",
+            ("runbook",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "runbook_runs_refused", "Attempts refused by claims", ("runbook",), registry=registry
+        )
+
+    def run_ended(self, run: Run) -> None:
+        self._runs.labels(run.ref, run.status.value).inc()
+        if run.started_at is not None and run.duration_ms is not None:
+            self._duration.labels(run.ref).observe(run.duration_ms / 1000)
+
+    def run_refused(self, run: Run) -> None:
+        self._refused.labels(run.ref).inc()
+
+
+class QueueCollector(Collector):
+    """Gauges that are read from the store when someone looks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            stats = self._engine.store.queue_stats()
+        except RunbookError:
+            yield _gauge("runbook_store_up", "Whether the store answers", 0)
+            return
+        oldest = stats.oldest_queued_at
+        age = 0.0 if oldest is None else max(0, self._engine.parts.clock() - oldest) / 1000
+        yield _gauge("runbook_store_up", "Whether the store answers", 1)
+        yield _gauge("runbook_queue_depth", "Runs that wait for a slot", stats.queued)
+        yield _gauge("runbook_queue_oldest_age_seconds", "Age of the oldest waiting run", age)
+        yield _gauge("runbook_runs_running", "Runs that are executed now", stats.running)
+        yield _gauge("runbook_workers_accepting", "Whether a worker takes runs", stats.accepting)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=float(value))

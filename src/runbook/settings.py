@@ -1,0 +1,362 @@
+"""The configuration: one table, read once from the environment.
+
+The field's name in upper case is the variable's name. `Settings.load` takes the environment as
+a value (see `guard.seal_environment`): nothing else in the engine reads `os.environ`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
+
+from runbook.errors import ConfigurationError
+
+MIN_SECRET_BYTES = 32
+METRICS_DIR = "RUNBOOK_METRICS_DIR"
+"""Where the processes of one server share their metrics; set by the supervisor."""
+KNOWN_SECRETS = frozenset(
+    {
+        "dev-secret-change-me",
+        "change-me",
+        "changeme",
+        "secret",
+        "your-secret-key",
+        "your-256-bit-secret",
+        "dev-secret-key-change-in-production",
+    }
+)
+SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
+ASYMMETRIC = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        raise ValueError("must be true, 1, yes, on, false, 0, no or off")
+    return value
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+def in_checkout() -> bool:
+    return (CHECKOUT / "samples" / "runbooks").is_dir()
+
+
+def in_image() -> bool:
+    """The base image sets RUNBOOK_IMAGE; a bare `/runbooks` is taken as an image's too."""
+    return not in_checkout() and Path("/runbooks").is_dir()
+
+
+def _default_runbooks_dir() -> Path:
+    return CHECKOUT / "samples" / "runbooks" if in_checkout() else Path("/runbooks")
+
+
+def _default_data_dir() -> Path:
+    if in_checkout():
+        return CHECKOUT / ".data"
+    if in_image():
+        return Path("/data")
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    return home / ".local" / "share" / "runbook"
+
+
+def _default_bind_host() -> str:
+    return "0.0.0.0" if in_image() else "127.0.0.1"  # noqa: S104 - an image is reached from outside
+
+
+class Settings(BaseModel):
+    """Every setting; see docs/configuration.md."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    api_port: Port = Field(8083, description="Port of the web server")
+    api_host: str = Field("localhost", description="Host name in RUNBOOK_URL")
+    api_protocol: Literal["http", "https"] = Field("http", description="Scheme in RUNBOOK_URL")
+    bind_host: str = Field(default_factory=_default_bind_host, description="Address to listen on")
+    runbooks_dir: Path = Field(
+        default_factory=_default_runbooks_dir, description="Folder of the runbooks"
+    )
+    execution_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()),
+        description="Where each run gets its directory",
+    )
+    mount_dir: str = Field("", description="Host path of EXECUTION_DIR, for docker run -v")
+    data_dir: Path = Field(
+        default_factory=_default_data_dir, description="Database, keys, artifacts"
+    )
+    database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in DATA_DIR")
+    retention_days: Positive = Field(90, description="Ended runs are kept so long")
+
+    enable_login: Switch = Field(False, description="POST /dev-login mints tokens for anyone")
+    allow_remote_dev_login: Switch = Field(
+        False, description="Allow ENABLE_LOGIN on an address that is not loopback"
+    )
+    jwt_secret: SecretStr = Field(SecretStr(""), description="Key of HS tokens, 32 bytes or more")
+    jwt_algorithm: str = Field("HS256", description="The one algorithm that tokens are signed by")
+    jwt_issuer: str = Field("dev-idp", description="Required iss of a token")
+    jwt_audience: str = Field("dev-api", description="Required aud of a token")
+    jwt_ttl_minutes: Positive = Field(480, description="Lifetime of tokens that we mint")
+    jwt_jwks_url: str = Field(
+        "", description="Keys of the identity provider, for RS, PS, ES, EdDSA"
+    )
+    enforce_claims: Switch = Field(False, description="Claims bind the local operator too")
+
+    script_timeout_seconds: Annotated[float, Field(gt=0)] = Field(600, description="Longest run")
+    max_output_size_bytes: Annotated[int, Field(ge=1024)] = Field(
+        10 * 1024 * 1024, description="Output kept per stream; beyond it, head and tail"
+    )
+    max_recursion_depth: Positive = Field(50, description="Longest chain of runbooks")
+    max_parallel_runs: Positive = Field(8, description="Slots of the local worker")
+    max_queued_runs: Count = Field(1000, description="Waiting runs; beyond it, 503")
+    web_processes: Positive = Field(2, description="Web processes of runbook serve")
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(
+        30, description="After SIGTERM, running scripts get so long"
+    )
+    script_max_processes: Count = Field(
+        0, description="Processes of the script's user; 0: no limit"
+    )
+    script_max_memory_bytes: Count = Field(0, description="Address space of a process; 0: no limit")
+    script_max_file_bytes: Count = Field(0, description="Largest file a script writes; 0: no limit")
+
+    rate_limit_enabled: Switch = Field(True, description="Limit requests per caller")
+    rate_limit_per_minute: Positive = Field(60, description="Requests per caller and minute")
+    rate_limit_execute_per_minute: Positive = Field(10, description="Executions per caller, minute")
+    rate_limit_storage_backend: Literal["memory", "redis"] = Field(
+        "memory", description="memory counts per web process, redis over all"
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"), description="Redis, where it is used"
+    )
+    max_body_bytes: Positive = Field(1024 * 1024, description="Largest request body")
+    trusted_proxies: Names = Field((), description="Addresses whose X-Forwarded-For counts")
+
+    history: Literal["file", "store"] = Field("file", description="Where history entries go")
+    history_max_entries: Positive = Field(10_000, description="Entries before rotation")
+    history_entry_bytes: Annotated[int, Field(ge=256)] = Field(
+        65_536, description="Output kept in an entry; beyond it, head and tail"
+    )
+    allow_undeclared_env: Switch = Field(False, description="Accept variables not declared")
+    script_env_pass: Names = Field((), description="The server's variables that scripts get")
+    secrets_dir: Path = Field(Path("/run/secrets"), description="Files that hold secrets")
+
+    logging_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Least severe log line written"
+    )
+    metrics_port: Port = Field(0, description="Serve /metrics on this port only; 0: on API_PORT")
+    ui_header: str = Field("", description="Header of the web app")
+    idp_login_uri: str = Field("/login", description="Where /auth/login redirects to")
+    built_at: str = Field("", description="When the image was built")
+
+    _environment: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], **overrides: object) -> Settings:
+        """Settings from the environment; an empty variable counts as unset.
+
+        Raises ConfigurationError naming every variable that is wrong.
+        """
+        given: dict[str, object] = {
+            field: environment[field.upper()]
+            for field in cls.model_fields
+            if environment.get(field.upper(), "").strip()
+        }
+        if isinstance(level := given.get("logging_level"), str):
+            given["logging_level"] = level.upper()
+        try:
+            settings = cls.model_validate(given | overrides)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error)) from None
+        settings._environment = dict(environment)  # noqa: SLF001 - our own
+        return settings
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The server's environment: what a declared input or SCRIPT_ENV_PASS may name."""
+        return self._environment
+
+    @property
+    def database(self) -> str:
+        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'runbook.db'}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.api_protocol}://{self.api_host}:{self.api_port}/api/runbooks"
+
+    def supplied(self) -> dict[str, str]:
+        """What the server may supply as inputs: its environment less its own settings."""
+        own = {field.upper() for field in type(self).model_fields}
+        return {name: value for name, value in self._environment.items() if name not in own}
+
+    def passed(self) -> dict[str, str]:
+        """The variables that SCRIPT_ENV_PASS hands to every script."""
+        supplied = self.supplied()
+        return {name: supplied[name] for name in self.script_env_pass if name in supplied}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigItem:
+    name: str
+    value: str
+    source: Literal["default", "environment"]
+    description: str
+
+
+def config_items(settings: Settings) -> list[ConfigItem]:
+    """Every setting with its origin; secrets read `secret`."""
+    return [
+        ConfigItem(
+            name=field.upper(),
+            value=_display(getattr(settings, field)),
+            source="environment" if field in settings.model_fields_set else "default",
+            description=info.description or "",
+        )
+        for field, info in Settings.model_fields.items()
+    ]
+
+
+def _display(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "secret"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        f"{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+    return "; ".join(lines)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_server(settings: Settings) -> None:
+    """Everything that `runbook serve` refuses to start with.
+
+    Raises ConfigurationError with one line that says what to change.
+    """
+    check_tokens(settings)
+    _check_dev_login(settings)
+    if not settings.runbooks_dir.is_dir():
+        raise ConfigurationError(
+            f"RUNBOOKS_DIR {settings.runbooks_dir} is not a folder: create it or name another"
+        )
+    check_paths(settings)
+
+
+def _check_dev_login(settings: Settings) -> None:
+    if not settings.enable_login or is_loopback(settings.bind_host):
+        return
+    if not settings.allow_remote_dev_login:
+        raise ConfigurationError(
+            f"ENABLE_LOGIN lets anyone mint a token, and BIND_HOST {settings.bind_host} is "
+            "reachable from outside: turn ENABLE_LOGIN off, bind to 127.0.0.1, or set "
+            "ALLOW_REMOTE_DEV_LOGIN=true"
+        )
+
+
+def check_tokens(settings: Settings) -> None:
+    """One family of algorithms, and a secret that cannot be guessed."""
+    algorithm = settings.jwt_algorithm
+    if algorithm not in SYMMETRIC | ASYMMETRIC:
+        known = ", ".join(sorted(SYMMETRIC | ASYMMETRIC))
+        raise ConfigurationError(f"JWT_ALGORITHM must be exactly one of {known}")
+    if algorithm in ASYMMETRIC and not settings.jwt_jwks_url:
+        raise ConfigurationError(f"JWT_ALGORITHM {algorithm} needs JWT_JWKS_URL")
+    if algorithm in SYMMETRIC and settings.jwt_jwks_url:
+        raise ConfigurationError(
+            f"JWT_JWKS_URL holds public keys and JWT_ALGORITHM {algorithm} is symmetric: "
+            "name the provider's algorithm, for example RS256"
+        )
+    if settings.enable_login and settings.jwt_jwks_url:
+        raise ConfigurationError("ENABLE_LOGIN cannot mint tokens where JWT_JWKS_URL is set")
+    _check_secret(settings)
+
+
+def _check_secret(settings: Settings) -> None:
+    if settings.jwt_algorithm not in SYMMETRIC:
+        return
+    secret = settings.jwt_secret.get_secret_value()
+    if not secret:
+        if settings.enable_login and is_loopback(settings.bind_host):
+            return
+        raise ConfigurationError(
+            "JWT_SECRET is not set: give 32 random bytes or more, for example "
+            "from `openssl rand -hex 32`"
+        )
+    if secret.strip().lower() in KNOWN_SECRETS or len(set(secret)) < 8:
+        raise ConfigurationError("JWT_SECRET is a well-known or trivial value: make a random one")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(
+            f"JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: make a longer random one"
+        )
+
+
+def check_paths(settings: Settings) -> None:
+    """DATA_DIR and EXECUTION_DIR stand apart from RUNBOOKS_DIR, so that no runbook names them."""
+    runbooks = settings.runbooks_dir.resolve()
+    for field in ("data_dir", "execution_dir"):
+        path: Path = getattr(settings, field).resolve()
+        inside = path == runbooks or runbooks in path.parents
+        above = path in runbooks.parents
+        # The system's temp directory is above whatever stands in it; runs only add to it.
+        if inside or (above and field in settings.model_fields_set):
+            raise ConfigurationError(
+                f"{field.upper()} {path} and RUNBOOKS_DIR {runbooks} must not hold one another"
+            )
+
+
+def use_metrics_directory(path: str) -> None:
+    """Share metrics between processes through `path`; before prometheus_client is imported."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = path
+
+
+def metrics_directory() -> str | None:
+    return os.environ.get("PROMETHEUS_MULTIPROC_DIR")

@@ -1,0 +1,1 @@
+"""The truth about runs: a database, SQLite by default. See `store.py`."""

@@ -1,0 +1,110 @@
+"""Connections, transactions and patience: how the store's methods reach the database."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.store import sqlite
+
+T = TypeVar("T")
+
+PATIENCE_S = 10.0
+_PAUSE_S = (0.001, 0.010)
+
+
+class _Opened:
+    """What one process has open. Nothing connects before the first statement."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.writer = sqlite.writing(engine)
+        self.write_lock = threading.Lock()
+
+
+class Database:
+    """One database, usable by every thread, and by processes forked before or after its use.
+
+    Raises StoreBusyError where others kept it locked for `patience_s`, StoreUnavailableError
+    where it cannot be used at all.
+    """
+
+    def __init__(
+        self, url: str, *, read_only: bool = False, patience_s: float = PATIENCE_S
+    ) -> None:
+        self.path = sqlite.path_of(url)
+        self.read_only = read_only
+        self._patience_s = patience_s
+        # By process: a connection must not be used, nor closed, by a fork of its owner.
+        self._opened: dict[int, _Opened] = {}
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """The result of `work`, whose statements see what was last committed."""
+
+        def attempt() -> T:
+            with self._here().engine.connect() as connection:
+                return work(connection)
+
+        return self._patiently(attempt, time.monotonic() + self._patience_s)
+
+    def write(self, work: Callable[[sa.Connection], T], *, durable: bool = False) -> T:
+        """Do `work` in one transaction that holds the write lock from its beginning.
+
+        `work` may be called again where the database was locked; it must not wait for anything.
+        `durable` returns only when the disk has the commit.
+        """
+        if self.read_only:
+            raise StoreUnavailableError("The database was opened for reading only.")
+        deadline = time.monotonic() + self._patience_s
+        opened = self._here()
+
+        def attempt() -> T:
+            with opened.writer.connect() as connection:
+                sqlite.set_durable(connection, durable=durable)
+                with connection.begin():
+                    return work(connection)
+
+        # Threads of one process queue here rather than wake each other up inside SQLite.
+        if not opened.write_lock.acquire(timeout=self._patience_s):
+            raise StoreBusyError
+        try:
+            return self._patiently(attempt, deadline)
+        finally:
+            opened.write_lock.release()
+
+    def engine(self) -> sa.Engine:
+        """This process's engine, for work that brings its own transactions."""
+        return self._here().engine
+
+    def close(self) -> None:
+        """Close this process's connections. A later use opens them again."""
+        opened = self._opened.pop(os.getpid(), None)
+        if opened is not None:
+            opened.engine.dispose()
+
+    def _here(self) -> _Opened:
+        here = self._opened.get(os.getpid())
+        if here is None:
+            made = _Opened(sqlite.engine_for(self.path, read_only=self.read_only))
+            here = self._opened.setdefault(os.getpid(), made)
+        return here
+
+    def _patiently(self, attempt: Callable[[], T], deadline: float) -> T:
+        while True:
+            try:
+                return attempt()
+            except sa.exc.DBAPIError as error:
+                if not sqlite.is_environmental(error):
+                    raise
+                if not sqlite.is_busy(error):
+                    raise sqlite.unavailable(error) from error
+                if time.monotonic() > deadline:
+                    raise StoreBusyError from error
+            time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - spreads writers, guards nothing

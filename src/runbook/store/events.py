@@ -1,0 +1,101 @@
+"""What happened in a run: appended by its owner, read by whoever follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from runbook.core.run import RunEvent
+from runbook.errors import ConflictError
+from runbook.store.records import NewEvent
+from runbook.store.rows import (
+    EVENT_COLUMNS,
+    INSERT_EVENTS,
+    LogEnd,
+    StorePart,
+    event_of,
+    event_rows,
+    run_by_id,
+)
+from runbook.store.tables import events, runs
+
+MAX_BYTES = 1024 * 1024
+
+_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
+_ADVANCE = (
+    sa.update(runs)
+    .where(
+        runs.c.id == sa.bindparam("run_id"),
+        runs.c.finished_at.is_(None),
+        runs.c.worker_id.is_not_distinct_from(sa.bindparam("owner")),
+    )
+    .values(
+        last_event=runs.c.last_event + sa.bindparam("count"),
+        log_bytes=sa.func.coalesce(sa.bindparam("new_bytes"), runs.c.log_bytes),
+        log_lines=sa.func.coalesce(sa.bindparam("new_lines"), runs.c.log_lines),
+    )
+    .returning(runs.c.seq, runs.c.last_event)
+)
+_AFTER = (
+    sa.select(*EVENT_COLUMNS)
+    .where(events.c.run_seq == _SEQ_BY_ID, events.c.n > sa.bindparam("after"))
+    .order_by(events.c.n)
+    .limit(sa.bindparam("most"))
+)
+
+
+class Events(StorePart):
+    def append_events(self, run_id: str, new: Sequence[NewEvent], *, worker_id: str | None) -> int:
+        """Append to a run that `worker_id` owns (None: that nobody does); the last number.
+
+        Raises ConflictError where the run has ended or has another owner, NotFoundError.
+        """
+        log = LogEnd().after(new) if any(event.type.is_output for event in new) else None
+        advance = {
+            "run_id": run_id,
+            "owner": worker_id,
+            "count": len(new),
+            "new_bytes": log.bytes if log else None,
+            "new_lines": log.lines if log else None,
+        }
+
+        def work(connection: sa.Connection) -> int:
+            row = connection.execute(_ADVANCE, advance).first()
+            if row is None:
+                raise _refusal(connection, run_id)
+            seq, last = int(row[0]), int(row[1])
+            if new:
+                connection.execute(INSERT_EVENTS, event_rows(seq, last - len(new), new))
+            return last
+
+        return self._database.write(work)
+
+    def events(
+        self, run_id: str, after: int = 0, limit: int = 256, max_bytes: int = MAX_BYTES
+    ) -> list[RunEvent]:
+        """The events numbered above `after`: at most `limit`, and `max_bytes` of text.
+
+        There is always one where there is any. Empty for a run that does not exist.
+        """
+
+        def work(connection: sa.Connection) -> list[RunEvent]:
+            asked = {"run_id": run_id, "after": after, "most": limit}
+            found: list[RunEvent] = []
+            left = max_bytes
+            with connection.execute(_AFTER, asked) as rows:
+                for row in rows:
+                    left -= len(row[3] or b"")
+                    if left < 0 and found:
+                        break
+                    found.append(event_of(row))
+            return found
+
+        return self._database.read(work)
+
+
+def _refusal(connection: sa.Connection, run_id: str) -> ConflictError:
+    run = run_by_id(connection, run_id)
+    if run.status.terminal:
+        return ConflictError(f"The run has already ended: {run.status}.")
+    return ConflictError("The run belongs to another worker.")

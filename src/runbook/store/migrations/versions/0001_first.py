@@ -1,0 +1,152 @@
+"""Runs, their events and documents; runbooks; workers; idempotency keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON(none_as_null=True)
+ACTIVE = sa.text("finished_at IS NULL")
+
+
+def upgrade() -> None:
+    _documents()
+    _runs()
+    _events()
+    _runbooks()
+    _workers()
+    _idempotency_keys()
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Versions only go forward; restore a backup.")
+
+
+def _documents() -> None:
+    op.create_table(
+        "documents",
+        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+    )
+
+
+def _runs() -> None:
+    op.create_table(
+        "runs",
+        sa.Column("seq", BIG, primary_key=True, autoincrement=True),
+        sa.Column("id", sa.Text, nullable=False, unique=True),
+        sa.Column("ref", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, sa.ForeignKey("documents.digest"), nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("requester", JSON, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("correlation_id", sa.Text, nullable=False),
+        sa.Column("chain", JSON, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("parent_id", sa.Text),
+        sa.Column("root_id", sa.Text),
+        sa.Column("reason", sa.Text),
+        sa.Column("timeout_s", sa.Float, nullable=False),
+        sa.Column("inputs", JSON, nullable=False),
+        sa.Column("started_at", BIG),
+        sa.Column("finished_at", BIG),
+        sa.Column("duration_ms", BIG),
+        sa.Column("return_code", sa.Integer),
+        sa.Column("errors", JSON, nullable=False),
+        sa.Column("warnings", JSON, nullable=False),
+        sa.Column("outputs", JSON, nullable=False),
+        sa.Column("worker_id", sa.Text),
+        sa.Column("cancel_at", BIG),
+        sa.Column("cancel_by", sa.Text),
+        sa.Column("log_bytes", BIG, nullable=False),
+        sa.Column("log_lines", BIG, nullable=False),
+        sa.Column("last_event", BIG, nullable=False),
+        sa.Column("assigned_to", sa.Text),
+        sa.Column("sealed_inputs", sa.LargeBinary),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_runs_ref", "runs", ["ref", "seq"])
+    op.create_index("ix_runs_subject", "runs", ["subject", "seq"])
+    op.create_index("ix_runs_parent", "runs", ["parent_id"])
+    op.create_index("ix_runs_root", "runs", ["root_id"])
+    op.create_index("ix_runs_digest", "runs", ["digest"])
+    op.create_index("ix_runs_finished", "runs", ["finished_at"])
+    op.create_index(
+        "ix_runs_active",
+        "runs",
+        ["status", "seq", "parent_id", "assigned_to"],
+        sqlite_where=ACTIVE,
+        postgresql_where=ACTIVE,
+    )
+
+
+def _events() -> None:
+    op.create_table(
+        "events",
+        sa.Column("run_seq", BIG, sa.ForeignKey("runs.seq"), primary_key=True, autoincrement=False),
+        sa.Column("n", BIG, primary_key=True, autoincrement=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("step", sa.Integer),
+        sa.Column("line", BIG),
+        sa.Column("offset", BIG),
+        sa.Column("data", JSON),
+        sa.Column("text", sa.LargeBinary),
+        sqlite_with_rowid=False,
+    )
+    for column in ("offset", "line"):
+        given = sa.column(column).is_not(None)
+        op.create_index(
+            f"ix_events_{column}",
+            "events",
+            ["run_seq", column, "n"],
+            sqlite_where=given,
+            postgresql_where=given,
+        )
+
+
+def _runbooks() -> None:
+    op.create_table(
+        "runbooks",
+        sa.Column("ref", sa.Text, primary_key=True),
+        sa.Column("revision", BIG, nullable=False, unique=True),
+        sa.Column("last_run_id", sa.Text),
+        sa.Column("last_status", sa.Text),
+        sa.Column("last_finished_at", BIG),
+        sa.Column("last_success_at", BIG),
+        sa.Column("last_by", sa.Text),
+        sa.Column("history_n", BIG),
+        sa.Column("history_digest", sa.Text),
+    )
+
+
+def _workers() -> None:
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("boot_id", sa.Text, nullable=False),
+        sa.Column("pid", sa.Integer, nullable=False),
+        sa.Column("process_start", BIG, nullable=False),
+        sa.Column("slots", sa.Integer, nullable=False),
+        sa.Column("started_at", BIG, nullable=False),
+        sa.Column("beat_at", BIG, nullable=False),
+        sa.Column("draining", sa.Boolean, nullable=False),
+    )
+
+
+def _idempotency_keys() -> None:
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("caller", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("request_digest", sa.Text, nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+    )
+    op.create_index("ix_idempotency_created", "idempotency_keys", ["created_at"])

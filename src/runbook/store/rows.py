@@ -1,0 +1,199 @@
+"""Rows become `Run` and `RunEvent`, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from runbook.core.run import (
+    ACTIVE,
+    EventType,
+    Millis,
+    Origin,
+    Requester,
+    Run,
+    RunEvent,
+    RunStatus,
+)
+from runbook.errors import NotFoundError
+from runbook.store.database import Database
+from runbook.store.records import NewEvent, NewRun
+from runbook.store.tables import events, runs
+
+ACTIVE_STATUSES = tuple(sorted(status.value for status in ACTIVE))
+
+# In the order of `run_of`; without what is sealed.
+RUN_COLUMNS = (
+    runs.c.id,
+    runs.c.ref,
+    runs.c.name,
+    runs.c.digest,
+    runs.c.status,
+    runs.c.requester,
+    runs.c.correlation_id,
+    runs.c.chain,
+    runs.c.created_at,
+    runs.c.seq,
+    runs.c.parent_id,
+    runs.c.root_id,
+    runs.c.reason,
+    runs.c.timeout_s,
+    runs.c.inputs,
+    runs.c.started_at,
+    runs.c.finished_at,
+    runs.c.duration_ms,
+    runs.c.return_code,
+    runs.c.errors,
+    runs.c.warnings,
+    runs.c.outputs,
+    runs.c.worker_id,
+    runs.c.cancel_at,
+    runs.c.cancel_by,
+    runs.c.log_bytes,
+    runs.c.log_lines,
+    runs.c.last_event,
+)
+
+RUN_BY_ID = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run_id"))
+INSERT_EVENTS = sa.insert(events)
+
+
+class StorePart:
+    """What every part of the store works with."""
+
+    def __init__(self, database: Database, clock: Callable[[], Millis]) -> None:
+        self._database = database
+        self._clock = clock
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """The run in a row of RUN_COLUMNS."""
+    values = list(row)
+    values[4] = RunStatus(values[4])
+    values[5] = _requester_of(values[5])
+    values[7] = tuple(values[7])
+    values[19] = tuple(values[19])
+    values[20] = tuple(values[20])
+    return Run(*values)
+
+
+def run_by_id(connection: sa.Connection, run_id: str) -> Run:
+    """Raises NotFoundError."""
+    row = connection.execute(RUN_BY_ID, {"run_id": run_id}).first()
+    if row is None:
+        raise NotFoundError("There is no such run.")
+    return run_of(row)
+
+
+def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
+    """The row of a run at its birth, without its events."""
+    ended = run.status.terminal
+    running = run.status is RunStatus.RUNNING
+    return {
+        "id": run.id,
+        "ref": run.ref,
+        "name": run.name,
+        "digest": run.digest,
+        "status": run.status.value,
+        "requester": requester_json(run.requester),
+        "subject": run.requester.subject,
+        "correlation_id": run.correlation_id,
+        "chain": list(run.chain),
+        "created_at": created_at,
+        "parent_id": run.parent_id,
+        "root_id": run.root_id,
+        "reason": run.reason,
+        "timeout_s": run.timeout_s,
+        "inputs": dict(run.inputs),
+        "started_at": created_at if running else None,
+        "finished_at": (run.finished_at or created_at) if ended else None,
+        "duration_ms": None,
+        "return_code": run.return_code,
+        "errors": list(run.errors),
+        "warnings": list(run.warnings),
+        "outputs": {},
+        "worker_id": run.assigned_to if running else None,
+        "cancel_at": None,
+        "cancel_by": None,
+        "assigned_to": run.assigned_to,
+        "sealed_inputs": None if ended else run.sealed_inputs,
+    }
+
+
+def requester_json(requester: Requester) -> dict[str, Any]:
+    return {
+        "subject": requester.subject,
+        "origin": requester.origin.value,
+        "claims": dict(requester.claims),
+        "address": requester.address,
+    }
+
+
+def _requester_of(value: Mapping[str, Any]) -> Requester:
+    return Requester(value["subject"], Origin(value["origin"]), value["claims"], value["address"])
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """Where a run's log ends: its size in bytes, and its number of lines."""
+
+    bytes: int = 0
+    lines: int = 0
+
+    def after(self, new: Sequence[NewEvent]) -> LogEnd:
+        last = next((event for event in reversed(new) if event.type.is_output), None)
+        if last is None:
+            return self
+        text, line, offset = last.text or "", last.line or 0, last.offset or 0
+        newlines = text.count("\n")
+        unfinished = 0 if text.endswith("\n") or not text else 1
+        return LogEnd(offset + len(encoded(text)), line - 1 + newlines + unfinished)
+
+
+def encoded(text: str) -> bytes:
+    """A lone surrogate, which UTF-8 has no bytes for, becomes a question mark."""
+    return text.encode("utf-8", "replace")
+
+
+def event_rows(run_seq: int, after: int, new: Sequence[NewEvent]) -> list[dict[str, Any]]:
+    """Rows numbered from `after` + 1. Raises ValueError for output without its place."""
+    return [_event_row(run_seq, n, event) for n, event in enumerate(new, after + 1)]
+
+
+def _event_row(run_seq: int, n: int, event: NewEvent) -> dict[str, Any]:
+    output = event.type.is_output
+    if output and (event.line is None or event.offset is None):
+        raise ValueError("an output event needs its line and offset")
+    return {
+        "run_seq": run_seq,
+        "n": n,
+        "at": event.at,
+        "type": event.type.value,
+        "step": event.step,
+        "line": event.line if output else None,
+        "offset": event.offset if output else None,
+        "data": None if event.data is None else dict(event.data),
+        "text": encoded(event.text or "") if output else None,
+    }
+
+
+# In the order of `event_of`.
+EVENT_COLUMNS = (
+    events.c.n,
+    events.c.at,
+    events.c.type,
+    events.c.text,
+    events.c.data,
+    events.c.step,
+    events.c.line,
+    events.c.offset,
+)
+
+
+def event_of(row: Sequence[Any]) -> RunEvent:
+    n, at, kind, text, data, step, line, offset = row
+    shown = None if text is None else text.decode("utf-8")
+    return RunEvent(n, at, EventType(kind), shown, data, step, line, offset)

@@ -1,0 +1,287 @@
+"""How a run begins and goes on: created, claimed, moved, asked to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from runbook.core.run import TRANSITIONS, EventType, Millis, Run, RunStatus
+from runbook.errors import ConflictError, IdempotencyKeyReusedError, QueueFullError
+from runbook.store.history import keep_history_head
+from runbook.store.records import (
+    Claimed,
+    Created,
+    HistoryHead,
+    IdempotencyKey,
+    NewEvent,
+    NewRun,
+    StoredDocument,
+)
+from runbook.store.rows import (
+    INSERT_EVENTS,
+    RUN_COLUMNS,
+    LogEnd,
+    StorePart,
+    event_rows,
+    row_of,
+    run_by_id,
+    run_of,
+)
+from runbook.store.tables import documents, idempotency_keys, runs
+
+IDEMPOTENCY_MS = 24 * 3600 * 1000
+
+_QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
+_QUEUED_ROOTS = sa.select(sa.func.count()).select_from(
+    sa.select(runs.c.seq)
+    .where(_QUEUED, runs.c.parent_id.is_(None))
+    .limit(sa.bindparam("most"))
+    .subquery()
+)
+_KEY = sa.and_(
+    idempotency_keys.c.caller == sa.bindparam("of_caller"),
+    idempotency_keys.c.key == sa.bindparam("of_key"),
+)
+_KNOWN_KEY = sa.select(
+    idempotency_keys.c.request_digest, idempotency_keys.c.created_at, *RUN_COLUMNS
+).where(_KEY, runs.c.id == idempotency_keys.c.run_id)
+_FORGET_KEY = sa.delete(idempotency_keys).where(_KEY)
+_INSERT_KEY = sa.insert(idempotency_keys)
+_HAS_DOCUMENT = sa.select(sa.literal(1)).where(documents.c.digest == sa.bindparam("wanted"))
+_DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
+_INSERT_DOCUMENT = sa.insert(documents)
+_INSERT_RUN = sa.insert(runs)
+
+_CLAIMABLE = (
+    sa.select(runs.c.seq)
+    .where(
+        _QUEUED,
+        sa.or_(runs.c.parent_id.is_not(None), sa.bindparam("root_slots", type_=sa.Integer) > 0),
+        sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
+    )
+    .order_by(runs.c.seq)
+    .limit(1)
+)
+_CLAIM = (
+    sa.update(runs)
+    .where(runs.c.seq == _CLAIMABLE.scalar_subquery(), _QUEUED)
+    .values(
+        status=RunStatus.RUNNING.value,
+        worker_id=sa.bindparam("claimer"),
+        started_at=sa.bindparam("at"),
+        last_event=runs.c.last_event + 1,
+    )
+    .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
+)
+_MOVE = (
+    sa.update(runs)
+    .where(
+        runs.c.id == sa.bindparam("run_id"),
+        runs.c.status == sa.bindparam("from_status"),
+        sa.or_(runs.c.worker_id.is_(None), runs.c.worker_id == sa.bindparam("mover")),
+    )
+    .values(
+        status=sa.bindparam("to_status"),
+        worker_id=sa.bindparam("owner"),
+        started_at=sa.bindparam("begun"),
+        last_event=sa.bindparam("last"),
+    )
+)
+_REQUEST_CANCEL = (
+    sa.update(runs)
+    .where(
+        runs.c.id == sa.bindparam("run_id"),
+        runs.c.finished_at.is_(None),
+        runs.c.cancel_at.is_(None),
+    )
+    .values(cancel_at=sa.bindparam("at"), cancel_by=sa.bindparam("by"))
+)
+
+
+class RunWrites(StorePart):
+    def create_run(
+        self,
+        run: NewRun,
+        events: Sequence[NewEvent],
+        document: StoredDocument,
+        *,
+        max_queued: int | None = None,
+        idempotency: IdempotencyKey | None = None,
+        history: HistoryHead | None = None,
+    ) -> Created:
+        """Record a run, or give back the one that the same request made in the last 24 hours.
+
+        `max_queued` bounds the root runs that wait; None does not. A run born ended is on the
+        disk before this returns; `history` is where its entry left the runbook's history.
+        Raises IdempotencyKeyReusedError, QueueFullError.
+        """
+        _check_birth(run, document)
+
+        def work(connection: sa.Connection) -> Created:
+            now = self._clock()
+            known = _replayed(connection, idempotency, now)
+            if known is not None:
+                return Created(known, replayed=True)
+            _check_room(connection, run, max_queued)
+            _keep_document(connection, document, now)
+            made = _insert_run(connection, run, events, run.created_at or now)
+            if history is not None:
+                keep_history_head(connection, run.ref, history)
+            _remember(connection, idempotency, run.id, now)
+            return Created(made, replayed=False)
+
+        return self._database.write(work, durable=run.status.terminal)
+
+    def claim(self, worker_id: str, *, root_slots: int) -> Claimed | None:
+        """Take the oldest queued run that this worker may execute; None where there is none.
+
+        Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
+        worker goes to that worker only. The `started` event is appended. A run with a request
+        to cancel is claimed like any other, so that its worker ends it.
+        """
+        given = {"claimer": worker_id, "root_slots": root_slots}
+        # Most polls find nothing: they shall not take the write lock.
+        if self._database.read(lambda connection: connection.scalar(_CLAIMABLE, given)) is None:
+            return None
+
+        def work(connection: sa.Connection) -> Claimed | None:
+            now = self._clock()
+            row = connection.execute(_CLAIM, {**given, "at": now}).first()
+            if row is None:
+                return None
+            run = run_of(row[:-1])
+            started = NewEvent(now, EventType.STARTED, data={"worker": worker_id})
+            connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event - 1, [started]))
+            content = connection.scalar(_DOCUMENT, {"wanted": run.digest})
+            return Claimed(run, row[-1], StoredDocument(run.digest, content or b""))
+
+        return self._database.write(work)
+
+    def move(
+        self,
+        run_id: str,
+        status: RunStatus,
+        events: Sequence[NewEvent] = (),
+        *,
+        worker_id: str | None = None,
+    ) -> Run:
+        """Between queued, waiting and running. `worker_id` owns the run from now on.
+
+        Raises ConflictError where TRANSITIONS or another owner forbid it, NotFoundError.
+        """
+        if status.terminal:
+            raise ValueError("finish ends a run")
+
+        def work(connection: sa.Connection) -> Run:
+            run = run_by_id(connection, run_id)
+            if status not in TRANSITIONS[run.status]:
+                raise ConflictError(f"The run is {run.status}; it cannot become {status}.")
+            begun = self._clock() if status is RunStatus.RUNNING else None
+            moved = connection.execute(
+                _MOVE,
+                {
+                    "run_id": run_id,
+                    "from_status": run.status.value,
+                    "to_status": status.value,
+                    "mover": worker_id,
+                    "owner": worker_id,
+                    "begun": begun,
+                    "last": run.last_event + len(events),
+                },
+            )
+            if moved.rowcount != 1:
+                raise ConflictError("The run belongs to another worker.")
+            if events:
+                connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event, events))
+            return run_by_id(connection, run_id)
+
+        return self._database.write(work)
+
+    def request_cancel(self, run_id: str, by: str) -> Run:
+        """Ask for the run's end; the first who asks is kept. Ended runs stay as they are.
+
+        Raises NotFoundError.
+        """
+
+        def work(connection: sa.Connection) -> Run:
+            asked = {"run_id": run_id, "at": self._clock(), "by": by}
+            connection.execute(_REQUEST_CANCEL, asked)
+            return run_by_id(connection, run_id)
+
+        return self._database.write(work)
+
+
+def _check_birth(run: NewRun, document: StoredDocument) -> None:
+    """Mistakes of the caller, not of the person who asks."""
+    if run.digest != document.digest:
+        raise ValueError("the run and its document have different digests")
+    if run.status is RunStatus.RUNNING and run.assigned_to is None:
+        raise ValueError("a run born running needs assigned_to")
+    if run.status not in _BIRTHS:
+        raise ValueError(f"a run cannot be born {run.status}")
+
+
+_BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
+
+
+def _replayed(
+    connection: sa.Connection, idempotency: IdempotencyKey | None, now: Millis
+) -> Run | None:
+    if idempotency is None:
+        return None
+    key = {"of_caller": idempotency.caller, "of_key": idempotency.key}
+    row = connection.execute(_KNOWN_KEY, key).first()
+    if row is None or row[1] <= now - IDEMPOTENCY_MS:
+        connection.execute(_FORGET_KEY, key)
+        return None
+    if row[0] != idempotency.request_digest:
+        raise IdempotencyKeyReusedError
+    return run_of(row[2:])
+
+
+def _remember(
+    connection: sa.Connection, idempotency: IdempotencyKey | None, run_id: str, now: Millis
+) -> None:
+    if idempotency is not None:
+        connection.execute(
+            _INSERT_KEY,
+            {
+                "caller": idempotency.caller,
+                "key": idempotency.key,
+                "request_digest": idempotency.request_digest,
+                "run_id": run_id,
+                "created_at": now,
+            },
+        )
+
+
+def _check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -> None:
+    if max_queued is None or run.status is not RunStatus.QUEUED or run.parent_id is not None:
+        return
+    queued = connection.scalar(_QUEUED_ROOTS, {"most": max_queued}) or 0
+    if queued >= max_queued:
+        raise QueueFullError
+
+
+def _keep_document(connection: sa.Connection, document: StoredDocument, now: Millis) -> None:
+    if connection.scalar(_HAS_DOCUMENT, {"wanted": document.digest}) is None:
+        connection.execute(
+            _INSERT_DOCUMENT,
+            {"digest": document.digest, "content": document.content, "created_at": now},
+        )
+
+
+def _insert_run(
+    connection: sa.Connection, run: NewRun, events: Sequence[NewEvent], created_at: Millis
+) -> Run:
+    end = LogEnd().after(events)
+    row: dict[str, Any] = row_of(run, created_at=created_at)
+    row |= {"log_bytes": end.bytes, "log_lines": end.lines, "last_event": len(events)}
+    key = connection.execute(_INSERT_RUN, row).inserted_primary_key
+    seq = int(key[0]) if key else 0
+    if events:
+        connection.execute(INSERT_EVENTS, event_rows(seq, 0, events))
+    row["seq"] = seq
+    return run_of([row[column.name] for column in RUN_COLUMNS])

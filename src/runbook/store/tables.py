@@ -1,0 +1,144 @@
+"""The tables, as they are after all migrations. Times are milliseconds since the epoch."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+# SQLite only numbers rows by itself where the type is spelled INTEGER, which holds 64 bits there.
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _json() -> sa.JSON:
+    return sa.JSON(none_as_null=True)
+
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+)
+
+# `seq` orders runs and is never used twice, also after a purge; `id` is what others know.
+# `finished_at` is NULL exactly while the run is active.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("seq", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, sa.ForeignKey("documents.digest"), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("requester", _json(), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("chain", _json(), nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+    sa.Column("parent_id", sa.Text),
+    sa.Column("root_id", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("timeout_s", sa.Float, nullable=False),
+    sa.Column("inputs", _json(), nullable=False),
+    sa.Column("started_at", _BIG),
+    sa.Column("finished_at", _BIG),
+    sa.Column("duration_ms", _BIG),
+    sa.Column("return_code", sa.Integer),
+    sa.Column("errors", _json(), nullable=False),
+    sa.Column("warnings", _json(), nullable=False),
+    sa.Column("outputs", _json(), nullable=False),
+    sa.Column("worker_id", sa.Text),
+    sa.Column("cancel_at", _BIG),
+    sa.Column("cancel_by", sa.Text),
+    sa.Column("log_bytes", _BIG, nullable=False),
+    sa.Column("log_lines", _BIG, nullable=False),
+    sa.Column("last_event", _BIG, nullable=False),
+    sa.Column("assigned_to", sa.Text),
+    sa.Column("sealed_inputs", sa.LargeBinary),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq)
+sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq)
+sa.Index("ix_runs_parent", runs.c.parent_id)
+sa.Index("ix_runs_root", runs.c.root_id)
+sa.Index("ix_runs_digest", runs.c.digest)
+sa.Index("ix_runs_finished", runs.c.finished_at)
+# Small however many runs have ended: what claims, counts and sweeps look at.
+sa.Index(
+    "ix_runs_active",
+    runs.c.status,
+    runs.c.seq,
+    runs.c.parent_id,
+    runs.c.assigned_to,
+    sqlite_where=runs.c.finished_at.is_(None),
+    postgresql_where=runs.c.finished_at.is_(None),
+)
+
+# `text` is UTF-8 in bytes: logs are cut at byte offsets, and PostgreSQL's text holds no NUL.
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("run_seq", _BIG, sa.ForeignKey("runs.seq"), primary_key=True, autoincrement=False),
+    sa.Column("n", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("step", sa.Integer),
+    sa.Column("line", _BIG),
+    sa.Column("offset", _BIG),
+    sa.Column("data", _json()),
+    sa.Column("text", sa.LargeBinary),
+    sqlite_with_rowid=False,
+)
+for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line", events.c.line)):
+    sa.Index(
+        _name,
+        events.c.run_seq,
+        _column,
+        events.c.n,
+        sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
+    )
+
+# One row for each runbook that has ever ended a run; `revision` grows over the whole table.
+runbooks = sa.Table(
+    "runbooks",
+    metadata,
+    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("revision", _BIG, nullable=False, unique=True),
+    sa.Column("last_run_id", sa.Text),
+    sa.Column("last_status", sa.Text),
+    sa.Column("last_finished_at", _BIG),
+    sa.Column("last_success_at", _BIG),
+    sa.Column("last_by", sa.Text),
+    sa.Column("history_n", _BIG),
+    sa.Column("history_digest", sa.Text),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("boot_id", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_start", _BIG, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("started_at", _BIG, nullable=False),
+    sa.Column("beat_at", _BIG, nullable=False),
+    sa.Column("draining", sa.Boolean, nullable=False),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("caller", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request_digest", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+)
+sa.Index("ix_idempotency_created", idempotency_keys.c.created_at)

@@ -1,0 +1,193 @@
+"""Keeping the database: its version, its health, its copies, its size."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from runbook.core.run import Millis
+from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
+from runbook.store import migrate, sqlite
+from runbook.store.migrations import HEAD
+from runbook.store.records import PurgeCounts
+from runbook.store.rows import StorePart
+from runbook.store.runs import IDEMPOTENCY_MS
+from runbook.store.tables import documents, events, idempotency_keys, runs, workers
+
+# Of any table, one transaction of a purge deletes about so many rows.
+PURGE_ROWS = 500
+# A worker that has not beaten for so long, and holds no run, is of no interest.
+DEAD_WORKER_MS = 24 * 3600 * 1000
+
+_OLD_RUNS = (
+    sa.select(runs.c.seq, runs.c.last_event)
+    .where(runs.c.finished_at < sa.bindparam("before"))
+    .order_by(runs.c.finished_at)
+    .limit(PURGE_ROWS)
+)
+_DELETE_EVENTS = sa.delete(events).where(
+    events.c.run_seq == sa.bindparam("of_run"), events.c.n <= sa.bindparam("last")
+)
+_DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
+_UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
+_DELETE_DOCUMENTS = sa.delete(documents).where(
+    documents.c.digest.in_(sa.select(documents.c.digest).where(_UNUSED).limit(PURGE_ROWS))
+)
+_DELETE_KEYS = sa.delete(idempotency_keys).where(
+    idempotency_keys.c.run_id.in_(
+        sa.select(idempotency_keys.c.run_id)
+        .where(idempotency_keys.c.created_at <= sa.bindparam("before"))
+        .limit(PURGE_ROWS)
+    ),
+    idempotency_keys.c.created_at <= sa.bindparam("before"),
+)
+_HOLDS_A_RUN = sa.exists(
+    sa.select(runs.c.seq).where(
+        runs.c.finished_at.is_(None),
+        sa.func.coalesce(runs.c.worker_id, runs.c.assigned_to) == workers.c.id,
+    )
+)
+_DELETE_WORKERS = sa.delete(workers).where(
+    workers.c.beat_at <= sa.bindparam("before"), ~_HOLDS_A_RUN
+)
+
+
+class Upkeep(StorePart):
+    def migrate(self) -> None:
+        """Make the database, or bring it to this version. Others who start now wait for it.
+
+        Raises StoreUnavailableError, also where a newer version of the program made it.
+        """
+        path = self._database.path
+        if self._database.read_only:
+            self.check()
+            return
+        try:
+            sqlite.create_file(path)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"The database's file cannot be made: {error.strerror}."
+            ) from error
+        if self._database.read(migrate.version) != HEAD:
+            migrate.upgrade(path)
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError unless the database answers and is of this version."""
+        self._database.read(migrate.check)
+
+    def close(self) -> None:
+        """Close this process's connections; a later call opens them again."""
+        self._database.close()
+
+    def backup(self, path: Path) -> None:
+        """Copy the database, as it is at one moment, to a new file of its owner only.
+
+        Runs go on meanwhile. Raises ConflictError where the file exists.
+        """
+        _new_private_file(path)
+        try:
+            _copy(self._database.engine(), path)
+        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            path.unlink(missing_ok=True)
+            raise sqlite.unavailable(error) from error
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def purge(self, before: Millis) -> PurgeCounts:
+        """Forget the runs that ended before a time, and what only they needed.
+
+        In many short transactions: others write in between.
+        """
+        gone_runs, gone_events = self._purge_runs(before)
+        now = self._clock()
+        return PurgeCounts(
+            runs=gone_runs,
+            events=gone_events,
+            documents=self._delete_all(_DELETE_DOCUMENTS, {}),
+            idempotency_keys=self._delete_all(_DELETE_KEYS, {"before": now - IDEMPOTENCY_MS}),
+            workers=self._delete_all(_DELETE_WORKERS, {"before": now - DEAD_WORKER_MS}),
+        )
+
+    def _purge_runs(self, before: Millis) -> tuple[int, int]:
+        gone_runs = gone_events = 0
+        while old := self._database.read(
+            lambda c: [(int(s), int(n)) for s, n in c.execute(_OLD_RUNS, {"before": before})]
+        ):
+            for batch in _batches(old):
+                gone_events += sum(self._shorten(seq, last) for seq, last in batch)
+                gone_events += self._database.write(_deletion(batch))
+                gone_runs += len(batch)
+        return gone_runs, gone_events
+
+    def _shorten(self, seq: int, last: int) -> int:
+        """Delete the first events of a long run, so that few are left."""
+        gone = 0
+        for end in range(PURGE_ROWS, last, PURGE_ROWS):
+            values = {"of_run": seq, "last": end}
+            gone += self._database.write(_deleted(_DELETE_EVENTS, values))
+        return gone
+
+    def _delete_all(self, statement: sa.Delete, values: dict[str, int]) -> int:
+        gone = 0
+        while count := self._database.write(_deleted(statement, values)):
+            gone += count
+        return gone
+
+
+def _batches(old: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Runs with together about PURGE_ROWS events; a longer one is by itself."""
+    batches: list[list[tuple[int, int]]] = []
+    size = 0
+    for run in old:
+        size += run[1]
+        if not batches or size > PURGE_ROWS:
+            batches.append([])
+            size = run[1]
+        batches[-1].append(run)
+    return batches
+
+
+def _deletion(batch: list[tuple[int, int]]) -> Callable[[sa.Connection], int]:
+    def work(connection: sa.Connection) -> int:
+        gone = 0
+        for seq, last in batch:
+            values = {"of_run": seq, "last": last}
+            gone += connection.execute(_DELETE_EVENTS, values).rowcount
+            connection.execute(_DELETE_RUN, {"of_run": seq})
+        return gone
+
+    return work
+
+
+def _deleted(statement: sa.Delete, values: dict[str, int]) -> Callable[[sa.Connection], int]:
+    return lambda connection: connection.execute(statement, values).rowcount
+
+
+def _new_private_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise ConflictError("The backup's file exists; choose another name.") from None
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The backup's file cannot be made: {error.strerror}."
+        ) from error
+
+
+def _copy(engine: sa.Engine, path: Path) -> None:
+    target = sqlite3.connect(path)
+    try:
+        with engine.connect() as connection:
+            source = connection.connection.driver_connection
+            if not isinstance(source, sqlite3.Connection):
+                raise RunbookError
+            source.backup(target)
+        # One file, without a log beside it.
+        target.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        target.close()

@@ -1,0 +1,107 @@
+"""The processes that execute runs: who they are, whether they live, what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+
+from runbook.core.run import Millis, Run, RunStatus
+from runbook.store.records import Worker, WorkerKind
+from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, StorePart, run_of
+from runbook.store.tables import runs, workers
+
+# Three beats, of 5 s each.
+FRESH_BEAT_MS = 15_000
+
+_THIS = workers.c.id == sa.bindparam("worker_id")
+_DELETE = sa.delete(workers).where(_THIS)
+_INSERT = sa.insert(workers)
+_BEAT = (
+    sa.update(workers)
+    .where(_THIS)
+    .values(beat_at=sa.bindparam("at"), draining=sa.bindparam("drains", type_=sa.Boolean))
+)
+_ALL = sa.select(workers).order_by(workers.c.started_at, workers.c.id)
+_ACCEPTING = (
+    sa.select(sa.literal(1))
+    .where(
+        workers.c.kind != WorkerKind.CLI.value,
+        workers.c.draining.is_(sa.false()),
+        workers.c.beat_at >= sa.bindparam("fresh"),
+    )
+    .limit(1)
+)
+
+_ACTIVE = sa.and_(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+# Who a run depends on: its owner, or the only worker that may claim it.
+_HOLDER = sa.func.coalesce(runs.c.worker_id, runs.c.assigned_to)
+_CANCELS = (
+    sa.select(runs.c.id)
+    .where(
+        _ACTIVE,
+        runs.c.status.in_([RunStatus.RUNNING.value, RunStatus.WAITING.value]),
+        runs.c.worker_id == sa.bindparam("worker_id"),
+        runs.c.cancel_at.is_not(None),
+    )
+    .order_by(runs.c.seq)
+)
+_HELD = sa.select(*RUN_COLUMNS).where(_ACTIVE).order_by(runs.c.seq)
+_OF_WORKER = _HELD.where(sa.bindparam("worker_id") == _HOLDER)
+_OF_MISSING = _HELD.where(
+    _HOLDER.is_not(None), ~sa.exists(sa.select(workers.c.id).where(workers.c.id == _HOLDER))
+)
+
+
+def accepting(connection: sa.Connection, now: Millis) -> bool:
+    """Whether a worker that takes others' runs has beaten lately and is not draining."""
+    return connection.scalar(_ACCEPTING, {"fresh": now - FRESH_BEAT_MS}) is not None
+
+
+class Workers(StorePart):
+    def register_worker(self, worker: Worker) -> None:
+        """Make a worker known, in place of one of the same id."""
+        row = asdict(worker) | {"kind": worker.kind.value}
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_DELETE, {"worker_id": worker.id})
+            connection.execute(_INSERT, row)
+
+        self._database.write(work)
+
+    def beat(self, worker_id: str, *, draining: bool = False) -> bool:
+        """Say that a worker lives. False where it was removed: its runs were given up."""
+        values = {"worker_id": worker_id, "at": self._clock(), "drains": draining}
+        return self._database.write(lambda c: c.execute(_BEAT, values).rowcount == 1)
+
+    def workers(self) -> list[Worker]:
+        """All known workers, oldest first."""
+
+        def work(connection: sa.Connection) -> list[Worker]:
+            rows = connection.execute(_ALL).mappings()
+            return [Worker(**{**row, "kind": WorkerKind(row["kind"])}) for row in rows]
+
+        return self._database.read(work)
+
+    def remove_worker(self, worker_id: str) -> None:
+        self._database.write(lambda c: c.execute(_DELETE, {"worker_id": worker_id}))
+
+    def cancel_requested(self, worker_id: str) -> list[str]:
+        """The ids of this worker's runs whose end somebody asked for."""
+        asked = {"worker_id": worker_id}
+        return self._database.read(lambda c: list(c.scalars(_CANCELS, asked)))
+
+    def unfinished(self, worker_id: str | None) -> list[Run]:
+        """The active runs that a worker owns or alone may claim, oldest first.
+
+        With None, those whose worker is not known (any more).
+        """
+        statement = _OF_MISSING if worker_id is None else _OF_WORKER
+        values = {} if worker_id is None else {"worker_id": worker_id}
+        return self._database.read(
+            lambda connection: [run_of(row) for row in connection.execute(statement, values)]
+        )
+
+    def runs_of_missing_workers(self) -> list[Run]:
+        """The active runs that nobody known will end."""
+        return self.unfinished(None)

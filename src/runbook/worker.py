@@ -1,0 +1,234 @@
+"""A worker: claims runs and executes them, each in a thread of its own.
+
+`python -m runbook.worker` is started by the supervisor of `runbook serve`, which hands it the
+sealed environment and the lifeline that tells it when the supervisor has died.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from types import FrameType
+
+from runbook import guard, log
+from runbook.bootstrap import build_engine
+from runbook.engine.dispatch import Role
+from runbook.engine.engine import Engine
+from runbook.engine.family import become_subreaper
+from runbook.engine.identity import process_identity
+from runbook.engine.limits import inherit_limits
+from runbook.engine.process import Stop, StopReason
+from runbook.engine.workspace import remove_stale
+from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
+from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+from runbook.store import Claimed, Worker, WorkerKind
+
+BEAT_SECONDS = 1.0
+REAP_SECONDS = 10.0
+PURGE_SECONDS = 3600.0
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(slots=True)
+class ActiveRun:
+    """A run that a thread of this worker executes."""
+
+    claimed: Claimed
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def is_root(self) -> bool:
+        return self.claimed.run.parent_id is None
+
+
+class LocalWorker:
+    """Executes at most `slots` runs at once; a child run uses its parent's slot."""
+
+    def __init__(self, engine: Engine, *, slots: int, drain_s: float, retention_days: int) -> None:
+        self.id = f"worker-{uuid.uuid4()}"
+        self._engine = engine
+        self._slots = slots
+        self._drain_s = drain_s
+        self._retention_ms = retention_days * DAY_MS
+        self._lock = threading.Lock()
+        self._active: dict[str, ActiveRun] = {}
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._drain_until: float | None = None
+        self._next_beat = self._next_reap = self._next_purge = 0.0
+
+    def run(self) -> None:
+        """Work until a drain has ended. Raises StoreUnavailableError if it cannot begin."""
+        self._register()
+        log.event("worker.started", worker_id=self.id, slots=self._slots)
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._engine.parts.wakeups.open(), selectors.EVENT_READ)
+                selector.register(self._wake_read, selectors.EVENT_READ)
+                while not self._finished():
+                    self._turn()
+                    selector.select(BEAT_SECONDS)
+                    self._clear_wakeups()
+        finally:
+            self._leave()
+
+    def drain(self) -> None:
+        """Claim nothing more and let scripts end; a second call ends them at once."""
+        now = time.monotonic()
+        self._drain_until = now + self._drain_s if self._drain_until is None else now
+        self.wake()
+
+    def abandon(self) -> None:
+        """The supervisor is gone: end every script at once and stop."""
+        self._drain_until = time.monotonic()
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the loop take another turn; safe in a signal handler and in any thread."""
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            pass  # a full pipe wakes as well
+
+    def _finished(self) -> bool:
+        with self._lock:
+            return self._drain_until is not None and not self._active
+
+    def _turn(self) -> None:
+        """Everything there is to do now. A store that is busy is asked again next turn."""
+        try:
+            self._beat()
+            self._stop_cancelled()
+            self._claim_all()
+            self._tend()
+        except (StoreBusyError, StoreUnavailableError) as error:
+            log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
+        self._enforce_drain()
+
+    def _register(self) -> None:
+        worker = Worker(id=self.id, kind=WorkerKind.LOCAL, slots=self._slots, **process_identity())
+        self._engine.store.register_worker(worker)
+        self._engine.reap()
+        self._remove_stale()
+
+    def _remove_stale(self) -> None:
+        active = {run.id for run in self._engine.store.active_runs()}
+        remove_stale(self._engine.parts.options.execution_dir, active)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        draining = self._drain_until is not None
+        if now >= self._next_beat or draining:
+            self._engine.store.beat(self.id, draining=draining)
+            self._next_beat = now + BEAT_SECONDS
+
+    def _stop_cancelled(self) -> None:
+        for run_id in self._engine.store.cancel_requested(self.id):
+            with self._lock:
+                active = self._active.get(run_id)
+            if active is not None:
+                active.stop.request(StopReason.CANCEL)
+
+    def _claim_all(self) -> None:
+        """Child runs are claimed even while draining: their parents wait for them."""
+        while True:
+            with self._lock:
+                roots = sum(active.is_root for active in self._active.values())
+            free = 0 if self._drain_until is not None else self._slots - roots
+            claimed = self._engine.store.claim(self.id, root_slots=max(0, free))
+            if claimed is None:
+                return
+            self._start(claimed)
+
+    def _start(self, claimed: Claimed) -> None:
+        active = ActiveRun(claimed)
+        with self._lock:
+            self._active[claimed.run.id] = active
+        name = f"run-{claimed.run.id}"
+        threading.Thread(target=self._execute, args=(active,), name=name, daemon=True).start()
+
+    def _execute(self, active: ActiveRun) -> None:
+        try:
+            self._engine.execute(active.claimed, self.id, active.stop)
+        except RunbookError as error:
+            log.failure("run.not_recorded", run_id=active.claimed.run.id, error=error.message)
+        finally:
+            with self._lock:
+                del self._active[active.claimed.run.id]
+            self.wake()
+
+    def _enforce_drain(self) -> None:
+        if self._drain_until is None or time.monotonic() < self._drain_until:
+            return
+        with self._lock:
+            stops = [active.stop for active in self._active.values()]
+        for stop in stops:
+            stop.request(StopReason.DRAIN)
+
+    def _tend(self) -> None:
+        """What is due now and then: dead workers' runs, and runs past their retention."""
+        now = time.monotonic()
+        if now >= self._next_reap:
+            self._next_reap = now + REAP_SECONDS
+            self._engine.reap()
+        if now >= self._next_purge:
+            self._next_purge = now + PURGE_SECONDS
+            self._engine.store.purge(self._engine.parts.clock() - self._retention_ms)
+
+    def _clear_wakeups(self) -> None:
+        self._engine.parts.wakeups.drain()
+        try:
+            while os.read(self._wake_read, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _leave(self) -> None:
+        try:
+            self._engine.store.remove_worker(self.id)
+        except RunbookError as error:
+            log.warning("worker.not_removed", worker_id=self.id, error=error.message)
+        self._engine.parts.wakeups.close()
+        log.event("worker.stopped", worker_id=self.id)
+
+
+def main() -> int:
+    environment = guard.seal_environment()
+    settings = Settings.load(environment)
+    if directory := environment.get(METRICS_DIR):
+        use_metrics_directory(directory)
+    from runbook.metrics import RunMetrics  # after the directory is set: it is read at import
+
+    log.configure(settings.logging_level)
+    guard.make_undumpable()
+    become_subreaper()
+    inherit_limits()
+    engine = build_engine(settings, Role.WORKER, RunMetrics())
+    worker = LocalWorker(
+        engine,
+        slots=settings.max_parallel_runs,
+        drain_s=settings.drain_seconds,
+        retention_days=settings.retention_days,
+    )
+
+    def on_terminate(_number: int, _frame: FrameType | None) -> None:
+        worker.drain()
+
+    signal.signal(signal.SIGTERM, on_terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    guard.watch_lifeline(worker.abandon)
+    try:
+        worker.run()
+    except RunbookError as error:
+        log.event("worker.failed", error=error.message)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
