@@ -37,6 +37,8 @@ RUN_AUDIENCE = "runbook-run"
 RUN_ALGORITHM = "HS256"
 REGISTERED = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "run_id"})
 KEY_BYTES = 32
+END_OF_TIME = 253_402_300_799
+"""The last second of the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +256,9 @@ def _check_types(claims: Mapping[str, Any]) -> None:
     """What PyJWT accepts and we do not: numeric dates as text, an empty or foreign subject."""
     for name in ("exp", "nbf", "iat"):
         value = claims.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise AuthenticationError(f"The token's {name} is not a number.")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value <= END_OF_TIME:
+            raise AuthenticationError(f"The token's {name} is not a time.")
     subject = claims["sub"]
     if not isinstance(subject, str) or not subject.strip() or len(subject) > 256:
         raise AuthenticationError("The token's sub is not a name of at most 256 characters.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
+from pathlib import Path
 
 from runbook import settings as configuration
 from runbook.auth import Authenticator, RunTokens, stored_key
@@ -18,10 +20,11 @@ from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
 from runbook.engine.records import Records
 from runbook.engine.sealing import Sealer
+from runbook.engine.workspace import SAFE_PATH
 from runbook.errors import ConfigurationError
 from runbook.library.catalog import Catalog
 from runbook.settings import Settings
-from runbook.store import Store
+from runbook.store.store import Store
 
 
 def now_ms() -> int:
@@ -97,6 +100,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         supplied=settings.supplied(),
         passed=settings.passed(),
         config_items=lambda: config_json(settings),
+        search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
         limits=Limits(
             processes=settings.script_max_processes or None,
@@ -104,6 +108,13 @@ def engine_options(settings: Settings) -> EngineOptions:
             file_bytes=settings.script_max_file_bytes or None,
         ),
     )
+
+
+def search_path(settings: Settings) -> str:
+    """The server's PATH, at its end the folder that `runbook` itself stands in."""
+    own = str(Path(sys.executable).parent)
+    folders = settings.environment.get("PATH", SAFE_PATH).split(":")
+    return ":".join([*(folder for folder in folders if folder and folder != own), own])
 
 
 def config_json(settings: Settings) -> list[dict[str, str]]:

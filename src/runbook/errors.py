@@ -124,3 +124,16 @@ class ServerUnavailableError(RunbookError):
     code = "server_unavailable"
     http_status = 503
     exit_code = 69
+
+
+class HistoryError(RunbookError):
+    """The history entry could not be written."""
+
+    code = "history_not_written"
+    exit_code = 74
+
+
+class HistoryReadOnlyError(HistoryError):
+    """The runbook's file or its file system is read-only."""
+
+    code = "history_read_only"

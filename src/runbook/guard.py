@@ -166,11 +166,13 @@ class EngineProcess:
         os.close(self._lifeline)
 
 
-def spawn_engine(argv: Sequence[str], environment: Mapping[str, str]) -> EngineProcess:
+def spawn_engine(
+    argv: Sequence[str], environment: Mapping[str, str], *, own_group: bool = False
+) -> EngineProcess:
     """Start an engine process: sealed environment, a lifeline, our standard streams.
 
     `argv[0]` is a path. Signals that are blocked or handled here have their default action in
-    it. Call it from a process with one thread: descriptors are open to inheritance for a moment.
+    it. With `own_group` what a terminal sends does not reach it. Call it from a process with one thread: descriptors are open to inheritance for a moment.
     Raises OSError.
     """
     sealed, environ = pass_environment(environment)
@@ -179,7 +181,8 @@ def spawn_engine(argv: Sequence[str], environment: Mapping[str, str]) -> EngineP
         for descriptor in (sealed, far_end):
             os.set_inheritable(descriptor, True)
         environ[LIFELINE_FD] = str(far_end)
-        pid = os.posix_spawn(argv[0], list(argv), environ, setsigmask=())
+        group = {"setpgroup": 0} if own_group else {}
+        pid = os.posix_spawn(argv[0], list(argv), environ, setsigmask=(), **group)
     except BaseException:
         os.close(lifeline)
         raise

@@ -360,3 +360,8 @@ def use_metrics_directory(path: str) -> None:
 
 def metrics_directory() -> str | None:
     return os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+
+def process_environment() -> Mapping[str, str]:
+    """This process's environment, for a command that runs no scripts and so was not sealed."""
+    return dict(os.environ)

@@ -6,6 +6,7 @@ sealed environment and the lifeline that tells it when the supervisor has died.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -13,21 +14,21 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 
-from runbook import guard, log
+from runbook import guard, log, proctable
 from runbook.bootstrap import build_engine
 from runbook.engine.dispatch import Role
 from runbook.engine.engine import Engine
-from runbook.engine.family import become_subreaper
 from runbook.engine.identity import process_identity
-from runbook.engine.limits import inherit_limits
+from runbook.engine.limits import Limits, inherit_limits
 from runbook.engine.process import Stop, StopReason
 from runbook.engine.workspace import remove_stale
 from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
 from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
-from runbook.store import Claimed, Worker, WorkerKind
+from runbook.store.records import Claimed, Worker, WorkerKind
 
 BEAT_SECONDS = 1.0
 REAP_SECONDS = 10.0
@@ -60,6 +61,7 @@ class LocalWorker:
         self._active: dict[str, ActiveRun] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._drain_until: float | None = None
+        self._abandoned = False
         self._next_beat = self._next_reap = self._next_purge = 0.0
 
     def run(self) -> None:
@@ -85,15 +87,14 @@ class LocalWorker:
 
     def abandon(self) -> None:
         """The supervisor is gone: end every script at once and stop."""
+        self._abandoned = True
         self._drain_until = time.monotonic()
         self.wake()
 
     def wake(self) -> None:
         """Make the loop take another turn; safe in a signal handler and in any thread."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
             os.write(self._wake_write, b"!")
-        except BlockingIOError:
-            pass  # a full pipe wakes as well
 
     def _finished(self) -> bool:
         with self._lock:
@@ -111,7 +112,15 @@ class LocalWorker:
         self._enforce_drain()
 
     def _register(self) -> None:
-        worker = Worker(id=self.id, kind=WorkerKind.LOCAL, slots=self._slots, **process_identity())
+        now = self._engine.parts.clock()
+        worker = Worker(
+            id=self.id,
+            kind=WorkerKind.LOCAL,
+            slots=self._slots,
+            started_at=now,
+            beat_at=now,
+            **process_identity(),
+        )
         self._engine.store.register_worker(worker)
         self._engine.reap()
         self._remove_stale()
@@ -168,11 +177,12 @@ class LocalWorker:
         with self._lock:
             stops = [active.stop for active in self._active.values()]
         for stop in stops:
-            stop.request(StopReason.DRAIN)
+            stop.request(StopReason.DRAIN, at_once=self._abandoned)
 
     def _tend(self) -> None:
         """What is due now and then: dead workers' runs, and runs past their retention."""
         now = time.monotonic()
+        self._engine.parts.families.reap_orphans()
         if now >= self._next_reap:
             self._next_reap = now + REAP_SECONDS
             self._engine.reap()
@@ -182,11 +192,9 @@ class LocalWorker:
 
     def _clear_wakeups(self) -> None:
         self._engine.parts.wakeups.drain()
-        try:
+        with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass
-        except BlockingIOError:
-            pass
 
     def _leave(self) -> None:
         try:
@@ -199,16 +207,26 @@ class LocalWorker:
 
 def main() -> int:
     environment = guard.seal_environment()
+    lifeline = guard.take_lifeline()
+    guard.make_undumpable()
+    proctable.become_subreaper()
+    inherit_limits(Limits())
+    try:
+        return _work(environment, lifeline)
+    except RunbookError as error:
+        sys.stderr.write(f"runbook: {error.message}\n")
+        return error.exit_code
+
+
+def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
     from runbook.metrics import RunMetrics  # after the directory is set: it is read at import
 
     log.configure(settings.logging_level)
-    guard.make_undumpable()
-    become_subreaper()
-    inherit_limits()
     engine = build_engine(settings, Role.WORKER, RunMetrics())
+    engine.store.migrate()
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,
@@ -220,13 +238,11 @@ def main() -> int:
         worker.drain()
 
     signal.signal(signal.SIGTERM, on_terminate)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    guard.watch_lifeline(worker.abandon)
-    try:
-        worker.run()
-    except RunbookError as error:
-        log.event("worker.failed", error=error.message)
-        return error.exit_code
+    # Handled, not ignored: scripts would inherit that, and could not be interrupted.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if lifeline is not None:
+        guard.watch_lifeline(lifeline, worker.abandon)
+    worker.run()
     return 0
 
 

@@ -55,7 +55,7 @@ def create_app(application: Application) -> Flask:
     app.after_request(finish_request)
     _handle_errors(app)
     _count_requests(app, application.registry)
-    app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign] - Flask's own idiom
+    app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -10,7 +10,6 @@ from gevent import monkey
 monkey.patch_all()
 
 import ctypes  # noqa: E402
-import os  # noqa: E402
 import signal  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -25,10 +24,10 @@ PR_SET_PDEATHSIG = 1
 GRACEFUL_SECONDS = 3
 
 
-class JsonLogger(Logger):
+class JsonLogger(Logger):  # type: ignore[misc]
     """Passes gunicorn's own lines to our formatter; requests are logged by the application."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         self.error_log.handlers = []
         self.error_log.propagate = True
         self.error_log.setLevel("WARNING")
@@ -36,7 +35,7 @@ class JsonLogger(Logger):
         self.access_log.propagate = False
 
 
-class WebServer(BaseApplication):
+class WebServer(BaseApplication):  # type: ignore[misc]
     """The web processes around one WSGI application, loaded before they are forked."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
@@ -92,4 +91,4 @@ def when_ready(server: Arbiter) -> None:
 
 def child_exit(_server: Arbiter, worker: Any) -> None:
     if metrics_directory():
-        mark_process_dead(worker.pid)
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

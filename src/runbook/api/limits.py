@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from flask import Flask, Response, current_app, g
 from flask_limiter import Limiter
@@ -27,15 +28,19 @@ def install_limits(app: Flask, settings: Settings) -> None:
         in_memory_fallback_enabled=True,
         headers_enabled=False,
     )
-    for endpoint, view in app.view_functions.items():
+    for endpoint, view in list(app.view_functions.items()):
         policy = policy_of(view)
         if policy is None or policy.limit is Limit.NONE:
             limiter.exempt(view)
         elif policy.limit is Limit.EXECUTE:
-            limited = limiter.limit(lambda: _amount(settings.rate_limit_execute_per_minute))
-            app.view_functions[endpoint] = limited(view)
+            _limit_executions(app, limiter, endpoint, settings.rate_limit_execute_per_minute)
     app.extensions[EXTENSION] = limiter
     app.after_request(add_headers)
+
+
+def _limit_executions(app: Flask, limiter: Limiter, endpoint: str, per_minute: int) -> None:
+    limited: Any = limiter.limit(lambda: _amount(per_minute))(app.view_functions[endpoint])
+    app.view_functions[endpoint] = limited
 
 
 def caller_key() -> str:

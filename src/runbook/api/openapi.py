@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Map, Rule
 
@@ -135,7 +136,7 @@ def _reference(name: str) -> Json:
 
 
 def _schemas() -> Json:
-    models = [*MODELS.values(), RunBody, LoginBody]
+    models: list[type[BaseModel]] = [*MODELS.values(), RunBody, LoginBody]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=TEMPLATE
     )

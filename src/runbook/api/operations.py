@@ -61,7 +61,7 @@ def metrics() -> Response:
     registry = application().registry
     if metrics_directory():
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     queue = CollectorRegistry()
     queue.register(QueueCollector(engine()))
     text = generate_latest(registry) + generate_latest(queue)

@@ -17,7 +17,7 @@ from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.run import Millis, Run, RunStatus
 from runbook.engine.wire import log_line_json, run_json
 from runbook.errors import RequestError
-from runbook.store import RunFilter
+from runbook.store.records import RunFilter
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 

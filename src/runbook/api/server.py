@@ -10,8 +10,10 @@ from runbook import guard
 
 def main() -> int:
     environment = guard.seal_environment()
+    guard.take_lifeline()  # the kernel tells us of the supervisor's death: die_with_parent
     supervisor = os.getppid()
-    from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+    from runbook.errors import RunbookError
+    from runbook.settings import METRICS_DIR, Settings, check_server, use_metrics_directory
 
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
@@ -20,7 +22,13 @@ def main() -> int:
 
     die_with_parent()
     guard.make_undumpable()
-    _serve(WebServer, Settings.load(environment), supervisor)
+    try:
+        settings = Settings.load(environment)
+        check_server(settings)
+        _serve(WebServer, settings, supervisor)
+    except RunbookError as error:
+        sys.stderr.write(f"runbook: {error.message}\n")
+        return error.exit_code
     return 0
 
 
@@ -39,6 +47,8 @@ def _serve(server: type, settings: object, supervisor: int) -> None:
     log.configure(settings.logging_level)
     registry = CollectorRegistry()
     engine = build_engine(settings, Role.FOLLOWER, RunMetrics(registry))
+    engine.store.migrate()
+    engine.store.close()  # no connection may cross the fork
     application = Application(
         settings=settings,
         engine=engine,

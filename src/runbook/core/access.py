@@ -79,11 +79,12 @@ def authorize(
 ) -> Decision:
     """Allowed only if every required claim has one of its allowed values in the token.
 
-    `known` is false for a runbook whose Required Claims cannot be understood: nobody passes.
+    `required` is None where the runbook restricts nobody. `known` is false where its Required
+    Claims cannot be understood: nobody passes then, and so it is where they name no claim.
     """
     if principal.local:
         return ALLOWED
-    if not known:
+    if not known or (required is not None and not required):
         return _denied(action, ["the runbook's Required Claims section cannot be understood"])
     missing = [
         _missing_text(name, principal.claims.get(name), allowed)

@@ -128,7 +128,7 @@ class HeadTail:
         self._head: list[str] = []
         self._tail = Tail(limit_bytes - limit_bytes // 2)
 
-    def add(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         if self._room:
             head = cut_utf8(text, self._room)
             self._head.append(head)
@@ -137,11 +137,15 @@ class HeadTail:
         if text:
             self._tail.add(text)
 
-    def text(self) -> str:
-        """The whole where it is within the limit, else head, notice and tail."""
+    def text(self, *, omitted_before: int = 0) -> str:
+        """The whole where it is within the limit, else head, notice and tail.
+
+        `omitted_before` counts bytes that had been left out of what was fed.
+        """
         head, tail = "".join(self._head), self._tail.text()
         omitted = self._tail.total - utf8_size(tail)
         if not omitted:
             return head + tail
         line_break = "\n" if head and not head.endswith("\n") else ""
-        return head + line_break + omission(omitted, self._limit, self._limit_name) + tail
+        notice = omission(omitted + omitted_before, self._limit, self._limit_name)
+        return head + line_break + notice + tail

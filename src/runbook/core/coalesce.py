@@ -22,22 +22,14 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Masked text of one stream, at most 64 KiB of UTF-8."""
+    """Masked text of one stream, at most 64 KiB of UTF-8.
+
+    A `notice` is no output: its text says that the stream's live output ends here.
+    """
 
     stream: EventType
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LimitReached:
-    """A stream's live output ends here; `text` says so and what follows at the end."""
-
-    stream: EventType
-    limit_bytes: int
-    text: str
-
-
-Item = Piece | LimitReached
+    notice: bool = False
 
 
 @dataclass(slots=True)
@@ -75,7 +67,7 @@ class Coalescer:
 
     def __init__(self) -> None:
         self._lanes = {EventType.STDOUT: _Lane(), EventType.STDERR: _Lane()}
-        self._queue: list[_Segment | LimitReached] = []
+        self._queue: list[_Segment | Piece] = []
         self._queued = 0
 
     def add(self, stream: EventType, text: str, now: float) -> None:
@@ -87,18 +79,19 @@ class Coalescer:
         if lane.size >= PIECE_BYTES:
             self._enqueue(stream, lane.take())
 
-    def end_stream(self, stream: EventType, notice: LimitReached | None = None) -> None:
-        """Do not wait for the end of the stream's line; then the notice, if any."""
-        self._enqueue(stream, self._lanes[stream].take())
-        if notice is not None:
-            self._queue.append(notice)
+    def end_live(self, notice: Piece) -> None:
+        """Nothing more of the notice's stream will be added: what waits, then the notice."""
+        self._enqueue(notice.stream, self._lanes[notice.stream].take())
+        self._queue.append(notice)
 
-    def due(self, now: float) -> list[Item]:
-        """What has waited long enough, in order."""
+    def due(self, now: float, *, everything: bool = False) -> list[Piece]:
+        """What has waited long enough, or everything that waits, in order."""
         for stream, lane in self._lanes.items():
-            if lane.texts and now >= lane.since + LINE_SECONDS:
+            if lane.texts and (everything or now >= lane.since + LINE_SECONDS):
                 self._enqueue(stream, lane.take())
-        return self.flush(now) if self._queue and now >= self._queue_due() else []
+        if not self._queue or not (everything or now >= self._queue_due()):
+            return []
+        return self._flush(now)
 
     def next_due(self) -> float | None:
         """When `due` will next have something; None while nothing waits."""
@@ -107,25 +100,24 @@ class Coalescer:
             waiting.append(self._queue_due())
         return min(waiting, default=None)
 
-    def flush(self, now: float) -> list[Item]:
-        """All whole lines, whether their time has come or not."""
-        items: list[Item] = []
+    def _flush(self, now: float) -> list[Piece]:
+        pieces: list[Piece] = []
         for segment in self._queue:
-            if isinstance(segment, LimitReached):
-                items.append(segment)
+            if isinstance(segment, Piece):
+                pieces.append(segment)
                 continue
             self._lanes[segment.stream].flushed = now
             text = "".join(segment.texts)
-            items.extend(Piece(segment.stream, piece) for piece in split_utf8(text))
+            pieces.extend(Piece(segment.stream, piece) for piece in split_utf8(text))
         self._queue.clear()
         self._queued = 0
-        return items
+        return pieces
 
     def _queue_due(self) -> float:
         if self._queued >= PIECE_BYTES:
             return _NEVER
         segments = self._queue
-        if any(isinstance(segment, LimitReached) for segment in segments):
+        if any(isinstance(segment, Piece) for segment in segments):
             return _NEVER
         return min(self._lanes[item.stream].flushed for item in segments) + FLUSH_SECONDS
 

@@ -28,7 +28,7 @@ def separator_needed(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogCursor:
     """The end of a log: its size in bytes, and what is needed to go on from there.
 
@@ -46,17 +46,17 @@ class LogCursor:
         return self.line if self.open_stream else self.line - 1
 
     def place(self, stream: EventType, text: str) -> Placed:
-        """Where an event's text goes, and the log's end after it."""
+        """Append an event's text to the log, and tell where it went."""
         if not text:
-            return Placed("", self.line, self.offset, self)
+            return Placed("", self.line, self.offset)
         separated = separator_needed(self.open_stream, self.open_stream is None, stream)
-        line, offset = self.line + separated, self.offset + separated
-        after = LogCursor(
-            offset=offset + utf8_size(text),
-            line=line + text.count("\n"),
-            open_stream=None if text.endswith("\n") else stream,
+        placed = Placed(
+            "\n" + text if separated else text, self.line + separated, self.offset + separated
         )
-        return Placed("\n" + text if separated else text, line, offset, after)
+        self.offset = placed.offset + utf8_size(text)
+        self.line = placed.line + text.count("\n")
+        self.open_stream = None if text.endswith("\n") else stream
+        return placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,13 @@ class Placed:
     text: str
     line: int
     offset: int
-    after: LogCursor
 
 
 def log_text(events: Iterable[RunEvent]) -> str:
     """The log that consecutive events give; other events than output count for nothing."""
     cursor, texts = LogCursor(), []
     for stream, event in _output(events):
-        placed = cursor.place(stream, event.text or "")
-        texts.append(placed.text)
-        cursor = placed.after
+        texts.append(cursor.place(stream, event.text or "").text)
     return "".join(texts)
 
 

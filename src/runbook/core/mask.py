@@ -46,6 +46,9 @@ class _Needle:
             start = text.find(self.text, end - size + 1)
 
     def _run_end(self, text: str, end: int, period: int) -> int:
+        """The end of the occurrences that follow, each overlapping the one before it."""
+        if period == len(self.text):
+            return end
         for step in (len(self.text) // period * period, period):
             suffix = self.text[-step:]
             while text.startswith(suffix, end):

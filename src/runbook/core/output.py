@@ -21,11 +21,11 @@ from runbook.core.cap import (
     split_utf8,
     utf8_size,
 )
-from runbook.core.coalesce import Coalescer, Item, LimitReached, Piece
+from runbook.core.coalesce import Coalescer, Piece
 from runbook.core.mask import Masker
 from runbook.core.run import EventType
 
-__all__ = ["HeadTail", "Item", "LimitReached", "OutputPipeline", "Piece"]
+__all__ = ["HeadTail", "OutputPipeline", "Piece"]
 
 LIMIT_NAME = "MAX_OUTPUT_SIZE_BYTES"
 
@@ -54,32 +54,36 @@ class OutputPipeline:
         for at in range(0, len(data), PIECE_BYTES):
             self._coalescer.add(stream, source.read(data[at : at + PIECE_BYTES]), now)
             if source.swallowing:
-                self._coalescer.end_stream(stream, source.notice())
+                self._coalescer.end_live(source.notice())
                 source.swallow(data[at + PIECE_BYTES :])
                 return
 
-    def due(self, now: float) -> list[Item]:
-        """What is to be sent now, in order."""
-        return self._coalescer.due(now)
+    def due(self, now: float, *, everything: bool = False) -> list[Piece]:
+        """What is to be sent now, in order; `everything` waits for no line or interval.
+
+        A tail that may begin a secret stays back all the same.
+        """
+        return self._coalescer.due(now, everything=everything)
 
     def next_due(self) -> float | None:
         """When to ask `due` again, maybe in the past; None while nothing waits."""
         return self._coalescer.next_due()
 
-    def flush(self, now: float) -> list[Item]:
-        """The end of a step: nothing that may be sent live waits any longer."""
+    def end_step(self, now: float) -> list[Piece]:
+        """All that may be sent live, held tails included: both streams ended for now."""
         for stream, source in self._streams.items():
-            self._coalescer.add(stream, source.rest(), now)
-            self._coalescer.end_stream(stream, source.notice() if source.just_full else None)
-        return self._coalescer.flush(now)
+            if not source.swallowing:
+                self._coalescer.add(stream, source.rest(), now)
+                if source.swallowing:
+                    self._coalescer.end_live(source.notice())
+        return self._coalescer.due(now, everything=True)
 
-    def finish(self, now: float = 0.0) -> list[Item]:
+    def finish(self) -> list[Piece]:
         """All that is left: the waiting lines, then what a full stream kept of its end."""
-        items = self.flush(now)
+        pieces = self.end_step(0.0)
         for stream, source in self._streams.items():
-            text = source.kept_end()
-            items.extend(Piece(stream, piece) for piece in split_utf8(text))
-        return items
+            pieces.extend(Piece(stream, piece) for piece in split_utf8(source.kept_end()))
+        return pieces
 
 
 @dataclass(slots=True)
@@ -102,15 +106,10 @@ class _Stream:
         self._total = 0
         self._ends_line = True
         self._overflow: _Overflow | None = None
-        self._noticed = False
 
     @property
     def swallowing(self) -> bool:
         return self._overflow is not None
-
-    @property
-    def just_full(self) -> bool:
-        return self.swallowing and not self._noticed
 
     def read(self, data: bytes) -> str:
         """The text to be sent live."""
@@ -118,9 +117,7 @@ class _Stream:
         return self._within_room(self._masker.feed(self._decoder.decode(data)))
 
     def rest(self) -> str:
-        """What decoder and masker held back, where the stream is still live."""
-        if self.swallowing:
-            return ""
+        """What decoder and masker held back of a stream that is still live."""
         return self._within_room(self._last_text())
 
     def swallow(self, data: bytes) -> None:
@@ -128,13 +125,12 @@ class _Stream:
             self._total += len(data)
             self._overflow.ring.add(data, self._tail_limit + self._margin)
 
-    def notice(self) -> LimitReached:
-        self._noticed = True
+    def notice(self) -> Piece:
         text = (
             f"Output limit reached: {LIMIT_NAME} is {self._limit}. {self._stream.value} is no "
             f"longer shown live; its last {self._tail_limit} bytes follow at the end."
         )
-        return LimitReached(self._stream, self._limit, text)
+        return Piece(self._stream, text, notice=True)
 
     def kept_end(self) -> str:
         """The end of a stream that became full, with the notice of what was left out."""

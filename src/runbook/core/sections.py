@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from enum import StrEnum
 from html import unescape
+from itertools import pairwise
 
 from runbook.core.document import Problem
 from runbook.core.markdown import Block, BlockKind, Head
@@ -88,6 +89,8 @@ def resembles_claims(text: str, *, level: int = 1) -> bool:
     letters = _letters(text)
     if level == 1 and len(letters) <= 30 and "claim" in letters and "requir" in letters:
         return True
+    if not 10 <= len(letters) <= 21:  # too short or too long to be similar
+        return False
     return SequenceMatcher(None, letters, _CLAIMS_LETTERS, autojunk=False).ratio() >= _SIMILAR
 
 
@@ -95,8 +98,7 @@ def read_sections(head: Head, *, stem: str | None = None) -> Sections:
     """Divide the head at its H1 headings and note every heading that is not right."""
     sections = Sections()
     headings = [index for index, block in enumerate(head.blocks) if _divides(block)]
-    ends = [*headings[1:], len(head.blocks)]
-    for index, end in zip(headings, ends, strict=True):
+    for index, end in pairwise([*headings, len(head.blocks)]):
         _add(sections, head, head.blocks[index:end])
     for block in head.blocks:
         _check(sections, block, stem)
@@ -205,7 +207,3 @@ def _letters(text: str) -> str:
     plain = _TAG.sub("", _LINK_TARGET.sub("", unescape(text)))
     folded = unicodedata.normalize("NFKC", plain).casefold().translate(_LOOKALIKES)
     return "".join(c for c in unicodedata.normalize("NFKD", folded) if c.isalnum())
-
-
-
-

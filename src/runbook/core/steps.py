@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from runbook.core.document import Language, Problem, Severity, Step
 from runbook.core.markdown import Block, BlockKind
@@ -124,7 +125,7 @@ def _check_cuts(section: Section, problems: list[Problem]) -> None:
     would run.
     """
     fences = list(section.fences())
-    for block, following in zip(fences, fences[1:], strict=False):
+    for block, following in pairwise(fences):
         if block.word in LANGUAGES and _open_heredoc(block.text) and not following.info:
             text = f"The script ends inside a heredoc: line {block.end - 1} closes its code block"
             hint = f"Open the script's block with a longer fence: {block.marker}{block.marker[0]}"
@@ -138,6 +139,7 @@ def _open_heredoc(source: str) -> bool:
         last.get(match.group(2), -1) <= number
         for number, line in enumerate(lines)
         for match in _HEREDOC.finditer(line)
+        if "((" not in line[: match.start()]  # arithmetic
     )
 
 

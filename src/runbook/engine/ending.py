@@ -11,7 +11,8 @@ from runbook.engine.dispatch import Wakeups
 from runbook.engine.options import Observer
 from runbook.engine.records import RecordedOutput, Records
 from runbook.errors import ConflictError
-from runbook.store import HistoryHead, NewEvent, Store
+from runbook.store.records import HistoryHead, NewEvent, NewRun
+from runbook.store.store import Store
 
 PARENT_ENDED = "the end of its parent"
 
@@ -41,8 +42,12 @@ class Ending:
         events: Sequence[NewEvent] = (),
         *,
         worker_id: str | None,
+        once: bool = False,
     ) -> Run | None:
-        """The ended run, or None where someone else had ended it before."""
+        """The ended run, or None where someone else had ended it before.
+
+        `once`: the run may have its history entry already, since its worker died.
+        """
         now = self._clock()
         begun = run.started_at or run.created_at
         ended = dataclasses.replace(
@@ -55,7 +60,7 @@ class Ending:
             finished_at=now,
             duration_ms=max(0, now - begun),
         )
-        head, warning = self._records.write_history(ended, output)
+        head, warning = self._records.write_history(ended, output, once=once)
         if warning:
             outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, warning))
         return self._finish(ended, outcome, output, events, head, worker_id)
@@ -91,7 +96,7 @@ class Ending:
                 self._wakeups.wake_workers("cancel")
 
 
-def done_data(run: Run, outcome: Outcome) -> dict[str, object]:
+def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
     """What the `done` event says, less the output itself."""
     return {
         "success": outcome.status.value == "succeeded",

@@ -5,25 +5,27 @@ parse -> authorize -> preflight -> submit -> execute -> record, and follow.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.preflight import RequiredEnv, required_env
-from runbook.core.run import EventType, Outcome, Run, RunEvent, RunStatus
-from runbook.engine.execution import NOT_KNOWN_CODE, Execution
+from runbook.core.run import EventType, Run, RunEvent
+from runbook.engine.execution import Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
+from runbook.engine.reaper import Reaper
 from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
 from runbook.errors import NotFoundError
 from runbook.library.catalog import Entry
-from runbook.store import Claimed, LastRun, RunFilter, RunPage, Store, Visibility
+from runbook.store.records import Claimed, LastRun, RunFilter, RunPage, Visibility
+from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
-LOST_TEXT = "The worker died; how far the script came is not known"
 
 
 class Engine:
@@ -103,9 +105,7 @@ class Engine:
     # -- seeing runs ---------------------------------------------------------------------------
 
     def visibility(self, principal: Principal) -> Visibility:
-        """Who may execute a runbook, or started a run, sees it; a script sees its own tree."""
-        if principal.run_id is not None:
-            return Visibility(tree_of=principal.run_id)
+        """Who may execute a runbook, or started a run, sees it."""
         if principal.local:
             return Visibility(everything=True)
         executable = {
@@ -125,9 +125,13 @@ class Engine:
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int
     ) -> RunPage:
-        return self.store.runs(
-            wanted, visible=self.visibility(principal), cursor=cursor, limit=limit
-        )
+        """A page of runs, newest first. A script sees those of its own tree only."""
+        own = self.calling_run(principal)
+        if own is not None:
+            wanted = dataclasses.replace(wanted, root_id=own.root_id or own.id)
+        else:
+            wanted = dataclasses.replace(wanted, visible=self.visibility(principal))
+        return self.store.runs(wanted, cursor=cursor, limit=limit)
 
     def follow(
         self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS
@@ -162,8 +166,8 @@ class Engine:
         return run is None or (run.status.terminal and after >= run.last_event)
 
     def _may_see(self, run: Run, principal: Principal) -> bool:
-        if principal.run_id is not None:
-            return self.store.descends(run.id, principal.run_id)
+        if (own := self.calling_run(principal)) is not None:
+            return (run.root_id or run.id) == (own.root_id or own.id)
         if principal.local or run.requester.subject == principal.subject:
             return True
         try:
@@ -179,18 +183,5 @@ class Engine:
         Execution(self.parts, claimed, worker_id, stop).execute()
 
     def reap(self) -> int:
-        """End the runs whose worker is gone as `lost`; how many there were.
-
-        A run whose entry reached the history file before its worker died ends as that says.
-        """
-        lost = self.store.runs_of_missing_workers()
-        for run in lost:
-            self._end_lost(run)
-        return len(lost)
-
-    def _end_lost(self, run: Run) -> None:
-        output = self.parts.records.stored_output(run)
-        recorded = self.parts.records.recorded_end(run)
-        outcome = recorded or Outcome(RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,))
-        log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
-        self.parts.ending.end(run, outcome, output, worker_id=run.worker_id)
+        """End the runs whose worker is gone; see Reaper."""
+        return Reaper(self.parts).reap()

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from runbook import log
 from runbook.core.document import Runbook, Step
 from runbook.core.environ import BaseVariables, RunVariables, child_env
-from runbook.core.mask import Masker
+from runbook.core.mask import Masker, unmaskable
 from runbook.core.output import OutputPipeline
 from runbook.core.run import EventType, Outcome, Run, RunStatus
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.process import Command, Ended, ProcessStartError, Stop, StopReason, run_process
+from runbook.engine.reaper import NOT_KNOWN_CODE
 from runbook.engine.recorder import Recorder
 from runbook.engine.records import RecordedOutput
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.workspace import Workspace, WorkspaceError
 from runbook.errors import ConflictError, RunbookError
 from runbook.library.refs import input_sources
-from runbook.store import Claimed, NewEvent
+from runbook.store.records import Claimed, NewEvent
 
 TIMED_OUT_CODE = -9
-NOT_KNOWN_CODE = -1
 INTERRUPT_CODE = -2
 NOT_STARTED_CODE = 1
 
@@ -63,7 +63,7 @@ class Execution:
         """Run the script to its end and record it. Only a lost claim ends without a record."""
         log.event("run.started", run_id=self._run.id, runbook=self._run.ref)
         try:
-            outcome = self._outcome()
+            outcome = self._cancelled_before() or self._outcome()
         except ConflictError:  # someone else ended the run: this process was taken for dead
             log.warning("run.claim_lost", run_id=self._run.id)
             return
@@ -76,8 +76,16 @@ class Execution:
             self._stop.close()
         self._end(outcome)
 
+    def _cancelled_before(self) -> Outcome | None:
+        """A run whose end was asked for while it waited is never started."""
+        if self._run.cancel_at is None:
+            return None
+        return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
+
     def _outcome(self) -> Outcome:
-        workspace = Workspace.create(self._options.execution_dir, self._run.id)
+        workspace = Workspace.create(
+            self._options.execution_dir, self._run.id, search_path=self._options.search_path
+        )
         try:
             workspace.copy_inputs(
                 self._options.runbooks_dir,
@@ -102,6 +110,7 @@ class Execution:
                 self._announce(step, "started")
             ended = self._run_step(workspace, step, remaining)
             remaining = max(0.001, remaining - ended.duration_s)
+            self._recorder.end_step()
             if announced:
                 self._announce(step, "ended", return_code=ended.return_code)
             if ended.return_code != 0 or ended.stopped is not None:
@@ -195,8 +204,6 @@ class Execution:
 
     def _unmasked(self) -> tuple[str, ...]:
         """Secrets too short to be masked without garbling every output are named."""
-        from runbook.core.mask import unmaskable
-
         return tuple(
             f"The value of {name} is too short to be masked"
             for name in sorted(self._given.secrets)

@@ -38,6 +38,9 @@ RUN_MARK = "RUNBOOK_RUN_ID"
 _SHORT_S = 0.5
 """In a time this short, process numbers cannot have gone all the way round."""
 
+_EXEC_S = 0.001
+"""While a program is being loaded, its process has no environment for some microseconds."""
+
 
 class ProcessStartError(RunbookError):
     """The script could not be started."""
@@ -57,6 +60,8 @@ class Family:
         self.directory = directory
         self.leader: int | None = None
         self.since = 0
+        self.known: set[tuple[int, int]] = set()
+        """Who was found to belong. Of a zombie, nothing but its number can be read."""
         self._began = 0.0
         self._families = families
 
@@ -73,6 +78,7 @@ class Family:
         traceback: TracebackType | None,
     ) -> None:
         self._families.remove(self)
+        self.known.clear()
         self.leader = None
 
     def lead(self, pid: int) -> None:
@@ -103,11 +109,9 @@ class Family:
     def _members(self) -> list[ProcessEntry]:
         table = list_processes(self._first_pid())
         kinship = _Kinship(self, self._families.others(self), table)
-        return [
-            entry
-            for entry in table.values()
-            if kinship.belongs(entry) and not (entry.pid == self.leader and entry.ended)
-        ]
+        members = [entry for entry in table.values() if kinship.belongs(entry)]
+        self.known.update(entry.identity for entry in members)
+        return [entry for entry in members if not (entry.pid == self.leader and entry.ended)]
 
     def _first_pid(self) -> int:
         """Numbers rise, so that in a short run only higher ones than the leader's matter."""
@@ -148,7 +152,7 @@ class _Kinship:
         return bool(verdict)
 
     def _evidence(self, entry: ProcessEntry) -> bool | None:
-        if entry.session == self._family.leader:
+        if entry.session == self._family.leader or entry.identity in self._family.known:
             return True
         if entry.session == self._own_session or entry.session in self._other_leaders:
             return False
@@ -164,6 +168,9 @@ class _Kinship:
     def _adopted(self, orphan: ProcessEntry) -> bool:
         """An orphan without a mark is ours unless it may be what another run has started."""
         if not any(other.may_have_started(orphan) for other in self._others):
+            return True
+        time.sleep(_EXEC_S)
+        if variable_of(orphan.pid, RUN_MARK) == self._family.run_id:
             return True
         return _works_in(orphan.pid, self._family.directory)
 

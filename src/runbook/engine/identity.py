@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 from typing import TypedDict
 
+from runbook import proctable
+
 
 class ProcessIdentity(TypedDict):
     host: str
@@ -18,11 +20,15 @@ class ProcessIdentity(TypedDict):
 def process_identity() -> ProcessIdentity:
     """This process, as a worker's row names it."""
     return {
-        "host": socket.gethostname(),
+        "host": host_name(),
         "boot_id": boot_id(),
         "pid": os.getpid(),
         "process_start": process_start(os.getpid()) or 0,
     }
+
+
+def host_name() -> str:
+    return socket.gethostname()
 
 
 def boot_id() -> str:
@@ -33,10 +39,6 @@ def boot_id() -> str:
 
 
 def process_start(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot (field 22 of /proc/PID/stat)."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The command's name stands in parentheses and may itself hold blanks and parentheses.
-    return int(stat.rpartition(")")[2].split()[19])
+    """When the process began, in clock ticks since boot; None once it has ended."""
+    entry = proctable.read_process(pid)
+    return None if entry is None or entry.ended else entry.started

@@ -10,6 +10,7 @@ from typing import Protocol
 from runbook.core.run import Run
 from runbook.engine.limits import Limits
 from runbook.engine.process import Grace
+from runbook.engine.workspace import SAFE_PATH
 
 
 class MintToken(Protocol):
@@ -55,7 +56,7 @@ class EngineOptions:
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
     config_items: Callable[[], list[dict[str, str]]] = list
-    search_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    search_path: str = SAFE_PATH
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)
     limits: Limits = field(default_factory=Limits)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook.core.document import Runbook
-from runbook.core.parse import parse
+from runbook.core.parse import parse_stored
 from runbook.engine.dispatch import Wakeups
 from runbook.engine.ending import Ending
 from runbook.engine.family import Families
@@ -17,7 +17,8 @@ from runbook.engine.records import Records
 from runbook.engine.sealing import Sealer
 from runbook.errors import InvalidRunbookError
 from runbook.library.catalog import Catalog
-from runbook.store import Store, StoredDocument
+from runbook.store.records import StoredDocument
+from runbook.store.store import Store
 
 CACHED_DOCUMENTS = 256
 
@@ -35,7 +36,7 @@ class StoredDocuments:
             if document.digest in self._runbooks:
                 self._runbooks.move_to_end(document.digest)
                 return self._runbooks[document.digest]
-        parsed = parse(document.content + b"\n# History\n")
+        parsed = parse_stored(document.content)
         if parsed.runbook is None or parsed.digest != document.digest:
             raise InvalidRunbookError("The stored document is not the one that was authorized")
         with self._lock:

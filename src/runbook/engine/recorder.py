@@ -10,7 +10,8 @@ from runbook.core.log import LogCursor
 from runbook.core.output import HeadTail, OutputPipeline, Piece
 from runbook.core.run import EventType, Millis
 from runbook.errors import StoreBusyError, StoreUnavailableError
-from runbook.store import NewEvent, Store
+from runbook.store.records import NewEvent
+from runbook.store.store import Store
 
 MAX_UNSAVED_BYTES = 8 * 1024 * 1024
 
@@ -63,6 +64,10 @@ class Recorder:
         self._place(self._pipeline.due(time.monotonic(), everything=True))
         self._unsaved.append(NewEvent(self._clock(), type_, data=dict(data), step=self.step))
         self._save()
+
+    def end_step(self) -> None:
+        """Both streams have ended, for now: nothing is held back for what might follow."""
+        self._place(self._pipeline.end_step(time.monotonic()))
 
     def message(self, text: str) -> None:
         """A line of the engine's own on standard error, as old clients expect."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from runbook import log
 from runbook.core.history import EntryRecord
 from runbook.core.output import HeadTail
-from runbook.core.run import EventType, Run, RunStatus, iso
+from runbook.core.run import EventType, Outcome, Run, RunStatus, iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
 from runbook.library.history import HistoryWriter
-from runbook.library.refs import runbook_path
-from runbook.store import HistoryHead, Store
+from runbook.library.refs import locate
+from runbook.store.records import HistoryHead
+from runbook.store.store import Store
 
 REFUSAL_EXIT_CODE = 403
 REFUSALS_PER_MINUTE = 10
@@ -63,23 +64,35 @@ class Records:
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
     def write_history(
-        self, run: Run, output: RecordedOutput, *, error: str = ""
+        self, run: Run, output: RecordedOutput, *, error: str = "", once: bool = False
     ) -> tuple[HistoryHead | None, str | None]:
-        """Append the run's entry. The new head of the chain, or a warning why there is none."""
+        """Append the run's entry. The new head of the chain, or a warning why there is none.
+
+        With `once` a run that has an entry gets no second one; that reads the whole history.
+        """
         if not self._options.history_in_file:
             return None, None
         if run.status is RunStatus.REFUSED and not self._refusals.admits(run.ref):
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
         try:
-            path, offset = runbook_path(self._options.runbooks_dir, run.ref)
-            appended = self._writer.append(path, _entry(run, output, error), history_offset=offset)
+            path = locate(self._options.runbooks_dir, run.ref)
+            appended = self._writer.append(path, _entry(run, output, error), once=once)
         except HistoryReadOnlyError:
             return None, "History was not written: the runbook is read-only. The store has it."
         except (HistoryError, NotFoundError) as failure:
             log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
             return None, f"History was not written: {failure.message} The store has it."
-        return HistoryHead(appended.n, appended.digest), None
+        return HistoryHead(appended.n, appended.digest), appended.warning
+
+    def recorded_end(self, run: Run) -> Outcome | None:
+        """How the run ended, if its entry reached the history before its worker died."""
+        try:
+            path = locate(self._options.runbooks_dir, run.ref)
+            recorded = self._writer.find_run(path, run.id)
+        except (HistoryError, NotFoundError):
+            return None
+        return None if recorded is None else Outcome(recorded.status, recorded.return_code)
 
     def log_run(self, run: Run, output: RecordedOutput) -> None:
         """One JSON line in the old schema, plus runbook, run_id and status."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runbook.core.document import Problem
 from runbook.core.run import Run
 from runbook.library.catalog import Entry
-from runbook.store import LastRun
+from runbook.store.records import LastRun
 
 
 @dataclass(frozen=True, slots=True)

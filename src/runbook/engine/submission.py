@@ -22,7 +22,7 @@ from runbook.engine.sealing import GivenInputs
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
-from runbook.store import IdempotencyKey, NewEvent, NewRun, StoredDocument
+from runbook.store.records import IdempotencyKey, NewEvent, NewRun, StoredDocument
 
 REFUSED_CODE = 403
 INVALID_CODE = 1

@@ -6,7 +6,7 @@ from runbook.core.document import Document, Input, Problem, Step
 from runbook.core.run import Millis, Run, iso
 from runbook.engine.requests import Listed, Report
 from runbook.library.catalog import Entry
-from runbook.store import LastRun, LogHit, LogLine
+from runbook.store.records import LastRun, LogLine
 
 Json = dict[str, object]
 
@@ -143,14 +143,5 @@ def log_line_json(line: LogLine) -> Json:
         "step": line.step,
         "stream": line.stream.value,
         "text": line.text,
-    }
-
-
-def log_hit_json(hit: LogHit) -> Json:
-    return {
-        "line": hit.number,
-        "at": iso(hit.at),
-        "step": hit.step,
-        "stream": hit.stream.value,
-        "text": hit.text,
+        **({"cut": True} if line.cut else {}),
     }

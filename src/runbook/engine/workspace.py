@@ -187,11 +187,14 @@ def _unusable(error: OSError) -> WorkspaceError:
 
 
 def _make_locked(path: Path) -> int:
-    """Make the directory and lock it; again if a clean-up was faster than the lock."""
+    """Make the directory and lock it; again where a clean-up was faster than the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         path.mkdir(mode=0o700)
-        descriptor = os.open(path, _DIRECTORY)
+        try:
+            descriptor = os.open(path, _DIRECTORY)
+        except FileNotFoundError:
+            continue
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:

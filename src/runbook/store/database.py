@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.errors import ConflictError, StoreBusyError, StoreUnavailableError
 from runbook.store import sqlite
 
 T = TypeVar("T")
@@ -25,7 +26,6 @@ class _Opened:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self.writer = sqlite.writing(engine)
         self.write_lock = threading.Lock()
 
 
@@ -66,9 +66,9 @@ class Database:
         opened = self._here()
 
         def attempt() -> T:
-            with opened.writer.connect() as connection:
+            with opened.engine.connect() as connection:
                 sqlite.set_durable(connection, durable=durable)
-                with connection.begin():
+                with sqlite.transaction(connection):
                     return work(connection)
 
         # Threads of one process queue here rather than wake each other up inside SQLite.
@@ -100,9 +100,11 @@ class Database:
         while True:
             try:
                 return attempt()
-            except sa.exc.DBAPIError as error:
-                if not sqlite.is_environmental(error):
+            except (sa.exc.DBAPIError, sqlite3.Error) as error:
+                if sqlite.is_ours(error):
                     raise
+                if sqlite.is_duplicate(error):
+                    raise ConflictError("The database has such a row already.") from error
                 if not sqlite.is_busy(error):
                     raise sqlite.unavailable(error) from error
                 if time.monotonic() > deadline:

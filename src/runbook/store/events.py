@@ -11,6 +11,7 @@ from runbook.errors import ConflictError
 from runbook.store.records import NewEvent
 from runbook.store.rows import (
     EVENT_COLUMNS,
+    EVENTS_PER_RUN,
     INSERT_EVENTS,
     LogEnd,
     StorePart,
@@ -39,8 +40,11 @@ _ADVANCE = (
 )
 _AFTER = (
     sa.select(*EVENT_COLUMNS)
-    .where(events.c.run_seq == _SEQ_BY_ID, events.c.n > sa.bindparam("after"))
-    .order_by(events.c.n)
+    .where(
+        events.c.key > _SEQ_BY_ID * EVENTS_PER_RUN + sa.bindparam("after"),
+        events.c.key < (_SEQ_BY_ID + 1) * EVENTS_PER_RUN,
+    )
+    .order_by(events.c.key)
     .limit(sa.bindparam("most"))
 )
 
@@ -80,7 +84,9 @@ class Events(StorePart):
         """
 
         def work(connection: sa.Connection) -> list[RunEvent]:
-            asked = {"run_id": run_id, "after": after, "most": limit}
+            # Clamped: keys beyond a run's own belong to its neighbours.
+            begin = min(max(after, 0), EVENTS_PER_RUN - 1)
+            asked = {"run_id": run_id, "after": begin, "most": max(1, limit)}
             found: list[RunEvent] = []
             left = max_bytes
             with connection.execute(_AFTER, asked) as rows:

@@ -86,29 +86,17 @@ class LineSearch:
     def feed(self, text: str) -> list[int]:
         """The numbers of the lines in which this chunk completes a first hit."""
         folded = self._tail + text.casefold()
-        numbers = self._hits(folded)
-        newline = folded.rfind("\n")
-        if newline >= 0:
-            self._line += folded.count("\n")
-            self._open_hit = bool(numbers) and numbers[-1] == self._line
-        else:
-            self._open_hit = self._open_hit or bool(numbers)
-        keep = max(newline + 1, len(folded) - len(self._query) + 1)
+        lines = folded.count("\n")
+        numbers = self._hits(folded) if self._query in folded else []
+        self._open_hit = (self._open_hit and not lines) or self._line + lines in numbers[-1:]
+        self._line += lines
+        keep = max(folded.rfind("\n") + 1, len(folded) - len(self._query) + 1)
         self._tail = folded[keep:]
         return numbers
 
     def _hits(self, folded: str) -> list[int]:
-        numbers: list[int] = []
-        number, counted, position = self._line, 0, 0
-        if self._open_hit:
-            position = folded.find("\n") + 1
-            if position == 0:
-                return numbers
-        while (found := folded.find(self._query, position)) >= 0:
-            number += folded.count("\n", counted, found)
-            numbers.append(number)
-            counted = found
-            position = folded.find("\n", found) + 1
-            if position == 0:
-                break
-        return numbers
+        query = self._query
+        lines = enumerate(folded.split("\n"), self._line)
+        numbers = [number for number, line in lines if query in line]
+        seen = self._open_hit and numbers[:1] == [self._line]
+        return numbers[1:] if seen else numbers

@@ -44,10 +44,9 @@ def upgrade(path: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> N
     """
     engine = sqlite.engine_for(path)
     sa.event.listen(engine, "connect", _configure)
-    writer = sqlite.writing(engine)
     deadline = time.monotonic() + PATIENCE_S
     try:
-        while not _attempt(writer, head, migrations):
+        while not _attempt(engine, head, migrations):
             if time.monotonic() > deadline:
                 raise StoreBusyError
             time.sleep(0.02)
@@ -55,12 +54,12 @@ def upgrade(path: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> N
         engine.dispose()
 
 
-def _attempt(writer: sa.Engine, head: str, migrations: Path) -> bool:
+def _attempt(engine: sa.Engine, head: str, migrations: Path) -> bool:
     """False where the database is locked by another process."""
     try:
-        with writer.connect() as connection:
+        with engine.connect() as connection:
             _switch_to_wal(connection)
-            with connection.begin():
+            with sqlite.transaction(connection):
                 if version(connection) != head:
                     _run(connection, head, migrations)
     except (sa.exc.DBAPIError, sqlite3.Error) as error:

@@ -57,6 +57,8 @@ RUN_COLUMNS = (
     runs.c.last_event,
 )
 
+EVENTS_PER_RUN = 2**32
+
 RUN_BY_ID = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run_id"))
 INSERT_EVENTS = sa.insert(events)
 
@@ -99,13 +101,13 @@ def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
         "digest": run.digest,
         "status": run.status.value,
         "requester": requester_json(run.requester),
-        "subject": run.requester.subject,
+        "subject": storable(run.requester.subject),
         "correlation_id": run.correlation_id,
         "chain": list(run.chain),
         "created_at": created_at,
         "parent_id": run.parent_id,
         "root_id": run.root_id,
-        "reason": run.reason,
+        "reason": None if run.reason is None else storable(run.reason),
         "timeout_s": run.timeout_s,
         "inputs": dict(run.inputs),
         "started_at": created_at if running else None,
@@ -158,6 +160,16 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def storable(text: str) -> str:
+    """The text without lone surrogates, which no database takes (JSON may bring them)."""
+    return encoded(text).decode("utf-8")
+
+
+def event_key(run_seq: int, n: int) -> int:
+    """The key of a run's event. That of number 0 lies before all of them."""
+    return run_seq * EVENTS_PER_RUN + n
+
+
 def event_rows(run_seq: int, after: int, new: Sequence[NewEvent]) -> list[dict[str, Any]]:
     """Rows numbered from `after` + 1. Raises ValueError for output without its place."""
     return [_event_row(run_seq, n, event) for n, event in enumerate(new, after + 1)]
@@ -168,8 +180,8 @@ def _event_row(run_seq: int, n: int, event: NewEvent) -> dict[str, Any]:
     if output and (event.line is None or event.offset is None):
         raise ValueError("an output event needs its line and offset")
     return {
+        "key": event_key(run_seq, n),
         "run_seq": run_seq,
-        "n": n,
         "at": event.at,
         "type": event.type.value,
         "step": event.step,
@@ -182,7 +194,7 @@ def _event_row(run_seq: int, n: int, event: NewEvent) -> dict[str, Any]:
 
 # In the order of `event_of`.
 EVENT_COLUMNS = (
-    events.c.n,
+    events.c.key,
     events.c.at,
     events.c.type,
     events.c.text,
@@ -194,6 +206,6 @@ EVENT_COLUMNS = (
 
 
 def event_of(row: Sequence[Any]) -> RunEvent:
-    n, at, kind, text, data, step, line, offset = row
+    key, at, kind, text, data, step, line, offset = row
     shown = None if text is None else text.decode("utf-8")
-    return RunEvent(n, at, EventType(kind), shown, data, step, line, offset)
+    return RunEvent(key % EVENTS_PER_RUN, at, EventType(kind), shown, data, step, line, offset)

@@ -28,6 +28,7 @@ from runbook.store.rows import (
     row_of,
     run_by_id,
     run_of,
+    storable,
 )
 from runbook.store.tables import documents, idempotency_keys, runs
 
@@ -206,7 +207,7 @@ class RunWrites(StorePart):
         """
 
         def work(connection: sa.Connection) -> Run:
-            asked = {"run_id": run_id, "at": self._clock(), "by": by}
+            asked = {"run_id": run_id, "at": self._clock(), "by": storable(by)}
             connection.execute(_REQUEST_CANCEL, asked)
             return run_by_id(connection, run_id)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -18,6 +21,8 @@ from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableErr
 BUSY_TIMEOUT_MS = 5
 
 DriverError = sa.exc.DBAPIError | sqlite3.Error
+
+_DECODER = json.JSONDecoder()
 
 _SETTINGS = (
     "PRAGMA foreign_keys=ON",
@@ -65,21 +70,30 @@ def engine_for(path: Path, *, read_only: bool = False) -> sa.Engine:
 
     # The statement cache of the driver is larger than the number of the store's statements.
     engine = sa.create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=-1
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=-1,
+        json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
+        json_deserializer=_json_value,
     )
     sa.event.listen(engine, "connect", _configure)
     return engine
 
 
-def writing(engine: sa.Engine) -> sa.Engine:
-    """The same engine, whose transactions take the write lock at once.
+@contextmanager
+def transaction(connection: sa.Connection) -> Iterator[None]:
+    """A transaction that takes the write lock at once.
 
-    A transaction that only takes it at its first write fails with "database is locked" where
-    another writer was faster, however long it was ready to wait.
+    One that only takes it at its first write fails with "database is locked" where another
+    writer was faster, however long it was ready to wait. The driver begins none by itself
+    (its isolation level is None). An event listener would do the same, at a price for every
+    statement.
     """
-    writer = engine.execution_options()
-    sa.event.listen(writer, "begin", _begin_immediate)
-    return writer
+    with connection.begin():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
 
 
 def set_durable(connection: sa.Connection, *, durable: bool) -> None:
@@ -105,11 +119,13 @@ def unavailable(error: DriverError) -> RunbookError:
     return StoreUnavailableError(reason or f"The database cannot be used: {text}.")
 
 
-def is_environmental(error: sa.exc.DBAPIError) -> bool:
-    """Whether the machine is at fault, rather than a statement of ours."""
-    if isinstance(error, sa.exc.IntegrityError | sa.exc.ProgrammingError):
-        return False
-    return isinstance(error, sa.exc.OperationalError | sa.exc.DatabaseError)
+def is_duplicate(error: DriverError) -> bool:
+    return isinstance(error, sa.exc.IntegrityError)
+
+
+def is_ours(error: DriverError) -> bool:
+    """Whether a statement of ours is at fault, rather than the machine."""
+    return isinstance(error, sa.exc.ProgrammingError | sa.exc.InterfaceError)
 
 
 def _text(error: DriverError) -> str:
@@ -146,5 +162,6 @@ def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> N
         connection.execute(setting).close()
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _json_value(text: str) -> Any:
+    """What `json.loads` gives, without its search for spaces around what we wrote ourselves."""
+    return _DECODER.raw_decode(text)[0]

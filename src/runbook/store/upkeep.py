@@ -14,7 +14,7 @@ from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
 from runbook.store import migrate, sqlite
 from runbook.store.migrations import HEAD
 from runbook.store.records import PurgeCounts
-from runbook.store.rows import StorePart
+from runbook.store.rows import StorePart, event_key
 from runbook.store.runs import IDEMPOTENCY_MS
 from runbook.store.tables import documents, events, idempotency_keys, runs, workers
 
@@ -30,7 +30,7 @@ _OLD_RUNS = (
     .limit(PURGE_ROWS)
 )
 _DELETE_EVENTS = sa.delete(events).where(
-    events.c.run_seq == sa.bindparam("of_run"), events.c.n <= sa.bindparam("last")
+    events.c.key > sa.bindparam("after"), events.c.key <= sa.bindparam("last")
 )
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
 _UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
@@ -128,8 +128,7 @@ class Upkeep(StorePart):
         """Delete the first events of a long run, so that few are left."""
         gone = 0
         for end in range(PURGE_ROWS, last, PURGE_ROWS):
-            values = {"of_run": seq, "last": end}
-            gone += self._database.write(_deleted(_DELETE_EVENTS, values))
+            gone += self._database.write(_deleted(_DELETE_EVENTS, _up_to(seq, end)))
         return gone
 
     def _delete_all(self, statement: sa.Delete, values: dict[str, int]) -> int:
@@ -152,12 +151,15 @@ def _batches(old: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     return batches
 
 
+def _up_to(seq: int, last: int) -> dict[str, int]:
+    return {"after": event_key(seq, 0), "last": event_key(seq, last)}
+
+
 def _deletion(batch: list[tuple[int, int]]) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
         gone = 0
         for seq, last in batch:
-            values = {"of_run": seq, "last": last}
-            gone += connection.execute(_DELETE_EVENTS, values).rowcount
+            gone += connection.execute(_DELETE_EVENTS, _up_to(seq, last)).rowcount
             connection.execute(_DELETE_RUN, {"of_run": seq})
         return gone
 

@@ -28,7 +28,6 @@ def stored(texts: list[tuple[EventType, str]]) -> tuple[list[RunEvent], LogCurso
         events.append(
             RunEvent(n, 1000 + n, stream, text, step=1, line=placed.line, offset=placed.offset)
         )
-        cursor = placed.after
     return events, cursor
 
 
@@ -58,7 +57,9 @@ def test_other_events_and_empty_texts_are_no_part_of_the_log():
 
     assert log_text(events) == "a"
     assert [line.text for line in lines_of(events)] == ["a"]
-    assert LogCursor(3, 1, OUT).place(ERR, "").after == LogCursor(3, 1, OUT)
+    cursor = LogCursor(3, 1, OUT)
+    assert cursor.place(ERR, "").text == ""
+    assert cursor == LogCursor(3, 1, OUT)
 
 
 def test_a_very_long_line_is_listed_in_parts_of_bounded_size():

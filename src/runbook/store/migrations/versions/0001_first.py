@@ -87,8 +87,8 @@ def _runs() -> None:
 def _events() -> None:
     op.create_table(
         "events",
-        sa.Column("run_seq", BIG, sa.ForeignKey("runs.seq"), primary_key=True, autoincrement=False),
-        sa.Column("n", BIG, primary_key=True, autoincrement=False),
+        sa.Column("key", BIG, primary_key=True, autoincrement=False),
+        sa.Column("run_seq", BIG, nullable=False),
         sa.Column("at", BIG, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("step", sa.Integer),
@@ -96,14 +96,13 @@ def _events() -> None:
         sa.Column("offset", BIG),
         sa.Column("data", JSON),
         sa.Column("text", sa.LargeBinary),
-        sqlite_with_rowid=False,
     )
     for column in ("offset", "line"):
         given = sa.column(column).is_not(None)
         op.create_index(
             f"ix_events_{column}",
             "events",
-            ["run_seq", column, "n"],
+            ["run_seq", column],
             sqlite_where=given,
             postgresql_where=given,
         )

@@ -1,0 +1,64 @@
+"""The root command and all its subcommands."""
+
+from __future__ import annotations
+
+import click
+
+from runbook.cli.commands import RunbookGroup
+from runbook.cli.completion import completion
+from runbook.cli.config import config
+from runbook.cli.database import database
+from runbook.cli.doctor import doctor
+from runbook.cli.execute import execute
+from runbook.cli.runbooks import list_runbooks, show, validate
+from runbook.cli.runs import cancel, list_runs, logs
+from runbook.cli.serve import serve
+from runbook.cli.token import token
+from runbook.cli.verify import verify
+from runbook.cli.version import version
+
+HELP = """Execute Markdown runbooks, and see what became of them.
+
+\b
+Examples:
+  $ runbook validate Deploy.md
+  $ runbook execute --runbook Deploy.md --env STAGE=test
+  $ runbook serve --runbooks-dir ./runbooks --port 8083
+  $ runbook runs --status failed --since 24h
+
+A runbook is one Markdown file: the manual, the program, the policy and the record of an operation.
+`runbook COMMAND --help` shows examples of each command.
+"""
+
+COMMANDS = (
+    execute,
+    validate,
+    list_runbooks,
+    show,
+    list_runs,
+    logs,
+    cancel,
+    verify,
+    token,
+    serve,
+    doctor,
+    config,
+    database,
+    version,
+    completion,
+)
+
+
+class OrderedGroup(RunbookGroup):
+    """Lists the commands as they are given: what is used most comes first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of the base class
+        return list(self.commands)
+
+
+cli = OrderedGroup(
+    name="runbook",
+    help=HELP,
+    commands=list(COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)

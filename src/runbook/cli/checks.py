@@ -1,0 +1,239 @@
+"""The checks of `runbook doctor`. Each looks and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from runbook.cli.opening import load_settings
+from runbook.errors import ConfigurationError, RunbookError
+from runbook.settings import Settings, check_paths, check_server
+from runbook.store.store import Store
+
+SCRIPT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OLDEST_PYTHON = (3, 11)
+LITTLE_SPACE = 1024**3
+TOO_LITTLE_SPACE = 64 * 1024**2
+EARLIEST_SANE_CLOCK = 1_767_225_600  # 2026-01-01
+ANSWER_SECONDS = 5.0
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `advice` says what to do, where something is to be done."""
+
+    name: str
+    state: State
+    text: str
+    advice: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "text": self.text,
+            "advice": self.advice,
+        }
+
+
+def ok(name: str, text: str) -> Finding:
+    return Finding(name, State.OK, text)
+
+
+def warn(name: str, text: str, advice: str) -> Finding:
+    return Finding(name, State.WARNING, text, advice)
+
+
+def fail(name: str, text: str, advice: str) -> Finding:
+    return Finding(name, State.FAILED, text, advice)
+
+
+def examine(environment: Mapping[str, str]) -> list[Finding]:
+    """All findings. Checks that need settings are left out where those cannot be read."""
+    findings = [*_programs(), *_kernel(), _clock()]
+    try:
+        settings = load_settings(environment)
+    except ConfigurationError as error:
+        return [*findings, fail("settings", error.message, "correct these variables")]
+    findings += [ok("settings", "understood"), _server_settings(settings)]
+    for check in (_folders, _space, _database, _key_server, _redis):
+        findings += check(settings)
+    return findings
+
+
+def _programs() -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info >= OLDEST_PYTHON:
+        yield ok("python", version)
+    else:
+        yield fail("python", version, "Python 3.11 or newer is needed")
+    zsh = shutil.which("zsh", path=SCRIPT_PATH)
+    if zsh:
+        yield ok("zsh", zsh)
+    else:
+        yield fail("zsh", "not found", "install zsh: it executes scripts marked sh or zsh")
+    for name, purpose in (("bash", "steps marked bash"), ("python3", "steps marked python")):
+        found = shutil.which(name, path=SCRIPT_PATH)
+        yield ok(name, found) if found else warn(name, "not found", f"install it for {purpose}")
+
+
+def _kernel() -> Iterator[Finding]:
+    from runbook.proctable import become_subreaper
+
+    for name, attempt, advice in (
+        ("pidfd", lambda: os.close(os.pidfd_open(os.getpid())), "Linux 5.3 or newer is best"),
+        ("memfd", lambda: os.close(os.memfd_create("doctor")), "secrets pass through a file"),
+        ("subreaper", become_subreaper, "processes that leave a script's group may outlive it"),
+    ):
+        yield _attempted(name, attempt, advice)
+
+
+def _attempted(name: str, attempt: Callable[[], object], advice: str) -> Finding:
+    try:
+        attempt()
+    except (OSError, AttributeError) as error:
+        return warn(f"kernel: {name}", f"not available ({error})", advice)
+    return ok(f"kernel: {name}", "available")
+
+
+def _clock() -> Finding:
+    now = time.time()
+    if now < EARLIEST_SANE_CLOCK:
+        text = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
+        return fail("clock", f"it says {text}", "set the clock: tokens and records depend on it")
+    return ok("clock", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now)))
+
+
+def _server_settings(settings: Settings) -> Finding:
+    """`runbook serve` refuses these; a one-shot does without them."""
+    try:
+        check_server(settings)
+    except ConfigurationError as error:
+        return warn("serve", error.message, "`runbook serve` would not start")
+    return ok("serve", "the settings are those of a server")
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    yield _runbooks_dir(settings.runbooks_dir)
+    for name, path in (
+        ("DATA_DIR", settings.data_dir),
+        ("EXECUTION_DIR", settings.execution_dir),
+    ):
+        yield _writable(name, path)
+    try:
+        check_paths(settings)
+        yield ok("folders apart", "no one holds another")
+    except ConfigurationError as error:
+        yield fail("folders apart", error.message, "name other folders")
+
+
+def _runbooks_dir(path: Path) -> Finding:
+    if not path.is_dir():
+        return fail("RUNBOOKS_DIR", f"{path} is not a folder", "create it or name another")
+    if not os.access(path, os.R_OK | os.X_OK):
+        return fail("RUNBOOKS_DIR", f"{path} cannot be read", "correct its permissions")
+    if not os.access(path, os.W_OK):
+        advice = "history is kept in the store only; HISTORY=store says that this is wanted"
+        return warn("RUNBOOKS_DIR", f"{path} is read-only", advice)
+    return ok("RUNBOOKS_DIR", str(path))
+
+
+def _writable(name: str, path: Path) -> Finding:
+    existing = _nearest(path)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return fail(name, f"{path} cannot be written: {error.strerror}", "name another folder")
+    if existing != path:
+        return ok(name, f"{path} (will be made)")
+    if name == "DATA_DIR" and path.stat().st_mode & 0o077:
+        return warn(name, f"{path} is open to others", f"chmod 700 {path}")
+    return ok(name, str(path))
+
+
+def _nearest(path: Path) -> Path:
+    """The folder, or the one above it that exists already."""
+    return next((folder for folder in (path, *path.absolute().parents) if folder.exists()), path)
+
+
+def _space(settings: Settings) -> Iterator[Finding]:
+    for name, path in (
+        ("space: DATA_DIR", settings.data_dir),
+        ("space: EXECUTION_DIR", settings.execution_dir),
+    ):
+        try:
+            free = shutil.disk_usage(_nearest(path)).free
+        except OSError as error:
+            yield fail(name, f"not known: {error.strerror}", "name another folder")
+            continue
+        text = f"{free / 1024**3:.1f} GiB free"
+        if free < TOO_LITTLE_SPACE:
+            yield fail(name, text, "free some space")
+        elif free < LITTLE_SPACE:
+            yield warn(name, text, "free some space soon")
+        else:
+            yield ok(name, text)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    default = settings.data_dir / "runbook.db"
+    if not settings.database_url.get_secret_value() and not default.exists():
+        yield ok("database", "none yet; the first start makes it")
+        return
+    try:
+        store = Store(settings.database, read_only=True)
+        try:
+            store.check()
+            workers = len(store.workers())
+            text = f"answers; {workers} workers, {len(store.active_runs())} runs under way"
+        finally:
+            store.close()
+    except RunbookError as error:
+        yield fail("database", error.message, "see DATABASE_URL and DATA_DIR")
+    else:
+        yield ok("database", text)
+
+
+def _key_server(settings: Settings) -> Iterator[Finding]:
+    if not settings.jwt_jwks_url:
+        return
+    import httpx
+
+    try:
+        reply = httpx.get(settings.jwt_jwks_url, timeout=ANSWER_SECONDS).raise_for_status()
+        keys = len(reply.json()["keys"])
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        advice = "callers cannot sign in: correct JWT_JWKS_URL or the network"
+        yield fail("JWT_JWKS_URL", f"no keys: {error or type(error).__name__}", advice)
+    else:
+        yield ok("JWT_JWKS_URL", f"{keys} keys")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.rate_limit_storage_backend != "redis":
+        return
+    import redis
+
+    url = settings.redis_url.get_secret_value()
+    try:
+        with redis.Redis.from_url(url, socket_timeout=ANSWER_SECONDS) as connection:
+            connection.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        advice = "start Redis, correct REDIS_URL, or set RATE_LIMIT_STORAGE_BACKEND=memory"
+        yield fail("Redis", f"does not answer ({type(error).__name__})", advice)
+    else:
+        yield ok("Redis", "answers")

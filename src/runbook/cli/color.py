@@ -1,0 +1,39 @@
+"""Whether to use colour, and the few colours that are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+_CODES = {
+    "succeeded": "32",
+    "ok": "32",
+    "failed": "31",
+    "timed_out": "31",
+    "lost": "31",
+    "refused": "35",
+    "invalid": "35",
+    "cancelled": "33",
+    "interrupted": "33",
+    "warning": "33",
+    "running": "36",
+    "waiting": "36",
+    "queued": "36",
+}
+
+
+def wanted(stream: IO[Any], environment: Mapping[str, str]) -> bool:
+    """NO_COLOR forbids, CLICOLOR_FORCE demands; else only a terminal that can show it gets it."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    if environment.get("CLICOLOR") == "0" or environment.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def paint(word: str, *, colour: bool) -> str:
+    """A status in its colour."""
+    code = _CODES.get(word)
+    return f"\x1b[{code}m{word}\x1b[0m" if colour and code else word

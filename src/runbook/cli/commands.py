@@ -1,0 +1,115 @@
+"""What all commands share: help with examples, and errors as one clear line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import click
+
+from runbook.cli.messages import print_error
+from runbook.errors import RunbookError
+
+USAGE_CODE = 2
+CANCELLED_CODE = 130
+BROKEN_PIPE_CODE = 141
+PROGRAM = "runbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How the program was called: its arguments, and its environment where that was sealed."""
+
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+
+def invocation(context: click.Context) -> Invocation:
+    found = context.find_object(Invocation)
+    return found or Invocation()
+
+
+class ExampleCommand(click.Command):
+    """A command whose help shows examples before everything but its one-line summary."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        text = self.help or ""
+        summary, _, rest = text.partition("\n\n")
+        self.help = summary
+        super().format_help_text(ctx, formatter)
+        self.help = text
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  $ {example}\n" for example in self.examples))
+        if rest:
+            self.help = rest
+            super().format_help_text(ctx, formatter)
+            self.help = text
+
+
+class RunbookGroup(click.Group):
+    """The root: translates every error into one line and an exit code."""
+
+    command_class = ExampleCommand
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        extra |= {"standalone_mode": False, "prog_name": PROGRAM}
+        sys.exit(exit_code_of(lambda: super(RunbookGroup, self).main(*args, **extra)))
+
+
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command; the exit code it answers, or that of its error, which is printed."""
+    try:
+        answer = command()
+        sys.stdout.flush()
+    except RunbookError as error:
+        print_error(error.message, hint_for(error))
+        return error.exit_code
+    except click.ClickException as error:
+        print_error(error.format_message(), _usage_hint(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print_error("interrupted")
+        return CANCELLED_CODE
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return BROKEN_PIPE_CODE
+    return answer if isinstance(answer, int) else 0
+
+
+def silence(stream: TextIO) -> None:
+    """Nobody reads this stream any more; writing more of it must not raise again."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # not a real stream
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+        os.dup2(nowhere.fileno(), descriptor)
+
+
+def hint_for(error: RunbookError) -> str | None:
+    """What to do next. An error may bring its own hint."""
+    given = error.details.get("hint")
+    return given if isinstance(given, str) else _HINTS.get(error.code)
+
+
+_HINTS = {
+    "invalid_token": "give a token in RUNBOOK_TOKEN or with --token-stdin",
+    "access_denied": "`runbook show` says which claims a runbook needs",
+    "server_unavailable": "start it with `runbook serve`, or correct --url",
+    "store_busy": "try again in a moment",
+    "bad_configuration": "`runbook config` shows every setting, `runbook doctor` checks them",
+}
+
+
+def _usage_hint(error: click.ClickException) -> str | None:
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return None
+    return f"see `{error.ctx.command_path} --help`"

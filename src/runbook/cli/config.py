@@ -1,0 +1,50 @@
+"""`runbook config`."""
+
+from __future__ import annotations
+
+import click
+
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.messages import print_json, print_line
+from runbook.cli.render import table, text_of
+from runbook.cli.source import json_option
+
+
+@click.command(
+    "config",
+    cls=ExampleCommand,
+    examples=(
+        "runbook config",
+        "runbook config --changed",
+        "runbook config --json | jq -r '.config_items[] | select(.from==\"environment\").name'",
+    ),
+    short_help="Show every setting.",
+)
+@click.option("--changed", is_flag=True, help="Only settings that are not at their default.")
+@json_option
+def config(changed: bool, as_json: bool) -> None:
+    """Show every setting with its value, where that comes from, and what it means.
+
+    Each is an environment variable. Secrets are shown as `secret`.
+    """
+    from runbook.cli.opening import load_settings
+    from runbook.settings import config_items, process_environment
+
+    items = [
+        {
+            "name": item.name,
+            "value": item.value,
+            "from": item.source,
+            "description": item.description,
+        }
+        for item in config_items(load_settings(process_environment()))
+        if not changed or item.source != "default"
+    ]
+    if as_json:
+        print_json({"config_items": items})
+        return
+    rows = (
+        [item["name"], text_of(item["value"]), item["from"], item["description"]] for item in items
+    )
+    for line in table(("SETTING", "VALUE", "FROM", "MEANING"), rows):
+        print_line(line)

@@ -1,0 +1,51 @@
+"""`runbook doctor`: whether this machine can do what it is configured for."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from runbook.cli import color
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.messages import print_json, print_line
+from runbook.cli.render import table, text_of
+from runbook.cli.source import json_option
+
+
+@click.command(
+    "doctor",
+    cls=ExampleCommand,
+    examples=(
+        "runbook doctor",
+        "runbook doctor --json | jq '.findings[] | select(.state!=\"ok\")'",
+    ),
+    short_help="Check this machine and its settings.",
+)
+@json_option
+def doctor(as_json: bool) -> int:
+    """Check this machine and its settings: what is wrong, and what to do about it.
+
+    The exit code is 1 where anything fails; warnings do not count.
+    """
+    from runbook.cli.checks import State, examine
+    from runbook.settings import process_environment
+
+    environment = process_environment()
+    findings = examine(environment)
+    failed = any(finding.state is State.FAILED for finding in findings)
+    if as_json:
+        print_json({"success": not failed, "findings": [item.as_json() for item in findings]})
+        return int(failed)
+    colour = color.wanted(sys.stdout, environment)
+    rows = (
+        [
+            color.paint(finding.state.value, colour=colour),
+            finding.name,
+            text_of(finding.text + (f": {finding.advice}" if finding.advice else "")),
+        ]
+        for finding in findings
+    )
+    for line in table(("STATE", "CHECK", "FINDING"), rows):
+        print_line(line)
+    return int(failed)

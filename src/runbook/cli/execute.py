@@ -1,0 +1,141 @@
+"""`runbook execute`: what the person starts. It only guards the process that does the work."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runbook.cli.commands import ExampleCommand, invocation
+from runbook.cli.completion import complete_files_and_refs
+from runbook.cli.inputs import Assignment, AssignmentType, SecretType, check_stdin_once
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+EXAMPLES = (
+    "runbook execute --runbook SimpleRunbook.md --env TEST_VAR=hello",
+    "runbook execute --runbook Deploy.md --env-file staging.env --reason 'OPS-12'",
+    "runbook execute --runbook Backup.md --secret PASSWORD=@password.txt --timeout 1800",
+    "pass show api | runbook execute --runbook Call.md --secret API_KEY=-",
+    "runbook execute --runbook Poll.md --json | jq -r 'select(.type==\"done\").status'",
+)
+
+HELP = """Execute a runbook here, without a server.
+
+The script's standard output and standard error arrive on ours as they are printed, and the exit
+code is the script's. The run is recorded in DATA_DIR and below the runbook's History heading.
+
+Inputs come from --secret and --env, then --env-file, then this process's environment, then the
+runbook's defaults. A secret is read from a file or from standard input and never shown.
+
+Ctrl-C or SIGTERM cancels: the script gets SIGINT, then SIGTERM, then SIGKILL; a second one kills it
+at once. Where our output is no longer read, the run goes on to its end.
+
+Exit codes: the script's own, 128+N where signal N killed it, 2 usage, 65 not valid, 66 no such
+runbook, 69 database unavailable, 70 lost or interrupted, 75 busy, 77 refused, 78 bad
+configuration, 124 timed out, 130 cancelled.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteOptions:
+    """What `runbook execute` was told."""
+
+    runbook: str
+    env: tuple[Assignment, ...] = ()
+    env_file: Path | None = None
+    secret: tuple[Assignment, ...] = ()
+    token_stdin: bool = False
+    reason: str | None = None
+    timeout: float | None = None
+    as_json: bool = False
+    quiet: bool = False
+
+    def check(self) -> None:
+        """Raises click.UsageError for what contradicts itself."""
+        check_stdin_once(self.secret, token_stdin=self.token_stdin)
+        if self.timeout is not None and not math.isfinite(self.timeout):
+            raise click.UsageError("--timeout must be a number of seconds")
+        if self.reason is not None and len(self.reason) > 500:
+            raise click.UsageError("--reason takes at most 500 characters")
+
+
+def execute_options(callback: Callback) -> Callback:
+    """The options of `execute`; the guarded process reads the same command line again."""
+    for decorate in reversed(_OPTIONS):
+        callback = decorate(callback)
+    return callback
+
+
+_OPTIONS = (
+    click.option(
+        "--runbook",
+        required=True,
+        metavar="FILE",
+        help="The runbook: a file, or its path below RUNBOOKS_DIR.",
+        shell_complete=complete_files_and_refs,
+    ),
+    click.option(
+        "--env",
+        type=AssignmentType(),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Value of an input; may be given several times.",
+    ),
+    click.option(
+        "--env-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Values of inputs, one NAME=value per line.",
+    ),
+    click.option(
+        "--secret",
+        type=SecretType(),
+        multiple=True,
+        metavar="NAME=@FILE|NAME=-",
+        help="Value of a secret input, from a file or from standard input.",
+    ),
+    click.option(
+        "--token-stdin",
+        is_flag=True,
+        help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
+    ),
+    click.option("--reason", metavar="TEXT", help="Why; kept with the run and in the history."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Longest duration; SCRIPT_TIMEOUT_SECONDS if not given.",
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print every event as one line of JSON; `done` last.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="Print only the script's output and errors."),
+)
+
+
+@click.command(
+    "execute",
+    cls=ExampleCommand,
+    examples=EXAMPLES,
+    help=HELP,
+    short_help="Execute a runbook here.",
+)
+@execute_options
+@click.pass_context
+def execute(context: click.Context, /, **given: Any) -> int:
+    ExecuteOptions(**given).check()
+    from runbook import guard
+    from runbook.settings import process_environment
+
+    called = invocation(context)
+    arguments = called.arguments[1:]
+    command = [sys.executable, "-m", "runbook.cli.one_shot", *arguments]
+    return guard.guard(command, called.environment or process_environment())

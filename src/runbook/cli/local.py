@@ -1,0 +1,87 @@
+"""Runbooks and runs of this machine, in the JSON forms of the HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from runbook.cli.inputs import GivenInputs
+from runbook.cli.opening import close_engine, load_settings, open_engine, principal_for, usable
+from runbook.cli.source import Json, RunQuery
+from runbook.core.access import Action, Principal
+from runbook.core.run import RunStatus
+from runbook.engine.engine import Engine
+from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wire import listed_json, report_json, run_json, runbook_json
+from runbook.settings import Settings
+from runbook.store.records import RunFilter
+
+
+class LocalSource:
+    """Reads the files and the database that the settings name."""
+
+    def __init__(self, engine: Engine, principal: Principal) -> None:
+        self._engine = engine
+        self._principal = principal
+
+    def runbooks(self) -> list[Json]:
+        return [listed_json(item) for item in self._engine.listing(self._principal)]
+
+    def runbook(self, ref: str) -> Json:
+        entry = self._engine.entry(ref)
+        decision = self._engine.decide(entry, self._principal, Action.EXECUTE)
+        content = self._engine.parts.catalog.content(ref) if decision.allowed else entry.head
+        return {
+            "success": True,
+            **runbook_json(entry),
+            "executable": decision.allowed,
+            "missing_claims": list(decision.missing),
+            "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
+        }
+
+    def validate(self, ref: str, inputs: GivenInputs) -> Json:
+        request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
+        return report_json(self._engine.validate(ref, self._principal, request))
+
+    def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:
+        wanted = RunFilter(
+            refs=frozenset({query.runbook}) if query.runbook else None,
+            statuses=frozenset(RunStatus(status) for status in query.statuses),
+            subject=query.who,
+            since=query.since,
+        )
+        page = self._engine.runs(self._principal, wanted, cursor=cursor, limit=limit)
+        return {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
+
+    def run(self, run_id: str) -> Json:
+        run = self._engine.run(run_id, self._principal)
+        children = [run_json(child) for child in self._engine.store.children(run.id)]
+        return run_json(run) | {"children": children}
+
+    def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        run = self._engine.run(run_id, self._principal)
+        for event in self._engine.follow(run.id, after=after):
+            if event is not None:
+                yield event.as_json()
+
+    def cancel(self, run_id: str) -> Json:
+        run = self._engine.run(run_id, self._principal)
+        return run_json(self._engine.cancel(run, self._principal))
+
+
+@contextmanager
+def open_local(environment: Mapping[str, str], token: str) -> Iterator[LocalSource]:
+    """This machine's runbooks and runs, as the settings of the environment name them."""
+    with open_with(load_settings(environment), token) as source:
+        yield source
+
+
+@contextmanager
+def open_with(settings: Settings, token: str) -> Iterator[LocalSource]:
+    with usable(settings) as kept:
+        principal = principal_for(kept, token)
+        engine = open_engine(kept)
+        try:
+            yield LocalSource(engine, principal)
+        finally:
+            close_engine(engine)

@@ -1,0 +1,43 @@
+"""What the program itself says: on standard error, one line each, starting with its name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+import click
+
+from runbook.cli.escaping import escaped
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    note(f"error: {message}")
+    if hint:
+        note(f"hint: {hint}")
+
+
+def print_warning(message: str) -> None:
+    note(f"warning: {message}")
+
+
+def note(message: str) -> None:
+    """One line on standard error; what others wrote into it cannot control the terminal."""
+    try:
+        click.echo(f"runbook: {escaped(message)}", err=True)
+    except BrokenPipeError:
+        return
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, which must be safe already."""
+    click.echo(text)
+
+
+def print_json(value: Mapping[str, object], *, pretty: bool = True) -> None:
+    """One JSON object, in ASCII: nothing in it can control a terminal.
+
+    `pretty` spreads it over lines where a person looks; a stream of objects has one per line.
+    """
+    indent = 2 if pretty and sys.stdout.isatty() else None
+    click.echo(json.dumps(value, indent=indent, default=str))

@@ -1,0 +1,145 @@
+"""The engine process of `runbook execute`: submits one run, executes it, shows its events.
+
+`python -m runbook.cli.one_shot OPTIONS` is started by the guardian (see `execute.py`) with the
+sealed environment; it reads the same options again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import click
+
+from runbook import guard
+from runbook.cli import exit_codes
+from runbook.cli.commands import Invocation, exit_code_of
+from runbook.cli.execute import ExecuteOptions, execute_options
+from runbook.cli.inputs import gather, read_token
+from runbook.cli.locate import Target, locate
+from runbook.cli.one_shot_worker import OneShotWorker
+from runbook.cli.opening import close_engine, open_engine, principal_for, usable
+from runbook.cli.source import TOKEN_VARIABLE
+from runbook.cli.views import JsonView, RunView, TextView
+from runbook.core.access import Principal
+from runbook.core.run import Run, RunStatus
+from runbook.engine.engine import Engine
+from runbook.engine.limits import inherit_limits
+from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wire import problem_json, run_json
+from runbook.errors import AccessDeniedError, StoreBusyError
+from runbook.proctable import become_subreaper
+
+WATCH_SECONDS = 1.0
+
+
+def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
+    """Execute one runbook; the exit code. Raises RunbookError and click.UsageError."""
+    inputs = gather(options.env, options.secret, options.env_file)
+    token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
+    target = locate(options.runbook, environment)
+    view = JsonView() if options.as_json else TextView(options.runbook, quiet=options.quiet)
+    request = ExecuteRequest(
+        env_vars=dict(inputs.values),
+        secrets=inputs.secrets,
+        reason=options.reason,
+        timeout_s=options.timeout,
+    )
+    with usable(target.settings) as settings:
+        principal = principal_for(settings, token)
+        engine = open_engine(settings)
+        try:
+            inherit_limits(engine.parts.options.limits)
+            return _OneShot(engine, principal, target, view).execute(request)
+        finally:
+            close_engine(engine)
+
+
+class _OneShot:
+    """One run from its request to its end. Used in the main thread, which only watches."""
+
+    def __init__(self, engine: Engine, principal: Principal, target: Target, view: RunView) -> None:
+        self._engine = engine
+        self._principal = principal
+        self._target = target
+        self._view = view
+        self._worker = OneShotWorker(engine, principal)
+
+    def execute(self, request: ExecuteRequest) -> int:
+        self._worker.register()
+        try:
+            self._obey_signals()
+            request = dataclasses.replace(request, assigned_to=self._worker.id)
+            run = self._engine.submit(self._target.ref, self._principal, request).run
+            if run.status is RunStatus.INVALID:
+                self._show_invalid(run, request)
+            else:
+                self._worker.start(run)
+                self._show(run.id)
+                self._worker.wait()
+            return self._conclude(run)
+        except AccessDeniedError as error:
+            self._view.refused(self._target.ref, error.message)
+            raise
+        finally:
+            self._worker.close()
+
+    def _obey_signals(self) -> None:
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            self._worker.interrupt()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, on_signal)
+        lifeline = guard.take_lifeline()
+        if lifeline is not None:
+            guard.watch_lifeline(lifeline, self._worker.abandon)
+
+    def _show(self, run_id: str) -> None:
+        """Show the events from the store: a slow terminal does not slow the script's thread."""
+        shown = 0
+        while True:
+            try:
+                for event in self._engine.follow(run_id, after=shown, heartbeat_s=WATCH_SECONDS):
+                    self._worker.check()
+                    if event is not None:
+                        shown = event.n
+                        self._view.event(event)
+            except StoreBusyError:
+                continue
+            return
+
+    def _show_invalid(self, run: Run, request: ExecuteRequest) -> None:
+        """The run keeps texts only; the lines come from a validation of the same request."""
+        report = self._engine.validate(self._target.ref, self._principal, request)
+        problems = [problem_json(problem) for problem in (*report.errors, *report.warnings)]
+        self._view.invalid(self._engine.store.events(run.id), problems)
+
+    def _conclude(self, run: Run) -> int:
+        ended = run_json(self._engine.store.run(run.id) or run)
+        self._view.ended(ended)
+        return exit_codes.of_run(ended)
+
+
+@click.command("execute")
+@execute_options
+@click.pass_obj
+def _command(called: Invocation, /, **given: Any) -> int:
+    options = ExecuteOptions(**given)
+    options.check()
+    return run_once(options, called.environment or {})
+
+
+def main() -> None:
+    environment = guard.seal_environment()
+    guard.make_undumpable()
+    become_subreaper()
+    called = Invocation(tuple(sys.argv[1:]), environment)
+    sys.exit(exit_code_of(lambda: _command.main(obj=called, standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""`runbook list`, `show` and `validate`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runbook.cli import color, exit_codes
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_files_and_refs, complete_refs_and_runs
+from runbook.cli.inputs import (
+    Assignment,
+    AssignmentType,
+    GivenInputs,
+    SecretType,
+    check_stdin_once,
+    gather,
+)
+from runbook.cli.messages import note, print_json, print_line
+from runbook.cli.render import Json, duration, fields, moment, problem_line, table, text_of
+from runbook.cli.source import Source, SourceOptions, json_option, source_options
+
+RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+RECENT_RUNS = 5
+
+
+def _colour() -> bool:
+    from runbook.settings import process_environment
+
+    return color.wanted(sys.stdout, process_environment())
+
+
+@click.command(
+    "list",
+    cls=ExampleCommand,
+    examples=(
+        "runbook list",
+        "runbook list --url http://localhost:8083",
+        "runbook list --json | jq -r '.runbooks[].path'",
+    ),
+    short_help="List the runbooks.",
+)
+@json_option
+@source_options
+def list_runbooks(as_json: bool, **given: Any) -> None:
+    """List the runbooks, with the last run of each.
+
+    Those that you may not execute, or that are not valid, are marked.
+    """
+    with SourceOptions(**given).open() as source:
+        found = source.runbooks()
+    if as_json:
+        print_json({"runbooks": found})
+        return
+    if not found:
+        note("there are no runbooks here; RUNBOOKS_DIR names their folder (see `runbook config`)")
+        return
+    colour = _colour()
+    rows = (_listed_row(item, colour=colour) for item in found)
+    for line in table(("RUNBOOK", "NAME", "LAST RUN", "AT", "BY", ""), rows):
+        print_line(line)
+
+
+def _listed_row(item: Mapping[str, Any], *, colour: bool) -> list[str]:
+    last = item.get("last_run") or {}
+    return [
+        text_of(item["path"]),
+        text_of(item["name"]),
+        color.paint(text_of(last.get("status")), colour=colour),
+        moment(last.get("finished_at")),
+        text_of(last.get("by")),
+        _mark(item, colour=colour),
+    ]
+
+
+def _mark(item: Mapping[str, Any], *, colour: bool) -> str:
+    if item.get("valid") is False:
+        return color.paint("invalid", colour=colour)
+    if item.get("executable") is False:
+        return f"needs {text_of(item.get('missing_claims'))}"
+    return ""
+
+
+@click.command(
+    "show",
+    cls=ExampleCommand,
+    examples=(
+        "runbook show proxmox/CreateVm.md",
+        "runbook show 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook show Deploy.md --json | jq '.inputs'",
+    ),
+    short_help="Show a runbook or a run.",
+)
+@click.argument("what", metavar="REF|RUN", shell_complete=complete_refs_and_runs)
+@json_option
+@source_options
+def show(what: str, as_json: bool, **given: Any) -> None:
+    """Show what a runbook declares and its last runs, or one run with its inputs and outcome."""
+    is_run = RUN_ID.fullmatch(what) is not None
+    with SourceOptions(**given).open() as source:
+        found = source.run(what) if is_run else source.runbook(what)
+        recent = [] if is_run or as_json else _recent(source, what)
+    if as_json:
+        print_json(found)
+        return
+    for line in run_lines(found, colour=_colour()) if is_run else _runbook_lines(found, recent):
+        print_line(line)
+
+
+def _recent(source: Source, ref: str) -> list[Json]:
+    from runbook.cli.source import RunQuery
+
+    recent: list[Json] = source.runs(RunQuery(runbook=ref), None, RECENT_RUNS)["runs"]
+    return recent
+
+
+def _runbook_lines(item: Mapping[str, Any], recent: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield from fields(
+        [
+            ("runbook", text_of(item["filename"])),
+            ("name", text_of(item["name"])),
+            ("description", text_of(item.get("description"))),
+            ("valid", "yes" if item.get("valid", True) else "no"),
+            ("executable", "yes" if item.get("executable", True) else "no"),
+            ("missing claims", text_of(item.get("missing_claims"))),
+            ("digest", text_of(item.get("digest"))),
+        ]
+    )
+    yield from _block("inputs", (_input_row(value) for value in item.get("inputs", [])))
+    claims = item.get("claims") or {}
+    yield from _block("claims", ([text_of(name), text_of(value)] for name, value in claims.items()))
+    yield from _block("steps", (_step_row(step) for step in item.get("steps", [])))
+    ref = str(item["filename"])
+    problems = [problem_line(ref, problem) for problem in item.get("problems", [])]
+    yield from _block("problems", ([line] for line in problems))
+    yield from _block("last runs", (_run_row(run) for run in recent))
+
+
+def _block(title: str, rows: Iterable[list[str]]) -> Iterator[str]:
+    """Indented lines below a title; nothing where there are none."""
+    found = list(rows)
+    if found:
+        yield ""
+        yield f"{title}:"
+        head, *rest = found
+        yield from (f"  {line}" for line in table(head, rest))
+
+
+def _input_row(item: Mapping[str, Any]) -> list[str]:
+    default = item.get("default")
+    note_ = "optional" if item.get("optional") else ""
+    note_ = note_ if default is None else f"default {text_of(default)}"
+    kind = text_of(item["type"])
+    return [text_of(item["name"]), kind, note_, text_of(item.get("description"), "")]
+
+
+def _step_row(item: Mapping[str, Any]) -> list[str]:
+    return [text_of(item["name"]), text_of(item["language"]), f"line {text_of(item['line'])}"]
+
+
+def _run_row(run: Mapping[str, Any]) -> list[str]:
+    by = f"by {text_of(run['by'])}"
+    return [text_of(run["id"]), text_of(run["status"]), moment(run["created_at"]), by]
+
+
+def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
+    """A run for people, most important things first."""
+    address = f" from {text_of(run['address'])}" if run.get("address") else ""
+    yield from fields(
+        [
+            ("run", text_of(run["id"])),
+            ("runbook", text_of(run["runbook"])),
+            ("status", color.paint(text_of(run["status"]), colour=colour)),
+            ("return code", text_of(run.get("return_code"))),
+            ("by", f"{text_of(run['by'])} ({text_of(run['origin'])}){address}"),
+            ("reason", text_of(run.get("reason"))),
+            ("created", moment(run["created_at"])),
+            ("started", moment(run.get("started_at"))),
+            ("finished", moment(run.get("finished_at"))),
+            ("duration", duration(run.get("duration_ms"))),
+            ("cancel asked by", text_of(run.get("cancel_requested_by"))),
+            ("called by run", text_of(run.get("parent_id"))),
+            ("correlation id", text_of(run.get("correlation_id"))),
+            ("output", f"{text_of(run.get('log_lines'))} lines"),
+        ]
+    )
+    inputs = run.get("inputs") or {}
+    yield from _block("inputs", ([text_of(k), _given(v)] for k, v in inputs.items()))
+    yield from _block("errors", ([text_of(error)] for error in run.get("errors", [])))
+    yield from _block("warnings", ([text_of(warning)] for warning in run.get("warnings", [])))
+    outputs = run.get("outputs") or {}
+    yield from _block("outputs", ([text_of(k), text_of(v)] for k, v in outputs.items()))
+    yield from _block("called runs", (_run_row(child) for child in run.get("children", [])))
+
+
+def _given(value: Mapping[str, Any]) -> str:
+    return text_of(value["value"], '""') if "value" in value else "(given)"
+
+
+@click.command(
+    "validate",
+    cls=ExampleCommand,
+    examples=(
+        "runbook validate Deploy.md",
+        "runbook validate Deploy.md --env STAGE=test --env-file test.env",
+        "runbook validate proxmox/CreateVm.md --url http://localhost:8083 --json",
+    ),
+    short_help="Check a runbook without executing it.",
+)
+@click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
+@click.option("--env", type=AssignmentType(), multiple=True, metavar="NAME=VALUE", help="An input.")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Values of inputs, one NAME=value per line.",
+)
+@click.option(
+    "--secret",
+    type=SecretType(),
+    multiple=True,
+    metavar="NAME=@FILE|NAME=-",
+    help="Value of a secret input, from a file or from standard input.",
+)
+@json_option
+@source_options
+def validate(
+    what: str,
+    env: tuple[Assignment, ...],
+    env_file: Path | None,
+    secret: tuple[Assignment, ...],
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Check a runbook, and the inputs it would be executed with, without executing it.
+
+    Each problem is one line, FILE:LINE: error: what is wrong (what to do). The exit code is 65
+    where there is an error, 77 where your claims do not allow it.
+    """
+    options = SourceOptions(**given)
+    check_stdin_once(secret, token_stdin=options.token_stdin)
+    inputs = gather(env, secret, env_file)
+    report = _validate(options, what, inputs)
+    if as_json:
+        print_json(report)
+    else:
+        for problem in report["problems"]:
+            print_line(problem_line(what, problem))
+        if report["success"]:
+            note(f"{what} is valid")
+    return 0 if report["success"] else exit_codes.INVALID
+
+
+def _validate(options: SourceOptions, what: str, inputs: GivenInputs) -> Mapping[str, Any]:
+    if options.url:
+        with options.open() as source:
+            return source.validate(what, inputs)
+    with _local_file(options, what) as (source, ref):
+        return source.validate(ref, inputs)
+
+
+@contextmanager
+def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
+    """A file needs no RUNBOOKS_DIR: its own folder is one."""
+    from runbook.cli.local import open_with
+    from runbook.cli.locate import locate
+    from runbook.settings import process_environment
+
+    environment = process_environment()
+    target = locate(what, environment)
+    token = options.token(environment)
+    with open_with(target.settings, token) as source:
+        yield source, target.ref

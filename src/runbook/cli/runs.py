@@ -1,0 +1,241 @@
+"""`runbook runs`, `logs` and `cancel`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runbook.cli import color
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_refs, complete_runs
+from runbook.cli.escaping import OutputEscaper
+from runbook.cli.messages import note, print_json, print_line
+from runbook.cli.render import duration, moment, table, text_of
+from runbook.cli.source import Json, RunQuery, Source, SourceOptions, json_option, source_options
+from runbook.cli.times import SinceType
+
+PAGE = 200
+STATUSES = (
+    "queued",
+    "waiting",
+    "running",
+    "succeeded",
+    "failed",
+    "timed_out",
+    "cancelled",
+    "interrupted",
+    "lost",
+    "refused",
+    "invalid",
+)
+OUTPUT = ("stdout", "stderr")
+
+
+@click.command(
+    "runs",
+    cls=ExampleCommand,
+    examples=(
+        "runbook runs",
+        "runbook runs --status failed --status timed_out --since 24h",
+        "runbook runs --runbook Deploy.md --who alice --limit 100",
+        "runbook runs --since 2026-01-31 --json | jq -r '.runs[].id'",
+    ),
+    short_help="List runs, newest first.",
+)
+@click.option("--runbook", metavar="REF", shell_complete=complete_refs, help="Of this runbook.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(STATUSES),
+    multiple=True,
+    help="With this status; may be given several times.",
+)
+@click.option("--who", metavar="SUBJECT", help="That this subject asked for.")
+@click.option(
+    "--since", type=SinceType(), metavar="SPAN|TIME", help="Made since, such as 2h or 2026-01-31."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many."
+)
+@json_option
+@source_options
+def list_runs(
+    runbook: str | None,
+    statuses: tuple[str, ...],
+    who: str | None,
+    since: int | None,
+    limit: int,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """List runs, newest first."""
+    query = RunQuery(runbook, statuses, who, since)
+    with SourceOptions(**given).open() as source:
+        found, cursor = _collect(source, query, limit)
+    if as_json:
+        print_json({"runs": found, "next_cursor": cursor})
+        return
+    if not found:
+        note("there are no such runs" if query != RunQuery() else "there are no runs yet")
+        return
+    _print_runs(found)
+    if cursor:
+        note(f"there are more; --limit {limit * 5} shows them")
+
+
+def _collect(source: Source, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
+    """Follow the pages until there are enough; the runs, and where the next page begins."""
+    found: list[Json] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = source.runs(query, cursor, min(PAGE, limit - len(found)))
+        found += page["runs"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    return found, cursor
+
+
+def _print_runs(found: list[Json]) -> None:
+    from runbook.settings import process_environment
+
+    colour = color.wanted(sys.stdout, process_environment())
+    rows = (
+        [
+            text_of(run["id"]),
+            color.paint(text_of(run["status"]), colour=colour),
+            text_of(run["runbook"]),
+            text_of(run["by"]),
+            moment(run["created_at"]),
+            duration(run["duration_ms"]),
+        ]
+        for run in found
+    )
+    for line in table(("RUN", "STATUS", "RUNBOOK", "BY", "CREATED", "DURATION"), rows):
+        print_line(line)
+
+
+@click.command(
+    "logs",
+    cls=ExampleCommand,
+    examples=(
+        "runbook logs 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook logs -f 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11 --url http://localhost:8083",
+        "runbook logs RUN --stream stderr --since 10m",
+        "runbook logs RUN --json | jq -r 'select(.type==\"step\").name'",
+    ),
+    short_help="Print the output of a run.",
+)
+@click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@click.option("--stream", type=click.Choice(OUTPUT), help="Only this stream; both by default.")
+@click.option("--since", type=SinceType(), metavar="SPAN|TIME", help="Only what was printed since.")
+@click.option("--raw", is_flag=True, help="Also pass on what controls a terminal.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print every event as one line of JSON, like execute."
+)
+@source_options
+def logs(
+    run_id: str,
+    follow: bool,
+    stream: str | None,
+    since: int | None,
+    raw: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Print the output of a run, on standard output whichever stream it came from.
+
+    Colours are kept at a terminal. Everything else that would control it is shown escaped, as
+    the output may be another person's; --raw passes everything on.
+
+    Ctrl-C ends --follow, not the run.
+    """
+    with SourceOptions(**given).open() as source:
+        events = _events(source, run_id, follow=follow)
+        wanted = (event for event in events if _is_wanted(event, stream, since))
+        if as_json:
+            for event in wanted:
+                print_json(event, pretty=False)
+                sys.stdout.flush()
+        else:
+            _print_output(wanted, raw=raw)
+
+
+def _events(source: Source, run_id: str, *, follow: bool) -> Iterator[Json]:
+    """All events to the run's end; without `follow`, those that there are by now."""
+    run = source.run(run_id)
+    last = int(run["last_event"])
+    if last == 0 and not follow:
+        return
+    for event in source.events(run_id):
+        yield event
+        if not follow and int(event["n"]) >= last:
+            return
+
+
+def _is_wanted(event: Json, stream: str | None, since: int | None) -> bool:
+    if stream is not None and event["type"] in OUTPUT and event["type"] != stream:
+        return False
+    return since is None or datetime.fromisoformat(event["at"]).timestamp() * 1000 >= since
+
+
+def _print_output(events: Iterator[Json], *, raw: bool) -> None:
+    from runbook.settings import process_environment
+
+    escaper = OutputEscaper(colour=color.wanted(sys.stdout, process_environment()))
+    for event in events:
+        if event["type"] in OUTPUT:
+            text = str(event["text"])
+            _write(text if raw else escaper.feed(text))
+    if not raw:
+        _write(escaper.finish())
+
+
+def _write(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", errors="replace"))
+    sys.stdout.flush()
+
+
+@click.command(
+    "cancel",
+    cls=ExampleCommand,
+    examples=(
+        "runbook cancel 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook cancel RUN --wait --url http://localhost:8083",
+    ),
+    short_help="Ask for the end of a run.",
+)
+@click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
+@click.option("--wait", is_flag=True, help="Return when the run has ended.")
+@json_option
+@source_options
+def cancel(run_id: str, wait: bool, as_json: bool, **given: Any) -> None:
+    """Ask for the end of a run and of the runs that it called.
+
+    Its script gets SIGINT, then SIGTERM, then SIGKILL. A run that has ended is left as it is.
+    """
+    with SourceOptions(**given).open() as source:
+        run = source.cancel(run_id)
+        ended_before = run["finished_at"] is not None and not run["cancel_requested_by"]
+        if wait and run["finished_at"] is None:
+            for _ in source.events(run_id, after=int(run["last_event"])):
+                pass
+            run = source.run(run_id)
+    if as_json:
+        print_json(run)
+        return
+    print_line(_cancel_text(run, ended_before=ended_before))
+
+
+def _cancel_text(run: Mapping[str, Any], *, ended_before: bool) -> str:
+    name = f"run {text_of(run['id'])}"
+    if ended_before:
+        return f"{name} had already ended: {text_of(run['status'])}"
+    if run["finished_at"] is None:
+        return f"{name} will be cancelled; it is {text_of(run['status'])}"
+    return f"{name} ended: {text_of(run['status'])}"

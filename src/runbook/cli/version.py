@@ -1,0 +1,28 @@
+"""`runbook version`."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from runbook import __version__
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.messages import print_json, print_line
+from runbook.cli.source import json_option
+
+
+@click.command(
+    "version",
+    cls=ExampleCommand,
+    examples=("runbook version", "runbook version --json"),
+    short_help="Print the version.",
+)
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version of this program and of the Python that it runs on."""
+    python = platform.python_version()
+    if as_json:
+        print_json({"version": __version__, "python": python, "platform": platform.platform()})
+    else:
+        print_line(f"runbook {__version__} (Python {python})")

@@ -1,0 +1,258 @@
+"""A small HTTP client of the engine's API: JSON requests, problems as errors, resumed events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from runbook.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    QueueFullError,
+    RequestError,
+    RunbookError,
+    ServerUnavailableError,
+)
+
+Json = dict[str, Any]
+
+ANSWER_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
+"""A stream that is silent for longer is dead: the server sends a comment every 15 s."""
+RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+"""How long a server that answered before is tried again."""
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+_BY_STATUS: Mapping[int, type[RunbookError]] = {
+    400: RequestError,
+    401: AuthenticationError,
+    403: AccessDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RequestError,
+    422: RequestError,
+    429: QueueFullError,
+    503: QueueFullError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event."""
+
+    id: str
+    type: str
+    data: str
+
+
+class EventParser:
+    """Server-sent events from bytes in pieces of any size (WHATWG HTML, 9.2.6)."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._last_id = ""
+        self._type = ""
+        self._data: list[str] = []
+
+    def feed(self, data: bytes) -> Iterator[ServerEvent]:
+        """The events that these bytes complete. Raises RunbookError for one without end."""
+        self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            raise ServerUnavailableError("The server sends what is not a stream of events.")
+        for line in lines:
+            event = self._line(line.removesuffix(b"\r").decode(errors="replace"))
+            if event is not None:
+                yield event
+
+    def _line(self, line: str) -> ServerEvent | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._type = value
+        elif name == "id":
+            self._last_id = value
+        return None
+
+    def _dispatch(self) -> ServerEvent | None:
+        data, self._data = self._data, []
+        type_, self._type = self._type, ""
+        return ServerEvent(self._last_id, type_ or "message", "\n".join(data)) if data else None
+
+
+class Client:
+    """Speaks to one server. Raises RunbookError: the server's own, or ServerUnavailableError."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._pause = pause
+        try:
+            self._http = httpx.Client(
+                base_url=_base(url), headers=headers, timeout=ANSWER_SECONDS, transport=transport
+            )
+        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise RequestError(f"The server's URL or the token is not usable: {error}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: str | int) -> Json:
+        return self._json("GET", path, params=query)
+
+    def post(self, path: str, body: Json | None = None) -> Json:
+        return self._json("POST", path, json=body or {})
+
+    def validate(self, ref: str, env_vars: Mapping[str, str]) -> Json:
+        """The report on a runbook. One that says it is not valid is an answer, not an error."""
+        path = f"/api/runbooks/{quote(ref)}/validate"
+        reply = self._send("PATCH", path, json={"env_vars": dict(env_vars)})
+        if reply.status_code == 400:
+            report = _object(reply)
+            if "runbook" in report and isinstance(report.get("problems"), list):
+                return report
+        return _checked(reply)
+
+    def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        """A run's events above `after` to `done`; a lost connection is taken up where it broke.
+
+        Raises ServerUnavailableError where the server stays away for PATIENCE_SECONDS.
+        """
+        begun_after, lost_since = after, time.monotonic()
+        while True:
+            try:
+                for event in self._stream(run_id, after):
+                    lost_since = time.monotonic()
+                    after = int(event["n"])
+                    yield event
+                    if event["type"] == "done":
+                        return
+                if self._is_over(run_id, after):
+                    return
+            except ServerUnavailableError:
+                if after == begun_after or time.monotonic() - lost_since > PATIENCE_SECONDS:
+                    raise
+            self._pause(RETRY_SECONDS)
+
+    def _is_over(self, run_id: str, after: int) -> bool:
+        """Nothing more will come though there was no `done`: it was read before."""
+        run = self.get(f"/api/runs/{quote(run_id, safe='')}")
+        return run.get("finished_at") is not None and after >= int(run.get("last_event") or 0)
+
+    def _stream(self, run_id: str, after: int) -> Iterator[Json]:
+        path = f"/api/runs/{quote(run_id, safe='')}/events"
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        timeout = httpx.Timeout(ANSWER_SECONDS, read=SILENCE_SECONDS)
+        parser = EventParser()
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as reply:
+                if reply.status_code != 200:
+                    reply.read()
+                    raise _stream_error(reply)
+                for piece in reply.iter_bytes():
+                    for event in parser.feed(piece):
+                        value = json.loads(event.data)
+                        if int(value["n"]) > after:
+                            yield value
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from None
+        except (ValueError, KeyError, TypeError):
+            raise ServerUnavailableError("The server sends events that are not ours.") from None
+
+    def _json(self, method: str, path: str, **request: Any) -> Json:
+        return _checked(self._send(method, path, **request))
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from None
+
+
+def _base(url: str) -> str:
+    """The server's root; the address of its runbooks is taken too, as scripts know that one."""
+    parsed = httpx.URL(url)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError("it must begin with http:// or https://")
+    if parsed.userinfo:
+        raise ValueError("it must hold no password")
+    return url.rstrip("/").removesuffix("/api/runbooks")
+
+
+def _unreachable(url: httpx.URL, error: httpx.HTTPError) -> ServerUnavailableError:
+    reason = str(error) or type(error).__name__
+    return ServerUnavailableError(f"{url.scheme}://{url.netloc.decode()} does not answer: {reason}")
+
+
+def _stream_error(reply: httpx.Response) -> RunbookError:
+    """A gateway's error, too, may be over in a moment: the server restarts."""
+    error = error_of(reply)
+    return ServerUnavailableError(error.message) if reply.status_code >= 500 else error
+
+
+def _checked(reply: httpx.Response) -> Json:
+    if not reply.is_success:
+        raise error_of(reply)
+    return _object(reply)
+
+
+def _object(reply: httpx.Response) -> Json:
+    try:
+        value = reply.json()
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ServerUnavailableError("The server answers what is not ours; check its URL.")
+    return value
+
+
+def error_of(reply: httpx.Response) -> RunbookError:
+    """The error that a problem's `code` names, else one by the HTTP status."""
+    try:
+        body = reply.json()
+    except (ValueError, RecursionError):
+        body = None
+    problem: Json = body if isinstance(body, dict) else {}
+    detail = problem.get("detail") or problem.get("error")
+    text = str(detail) if detail else f"The server answers HTTP {reply.status_code}"
+    kind = _by_code(problem.get("code")) or _BY_STATUS.get(reply.status_code)
+    if kind is None:
+        kind = ServerUnavailableError if reply.status_code >= 500 else RequestError
+    if reply.status_code == 429 and (wait := reply.headers.get("Retry-After")):
+        return kind(text, hint=f"try again in {wait} s")
+    return kind(text)
+
+
+def _by_code(code: object) -> type[RunbookError] | None:
+    kinds: list[type[RunbookError]] = RunbookError.__subclasses__()
+    return next((kind for kind in kinds if kind.code == code), None)

@@ -1,0 +1,227 @@
+"""What a script finds in its environment. A value: the server's own is never read or changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runbook.core.document import Problem
+
+VALUE_LIMIT = 64 * 1024
+"""Bytes of UTF-8 in one value; the kernel refuses to start a program with 128 KiB in one."""
+TOTAL_LIMIT = 1024 * 1024
+"""Bytes of UTF-8 in all names and values together."""
+NAME_RULE = "A name has up to 128 letters of A-Z and a-z, digits and _, and no digit in front"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+BASE_NAMES = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR"})
+"""Set by the engine for every script."""
+
+SERVER_SECRETS = frozenset({"JWT_SECRET", "DATABASE_URL", "REDIS_URL"})
+"""Settings of the server that never reach a script, whoever asks."""
+
+RESERVED = (
+    BASE_NAMES
+    | SERVER_SECRETS
+    | _words(
+        """
+    SHELL PWD OLDPWD SHLVL _ IFS ENV CDPATH TMPPREFIX HISTFILE
+    BASH_ENV BASHOPTS SHELLOPTS BASH_XTRACEFD BASH_LOADABLES_PATH BASH_COMPAT POSIXLY_CORRECT
+    GLOBIGNORE EXECIGNORE PROMPT_COMMAND PROMPT4 PS0 PS4
+    ZDOTDIR FPATH MODULE_PATH NULLCMD READNULLCMD ARGV0 STTY TMOUT
+    GCONV_PATH LOCPATH NLSPATH HOSTALIASES RES_OPTIONS LOCALDOMAIN RESOLV_HOST_CONF TZDIR
+    MALLOC_TRACE GETCONF_DIR TERMCAP
+    PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONINSPECT PYTHONUSERBASE
+    PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONPYCACHEPREFIX PYTHONBREAKPOINT PYTHONCASEOK
+    PYTHONSAFEPATH PYTHONNOUSERSITE PYTHONOPTIMIZE PYTHONDEBUG PYTHONVERBOSE PYTHONDEVMODE
+    PYTHONMALLOC PYTHONTRACEMALLOC PYTHONPROFILEIMPORTTIME PYTHONDUMPREFS PYTHONDUMPREFSFILE
+    PYTHONPERFSUPPORT PYTHON_PRESITE PYTHON_HISTORY PYTHON_BASIC_REPL
+    PERL5OPT PERL5LIB PERL5DB PERL5SHELL PERLLIB PERL_HASH_SEED_DEBUG PERL_SIGNALS
+    RUBYOPT RUBYLIB RUBYPATH RUBYSHELL GEM_HOME GEM_PATH BUNDLE_GEMFILE
+    NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED NODE_REPL_HISTORY
+    JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH LUA_PATH LUA_CPATH LUA_INIT
+    GIT_EXEC_PATH GIT_TEMPLATE_DIR GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_INDEX_FILE
+    GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_NAMESPACE GIT_ASKPASS
+    GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF GIT_PROXY_COMMAND
+    GIT_ALLOW_PROTOCOL GIT_PROTOCOL_FROM_USER GIT_CEILING_DIRECTORIES
+    GIT_DISCOVERY_ACROSS_FILESYSTEM GIT_ATTR_SOURCE GIT_ATTR_NOSYSTEM GIT_REPLACE_REF_BASE
+    SSH_AUTH_SOCK SSH_SK_PROVIDER SSH_CONNECTION SSH_ORIGINAL_COMMAND
+    BROWSER EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE LESSKEY LESSKEYIN LESS
+    MAKEFLAGS MAKEFILES GNUMAKEFLAGS TAR_OPTIONS GREP_OPTIONS ZIPOPT UNZIP UNZIPOPT
+    RSYNC_RSH CVS_RSH SUDO_ASKPASS
+    OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES SSLKEYLOGFILE REQUESTS_CA_BUNDLE
+    GNUTLS_SYSTEM_PRIORITY_FILE WGETRC NETRC
+    HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY RSYNC_PROXY
+    http_proxy https_proxy ftp_proxy all_proxy no_proxy
+    DOCKER_HOST DOCKER_CONFIG DOCKER_CONTEXT DOCKER_CERT_PATH DOCKER_TLS_VERIFY
+    TRACEPARENT
+    """
+    )
+)
+"""Names that no caller and no runbook may set: they change how programs run."""
+
+RESERVED_PREFIXES = (
+    "RUNBOOK_",
+    "LD_",
+    "DYLD_",
+    "BASH_FUNC_",
+    "GIT_SSH",
+    "GIT_CONFIG",
+    "GIT_SSL_",
+    "GIT_PROXY_SSL_",
+    "GIT_TRACE",
+    "GIT_REDIRECT_",
+    "SSH_ASKPASS",
+    "SSL_CERT_",
+    "CURL_",
+    "KRB5",
+    "XDG_",
+    "TERMINFO",
+    "GLIBC_TUNABLES",
+)
+"""How a name may not begin, for the same reason."""
+
+_SET_BY_ZSH = _words(
+    """
+    ARGC COLUMNS CPUTYPE EGID EUID ERRNO FUNCNEST GID HISTCHARS HISTCMD HISTSIZE KEYBOARD_HACK
+    KEYTIMEOUT LINENO LINES LISTMAX MACHTYPE MAILCHECK OPTIND OSTYPE PPID RANDOM SAVEHIST
+    SECONDS TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTY TTYIDLE UID USERNAME VENDOR ZSH_ARGZERO
+    ZSH_EVAL_CONTEXT ZSH_EXECUTION_STRING ZSH_NAME ZSH_PATCHLEVEL ZSH_SUBSHELL ZSH_VERSION
+    argv cdpath fignore fpath histchars mailpath manpath module_path path pipestatus psvar
+    signals status zsh_eval_context
+    """
+)
+
+
+def valid_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def is_reserved(name: str) -> bool:
+    """Whether neither a caller nor a runbook may set this name."""
+    return name in RESERVED or name.startswith(RESERVED_PREFIXES)
+
+
+def set_by_zsh(name: str) -> bool:
+    """Whether zsh overwrites this name at its start, so that no value of it arrives."""
+    return name in _SET_BY_ZSH
+
+
+def check_value(name: str, value: str) -> Problem | None:
+    """Whether a value can be passed to a program."""
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return Problem("bad_value", f"The value of {name} is not valid Unicode (lone surrogate)")
+    if "\0" in value:
+        return Problem("bad_value", f"The value of {name} holds a NUL character")
+    if size > VALUE_LIMIT:
+        limit = VALUE_LIMIT // 1024
+        text = f"The value of {name} is too long: {size} bytes, at most {limit} KiB"
+        return Problem("value_too_long", text, hint="Pass it as an input file")
+    return None
+
+
+def check_total(values: Mapping[str, str]) -> Problem | None:
+    """Whether all values together can be passed to a program."""
+    size = sum(len(name) + len(text.encode("utf-8", "replace")) for name, text in values.items())
+    if size <= TOTAL_LIMIT:
+        return None
+    limit = TOTAL_LIMIT // 1024
+    text = f"The environment variables are too long together: {size} bytes, at most {limit} KiB"
+    return Problem("values_too_long", text, hint="Pass long values as input files")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseVariables:
+    """The small base that every script gets. `path` is a search path, the others are paths."""
+
+    path: str
+    home: str
+    tmpdir: str
+    lang: str = "C.UTF-8"
+    tz: str = "UTC"
+
+    def as_environment(self) -> dict[str, str]:
+        return {
+            "PATH": self.path,
+            "HOME": self.home,
+            "LANG": self.lang,
+            "TZ": self.tz,
+            "TMPDIR": self.tmpdir,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunVariables:
+    """What a script learns of its run.
+
+    `chain` holds the refs from the outermost runbook to this one. `output`, `env`, `progress`
+    and `summary` are files that the script may write, `artifacts` a folder.
+    """
+
+    api_token: str
+    correlation_id: str
+    url: str
+    chain: tuple[str, ...]
+    exec_dir_host: str
+    run_id: str
+    output: str
+    env: str
+    progress: str
+    summary: str
+    artifacts: str
+    dry_run: bool = False
+
+    def as_environment(self) -> dict[str, str]:
+        stack = json.dumps(list(self.chain))
+        headers = {
+            "RUNBOOK_H_AUTH": f"Authorization: Bearer {self.api_token}",
+            "RUNBOOK_H_CORR": f"X-Correlation-Id: {self.correlation_id}",
+            "RUNBOOK_H_RECUR": f"X-Recursion-Stack: {stack}",
+            "RUNBOOK_H_CTYPE": "Content-Type: application/json",
+        }
+        return {
+            **headers,
+            "RUNBOOK_HEADERS": " ".join(f"-H {shlex.quote(text)}" for text in headers.values()),
+            "RUNBOOK_API_TOKEN": self.api_token,
+            "RUNBOOK_CORRELATION_ID": self.correlation_id,
+            "RUNBOOK_URL": self.url,
+            "RUNBOOK_RECURSION_STACK": stack,
+            "RUNBOOK_EXEC_DIR_HOST": self.exec_dir_host,
+            "RUNBOOK_RUN_ID": self.run_id,
+            "RUNBOOK_OUTPUT": self.output,
+            "RUNBOOK_ENV": self.env,
+            "RUNBOOK_PROGRESS": self.progress,
+            "RUNBOOK_SUMMARY": self.summary,
+            "RUNBOOK_ARTIFACTS": self.artifacts,
+            # Empty for a real run: true to `[ -n ... ]`, `= 1` and `(( ... ))` alike.
+            "RUNBOOK_DRY_RUN": "1" if self.dry_run else "",
+        }
+
+
+def child_env(
+    *,
+    inputs: Mapping[str, str],
+    passed: Mapping[str, str],
+    run: RunVariables,
+    base: BaseVariables,
+) -> dict[str, str]:
+    """The whole environment of a script.
+
+    `inputs` are the caller's values: a reserved name among them is left out. `passed` is what
+    the operator hands to every script; it wins over inputs, and both yield to the base and to
+    the run's own variables. The server's secrets are in neither.
+    """
+    given = {name: value for name, value in inputs.items() if not is_reserved(name)}
+    allowed = {name: value for name, value in passed.items() if name not in SERVER_SECRETS}
+    return given | allowed | base.as_environment() | run.as_environment()

@@ -1,0 +1,53 @@
+"""Ends the runs that nobody will end any more, because the process that had them is gone."""
+
+from __future__ import annotations
+
+from runbook import log
+from runbook.core.run import Millis, Outcome, Run, RunStatus
+from runbook.engine.identity import boot_id, host_name, process_start
+from runbook.engine.parts import Parts
+from runbook.store.records import Worker
+
+NOT_KNOWN_CODE = -1
+LOST_TEXT = "The worker died; how far the script came is not known"
+SILENCE_MS = 15_000
+
+
+class Reaper:
+    """Finds dead workers and ends their runs as `lost`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def reap(self) -> int:
+        """How many runs were ended. A run is never taken from a worker that lives."""
+        for worker in self._parts.store.workers():
+            if self._is_dead(worker):
+                log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
+                self._parts.store.remove_worker(worker.id)
+        lost = self._parts.store.runs_of_missing_workers()
+        for run in lost:
+            self._end(run)
+        return len(lost)
+
+    def _is_dead(self, worker: Worker) -> bool:
+        """On this host and boot the process itself tells; elsewhere, only its silence does.
+
+        A process that is merely stopped or starved is alive: it keeps its runs.
+        """
+        if worker.host == host_name() and worker.boot_id == boot_id():
+            return process_start(worker.pid) != worker.process_start
+        return self._silent_for(worker) > SILENCE_MS
+
+    def _silent_for(self, worker: Worker) -> Millis:
+        return self._parts.clock() - worker.beat_at
+
+    def _end(self, run: Run) -> None:
+        """A run whose entry reached the history before its worker died ends as that says."""
+        records = self._parts.records
+        outcome = records.recorded_end(run) or Outcome(
+            RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,)
+        )
+        log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
+        output = records.stored_output(run)
+        self._parts.ending.end(run, outcome, output, worker_id=run.worker_id, once=True)

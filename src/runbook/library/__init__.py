@@ -1,0 +1,1 @@
+"""Runbooks on disk: finding and reading them, and writing their history."""

@@ -1,0 +1,201 @@
+"""Appending history entries to runbooks, from any number of processes and threads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.core.entry import LINK_BYTES
+from runbook.core.history import (
+    EntryRecord,
+    Link,
+    Recorded,
+    Verification,
+    chain_end,
+    closing,
+    find_run,
+    fitted,
+    last_digest,
+    last_link,
+    render,
+    sha256,
+    verify,
+)
+from runbook.core.markdown import read_head
+from runbook.errors import HistoryError, HistoryReadOnlyError
+from runbook.library.locking import failure, locked, read_at, size_of, sync_data, write_all
+from runbook.library.rotation import archive_path, recover, rotate
+
+LOCK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The entry's place in the chain.
+
+    `rotated` counts the entries that moved to the older ones; `warning` says why none could
+    although it was time. `existing` tells how the run ended where its entry stood there
+    already; nothing was written then, and `n` and `digest` are those of the last entry.
+    """
+
+    n: int
+    digest: str
+    rotated: int = 0
+    warning: str | None = None
+    existing: Recorded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where the next entry goes: after `prelude`, in the chain behind `link`."""
+
+    link: Link
+    prelude: bytes = b""
+
+
+class HistoryWriter:
+    """Writes entries below History and nothing else; holds no file open.
+
+    `entry_bytes` limits an entry's output. Beyond `max_entries` the oldest move to
+    `Name.history`, a tenth of them at once; 0 keeps all.
+    """
+
+    def __init__(
+        self, max_entries: int, entry_bytes: int, *, lock_seconds: float = LOCK_SECONDS
+    ) -> None:
+        self._max_entries = max_entries
+        self._entry_bytes = entry_bytes
+        self._lock_seconds = lock_seconds
+
+    def append(self, path: Path, record: EntryRecord, *, once: bool = False) -> Appended:
+        """Append an entry; it is on disk on return. `once`: unless the run has one already.
+
+        Raises HistoryReadOnlyError where the file may not be written, and HistoryError where
+        it has no History section, stays locked, or the disk is full; the file is then as it was.
+        """
+        record = fitted(record, self._entry_bytes)
+        with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
+            _recover(path, descriptor)
+            if once:
+                history = _history(path, descriptor)
+                existing = find_run(history, record.run_id)
+                link = chain_end(history).link
+                if existing is not None and link is not None:
+                    return Appended(link.n, link.digest, existing=existing)
+            end = _end(path, descriptor)
+            entry = render(record, n=end.link.n + 1, previous=end.link.digest)
+            _append(descriptor, end.prelude + entry)
+            rotated, warning = self._rotate(path, descriptor, end.link.n + 1)
+            return Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+
+    def find_run(self, path: Path, run_id: str) -> Recorded | None:
+        """How the run ended, if the history has its entry. Raises HistoryError."""
+        with locked(path, seconds=self._lock_seconds, write=False) as descriptor:
+            return find_run(_history(path, descriptor), run_id)
+
+    def verify(self, path: Path, head: tuple[int, str] | None = None) -> Verification:
+        """Check the whole chain, older entries included; `head` is the store's last known one.
+
+        Reads everything into memory. Raises HistoryError.
+        """
+        return verify_file(path, head, lock_seconds=self._lock_seconds)
+
+    def _rotate(self, path: Path, descriptor: int, n: int) -> tuple[int, str | None]:
+        """The entry is on disk: that older ones cannot be moved is only worth a warning."""
+        if not 0 < self._max_entries < n:
+            return 0, None
+        try:
+            older = _last_archived(path)
+            if n - older <= self._max_entries:
+                return 0, None
+            first_kept = n - max(1, self._max_entries * 9 // 10) + 1
+            moved = rotate(path, descriptor, first_kept)
+        except OSError as error:
+            return 0, f"Older history entries could not be moved: {error.strerror}."
+        return (first_kept - older - 1 if moved else 0), None
+
+
+def verify_file(
+    path: Path, head: tuple[int, str] | None = None, *, lock_seconds: float = LOCK_SECONDS
+) -> Verification:
+    """Check a runbook's whole chain. Raises HistoryError."""
+    try:
+        with locked(path, seconds=lock_seconds, write=True) as descriptor:
+            _recover(path, descriptor)
+            return verify(_history(path, descriptor), head=head)
+    except HistoryReadOnlyError:
+        with locked(path, seconds=lock_seconds, write=False) as descriptor:
+            return verify(_history(path, descriptor), head=head)
+
+
+def _recover(path: Path, descriptor: int) -> None:
+    try:
+        recover(path, descriptor)
+    except OSError as error:
+        raise failure("recovered after a crash", error) from error
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """All of it or nothing."""
+    size = size_of(descriptor)
+    try:
+        write_all(descriptor, data)
+        sync_data(descriptor)
+    except OSError as error:
+        with suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise failure("written", error) from error
+
+
+def _end(path: Path, descriptor: int) -> _End:
+    """Nearly always the last line tells; otherwise everything is read."""
+    size = size_of(descriptor)
+    link = last_link(read_at(descriptor, max(0, size - LINK_BYTES), LINK_BYTES))
+    return _End(link) if link else _search_end(path, descriptor)
+
+
+def _search_end(path: Path, descriptor: int) -> _End:
+    """The first entry, or something else stands below the last one."""
+    data = read_at(descriptor, 0, size_of(descriptor))
+    line_break = b"" if data.endswith(b"\n") else b"\n"
+    history = _older(path) + _below_heading(data + line_break)
+    end = chain_end(history)
+    prelude = closing(history[end.offset :])
+    if end.link is None:
+        return _End(Link(0, sha256(history + prelude)), line_break + prelude)
+    return _End(end.link, line_break + prelude)
+
+
+def _history(path: Path, descriptor: int) -> bytes:
+    """The older entries and those in the runbook."""
+    return _older(path) + _below_heading(read_at(descriptor, 0, size_of(descriptor)))
+
+
+def _below_heading(data: bytes) -> bytes:
+    offset = read_head(data).history_bytes
+    if offset is None:
+        raise HistoryError("The runbook has no History section.")
+    return data[offset:]
+
+
+def _older(path: Path) -> bytes:
+    try:
+        return archive_path(path).read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise failure("read", error) from error
+
+
+def _last_archived(path: Path) -> int:
+    """The number of the last entry among the older ones; 0 without any."""
+    try:
+        with archive_path(path).open("rb") as archive:
+            size = archive.seek(0, os.SEEK_END)
+            archive.seek(max(0, size - LINK_BYTES))
+            link = last_link(archive.read())
+    except FileNotFoundError:
+        return 0
+    return link.n if link else 0

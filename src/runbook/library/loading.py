@@ -1,0 +1,160 @@
+"""Reading one runbook; and again, only as far as it has grown.
+
+Every run appends to its runbook's file. Where the bytes above History and the last ones known
+are still in place, only what was appended since is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from io import FileIO
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from runbook.core.document import Document
+from runbook.core.history_scan import HistoryScan, scan_history
+from runbook.core.parse import ParsedHead, parse_head, unreadable, with_history
+from runbook.library.refs import not_found, open_runbook
+
+_TAIL_BYTES = 4096
+_SETTLED_NS = 50_000_000
+"""Longer than a kernel's clock tick: within one, a file can change without a new time."""
+
+
+class Identity(NamedTuple):
+    """What tells one state of a file from another. Times are nanoseconds since the epoch.
+
+    A named tuple, since listings make and compare thousands of them.
+    """
+
+    device: int
+    inode: int
+    modified_ns: int
+    changed_ns: int
+    size: int
+
+    @classmethod
+    def of(cls, facts: os.stat_result) -> Identity:
+        return cls(facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
+
+    def is_settled(self, now_ns: int) -> bool:
+        """Whether any later change must show in the times."""
+        return abs(now_ns - self.changed_ns) > _SETTLED_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One runbook as it stands on disk. `head` holds the bytes above its History heading.
+
+    Entries of a listing are light: they have no `head` and no `document.runbook`.
+    """
+
+    ref: str
+    document: Document
+    identity: Identity
+    head: bytes = b""
+
+    def light(self) -> Entry:
+        return replace(self, document=replace(self.document, runbook=None), head=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An entry with what it takes to go on reading where its file has grown.
+
+    `heading` is the History heading with its line end; `tail` are the file's last bytes.
+    `settled` is false where the file changed so recently that it must be read again.
+    """
+
+    entry: Entry
+    parsed: ParsedHead
+    scan: HistoryScan | None
+    heading: bytes
+    tail: bytes
+    settled: bool
+
+    @property
+    def opening(self) -> bytes | None:
+        """All bytes up to the history, None where what follows might change their meaning."""
+        return self.entry.head + self.heading if self.heading.endswith(b"\n") else None
+
+
+def identify(root: Path, ref: str) -> Identity:
+    """The state of the ref's file now, links followed. Raises NotFoundError."""
+    try:
+        return Identity.of(os.stat(f"{root}/{ref}"))  # noqa: PTH116 - each request comes by here
+    except (OSError, ValueError):
+        raise not_found(ref) from None
+
+
+def load(root: Path, ref: str, previous: Loaded | None, now_ns: int) -> Loaded:
+    """Read the runbook. One that cannot be read is invalid. Raises NotFoundError."""
+    try:
+        with os.fdopen(open_runbook(root, ref), "rb", buffering=0) as file:
+            identity = Identity.of(os.fstat(file.fileno()))
+            settled = identity.is_settled(now_ns)
+            if previous and previous.scan and _is_continued(file, identity, previous):
+                return _go_on(file, identity, previous, previous.scan, settled=settled)
+            data = os.pread(file.fileno(), identity.size, 0)
+    except OSError as error:
+        return _unreadable(ref, identify(root, ref), error)
+    return _parse(ref, data, identity, previous, settled=settled)
+
+
+def _is_continued(file: FileIO, identity: Identity, previous: Loaded) -> bool:
+    """Whether the file begins and goes on as before, perhaps with more behind."""
+    opening, before = previous.opening, previous.entry.identity
+    if opening is None or identity.size < before.size:
+        return False
+    tail_at = before.size - len(previous.tail)
+    return (
+        os.pread(file.fileno(), len(opening), 0) == opening
+        and os.pread(file.fileno(), len(previous.tail), tail_at) == previous.tail
+    )
+
+
+def _go_on(
+    file: FileIO, identity: Identity, previous: Loaded, scan: HistoryScan, *, settled: bool
+) -> Loaded:
+    offset = min(scan.offset, max(identity.size - _TAIL_BYTES, 0))
+    data = os.pread(file.fileno(), identity.size - offset, offset)
+    scan = scan_history(data, scan, base=offset)
+    entry = replace(
+        previous.entry, document=with_history(previous.parsed.document, scan), identity=identity
+    )
+    return replace(previous, entry=entry, scan=scan, tail=data[-_TAIL_BYTES:], settled=settled)
+
+
+def _parse(
+    ref: str, data: bytes, identity: Identity, previous: Loaded | None, *, settled: bool
+) -> Loaded:
+    opening = previous.opening if previous else None
+    if previous and opening is not None and data.startswith(opening):
+        parsed = previous.parsed
+    else:
+        parsed = parse_head(data, stem=PurePosixPath(ref).stem)
+    document, scan = parsed.document, parsed.scan
+    if scan is not None:
+        scan = scan_history(data, scan)
+        document = with_history(document, scan)
+    return Loaded(
+        entry=Entry(ref, document, identity, data[: document.head_bytes]),
+        parsed=parsed,
+        scan=scan,
+        heading=data[document.head_bytes : document.history_bytes or document.head_bytes],
+        tail=data[-_TAIL_BYTES:],
+        settled=settled,
+    )
+
+
+def _unreadable(ref: str, identity: Identity, error: OSError) -> Loaded:
+    document = unreadable(PurePosixPath(ref).stem, error.strerror or "unknown reason")
+    return Loaded(
+        entry=Entry(ref, document, identity),
+        parsed=ParsedHead(document, None),
+        scan=None,
+        heading=b"",
+        tail=b"",
+        settled=True,
+    )

@@ -1,0 +1,333 @@
+"""`make bench`: figures of a real server, as ratios to bare work measured in the same run.
+
+Prints a table and, with --write, puts it into docs/performance.md. Nothing here passes or fails:
+the hardware decides about milliseconds, the ratios say what the engine adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SECRET = "bench-secret-of-more-than-thirty-two-bytes"
+BARE = ["zsh", "-f", "-c", "true"]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+RUNBOOK = """# {name}
+{text}
+
+# Environment Requirements
+```yaml
+```
+
+# File System Requirements
+```yaml
+Input:
+```
+
+# Script
+```zsh
+{script}
+```
+
+# History
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    value: str
+    aim: str
+
+
+def median_ms(seconds: list[float]) -> float:
+    return statistics.median(seconds) * 1000
+
+
+def timed(work) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def bare_spawn(count: int) -> list[float]:
+    return [timed(lambda: subprocess.run(BARE, check=True)) for _ in range(count)]
+
+
+def bare_rate(workers: int, seconds: float) -> float:
+    """Spawns per second by so many threads of one process."""
+    done = [0] * workers
+    until = time.perf_counter() + seconds
+
+    def spawn(index: int) -> None:
+        while time.perf_counter() < until:
+            subprocess.run(BARE, check=True)
+            done[index] += 1
+
+    threads = [threading.Thread(target=spawn, args=(index,)) for index in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / seconds
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder = folder
+        self.runbooks = folder / "runbooks"
+        self.runbooks.mkdir()
+        self.ready_s = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Server:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "API_PORT": str(self.port),
+            "RUNBOOKS_DIR": str(self.runbooks),
+            "DATA_DIR": str(self.folder / "data"),
+            "ENABLE_LOGIN": "true",
+            "JWT_SECRET": SECRET,
+            "RATE_LIMIT_ENABLED": "false",
+            "LOGGING_LEVEL": "WARNING",
+        }
+        begun = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "runbook.supervisor"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stderr=(self.folder / "log").open("wb"),
+            start_new_session=True,
+        )
+        while not self._is_ready():
+            time.sleep(0.005)
+        self.ready_s = time.perf_counter() - begun
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def add(self, name: str, script: str, *, text: str = "", history: str = "") -> str:
+        path = self.runbooks / f"{name}.md"
+        path.write_text(RUNBOOK.format(name=name, text=text, script=script) + history)
+        return f"/api/runbooks/{name}.md"
+
+    def client(self) -> Client:
+        return Client(self.port)
+
+    def pss_mb(self) -> float:
+        assert self._process is not None
+        return sum(_pss_kb(pid) for pid in _tree(self._process.pid)) / 1024
+
+
+def _tree(root: int) -> list[int]:
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
+
+
+def _pss_kb(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE).group(1))
+
+
+class Client:
+    """One connection, kept alive, with a token."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._headers = {"Content-Type": "application/json"}
+        login = self.call("POST", "/dev-login", '{"roles": ["sre"]}')
+        self._headers["Authorization"] = f"Bearer {json.loads(login)['access_token']}"
+
+    def call(self, method: str, path: str, body: str | None = None) -> bytes:
+        self._connection.request(method, path, body, self._headers)
+        reply = self._connection.getresponse()
+        data = reply.read()
+        assert reply.status == 200, data
+        return data
+
+    def execute(self, path: str) -> tuple[dict, float]:
+        """The `done` object, and the time (of the epoch) at which it arrived."""
+        self._connection.request("POST", f"{path}/execute", "{}", self._headers)
+        reply = self._connection.getresponse()
+        line, event = b"", b""
+        while line := reply.readline():
+            if line.startswith(b"event: "):
+                event = line[7:].strip()
+            elif line.startswith(b"data: ") and event == b"done":
+                arrived = time.time()
+                reply.read()
+                return json.loads(line[6:]), arrived
+        raise AssertionError("no done event")
+
+
+def many_clients(server: Server, path: str, clients: int, seconds: float) -> float:
+    """Runs per second that reach `done`, by so many clients at once."""
+    done = [0] * clients
+    until = time.perf_counter() + seconds
+
+    def work(index: int) -> None:
+        client = server.client()
+        while time.perf_counter() < until:
+            result, _ = client.execute(path)
+            assert result["return_code"] == 0, result
+            done[index] += 1
+
+    begun = time.perf_counter()
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / (time.perf_counter() - begun)
+
+
+def measure(count: int, seconds: float) -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="runbook-bench-") as name, Server(Path(name)) as server:
+        figures.append(Figure("`runbook serve` ready after", f"{server.ready_s:.2f} s", "1.5 s"))
+        figures.append(
+            Figure("idle memory, all processes (PSS)", f"{server.pss_mb():.0f} MB", "160 MB")
+        )
+        trivial = server.add("Trivial", "true")
+        client = server.client()
+        for _ in range(10):
+            client.execute(trivial)
+        figures += sequential(client, trivial, count)
+        figures.append(end_to_done(server, client, count))
+        figures += throughput(server, trivial, seconds)
+        figures += library(server, client, count)
+    return figures
+
+
+def sequential(client: Client, path: str, count: int) -> list[Figure]:
+    """Bare spawns and executions in turn, so that the machine's moods hit both."""
+    bare, executed = [], []
+    for _ in range(count):
+        bare += bare_spawn(1)
+        executed.append(timed(lambda: client.execute(path)))
+    added = median_ms(executed) - median_ms(bare)
+    ratio = median_ms(executed) / median_ms(bare)
+    return [
+        Figure("bare `zsh -f -c true`, p50", f"{median_ms(bare):.1f} ms", ""),
+        Figure(
+            "execute over HTTP, request to `done`, p50",
+            f"{median_ms(executed):.1f} ms = bare + {added:.1f} ms ({ratio:.1f} x bare)",
+            "bare + 10 ms",
+        ),
+    ]
+
+
+def end_to_done(server: Server, client: Client, count: int) -> Figure:
+    path = server.add("Clock", "zmodload zsh/datetime\nprint $EPOCHREALTIME")
+    delays = []
+    for _ in range(count):
+        result, arrived = client.execute(path)
+        delays.append(arrived - float(result["stdout"]))
+    return Figure("script's last line to `done`, p50", f"{median_ms(delays):.1f} ms", "5 ms")
+
+
+def throughput(server: Server, path: str, seconds: float) -> list[Figure]:
+    bare_before = bare_rate(8, seconds / 2)
+    rate = many_clients(server, path, 32, seconds)
+    bare = (bare_before + bare_rate(8, seconds / 2)) / 2
+    text = (server.runbooks / "Trivial.md").read_text()
+    return [
+        Figure("bare spawns, 8 threads", f"{bare:.0f} /s", ""),
+        Figure(
+            "32 clients, every run recorded",
+            f"{rate:.0f} /s = {100 * rate / bare:.0f} % of bare",
+            "25 %",
+        ),
+        Figure("entries in that runbook's history", str(text.count("\n### ")), ""),
+    ]
+
+
+def library(server: Server, client: Client, count: int) -> list[Figure]:
+    for number in range(2000):
+        server.add(f"Many{number:04}", "true", text="Text of a usual length.\n" * 20)
+    entry = "\n### 2026-01-23T14:33:02.123Z | Exit Code: 0\n\n**Stdout:**\n```\n{}\n```\n"
+    long = server.add("Long", "true", history=entry.format("x" * 2000) * 10_000)
+    for _ in range(5):
+        client.call("GET", "/api/runbooks")
+        client.call("PATCH", f"{long}/validate", "{}")
+    listed = [timed(lambda: client.call("GET", "/api/runbooks")) for _ in range(count)]
+    valid = [timed(lambda: client.call("PATCH", f"{long}/validate", "{}")) for _ in range(count)]
+    return [
+        Figure("warm list of 2,000 runbooks, p50", f"{median_ms(listed):.1f} ms", "5 ms"),
+        Figure(
+            "warm validate of a runbook with 20 MB of history, p50",
+            f"{median_ms(valid):.1f} ms",
+            "5 ms",
+        ),
+    ]
+
+
+def table(figures: list[Figure]) -> str:
+    rows = [f"| {figure.name} | {figure.value} | {figure.aim} |" for figure in figures]
+    return "\n".join(["| figure | measured | aim |", "|---|---|---|", *rows])
+
+
+def write(text: str) -> None:
+    document = DOCUMENT.read_text()
+    head, _, rest = document.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    where = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    DOCUMENT.write_text(f"{head}{BEGIN}\nMeasured on {where}.\n\n{text}\n{END}{tail}")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--write", action="store_true", help="update docs/performance.md")
+    arguments.add_argument("--count", type=int, default=200, help="samples of each latency")
+    arguments.add_argument("--seconds", type=float, default=10, help="length of a rate's measuring")
+    given = arguments.parse_args()
+    text = table(measure(given.count, given.seconds))
+    print(text)
+    if given.write:
+        write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""A real server: supervisor, gunicorn with gevent, a worker, SQLite, zsh."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes!"
+RUNBOOK = """\
+# {name}
+A runbook of the tests.
+
+# Environment Requirements
+```yaml
+{inputs}
+```
+
+# File System Requirements
+```yaml
+Input:
+{files}
+```
+{claims}
+# Script
+```{language}
+{script}
+```
+
+# History
+"""
+CLAIMS = """
+# Required Claims
+```yaml
+{}
+```
+"""
+
+
+def write_runbook(
+    folder, name, script, *, inputs="", files="", claims="", language="zsh", mode=None
+):
+    """A valid runbook with this script; `claims` is the YAML of its Required Claims."""
+    path = Path(folder) / f"{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        RUNBOOK.format(
+            name=path.stem,
+            inputs=inputs,
+            files=files,
+            claims=CLAIMS.format(claims) if claims else "",
+            language=language,
+            script=textwrap.dedent(script).strip(),
+        )
+    )
+    if mode is not None:
+        path.chmod(mode)
+    return path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def sse_events(lines):
+    """Events of a server-sent stream, as the specification reads it."""
+    event, data, last_id = "message", [], None
+    for line in lines:
+        if line == "":
+            if data:
+                yield event, "\n".join(data), last_id
+            event, data = "message", []
+        elif line.startswith("event: "):
+            event = line[7:]
+        elif line.startswith("data: "):
+            data.append(line[6:])
+        elif line.startswith("id: "):
+            last_id = int(line[4:])
+
+
+def stream_lines(response):
+    """The lines of a stream as the SSE specification ends them: not as str.splitlines does."""
+    rest = ""
+    for piece in response.iter_text():
+        *lines, rest = (rest + piece).split("\n")
+        yield from lines
+
+
+class Server:
+    """`runbook serve` on a free port of the loopback, over a folder of its own."""
+
+    def __init__(self, folder, **settings):
+        self.folder = Path(folder)
+        self.runbooks = self.folder / "runbooks"
+        self.data = self.folder / "data"
+        self.execution = self.folder / "execution"
+        for path in (self.runbooks, self.execution):
+            path.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "API_PORT": str(self.port),
+            "API_HOST": "127.0.0.1",
+            "RUNBOOKS_DIR": str(self.runbooks),
+            "DATA_DIR": str(self.data),
+            "EXECUTION_DIR": str(self.execution),
+            "ENABLE_LOGIN": "true",
+            "JWT_SECRET": SECRET,
+            "RATE_LIMIT_ENABLED": "false",
+            "LOGGING_LEVEL": "INFO",
+            **{name: str(value) for name, value in settings.items()},
+        }
+        self.log = []
+        self._process = None
+
+    def start(self, *, wait=True):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "runbook.supervisor"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process.stderr,))
+        self._reader.start()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def _read(self, stream):
+        with stream:
+            for line in stream:
+                self.log.append(line)
+
+    @property
+    def process(self):
+        return psutil.Process(self._process.pid)
+
+    def wait_ready(self, timeout=30):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)  # the only sign of readiness is the answer itself
+        raise AssertionError(f"not ready: {''.join(self.log[-20:])}")
+
+    def stop(self, timeout=40):
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._reader.join()
+        return code
+
+    def kill(self):
+        for process in [*self.process.children(recursive=True), self.process]:
+            process.kill()
+        self._process.wait()
+        self._reader.join()
+
+    def wait(self, timeout=40):
+        code = self._process.wait(timeout)
+        self._reader.join()
+        return code
+
+    def children(self, module):
+        """The direct children of the supervisor that run this module."""
+        return [child for child in self.process.children() if module in child.cmdline()]
+
+    @property
+    def worker(self):
+        (worker,) = self.children("runbook.worker")
+        return worker
+
+    @property
+    def web(self):
+        (web,) = self.children("runbook.api.server")
+        return web
+
+    def events_logged(self, name):
+        parsed = (json.loads(line) for line in list(self.log) if line.startswith("{"))
+        return [line for line in parsed if line.get("event") == name]
+
+    def token(self, subject="ann", roles=("sre",)):
+        reply = httpx.post(
+            f"{self.url}/dev-login", json={"subject": subject, "roles": list(roles)}
+        )
+        return reply.json()["access_token"]
+
+    def client(self, subject="ann", roles=("sre",), **more):
+        headers = {"Authorization": f"Bearer {self.token(subject, roles)}"} | more
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def add(self, name, script, **more):
+        write_runbook(self.runbooks, name, script, **more)
+        return f"{name}.md"
+
+
+@contextmanager
+def running(folder, **settings):
+    server = Server(folder, **settings).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for the tests of a module."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """Starts servers with settings of their own; they end with the test."""
+    started = []
+
+    def start(*, wait=True, **settings):
+        folder = tmp_path / f"server-{len(started)}"
+        started.append(Server(folder, **settings))
+        return started[-1].start(wait=wait)
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def execute():
+    """Execute a runbook and return its `done` object; `env_vars` by keyword."""
+
+    def call(client, ref, **env_vars):
+        headers = {"Accept": "application/json"}
+        body = {"env_vars": env_vars}
+        reply = client.post(f"/api/runbooks/{ref}/execute", json=body, headers=headers)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    return call
+
+
+@pytest.fixture
+def follow():
+    """The events of a run as parsed JSON, from the stream of its own."""
+
+    def call(client, run_id, after=0, headers=None):
+        url = f"/api/runs/{run_id}/events?after={after}"
+        with client.stream("GET", url, headers=headers or {}) as reply:
+            assert reply.status_code == 200
+            for _event, data, number in sse_events(stream_lines(reply)):
+                event = json.loads(data)
+                assert event["n"] == number
+                yield event
+
+    return call
+
+
+@pytest.fixture
+def parse_lines():
+    """The events (name, data, number) of an open stream, one by one."""
+    return lambda reply: sse_events(stream_lines(reply))
+
+
+@pytest.fixture
+def parse_stream():
+    """All events (name, data, number) of a reply."""
+    return lambda reply: list(sse_events(reply.text.split("\n")))

@@ -1,0 +1,70 @@
+import json
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.api import wire
+from runbook.core.run import EventType, RunEvent
+
+NASTY = st.text(
+    st.sampled_from("a:\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029 é") | st.characters(codec="utf-8")
+)
+
+
+def parse(lines):
+    """What a client makes of the lines of one event."""
+    event, data = None, []
+    for line in lines:
+        if line.startswith("event: "):
+            event = line[7:]
+        elif line.startswith("data: "):
+            data.append(line[6:])
+        else:
+            assert line == "" or line.startswith("id: ")
+    return event, data
+
+
+@given(NASTY)
+def test_output_cannot_forge_an_event(text):
+    """Neither for a client that splits as the specification says, nor for Python's splitlines."""
+    sent = wire._raw_event(RunEvent(7, 0, EventType.STDOUT, text=text)).decode()
+
+    assert parse(sent.split("\n")) == parse(sent.splitlines())
+    event, data = parse(sent.split("\n"))
+    assert event == "stdout"
+    assert "\n".join(data) == wire._LINE_ENDS.sub("\n", text)
+
+
+@given(NASTY)
+def test_json_stays_on_one_line_and_keeps_every_character(text):
+    line = wire.json_line({"text": text})
+
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == {"text": text}
+
+
+def test_json_does_not_escape_what_needs_no_escape():
+    assert wire.json_line("é漢") == '"é漢"'
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        (None, False),
+        ("*/*", False),
+        ("text/event-stream", False),
+        ("application/json", True),
+        ("application/json, text/event-stream", False),
+        ("application/json;q=0.5, text/event-stream", False),
+        ("application/json, text/event-stream;q=0.5", True),
+        ("application/json, */*;q=0.8", True),
+        ("application/json, */*", False),
+        ("text/html, application/json;q=0.9, */*;q=0.8", True),
+    ],
+)
+def test_json_is_sent_only_where_it_outranks_the_stream(accept, wanted):
+    headers = {} if accept is None else {"Accept": accept}
+    with Flask("test").test_request_context(headers=headers):
+        assert wire.prefers_json() is wanted

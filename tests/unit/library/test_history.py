@@ -1,0 +1,436 @@
+import errno
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from runbook.core.entry import sha256
+from runbook.core.history import EntryRecord, Link, Recorded, iter_entries, last_link, read_record
+from runbook.core.run import Origin, RunStatus
+from runbook.errors import HistoryError, HistoryReadOnlyError
+from runbook.library import history, locking, rotation
+from runbook.library.history import Appended, HistoryWriter, verify_file
+from runbook.library.rotation import archive_path, journal_path
+
+HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
+LEGACY = b"\n### 2026-01-14T18:34:51.797Z | Exit Code: 0\n\n**Stdout:**\n```\nsuccess\n```\n"
+
+
+def record(number: int | str, stdout: str = "out\n") -> EntryRecord:
+    return EntryRecord(
+        run_id=f"run-{number}",
+        status=RunStatus.SUCCEEDED,
+        return_code=0,
+        at=1769178782123,
+        who="ada",
+        origin=Origin.API,
+        document=sha256(b"document"),
+        stdout=stdout,
+    )
+
+
+def writer(max_entries: int = 0, **options: float) -> HistoryWriter:
+    return HistoryWriter(max_entries, 65536, **options)
+
+
+def append(path: Path, count: int, max_entries: int = 0, first: int = 1) -> Appended:
+    for number in range(first, first + count):
+        appended = writer(max_entries).append(path, record(number))
+    return appended
+
+
+def whole(path: Path) -> bytes:
+    older = archive_path(path)
+    region = path.read_bytes().partition(b"\n# History\n")[2]
+    return (older.read_bytes() if older.exists() else b"") + region
+
+
+def run_ids(path: Path) -> list[str]:
+    return [entry.run_id for entry in iter_entries(whole(path))]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "Job.md"
+    path.write_bytes(HEAD + LEGACY)
+    return path
+
+
+# -- appending ---------------------------------------------------------------------------------
+
+
+def test_entries_are_appended_below_what_stands_there(path):
+    first = writer().append(path, record(1))
+    second = writer().append(path, record(2))
+
+    assert path.read_bytes().startswith(HEAD + LEGACY + b"\n### 2026-01-23T14:33:02.123Z | Exit")
+    assert (first.n, second.n, second.rotated, second.warning) == (1, 2, 0, None)
+    assert last_link(path.read_bytes()) == Link(2, second.digest)
+    entry = next(iter_entries(whole(path)))
+    assert read_record(whole(path), entry) == record(1)
+    assert verify_file(path, (2, second.digest)).ok
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        b"",
+        b"\n",
+        b"\n\n",
+        b"text",
+        b"\n```\nopen fence",
+        b"\n<!-- open\n",
+        b"\n~~~\nopen\n",
+        b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("heading", [b"# History", b"History\n===", b"# History\n\nold"])
+def test_whatever_the_file_ends_with_the_chain_is_whole(tmp_path, heading, ending):
+    path = tmp_path / "Job.md"
+    before = b"# Job\n\n" + heading + ending
+    path.write_bytes(before)
+    if heading == b"# History" and ending == b"text":
+        with pytest.raises(HistoryError, match="no History section"):
+            writer().append(path, record(1))
+        return
+
+    last = append(path, 2)
+
+    assert path.read_bytes().startswith(before)
+    found = verify_file(path, (2, last.digest))
+    assert (found.entries, found.problems) == (2, ())
+
+
+def test_a_first_entry_does_not_vanish_in_an_open_fence(path):
+    path.write_bytes(HEAD + b"\n**Stdout:**\n```\na fence in the output\n```\n```\n")
+
+    writer().append(path, record(1))
+
+    assert b"```\n```\n```\n\n### " in path.read_bytes()
+
+
+def test_text_below_the_last_entry_is_kept_and_reported_and_the_chain_goes_on(path):
+    append(path, 2)
+    with path.open("ab") as file:
+        file.write(b"a note without a line break")
+
+    last = writer().append(path, record(3))
+
+    assert last.n == 3
+    assert b"a note without a line break\n\n### " in path.read_bytes()
+    found = verify_file(path, (3, last.digest))
+    assert [problem.message for problem in found.problems] == [
+        "Something that is no entry stands after entry 2."
+    ]
+
+
+def test_output_beyond_the_entrys_limit_is_shortened(path):
+    HistoryWriter(0, 1000).append(path, record(1, stdout="x" * 5000))
+
+    assert b"[... 4000 bytes of output omitted: HISTORY_ENTRY_BYTES is 1000 ...]" in whole(path)
+
+
+def test_an_entry_is_written_once_per_run_where_asked(path):
+    append(path, 3, max_entries=2)
+
+    again = writer().append(path, record(1), once=True)
+    new = writer().append(path, record(9), once=True)
+
+    assert again.existing == Recorded(RunStatus.SUCCEEDED, 0)
+    assert (again.n, new.n, new.existing) == (3, 4, None)
+    assert run_ids(path) == ["run-1", "run-2", "run-3", "run-9"]
+    assert writer().find_run(path, "run-1") == Recorded(RunStatus.SUCCEEDED, 0)
+    assert writer().find_run(path, "run-8") is None
+
+
+def test_threads_lose_no_entry(path):
+    threads = [
+        threading.Thread(target=append, args=(path, 10), kwargs={"first": 100 * number})
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    found = verify_file(path)
+    assert (found.ok, found.entries) == (True, 40)
+
+
+# -- what may go wrong -------------------------------------------------------------------------
+
+
+def test_without_a_history_section_nothing_is_written(path):
+    path.write_bytes(b"# Job\n")
+
+    with pytest.raises(HistoryError, match="no History section"):
+        writer().append(path, record(1))
+
+    assert path.read_bytes() == b"# Job\n"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_read_only_file_system_is_told_apart(path, monkeypatch, number):
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(locking.os, "open", refuse)
+
+    with pytest.raises(HistoryReadOnlyError):
+        writer().append(path, record(1))
+
+
+def test_a_file_without_write_permission_is_read_only_also_for_root(path):
+    append(path, 1)
+    path.chmod(0o444)
+
+    with pytest.raises(HistoryReadOnlyError):
+        writer().append(path, record(2))
+
+    assert verify_file(path).entries == 1
+
+
+def test_a_missing_file_and_a_pipe_are_errors_and_do_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "Pipe.md")
+
+    with pytest.raises(HistoryError, match="No such file"):
+        writer().append(tmp_path / "Gone.md", record(1))
+    with pytest.raises(HistoryError, match="not a regular file"):
+        writer().append(tmp_path / "Pipe.md", record(1))
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(path, monkeypatch):
+    append(path, 1)
+    before = path.read_bytes()
+    really_write = os.write
+
+    def half_then_full(descriptor: int, data: memoryview) -> int:
+        if len(data) < 400:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really_write(descriptor, data[: len(data) - 399])
+
+    monkeypatch.setattr(locking.os, "write", half_then_full)
+
+    with pytest.raises(HistoryError, match="No space left"):
+        writer().append(path, record(2, stdout="x" * 2000))
+    assert path.read_bytes() == before
+
+
+def test_a_failing_sync_leaves_the_file_as_it_was(path, monkeypatch):
+    before = path.read_bytes()
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(history, "sync_data", fail)
+
+    with pytest.raises(HistoryError, match="Input/output error"):
+        writer().append(path, record(1))
+    assert path.read_bytes() == before
+
+
+def test_a_short_write_is_continued(path, monkeypatch):
+    really_write = os.write
+    monkeypatch.setattr(locking.os, "write", lambda fd, data: really_write(fd, data[:100]))
+
+    assert verify_file(path, (2, append(path, 2).digest)).ok
+
+
+def test_a_lock_that_is_never_released_is_an_error(path):
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(HistoryError, match="stayed locked"):
+            writer(lock_seconds=0.02).append(path, record(1))
+
+    assert writer().append(path, record(1)).n == 1
+
+
+def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch):
+    really_lock = locking._lock
+    replaced = path.with_name("replacement")
+    replaced.write_bytes(HEAD.replace(b"Job", b"New") + LEGACY)
+
+    def lock_late(descriptor: int, kind: int, deadline: float) -> None:
+        if replaced.exists():
+            replaced.rename(path)
+        really_lock(descriptor, kind, deadline)
+
+    monkeypatch.setattr(locking, "_lock", lock_late)
+
+    writer().append(path, record(1))
+
+    assert path.read_bytes().startswith(b"# New")
+    assert verify_file(path).entries == 1
+
+
+# -- rotation ----------------------------------------------------------------------------------
+
+
+def test_beyond_the_maximum_the_oldest_tenth_moves(path):
+    inode = path.stat().st_ino
+    last = append(path, 21, max_entries=20)
+
+    assert last.rotated == 3
+    older = archive_path(path)
+    assert older.name == "Job.history"
+    assert older.read_bytes().startswith(LEGACY)
+    assert last_link(older.read_bytes()).n == 3
+    assert path.read_bytes().startswith(HEAD + b"\n### ")
+    assert path.stat().st_ino == inode
+    assert run_ids(path) == [f"run-{number}" for number in range(1, 22)]
+    assert verify_file(path, (21, last.digest)).ok
+    assert not journal_path(path).exists()
+
+
+def test_rotation_goes_on_and_the_chain_stays_whole(path):
+    counts = [writer(5).append(path, record(number)).rotated for number in range(1, 40)]
+
+    assert max(counts) == 2
+    assert verify_file(path).entries == 39
+    assert path.read_bytes().count(b"\n### ") <= 5
+    assert sorted(item.name for item in path.parent.iterdir()) == ["Job.history", "Job.md"]
+
+
+def test_a_maximum_of_one_keeps_the_last(path):
+    append(path, 3, max_entries=1)
+
+    assert path.read_bytes().count(b"\n### ") == 1
+    assert verify_file(path).entries == 3
+
+
+def test_only_the_beginning_of_a_long_history_is_read_to_rotate(path, monkeypatch):
+    monkeypatch.setattr(rotation, "_FRONT_BYTES", 100)
+
+    append(path, 12, max_entries=10)
+
+    assert verify_file(path).entries == 12
+
+
+def test_older_entries_that_were_deleted_are_missing_and_appending_goes_on(path):
+    append(path, 21, max_entries=20)
+    archive_path(path).unlink()
+
+    last = append(path, 5, max_entries=20, first=22)
+
+    assert last.warning is None
+    assert verify_file(path).problems[0].message == "Entry 1 is missing, or it was changed."
+    assert last.n == 26
+
+
+def test_a_folder_without_room_for_older_entries_is_only_a_warning(path, monkeypatch):
+    append(path, 10)
+    archive_path(path).mkdir()
+
+    appended = writer(10).append(path, record(11))
+
+    assert appended.n == 11
+    assert "could not be moved" in (appended.warning or "")
+
+
+def test_older_entries_are_not_written_through_a_link(path, tmp_path):
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    archive_path(path).symlink_to(target)
+
+    assert append(path, 4, max_entries=3).warning is not None
+    assert target.read_bytes() == b"precious"
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, step: int) -> list[str]:
+    """Crash at the step of that number; the names of the steps that were reached."""
+    names: list[str] = []
+
+    def reached(name: str) -> None:
+        names.append(name)
+        if len(names) == step:
+            raise Crash
+
+    monkeypatch.setattr(rotation, "reached", reached)
+    monkeypatch.setattr(rotation, "COPY_BYTES", 700)
+    return names
+
+
+STEPS = range(1, 40)
+
+
+def crash(path: Path, step: int) -> str:
+    """Append until a rotation crashes at this step; its name."""
+    append(path, 10)
+    with pytest.MonkeyPatch.context() as patch:
+        names = crash_at(patch, step)
+        with pytest.raises(Crash):
+            writer(10).append(path, record(11))
+    return names[-1]
+
+
+def test_the_steps_that_crash_are_all_steps(path, monkeypatch):
+    names = crash_at(monkeypatch, 0)
+
+    append(path, 11, max_entries=10)
+
+    assert len(names) == STEPS[-1]
+    assert list(dict.fromkeys(names)) == [
+        "part copied",
+        "journal written",
+        "journal valid",
+        "archive written",
+        "history written",
+        "history cut",
+        "journal gone",
+    ]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_crash_at_any_step_loses_nothing(path, step):
+    crash(path, step)
+    assert path.read_bytes().startswith(HEAD)
+
+    last = writer(10).append(path, record(12))
+
+    assert path.read_bytes().startswith(HEAD)
+    assert run_ids(path) == [f"run-{number}" for number in range(1, 13)]
+    assert verify_file(path, (12, last.digest)).ok
+    assert not journal_path(path).exists()
+    assert path.read_bytes().count(b"\n### ") <= 10
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_head_that_was_edited_after_a_crash_stays_as_edited(path, step):
+    crash(path, step)
+    edited = HEAD.replace(b"# Job\n", b"# Job\n\nA new line.\n")
+    path.write_bytes(path.read_bytes().replace(HEAD, edited))
+
+    last = writer(10).append(path, record(12))
+
+    assert path.read_bytes().startswith(edited)
+    assert verify_file(path, (12, last.digest)).ok
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_note_that_was_added_after_a_crash_is_never_lost(path, step):
+    name = crash(path, step)
+    with path.open("ab") as file:
+        file.write(b"a note\n")
+
+    last = writer(10).append(path, record(12))
+
+    assert last.n == 12
+    assert b"a note\n" in path.read_bytes()
+    assert path.read_bytes().startswith(HEAD)
+    if name not in ("part copied", "history written"):
+        assert [problem.entry for problem in verify_file(path).problems] == [11]
+
+
+def test_a_journal_that_makes_no_sense_is_set_aside(path):
+    append(path, 2)
+    journal_path(path).write_bytes(b"not a journal")
+
+    assert writer().append(path, record(3)).n == 3
+    assert journal_path(path).with_name(".Job.history.journal.unused").exists()
+    assert verify_file(path).ok

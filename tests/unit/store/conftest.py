@@ -1,0 +1,108 @@
+"""A migrated store for each test, over every backend that there is."""
+
+import itertools
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+
+from runbook.core.run import EventType, Origin, Outcome, Requester, RunStatus
+from runbook.store.records import NewEvent, NewRun, StoredDocument
+from runbook.store.store import Store
+
+DOCUMENT = StoredDocument("d" * 64, b"# A runbook\n")
+
+
+@dataclass
+class Clock:
+    now: int = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Helper:
+    """Short words for what nearly every test does."""
+
+    store: Store
+    clock: Clock
+    ids: itertools.count = field(default_factory=itertools.count)
+
+    def new(self, **changes) -> NewRun:
+        values = {
+            "id": f"run-{next(self.ids)}",
+            "ref": "a/Runbook.md",
+            "name": "Runbook",
+            "digest": DOCUMENT.digest,
+            "status": RunStatus.QUEUED,
+            "requester": Requester("ada", Origin.API, {"roles": ["sre"]}, "192.0.2.1"),
+            "correlation_id": "c-1",
+            "chain": ("a/Runbook.md",),
+        }
+        return NewRun(**(values | changes))
+
+    def submit(self, run: NewRun | None = None, **options):
+        run = run or self.new()
+        event = self.event(EventType.QUEUED, data={})
+        return self.store.create_run(run, [event], DOCUMENT, **options).run
+
+    def queued(self, **changes):
+        return self.submit(self.new(**changes))
+
+    def running(self, worker="w", **changes):
+        """A run that is executed by `worker`."""
+        run = self.new(status=RunStatus.RUNNING, assigned_to=worker, **changes)
+        events = [self.event(kind, data={}) for kind in (EventType.QUEUED, EventType.STARTED)]
+        return self.store.create_run(run, events, DOCUMENT).run
+
+    def ended(self, status=RunStatus.SUCCEEDED, **changes):
+        run = self.running(**changes)
+        return self.finish(run.id, status)
+
+    def finish(self, run_id, status=RunStatus.SUCCEEDED, **options):
+        return self.store.finish(run_id, Outcome(status, 0), [self.done()], **options)
+
+    def event(self, kind=EventType.NOTICE, **values) -> NewEvent:
+        return NewEvent(self.clock(), kind, **values)
+
+    def done(self) -> NewEvent:
+        return self.event(EventType.DONE, data={"status": "x"})
+
+    def output(self, text, line=1, offset=0, kind=EventType.STDOUT) -> NewEvent:
+        return NewEvent(self.clock(), kind, text=text, line=line, offset=offset)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    store = Store(f"sqlite:///{path}")
+    store.migrate()
+    store.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite"])
+def url(request, tmp_path):
+    """The URL of an empty, migrated database."""
+    template = request.getfixturevalue(f"{request.param}_template")
+    path = tmp_path / "store.db"
+    shutil.copy(template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(url, clock):
+    store = Store(url, clock=clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def helper(store, clock):
+    return Helper(store, clock)

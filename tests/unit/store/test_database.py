@@ -1,0 +1,223 @@
+"""Connections: which there may be, how long they wait, what they say when it does not work."""
+
+import os
+import sqlite3
+import threading
+
+import pytest
+
+from runbook.errors import ConfigurationError, StoreBusyError, StoreUnavailableError
+from runbook.store.store import Store
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "postgresql://h/d", "sqlite://", "sqlite:///:memory:", "sqlite:///"],
+)
+def test_urls_that_are_refused(url):
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        Store(url)
+
+
+def test_making_a_store_touches_nothing(tmp_path):
+    Store(f"sqlite:///{tmp_path}/new.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odd_characters_in_the_path(tmp_path):
+    folder = tmp_path / "a b%20#1"
+    folder.mkdir()
+    store = Store(f"sqlite:///{folder}/what%3Fé.db".replace("%20", "%2520").replace("#", "%23"))
+    store.migrate()
+    store.check()
+    store.close()
+    assert list(tmp_path.rglob("*.db"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be opened"),
+        (b"", "prepared"),
+        (b"this is no database at all" * 100, "damaged"),
+    ],
+)
+def test_a_file_that_is_not_the_database(tmp_path, content, message):
+    path = tmp_path / "x.db"
+    if content is not None:
+        path.write_bytes(content)
+    store = Store(f"sqlite:///{path}")
+    with pytest.raises(StoreUnavailableError, match=message) as caught:
+        store.check()
+    assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(StoreUnavailableError):
+        store.runs()
+    with pytest.raises(StoreUnavailableError):
+        store.remove_worker("w")
+    assert path.exists() == (content is not None)
+    store.close()
+
+
+def test_a_full_disk_loses_nothing_that_was_there(helper, store):
+    run = helper.queued()
+    with store._database.engine().connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(StoreUnavailableError, match="disk is full"):
+            fill(helper, connection)
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    assert store.run(run.id) == run
+    helper.finish(run.id, "cancelled")
+
+
+def fill(helper, connection):
+    """Write through the one connection whose database may not grow."""
+    database = helper.store._database
+    here = database._here()
+
+    class Full:
+        def connect(self):
+            return Borrowed(connection)
+
+    class Borrowed:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __enter__(self):
+            self.inner.rollback()
+            return self.inner
+
+        def __exit__(self, *_error):
+            return None
+
+    engine, here.engine = here.engine, Full()
+    try:
+        helper.queued(reason="x" * 10**6)
+    finally:
+        here.engine = engine
+
+
+class TestLocked:
+    @pytest.fixture
+    def locked(self, store):
+        """Another program holds the write lock until it is told to let go."""
+        other = sqlite3.connect(store._database.path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+        other.close()
+
+    def test_a_write_waits_for_the_other(self, helper, store, locked):
+        waiting = threading.Thread(target=helper.submit, args=[helper.new(id="x")])
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+        locked.execute("COMMIT")
+        waiting.join()
+        assert store.run("x") is not None
+
+    def test_but_not_for_ever(self, helper, store, locked):
+        store._database._patience_s = 0.05
+        with pytest.raises(StoreBusyError):
+            helper.submit(helper.new(id="x"))
+        locked.execute("COMMIT")
+        assert store.run("x") is None
+
+    def test_threads_behind_a_waiting_write_give_up_too(self, helper, store):
+        store._database._patience_s = 0.05
+        lock = store._database._here().write_lock
+        with lock, pytest.raises(StoreBusyError):
+            helper.submit()
+
+    def test_reads_do_not_wait(self, helper, store, locked):
+        store._database._patience_s = 0
+        assert store.runs().runs == ()
+        assert store.claim("w", root_slots=1) is None
+
+
+class TestFork:
+    def test_a_child_uses_its_own_connection(self, helper, store):
+        run = helper.queued()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                store.claim("child", root_slots=1)
+                store.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        assert store.run(run.id).worker_id == "child"
+        helper.finish(run.id)
+
+    def test_a_lock_held_at_the_fork_is_not_the_childs(self, helper, store):
+        with store._database._here().write_lock:
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    store.remove_worker("w")
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_closed_store_opens_again(helper, store):
+    run = helper.queued()
+    store.close()
+    store.close()
+    assert store.run(run.id) == run
+
+
+class TestReadOnly:
+    @pytest.fixture
+    def reader(self, url):
+        reader = Store(url, read_only=True)
+        yield reader
+        reader.close()
+
+    def test_it_reads_and_does_not_write(self, helper, reader):
+        run = helper.queued()
+        reader.migrate()
+        assert reader.run(run.id) == run
+        with pytest.raises(StoreUnavailableError, match="reading only"):
+            reader.request_cancel(run.id, "ada")
+
+    def test_a_database_of_another_version_is_not_migrated(self, tmp_path):
+        (tmp_path / "empty.db").touch()
+        reader = Store(f"sqlite:///{tmp_path}/empty.db", read_only=True)
+        with pytest.raises(StoreUnavailableError, match="prepared"):
+            reader.migrate()
+
+    def test_where_wal_files_cannot_be_made(self, helper, store, reader, monkeypatch):
+        run = helper.queued()
+        store.close()
+        refuse_once(monkeypatch)
+        assert reader.run(run.id) == run
+        assert not list(store._database.path.parent.glob("*-wal"))
+
+    def test_but_not_without_what_a_wal_holds(self, helper, reader, monkeypatch):
+        helper.queued()
+        refuse_once(monkeypatch)
+        with pytest.raises(StoreUnavailableError, match="cannot be opened"):
+            reader.runs()
+
+
+def refuse_once(monkeypatch):
+    """The first connection fails as it does on a read-only mount."""
+    from runbook.store import sqlite
+
+    real = sqlite._open
+
+    class Refused:
+        def execute(self, _statement):
+            raise sqlite3.OperationalError("unable to open database file")
+
+        def close(self):
+            pass
+
+    def opened(path, options):
+        return Refused() if options == "mode=ro" else real(path, options)
+
+    monkeypatch.setattr(sqlite, "_open", opened)

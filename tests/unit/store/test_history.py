@@ -1,0 +1,66 @@
+"""The last run of each runbook, and the head of its history."""
+
+from runbook.core.run import RunStatus
+from runbook.store.records import HistoryHead
+
+
+def last(store, ref="a/Runbook.md"):
+    return next(row for row in store.last_runs().rows if row.ref == ref)
+
+
+def test_the_last_run_that_ended(helper, store):
+    good = helper.ended(RunStatus.SUCCEEDED)
+    helper.clock.now += 10
+    bad = helper.ended(RunStatus.FAILED)
+    row = last(store)
+    assert (row.last_run_id, row.last_status) == (bad.id, RunStatus.FAILED)
+    assert (row.last_finished_at, row.last_success_at) == (bad.finished_at, good.finished_at)
+    assert (row.last_by, row.history) == ("ada", None)
+
+
+def test_a_cache_asks_only_for_what_changed(helper, store):
+    assert store.last_runs().revision == 0
+    helper.ended(ref="one.md")
+    helper.ended(ref="two.md")
+    first = store.last_runs()
+    assert [row.ref for row in first.rows] == ["one.md", "two.md"]
+    assert store.last_runs(first.revision).rows == ()
+    assert store.last_runs(first.revision).revision == first.revision
+    helper.ended(ref="one.md")
+    second = store.last_runs(first.revision)
+    assert [row.ref for row in second.rows] == ["one.md"]
+    assert second.revision > first.revision
+
+
+def test_the_longer_history_stays(helper, store):
+    early, late = helper.running(), helper.running()
+    helper.finish(late.id, history=HistoryHead(2, "two"))
+    helper.finish(early.id, history=HistoryHead(1, "one"))
+    row = last(store)
+    assert (row.history, row.last_run_id) == (HistoryHead(2, "two"), early.id)
+    helper.ended()
+    assert last(store).history == HistoryHead(2, "two")
+
+
+def test_a_refusal_moves_the_history_but_is_not_the_last_run(helper, store):
+    run = helper.ended()
+    helper.submit(helper.new(status=RunStatus.REFUSED), history=HistoryHead(1, "r"))
+    row = last(store)
+    assert (row.last_run_id, row.history) == (run.id, HistoryHead(1, "r"))
+
+
+def test_a_refusal_may_be_all_there_is(helper, store):
+    helper.submit(helper.new(status=RunStatus.REFUSED), history=HistoryHead(1, "r"))
+    row = last(store)
+    assert (row.last_run_id, row.last_status, row.history) == (None, None, HistoryHead(1, "r"))
+
+
+def test_another_history_can_be_accepted(helper, store):
+    run = helper.running()
+    helper.finish(run.id, history=HistoryHead(9, "nine"))
+    before = store.last_runs().revision
+    store.reset_history(run.ref, HistoryHead(1, "one"))
+    assert last(store).history == HistoryHead(1, "one")
+    assert store.last_runs(before).rows
+    store.reset_history(run.ref, None)
+    assert last(store).history is None

@@ -1,0 +1,236 @@
+"""The log by bytes, by lines and by what stands in it, against a model that keeps it whole."""
+
+import itertools
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook.core.run import EventType, Origin, Requester, RunStatus
+from runbook.errors import NotFoundError, RequestError
+from runbook.store import logs
+from runbook.store.lines import MAX_LINE_BYTES
+from runbook.store.records import NewEvent, NewRun, StoredDocument
+from runbook.store.store import Store
+
+OUT, ERR = EventType.STDOUT, EventType.STDERR
+
+
+class Model:
+    """A log as its definition says: whole, in memory."""
+
+    def __init__(self, pieces):
+        self.events, self.text, stream = [], "", None
+        self.streams = {}
+        for at, (kind, text) in enumerate(pieces, 1):
+            if stream not in (None, kind) and not self.text.endswith("\n"):
+                self.text += "\n"
+            stream = kind
+            line = self.text.count("\n") + 1
+            offset = len(self.text.encode())
+            self.events.append(NewEvent(at, kind, text=text, line=line, offset=offset))
+            for char in text:
+                self.streams.setdefault(line, (kind, at))
+                line += char == "\n"
+            self.text += text
+
+    @property
+    def lines(self):
+        """(number, stream, at, text) of each line."""
+        *whole, rest = self.text.split("\n")
+        texts = [*whole, rest] if rest else whole
+        return [(n, *self.streams[n], text) for n, text in enumerate(texts, 1)]
+
+    def holding(self, query, after=0):
+        folded = query.casefold()
+        return [x for x in self.lines if x[0] > after and folded in x[3].casefold()]
+
+
+def plain(lines):
+    return [(line.number, line.stream, line.at, line.text) for line in lines]
+
+
+def write(store, model, run_id="r", per_append=3):
+    document = StoredDocument("d" * 64, b"")
+    run = NewRun(
+        id=run_id,
+        ref="a.md",
+        name="A",
+        digest=document.digest,
+        status=RunStatus.RUNNING,
+        requester=Requester("ada", Origin.API),
+        correlation_id="c",
+        chain=("a.md",),
+        assigned_to="w",
+    )
+    store.create_run(run, [NewEvent(0, EventType.QUEUED)], document)
+    notice = NewEvent(0, EventType.NOTICE, data={"text": "between"})
+    for start in range(0, len(model.events), per_append):
+        batch = [*model.events[start : start + per_append], notice]
+        store.append_events(run_id, batch, worker_id="w")
+
+
+@pytest.fixture
+def log(store):
+    """Make a log of pieces, between two other runs with logs of their own."""
+
+    def make(*pieces):
+        other = Model([(OUT, "other NEEDLE\n" * 3)])
+        write(store, other, "before")
+        model = Model(pieces)
+        write(store, model)
+        write(store, other, "after")
+        return model
+
+    return make
+
+
+def test_an_unfinished_line_ends_where_the_other_stream_begins(log, store):
+    log((OUT, "one"), (ERR, "two\n"), (ERR, "three"), (OUT, "\n"))
+    assert store.log_range("r", 0, 100) == b"one\ntwo\nthree\n\n"
+    assert plain(store.log_lines("r", 1, 10)) == [
+        (1, OUT, 1, "one"),
+        (2, ERR, 2, "two"),
+        (3, ERR, 3, "three"),
+        (4, OUT, 4, ""),
+    ]
+    assert (store.log_size("r").bytes, store.log_size("r").lines) == (15, 4)
+
+
+def test_a_range_may_begin_or_end_at_the_newline_between_events(log, store):
+    log((OUT, "ab"), (ERR, "cd"))
+    found = [store.log_range("r", start, 2) for start in range(6)]
+    assert found == [b"ab", b"b\n", b"\nc", b"cd", b"d", b""]
+    assert store.log_range("r", 2, 1) == b"\n"
+    assert store.log_range("r", -5, 1) == b"a"
+    assert store.log_range("r", 10**30, 10**30) == b""
+    assert store.log_range("r", 0, -1) == b""
+
+
+def test_a_hit_across_pieces_of_a_line(log, store):
+    log((OUT, "x ne"), (OUT, "ed"), (OUT, "LE y\nneed"), (ERR, "le"))
+    hits = store.log_search("r", "Needle")
+    assert (hits.lines, plain(hits.hits)) == (1, [(1, OUT, 1, "x needLE y")])
+
+
+def test_a_search_counts_all_lines_and_gives_the_first(log, store):
+    log((OUT, "hit hit\nno\n" * 10))
+    hits = store.log_search("r", "hit", limit=2)
+    assert (hits.lines, [line.number for line in hits.hits]) == (10, [1, 3])
+    hits = store.log_search("r", "hit", limit=2, after_line=3)
+    assert (hits.lines, [line.number for line in hits.hits]) == (8, [5, 7])
+    assert store.log_search("r", "hit", limit=0).hits == ()
+
+
+@pytest.mark.parametrize("query", ["straße", "STRASSE", "ΑΣ", "ας", "İ", "i̇"])
+def test_case_is_unicode_case(log, store, query):
+    log((OUT, "Straße αΣ İ\n"))
+    assert store.log_search("r", query).lines == 1
+
+
+def test_a_query_over_two_lines_finds_nothing(log, store):
+    log((OUT, "a\nb\n"))
+    assert store.log_search("r", "a\nb").lines == 0
+
+
+def test_hits_come_as_they_are_found(log, store, monkeypatch):
+    monkeypatch.setattr(logs, "BATCH_BYTES", 64)
+    model = log(*[(OUT, f"{i} needle\n") for i in range(100)])
+    first = next(store.log_hits("r", "needle"))
+    assert plain([first]) == model.lines[:1]
+    rest = store.log_hits("r", "NEEDLE", after_line=90)
+    assert plain(rest) == model.lines[90:]
+
+
+def test_a_very_long_line_is_cut_and_yet_searched_to_its_end(log, store, monkeypatch):
+    monkeypatch.setattr(logs, "BATCH_BYTES", 50_000)
+    log(*[(OUT, "é" * 20_000)] * 5, (OUT, "nee"), (OUT, "dle needle"), (OUT, " needle\nb\n"))
+    cut, last = store.log_lines("r", 1, 2)
+    assert (cut.text, cut.cut) == ("é" * (MAX_LINE_BYTES // 2), True)
+    assert (last.number, last.text, last.cut) == (2, "b", False)
+    assert [line.number for line in store.log_search("r", "needle").hits] == [1]
+    assert store.log_search("r", "needle").lines == 1
+
+
+def test_an_empty_log(log, store):
+    log()
+    assert store.log_range("r", 0, 10) == b""
+    assert store.log_lines("r", 1, 10) == []
+    assert store.log_search("r", "needle").lines == 0
+    assert list(store.log_hits("r", "needle")) == []
+
+
+def test_lines_beyond_the_end(log, store):
+    log((OUT, "a\n"))
+    assert store.log_lines("r", 2, 10) == []
+    assert store.log_lines("r", 10**30, 10) == []
+    assert store.log_lines("r", 1, 0) == []
+    assert store.log_search("r", "a", after_line=10**30).lines == 0
+    assert [line.text for line in store.log_lines("r", -3, 10)] == ["a"]
+
+
+def test_what_a_running_run_adds_is_seen(log, store):
+    log((OUT, "ab"))
+    store.append_events("r", [NewEvent(9, OUT, text="c\nd", line=1, offset=2)], worker_id="w")
+    assert store.log_range("r", 0, 100) == b"abc\nd"
+    assert plain(store.log_lines("r", 1, 9)) == [(1, OUT, 1, "abc"), (2, OUT, 9, "d")]
+    assert store.log_search("r", "BC").lines == 1
+
+
+def test_an_empty_query_is_refused(log, store):
+    log((OUT, "a\n"))
+    with pytest.raises(RequestError):
+        store.log_search("r", "")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.log_size("nobody"),
+        lambda store: store.log_range("nobody", 0, 1),
+        lambda store: store.log_lines("nobody", 1, 1),
+        lambda store: store.log_search("nobody", "x"),
+        lambda store: next(store.log_hits("nobody", "x")),
+    ],
+)
+def test_an_unknown_run(store, read):
+    with pytest.raises(NotFoundError):
+        read(store)
+
+
+_TEXT = st.text(st.sampled_from("aAbBßſ\né\0 "), min_size=1, max_size=12)
+_PIECES = st.lists(st.tuples(st.sampled_from([OUT, ERR]), _TEXT), max_size=25)
+_STORES = itertools.count()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    pieces=_PIECES,
+    batch=st.integers(1, 40),
+    ranges=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 80)), min_size=5, max_size=5),
+    queries=st.lists(st.text(st.sampled_from("aAbBßséE \0"), min_size=1, max_size=3), min_size=3),
+    first=st.integers(1, 20),
+)
+def test_any_log_reads_as_its_model(
+    sqlite_template, tmp_path, monkeypatch, pieces, batch, ranges, queries, first
+):
+    monkeypatch.setattr(logs, "BATCH_BYTES", batch)
+    path = tmp_path / f"{next(_STORES)}.db"
+    shutil.copy(sqlite_template, path)
+    store, model = Store(f"sqlite:///{path}"), Model(pieces)
+    write(store, model)
+    whole = model.text.encode()
+    assert (store.log_size("r").bytes, store.log_size("r").lines) == (
+        len(whole),
+        len(model.lines),
+    )
+    for start, length in [*ranges, (0, len(whole))]:
+        assert store.log_range("r", start, length) == whole[start : start + length]
+    assert plain(store.log_lines("r", first, 4)) == model.lines[first - 1 : first + 3]
+    for query in queries:
+        expected = model.holding(query, after=first - 1)
+        found = store.log_search("r", query, limit=5, after_line=first - 1)
+        assert (found.lines, plain(found.hits)) == (len(expected), expected[:5])
+        assert plain(store.log_hits("r", query, after_line=first - 1)) == expected
+    store.close()

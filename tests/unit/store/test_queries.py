@@ -1,0 +1,166 @@
+"""Reading runs."""
+
+import pytest
+
+from runbook.core.run import Origin, Requester, RunStatus
+from runbook.errors import RequestError
+from runbook.store.records import RunFilter, Visibility
+
+
+def ids(page):
+    return [run.id for run in page.runs]
+
+
+def by(subject):
+    return Requester(subject, Origin.API)
+
+
+def test_newest_first_in_pages(helper, store):
+    made = [helper.queued().id for _ in range(5)]
+    first = store.runs(limit=2)
+    helper.queued()
+    second = store.runs(cursor=first.next_cursor, limit=2)
+    third = store.runs(cursor=second.next_cursor, limit=2)
+    assert ids(first) + ids(second) + ids(third) == made[::-1]
+    assert third.next_cursor is None
+
+
+def test_a_page_is_between_1_and_200(helper, store):
+    for _ in range(2):
+        helper.queued()
+    assert len(store.runs(limit=0).runs) == 1
+    assert len(store.runs(limit=10**9).runs) == 2
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "LTE", "eA", "a" * 100, "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA"]
+)
+def test_a_cursor_of_somebodys_own_making(store, cursor):
+    with pytest.raises(RequestError):
+        store.runs(cursor=cursor)
+
+
+class TestVisibility:
+    def test_by_runbook_or_by_having_asked(self, helper, store):
+        seen = helper.queued(ref="seen.md", requester=by("bob"))
+        mine = helper.queued(ref="other.md", requester=by("ada"))
+        helper.queued(ref="other.md", requester=by("bob"))
+        visible = Visibility(frozenset({"seen.md"}), "ada")
+        assert ids(store.runs(RunFilter(visible=visible))) == [mine.id, seen.id]
+
+    def test_nothing_by_default(self, helper, store):
+        helper.queued()
+        assert store.runs(RunFilter(visible=Visibility())).runs == ()
+
+    def test_with_thousands_of_runbooks(self, helper, store):
+        seen = helper.queued(ref="r4999.md", requester=by("bob"))
+        helper.queued(ref="r5000.md", requester=by("bob"))
+        refs = frozenset(f"r{i}.md" for i in range(5000))
+        assert ids(store.runs(RunFilter(visible=Visibility(refs, "ada")))) == [seen.id]
+
+    def test_other_filters_do_not_widen_it(self, helper, store):
+        helper.queued(ref="other.md", requester=by("bob"))
+        wanted = RunFilter(visible=Visibility(frozenset(), "ada"), refs=frozenset({"other.md"}))
+        assert store.runs(wanted).runs == ()
+
+
+class TestFilter:
+    @pytest.fixture
+    def made(self, helper):
+        """One run at 100 with everything set, among others."""
+        helper.clock.now = 99
+        helper.queued(ref="x.md", name="X", requester=by("bob"))
+        helper.clock.now = 100
+        one = helper.queued(
+            ref="fleet/Poll.md", name="Poll", reason="50% of_it", root_id="r", parent_id="p"
+        )
+        helper.clock.now = 101
+        helper.queued(ref="x.md", name="X", reason="50 of it", requester=by("bob"))
+        return one
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            RunFilter(refs=frozenset({"fleet/Poll.md", "y.md"})),
+            RunFilter(subject="ada"),
+            RunFilter(since=100, until=101),
+            RunFilter(root_id="r"),
+            RunFilter(parent_id="p"),
+            RunFilter(text="LEET/p"),
+            RunFilter(text="poll"),
+            RunFilter(text="% of_"),
+            RunFilter(text="run-1"),
+            RunFilter(refs=frozenset({"fleet/Poll.md"}), subject="ada", text="poll", since=1),
+        ],
+    )
+    def test_it_finds_the_one(self, store, made, wanted):
+        assert ids(store.runs(wanted)) == [made.id]
+
+    def test_by_status(self, helper, store):
+        queued, ended = helper.queued(), helper.ended()
+        wanted = RunFilter(statuses=frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED}))
+        assert ids(store.runs(wanted)) == [ended.id]
+        assert ids(store.runs(RunFilter(statuses=frozenset({RunStatus.QUEUED})))) == [queued.id]
+
+    def test_no_refs_at_all(self, store, made):
+        assert store.runs(RunFilter(refs=frozenset())).runs == ()
+
+
+class TestTree:
+    @pytest.fixture
+    def family(self, helper):
+        """A root, two children, a grandchild; and a stranger."""
+        root = helper.queued(id="root")
+        one = helper.queued(id="one", parent_id="root", root_id="root")
+        two = helper.queued(id="two", parent_id="root", root_id="root")
+        deep = helper.queued(id="deep", parent_id="one", root_id="root")
+        helper.queued(id="stranger")
+        return [root, one, two, deep]
+
+    def test_children_and_tree_oldest_first(self, store, family):
+        assert store.children("root") == family[1:3]
+        assert store.tree("root") == family
+        assert store.tree("nobody") == []
+
+    @pytest.mark.parametrize(
+        ("run_id", "ancestor", "expected"),
+        [
+            ("deep", "root", True),
+            ("deep", "one", True),
+            ("deep", "deep", True),
+            ("deep", "two", False),
+            ("root", "deep", False),
+            ("stranger", "root", False),
+            ("nobody", "root", False),
+            ("nobody", "nobody", False),
+        ],
+    )
+    def test_descends(self, store, family, run_id, ancestor, expected):
+        assert store.descends(run_id, ancestor) is expected
+
+    def test_a_ring_of_parents_ends(self, helper, store):
+        helper.queued(id="a", parent_id="b")
+        helper.queued(id="b", parent_id="a")
+        assert store.descends("a", "b")
+        assert not store.descends("a", "c")
+
+
+def test_active_runs_oldest_first(helper, store):
+    helper.ended()
+    running, queued, waiting = helper.running(), helper.queued(), helper.queued()
+    store.move(waiting.id, RunStatus.WAITING)
+    assert [run.id for run in store.active_runs()] == [running.id, queued.id, waiting.id]
+
+
+def test_queue_stats(helper, store):
+    empty = store.queue_stats()
+    assert (empty.queued, empty.oldest_queued_at, empty.running) == (0, None, 0)
+    helper.ended()
+    helper.running()
+    oldest = helper.queued()
+    helper.clock.now += 10
+    helper.queued()
+    store.move(helper.queued().id, RunStatus.WAITING)
+    stats = store.queue_stats()
+    assert (stats.queued, stats.running, stats.waiting) == (2, 1, 1)
+    assert stats.oldest_queued_at == oldest.created_at

@@ -1,0 +1,130 @@
+"""Copies of the database, and what is forgotten."""
+
+import stat
+from dataclasses import replace
+
+import pytest
+
+from runbook.core.run import RunStatus
+from runbook.errors import ConflictError, StoreUnavailableError
+from runbook.store import upkeep
+from runbook.store.records import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
+from runbook.store.store import Store
+
+DAY = 24 * 3600 * 1000
+
+
+class TestBackup:
+    def test_it_restores(self, helper, store, tmp_path):
+        run = helper.running()
+        store.append_events(run.id, [helper.output("text\n")], worker_id="w")
+        copy = tmp_path / "copy.db"
+        store.backup(copy)
+        helper.finish(run.id)
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+        assert not list(tmp_path.glob("copy.db-*"))
+        restored = Store(f"sqlite:///{copy}")
+        restored.migrate()
+        assert restored.run(run.id).status is RunStatus.RUNNING
+        assert restored.log_range(run.id, 0, 99) == b"text\n"
+        restored.finish(run.id, *_ending(helper))
+        restored.close()
+
+    def test_it_never_overwrites(self, store, tmp_path):
+        copy = tmp_path / "copy.db"
+        copy.write_text("precious")
+        with pytest.raises(ConflictError):
+            store.backup(copy)
+        assert copy.read_text() == "precious"
+
+    def test_a_folder_that_is_not_there(self, store, tmp_path):
+        with pytest.raises(StoreUnavailableError, match="No such file"):
+            store.backup(tmp_path / "missing" / "copy.db")
+
+    def test_a_failed_copy_leaves_no_file(self, tmp_path):
+        (tmp_path / "broken.db").write_text(
+            "not a database, but long enough to be read as one" * 99
+        )
+        store = Store(f"sqlite:///{tmp_path}/broken.db")
+        with pytest.raises(StoreUnavailableError, match="damaged"):
+            store.backup(tmp_path / "copy.db")
+        assert not (tmp_path / "copy.db").exists()
+
+
+def _ending(helper):
+    from runbook.core.run import Outcome
+
+    return Outcome(RunStatus.LOST, -1), [helper.done()]
+
+
+class TestPurge:
+    def test_ended_runs_go_with_all_that_was_theirs(self, helper, store):
+        old = helper.ended()
+        active = helper.running()
+        before = helper.clock.now + 1
+        helper.clock.now += 1
+        young = helper.ended()
+        counts = store.purge(before)
+        assert counts == PurgeCounts(runs=1, events=3)
+        assert (store.run(old.id), store.events(old.id)) == (None, [])
+        assert store.run(active.id) == active
+        assert store.run(young.id) == young
+        assert len(store.events(young.id)) == 3
+
+    def test_a_document_goes_with_its_last_run(self, helper, store):
+        lonely = StoredDocument("e" * 64, b"lonely")
+        run = helper.new(status=RunStatus.INVALID, digest=lonely.digest)
+        store.create_run(run, [], lonely)
+        helper.queued()
+        assert store.purge(helper.clock.now + 1).documents == 1
+        assert store.document(lonely.digest) is None
+        assert store.document("d" * 64) is not None
+
+    def test_long_runs_and_many_runs_go_in_short_transactions(self, helper, store, monkeypatch):
+        monkeypatch.setattr(upkeep, "PURGE_ROWS", 10)
+        longest = helper.running()
+        store.append_events(longest.id, [helper.event()] * 95, worker_id="w")
+        helper.finish(longest.id)
+        for _ in range(25):
+            helper.ended()
+        kept = helper.queued()
+        deleted = []
+        write = store._database.write
+
+        def watched(work, **options):
+            result = write(work, **options)
+            deleted.append(result)
+            return result
+
+        monkeypatch.setattr(store._database, "write", watched)
+        counts = store.purge(helper.clock.now + 1)
+        assert (counts.runs, counts.events) == (26, 98 + 25 * 3)
+        assert max(deleted) <= 10
+        assert [run.id for run in store.runs().runs] == [kept.id]
+        assert len(store.events(kept.id)) == 1
+
+    def test_numbers_of_purged_runs_do_not_come_back(self, helper, store):
+        gone = helper.ended()
+        store.purge(helper.clock.now + 1)
+        assert helper.queued().seq > gone.seq
+
+    def test_old_keys_and_dead_workers(self, helper, store):
+        now = helper.clock.now
+        dead = Worker("dead", WorkerKind.LOCAL, "h", "b", 1, 1, 1, now, now)
+        store.register_worker(dead)
+        store.register_worker(replace(dead, id="holds"))
+        helper.running("holds")
+        helper.submit(idempotency=IdempotencyKey("ada", "old", "x"))
+        helper.clock.now += DAY
+        store.register_worker(replace(dead, id="alive", beat_at=helper.clock.now))
+        young = helper.submit(idempotency=IdempotencyKey("ada", "young", "x"))
+        counts = store.purge(0)
+        assert counts == PurgeCounts(idempotency_keys=1, workers=1)
+        assert {worker.id for worker in store.workers()} == {"holds", "alive"}
+        assert helper.submit(idempotency=IdempotencyKey("ada", "young", "x")) == young
+
+    def test_a_key_whose_run_is_gone_makes_a_new_one(self, helper, store):
+        key = IdempotencyKey("ada", "k", "x")
+        first = helper.submit(helper.new(status=RunStatus.INVALID), idempotency=key)
+        store.purge(helper.clock.now + 1)
+        assert helper.submit(idempotency=key).id != first.id

@@ -1,0 +1,93 @@
+"""Workers, and the runs that depend on them."""
+
+import pytest
+
+from runbook.core.run import RunStatus
+from runbook.store.records import Worker, WorkerKind
+from runbook.store.workers import FRESH_BEAT_MS
+
+
+@pytest.fixture
+def register(store, clock):
+    def make(worker_id="w", **changes):
+        values = {
+            "id": worker_id,
+            "kind": WorkerKind.LOCAL,
+            "host": "here",
+            "boot_id": "b",
+            "pid": 42,
+            "process_start": 2**40,
+            "slots": 8,
+            "started_at": clock(),
+            "beat_at": clock(),
+        }
+        worker = Worker(**(values | changes))
+        store.register_worker(worker)
+        return worker
+
+    return make
+
+
+def test_a_worker_is_read_back(register, store):
+    worker = register()
+    assert store.workers() == [worker]
+
+
+def test_registering_again_replaces(register, store):
+    register()
+    worker = register(slots=2, kind=WorkerKind.REMOTE)
+    assert store.workers() == [worker]
+
+
+def test_a_beat(register, store, clock):
+    register()
+    clock.now += 5000
+    assert store.beat("w", draining=True)
+    (worker,) = store.workers()
+    assert (worker.beat_at, worker.draining) == (clock.now, True)
+
+
+def test_a_removed_worker_hears_that_it_is_gone(register, store):
+    register()
+    store.remove_worker("w")
+    assert not store.beat("w")
+    assert store.workers() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "later", "expected"),
+    [
+        ({}, 0, True),
+        ({}, FRESH_BEAT_MS, True),
+        ({}, FRESH_BEAT_MS + 1, False),
+        ({"draining": True}, 0, False),
+        ({"kind": WorkerKind.CLI}, 0, False),
+        ({"kind": WorkerKind.REMOTE}, 0, True),
+    ],
+)
+def test_accepting(register, store, clock, changes, later, expected):
+    register(**changes)
+    clock.now += later
+    assert store.queue_stats().accepting is expected
+
+
+def test_unfinished_runs_of_a_worker(helper, store, register):
+    register()
+    helper.ended()
+    running = helper.running("w")
+    waiting = helper.queued()
+    store.move(waiting.id, RunStatus.WAITING, worker_id="w")
+    assigned = helper.queued(assigned_to="w")
+    helper.queued()
+    helper.running("other")
+    assert [run.id for run in store.unfinished("w")] == [running.id, waiting.id, assigned.id]
+
+
+def test_runs_whose_worker_is_gone(helper, store, register):
+    register("w")
+    helper.running("w")
+    helper.queued()
+    running, assigned = helper.running("gone"), helper.queued(assigned_to="gone")
+    missing = [run.id for run in store.runs_of_missing_workers()]
+    assert missing == [running.id, assigned.id]
+    assert [run.id for run in store.unfinished(None)] == missing

@@ -1,0 +1,111 @@
+import pytest
+
+from runbook.errors import ConfigurationError
+from runbook.settings import Settings, check_server, config_items
+
+GOOD_SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    (tmp_path / "runbooks").mkdir()
+    return {
+        "RUNBOOKS_DIR": str(tmp_path / "runbooks"),
+        "DATA_DIR": str(tmp_path / "data"),
+        "JWT_SECRET": GOOD_SECRET,
+    }
+
+
+def test_defaults_are_those_of_the_contract():
+    settings = Settings.load({})
+
+    assert settings.api_port == 8083
+    assert settings.bind_host == "127.0.0.1"
+    assert settings.jwt_issuer == "dev-idp"
+    assert settings.script_timeout_seconds == 600
+    assert settings.max_output_size_bytes == 10485760
+    assert settings.rate_limit_per_minute == 60
+    assert not settings.enable_login
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert Settings.load({"API_PORT": " "}).api_port == 8083
+
+
+@pytest.mark.parametrize("word", ["true", "1", "YES", "on"])
+def test_switches_understand_the_words_of_the_contract(word):
+    assert Settings.load({"ENABLE_LOGIN": word}).enable_login
+
+
+def test_every_wrong_variable_is_named_and_its_value_is_not():
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load({"API_PORT": "hunter2", "ENABLE_LOGIN": "maybe"})
+
+    assert "API_PORT" in caught.value.message
+    assert "ENABLE_LOGIN" in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+def test_items_say_where_a_value_comes_from_and_hide_secrets(environment):
+    items = {item.name: item for item in config_items(Settings.load(environment))}
+
+    assert items["JWT_SECRET"].value == "secret"
+    assert items["JWT_SECRET"].source == "environment"
+    assert items["API_PORT"].source == "default"
+    assert items["ENABLE_LOGIN"].value == "false"
+
+
+def test_a_good_configuration_is_accepted(environment):
+    check_server(Settings.load(environment))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"JWT_SECRET": ""}, "JWT_SECRET"),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET"),
+        ({"JWT_SECRET": "dev-secret-change-me"}, "JWT_SECRET"),
+        ({"JWT_SECRET": "a" * 64}, "JWT_SECRET"),
+        ({"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM"),
+        ({"JWT_ALGORITHM": "HS256,RS256"}, "JWT_ALGORITHM"),
+        ({"JWT_ALGORITHM": "RS256"}, "JWT_JWKS_URL"),
+        ({"JWT_JWKS_URL": "https://idp.example/keys"}, "JWT_JWKS_URL"),
+        ({"ENABLE_LOGIN": "true", "BIND_HOST": "0.0.0.0"}, "ALLOW_REMOTE_DEV_LOGIN"),
+        ({"RUNBOOKS_DIR": "/nowhere/at/all"}, "RUNBOOKS_DIR"),
+    ],
+)
+def test_a_dangerous_configuration_is_refused_in_one_line(environment, changed, named):
+    with pytest.raises(ConfigurationError) as caught:
+        check_server(Settings.load(environment | changed))
+
+    assert named in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("variable", ["DATA_DIR", "EXECUTION_DIR"])
+@pytest.mark.parametrize("place", ["runbooks/inside", "runbooks", "."])
+def test_data_and_execution_stand_apart_from_the_runbooks(environment, tmp_path, variable, place):
+    with pytest.raises(ConfigurationError, match=variable):
+        check_server(Settings.load(environment | {variable: str(tmp_path / place)}))
+
+
+def test_dev_login_may_be_allowed_from_outside_in_so_many_words(environment):
+    allowed = {
+        "ENABLE_LOGIN": "true",
+        "BIND_HOST": "0.0.0.0",
+        "ALLOW_REMOTE_DEV_LOGIN": "true",
+    }
+    check_server(Settings.load(environment | allowed))
+
+
+def test_the_server_supplies_its_environment_but_never_its_settings(environment):
+    settings = Settings.load(environment | {"REPO": "org/repo", "NO_PROXY": "x"})
+
+    assert settings.supplied() == {"REPO": "org/repo", "NO_PROXY": "x"}
+
+
+def test_only_variables_named_by_the_operator_are_passed(environment):
+    named = {"SCRIPT_ENV_PASS": "NO_PROXY, JWT_SECRET,ABSENT", "NO_PROXY": "x"}
+
+    assert Settings.load(environment | named).passed() == {"NO_PROXY": "x"}
