@@ -172,7 +172,8 @@ def spawn_engine(
     """Start an engine process: sealed environment, a lifeline, our standard streams.
 
     `argv[0]` is a path. Signals that are blocked or handled here have their default action in
-    it. With `own_group` what a terminal sends does not reach it. Call it from a process with one thread: descriptors are open to inheritance for a moment.
+    it. With `own_group` what a terminal sends does not reach it. Call it from a process with one
+    thread: descriptors are open to inheritance for a moment.
     Raises OSError.
     """
     sealed, environ = pass_environment(environment)

@@ -208,9 +208,7 @@ class Server:
         return [line for line in parsed if line.get("event") == name]
 
     def token(self, subject="ann", roles=("sre",)):
-        reply = httpx.post(
-            f"{self.url}/dev-login", json={"subject": subject, "roles": list(roles)}
-        )
+        reply = httpx.post(f"{self.url}/dev-login", json={"subject": subject, "roles": list(roles)})
         return reply.json()["access_token"]
 
     def client(self, subject="ann", roles=("sre",), **more):

@@ -127,9 +127,7 @@ def test_a_killed_worker_ends_its_run_as_lost_with_all_its_processes(start_serve
         assert events[-1]["status"] == "lost"
         assert events[-1]["return_code"] == -1
         assert not sleeping("5151")
-        reply = client.post(
-            "/api/runbooks/Next.md/execute", headers={"Accept": "application/json"}
-        )
+        reply = client.post("/api/runbooks/Next.md/execute", headers={"Accept": "application/json"})
         assert reply.json()["stdout"] == "next\n"
         assert server.worker.pid != worker.pid
     one_history_entry(server, "Spreads.md", run_id)

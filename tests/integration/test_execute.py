@@ -65,8 +65,11 @@ def test_events_are_numbered_and_done_comes_last_and_once(client, parse_stream):
 
 
 def test_output_arrives_while_the_script_runs(client, server, parse_lines):
-    server.add("Waits", 'print first; while [[ ! -e "$GATE" ]]; do sleep 0.02; done; print last',
-               inputs="GATE: file to wait for")
+    server.add(
+        "Waits",
+        'print first; while [[ ! -e "$GATE" ]]; do sleep 0.02; done; print last',
+        inputs="GATE: file to wait for",
+    )
     gate = server.folder / "gate"
     body = {"env_vars": {"GATE": str(gate)}}
     seen = []
@@ -263,12 +266,12 @@ def test_the_environment_is_the_small_one_of_the_contract(client, server):
     found = dict(line.partition("=")[::2] for line in text.splitlines())
 
     assert sorted(found) == [
-        "HOME", "LANG", "OLDPWD", "PATH", "PWD",
+        "HOME", "LANG", "LOGNAME", "OLDPWD", "PATH", "PWD",
         "RUNBOOK_API_TOKEN", "RUNBOOK_ARTIFACTS", "RUNBOOK_CORRELATION_ID",
         "RUNBOOK_DRY_RUN", "RUNBOOK_ENV", "RUNBOOK_EXEC_DIR_HOST", "RUNBOOK_HEADERS",
         "RUNBOOK_H_AUTH", "RUNBOOK_H_CORR", "RUNBOOK_H_CTYPE", "RUNBOOK_H_RECUR",
         "RUNBOOK_OUTPUT", "RUNBOOK_PROGRESS", "RUNBOOK_RECURSION_STACK", "RUNBOOK_RUN_ID",
-        "RUNBOOK_SUMMARY", "RUNBOOK_URL", "SHLVL", "TMPDIR", "_",
+        "RUNBOOK_SUMMARY", "RUNBOOK_URL", "SHLVL", "TMPDIR", "TZ", "_",
     ]  # fmt: skip
     assert found["RUNBOOK_URL"] == f"{server.url}/api/runbooks"
     assert json.loads(found["RUNBOOK_RECURSION_STACK"]) == ["Environment.md"]

@@ -23,8 +23,9 @@ def done(client, execute):
     return lambda ref, **values: execute(client, ref, **values)
 
 
-def test_no_run_sees_the_variables_or_the_token_of_another(server, client, execute):
+def test_no_run_sees_the_variables_or_the_token_of_another(start_server, execute):
     """Twenty runs at once, each with a secret of its own, all open at the same time."""
+    server = start_server(MAX_PARALLEL_RUNS=20)
     server.add(
         "Holds",
         """
@@ -123,9 +124,7 @@ def test_a_fence_inside_a_heredoc_does_not_cut_the_script(server, done):
     script = "cat <<'EOF'\n```sh\ninside\n```\nEOF\nprint after"
     server.add("Heredoc", script)
     path = server.runbooks / "Heredoc.md"
-    path.write_text(
-        path.read_text().replace(f"```zsh\n{script}\n```", f"~~~~zsh\n{script}\n~~~~")
-    )
+    path.write_text(path.read_text().replace(f"```zsh\n{script}\n```", f"~~~~zsh\n{script}\n~~~~"))
 
     assert done("Heredoc.md")["stdout"] == "```sh\ninside\n```\nafter\n"
 
@@ -203,8 +202,11 @@ def wait_until_ended(client, ref):
 
 
 def test_a_run_whose_client_left_is_recorded(server, client):
-    server.add("Alone", 'print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done; print over',
-               inputs="GATE: file")
+    server.add(
+        "Alone",
+        "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done; print over",
+        inputs="GATE: file",
+    )
     gate = server.folder / "left"
     body = {"env_vars": {"GATE": str(gate)}}
     with client.stream("POST", "/api/runbooks/Alone.md/execute", json=body) as reply:

@@ -10,7 +10,9 @@ from gevent import monkey
 monkey.patch_all()
 
 import ctypes  # noqa: E402
+import gc  # noqa: E402
 import signal  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gunicorn.app.base import BaseApplication  # noqa: E402
@@ -36,10 +38,10 @@ class JsonLogger(Logger):  # type: ignore[misc]
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
-    """The web processes around one WSGI application, loaded before they are forked."""
+    """The web processes. Each builds its own application, so that nothing crosses the fork."""
 
-    def __init__(self, app: Any, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, build: Callable[[], Any], settings: Settings) -> None:
+        self._build = build
         self._settings = settings
         super().__init__()
 
@@ -48,7 +50,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return self._app
+        return self._build()
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -60,14 +62,13 @@ def _options(settings: Settings) -> dict[str, Any]:
         "workers": settings.web_processes,
         "worker_class": "gevent",
         "worker_connections": 2000,
-        "preload_app": True,
         "control_socket_disable": True,
         "graceful_timeout": GRACEFUL_SECONDS,
         "timeout": 60,
         "keepalive": 15,
         "logger_class": JsonLogger,
-        "server_software": "runbook",
         "when_ready": when_ready,
+        "pre_fork": pre_fork,
         "child_exit": child_exit,
         "forwarded_allow_ips": "",
         "proc_name": "runbook-web",
@@ -87,6 +88,12 @@ def when_ready(server: Arbiter) -> None:
     from runbook import log
 
     log.event("server.listening", addresses=[str(listener) for listener in server.LISTENERS])
+
+
+def pre_fork(_server: Arbiter, _worker: Any) -> None:
+    """Keep what was imported in pages that the processes share."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server: Arbiter, worker: Any) -> None:

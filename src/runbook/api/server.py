@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from runbook import guard
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from runbook.settings import Settings
 
 
 def main() -> int:
@@ -32,7 +38,7 @@ def main() -> int:
     return 0
 
 
-def _serve(server: type, settings: object, supervisor: int) -> None:
+def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from prometheus_client import CollectorRegistry
 
     from runbook import log
@@ -41,22 +47,23 @@ def _serve(server: type, settings: object, supervisor: int) -> None:
     from runbook.bootstrap import build_authenticator, build_engine
     from runbook.engine.dispatch import Role
     from runbook.metrics import RunMetrics
-    from runbook.settings import Settings
 
-    assert isinstance(settings, Settings)  # noqa: S101 - imported late, hence typed late
+    def build() -> Flask:
+        registry = CollectorRegistry()
+        application = Application(
+            settings=settings,
+            engine=build_engine(settings, Role.FOLLOWER, RunMetrics(registry)),
+            authenticator=build_authenticator(settings),
+            registry=registry,
+            supervisor_pid=supervisor,
+        )
+        return create_app(application)
+
     log.configure(settings.logging_level)
-    registry = CollectorRegistry()
-    engine = build_engine(settings, Role.FOLLOWER, RunMetrics(registry))
-    engine.store.migrate()
-    engine.store.close()  # no connection may cross the fork
-    application = Application(
-        settings=settings,
-        engine=engine,
-        authenticator=build_authenticator(settings),
-        registry=registry,
-        supervisor_pid=supervisor,
-    )
-    server(create_app(application), settings).run()
+    store = build_engine(settings, Role.FOLLOWER).store
+    store.migrate()
+    store.close()
+    server(build, settings).run()
 
 
 if __name__ == "__main__":

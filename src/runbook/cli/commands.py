@@ -32,6 +32,10 @@ def invocation(context: click.Context) -> Invocation:
     return found or Invocation()
 
 
+class ReaderLeftError(Exception):
+    """Nobody reads our output any more. Click would end a program with 1 for a broken pipe."""
+
+
 class ExampleCommand(click.Command):
     """A command whose help shows examples before everything but its one-line summary."""
 
@@ -59,6 +63,12 @@ class RunbookGroup(click.Group):
 
     command_class = ExampleCommand
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderLeftError from None
+
     def main(self, *args: Any, **extra: Any) -> Any:
         extra |= {"standalone_mode": False, "prog_name": PROGRAM}
         sys.exit(exit_code_of(lambda: super(RunbookGroup, self).main(*args, **extra)))
@@ -78,7 +88,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
     except (click.Abort, KeyboardInterrupt):
         print_error("interrupted")
         return CANCELLED_CODE
-    except BrokenPipeError:
+    except (ReaderLeftError, BrokenPipeError):
         silence(sys.stdout)
         return BROKEN_PIPE_CODE
     return answer if isinstance(answer, int) else 0

@@ -54,12 +54,27 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         engine = open_engine(settings)
         try:
             inherit_limits(engine.parts.options.limits)
-            return _OneShot(engine, principal, target, view).execute(request)
+            one_shot = OneShot(engine, principal, target, view)
+            _obey_signals(one_shot.worker)
+            return one_shot.execute(request)
         finally:
             close_engine(engine)
 
 
-class _OneShot:
+def _obey_signals(worker: OneShotWorker) -> None:
+    """A signal cancels the run; the guardian's end kills its script."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        worker.interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    lifeline = guard.take_lifeline()
+    if lifeline is not None:
+        guard.watch_lifeline(lifeline, worker.abandon)
+
+
+class OneShot:
     """One run from its request to its end. Used in the main thread, which only watches."""
 
     def __init__(self, engine: Engine, principal: Principal, target: Target, view: RunView) -> None:
@@ -67,36 +82,25 @@ class _OneShot:
         self._principal = principal
         self._target = target
         self._view = view
-        self._worker = OneShotWorker(engine, principal)
+        self.worker = OneShotWorker(engine, principal)
 
     def execute(self, request: ExecuteRequest) -> int:
-        self._worker.register()
+        self.worker.register()
         try:
-            self._obey_signals()
-            request = dataclasses.replace(request, assigned_to=self._worker.id)
+            request = dataclasses.replace(request, assigned_to=self.worker.id)
             run = self._engine.submit(self._target.ref, self._principal, request).run
             if run.status is RunStatus.INVALID:
                 self._show_invalid(run, request)
             else:
-                self._worker.start(run)
+                self.worker.start(run)
                 self._show(run.id)
-                self._worker.wait()
+                self.worker.wait()
             return self._conclude(run)
         except AccessDeniedError as error:
             self._view.refused(self._target.ref, error.message)
             raise
         finally:
-            self._worker.close()
-
-    def _obey_signals(self) -> None:
-        def on_signal(_number: int, _frame: FrameType | None) -> None:
-            self._worker.interrupt()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, on_signal)
-        lifeline = guard.take_lifeline()
-        if lifeline is not None:
-            guard.watch_lifeline(lifeline, self._worker.abandon)
+            self.worker.close()
 
     def _show(self, run_id: str) -> None:
         """Show the events from the store: a slow terminal does not slow the script's thread."""
@@ -104,7 +108,7 @@ class _OneShot:
         while True:
             try:
                 for event in self._engine.follow(run_id, after=shown, heartbeat_s=WATCH_SECONDS):
-                    self._worker.check()
+                    self.worker.check()
                     if event is not None:
                         shown = event.n
                         self._view.event(event)

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 import selectors
 import threading
+import time
 import uuid
 from contextlib import suppress
 
 from runbook import log
 from runbook.core.access import Principal
-from runbook.core.run import Run
+from runbook.core.run import EventType, Run, RunStatus
 from runbook.engine.dispatch import Role, Wakeups
 from runbook.engine.engine import Engine
 from runbook.engine.identity import process_identity
 from runbook.engine.process import Stop, StopReason
-from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
-from runbook.store.records import Claimed, Worker, WorkerKind
+from runbook.errors import (
+    InvalidRunbookError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from runbook.store.records import Claimed, NewEvent, Worker, WorkerKind
 
 BEAT_SECONDS = 1.0
+ONE_REQUEST_SECONDS = 0.3
 
 
 class OneShotWorker:
@@ -36,6 +43,7 @@ class OneShotWorker:
         self._claimed_run = False
         self._failure: RunbookError | None = None
         self._interrupts = 0
+        self._last_interrupt = -ONE_REQUEST_SECONDS
         self._told_interrupts = 0
         self._abandoned = False
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
@@ -59,8 +67,15 @@ class OneShotWorker:
         self._thread.start()
 
     def interrupt(self) -> None:
-        """Cancel the run; a second call kills its script at once."""
-        self._interrupts += 1
+        """Cancel the run; a second call kills its script at once.
+
+        Calls that come together count once: `timeout` and others signal a process and then its
+        whole group, so that one request arrives twice.
+        """
+        now = time.monotonic()
+        if now - self._last_interrupt > ONE_REQUEST_SECONDS:
+            self._interrupts += 1
+            self._last_interrupt = now
         self._wake()
 
     def abandon(self) -> None:
@@ -119,10 +134,25 @@ class OneShotWorker:
             log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
 
     def _claim_all(self) -> None:
-        while claimed := self._engine.store.claim(
-            self.id, root_slots=0 if self._claimed_run else 1
-        ):
+        """Our own run, which no other worker may take, and the runs that its script calls.
+
+        No other root run: whoever asked for that one shall not wait for our end.
+        """
+        if not self._claimed_run and self._run is not None:
+            self._start(self._claim_own(self._run))
+        while claimed := self._engine.store.claim(self.id, root_slots=0):
             self._start(claimed)
+
+    def _claim_own(self, run: Run) -> Claimed:
+        store = self._engine.store
+        started = NewEvent(
+            self._engine.parts.clock(), EventType.STARTED, data={"worker": self.id}
+        )
+        moved = store.move(run.id, RunStatus.RUNNING, [started], worker_id=self.id)
+        document = store.document(run.digest)
+        if document is None:
+            raise InvalidRunbookError("The stored document is gone")
+        return Claimed(moved, store.sealed(run.id), document)
 
     def _start(self, claimed: Claimed) -> None:
         stop = Stop()

@@ -46,12 +46,9 @@ def load_settings(environment: Mapping[str, str], **overrides: object) -> Settin
 
 
 def _log_faults_only() -> None:
-    """Only faults, for people: what is worth a warning, a command says by itself."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("runbook: fault: %(message)s"))
-    logger = logging.getLogger(log.LOGGER)
-    logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.ERROR)
+    """What is worth a warning, a command says by itself."""
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def _runbook_lines(item: Mapping[str, Any], recent: Iterable[Mapping[str, Any]])
         [
             ("runbook", text_of(item["filename"])),
             ("name", text_of(item["name"])),
-            ("description", text_of(item.get("description"))),
+            ("description", text_of(" ".join(str(item.get("description", "")).split()))),
             ("valid", "yes" if item.get("valid", True) else "no"),
             ("executable", "yes" if item.get("executable", True) else "no"),
             ("missing claims", text_of(item.get("missing_claims"))),

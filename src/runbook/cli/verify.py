@@ -14,7 +14,6 @@ from runbook.cli.source import json_option
 
 if TYPE_CHECKING:
     from runbook.cli.locate import Target
-    from runbook.store.records import HistoryHead
 
 BROKEN = 1
 
@@ -81,8 +80,8 @@ def _say(file: str, entries: int, problems: list[dict[str, object]], *, compared
         note("the database was not asked, so entries cut off at the end would not be noticed")
 
 
-def _known_head(target: Target, *, required: bool) -> HistoryHead | None:
-    """What the database knows as the runbook's last entry.
+def _known_head(target: Target, *, required: bool) -> tuple[int, str] | None:
+    """What the database knows as the runbook's last entry: its number and its digest.
 
     A file that was found outside RUNBOOKS_DIR shares its ref with others of its name.
     """
@@ -100,5 +99,5 @@ def _known_head(target: Target, *, required: bool) -> HistoryHead | None:
         return None
     finally:
         store.close()
-    row = rows.get(target.ref)
-    return row.history if row else None
+    head = rows[target.ref].history if target.ref in rows else None
+    return None if head is None else (head.n, head.digest)

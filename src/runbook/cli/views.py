@@ -104,9 +104,7 @@ class TextView:
         warnings = run.get("warnings")
         for warning in warnings if isinstance(warnings, list) else ():
             print_warning(str(warning))
-        took = run.get("duration_ms")
-        after = f" after {duration(took)}" if took is not None else ""
-        note(f"{run['runbook']} {run['status']}{after}; run {run['id']}")
+        note(_ending(run))
 
     def _note(self, text: str) -> None:
         if not self._quiet:
@@ -129,3 +127,11 @@ class TextView:
         if not self._on_new_line and sys.stdout.isatty() and sys.stderr.isatty():
             sys.stderr.write("\n")
         self._on_new_line = True
+
+
+def _ending(run: Json) -> str:
+    """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
+    code, took = run.get("return_code"), run.get("duration_ms")
+    with_code = f" with return code {code}" if run["status"] == "failed" else ""
+    after = f" after {duration(took)}" if took is not None else ""
+    return f"{run['runbook']} {run['status']}{with_code}{after}; run {run['id']}"

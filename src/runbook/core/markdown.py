@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 HISTORY = "History"
-HEAD_LIMIT = 1024 * 1024
+HEAD_LIMIT = 512 * 1024
 """Bytes: a document that shows no History heading by then is not read any further."""
 
 _HISTORY_WORD = re.compile(rb"(?i)history")

@@ -26,6 +26,7 @@ HIDDEN = ".runbook"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_ENGINE_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SCRIPT_NAMES = {
     Language.ZSH: "script.zsh",
     Language.BASH: "script.bash",
@@ -212,7 +213,8 @@ def remove_stale(execution_dir: Path, active: Collection[str] = ()) -> list[str]
     with suppress(FileNotFoundError):
         for path in sorted(execution_dir.glob(f"{PREFIX}*")):
             run_id = path.name.removeprefix(PREFIX)
-            if _RUN_ID.fullmatch(run_id) and run_id not in active:
+            # Only what looks like ours: the system's temp directory holds other things too.
+            if _ENGINE_RUN_ID.fullmatch(run_id) and run_id not in active:
                 problems += _remove_if_unused(path)
     return problems
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from runbook.errors import NotFoundError
 from runbook.library.folders import Folders
 from runbook.library.loading import Entry, Identity, Loaded, identify, load
-from runbook.library.refs import locate, not_found, parse_ref, read_runbook
+from runbook.library.refs import not_found, parse_ref, read_runbook
 
 __all__ = ["Catalog", "Entry", "Identity", "Snapshot"]
 
@@ -74,16 +74,6 @@ class Catalog:
             return read_runbook(self._root, ref)
         except OSError:
             raise not_found(ref) from None
-
-    def location(self, ref: str) -> tuple[Path, int]:
-        """Where the runbook really stands, and at which byte its history begins.
-
-        Raises NotFoundError also where it has no History section.
-        """
-        history_bytes = self.get(ref).document.history_bytes
-        if history_bytes is None:
-            raise NotFoundError(f"The runbook has no History section: {ref}", runbook=ref)
-        return locate(self._root, ref), history_bytes
 
     def list(self) -> Snapshot:
         """Every runbook. What changed inside a file may go unnoticed for a second."""

@@ -30,7 +30,8 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
 
     The lock lies on the file itself, so it holds on every path to it. A file that was replaced
     while we waited is opened anew. Waiting naps, so that cooperative threads go on.
-    Raises HistoryReadOnlyError, and HistoryError when it cannot be had within `seconds`.
+    Raises HistoryReadOnlyError, HistoryError when it cannot be had within `seconds`, and either
+    for any OSError that comes up while it is held.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -40,6 +41,8 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
             if _is_at(descriptor, path):
                 yield descriptor
                 return
+        except OSError as error:
+            raise failure("read or written", error) from error
         finally:
             _unlock(descriptor)
         if time.monotonic() > deadline:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
-from runbook.core.markdown import HEAD_LIMIT, read_head
 from runbook.errors import InvalidRunbookError, NotFoundError
 
 SUFFIX = ".md"
@@ -82,18 +81,6 @@ def read_runbook(root: Path, ref: str) -> bytes:
     """The whole file. Raises as open_runbook does."""
     with os.fdopen(open_runbook(root, ref), "rb", buffering=0) as file:
         return file.read()
-
-
-def runbook_path(root: Path, ref: str) -> tuple[Path, int]:
-    """Where the runbook really stands, and at which byte its history begins.
-
-    Raises NotFoundError also where the file has no History section, and OSError.
-    """
-    with os.fdopen(open_runbook(root, ref), "rb", buffering=0) as file:
-        head = read_head(file.read(HEAD_LIMIT))
-    if head.history_bytes is None:
-        raise NotFoundError(f"The runbook has no History section: {ref}")
-    return locate(root, ref), head.history_bytes
 
 
 def not_found(ref: str) -> NotFoundError:
@@ -238,7 +225,7 @@ class _Budget:
     def check(self, root: Path, source: Path, path: str) -> Problem | None:
         """Count a file, or all that a folder holds."""
         try:
-            for outcome in _walk(root, Path(os.path.realpath(source)), ()):
+            for outcome in _walk(root, Path(os.path.realpath(source)), path, ()):
                 if isinstance(outcome, Problem):
                     return outcome
                 self.files -= 1
@@ -259,9 +246,8 @@ def _too_much() -> Problem:
     return Problem("input_files_too_large", text)
 
 
-def _walk(root: Path, real: Path, above: tuple[Path, ...]) -> Iterator[int | Problem]:
-    """The size of each file below a resolved path; links are followed inside the root."""
-    shown = str(real.relative_to(root)) if is_below(real, root) else real.name
+def _walk(root: Path, real: Path, shown: str, above: tuple[Path, ...]) -> Iterator[int | Problem]:
+    """The size of each file at a resolved path; links are followed inside the root."""
     if not is_below(real, root):
         yield _outside(shown)
         return
@@ -280,4 +266,4 @@ def _walk(root: Path, real: Path, above: tuple[Path, ...]) -> Iterator[int | Pro
                 # `..data` and the like are how Kubernetes names versions of a mounted folder.
                 if not entry.name.startswith(".."):
                     path = Path(os.path.realpath(entry.path, strict=True))
-                    yield from _walk(root, path, (*above, real))
+                    yield from _walk(root, path, f"{shown}/{entry.name}", (*above, real))

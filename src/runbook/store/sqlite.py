@@ -43,6 +43,11 @@ _REASONS = (
 )
 
 
+def url_for(path: Path) -> str:
+    """The URL of a file, whatever characters its path has."""
+    return sa.URL.create("sqlite", database=str(path)).render_as_string()
+
+
 def path_of(url: str) -> Path:
     """The file of a `sqlite:///` URL. Raises ConfigurationError for any other."""
     try:

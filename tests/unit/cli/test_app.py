@@ -49,7 +49,9 @@ def run(*args, **options):
     return CliRunner().invoke(cli, args, **options)
 
 
-@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS]
+)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_shows_its_examples_before_its_options(path, command, flag):
     result = run(*path, flag)
@@ -61,7 +63,9 @@ def test_every_command_shows_its_examples_before_its_options(path, command, flag
     assert result.stdout.index("Examples:") < result.stdout.index("Options:")
 
 
-@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS]
+)
 def test_every_example_is_a_command_line_that_is_understood(path, command):
     for example in command.examples:
         name = f"runbook {' '.join(path)}"
@@ -77,7 +81,9 @@ def test_help_lists_all_commands_with_a_line_each():
         assert command.short_help
 
 
-@pytest.mark.parametrize(("typo", "meant"), [("exceute", "execute"), ("log", "logs"), ("verfy", "verify")])
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("exceute", "execute"), ("log", "logs"), ("verfy", "verify")]
+)
 def test_a_mistyped_command_is_suggested(typo, meant):
     result = run(typo)
     assert result.exit_code == 2
@@ -162,7 +168,9 @@ def test_execute_guards_the_same_command_line(monkeypatch):
 
 def test_serve_hands_its_options_on_as_settings(monkeypatch):
     calls = []
-    monkeypatch.setattr("runbook.supervisor.serve", lambda env, over: calls.append((env, over)) or 0)
+    monkeypatch.setattr(
+        "runbook.supervisor.serve", lambda env, over: calls.append((env, over)) or 0
+    )
     args = ("serve", "--runbooks-dir", "/books", "--port", "9000", "--bind", "::1")
     assert run(*args, obj=Invocation(args, {"A": "1"})).exit_code == 0
     overrides = {"RUNBOOKS_DIR": "/books", "API_PORT": "9000", "BIND_HOST": "::1"}

@@ -28,7 +28,14 @@ def test_fields_without_a_value_are_left_out():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), ("", "-"), ("a\x1b]0;t\x07", r"a\x1b]0;t\x07"), (["a", "b"], "a, b"), ([], "-"), (0, "0")],
+    [
+        (None, "-"),
+        ("", "-"),
+        ("a\x1b]0;t\x07", r"a\x1b]0;t\x07"),
+        (["a", "b"], "a, b"),
+        ([], "-"),
+        (0, "0"),
+    ],
 )
 def test_cells(value, text):
     assert text_of(value) == text
@@ -48,7 +55,12 @@ def test_moments_are_utc_to_the_second():
 
 
 def test_a_problem_is_a_line_that_editors_understand():
-    problem = {"severity": "error", "message": "Section 'Script' is empty", "line": 7, "hint": "add one"}
+    problem = {
+        "severity": "error",
+        "message": "Section 'Script' is empty",
+        "line": 7,
+        "hint": "add one",
+    }
     assert problem_line("A.md", problem) == "A.md:7: error: Section 'Script' is empty (add one)"
     assert problem_line("A.md", {"severity": "warning", "message": "m"}) == "A.md: warning: m"
 
@@ -99,7 +111,15 @@ def test_a_run_ends_with_an_exit_code(status, return_code, exit_code):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("30m", 1800), ("2h", 7200), ("7D", 604_800), ("1w", 604_800), ("2", None), ("h", None)],
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("2h", 7200),
+        ("7D", 604_800),
+        ("1w", 604_800),
+        ("2", None),
+        ("h", None),
+    ],
 )
 def test_spans(text, seconds):
     assert seconds_of(text) == seconds

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
@@ -254,24 +255,26 @@ def test_what_is_gone_already_is_no_problem(tmp_path, workspace):
 
 
 def test_stale_directories_are_removed_and_used_ones_stay(tmp_path):
-    for name in ("runbook-dead", "runbook-active", "runbook-.odd", "other"):
+    dead, active, link, file, used = (str(uuid.uuid4()) for _ in range(5))
+    for name in (f"runbook-{dead}", f"runbook-{active}", "runbook-of-someone-else", "other"):
         (tmp_path / name).mkdir()
-    (tmp_path / "runbook-link").symlink_to(tmp_path / "other")
-    (tmp_path / "runbook-file").touch()
-    with Workspace.create(tmp_path, "used"):
-        assert remove_stale(tmp_path, {"active"}) == []
-        left = {path.name for path in tmp_path.iterdir()}
-    assert "runbook-dead" not in left
-    assert {"runbook-used", "runbook-active", "runbook-.odd", "runbook-link", "other"} <= left
+    (tmp_path / f"runbook-{link}").symlink_to(tmp_path / "other")
+    (tmp_path / f"runbook-{file}").touch()
+    with Workspace.create(tmp_path, used):
+        assert remove_stale(tmp_path, {active}) == []
+        left = {path.name.removeprefix("runbook-") for path in tmp_path.iterdir()}
+    assert dead not in left
+    assert {used, active, link, "of-someone-else", "other"} <= left
     assert remove_stale(tmp_path / "absent") == []
 
 
 def test_a_crash_frees_the_directory(tmp_path):
     crash = (
         "import os, sys; from pathlib import Path; from runbook.engine.workspace import Workspace;"
-        "Workspace.create(Path(sys.argv[1]), 'run-1'); os._exit(1)"
+        "Workspace.create(Path(sys.argv[1]), sys.argv[2]); os._exit(1)"
     )
-    subprocess.run([sys.executable, "-c", crash, str(tmp_path)], check=False)
+    run_id = str(uuid.uuid4())
+    subprocess.run([sys.executable, "-c", crash, str(tmp_path), run_id], check=False)
     assert len(list(tmp_path.iterdir())) == 1
     assert remove_stale(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

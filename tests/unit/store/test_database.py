@@ -1,12 +1,13 @@
 """Connections: which there may be, how long they wait, what they say when it does not work."""
 
-import os
 import sqlite3
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from runbook.errors import ConfigurationError, StoreBusyError, StoreUnavailableError
+from runbook.store.sqlite import url_for
 from runbook.store.store import Store
 
 
@@ -25,13 +26,13 @@ def test_making_a_store_touches_nothing(tmp_path):
 
 
 def test_odd_characters_in_the_path(tmp_path):
-    folder = tmp_path / "a b%20#1"
+    folder = tmp_path / "a b%20#1&é?x"
     folder.mkdir()
-    store = Store(f"sqlite:///{folder}/what%3Fé.db".replace("%20", "%2520").replace("#", "%23"))
+    store = Store(url_for(folder / "x.db"))
     store.migrate()
     store.check()
     store.close()
-    assert list(tmp_path.rglob("*.db"))
+    assert [path.name for path in folder.iterdir()] == ["x.db"]
 
 
 @pytest.mark.parametrize(
@@ -58,43 +59,21 @@ def test_a_file_that_is_not_the_database(tmp_path, content, message):
     store.close()
 
 
-def test_a_full_disk_loses_nothing_that_was_there(helper, store):
+def test_a_full_disk_loses_nothing_that_was_there(helper, store, url):
     run = helper.queued()
-    with store._database.engine().connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-        with pytest.raises(StoreUnavailableError, match="disk is full"):
-            fill(helper, connection)
-        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
-    assert store.run(run.id) == run
-    helper.finish(run.id, "cancelled")
+    full = Store(url)
+    sa.event.listen(full._database.engine(), "connect", lambda c, _: limit_to_its_size(c))
+    with pytest.raises(StoreUnavailableError, match="disk is full"):
+        full.reset_history("x" * 10**6, None)
+    assert full.run(run.id) == run
+    assert full.last_runs().rows == ()
+    full.request_cancel(run.id, "ada")
+    full.close()
 
 
-def fill(helper, connection):
-    """Write through the one connection whose database may not grow."""
-    database = helper.store._database
-    here = database._here()
-
-    class Full:
-        def connect(self):
-            return Borrowed(connection)
-
-    class Borrowed:
-        def __init__(self, inner):
-            self.inner = inner
-
-        def __enter__(self):
-            self.inner.rollback()
-            return self.inner
-
-        def __exit__(self, *_error):
-            return None
-
-    engine, here.engine = here.engine, Full()
-    try:
-        helper.queued(reason="x" * 10**6)
-    finally:
-        here.engine = engine
+def limit_to_its_size(connection):
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages}")
 
 
 class TestLocked:
@@ -122,6 +101,13 @@ class TestLocked:
         locked.execute("COMMIT")
         assert store.run("x") is None
 
+    def test_a_transaction_has_the_lock_before_it_looks_at_anything(self, store, locked):
+        store._database._patience_s = 0.05
+        looked = []
+        with pytest.raises(StoreBusyError):
+            store._database.write(lambda _connection: looked.append(1))
+        assert looked == []
+
     def test_threads_behind_a_waiting_write_give_up_too(self, helper, store):
         store._database._patience_s = 0.05
         lock = store._database._here().write_lock
@@ -132,35 +118,6 @@ class TestLocked:
         store._database._patience_s = 0
         assert store.runs().runs == ()
         assert store.claim("w", root_slots=1) is None
-
-
-class TestFork:
-    def test_a_child_uses_its_own_connection(self, helper, store):
-        run = helper.queued()
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                store.claim("child", root_slots=1)
-                store.close()
-                status = 0
-            finally:
-                os._exit(status)
-        assert os.waitpid(child, 0)[1] == 0
-        assert store.run(run.id).worker_id == "child"
-        helper.finish(run.id)
-
-    def test_a_lock_held_at_the_fork_is_not_the_childs(self, helper, store):
-        with store._database._here().write_lock:
-            child = os.fork()
-            if child == 0:
-                status = 1
-                try:
-                    store.remove_worker("w")
-                    status = 0
-                finally:
-                    os._exit(status)
-            assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_closed_store_opens_again(helper, store):

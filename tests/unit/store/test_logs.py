@@ -108,7 +108,9 @@ def test_a_range_may_begin_or_end_at_the_newline_between_events(log, store):
     assert store.log_range("r", 0, -1) == b""
 
 
-def test_a_hit_across_pieces_of_a_line(log, store):
+@pytest.mark.parametrize("batch", [1, 4, 6, 1000])
+def test_a_hit_across_pieces_of_a_line(log, store, monkeypatch, batch):
+    monkeypatch.setattr(logs, "BATCH_BYTES", batch)
     log((OUT, "x ne"), (OUT, "ed"), (OUT, "LE y\nneed"), (ERR, "le"))
     hits = store.log_search("r", "Needle")
     assert (hits.lines, plain(hits.hits)) == (1, [(1, OUT, 1, "x needLE y")])

@@ -65,6 +65,7 @@ def test_the_file_is_its_owners(tmp_path):
     path = tmp_path / "new.db"
     store = Store(f"sqlite:///{path}")
     store.migrate()
+    store.reset_history("a.md", None)
     files = list(tmp_path.iterdir())
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert len(files) == 3

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook.core.access import Action, Principal, authorize, claim_values
+from runbook.core.run import Origin
+
+ROLES = {"roles": ("sre", "api")}
+
+
+def principal(**claims: object) -> Principal:
+    return Principal("someone", Origin.API, claims)
+
+
+@pytest.mark.parametrize("roles", ["sre", "dev,api", " dev , sre ", ["dev", "sre"], ("api",)])
+def test_any_allowed_value_will_do(roles):
+    assert authorize(principal(roles=roles), ROLES, Action.EXECUTE).allowed
+
+
+@pytest.mark.parametrize(
+    "roles",
+    ["", "sres", "SRE", "sre api", "s", [], ["sre,api"], [["sre"]], {"sre": True}, None, 1, True],
+)
+def test_nothing_else_will_do(roles):
+    assert not authorize(principal(roles=roles), ROLES, Action.EXECUTE).allowed
+
+
+def test_every_claim_must_match():
+    required = {**ROLES, "team": ("net",)}
+    assert authorize(principal(roles="sre", team="net"), required, Action.EXECUTE).allowed
+    decision = authorize(principal(roles="viewer"), required, Action.EXECUTE)
+    assert decision.text == (
+        "RBAC check failed for execute. Missing or invalid claims: "
+        "roles=viewer (required: sre, api), team (not present)"
+    )
+    assert decision.missing == ("roles=viewer (required: sre, api)", "team (not present)")
+
+
+def test_the_text_names_the_action():
+    text = authorize(principal(), ROLES, Action.VALIDATE).text
+    assert text.startswith("RBAC check failed for validate. ")
+
+
+def test_a_runbook_without_the_section_is_for_all():
+    assert authorize(principal(), None, Action.EXECUTE).allowed
+
+
+@pytest.mark.parametrize(("required", "known"), [(None, False), (ROLES, False), ({}, True)])
+def test_claims_that_are_not_understood_are_for_nobody(required, known):
+    caller = principal(roles=["admin", "sre"])
+    decision = authorize(caller, required, Action.EXECUTE, known=known)
+    assert not decision.allowed
+    assert "cannot be understood" in decision.text
+
+
+def test_an_empty_list_of_values_is_for_nobody():
+    assert not authorize(principal(roles=""), {"roles": ()}, Action.EXECUTE).allowed
+
+
+def test_claims_do_not_bind_the_person_at_the_machine():
+    local = Principal("root", Origin.CLI, local=True)
+    assert authorize(local, ROLES, Action.EXECUTE, known=False).allowed
+
+
+@pytest.mark.parametrize(("value", "text"), [(5, "5"), (2.5, "2.5"), (True, "true")])
+def test_numbers_and_booleans_count_as_their_json(value, text):
+    assert authorize(principal(level=value), {"level": (text,)}, Action.EXECUTE).allowed
+
+
+def test_who_is_an_admin():
+    assert principal(roles="dev, admin").is_admin
+    assert not principal(roles="administrator").is_admin
+    assert not principal(role="admin").is_admin
+
+
+values = st.sampled_from(["a", "b", "ab", "A", "a b"])
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(values, st.lists(values) | values | st.none() | st.integers()),
+    st.dictionaries(values, st.lists(values, min_size=1).map(tuple), min_size=1),
+)
+def test_allowed_exactly_where_every_claim_shares_a_value(claims, required):
+    allowed = authorize(Principal("x", Origin.API, claims), required, Action.EXECUTE).allowed
+    shared = [set(claim_values(claims.get(name))) & set(required[name]) for name in required]
+    assert allowed == all(shared)

@@ -1,0 +1,107 @@
+"""Threads that want the same thing: one gets it."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from runbook.core.run import EventType, RunStatus
+from runbook.errors import ConflictError, QueueFullError
+
+
+def together(*calls):
+    """Call all at the same moment; results, with conflicts as None."""
+    barrier = Barrier(len(calls))
+
+    def call(function):
+        barrier.wait()
+        try:
+            return function()
+        except (ConflictError, QueueFullError):
+            return None
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(call, calls))
+
+
+def endings(store, run_id):
+    return [event for event in store.events(run_id) if event.type is EventType.DONE]
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_of_two_endings_one_happens(helper, store, _again):
+    run = helper.running()
+    results = together(
+        lambda: helper.finish(run.id, RunStatus.CANCELLED, durable=False),
+        lambda: helper.finish(run.id, RunStatus.SUCCEEDED, worker_id="w", durable=False),
+        lambda: helper.finish(run.id, RunStatus.LOST, durable=False),
+    )
+    (won,) = [result for result in results if result]
+    assert store.run(run.id) == won
+    assert len(endings(store, run.id)) == 1
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_a_request_to_cancel_never_changes_an_ended_run(helper, store, _again):
+    run = helper.running()
+    asked, ended = together(
+        lambda: store.request_cancel(run.id, "ada"),
+        lambda: helper.finish(run.id, worker_id="w", durable=False),
+    )
+    now = store.run(run.id)
+    assert now.status is RunStatus.SUCCEEDED
+    assert now.cancel_by == asked.cancel_by
+    assert (asked.cancel_by is None) is asked.status.terminal
+    assert ended.cancel_by == now.cancel_by
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_cancelling_from_the_queue_against_a_claim(helper, store, _again):
+    run = helper.queued()
+    claimed, cancelled = together(
+        lambda: store.claim("w", root_slots=1),
+        lambda: helper.finish(run.id, RunStatus.CANCELLED, durable=False),
+    )
+    assert cancelled
+    assert store.run(run.id).status is RunStatus.CANCELLED
+    started = [e for e in store.events(run.id) if e.type is EventType.STARTED]
+    assert len(started) == bool(claimed)
+
+
+def test_each_run_is_claimed_once(helper, store):
+    made = {helper.queued().id for _ in range(40)}
+    names = [f"w{n}" for n in range(8)]
+
+    def drain(worker):
+        claims = iter(lambda: store.claim(worker, root_slots=1), None)
+        return [claimed.run.id for claimed in claims]
+
+    claimed = list(itertools.chain(*together(*[lambda w=w: drain(w) for w in names])))
+    assert len(claimed) == 40
+    assert set(claimed) == made
+
+
+def test_numbers_have_no_gap_when_threads_append(helper, store):
+    run = helper.running()
+
+    def append():
+        return [store.append_events(run.id, [helper.event()], worker_id="w") for _ in range(10)]
+
+    last = together(*[append] * 8)
+    assert sorted(itertools.chain(*last)) == list(range(3, 83))
+    assert [event.n for event in store.events(run.id)] == list(range(1, 83))
+
+
+def test_the_queue_never_overflows(helper, store):
+    made = together(*[lambda: helper.submit(max_queued=5)] * 20)
+    assert len([run for run in made if run]) == 5
+    assert store.queue_stats().queued == 5
+
+
+def test_revisions_are_unique(helper, store):
+    runs = [helper.running(ref=f"{n % 3}.md") for n in range(12)]
+    together(*[lambda r=r: helper.finish(r.id, durable=False) for r in runs])
+    rows = store.last_runs().rows
+    assert len({row.revision for row in rows}) == 3
+    assert max(row.revision for row in rows) >= 12
