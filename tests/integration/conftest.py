@@ -297,3 +297,14 @@ def parse_lines():
 def parse_stream():
     """All events (name, data, number) of a reply."""
     return lambda reply: list(sse_events(reply.text.split("\n")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show what the server logged of its own faults beside a failed test."""
+    report = yield
+    server = item.funcargs.get("server") if hasattr(item, "funcargs") else None
+    if report.failed and server is not None:
+        faults = [line for line in server.log if "exception" in line or not line.startswith("{")]
+        report.sections.append(("server faults", "".join(faults[-20:]).replace("\\n", "\n")))
+    return report

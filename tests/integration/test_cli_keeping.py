@@ -181,6 +181,12 @@ def test_a_token_of_dev_login_is_signed_by_the_kept_key(home, monkeypatch):
     assert stat.S_IMODE((home / "data" / "keys" / "dev-login").stat().st_mode) == 0o600
 
 
+def test_a_token_needs_no_data_dir(home, monkeypatch):
+    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    monkeypatch.setenv("DATA_DIR", "/proc/nowhere")
+    assert run("token").exit_code == 0
+
+
 @pytest.mark.parametrize("secret", ["", "changeme", "short"])
 def test_no_token_without_a_secret_worth_the_name(home, monkeypatch, secret):
     monkeypatch.setenv("JWT_SECRET", secret)
@@ -352,7 +358,7 @@ def completed(words, incomplete=""):
         "COMP_CWORD": str(len(words) + 1),
     }
     result = run(env=environment)
-    return [item.partition(",")[2] for item in result.stdout.splitlines()]
+    return [item.partition(",")[2] for item in result.stdout.split()]
 
 
 def test_commands_options_and_values_are_completed(home):

@@ -172,7 +172,9 @@ def test_logs_print_both_streams(run, greeting, source):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_output_cannot_control_the_terminal_of_its_reader(run, server, runbooks, monkeypatch, source):
+def test_output_cannot_control_the_terminal_of_its_reader(
+    run, server, runbooks, monkeypatch, source
+):
     with server.client() as client:
         run_id = client.post("/api/runbooks/Evil.md").json()["run_id"]
     shown = run("logs", run_id, source=source).stdout

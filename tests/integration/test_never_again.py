@@ -107,8 +107,16 @@ def test_claims_that_cannot_be_understood_never_open_a_runbook(server, client, b
 
     reply = client.post("/api/runbooks/Broken.md/execute", json={})
 
-    assert reply.status_code == 403
+    assert '"status": "invalid"' in reply.text
+    assert "Required Claims" in reply.text
     assert "opened" not in reply.text
+    (listed,) = [
+        item
+        for item in client.get("/api/runbooks").json()["runbooks"]
+        if item["filename"] == "Broken.md"
+    ]
+    assert not listed["valid"]
+    assert not listed["executable"]
 
 
 def test_an_example_in_the_description_is_not_the_script(server, done):
@@ -336,6 +344,6 @@ def test_many_stalled_followers_do_not_stop_the_others(server, client, execute):
         for connection in deaf:
             connection.close()
 
-    assert result["success"] is True
+    assert result["success"] is True, "".join(server.log[-30:])
     assert len(result["stdout"].splitlines()) == 200
     assert threading.active_count() < 100

@@ -21,7 +21,7 @@ from runbook.errors import (
 )
 
 
-def client(handler, token="t"):  # noqa: S107
+def client(handler, token="t"):
     transport = httpx.MockTransport(handler)
     return Client("http://server:8083", token, transport=transport, pause=lambda _: None)
 

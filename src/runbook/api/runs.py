@@ -18,6 +18,7 @@ from runbook.core.run import Millis, Run, RunStatus
 from runbook.engine.wire import log_line_json, run_json
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter
+from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
@@ -194,7 +195,7 @@ def _plain(run: Run) -> Response:
     if asked is not None:
         status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    pieces = _log_pieces(run.id, start, end)
+    pieces = _log_pieces(engine().store, run.id, start, end)
     return Response(pieces, status, headers, content_type="text/plain; charset=utf-8")
 
 
@@ -215,9 +216,10 @@ def _asked_range(
     return (start, end) if start < size and start < end else "unsatisfiable"
 
 
-def _log_pieces(run_id: str, start: int, end: int) -> Iterator[bytes]:
+def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[bytes]:
+    """Read while it is sent: the request's context is gone by then."""
     while start < end:
-        piece = engine().store.log_range(run_id, start, min(PIECE_BYTES, end - start))
+        piece = store.log_range(run_id, start, min(PIECE_BYTES, end - start))
         if not piece:
             return
         yield piece

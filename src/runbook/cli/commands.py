@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from runbook.cli.messages import print_error
 from runbook.errors import RunbookError
 
 USAGE_CODE = 2
+IO_ERROR_CODE = 74
 CANCELLED_CODE = 130
 BROKEN_PIPE_CODE = 141
 PROGRAM = "runbook"
@@ -43,19 +45,20 @@ class ExampleCommand(click.Command):
         super().__init__(*args, **options)
         self.examples = tuple(examples)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        text = self.help or ""
-        summary, _, rest = text.partition("\n\n")
-        self.help = summary
-        super().format_help_text(ctx, formatter)
-        self.help = text
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of the base class
+        summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
+        _write_paragraphs(formatter, summary)
         if self.examples:
             with formatter.section("Examples"):
                 formatter.write("".join(f"  $ {example}\n" for example in self.examples))
-        if rest:
-            self.help = rest
-            super().format_help_text(ctx, formatter)
-            self.help = text
+        _write_paragraphs(formatter, rest)
+
+
+def _write_paragraphs(formatter: click.HelpFormatter, text: str) -> None:
+    if text:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(text)
 
 
 class RunbookGroup(click.Group):
@@ -91,6 +94,9 @@ def exit_code_of(command: Callable[[], object]) -> int:
     except (ReaderLeftError, BrokenPipeError):
         silence(sys.stdout)
         return BROKEN_PIPE_CODE
+    except OSError as error:
+        print_error(str(error))
+        return IO_ERROR_CODE
     return answer if isinstance(answer, int) else 0
 
 

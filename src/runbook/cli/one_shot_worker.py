@@ -145,9 +145,7 @@ class OneShotWorker:
 
     def _claim_own(self, run: Run) -> Claimed:
         store = self._engine.store
-        started = NewEvent(
-            self._engine.parts.clock(), EventType.STARTED, data={"worker": self.id}
-        )
+        started = NewEvent(self._engine.parts.clock(), EventType.STARTED, data={"worker": self.id})
         moved = store.move(run.id, RunStatus.RUNNING, [started], worker_id=self.id)
         document = store.document(run.digest)
         if document is None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbook import log
+from runbook.auth import KEY_BYTES, Authenticator, RunTokens
 from runbook.bootstrap import build_authenticator, build_engine, local_operator, prepare_data_dir
 from runbook.cli.messages import print_warning
 from runbook.cli.source import TOKEN_VARIABLE
@@ -114,3 +116,14 @@ def principal_for(settings: Settings, token: str | None) -> Principal:
     if principal.run_id is not None:
         return principal
     return dataclasses.replace(principal, origin=Origin.CLI)
+
+
+def minting_authenticator(settings: Settings) -> Authenticator:
+    """For making callers' tokens: needs no DATA_DIR but for the key that dev-login keeps there.
+
+    Raises ConfigurationError where tokens cannot be signed safely.
+    """
+    check_tokens(settings)
+    if not settings.jwt_secret.get_secret_value():
+        prepare_data_dir(settings)
+    return Authenticator(settings, RunTokens(secrets.token_bytes(KEY_BYTES)))

@@ -51,14 +51,11 @@ def token(
     """
     all_claims = _claims(roles, claims)
     overrides = {} if ttl is None else {"jwt_ttl_minutes": _minutes(ttl)}
-    from runbook.bootstrap import build_authenticator, prepare_data_dir
-    from runbook.cli.opening import load_settings
-    from runbook.settings import check_tokens, process_environment
+    from runbook.cli.opening import load_settings, minting_authenticator
+    from runbook.settings import process_environment
 
     settings = load_settings(process_environment(), **overrides)
-    check_tokens(settings)
-    prepare_data_dir(settings)
-    minted = build_authenticator(settings).mint(subject, all_claims)
+    minted = minting_authenticator(settings).mint(subject, all_claims)
     if as_json:
         print_json({"access_token": minted.token, "expires_at": minted.expires_at})
     else:

@@ -51,7 +51,7 @@ def verify(file: str, with_store: bool | None, as_json: bool) -> int:
     target = locate(file, environment)
     head = None if with_store is False else _known_head(target, required=with_store is True)
     found = verify_file(target.file, head)
-    problems = [
+    problems: list[dict[str, object]] = [
         {"code": problem.code.value, "entry": problem.entry, "message": problem.message}
         for problem in found.problems
     ]

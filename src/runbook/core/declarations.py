@@ -66,7 +66,7 @@ def read_claims(section: Section, problems: list[Problem]) -> Claims:
     if len(blocks) != 1:
         text = "Required Claims must contain exactly one yaml code block"
         problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
-    elif mapping := _mapping(blocks[0], problems):
+    elif mapping := _mapping(blocks[0], section, problems):
         if not mapping.entries:
             problems.append(_claims_error("Required Claims names no claim", mapping.line))
         values = {
@@ -107,18 +107,19 @@ def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | No
     if not blocks and section.blocks:
         text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
         problems.append(Problem("no_yaml_block", text, section.line, Severity.WARNING))
-    return _mapping(usable[0], problems) if usable else None
+    return _mapping(usable[0], section, problems) if usable else None
 
 
-def _mapping(block: Block, problems: list[Problem]) -> Mapping | None:
+def _mapping(block: Block, section: Section, problems: list[Problem]) -> Mapping | None:
     """The mapping in a block, None where it is empty or not one (which is reported)."""
     node = compose(block.text, block.line + 1)
     if isinstance(node, Mapping):
         return node
     if isinstance(node, Problem):
-        problems.append(node)
+        message = node.message.replace("The YAML block", f"The YAML block of {section.name}", 1)
+        problems.append(replace(node, message=message))
     elif node is not None and not (isinstance(node, Scalar) and not node.text):
-        text = "The YAML block must be a mapping (NAME: value)"
+        text = f"The YAML block of {section.name} must be a mapping (NAME: value)"
         problems.append(Problem("not_a_mapping", text, node.line))
     return None
 

@@ -12,6 +12,16 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+OLD_WORDINGS = (
+    "Missing required section: ",
+    "Section '",
+    "Required environment variable not set: ",
+    "Required input file does not exist: ",
+    "Script section must contain a sh code block",
+)
+"""How the messages begin that clients of the Stage0 runbook system compare as text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with a runbook or a request, and what to do about it.
@@ -24,6 +34,13 @@ class Problem:
     line: int | None = None
     severity: Severity = Severity.ERROR
     hint: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for those who get no fields: old wordings stay as they were."""
+        if self.line is None or self.message.startswith(OLD_WORDINGS):
+            return self.message
+        return f"{self.message} (line {self.line})"
 
 
 class Language(StrEnum):

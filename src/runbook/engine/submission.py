@@ -19,6 +19,7 @@ from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Report, Submitted
 from runbook.engine.sealing import GivenInputs
+from runbook.engine.wire import problem_json
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
@@ -56,7 +57,7 @@ class Submission:
         entry = self._parts.catalog.get(ref)
         parent = self.calling_run(principal)
         decision = self.decide(entry, principal, Action.VALIDATE)
-        if not decision.allowed:
+        if _is_refusal(decision, entry):
             self._refuse(self._new_run(entry, principal, request, parent), entry, decision)
         _, problems = self._preflight(entry, request, _chains(parent, request))
         return Report(entry.ref, _errors(problems), _warnings(problems))
@@ -66,12 +67,12 @@ class Submission:
         parent = self.calling_run(principal)
         new = self._new_run(entry, principal, request, parent)
         decision = self.decide(entry, principal, Action.EXECUTE)
-        if not decision.allowed:
+        if _is_refusal(decision, entry):
             self._refuse(new, entry, decision, in_file=True)
         inputs, problems = self._preflight(entry, request, _chains(parent, request))
         new = dataclasses.replace(new, warnings=_messages(_warnings(problems)))
         if errors := _errors(problems):
-            return self._record_invalid(new, entry, _messages(errors))
+            return self._record_invalid(new, entry, errors)
         return self._queue(self._sealed(new, inputs, request), entry, principal, request)
 
     def _preflight(
@@ -134,7 +135,9 @@ class Submission:
                 idempotency=_idempotency(entry.ref, principal, request),
             )
         except QueueFullError as error:
-            self._record_ended(new, entry, RunStatus.REFUSED, QueueFullError.http_status, [error])
+            self._record_ended(
+                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (error.message,)
+            )
             raise
         if not created.replayed:
             self._parts.wakeups.wake_workers()
@@ -147,16 +150,17 @@ class Submission:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
         error = AccessDeniedError(decision.text, missing=list(decision.missing))
-        run = self._record_ended(new, entry, RunStatus.REFUSED, REFUSED_CODE, [error])
+        run = self._record_ended(new, entry, RunStatus.REFUSED, REFUSED_CODE, (decision.text,))
         if in_file:
             self._parts.records.write_history(run, RecordedOutput(), error=text)
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
         raise error
 
-    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[str]) -> Submitted:
-        failures = [Exception(text) for text in errors]
-        run = self._record_ended(new, entry, RunStatus.INVALID, INVALID_CODE, failures)
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
+        run = self._record_ended(
+            new, entry, RunStatus.INVALID, INVALID_CODE, _messages(errors), problems=errors
+        )
         self._parts.observer.run_ended(run)
         return Submitted(run)
 
@@ -166,10 +170,10 @@ class Submission:
         entry: Entry,
         status: RunStatus,
         code: int,
-        failures: Sequence[Exception],
+        errors: tuple[str, ...],
+        problems: Sequence[Problem] = (),
     ) -> Run:
         """A run that ends at its birth: one row, its error as output, and `done`."""
-        errors = tuple(str(failure) for failure in failures)
         outcome = Outcome(status, code, errors, new.warnings)
         now = self._parts.clock()
         new = dataclasses.replace(
@@ -177,12 +181,23 @@ class Submission:
         )
         text = "\n".join(errors)
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
-        done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
+        data = done_data(new, outcome)
+        if problems:
+            data["problems"] = [problem_json(problem) for problem in problems]
+        done = NewEvent(now, EventType.DONE, data=data)
         created = self._store.create_run(
             new, [stderr, done], _document(entry), max_queued=None, idempotency=None
         )
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run
+
+
+def _is_refusal(decision: Decision, entry: Entry) -> bool:
+    """Whether the caller is to blame. Claims that nobody can understand are the document's fault:
+    it is invalid, which says on which line, and starts nothing either.
+    """
+    undecidable = not entry.document.claims_known and bool(entry.document.errors)
+    return not decision.allowed and not undecidable
 
 
 def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
@@ -202,7 +217,7 @@ def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(problem.message for problem in problems)
+    return tuple(problem.text for problem in problems)
 
 
 def _document(entry: Entry) -> StoredDocument:

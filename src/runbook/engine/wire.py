@@ -95,8 +95,8 @@ def report_json(report: Report) -> Json:
     return {
         "success": report.success,
         "runbook": report.ref,
-        "errors": [problem.message for problem in report.errors],
-        "warnings": [problem.message for problem in report.warnings],
+        "errors": [problem.text for problem in report.errors],
+        "warnings": [problem.text for problem in report.warnings],
         "problems": [problem_json(p) for p in (*report.errors, *report.warnings)],
     }
 

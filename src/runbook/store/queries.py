@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import Run, RunStatus
+from runbook.core.run import ACTIVE, Run, RunStatus
 from runbook.errors import RequestError
 from runbook.store.records import QueueStats, RunFilter, RunPage, StoredDocument, Visibility
 from runbook.store.rows import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, StorePart, run_of
@@ -126,6 +126,9 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(_one_of(runs.c.ref, wanted.refs))
     if wanted.statuses:
         conditions.append(runs.c.status.in_(sorted(wanted.statuses)))
+    if wanted.statuses and wanted.statuses <= ACTIVE:
+        # Says nothing new, but lets the index of the active runs be used.
+        conditions.append(runs.c.finished_at.is_(None))
     if wanted.since is not None:
         conditions.append(runs.c.created_at >= wanted.since)
     if wanted.until is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from runbook.store.runs import IDEMPOTENCY_MS
 from runbook.store.tables import documents, events, idempotency_keys, runs, workers
 
 # Of any table, one transaction of a purge deletes about so many rows.
-PURGE_ROWS = 500
+PURGE_ROWS = 200
+# and then leaves the write lock to others for so long (seconds).
+_PURGE_PAUSE_S = 0.002
 # A worker that has not beaten for so long, and holds no run, is of no interest.
 DEAD_WORKER_MS = 24 * 3600 * 1000
 
@@ -120,7 +123,7 @@ class Upkeep(StorePart):
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(seq, last) for seq, last in batch)
-                gone_events += self._database.write(_deletion(batch))
+                gone_events += self._delete(_deletion(batch))
                 gone_runs += len(batch)
         return gone_runs, gone_events
 
@@ -128,25 +131,31 @@ class Upkeep(StorePart):
         """Delete the first events of a long run, so that few are left."""
         gone = 0
         for end in range(PURGE_ROWS, last, PURGE_ROWS):
-            gone += self._database.write(_deleted(_DELETE_EVENTS, _up_to(seq, end)))
+            gone += self._delete(_deleted(_DELETE_EVENTS, _up_to(seq, end)))
         return gone
 
     def _delete_all(self, statement: sa.Delete, values: dict[str, int]) -> int:
         gone = 0
-        while count := self._database.write(_deleted(statement, values)):
+        while count := self._delete(_deleted(statement, values)):
             gone += count
+        return gone
+
+    def _delete(self, work: Callable[[sa.Connection], int]) -> int:
+        gone = self._database.write(work)
+        time.sleep(_PURGE_PAUSE_S)
         return gone
 
 
 def _batches(old: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Runs with together about PURGE_ROWS events; a longer one is by itself."""
+    """Runs that are about PURGE_ROWS rows with their events; a longer one is by itself."""
     batches: list[list[tuple[int, int]]] = []
     size = 0
     for run in old:
-        size += run[1]
+        rows = 1 + run[1]
+        size += rows
         if not batches or size > PURGE_ROWS:
             batches.append([])
-            size = run[1]
+            size = rows
         batches[-1].append(run)
     return batches
 
@@ -157,10 +166,8 @@ def _up_to(seq: int, last: int) -> dict[str, int]:
 
 def _deletion(batch: list[tuple[int, int]]) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
-        gone = 0
-        for seq, last in batch:
-            gone += connection.execute(_DELETE_EVENTS, _up_to(seq, last)).rowcount
-            connection.execute(_DELETE_RUN, {"of_run": seq})
+        gone = connection.execute(_DELETE_EVENTS, [_up_to(*run) for run in batch]).rowcount
+        connection.execute(_DELETE_RUN, [{"of_run": seq} for seq, _last in batch])
         return gone
 
     return work

@@ -135,6 +135,7 @@ def test_usage_errors_exit_with_2_and_one_clear_line(args):
         (AccessDeniedError("x"), 77),
         (ConfigurationError("x"), 78),
         (click.UsageError("x"), 2),
+        (PermissionError(13, "Permission denied", "x"), 74),
         (click.Abort(), 130),
         (KeyboardInterrupt(), 130),
     ],

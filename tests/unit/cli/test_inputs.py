@@ -109,7 +109,7 @@ def test_a_secret_loses_one_newline(monkeypatch, content, value):
 
 
 def test_a_secret_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(click.UsageError, match="PASSWORD: .*missing cannot be read"):
+    with pytest.raises(click.UsageError, match=r"PASSWORD: .*missing cannot be read"):
         gather([], [Assignment("PASSWORD", f"@{tmp_path}/missing")], None)
 
 
