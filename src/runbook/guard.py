@@ -182,8 +182,7 @@ def spawn_engine(
         for descriptor in (sealed, far_end):
             os.set_inheritable(descriptor, True)
         environ[LIFELINE_FD] = str(far_end)
-        group = {"setpgroup": 0} if own_group else {}
-        pid = os.posix_spawn(argv[0], list(argv), environ, setsigmask=(), **group)
+        pid = _spawn(list(argv), environ, own_group=own_group)
     except BaseException:
         os.close(lifeline)
         raise
@@ -191,6 +190,12 @@ def spawn_engine(
         os.close(sealed)
         os.close(far_end)
     return EngineProcess(pid, lifeline)
+
+
+def _spawn(argv: list[str], environ: Mapping[str, str], *, own_group: bool) -> int:
+    if own_group:
+        return os.posix_spawn(argv[0], argv, environ, setsigmask=(), setpgroup=0)
+    return os.posix_spawn(argv[0], argv, environ, setsigmask=())
 
 
 def sweep_descendants(keep: Collection[int] = ()) -> int:

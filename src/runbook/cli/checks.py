@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from runbook.bootstrap import search_path
 from runbook.cli.opening import load_settings
 from runbook.errors import ConfigurationError, RunbookError
 from runbook.settings import Settings, check_paths, check_server
 from runbook.store.store import Store
 
-SCRIPT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OLDEST_PYTHON = (3, 11)
 LITTLE_SPACE = 1024**3
 TOO_LITTLE_SPACE = 64 * 1024**2
@@ -63,30 +63,34 @@ def fail(name: str, text: str, advice: str) -> Finding:
 
 def examine(environment: Mapping[str, str]) -> list[Finding]:
     """All findings. Checks that need settings are left out where those cannot be read."""
-    findings = [*_programs(), *_kernel(), _clock()]
+    findings = [_python(), *_kernel(), _clock()]
     try:
         settings = load_settings(environment)
     except ConfigurationError as error:
         return [*findings, fail("settings", error.message, "correct these variables")]
     findings += [ok("settings", "understood"), _server_settings(settings)]
-    for check in (_folders, _space, _database, _key_server, _redis):
+    for check in (_programs, _folders, _space, _database, _key_server, _redis):
         findings += check(settings)
     return findings
 
 
-def _programs() -> Iterator[Finding]:
+def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info >= OLDEST_PYTHON:
-        yield ok("python", version)
-    else:
-        yield fail("python", version, "Python 3.11 or newer is needed")
-    zsh = shutil.which("zsh", path=SCRIPT_PATH)
+        return ok("python", version)
+    return fail("python", version, "Python 3.11 or newer is needed")
+
+
+def _programs(settings: Settings) -> Iterator[Finding]:
+    """Looked for where scripts find them."""
+    path = search_path(settings)
+    zsh = shutil.which("zsh", path=path)
     if zsh:
         yield ok("zsh", zsh)
     else:
         yield fail("zsh", "not found", "install zsh: it executes scripts marked sh or zsh")
     for name, purpose in (("bash", "steps marked bash"), ("python3", "steps marked python")):
-        found = shutil.which(name, path=SCRIPT_PATH)
+        found = shutil.which(name, path=path)
         yield ok(name, found) if found else warn(name, "not found", f"install it for {purpose}")
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 INVALID = 65
-NOT_FOUND = 66
-UNAVAILABLE = 69
 LOST = 70
-BUSY = 75
 REFUSED = 77
 TIMED_OUT = 124
 CANCELLED = 130

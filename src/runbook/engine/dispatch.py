@@ -36,6 +36,7 @@ class Wakeups:
         self._lock = threading.Lock()
         self._folder: int | None = None
         self._socket: socket.socket | None = None
+        self._sender: socket.socket | None = None
         self._name = ""
         self._followers: dict[str, set[threading.Event]] = defaultdict(set)
         self._listening = False
@@ -54,9 +55,11 @@ class Wakeups:
                 self._socket.close()
                 with contextlib.suppress(OSError):
                     os.unlink(self._name, dir_fd=self._folder)
+            if self._sender is not None:
+                self._sender.close()
             if self._folder is not None:
                 os.close(self._folder)
-            self._socket = self._folder = None
+            self._socket = self._sender = self._folder = None
 
     def wake_workers(self, message: str = "queued") -> None:
         self._send(Role.WORKER, message)
@@ -98,6 +101,10 @@ class Wakeups:
         self._name = f"{self._role}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.bind(self._address(self._name))
+        # A socket of its own, since one that waits for messages may not be shared with senders,
+        # and one that cannot block, so that a full queue costs nobody time.
+        self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._sender.setblocking(False)
 
     def _address(self, name: str) -> str:
         """A path through the open folder: a socket's path holds 107 bytes, DATA_DIR may be long."""
@@ -105,15 +112,16 @@ class Wakeups:
 
     def _send(self, role: Role, message: str) -> None:
         with contextlib.suppress(OSError):
-            sender = self.open()
+            self.open()
             assert self._folder is not None  # noqa: S101 - open() set it
             for name in os.listdir(self._folder):  # noqa: PTH208 - a descriptor has no Path
                 if name.startswith(role) and name != self._name:
-                    self._send_one(sender, name, message)
+                    self._send_one(name, message)
 
-    def _send_one(self, sender: socket.socket, name: str, message: str) -> None:
+    def _send_one(self, name: str, message: str) -> None:
+        assert self._sender is not None  # noqa: S101 - open() set it
         try:
-            sender.sendto(message.encode(), socket.MSG_DONTWAIT, self._address(name))
+            self._sender.sendto(message.encode(), self._address(name))
         except ConnectionRefusedError:  # its process was killed and left the name behind
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._folder)

@@ -193,8 +193,10 @@ class Submission:
 
 
 def _is_refusal(decision: Decision, entry: Entry) -> bool:
-    """Whether the caller is to blame. Claims that nobody can understand are the document's fault:
-    it is invalid, which says on which line, and starts nothing either.
+    """Whether the caller is to blame.
+
+    Claims that nobody can understand are the document's fault: it is invalid, which says on which
+    line, and starts nothing either.
     """
     undecidable = not entry.document.claims_known and bool(entry.document.errors)
     return not decision.allowed and not undecidable

@@ -12,7 +12,7 @@ Json = dict[str, object]
 
 
 def run_json(run: Run) -> Json:
-    """A run. Times are ISO 8601 in UTC; `inputs` shows a value, or `given` where it is kept back."""
+    """A run. Times are ISO 8601, UTC; `inputs` shows values, or `given` where one is kept back."""
     who = run.requester
     return {
         "id": run.id,

@@ -88,3 +88,10 @@ def test_a_folder_that_cannot_be_made_only_costs_speed(tmp_path):
 def test_closing_leaves_no_socket(folder, worker):
     worker.close()
     assert os.listdir(folder) == []
+
+
+def test_a_worker_that_does_not_read_blocks_nobody(worker, web):
+    for _ in range(2000):
+        web.wake_workers("queued")
+
+    assert set(worker.drain()) == {"queued"}
