@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import FrameType
 
 from runbook import guard, log, proctable
 from runbook.bootstrap import build_engine
-from runbook.engine.dispatch import Role
+from runbook.engine.dispatch import CANCEL, QUEUED, Role
 from runbook.engine.engine import Engine
 from runbook.engine.identity import process_identity
 from runbook.engine.limits import Limits, inherit_limits
@@ -33,6 +34,9 @@ from runbook.store.records import Claimed, Worker, WorkerKind
 BEAT_SECONDS = 1.0
 REAP_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
+SWITCH_SECONDS = 0.0005
+MOST_THREADS = 1024
+"""Far more than slots: parents keep theirs while their children run."""
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -49,7 +53,11 @@ class ActiveRun:
 
 
 class LocalWorker:
-    """Executes at most `slots` runs at once; a child run uses its parent's slot."""
+    """Executes at most `slots` runs at once; a child run uses its parent's slot.
+
+    The main thread only waits: for wake-ups, which it hands on, and for the next heartbeat. Pool
+    threads claim and execute, so that nothing stands between a wake-up and the script's start.
+    """
 
     def __init__(self, engine: Engine, *, slots: int, drain_s: float, retention_days: int) -> None:
         self.id = f"worker-{uuid.uuid4()}"
@@ -58,10 +66,12 @@ class LocalWorker:
         self._drain_s = drain_s
         self._retention_ms = retention_days * DAY_MS
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()
         self._active: dict[str, ActiveRun] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._drain_until: float | None = None
         self._abandoned = False
+        self._beat_said_draining = False
         self._next_beat = self._next_reap = self._next_purge = 0.0
 
     def run(self) -> None:
@@ -69,13 +79,15 @@ class LocalWorker:
         self._register()
         log.event("worker.started", worker_id=self.id, slots=self._slots)
         try:
-            with selectors.DefaultSelector() as selector:
+            with (
+                selectors.DefaultSelector() as selector,
+                ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="run") as pool,
+            ):
                 selector.register(self._engine.parts.wakeups.open(), selectors.EVENT_READ)
                 selector.register(self._wake_read, selectors.EVENT_READ)
+                pool.submit(self._take_runs)
                 while not self._finished():
-                    self._turn()
-                    selector.select(BEAT_SECONDS)
-                    self._clear_wakeups()
+                    self._turn(pool, [key.fd for key, _ in selector.select(BEAT_SECONDS)])
         finally:
             self._leave()
 
@@ -100,16 +112,26 @@ class LocalWorker:
         with self._lock:
             return self._drain_until is not None and not self._active
 
-    def _turn(self) -> None:
-        """Everything there is to do now. A store that is busy is asked again next turn."""
+    def _turn(self, pool: ThreadPoolExecutor, ready: Sequence[int]) -> None:
+        """Hand on what woke us, and do what is due. A store that is busy is asked again later."""
+        messages = self._messages(ready)
+        beating = time.monotonic() >= self._next_beat
+        for _ in range(max(messages.count(QUEUED), int(beating))):
+            pool.submit(self._take_runs)
         try:
+            if CANCEL in messages or beating:
+                self._stop_cancelled()
+                pool.submit(self._take_runs)
             self._beat()
-            self._stop_cancelled()
-            self._claim_all()
             self._tend()
         except (StoreBusyError, StoreUnavailableError) as error:
             log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
         self._enforce_drain()
+
+    def _messages(self, ready: Sequence[int]) -> list[str]:
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        return self._engine.parts.wakeups.drain() if len(ready) > (self._wake_read in ready) else []
 
     def _register(self) -> None:
         now = self._engine.parts.clock()
@@ -132,9 +154,11 @@ class LocalWorker:
     def _beat(self) -> None:
         now = time.monotonic()
         draining = self._drain_until is not None
-        if now >= self._next_beat or draining:
-            self._engine.store.beat(self.id, draining=draining)
-            self._next_beat = now + BEAT_SECONDS
+        if now < self._next_beat and draining == self._beat_said_draining:
+            return
+        self._engine.store.beat(self.id, draining=draining)
+        self._beat_said_draining = draining
+        self._next_beat = now + BEAT_SECONDS
 
     def _stop_cancelled(self) -> None:
         for run_id in self._engine.store.cancel_requested(self.id):
@@ -143,33 +167,48 @@ class LocalWorker:
             if active is not None:
                 active.stop.request(StopReason.CANCEL)
 
-    def _claim_all(self) -> None:
-        """Child runs are claimed even while draining: their parents wait for them."""
-        while True:
-            with self._lock:
-                roots = sum(active.is_root for active in self._active.values())
-            free = 0 if self._drain_until is not None else self._slots - roots
-            claimed = self._engine.store.claim(self.id, root_slots=max(0, free))
-            if claimed is None:
-                return
-            self._start(claimed)
+    def _take_runs(self) -> None:
+        """In a pool thread: claim and execute, until there is nothing that may be claimed."""
+        try:
+            while (active := self._claim()) is not None:
+                self._execute(active)
+        except RunbookError as error:
+            log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
+        except Exception:  # noqa: BLE001 - a fault of ours must be seen; the next wake-up tries again
+            log.failure("worker.fault", worker_id=self.id)
 
-    def _start(self, claimed: Claimed) -> None:
-        active = ActiveRun(claimed)
+    def _claim(self) -> ActiveRun | None:
+        """One claim at a time, so that two threads do not take one slot.
+
+        Child runs are claimed even while draining: their parents wait for them.
+        """
+        with self._claiming:
+            claimed = self._engine.store.claim(self.id, root_slots=self._free_slots())
+            if claimed is None:
+                return None
+            active = ActiveRun(claimed)
+            with self._lock:
+                self._active[claimed.run.id] = active
+            return active
+
+    def _free_slots(self) -> int:
+        if self._drain_until is not None:
+            return 0
         with self._lock:
-            self._active[claimed.run.id] = active
-        name = f"run-{claimed.run.id}"
-        threading.Thread(target=self._execute, args=(active,), name=name, daemon=True).start()
+            roots = sum(active.is_root for active in self._active.values())
+        return max(0, self._slots - roots)
 
     def _execute(self, active: ActiveRun) -> None:
+        run = active.claimed.run
         try:
             self._engine.execute(active.claimed, self.id, active.stop)
         except RunbookError as error:
-            log.failure("run.not_recorded", run_id=active.claimed.run.id, error=error.message)
+            log.failure("run.not_recorded", run_id=run.id, error=error.message)
         finally:
             with self._lock:
-                del self._active[active.claimed.run.id]
-            self.wake()
+                del self._active[run.id]
+            if self._drain_until is not None:
+                self.wake()
 
     def _enforce_drain(self) -> None:
         if self._drain_until is None or time.monotonic() < self._drain_until:
@@ -182,19 +221,13 @@ class LocalWorker:
     def _tend(self) -> None:
         """What is due now and then: dead workers' runs, and runs past their retention."""
         now = time.monotonic()
-        self._engine.parts.families.reap_orphans()
         if now >= self._next_reap:
             self._next_reap = now + REAP_SECONDS
+            self._engine.parts.families.reap_orphans()
             self._engine.reap()
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
             self._engine.store.purge(self._engine.parts.clock() - self._retention_ms)
-
-    def _clear_wakeups(self) -> None:
-        self._engine.parts.wakeups.drain()
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_read, 4096):
-                pass
 
     def _leave(self) -> None:
         try:
@@ -237,6 +270,8 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     def on_terminate(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
 
+    # Run threads are mostly waiting; one that wakes up must not wait for another's time slice.
+    sys.setswitchinterval(SWITCH_SECONDS)
     signal.signal(signal.SIGTERM, on_terminate)
     # Handled, not ignored: scripts would inherit that, and could not be interrupted.
     signal.signal(signal.SIGINT, lambda *_: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -73,9 +74,9 @@ def guard_request() -> None:
         return
     caller = context.principal()
     if caller.run_id is not None:
+        context.engine().calling_run(caller)  # void once its run has ended
         if policy.access is not Access.TOKEN:
             raise AccessDeniedError("A script's token is not accepted here.")
-        context.engine().calling_run(caller)
     elif policy.access is Access.ADMIN and not caller.is_admin:
         raise AccessDeniedError("This needs the role admin.")
 
@@ -157,7 +158,13 @@ class KnownMethods:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
-        body = b'{"status": 501, "code": "not_implemented", "success": false}'
-        headers = [("Content-Type", wire.PROBLEM_TYPE), ("Content-Length", str(len(body)))]
-        start_response("501 Not Implemented", headers)
+        correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
+        problem = wire.problem_members(501, "not_implemented", "This method is not implemented.")
+        body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
+        headers = {
+            "Content-Type": wire.PROBLEM_TYPE,
+            "Content-Length": str(len(body)),
+            "X-Correlation-Id": correlation_id,
+        }
+        start_response("501 Not Implemented", list(headers.items()))
         return [body]

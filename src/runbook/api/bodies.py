@@ -37,9 +37,10 @@ class LoginBody(BaseModel):
 def read_body(model: type[Body]) -> Body:
     """The request's JSON body, whatever its content type says.
 
-    Raises RequestError naming every field that is wrong.
+    Raises RequestError naming every field that is wrong, and RequestEntityTooLarge.
     """
     data = request.get_data(cache=False)
+    request.stream.read(1)  # a chunked body that goes on beyond the limit is refused, not cut
     try:
         value = json.loads(data, parse_constant=_refuse_constant) if data.strip() else {}
     except (ValueError, RecursionError) as error:

@@ -58,8 +58,7 @@ def run_of(run_id: str) -> Run:
 
 def begin_request() -> None:
     """Give the request its correlation id and, where a token came, its principal."""
-    given = request.headers.get("X-Correlation-Id", "")
-    g.correlation_id = given if CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
+    g.correlation_id = correlation_id(request.headers.get("X-Correlation-Id", ""))
     g.address = client_address(request, application().settings.trusted_proxies)
     g.principal = g.auth_error = None
     if "Authorization" in request.headers:
@@ -69,6 +68,11 @@ def begin_request() -> None:
             )
         except AuthenticationError as error:
             g.auth_error = error
+
+
+def correlation_id(given: str) -> str:
+    """The request's own where it is well formed, else a fresh one."""
+    return given if CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
 
 
 def client_address(incoming: Request, trusted: tuple[str, ...]) -> str:

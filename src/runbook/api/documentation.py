@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, current_app, send_file
 
 from runbook import errors
 from runbook.api.routing import Access, Limit, Policy, route
@@ -55,7 +56,9 @@ def explorer_start() -> Response:
 
 @route(blueprint, "/assets/<name>", policy=_HIDDEN)
 def explorer_asset(name: str) -> Response:
-    return send_from_directory(_assets(), name, max_age=86400)
+    if name not in _assets():
+        raise NotFoundError("The explorer has no such file.")
+    return send_file(_assets()[name], max_age=86400)
 
 
 @route(blueprint, "/problems", policy=_HIDDEN)
@@ -75,13 +78,13 @@ def _kinds(base: type[errors.RunbookError]) -> list[type[errors.RunbookError]]:
 
 
 @cache
-def _assets() -> Path:
-    """The folder of Swagger UI's files, found without importing the package around them."""
+def _assets() -> Mapping[str, Path]:
+    """Swagger UI's files by name, found without importing the package around them."""
     spec = find_spec("flask_openapi3_swagger")
-    if spec is None or not spec.submodule_search_locations:
-        raise NotFoundError("The explorer's files are not installed.")
-    root = Path(next(iter(spec.submodule_search_locations)))
-    found = next(root.rglob("swagger-ui-bundle.js"), None)
-    if found is None:
-        raise NotFoundError("The explorer's files are not installed.")
-    return found.parent
+    places = spec.submodule_search_locations if spec is not None else None
+    return {
+        file.name: file
+        for place in places or ()
+        for file in Path(place).rglob("swagger*")
+        if file.suffix in (".css", ".js")
+    }

@@ -3,58 +3,79 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter
+from limits.errors import StorageError
 
 from runbook.api.routing import Limit, policy_of
 from runbook.settings import Settings
 
 RUN_TOKEN_PER_MINUTE = 6000
 WINDOW_SECONDS = 60
-EXTENSION = "runbook_limiter"
+REDIS_SECONDS = 1.0
+EXTENSION = "runbook_limits"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a caller has in a minute: so many executions, and so many other requests in all.
+
+    Counted before the token is judged, so that guesses count too.
+    """
+
+    limiter: Limiter
+    settings: Settings
 
 
 def install_limits(app: Flask, settings: Settings) -> None:
-    """Limit every view as its policy says. Must be called when all routes are registered."""
+    """Limit every view as its policy says."""
     if not settings.rate_limit_enabled:
         return
     limiter = Limiter(
-        caller_key,
-        app=app,
-        default_limits=[lambda: _amount(settings.rate_limit_per_minute)],
+        counted_as,
+        application_limits=[_amount],
+        application_limits_exempt_when=lambda: _limit() is Limit.NONE,
         storage_uri=_storage(settings),
+        storage_options=_storage_options(settings),
         in_memory_fallback_enabled=True,
+        # Where Redis stops while several requests ask it, the first turns to the memory; the
+        # others pass rather than fail.
+        swallow_errors=True,
         headers_enabled=False,
     )
-    for endpoint, view in list(app.view_functions.items()):
-        policy = policy_of(view)
-        if policy is None or policy.limit is Limit.NONE:
-            limiter.exempt(view)
-        elif policy.limit is Limit.EXECUTE:
-            _limit_executions(app, limiter, endpoint, settings.rate_limit_execute_per_minute)
-    app.extensions[EXTENSION] = limiter
+    app.extensions[EXTENSION] = Limits(limiter, settings)
+    limiter.init_app(app)
     app.after_request(add_headers)
 
 
-def _limit_executions(app: Flask, limiter: Limiter, endpoint: str, per_minute: int) -> None:
-    limited: Any = limiter.limit(lambda: _amount(per_minute))(app.view_functions[endpoint])
-    app.view_functions[endpoint] = limited
-
-
-def caller_key() -> str:
+def counted_as() -> str:
     """A script is counted by its run, any other caller by subject, strangers by address."""
     caller = g.get("principal")
     if caller is None:
-        return f"address:{g.get('address', '')}"
-    return f"run:{caller.run_id}" if caller.run_id else f"subject:{caller.subject}"
+        who = f"address:{g.get('address', '')}"
+    else:
+        who = f"run:{caller.run_id}" if caller.run_id else f"subject:{caller.subject}"
+    return f"{_limit()}:{who}"
 
 
-def _amount(per_minute: int) -> str:
+def _limit() -> Limit:
+    policy = policy_of(current_app.view_functions.get(request.endpoint or ""))
+    return Limit.NORMAL if policy is None else policy.limit
+
+
+def _amount() -> str:
+    settings: Settings = current_app.extensions[EXTENSION].settings
     caller = g.get("principal")
-    is_script = caller is not None and caller.run_id is not None
-    return f"{RUN_TOKEN_PER_MINUTE if is_script else per_minute} per minute"
+    if caller is not None and caller.run_id is not None:
+        amount = RUN_TOKEN_PER_MINUTE
+    elif _limit() is Limit.EXECUTE:
+        amount = settings.rate_limit_execute_per_minute
+    else:
+        amount = settings.rate_limit_per_minute
+    return f"{amount} per minute"
 
 
 def _storage(settings: Settings) -> str:
@@ -63,13 +84,27 @@ def _storage(settings: Settings) -> str:
     return "memory://"
 
 
+def _storage_options(settings: Settings) -> dict[str, Any]:
+    """A Redis that does not answer may cost a request a second, not minutes."""
+    if settings.rate_limit_storage_backend != "redis":
+        return {}
+    return {
+        "wrap_exceptions": True,
+        "socket_timeout": REDIS_SECONDS,
+        "socket_connect_timeout": REDIS_SECONDS,
+    }
+
+
 def add_headers(response: Response) -> Response:
     """RateLimit fields as the IETF's httpapi draft names them."""
-    current = current_app.extensions[EXTENSION].current_limit
+    current = current_app.extensions[EXTENSION].limiter.current_limit
     if current is None:
         return response
-    remaining = max(0, current.remaining)
-    reset = max(0, int(current.reset_at - time.time()) + 1)
+    try:
+        remaining = max(0, current.remaining)
+        reset = max(0, int(current.reset_at - time.time()) + 1)
+    except StorageError:  # Redis stopped since it counted this request
+        remaining, reset = 0, WINDOW_SECONDS
     quota = current.limit.amount
     response.headers["RateLimit-Policy"] = f'"default";q={quota};w={WINDOW_SECONDS}'
     response.headers["RateLimit"] = f'"default";r={remaining};t={reset}'

@@ -6,7 +6,7 @@ import os
 import signal
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, g, redirect, request
 
 from runbook import log
 from runbook.api import wire
@@ -16,7 +16,7 @@ from runbook.api.routing import Access, Limit, Policy, route
 from runbook.auth import dev_login
 from runbook.bootstrap import config_json
 from runbook.core.access import claim_values
-from runbook.errors import NotFoundError
+from runbook.errors import AccessDeniedError, NotFoundError
 
 blueprint = Blueprint("session", __name__)
 
@@ -36,6 +36,8 @@ blueprint = Blueprint("session", __name__)
 def login() -> Response:
     if not application().settings.enable_login:
         raise NotFoundError("There is no dev-login here: ENABLE_LOGIN is off.")
+    if (caller := g.get("principal")) is not None and caller.run_id is not None:
+        raise AccessDeniedError("A script's token is not accepted here.")
     body = read_body(LoginBody)
     minted = dev_login(application().authenticator, body.subject, body.roles)
     expires = datetime.fromtimestamp(minted.expires_at, tz=UTC).isoformat().replace("+00:00", "Z")

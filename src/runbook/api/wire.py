@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import orjson
 from flask import Response, g, request
@@ -17,6 +17,7 @@ PROBLEM_TYPE = "application/problem+json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RETRY_MS = 1000
+KEPT_CHARACTERS = 256 * 1024
 
 # What Python's splitlines(), and clients built on it, take for the end of a line. None of it may
 # end a data line early, or output could pretend to be an event.
@@ -50,21 +51,25 @@ def problem_reply(error: RunbookError) -> Response:
 
 
 def problem(status: int, code: str, text: str) -> dict[str, object]:
-    body: dict[str, object] = {
+    body = problem_members(status, code, text)
+    body |= {"instance": request.path, "correlation_id": g.get("correlation_id")}
+    if ref := (request.view_args or {}).get("ref"):
+        body["runbook"] = ref
+    return body
+
+
+def problem_members(status: int, code: str, text: str) -> dict[str, object]:
+    """What can be said of a problem without its request."""
+    return {
         "type": f"/docs/problems#{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "detail": text,
-        "instance": request.path,
         "code": code,
         "errors": [],
         "success": False,
         "error": text,
-        "correlation_id": g.get("correlation_id"),
     }
-    if ref := (request.view_args or {}).get("ref"):
-        body["runbook"] = ref
-    return body
 
 
 def json_line(value: object) -> str:
@@ -90,46 +95,73 @@ def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
 def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
     """A run's events as execute has always sent them: output as text, then one `done`."""
     yield f"retry: {RETRY_MS}\n\n".encode()
+    seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
         if event is None:
             yield b": still here\n\n"
         elif event.type is EventType.DONE:
             yield f"id: {event.n}\nevent: done\ndata: ".encode()
-            yield from done_pieces(engine, run_id, event.data or {})
+            yield from done_pieces(event, seen)
             yield b"\n\n"
         else:
+            seen.add(event)
             yield _raw_event(event)
 
 
 def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
     """Waits for the end; then the `done` object as JSON, in pieces."""
+    seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
         if event is None:
             yield b" "  # white space before the object keeps proxies from giving up
         elif event.type is EventType.DONE:
-            yield from done_pieces(engine, run_id, event.data or {})
+            yield from done_pieces(event, seen)
+        else:
+            seen.add(event)
 
 
-def done_pieces(engine: Engine, run_id: str, data: Mapping[str, object]) -> Iterator[bytes]:
-    """The `done` object on one line. Its output is read from the store piece by piece."""
-    order = ("success", "runbook", "return_code")
-    head = json_line({name: data.get(name) for name in order})
-    yield head[:-1].encode()
+class SeenOutput:
+    """The output that went by: kept while it is small, read again from the store otherwise."""
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._texts: dict[EventType, list[str]] = {EventType.STDOUT: [], EventType.STDERR: []}
+        self._room = KEPT_CHARACTERS
+
+    def add(self, event: RunEvent) -> None:
+        if event.text is None or self._room < 0:
+            return
+        self._room -= len(event.text)
+        if self._room >= 0:
+            self._texts[event.type].append(event.text)
+        else:
+            self._texts.clear()
+
+    def texts(self, stream: EventType, before: int) -> Iterator[str]:
+        """The stream's output in pieces; `before` is the number of the `done` event."""
+        if self._room >= 0:
+            yield from self._texts[stream]
+            return
+        after = 0
+        while after < before - 1 and (
+            events := self._engine.store.events(self._run_id, after=after)
+        ):
+            yield "".join(event.text or "" for event in events if event.type is stream)
+            after = events[-1].n
+
+
+def done_pieces(done: RunEvent, seen: SeenOutput) -> Iterator[bytes]:
+    """The `done` object on one line, serialised piece by piece."""
+    data = dict(done.data or {})
+    head = {name: data.pop(name, None) for name in ("success", "runbook", "return_code")}
+    yield json_line(head)[:-1].encode()
     for stream in (EventType.STDOUT, EventType.STDERR):
         yield f', "{stream}": "'.encode()
-        yield from _output_pieces(engine, run_id, stream)
-        yield b'"'
-    rest = json_line({name: value for name, value in data.items() if name not in order})
-    yield f", {rest[1:]}".encode()
-
-
-def _output_pieces(engine: Engine, run_id: str, stream: EventType) -> Iterator[bytes]:
-    after = 0
-    while events := engine.store.events(run_id, after=after):
-        text = "".join(event.text or "" for event in events if event.type is stream)
-        if text:
+        for text in seen.texts(stream, done.n):
             yield json_line(text)[1:-1].encode()
-        after = events[-1].n
+        yield b'"'
+    yield f", {json_line(data)[1:]}".encode()
 
 
 def _raw_event(event: RunEvent) -> bytes:

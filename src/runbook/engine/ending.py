@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from runbook import log
 from runbook.core.run import EventType, Outcome, Run
-from runbook.engine.dispatch import Wakeups
+from runbook.engine.dispatch import CANCEL, Wakeups
 from runbook.engine.options import Observer
 from runbook.engine.records import RecordedOutput, Records
 from runbook.errors import ConflictError
@@ -77,7 +77,13 @@ class Ending:
         done = NewEvent(run.finished_at or 0, EventType.DONE, data=done_data(run, outcome))
         try:
             ended = self._store.finish(
-                run.id, outcome, [*events, done], worker_id=worker_id, history=head
+                run.id,
+                outcome,
+                [*events, done],
+                worker_id=worker_id,
+                history=head,
+                finished_at=run.finished_at,
+                duration_ms=run.duration_ms,
             )
         except ConflictError:
             log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
@@ -93,7 +99,7 @@ class Ending:
         for child in self._store.children(run.id):
             if not child.status.terminal:
                 self._store.request_cancel(child.id, PARENT_ENDED)
-                self._wakeups.wake_workers("cancel")
+                self._wakeups.wake_workers(CANCEL)
 
 
 def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:

@@ -13,6 +13,7 @@ from runbook import log
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.preflight import RequiredEnv, required_env
 from runbook.core.run import EventType, Run, RunEvent
+from runbook.engine.dispatch import CANCEL
 from runbook.engine.execution import Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
@@ -99,7 +100,7 @@ class Engine:
         cancelled = self.store.request_cancel(run.id, principal.subject)
         if not cancelled.status.terminal:
             log.event("run.cancel_requested", run_id=run.id, by=principal.subject)
-            self.parts.wakeups.wake_workers("cancel")
+            self.parts.wakeups.wake_workers(CANCEL)
         return cancelled
 
     # -- seeing runs ---------------------------------------------------------------------------

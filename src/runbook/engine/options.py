@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +55,7 @@ class EngineOptions:
     allow_undeclared_env: bool = False
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
-    config_items: Callable[[], list[dict[str, str]]] = list
+    config_items: Sequence[Mapping[str, str]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)

@@ -13,6 +13,9 @@ from runbook.errors import StoreBusyError, StoreUnavailableError
 from runbook.store.records import NewEvent
 from runbook.store.store import Store
 
+ANNOUNCE_AFTER_S = 0.05
+"""When followers hear of the start, in seconds: most runs have ended or printed by then."""
+
 MAX_UNSAVED_BYTES = 8 * 1024 * 1024
 
 
@@ -46,18 +49,25 @@ class Recorder:
             EventType.STDERR: HeadTail(entry_bytes),
         }
         self._unsaved: list[NewEvent] = []
+        self._announce_at: float | None = time.monotonic() + ANNOUNCE_AFTER_S
         self.step: int | None = None
 
     def write(self, stream: EventType, data: bytes) -> None:
         self._pipeline.feed(stream, data, time.monotonic())
 
     def due_at(self) -> float | None:
-        return self._pipeline.next_due()
+        due = self._pipeline.next_due()
+        if self._announce_at is None:
+            return due
+        return self._announce_at if due is None else min(due, self._announce_at)
 
     def flush(self) -> None:
         """Store what is due. Raises StoreUnavailableError when too much waits for the store."""
-        self._place(self._pipeline.due(time.monotonic()))
+        now = time.monotonic()
+        self._place(self._pipeline.due(now))
         self._save()
+        if self._announce_at is not None and now >= self._announce_at:
+            self._wake_followers()
 
     def add(self, type_: EventType, data: Mapping[str, object]) -> None:
         """Store an event of the engine's own, after the output that came before it."""
@@ -114,4 +124,8 @@ class Recorder:
             log.warning("run.events_held", run_id=self._run_id, error=error.message)
             return
         self._unsaved = []
+        self._wake_followers()
+
+    def _wake_followers(self) -> None:
+        self._announce_at = None
         self._wake(self._run_id)

@@ -111,7 +111,7 @@ class Records:
                     "recursion_stack": list(run.chain),
                     "roles": who.roles,
                 },
-                "config_items": self._options.config_items(),
+                "config_items": self._options.config_items,
                 "stdout": output.stdout,
                 "stderr": output.stderr,
                 "errors": list(run.errors),

@@ -150,9 +150,14 @@ class Submission:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
         error = AccessDeniedError(decision.text, missing=list(decision.missing))
-        run = self._record_ended(new, entry, RunStatus.REFUSED, REFUSED_CODE, (decision.text,))
-        if in_file:
-            self._parts.records.write_history(run, RecordedOutput(), error=text)
+        run = self._record_ended(
+            new,
+            entry,
+            RunStatus.REFUSED,
+            REFUSED_CODE,
+            (decision.text,),
+            entry_text=text if in_file else "",
+        )
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
         raise error
@@ -171,9 +176,14 @@ class Submission:
         status: RunStatus,
         code: int,
         errors: tuple[str, ...],
+        *,
         problems: Sequence[Problem] = (),
+        entry_text: str = "",
     ) -> Run:
-        """A run that ends at its birth: one row, its error as output, and `done`."""
+        """A run that ends at its birth: one row, its error as output, and `done`.
+
+        With `entry_text` the history gets an entry too, before the row.
+        """
         outcome = Outcome(status, code, errors, new.warnings)
         now = self._parts.clock()
         new = dataclasses.replace(
@@ -185,11 +195,32 @@ class Submission:
         if problems:
             data["problems"] = [problem_json(problem) for problem in problems]
         done = NewEvent(now, EventType.DONE, data=data)
-        created = self._store.create_run(
-            new, [stderr, done], _document(entry), max_queued=None, idempotency=None
+        head, _ = (
+            self._parts.records.write_history(_run_of(new), RecordedOutput(), error=entry_text)
+            if entry_text
+            else (None, None)
         )
+        created = self._store.create_run(new, [stderr, done], _document(entry), history=head)
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run
+
+
+def _run_of(new: NewRun) -> Run:
+    """A run that ended at its birth, as its history entry needs it."""
+    return Run(
+        id=new.id,
+        ref=new.ref,
+        name=new.name,
+        digest=new.digest,
+        status=new.status,
+        requester=new.requester,
+        correlation_id=new.correlation_id,
+        chain=new.chain,
+        created_at=new.created_at or 0,
+        finished_at=new.finished_at,
+        return_code=new.return_code,
+        reason=new.reason,
+    )
 
 
 def _is_refusal(decision: Decision, entry: Entry) -> bool:

@@ -40,6 +40,8 @@ _OPTIONS = {
     Language.PYTHON: ("-I", "-u"),
 }
 _ATTEMPTS = 3
+_DEPTH = 3
+"""Folders below this depth are removed without recursion."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -53,7 +55,7 @@ class WorkspaceError(RunbookError):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Where a script leaves what it hands to the engine, in files that begin empty."""
+    """Where a script leaves what it hands to the engine: files that it makes itself."""
 
     output: Path
     env: Path
@@ -74,7 +76,7 @@ class Workspace:
     def __init__(self, path: Path, lock: int, search_path: str) -> None:
         self.path = path
         self.handover = HandOver.below(path / HIDDEN)
-        self.tmp = path / HIDDEN / "tmp"
+        self.tmp = path / HIDDEN
         self._lock: int | None = lock
         self._search_path = search_path
 
@@ -167,11 +169,8 @@ class Workspace:
         return problems
 
     def _fill(self) -> None:
-        for directory in (self.path / HIDDEN, self.tmp, self.handover.artifacts):
+        for directory in (self.path / HIDDEN, self.handover.artifacts):
             directory.mkdir(mode=0o700)
-        files = (self.handover.output, self.handover.env, self.handover.progress)
-        for path in (*files, self.handover.summary):
-            path.touch(mode=0o600)
 
     def _interpreter(self, language: Language) -> list[str]:
         if language is Language.PYTHON:
@@ -238,8 +237,8 @@ def _remove_if_unused(path: Path) -> list[str]:
 def remove_tree(path: Path) -> list[str]:
     """Remove a directory with everything in it, whatever a script has done to it.
 
-    Follows no link, opens what was made unreadable, and neither recurses nor builds long
-    paths: a folder found inside is first moved up. Never raises; returns a line for each thing
+    Follows no link, opens what was made unreadable, and neither recurses deeply nor builds long
+    paths: a folder far inside is first moved up. Never raises; returns a line for each thing
     that resisted.
     """
     problems: list[str] = []
@@ -268,43 +267,57 @@ class _Remover:
     def remove(self) -> None:
         top = _open_directory(str(self._path), None)
         try:
-            self._empty(top, top)
+            self._empty(top, top, _DEPTH)
             while self._waiting:
-                self._remove_folder(top, self._waiting.popleft())
+                self._remove_folder(self._waiting.popleft(), top, top, _DEPTH)
         finally:
             os.close(top)
         if self._failure is not None:
             raise self._failure
         self._path.rmdir()
 
-    def _remove_folder(self, top: int, name: str) -> None:
+    def _remove_folder(self, name: str, parent: int, top: int, depth: int) -> None:
         try:
-            folder = _open_directory(name, top)
+            folder = _open_directory(name, parent)
             try:
-                self._empty(folder, top)
+                self._empty(folder, top, depth)
             finally:
                 os.close(folder)
-            os.rmdir(name, dir_fd=top)
+            os.rmdir(name, dir_fd=parent)
         except OSError as error:
             self._failure = self._failure or error
 
-    def _empty(self, folder: int, top: int) -> None:
-        """Remove what is in a folder; folders in it wait, in the topmost one, for their turn."""
-        for name in os.listdir(folder):
+    def _empty(self, folder: int, top: int, depth: int) -> None:
+        """Remove what is in a folder; folders deep in it are moved up and wait for their turn."""
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, is_folder in found:
             try:
-                if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                if not is_folder:
                     os.unlink(name, dir_fd=folder)
-                else:
-                    self._set_aside(name, folder, top)
+                elif not _remove_empty(name, folder):
+                    self._go_into(name, folder, top, depth)
             except OSError as error:
                 self._failure = self._failure or error
 
-    def _set_aside(self, name: str, folder: int, top: int) -> None:
+    def _go_into(self, name: str, folder: int, top: int, depth: int) -> None:
+        if depth:
+            self._remove_folder(name, folder, top, depth - 1)
+            return
         os.close(_open_directory(name, folder))  # a folder must be writable to be moved
         self._moved += 1
         aside = f"{self._token}-{self._moved}"
         os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=top)
         self._waiting.append(aside)
+
+
+def _remove_empty(name: str, folder: int) -> bool:
+    """Remove a folder at one stroke, if nothing is in it."""
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
 
 
 def _open_directory(name: str, parent: int | None) -> int:

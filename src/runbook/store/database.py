@@ -7,7 +7,9 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -27,6 +29,30 @@ class _Opened:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.write_lock = threading.Lock()
+        self._idle: deque[sa.Connection] = deque()
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """A connection outside any transaction; one that failed is not used again.
+
+        Kept by us between uses: the pool's own checking out and in costs as much as a statement.
+        """
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            yield connection
+            connection.rollback()  # ends what reading began; a write has committed before
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+        self.engine.dispose()
 
 
 class Database:
@@ -49,7 +75,7 @@ class Database:
         """The result of `work`, whose statements see what was last committed."""
 
         def attempt() -> T:
-            with self._here().engine.connect() as connection:
+            with self._here().connection() as connection:
                 return work(connection)
 
         return self._patiently(attempt, time.monotonic() + self._patience_s)
@@ -66,7 +92,7 @@ class Database:
         opened = self._here()
 
         def attempt() -> T:
-            with opened.engine.connect() as connection:
+            with opened.connection() as connection:
                 sqlite.set_durable(connection, durable=durable)
                 with sqlite.transaction(connection):
                     return work(connection)
@@ -87,7 +113,7 @@ class Database:
         """Close this process's connections. A later use opens them again."""
         opened = self._opened.pop(os.getpid(), None)
         if opened is not None:
-            opened.engine.dispose()
+            opened.close()
 
     def _here(self) -> _Opened:
         here = self._opened.get(os.getpid())

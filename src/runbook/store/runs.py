@@ -59,7 +59,12 @@ _CLAIMABLE = (
     sa.select(runs.c.seq)
     .where(
         _QUEUED,
-        sa.or_(runs.c.parent_id.is_not(None), sa.bindparam("root_slots", type_=sa.Integer) > 0),
+        # A run whose end was asked for needs no slot: it is only ended.
+        sa.or_(
+            runs.c.parent_id.is_not(None),
+            runs.c.cancel_at.is_not(None),
+            sa.bindparam("root_slots", type_=sa.Integer) > 0,
+        ),
         sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
     )
     .order_by(runs.c.seq)

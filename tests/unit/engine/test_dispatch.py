@@ -58,6 +58,7 @@ def test_a_follower_in_the_same_process_is_woken_without_a_socket(web):
 def test_what_a_killed_process_left_behind_is_cleared(folder, web):
     dead = Wakeups(folder, Role.WORKER)
     dead.open().close()
+    dead._sender.close()
     assert len(os.listdir(folder)) == 1
 
     web.wake_workers()

@@ -58,15 +58,15 @@ def test_the_umask_opens_nothing_and_closes_nothing(tmp_path):
     try:
         with Workspace.create(tmp_path, "run-1") as workspace:
             assert mode(workspace.path) == 0o700
-            assert mode(workspace.handover.output) == 0o600
     finally:
         os.umask(before)
 
 
-def test_the_hand_over_begins_empty(workspace):
+def test_nothing_is_handed_over_at_first(workspace):
     handover = workspace.handover
     files = [handover.output, handover.env, handover.progress, handover.summary]
-    assert [path.read_bytes() for path in files] == [b""] * 4
+    assert not any(path.exists() for path in files)
+    assert [workspace.read_handover(path, 100) for path in files] == [b""] * 4
     assert handover.artifacts.is_dir()
     assert workspace.tmp.is_dir()
 
@@ -85,10 +85,14 @@ def test_a_directory_that_stands_there_is_not_used(tmp_path):
 
 
 def test_what_cannot_be_filled_is_not_left(tmp_path, monkeypatch):
-    def full(self, mode):
-        raise OSError(28, "No space left on device")
+    mkdir = Path.mkdir
 
-    monkeypatch.setattr(Path, "touch", full)
+    def full(self, **how):
+        if self.name == "artifacts":
+            raise OSError(28, "No space left on device")
+        mkdir(self, **how)
+
+    monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(WorkspaceError, match="No space left"):
         Workspace.create(tmp_path, "run-1")
     assert list(tmp_path.iterdir()) == []
@@ -162,11 +166,8 @@ def test_hand_over_is_read_up_to_a_limit_and_only_from_files(workspace, tmp_path
     handover.output.write_text("a=1\n" * 100)
     assert workspace.read_handover(handover.output, 4) == b"a=1\n"
     (tmp_path / "secret").write_text("secret")
-    handover.env.unlink()
     handover.env.symlink_to(tmp_path / "secret")
-    handover.progress.unlink()
     os.mkfifo(handover.progress)
-    handover.summary.unlink()
     for path in (handover.env, handover.progress, handover.summary, handover.artifacts):
         assert workspace.read_handover(path, 100) == b""
 
@@ -292,7 +293,7 @@ def test_creation_and_clean_up_may_run_at_the_same_time(tmp_path):
     try:
         for number in range(200):
             with Workspace.create(tmp_path, f"run-{number}") as workspace:
-                assert workspace.handover.output.exists()
+                assert workspace.handover.artifacts.exists()
     finally:
         over.set()
         thread.join()

@@ -108,7 +108,7 @@ class Runs(RuleBasedStateMachine):
             run
             for run, status in self.status.items()
             if status is RunStatus.QUEUED
-            and (self.child[run] or slots)
+            and (self.child[run] or self.cancelled[run] or slots)
             and self.assigned[run] in (None, worker)
         ]
         claimed = self.store.claim(worker, root_slots=slots)

@@ -1,0 +1,254 @@
+"""Runbooks that execute runbooks: over HTTP, with the token of their own run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
+CALL = """
+eval "headers=($RUNBOOK_HEADERS)"
+curl -sS "${headers[@]}" --data-raw '{}' "$RUNBOOK_URL/$CALLS/execute" > reply
+print -r -- "$(grep '^data:' reply | tail -1)"
+"""
+CALL_WITHOUT_HEADER = """
+curl -sS -H "$RUNBOOK_H_AUTH" -H "$RUNBOOK_H_CTYPE" --data-raw '{}' "$RUNBOOK_URL/$CALLS/execute" > reply
+print -r -- "$(grep '^data:' reply | tail -1)"
+"""  # noqa: E501
+WAITS = 'print begun; print $$ > $PID; sleep 3131 & sleep 3131; print "not ended"'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, request):
+    """One slot only: children that needed one of their own would wait for ever."""
+    with running(request, tmp_path_factory.mktemp("children"), MAX_PARALLEL_RUNS=1) as server:
+        yield server
+
+
+def running(request, folder, **settings):
+    """The conftest's context manager, for servers with settings of their own."""
+    return request.getfixturevalue("serve")(folder, **settings)
+
+
+@pytest.fixture(scope="module")
+def serve(request):
+    conftest = request.config.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py")))
+    return conftest.running
+
+
+def child_of(client, run_id):
+    (child,) = client.get(f"/api/runs/{run_id}").json()["children"]
+    return client.get(f"/api/runs/{child['id']}").json()
+
+
+def last_event(reply):
+    """The `done` of a called run, as its caller saw it."""
+    (line,) = [line for line in reply.splitlines() if line.startswith("data:")]
+    return json.loads(line.removeprefix("data: "))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runbooks(server):
+    for name in ("ParentRunbook.md", "SimpleRunbook.md"):
+        shutil.copy(SAMPLES / name, server.runbooks)
+    server.add("Fails", "print -u2 broken; exit 3")
+    for name, target in (("Self", "Self.md"), ("A", "B.md"), ("B", "C.md"), ("C", "A.md")):
+        server.add(name, CALL.replace("$CALLS", target))
+    for name, target in (("Quiet", "Quiet.md"), ("QuietA", "QuietB.md"), ("QuietB", "QuietA.md")):
+        server.add(name, CALL_WITHOUT_HEADER.replace("$CALLS", target))
+    server.add("Waits", WAITS, inputs="PID: file")
+
+
+def test_the_sample_calls_the_other_sample(client, server, execute):
+    headers = {"X-Correlation-Id": "one-for-all", "Accept": "application/json"}
+    body = {"env_vars": {"CHILD_VALUE": 'a "quoted" \\ value'}}
+    done = client.post("/api/runbooks/ParentRunbook.md/execute", json=body, headers=headers).json()
+
+    assert done["success"], done
+    assert "ParentRunbook completed successfully" in done["stdout"]
+    parent = client.get(f"/api/runs/{done['run_id']}").json()
+    child = child_of(client, parent["id"])
+    assert child["status"] == "succeeded"
+    assert child["parent_id"] == child["root_id"] == parent["id"]
+    assert child["correlation_id"] == parent["correlation_id"] == "one-for-all"
+    assert child["chain"] == ["ParentRunbook.md", "SimpleRunbook.md"]
+    assert parent["chain"] == ["ParentRunbook.md"]
+    assert (child["by"], child["origin"], child["roles"]) == ("ann", "runbook", ["sre"])
+    assert 'TEST_VAR: a "quoted" \\ value' in client.get(f"/api/runs/{child['id']}/log").text
+    history = (server.runbooks / "SimpleRunbook.md").read_text().partition("# History")[2]
+    assert f"run={child['id']} " in history
+
+
+def test_parents_that_wait_do_not_keep_others_from_running(client, execute, follow):
+    """Two parents, one slot: the second waits for the first, whose child needs no slot."""
+    run_ids = [
+        client.post(
+            "/api/runbooks/ParentRunbook.md/execute", headers={"Prefer": "respond-async"}
+        ).json()["run_id"]
+        for _ in range(2)
+    ]
+    assert [list(follow(client, run_id))[-1]["status"] for run_id in run_ids] == ["succeeded"] * 2
+
+
+def test_the_parent_sees_that_its_child_failed(client, server, execute):
+    path = server.runbooks / "SimpleRunbook.md"
+    sound = path.read_text()
+    path.write_text(sound.replace('print "Running SimpleRunbook"', "exit 7"))
+    try:
+        done = execute(client, "ParentRunbook.md")
+    finally:
+        path.write_text(sound)
+
+    assert done["return_code"] == 1
+    assert done["stderr"] == "SimpleRunbook failed\n"
+    assert child_of(client, done["run_id"])["return_code"] == 7
+
+
+@pytest.mark.parametrize(
+    ("ref", "chain", "depth"),
+    [
+        ("Self.md", ["Self.md"], 1),
+        ("A.md", ["A.md", "B.md", "C.md"], 3),
+        ("Quiet.md", ["Quiet.md"], 1),  # the chain is known from the token alone
+        ("QuietA.md", ["QuietA.md", "QuietB.md"], 2),
+    ],
+)
+def test_recursion_is_refused_with_the_old_text(client, execute, ref, chain, depth):
+    run = client.get(f"/api/runs/{execute(client, ref)['run_id']}").json()
+    for _ in range(depth):
+        run = child_of(client, run["id"])
+
+    text = f"Recursion detected: Runbook {ref} already in execution chain: {chain}"
+    assert run["status"] == "invalid"
+    assert run["return_code"] == 1
+    assert run["errors"] == [text]
+    assert run["chain"] == [*chain, ref]
+
+
+def test_the_caller_of_a_recursion_gets_a_stream_with_the_error(client, execute):
+    done = last_event(execute(client, "Self.md")["stdout"])
+
+    text = "Recursion detected: Runbook Self.md already in execution chain: ['Self.md']"
+    assert done["success"] is False
+    assert done["return_code"] == 1
+    assert done["stderr"] == text
+    assert done["errors"] == [text]
+
+
+def test_a_header_without_a_script_is_believed_too(client):
+    headers = {"X-Recursion-Stack": '["Fails.md"]', "Accept": "application/json"}
+    done = client.post("/api/runbooks/Fails.md/execute", headers=headers).json()
+
+    assert done["status"] == "invalid"
+    assert "Recursion detected: Runbook Fails.md" in done["errors"][0]
+
+
+def test_a_forged_header_does_not_hide_the_chain(client, server, execute):
+    """Neither an empty stack nor another one makes the token's chain forgotten."""
+    for name, stack in (("Forges", "[]"), ("Forges2", '["Other.md"]')):
+        call = CALL_WITHOUT_HEADER.replace("$CALLS", f"{name}.md")
+        server.add(name, call.replace("curl -sS", f"curl -sS -H 'X-Recursion-Stack: {stack}'", 1))
+        done = last_event(execute(client, f"{name}.md")["stdout"])
+        assert done["status"] == "invalid"
+        assert "Recursion detected" in done["errors"][0]
+
+
+@pytest.mark.parametrize("header", ["x", "{}", '"A.md"', "[1]", "[" * 3000, '["A.md"'])
+def test_a_stack_that_is_no_list_of_refs_is_400(client, header):
+    reply = client.post("/api/runbooks/Fails.md/execute", headers={"X-Recursion-Stack": header})
+
+    assert reply.status_code == 400
+    assert "X-Recursion-Stack" in reply.json()["error"]
+
+
+def test_a_viewers_script_may_do_no_more_than_the_viewer(client, server, execute):
+    server.add("Restricted", "print opened", claims="roles: sre")
+    server.add("Tries", CALL_WITHOUT_HEADER.replace("$CALLS", "Restricted.md") + "cat reply")
+    with server.client("vic", roles=["viewer"]) as viewer:
+        done = execute(viewer, "Tries.md")
+
+    problem = json.loads(done["stdout"].strip().splitlines()[-1])
+    assert problem["status"] == 403
+    assert "roles=viewer (required: sre)" in problem["error"]
+    refused = child_of(client, done["run_id"])
+    assert (refused["status"], refused["by"]) == ("refused", "vic")
+    assert "opened" in execute(client, "Tries.md")["stdout"]  # with the claims it works
+
+
+def begin_nested(client, server, name, **settings):
+    """A parent that waits for `Waits`; their run ids once the inner script runs."""
+    pid = server.folder / f"pid-{name}"
+    server.add(name, CALL.replace("'{}'", f'\'{{"env_vars": {{"PID": "{pid}"}}}}\'').replace("$CALLS", "Waits.md"))  # fmt: skip
+    reply = client.post(f"/api/runbooks/{name}.md/execute", headers={"Prefer": "respond-async"})
+    run_id = reply.json()["run_id"]
+    while not pid.exists() or not pid.read_text().strip():
+        assert client.get(f"/api/runs/{run_id}").json()["status"] in ("queued", "running")
+    return run_id, psutil.Process(int(pid.read_text()))
+
+
+def test_the_end_of_a_parent_ends_its_child(client, server, follow):
+    run_id, script = begin_nested(client, server, "Cancelled")
+    child = child_of(client, run_id)
+    assert child["status"] == "running"
+
+    assert client.post(f"/api/runs/{run_id}/cancel").status_code == 202
+
+    assert list(follow(client, run_id))[-1]["status"] == "cancelled"
+    end = list(follow(client, child["id"]))[-1]
+    assert end["status"] == "cancelled"
+    assert not script.is_running()
+    assert not sleeping("3131")
+
+
+def sleeping(seconds):
+    return [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])]
+
+
+def test_the_end_of_a_child_is_no_end_of_its_parent(client, server, follow):
+    run_id, script = begin_nested(client, server, "Outlives")
+    child = child_of(client, run_id)
+
+    client.post(f"/api/runs/{child['id']}/cancel")
+
+    assert list(follow(client, child["id"]))[-1]["status"] == "cancelled"
+    events = list(follow(client, run_id))
+    assert events[-1]["status"] == "succeeded"
+    text = "".join(event.get("text", "") for event in events)
+    assert last_event(text)["status"] == "cancelled"
+
+
+def test_a_timeout_of_the_parent_ends_the_child(serve, tmp_path, follow):
+    with serve(tmp_path, MAX_PARALLEL_RUNS=1, SCRIPT_TIMEOUT_SECONDS=3) as server:
+        # The child began later: its own timeout would come later too.
+        server.add("Waits", WAITS.replace("3131", "3232"), inputs="PID: file")
+        with server.client() as client:
+            run_id, script = begin_nested(client, server, "TimesOut")
+            child = child_of(client, run_id)
+            assert list(follow(client, run_id))[-1]["status"] == "timed_out"
+            end = list(follow(client, child["id"]))[-1]
+        assert end["status"] in ("cancelled", "timed_out")
+        assert not sleeping("3232")
+
+
+def test_a_chain_ends_at_the_limit_of_its_depth(serve, tmp_path, follow):
+    with serve(tmp_path, MAX_PARALLEL_RUNS=1, MAX_RECURSION_DEPTH=3) as server:
+        for n in range(1, 6):
+            server.add(f"Level{n}", CALL.replace("$CALLS", f"Level{n + 1}.md"))
+        with server.client() as client:
+            headers = {"Accept": "application/json"}
+            done = client.post("/api/runbooks/Level1.md/execute", headers=headers).json()
+            run = client.get(f"/api/runs/{done['run_id']}").json()
+            for _ in range(3):
+                run = child_of(client, run["id"])
+
+            assert run["runbook"] == "Level4.md"
+            assert run["errors"] == ["Recursion depth limit exceeded: 3 (max: 3)"]
+            assert run["root_id"] == done["run_id"]
+            reply = httpx.post(
+                f"{server.url}/api/runbooks/Level5.md",
+                headers=dict(client.headers) | {"X-Recursion-Stack": '["x.md", "y.md", "z.md"]'},
+            )
+            assert reply.json()["errors"] == ["Recursion depth limit exceeded: 3 (max: 3)"]
