@@ -22,21 +22,17 @@ WAITS = 'print begun; print $$ > $PID; sleep 3131 & sleep 3131; print "not ended
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, request):
-    """One slot only: children that needed one of their own would wait for ever."""
-    with running(request, tmp_path_factory.mktemp("children"), MAX_PARALLEL_RUNS=1) as server:
-        yield server
-
-
-def running(request, folder, **settings):
+def serve(request):
     """The conftest's context manager, for servers with settings of their own."""
-    return request.getfixturevalue("serve")(folder, **settings)
+    path = Path(__file__).with_name("conftest.py")
+    return request.config.pluginmanager.get_plugin(str(path)).running
 
 
 @pytest.fixture(scope="module")
-def serve(request):
-    conftest = request.config.pluginmanager.get_plugin(str(Path(__file__).with_name("conftest.py")))
-    return conftest.running
+def server(serve, tmp_path_factory):
+    """One slot only: children that needed one of their own would wait for ever."""
+    with serve(tmp_path_factory.mktemp("children"), MAX_PARALLEL_RUNS=1) as server:
+        yield server
 
 
 def child_of(client, run_id):
@@ -178,10 +174,11 @@ def test_a_viewers_script_may_do_no_more_than_the_viewer(client, server, execute
     assert "opened" in execute(client, "Tries.md")["stdout"]  # with the claims it works
 
 
-def begin_nested(client, server, name, **settings):
+def begin_nested(client, server, name):
     """A parent that waits for `Waits`; their run ids once the inner script runs."""
     pid = server.folder / f"pid-{name}"
-    server.add(name, CALL.replace("'{}'", f'\'{{"env_vars": {{"PID": "{pid}"}}}}\'').replace("$CALLS", "Waits.md"))  # fmt: skip
+    body = json.dumps({"env_vars": {"PID": str(pid)}})
+    server.add(name, CALL.replace("{}", body).replace("$CALLS", "Waits.md"))
     reply = client.post(f"/api/runbooks/{name}.md/execute", headers={"Prefer": "respond-async"})
     run_id = reply.json()["run_id"]
     while not pid.exists() or not pid.read_text().strip():

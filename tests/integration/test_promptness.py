@@ -1,0 +1,173 @@
+"""Nothing on a run's way waits for a clock, and no history is read to validate. No timing here:
+with every interval set to an hour, what polls would not come back within the test's time limit.
+"""
+
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook import proctable, worker
+from runbook.bootstrap import build_engine
+from runbook.core.access import Principal
+from runbook.core.run import Origin, RunStatus
+from runbook.engine import engine as engine_module
+from runbook.engine.dispatch import Role
+from runbook.engine.requests import ExecuteRequest
+from runbook.settings import Settings
+from runbook.worker import LocalWorker
+
+RUNBOOK = """# {name}
+
+# Environment Requirements
+```yaml
+{inputs}
+```
+
+# File System Requirements
+```yaml
+Input:
+```
+
+# Script
+```zsh
+{script}
+```
+
+# History
+"""
+ANN = Principal("ann", Origin.API)
+
+
+def write(folder, name, script, inputs="", history=""):
+    text = RUNBOOK.format(name=name, script=script, inputs=inputs)
+    (folder / f"{name}.md").write_text(text + history)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "runbooks").mkdir()
+    return tmp_path / "runbooks"
+
+
+@pytest.fixture
+def configuration(tmp_path, folder):
+    return Settings.load(
+        {
+            "RUNBOOKS_DIR": str(folder),
+            "DATA_DIR": str(tmp_path / "data"),
+            "EXECUTION_DIR": str(tmp_path / "execution"),
+            "PATH": "/usr/bin:/bin",
+        }
+    )
+
+
+@pytest.fixture
+def engine(configuration):
+    """The engine of a web process."""
+    engine = build_engine(configuration, Role.FOLLOWER)
+    engine.store.migrate()
+    yield engine
+    engine.parts.wakeups.close()
+    engine.store.close()
+
+
+@pytest.fixture
+def working(configuration, engine, monkeypatch):
+    """A worker in a thread, whose every interval is an hour."""
+    monkeypatch.setattr(engine_module, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(worker, "BEAT_SECONDS", 3600)
+    # Its scripts' orphans would come to this process; it must not take the tests' children.
+    monkeypatch.setattr(proctable, "become_subreaper", lambda: None)
+    executing = build_engine(configuration, Role.WORKER)
+    made = LocalWorker(executing, slots=2, drain_s=0, retention_days=90)
+    executing.parts.wakeups.open()
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    yield made
+    made.drain()
+    thread.join()
+    executing.store.close()
+
+
+def ended(engine, run_id):
+    return [event for event in engine.follow(run_id, heartbeat_s=3600) if event][-1]
+
+
+def test_from_submit_to_done_nothing_polls(folder, engine, working):
+    write(folder, "Quick", "print quick")
+    for _ in range(3):
+        run = engine.submit("Quick.md", ANN, ExecuteRequest()).run
+        assert ended(engine, run.id).data["status"] == "succeeded"
+
+
+def test_output_is_seen_at_once(folder, engine, working, tmp_path):
+    gate = tmp_path / "gate"
+    write(folder, "Waits", f"print first; while [[ ! -e {gate} ]]; do sleep 0.02; done")
+    run = engine.submit("Waits.md", ANN, ExecuteRequest()).run
+    for event in engine.follow(run.id, heartbeat_s=3600):
+        if event.text == "first\n":
+            gate.touch()
+    assert engine.store.run(run.id).success
+
+
+def test_a_start_is_seen_at_once(folder, engine, working, tmp_path):
+    gate = tmp_path / "gate"
+    write(folder, "Silent", f"while [[ ! -e {gate} ]]; do sleep 0.02; done")
+    run = engine.submit("Silent.md", ANN, ExecuteRequest()).run
+    for event in engine.follow(run.id, heartbeat_s=3600):
+        if event.type == "started":
+            gate.touch()
+    assert engine.store.run(run.id).success
+
+
+def test_a_cancellation_is_obeyed_at_once(folder, engine, working):
+    write(folder, "Long", "print begun; sleep 1000")
+    run = engine.submit("Long.md", ANN, ExecuteRequest()).run
+    for event in engine.follow(run.id, heartbeat_s=3600):
+        if event.text == "begun\n":
+            engine.cancel(run, ANN)
+    assert engine.store.run(run.id).status is RunStatus.CANCELLED
+
+
+def test_a_warm_validate_reads_no_history(folder, engine, monkeypatch):
+    """Twenty megabytes below History: neither read nor parsed again, also not after an append."""
+    entry = "\n### 2026-01-23T14:33:02.123Z | Exit Code: 0\n\n**Stdout:**\n```\nx\n```\n"
+    write(folder, "Old", "true", history=entry * 300_000)
+    path = folder / "Old.md"
+    assert path.stat().st_size > 20_000_000
+    assert engine.validate("Old.md", ANN, ExecuteRequest()).success
+    read = []
+    from runbook.library import loading
+
+    original = loading.os.pread
+
+    def counted(descriptor, size, offset):
+        data = original(descriptor, size, offset)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(loading.os, "pread", counted)
+    assert engine.validate("Old.md", ANN, ExecuteRequest()).success
+    assert not read
+    with path.open("a") as file:
+        file.write(entry)
+    assert engine.validate("Old.md", ANN, ExecuteRequest()).success
+    assert 0 < sum(read) < 100_000
+
+
+VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(value=VALUES)
+def test_any_value_reaches_the_script_byte_for_byte(folder, engine, working, value):
+    write(folder, "Echoes", 'print -rn -- "$VALUE" | od -An -v -tx1', inputs="VALUE: any text")
+    request = ExecuteRequest(env_vars={"VALUE": value})
+    run = engine.submit("Echoes.md", ANN, request).run
+    assert ended(engine, run.id).data["status"] == "succeeded"
+    printed = engine.store.log_range(run.id, 0, 10_000).decode()
+    assert bytes.fromhex(printed.replace("\n", "").replace(" ", "")) == value.encode()
