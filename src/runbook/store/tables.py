@@ -74,7 +74,6 @@ sa.Index(
     runs.c.parent_id,
     runs.c.assigned_to,
     sqlite_where=runs.c.finished_at.is_(None),
-    postgresql_where=runs.c.finished_at.is_(None),
 )
 
 # `key` is the run's seq and the event's number in one (see `event_key`): the events of a run lie
@@ -99,7 +98,6 @@ for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line",
         events.c.run_seq,
         _column,
         sqlite_where=_column.is_not(None),
-        postgresql_where=_column.is_not(None),
     )
 
 # One row for each runbook that has ever ended a run; `revision` grows over the whole table.
