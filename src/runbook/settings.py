@@ -67,8 +67,16 @@ def _names(value: object) -> object:
     return value
 
 
+def _networks(value: object) -> object:
+    names = _names(value)
+    for name in names if isinstance(names, tuple) else ():
+        ipaddress.ip_network(name, strict=False)
+    return names
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -164,7 +172,7 @@ class Settings(BaseModel):
         SecretStr("redis://localhost:6379/0"), description="Redis, where it is used"
     )
     max_body_bytes: Positive = Field(1024 * 1024, description="Largest request body")
-    trusted_proxies: Names = Field((), description="Addresses whose X-Forwarded-For counts")
+    trusted_proxies: Networks = Field((), description="Addresses whose X-Forwarded-For counts")
 
     history: Literal["file", "store"] = Field("file", description="Where history entries go")
     history_max_entries: Positive = Field(10_000, description="Entries before rotation")

@@ -225,9 +225,15 @@ class LocalWorker:
             self._next_reap = now + REAP_SECONDS
             self._engine.parts.families.reap_orphans()
             self._engine.reap()
+            self._end_forgotten()
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
             self._engine.store.purge(self._engine.parts.clock() - self._retention_ms)
+
+    def _end_forgotten(self) -> None:
+        with self._claiming, self._lock:  # or a run just claimed would look forgotten
+            executing = set(self._active)
+            self._engine.end_forgotten(self.id, executing)
 
     def _leave(self) -> None:
         try:

@@ -39,10 +39,13 @@ def test_switches_understand_the_words_of_the_contract(word):
 
 def test_every_wrong_variable_is_named_and_its_value_is_not():
     with pytest.raises(ConfigurationError) as caught:
-        Settings.load({"API_PORT": "hunter2", "ENABLE_LOGIN": "maybe"})
+        Settings.load(
+            {"API_PORT": "hunter2", "ENABLE_LOGIN": "maybe", "TRUSTED_PROXIES": "10.0.0.0/8,proxy"}
+        )
 
     assert "API_PORT" in caught.value.message
     assert "ENABLE_LOGIN" in caught.value.message
+    assert "TRUSTED_PROXIES" in caught.value.message
     assert "hunter2" not in caught.value.message
 
 

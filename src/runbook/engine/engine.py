@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.preflight import RequiredEnv, required_env
-from runbook.core.run import EventType, Run, RunEvent
+from runbook.core.run import EventType, Outcome, Run, RunEvent, RunStatus
 from runbook.engine.dispatch import CANCEL
-from runbook.engine.execution import Execution
+from runbook.engine.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
+from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
-from runbook.errors import NotFoundError
+from runbook.errors import NotFoundError, RunbookError
 from runbook.library.catalog import Entry
-from runbook.store.records import Claimed, LastRun, RunFilter, RunPage, Visibility
+from runbook.store.records import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -181,7 +182,27 @@ class Engine:
 
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
         """Execute a claimed run in this thread, to its recorded end."""
-        Execution(self.parts, claimed, worker_id, stop).execute()
+        try:
+            execution = Execution(self.parts, claimed, worker_id, stop)
+        except RunbookError as error:  # its document or its inputs cannot be had back
+            stop.close()
+            self._end_unstarted(claimed.run, worker_id, error.message)
+        else:
+            execution.execute()
+
+    def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
+        log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
+        event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
+        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        output = RecordedOutput(stderr=text)
+        self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
+
+    def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
+        """End what a worker owns but no longer executes, since its store failed at the end."""
+        reaper = Reaper(self.parts)
+        for run in self.store.unfinished(worker_id):
+            if run.status is RunStatus.RUNNING and run.id not in executing:
+                reaper.end(run)
 
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 
 from runbook import log
@@ -19,13 +20,21 @@ from runbook.engine.recorder import Recorder
 from runbook.engine.records import RecordedOutput
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.workspace import Workspace, WorkspaceError
-from runbook.errors import ConflictError, RunbookError
+from runbook.errors import (
+    ConflictError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from runbook.library.refs import input_sources
 from runbook.store.records import Claimed, NewEvent
 
 TIMED_OUT_CODE = -9
 INTERRUPT_CODE = -2
 NOT_STARTED_CODE = 1
+END_ATTEMPTS = 10
+END_PAUSE_S = 0.1
+END_PAUSE_MOST_S = 5.0
 
 
 class Execution:
@@ -200,7 +209,23 @@ class Execution:
         outcome = dataclasses.replace(
             outcome, warnings=(*self._run.warnings, *outcome.warnings, *self._unmasked())
         )
-        self._parts.ending.end(self._run, outcome, output, events, worker_id=self._worker_id)
+        for attempt in range(END_ATTEMPTS):
+            try:
+                self._parts.ending.end(
+                    self._run,
+                    outcome,
+                    output,
+                    events,
+                    worker_id=self._worker_id,
+                    once=attempt > 0,
+                )
+            except (StoreBusyError, StoreUnavailableError) as error:
+                log.warning("run.end_delayed", run_id=self._run.id, error=error.message)
+                time.sleep(min(END_PAUSE_S * 2**attempt, END_PAUSE_MOST_S))
+            else:
+                return
+        # The worker notices that nobody executes it any more, and ends it once the store is back.
+        log.warning("run.end_given_up", run_id=self._run.id, status=outcome.status.value)
 
     def _unmasked(self) -> tuple[str, ...]:
         """Secrets too short to be masked without garbling every output are named."""

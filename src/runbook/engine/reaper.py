@@ -27,7 +27,7 @@ class Reaper:
                 self._parts.store.remove_worker(worker.id)
         lost = self._parts.store.runs_of_missing_workers()
         for run in lost:
-            self._end(run)
+            self.end(run)
         return len(lost)
 
     def _is_dead(self, worker: Worker) -> bool:
@@ -42,7 +42,7 @@ class Reaper:
     def _silent_for(self, worker: Worker) -> Millis:
         return self._parts.clock() - worker.beat_at
 
-    def _end(self, run: Run) -> None:
+    def end(self, run: Run) -> None:
         """A run whose entry reached the history before its worker died ends as that says."""
         records = self._parts.records
         outcome = records.recorded_end(run) or Outcome(
