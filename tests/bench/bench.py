@@ -22,6 +22,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 SECRET = "bench-secret-of-more-than-thirty-two-bytes"
 BARE = ["zsh", "-f", "-c", "true"]
@@ -98,7 +99,7 @@ class Server:
         self.ready_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),

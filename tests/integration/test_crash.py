@@ -48,8 +48,15 @@ def one_history_entry(server, ref, run_id):
 def test_web_processes_may_be_reloaded_and_killed_while_a_run_goes_on(start_server, follow):
     server = start_server()
     files = counted(server)
-    server.add("Lines", "for n in {1..300}; do print line $n; sleep 0.01; done; print begun; "
-                        "while [[ ! -e $GATE ]]; do sleep 0.02; done", inputs="GATE: file")  # fmt: skip
+    server.add(
+        "Lines",
+        """
+        for n in {1..300}; do print line $n; sleep 0.01; done
+        print begun
+        while [[ ! -e $GATE ]]; do sleep 0.02; done
+        """,
+        inputs="GATE: file",
+    )
     with server.client() as client:
         run_id = begin(client, "Counts.md", **files)
         lines_run = client.post(

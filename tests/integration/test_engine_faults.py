@@ -115,9 +115,7 @@ def test_a_store_that_is_busy_at_the_end_delays_the_end_only(engine, claimed, mo
     assert entries(engine) == 1
 
 
-def test_a_run_that_nobody_executes_any_more_ends_as_its_history_says(
-    engine, claimed, monkeypatch
-):
+def test_a_run_that_nobody_executes_any_more_ends_as_its_history_says(engine, claimed, monkeypatch):
     monkeypatch.setattr(execution, "END_PAUSE_S", 0)
     with monkeypatch.context() as broken:
 

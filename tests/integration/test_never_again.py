@@ -151,7 +151,12 @@ def test_grandchildren_do_not_outlive_a_timeout(start_server, execute):
     server = start_server(SCRIPT_TIMEOUT_SECONDS=1)
     server.add(
         "Leaves",
-        "setsid sleep 4242 & nohup sleep 4242 >/dev/null & (sleep 4242 &) ; env -i setsid sleep 4242",
+        """
+        setsid sleep 4242 &
+        nohup sleep 4242 >/dev/null &
+        (sleep 4242 &)
+        env -i setsid sleep 4242
+        """,
     )
     with server.client() as client:
         result = execute(client, "Leaves.md")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from flask import Request, current_app, g, request
 from prometheus_client import CollectorRegistry
 
+from runbook.api.listing import Listings
 from runbook.auth import Authenticator
 from runbook.core.access import Principal
 from runbook.core.run import Run
@@ -30,6 +31,7 @@ class Application:
     authenticator: Authenticator
     registry: CollectorRegistry
     supervisor_pid: int | None = None
+    listings: Listings = field(default_factory=Listings)
 
 
 def application() -> Application:

@@ -85,10 +85,15 @@ def _storage(settings: Settings) -> str:
 
 
 def _storage_options(settings: Settings) -> dict[str, Any]:
-    """A Redis that does not answer may cost a request a second, not minutes."""
+    """A Redis that does not answer may cost a request two seconds, not minutes."""
     if settings.rate_limit_storage_backend != "redis":
         return {}
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     return {
+        # Once more, at once: a connection that Redis closed meanwhile is no failure.
+        "retry": Retry(NoBackoff(), 1),
         "wrap_exceptions": True,
         "socket_timeout": REDIS_SECONDS,
         "socket_connect_timeout": REDIS_SECONDS,

@@ -9,11 +9,11 @@ from flask import Blueprint, Response, g, request
 
 from runbook.api import wire
 from runbook.api.bodies import RunBody, read_body
-from runbook.api.context import engine, principal
+from runbook.api.context import application, engine, principal
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.wire import listed_json, report_json, runbook_json
+from runbook.engine.wire import report_json, runbook_json
 from runbook.errors import RequestError
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
@@ -40,8 +40,8 @@ PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location"
     ),
 )
 def list_runbooks() -> Response:
-    items = [listed_json(item) for item in engine().listing(principal())]
-    return wire.json_reply({"success": True, "runbooks": items})
+    body = application().listings.body(engine(), principal())
+    return Response(body, mimetype="application/json")
 
 
 @route(

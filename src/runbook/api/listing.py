@@ -1,0 +1,38 @@
+"""The list of runbooks as bytes, kept as long as nothing that it says has changed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+
+import orjson
+
+from runbook.core.access import Principal
+from runbook.engine.engine import Engine
+from runbook.engine.wire import listed_json
+
+KEPT_BODIES = 16
+
+
+class Listings:
+    """Bodies of GET /api/runbooks, one for each set of claims; the latest are kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def body(self, engine: Engine, principal: Principal) -> bytes:
+        claims = json.dumps(dict(principal.claims), sort_keys=True, default=str)
+        key = (*engine.listing_version(), claims, principal.local)
+        with self._lock:
+            if key in self._bodies:
+                self._bodies.move_to_end(key)
+                return self._bodies[key]
+        runbooks = [listed_json(item) for item in engine.listing(principal)]
+        body = orjson.dumps({"success": True, "runbooks": runbooks})
+        with self._lock:
+            self._bodies[key] = body
+            while len(self._bodies) > KEPT_BODIES:
+                self._bodies.popitem(last=False)
+        return body

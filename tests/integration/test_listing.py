@@ -1,0 +1,72 @@
+"""The list of runbooks, which is kept between requests, says what is true now."""
+
+import pytest
+
+
+@pytest.fixture
+def listed(server):
+    def call(**who):
+        with server.client(**who) as client:
+            reply = client.get("/api/runbooks").json()
+            assert reply["success"] is True
+            return {item["filename"]: item for item in reply["runbooks"]}
+
+    return call
+
+
+def test_it_is_sorted_and_names_folders(server, client, listed):
+    server.add("zeta/Last", "true")
+    server.add("Alpha", "true")
+
+    names = list(listed())
+
+    assert names == sorted(names)
+    assert listed()["zeta/Last.md"] == {
+        "filename": "zeta/Last.md",
+        "name": "Last",
+        "path": "zeta/Last.md",
+        "valid": True,
+        "executable": True,
+        "missing_claims": [],
+        "last_run": None,
+    }
+
+
+def test_it_differs_by_token(server, listed):
+    server.add("Guarded", "true", claims="roles: sre")
+
+    assert listed(roles=["sre"])["Guarded.md"]["executable"]
+    viewer = listed(roles=["viewer"])["Guarded.md"]
+    assert not viewer["executable"]
+    assert viewer["missing_claims"] == ["roles=viewer (required: sre)"]
+
+
+def test_a_new_run_a_new_file_and_a_removed_one_show_at_once(server, client, listed, execute):
+    server.add("Fresh", "exit 3")
+    assert listed()["Fresh.md"]["last_run"] is None
+
+    result = execute(client, "Fresh.md")
+
+    last = listed()["Fresh.md"]["last_run"]
+    assert last["id"] == result["run_id"]
+    assert last["status"] == "failed"
+    assert last["by"] == "ann"
+    assert last["last_success_at"] is None
+    (server.runbooks / "Fresh.md").unlink()
+    assert "Fresh.md" not in listed()
+
+
+def test_how_a_runbook_went_is_hidden_from_those_who_may_not_execute_it(
+    server, client, listed, execute
+):
+    server.add("Secret", "true", claims="roles: sre")
+    execute(client, "Secret.md")
+
+    assert listed(roles=["sre"])["Secret.md"]["last_run"]["status"] == "succeeded"
+    assert listed(roles=["viewer"])["Secret.md"]["last_run"] is None
+
+
+def test_an_invalid_runbook_is_listed_as_such(server, listed):
+    (server.runbooks / "Broken.md").write_text("# Broken\n\nNothing else.\n")
+
+    assert listed()["Broken.md"]["valid"] is False
