@@ -75,6 +75,7 @@ class TextView:
         self._file = file
         self._quiet = quiet
         self._on_new_line = True
+        self._last: TextIO | None = None
 
     def event(self, event: RunEvent) -> None:
         data = event.data or {}
@@ -116,6 +117,7 @@ class TextView:
         if not text:
             return
         self._on_new_line = text.endswith("\n")
+        self._last = stream
         try:
             stream.buffer.write(text.encode("utf-8", errors="replace"))
             stream.flush()
@@ -123,8 +125,9 @@ class TextView:
             silence(stream)
 
     def _end_line(self) -> None:
-        """Do not write behind a prompt that the script left at a shared terminal."""
-        if not self._on_new_line and sys.stdout.isatty() and sys.stderr.isatty():
+        """Do not write behind a line that the script left open where this goes too."""
+        shared = sys.stdout.isatty() and sys.stderr.isatty()
+        if not self._on_new_line and (shared or self._last is sys.stderr):
             sys.stderr.write("\n")
         self._on_new_line = True
 

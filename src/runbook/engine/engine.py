@@ -141,9 +141,10 @@ class Engine:
         """The run's events after number `after`, up to and including `done`.
 
         Yields None where `heartbeat_s` passed without an event. Ends early only if the run is
-        deleted meanwhile.
+        deleted meanwhile, or had ended before `after`.
         """
         quiet_since = time.monotonic()
+        patience = 0.0  # who asks for what follows the end shall not wait for it
         with self.parts.wakeups.following(run_id) as news:
             while True:
                 news.clear()
@@ -155,9 +156,9 @@ class Engine:
                         return
                 if events:
                     quiet_since = time.monotonic()
-                    continue
-                if not news.wait(min(POLL_SECONDS, heartbeat_s)) and self._is_gone(run_id, after):
+                elif not news.wait(patience) and self._is_gone(run_id, after):
                     return
+                patience = min(POLL_SECONDS, heartbeat_s)
                 if time.monotonic() - quiet_since >= heartbeat_s:
                     quiet_since = time.monotonic()
                     yield None

@@ -62,7 +62,7 @@ class Execution:
             parts.store,
             self._run.id,
             worker_id,
-            OutputPipeline(Masker(self._secrets()), self._options.max_output_bytes),
+            self._pipeline,
             entry_bytes=self._options.history_entry_bytes,
             clock=parts.clock,
             wake=parts.wakeups.wake_followers,
@@ -174,6 +174,9 @@ class Execution:
                 dry_run=False,
             ),
         )
+
+    def _pipeline(self) -> OutputPipeline:
+        return OutputPipeline(Masker(self._secrets()), self._options.max_output_bytes)
 
     def _secrets(self) -> list[str]:
         return [self._token, *(self._given.values[name] for name in sorted(self._given.secrets))]

@@ -31,7 +31,7 @@ class Recorder:
         store: Store,
         run_id: str,
         worker_id: str,
-        pipeline: OutputPipeline,
+        pipeline: Callable[[], OutputPipeline],
         *,
         entry_bytes: int,
         clock: Callable[[], Millis],
@@ -40,7 +40,8 @@ class Recorder:
         self._store = store
         self._run_id = run_id
         self._worker_id = worker_id
-        self._pipeline = pipeline
+        self._make_pipeline = pipeline
+        self._made: OutputPipeline | None = None
         self._clock = clock
         self._wake = wake
         self._cursor = LogCursor()
@@ -52,11 +53,18 @@ class Recorder:
         self._announce_at: float | None = time.monotonic() + ANNOUNCE_AFTER_S
         self.step: int | None = None
 
+    @property
+    def _pipeline(self) -> OutputPipeline:
+        """Made at the first output: by then the script runs, and many never print anything."""
+        if self._made is None:
+            self._made = self._make_pipeline()
+        return self._made
+
     def write(self, stream: EventType, data: bytes) -> None:
         self._pipeline.feed(stream, data, time.monotonic())
 
     def due_at(self) -> float | None:
-        due = self._pipeline.next_due()
+        due = None if self._made is None else self._made.next_due()
         if self._announce_at is None:
             return due
         return self._announce_at if due is None else min(due, self._announce_at)
@@ -64,20 +72,21 @@ class Recorder:
     def flush(self) -> None:
         """Store what is due. Raises StoreUnavailableError when too much waits for the store."""
         now = time.monotonic()
-        self._place(self._pipeline.due(now))
+        self._place([] if self._made is None else self._made.due(now))
         self._save()
         if self._announce_at is not None and now >= self._announce_at:
             self._wake_followers()
 
     def add(self, type_: EventType, data: Mapping[str, object]) -> None:
         """Store an event of the engine's own, after the output that came before it."""
-        self._place(self._pipeline.due(time.monotonic(), everything=True))
+        if self._made is not None:
+            self._place(self._made.due(time.monotonic(), everything=True))
         self._unsaved.append(NewEvent(self._clock(), type_, data=dict(data), step=self.step))
         self._save()
 
     def end_step(self) -> None:
         """Both streams have ended, for now: nothing is held back for what might follow."""
-        self._place(self._pipeline.end_step(time.monotonic()))
+        self._place([] if self._made is None else self._made.end_step(time.monotonic()))
 
     def message(self, text: str) -> None:
         """A line of the engine's own on standard error, as old clients expect."""
@@ -85,7 +94,7 @@ class Recorder:
 
     def finish(self) -> list[NewEvent]:
         """The events that are left when the script has ended; the caller stores them."""
-        self._place(self._pipeline.finish())
+        self._place([] if self._made is None else self._made.finish())
         events, self._unsaved = self._unsaved, []
         return events
 

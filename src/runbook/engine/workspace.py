@@ -23,6 +23,7 @@ from runbook.errors import RunbookError
 
 PREFIX = "runbook-"
 HIDDEN = ".runbook"
+ARTIFACTS = ".runbook-artifacts"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -66,8 +67,14 @@ class HandOver:
 
     @classmethod
     def below(cls, directory: Path) -> Self:
-        names = ("output", "env", "progress", "summary", "artifacts")
-        return cls(*(directory / name for name in names))
+        hidden = directory / HIDDEN
+        return cls(
+            output=hidden / "output",
+            env=hidden / "env",
+            progress=hidden / "progress",
+            summary=hidden / "summary",
+            artifacts=directory / ARTIFACTS,
+        )
 
 
 class Workspace:
@@ -75,10 +82,11 @@ class Workspace:
 
     def __init__(self, path: Path, lock: int, search_path: str) -> None:
         self.path = path
-        self.handover = HandOver.below(path / HIDDEN)
+        self.handover = HandOver.below(path)
         self.tmp = path / HIDDEN
         self._lock: int | None = lock
         self._search_path = search_path
+        self._scripts: set[str] = set()
 
     @classmethod
     def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
@@ -122,7 +130,7 @@ class Workspace:
         Raises WorkspaceError for one that is missing, not a regular file or folder, outside the
         root, too large, or named like another one or like a file of the engine.
         """
-        reserved = {HIDDEN, *_SCRIPT_NAMES.values()}
+        reserved = {HIDDEN, ARTIFACTS, *_SCRIPT_NAMES.values()}
         for source in sources:
             if source.name in reserved:
                 raise WorkspaceError(f"An input file cannot be named {source.name}")
@@ -139,6 +147,7 @@ class Workspace:
         """
         command = [*self._interpreter(step.language), *_OPTIONS[step.language]]
         path = self.path / _SCRIPT_NAMES[step.language]
+        self._scripts.add(path.name)
         try:
             path.unlink(missing_ok=True)  # never written through: it may be a link by now
             with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
@@ -162,11 +171,23 @@ class Workspace:
 
     def remove(self) -> list[str]:
         """Remove the directory and free its lock. Returns a line for each thing that resisted."""
-        problems = remove_tree(self.path)
+        problems = [] if self._remove_untouched() else remove_tree(self.path)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
         return problems
+
+    def _remove_untouched(self) -> bool:
+        """Remove it at few strokes, if the script left nothing in it: most do not."""
+        try:
+            for script in self._scripts:
+                os.unlink(script, dir_fd=self._lock)
+            for folder in (HIDDEN, ARTIFACTS):
+                os.rmdir(folder, dir_fd=self._lock)
+            self.path.rmdir()
+        except (OSError, TypeError):  # something is left, or the lock is gone
+            return False
+        return True
 
     def _fill(self) -> None:
         for directory in (self.path / HIDDEN, self.handover.artifacts):

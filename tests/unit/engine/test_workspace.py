@@ -49,7 +49,10 @@ def test_a_workspace_is_its_users_alone_and_is_gone_afterwards(tmp_path):
     with Workspace.create(tmp_path / "made" / "too", "run-1") as workspace:
         assert workspace.path == tmp_path / "made" / "too" / "runbook-run-1"
         assert mode(workspace.path) == 0o700
-        assert [path.name for path in workspace.path.iterdir()] == [".runbook"]
+        assert {path.name for path in workspace.path.iterdir()} == {
+            ".runbook",
+            ".runbook-artifacts",
+        }
     assert not workspace.path.exists()
 
 
@@ -88,7 +91,7 @@ def test_what_cannot_be_filled_is_not_left(tmp_path, monkeypatch):
     mkdir = Path.mkdir
 
     def full(self, **how):
-        if self.name == "artifacts":
+        if self.name == ".runbook-artifacts":
             raise OSError(28, "No space left on device")
         mkdir(self, **how)
 
