@@ -243,11 +243,12 @@ def test_an_idempotency_key_of_another_request_is_422(client, server):
 
 
 def test_cancel_ends_the_script_and_says_who(client, server, parse_lines):
-    with client.stream("POST", "/api/runbooks/Slow.md/execute", json={}) as reply:
+    slow = client.stream("POST", "/api/runbooks/Slow.md/execute", json={})
+    with slow as reply, server.client() as another:
         run_id = reply.headers["x-run-id"]
         for name, data, _ in parse_lines(reply):
             if name == "stdout":
-                assert client_for(server).post(f"/api/runs/{run_id}/cancel").status_code == 202
+                assert another.post(f"/api/runs/{run_id}/cancel").status_code == 202
             if name == "done":
                 done = json.loads(data)
 
@@ -255,10 +256,6 @@ def test_cancel_ends_the_script_and_says_who(client, server, parse_lines):
     assert done["return_code"] == -2
     assert done["errors"] == ["Cancelled by ann"]
     assert client.post(f"/api/runs/{run_id}/cancel").status_code == 200
-
-
-def client_for(server):
-    return server.client()
 
 
 def test_the_environment_is_the_small_one_of_the_contract(client, server):

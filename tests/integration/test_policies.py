@@ -33,7 +33,7 @@ ANY_TOKEN = (401, 401, 200, 200, 200, 200, 401)
 READERS = (401, 401, 404, 200, 404, 200, 401)
 GOLDEN = {
     "GET /": EVERYONE,
-    "GET /<path:path>": EVERYONE,
+    "GET /<page:path>": EVERYONE,
     "GET /livez": EVERYONE,
     "GET /readyz": EVERYONE,
     "GET /metrics": EVERYONE,
@@ -334,10 +334,13 @@ def test_the_scheme_is_accepted_in_any_case(server, scheme):
         ("GET", "/api/runs/..%2F..%2Fruns", 404),
         ("DELETE", "/api/runs", 405),
         ("PUT", "/api/runbooks/Sre.md", 405),
-        ("POST", "/api/nothing", 405),
+        ("POST", "/api/nothing", 404),
+        ("POST", "/api/runbooks/NoEnding", 404),
+        ("GET", "/api/runs/x/cancel", 405),
+        ("POST", "/docs/explorer.html", 405),
         ("GET", "/api/runs?limit=x", 400),
         ("PROPFIND", "/api/runs", 501),
-        ("TRACE", "/", 501),
+        ("TRACE", "/", 405),
         ("FROBNICATE", "/api/runbooks", 501),
     ],
 )
@@ -356,7 +359,7 @@ def test_every_refusal_is_a_problem(server, client, method, path, status):
     said = reply.text.replace(problem.get("instance", "\0"), "")
     assert not [path for path in (str(server.folder), "site-packages") if path in said]
     if status == 405:
-        assert "GET" in reply.headers["allow"]
+        assert {"GET", "POST"} & set(reply.headers["allow"].split(", ")) - {method}
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -89,7 +89,7 @@ def test_runs_are_filtered_by_runbook_status_person_and_time(server, client, exe
 @pytest.mark.parametrize(
     "query",
     ["status=odd", "since=yesterday", "limit=-1", "limit=1e3", "limit=٣", "cursor=!", "cursor=AAAA",
-     "cursor=", "since=9999-99-99", "limit=" + "9" * 3000],
+     "cursor=", "since=9999-99-99"],
 )  # fmt: skip
 def test_a_filter_that_is_not_understood_is_400(client, query):
     reply = client.get(f"/api/runs?{query}")
@@ -99,7 +99,15 @@ def test_a_filter_that_is_not_understood_is_400(client, query):
 
 
 @pytest.mark.parametrize(
-    "query", ["runbook=%00", "who=%ED%A0%80", "who='%20OR%201=1", "since=0001-01-01", "limit=0"]
+    "query",
+    [
+        "runbook=%00",
+        "who=%ED%A0%80",
+        "who='%20OR%201=1",
+        "since=0001-01-01",
+        "limit=0",
+        "limit=" + "9" * 3000,
+    ],
 )
 def test_odd_filters_find_nothing_rather_than_fail(client, query):
     assert client.get(f"/api/runs?{query}").status_code == 200

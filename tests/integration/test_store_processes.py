@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -71,7 +72,7 @@ def in_processes(work, count=PROCESSES):
 
 def assert_sound(store):
     """The file is whole, and no event number is missing."""
-    with sqlite3.connect(store._database.path) as connection:
+    with closing(sqlite3.connect(store._database.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     for run in store.runs(limit=200).runs:

@@ -26,11 +26,11 @@ from runbook.api import (
     wire,
 )
 from runbook.api.context import Application
-from runbook.api.routing import Access, RefConverter, policy_of
-from runbook.errors import AccessDeniedError, RunbookError
+from runbook.api.routing import Access, PageConverter, RefConverter, policy_of
+from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 
 
 class TooManyRequestsError(RunbookError):
@@ -45,10 +45,11 @@ def create_app(application: Application) -> Flask:
     """The WSGI application around an engine that may not have been opened yet."""
     app = Flask("runbook.api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_bytes
-    app.url_map.converters["ref"] = RefConverter
+    app.url_map.converters |= {"ref": RefConverter, "page": PageConverter}
     app.url_map.merge_slashes = False
     app.extensions[context.EXTENSION] = application
     app.before_request(context.begin_request)
+    app.before_request(guard_metrics_port)
     for module in (runbooks, runs, session, operations, documentation, webapp):
         app.register_blueprint(module.blueprint)
     limits.install_limits(app, application.settings)
@@ -58,6 +59,13 @@ def create_app(application: Application) -> Flask:
     _count_requests(app, application.registry)
     app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def guard_metrics_port() -> None:
+    """METRICS_PORT shows metrics and health only, so that it alone may be opened to monitoring."""
+    port = context.application().settings.metrics_port
+    if port and request.environ.get("SERVER_PORT") == str(port) and request.path not in QUIET:
+        raise NotFoundError("Only metrics and health are served on this port.")
 
 
 def guard_request() -> None:

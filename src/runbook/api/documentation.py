@@ -15,6 +15,7 @@ from runbook.errors import NotFoundError
 
 blueprint = Blueprint("documentation", __name__, url_prefix="/docs")
 
+DOCUMENT = "runbook_openapi"
 _EXPLORER = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Runbook API</title>
 <link rel="stylesheet" href="assets/swagger-ui.css"></head>
@@ -38,10 +39,18 @@ _POLICY = (
     policy=Policy(Access.PUBLIC, Limit.NONE, "This document", media=("application/yaml",)),
 )
 def openapi_document() -> Response:
-    from runbook.api.openapi import document_text
+    return Response(_document(), 200, content_type="application/yaml; charset=utf-8")
 
-    text = document_text(current_app.url_map, current_app.view_functions)
-    return Response(text, 200, content_type="application/yaml; charset=utf-8")
+
+def _document() -> str:
+    """Made once per process: anyone may ask for it, as often as they like."""
+    kept = current_app.extensions
+    if DOCUMENT not in kept:
+        from runbook.api.openapi import document_text
+
+        kept[DOCUMENT] = document_text(current_app.url_map, current_app.view_functions)
+    text: str = kept[DOCUMENT]
+    return text
 
 
 @route(blueprint, "/explorer.html", policy=_HIDDEN)

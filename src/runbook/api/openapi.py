@@ -13,12 +13,16 @@ from werkzeug.routing import Map, Rule
 
 from runbook import __version__
 from runbook.api.bodies import LoginBody, RunBody
-from runbook.api.routing import Access, Limit, Policy, policy_of
+from runbook.api.routing import Access, Limit, Parameter, Policy, policy_of
 from runbook.api.schemas import MODELS
 
 Json = dict[str, Any]
 TEMPLATE = "#/components/schemas/{model}"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+_PATH_SCHEMAS: dict[str, Json] = {
+    "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May hold slashes"},
+    "run_id": {"type": "string", "minLength": 1},
+}
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 
 
@@ -64,14 +68,14 @@ def _operation(rule: Rule, method: str, policy: Policy) -> Json:
     if policy.body is not None:
         operation["requestBody"] = {
             "required": False,
-            "content": {"application/json": {"schema": _reference(policy.body.__name__)}},
+            "content": {"application/json": {"schema": _nullable(policy.body.__name__)}},
         }
     return operation
 
 
 def _path_parameters(rule: Rule) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _PATH_SCHEMAS[name]}
         for name in sorted(rule.arguments)
     ]
 
@@ -83,10 +87,16 @@ def _parameters(policy: Policy) -> list[Json]:
             "in": item.place,
             "required": False,
             "description": item.description,
-            "schema": item.schema,
+            **_described(item),
         }
         for item in policy.parameters
     ]
+
+
+def _described(item: Parameter) -> Json:
+    if item.media is None:
+        return {"schema": item.schema}
+    return {"content": {item.media: {"schema": item.schema}}}
 
 
 def _responses(policy: Policy) -> Json:
@@ -113,9 +123,24 @@ def _content_of(status: int, policy: Policy) -> Json:
 
 
 def _schema_of(policy: Policy, media: str) -> Json:
+    if media == "text/event-stream":
+        return _event_schema(policy)
     if media != "application/json":
         return {"type": "string"}
     return _reference(policy.schema) if policy.schema else {"type": "object"}
+
+
+def _event_schema(policy: Policy) -> Json:
+    """Before OpenAPI 3.2 the schema of a stream is read as that of each of its events."""
+    data: Json = {"type": "string"}
+    if policy.schema == "Event":
+        data |= {"contentMediaType": "application/json", "contentSchema": _reference("Event")}
+    return {
+        "type": "object",
+        "description": "Each event of the stream",
+        "properties": {"id": {"type": "string"}, "event": _reference("EventType"), "data": data},
+        "required": ["id", "event", "data"],
+    }
 
 
 def _refusals(policy: Policy) -> dict[int, str]:
@@ -129,6 +154,10 @@ def _refusals(policy: Policy) -> dict[int, str]:
     if policy.limit is Limit.EXECUTE:
         refusals |= {422: "The Idempotency-Key was used with another request"}
     return refusals | {503: "Try again; see Retry-After"}
+
+
+def _nullable(name: str) -> Json:
+    return {"anyOf": [_reference(name), {"type": "null"}]}
 
 
 def _reference(name: str) -> Json:

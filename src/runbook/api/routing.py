@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from flask import Blueprint
 from pydantic import BaseModel
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, PathConverter
 
 View = TypeVar("View", bound=Callable[..., Any])
 POLICY_ATTRIBUTE = "runbook_policy"
@@ -37,12 +37,13 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a query or header, for the API's document."""
+    """A parameter of a query or header, for the API's document; `media` where it is not a text."""
 
     name: str
     description: str
     place: str = "query"
     schema: dict[str, object] = field(default_factory=lambda: {"type": "string"})
+    media: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,12 @@ class RefConverter(BaseConverter):
 
     regex = r".+\.md"
     part_isolating = False
+
+
+class PageConverter(PathConverter):
+    """A path of the web app: any but the API's, whose unknown addresses are not found."""
+
+    regex = r"(?!(?:api|docs|auth|dev-login)(?:/|$))[^/].*?"
 
 
 def route(

@@ -21,13 +21,20 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 MAX_STACK_BYTES = 64 * 1024
 MAX_KEY_CHARACTERS = 255
 RECURSION = Parameter(
-    "X-Recursion-Stack", "JSON list of the refs that led here; scripts pass it on", "header"
+    "X-Recursion-Stack",
+    "The refs that led here; scripts pass it on",
+    "header",
+    {"type": "array", "items": {"type": "string"}},
+    "application/json",
 )
 CORRELATION = Parameter(
     "X-Correlation-Id", "1-128 of A-Z a-z 0-9 . _ : -; kept with the run", "header"
 )
 IDEMPOTENCY = Parameter(
-    "Idempotency-Key", "The same key, caller and body answer the same run for 24 h", "header"
+    "Idempotency-Key",
+    "The same key, caller and body answer the same run for 24 h",
+    "header",
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
 )
 PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location", "header")
 

@@ -15,7 +15,7 @@ from runbook.api import wire
 from runbook.api.context import engine, principal, run_of
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.run import Millis, Run, RunStatus
-from runbook.engine.wire import log_line_json, run_json
+from runbook.engine.wire import Json, log_line_json, run_json
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter
 from runbook.store.store import Store
@@ -27,7 +27,11 @@ DEFAULT_PAGE = 50
 MAX_LINES = 10_000
 MAX_HITS = 1000
 PIECE_BYTES = 256 * 1024
-_INTEGER = {"type": "integer", "minimum": 0}
+_INTEGER: Json = {"type": "integer", "minimum": 0}
+_BEYOND_ALL = 10**15
+_TEXT: Json = {"type": "string", "minLength": 1}
+_STATUS = "|".join(RunStatus)
+_STATUSES: Json = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -35,9 +39,10 @@ def _number(name: str, default: int, most: int | None = None) -> int:
     text = request.args.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 15:
+    if not (text.isascii() and text.isdigit()):
         raise RequestError(f"{name} must be a whole number from 0")
-    return int(text) if most is None else min(int(text), most)
+    number = int(text) if len(text) <= 15 else _BEYOND_ALL
+    return number if most is None else min(number, most)
 
 
 @route(
@@ -49,10 +54,10 @@ def _number(name: str, default: int, most: int | None = None) -> int:
         "Runs that you may see, newest first",
         parameters=(
             Parameter("runbook", "Only runs of this ref"),
-            Parameter("status", "Only these statuses, separated by commas"),
+            Parameter("status", "Only these statuses, separated by commas", schema=_STATUSES),
             Parameter("who", "Only runs that this subject asked for"),
             Parameter("since", "ISO 8601: only runs made at or after that time"),
-            Parameter("cursor", "The next_cursor of the page before"),
+            Parameter("cursor", "The next_cursor of the page before", schema=_TEXT),
             Parameter("limit", f"At most {MAX_PAGE}", schema=_INTEGER),
         ),
         schema="RunPage",
@@ -124,7 +129,7 @@ def _run_body(run: Run) -> dict[str, object]:
         "The run's events as they happen, JSON in each; ends after done",
         media=("text/event-stream",),
         parameters=(
-            Parameter("Last-Event-ID", "Continue after this event", "header", _INTEGER),
+            Parameter("Last-Event-ID", "Continue after the event of this number", "header"),
             Parameter("after", "The same, for clients that cannot set a header", schema=_INTEGER),
         ),
         schema="Event",
@@ -151,7 +156,7 @@ def get_events(run_id: str) -> Response:
         parameters=(
             Parameter("from", "First line, from 1: answers JSON lines", schema=_INTEGER),
             Parameter("lines", f"How many, at most {MAX_LINES}", schema=_INTEGER),
-            Parameter("q", "Text to find, whatever its case: answers hits and their count"),
+            Parameter("q", "Text to find, whatever its case: hits and their count", schema=_TEXT),
             Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=_INTEGER),
             Parameter("Range", "bytes=FIRST-LAST of the plain text", "header"),
         ),
@@ -159,24 +164,24 @@ def get_events(run_id: str) -> Response:
 )
 def get_log(run_id: str) -> Response:
     run = run_of(run_id)
+    first, count = _number("from", 1), _number("lines", 1000, MAX_LINES)
+    limit = _number("limit", 100, MAX_HITS)
     if "q" in request.args:
-        return _search(run, request.args["q"])
+        return _search(run, request.args["q"], limit)
     if "from" in request.args or "lines" in request.args:
-        return _lines(run)
+        return _lines(run, max(1, first), count)
     return _plain(run)
 
 
-def _search(run: Run, query: str) -> Response:
+def _search(run: Run, query: str, limit: int) -> Response:
     if not query:
         raise RequestError("q must not be empty")
-    found = engine().store.log_search(run.id, query, limit=_number("limit", 100, MAX_HITS))
+    found = engine().store.log_search(run.id, query, limit=limit)
     hits = [log_line_json(hit) for hit in found.hits]
     return wire.json_reply({"query": query, "count": found.lines, "hits": hits})
 
 
-def _lines(run: Run) -> Response:
-    first = max(1, _number("from", 1))
-    count = _number("lines", 1000, MAX_LINES)
+def _lines(run: Run, first: int, count: int) -> Response:
     lines = engine().store.log_lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log_lines)}

@@ -7,12 +7,10 @@ from pathlib import Path
 from flask import Blueprint, Response, send_from_directory
 
 from runbook.api.routing import Access, Limit, Policy, route
-from runbook.errors import NotFoundError
 
 blueprint = Blueprint("webapp", __name__)
 
 STATIC = Path(__file__).parent / "static"
-API_PREFIXES = ("api/", "docs/", "auth/")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Runbook engine</title></head>
 <body><h1>Runbook engine</h1>
@@ -25,10 +23,8 @@ _WEB = Policy(Access.PUBLIC, Limit.NONE, "The web app", documented=False)
 
 
 @route(blueprint, "/", policy=_WEB)
-@route(blueprint, "/<path:path>", policy=_WEB)
+@route(blueprint, "/<page:path>", policy=_WEB)
 def serve(path: str = "") -> Response:
-    if path.startswith(API_PREFIXES) or path in ("api", "docs", "auth"):
-        raise NotFoundError("There is no such address.")
     if path and (STATIC / path).is_file():
         return send_from_directory(STATIC, path)
     if (STATIC / "index.html").is_file():

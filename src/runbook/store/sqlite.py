@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import QueuePool
 
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
 
@@ -71,10 +71,11 @@ def engine_for(path: Path, *, read_only: bool = False) -> sa.Engine:
     """An engine that opens no connection yet and never creates the file."""
 
     def connect() -> sqlite3.Connection:
-        return _open_read_only(path) if read_only else _open(path, "mode=rw")
+        connection = _open_read_only(path) if read_only else _open(path, "mode=rw")
+        return _configured(connection)
 
     # The statement cache of the driver is larger than the number of the store's statements.
-    engine = sa.create_engine(
+    return sa.create_engine(
         "sqlite://",
         creator=connect,
         poolclass=QueuePool,
@@ -83,8 +84,6 @@ def engine_for(path: Path, *, read_only: bool = False) -> sa.Engine:
         json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
         json_deserializer=_json_value,
     )
-    sa.event.listen(engine, "connect", _configure)
-    return engine
 
 
 @contextmanager
@@ -153,8 +152,10 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     connection = _open(path, "mode=ro")
     try:
         connection.execute("PRAGMA schema_version").close()
-    except sqlite3.OperationalError:
+    except sqlite3.Error as error:
         connection.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
         wal = path.with_name(path.name + "-wal")
         if not path.is_file() or (wal.exists() and wal.stat().st_size):
             raise
@@ -162,9 +163,15 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    for setting in _SETTINGS:
-        connection.execute(setting).close()
+def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection with our settings; closed where it does not take them."""
+    try:
+        for setting in _SETTINGS:
+            connection.execute(setting).close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _json_value(text: str) -> Any:

@@ -146,6 +146,7 @@ class TestReadOnly:
         reader = Store(f"sqlite:///{tmp_path}/empty.db", read_only=True)
         with pytest.raises(StoreUnavailableError, match="prepared"):
             reader.migrate()
+        reader.close()
 
     def test_where_wal_files_cannot_be_made(self, helper, store, reader, monkeypatch):
         run = helper.queued()

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -43,7 +44,7 @@ def later(tmp_path):
 
 
 def columns(path):
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
 
 
@@ -114,7 +115,7 @@ def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
 
 
 def test_a_newer_database_is_left_alone(store):
-    with sqlite3.connect(store._database.path) as connection:
+    with closing(sqlite3.connect(store._database.path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreUnavailableError, match="newer version"):
         store.migrate()

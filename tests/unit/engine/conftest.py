@@ -1,0 +1,135 @@
+"""A real engine over a real store and folder, without processes: runs are claimed by hand."""
+
+import textwrap
+from dataclasses import dataclass
+
+import pytest
+
+from runbook.bootstrap import build_engine
+from runbook.core.access import Principal
+from runbook.core.run import EventType, Origin
+from runbook.engine.dispatch import Role
+from runbook.engine.identity import process_identity
+from runbook.engine.process import Stop
+from runbook.engine.requests import ExecuteRequest
+from runbook.settings import Settings
+from runbook.store.records import Worker, WorkerKind
+
+RUNBOOK = """\
+# {name}
+
+# Environment Requirements
+```yaml
+{inputs}
+```
+
+# File System Requirements
+```yaml
+Input:
+```
+{claims}
+# Script
+```zsh
+{script}
+```
+
+# History
+"""
+CLAIMS = """
+# Required Claims
+```yaml
+{}
+```
+"""
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
+
+
+@dataclass
+class Workshop:
+    """Short words for what nearly every test does."""
+
+    engine: object
+    settings: Settings
+
+    @property
+    def store(self):
+        return self.engine.store
+
+    def write(self, name, script="true", *, inputs="", claims=""):
+        text = RUNBOOK.format(
+            name=name,
+            inputs=inputs,
+            script=textwrap.dedent(script).strip(),
+            claims=CLAIMS.format(claims) if claims else "",
+        )
+        path = self.settings.runbooks_dir / f"{name}.md"
+        path.write_text(text)
+        return path
+
+    def submit(self, ref, principal=ANN, **request):
+        return self.engine.submit(ref, principal, ExecuteRequest(**request)).run
+
+    def register(self, worker_id="w", **changes):
+        now = self.engine.parts.clock()
+        values = {
+            "kind": WorkerKind.LOCAL,
+            "slots": 8,
+            "started_at": now,
+            "beat_at": now,
+            **process_identity(),
+            **changes,
+        }
+        self.store.register_worker(Worker(id=worker_id, **values))
+        return worker_id
+
+    def claim(self, worker_id="w"):
+        return self.store.claim(worker_id, root_slots=8)
+
+    def execute(self, worker_id="w"):
+        """Claim the oldest run and execute it in this thread, to its end."""
+        claimed = self.claim(worker_id)
+        self.engine.execute(claimed, worker_id, Stop())
+        return self.store.run(claimed.run.id)
+
+    def events(self, run):
+        return self.store.events(run.id)
+
+    def output(self, run, stream=EventType.STDOUT):
+        return "".join(event.text for event in self.events(run) if event.type is stream)
+
+    def history(self, name):
+        text = (self.settings.runbooks_dir / f"{name}.md").read_text()
+        return text.partition("# History")[2]
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Engines over one folder and database, as several processes have them."""
+    for name in ("runbooks", "execution"):
+        (tmp_path / name).mkdir()
+    built = []
+
+    def call(**environment):
+        settings = Settings.load(
+            {
+                "RUNBOOKS_DIR": str(tmp_path / "runbooks"),
+                "EXECUTION_DIR": str(tmp_path / "execution"),
+                "DATA_DIR": str(tmp_path / "data"),
+                "PATH": "/usr/bin:/bin",
+                **environment,
+            }
+        )
+        engine = build_engine(settings, Role.FOLLOWER)
+        engine.store.migrate()
+        built.append(engine)
+        return Workshop(engine, settings)
+
+    yield call
+    for engine in built:
+        engine.parts.wakeups.close()
+        engine.store.close()
+
+
+@pytest.fixture
+def workshop(build):
+    return build()
