@@ -22,5 +22,6 @@ if [ -z "${RUNBOOKS_DIR:-}" ]; then
 fi
 export DATA_DIR=${DATA_DIR:-$PWD/.data}
 export ENABLE_LOGIN=${ENABLE_LOGIN:-true}
-printf 'serving the runbooks in %s; Ctrl-C ends it\n' "$RUNBOOKS_DIR"
+printf 'serving the runbooks in %s on http://localhost:%s; Ctrl-C ends it\n' \
+    "$RUNBOOKS_DIR" "${API_PORT:-8083}"
 exec .venv/bin/runbook serve

@@ -8,6 +8,8 @@ unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
 # The path is short because sockets in it may have 107 characters, and unique because it marks
 # whatever the tests start: children inherit it.
 scratch=$(mktemp -d /tmp/rbtest.XXXXXX)
+# Tests that give up root's rights pass through it.
+chmod 711 "$scratch"
 
 # Processes, other than this one, whose environment names the scratch folder.
 survivors() {

@@ -57,7 +57,7 @@ GOLDEN = {
     "GET /api/runs/<run_id>": READERS,
     "GET /api/runs/<run_id>/events": READERS,
     "GET /api/runs/<run_id>/log": READERS,
-    "POST /api/runs/<run_id>/cancel": READERS,
+    "POST /api/runs/<run_id>/cancel": (401, 401, 404, 200, 404, 403, 401),
 }
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 FRESH_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -150,7 +150,7 @@ def test_a_warm_validate_reads_no_history(folder, engine, monkeypatch):
 
     monkeypatch.setattr(loading.os, "pread", counted)
     assert engine.validate("Old.md", ANN, ExecuteRequest()).success
-    assert not read
+    assert sum(read) < 100_000  # its two ends at most: a file that is new is looked at again
     with path.open("a") as file:
         file.write(entry)
     assert engine.validate("Old.md", ANN, ExecuteRequest()).success

@@ -212,9 +212,10 @@ def test_a_script_sees_its_own_tree_only(server, client, execute):
 
     assert result["return_code"] == 0, result
     *codes, listed = result["stdout"].splitlines()
-    assert codes == ["200"] * 7 + ["404"] * 4
+    assert codes == ["200"] * 7 + ["404"] * 3 + ["403"]
     runs = json.loads(listed)["runs"]
     assert runs[0]["parent_id"] == result["run_id"]
+    assert [run["id"] for run in runs][1:] == [result["run_id"]]
     assert {run["root_id"] or run["id"] for run in runs} == {result["run_id"]}
 
 

@@ -242,7 +242,7 @@ def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[byt
     blueprint,
     "/<run_id>/cancel",
     policy=Policy(
-        Access.TOKEN,
+        Access.CALLER,
         Limit.NORMAL,
         "Ask for the end of the run; an ended run is left as it is",
         replies={202: "Asked for; follow the run to see its end"},

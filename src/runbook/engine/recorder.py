@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from runbook import log
+from runbook.core.cap import utf8_size
 from runbook.core.log import LogCursor
 from runbook.core.output import HeadTail, OutputPipeline, Piece
 from runbook.core.run import EventType, Millis
@@ -128,7 +129,7 @@ class Recorder:
         try:
             self._store.append_events(self._run_id, self._unsaved, worker_id=self._worker_id)
         except (StoreBusyError, StoreUnavailableError) as error:
-            if sum(len(event.text or "") for event in self._unsaved) > MAX_UNSAVED_BYTES:
+            if sum(utf8_size(event.text or "") for event in self._unsaved) > MAX_UNSAVED_BYTES:
                 raise
             log.warning("run.events_held", run_id=self._run_id, error=error.message)
             return

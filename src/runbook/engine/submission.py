@@ -262,6 +262,8 @@ def _idempotency(ref: str, principal: Principal, request: ExecuteRequest) -> Ide
     if request.idempotency_key is None:
         return None
     asked = json.dumps([ref, request.env_vars, request.reason], sort_keys=True)
+    # A script's keys are its run's own: another tree of the same caller must not see this one's.
+    caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
     return IdempotencyKey(
-        principal.subject, request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest()
+        caller, request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest()
     )

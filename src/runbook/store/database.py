@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from runbook.store import sqlite
 T = TypeVar("T")
 
 PATIENCE_S = 10.0
+MOVED_TEXT = "The database's file was removed or replaced: put it back, and restart."
 _PAUSE_S = (0.001, 0.010)
 
 
@@ -29,6 +30,7 @@ class _Opened:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.write_lock = threading.Lock()
+        self.identity: tuple[int, int] | None = None
         self._idle: deque[sa.Connection] = deque()
 
     @contextmanager
@@ -105,6 +107,15 @@ class Database:
         finally:
             opened.write_lock.release()
 
+    def check_file(self) -> None:
+        """Raises StoreUnavailableError where the path no longer leads to the file in use."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            raise StoreUnavailableError(MOVED_TEXT) from None
+        if self._here().identity not in (None, (status.st_dev, status.st_ino)):
+            raise StoreUnavailableError(MOVED_TEXT)
+
     def engine(self) -> sa.Engine:
         """This process's engine, for work that brings its own transactions."""
         return self._here().engine
@@ -119,6 +130,9 @@ class Database:
         here = self._opened.get(os.getpid())
         if here is None:
             made = _Opened(sqlite.engine_for(self.path, read_only=self.read_only))
+            with suppress(OSError):
+                status = self.path.stat()
+                made.identity = (status.st_dev, status.st_ino)
             here = self._opened.setdefault(os.getpid(), made)
         return here
 

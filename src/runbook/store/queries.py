@@ -135,11 +135,12 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(runs.c.created_at < wanted.until)
     for column, value in (
         (runs.c.subject, wanted.subject),
-        (runs.c.root_id, wanted.root_id),
         (runs.c.parent_id, wanted.parent_id),
     ):
         if value is not None:
             conditions.append(column == value)
+    if wanted.root_id is not None:
+        conditions.append(sa.or_(runs.c.root_id == wanted.root_id, runs.c.id == wanted.root_id))
     if wanted.text:
         conditions.append(_holding(wanted.text))
     return conditions

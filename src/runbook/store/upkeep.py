@@ -79,8 +79,13 @@ class Upkeep(StorePart):
             migrate.upgrade(path)
 
     def check(self) -> None:
-        """Raise StoreUnavailableError unless the database answers and is of this version."""
+        """Raise StoreUnavailableError unless the database answers and is of this version.
+
+        A file that was removed or replaced still answers those who have it open: what they write
+        is lost. So that is an error too.
+        """
         self._database.read(migrate.check)
+        self._database.check_file()
 
     def close(self) -> None:
         """Close this process's connections; a later call opens them again."""

@@ -7,7 +7,7 @@ import pytest
 
 from runbook.core.run import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
-from runbook.store import upkeep
+from runbook.store import sqlite, upkeep
 from runbook.store.records import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
 from runbook.store.store import Store
 
@@ -128,3 +128,18 @@ class TestPurge:
         first = helper.submit(helper.new(status=RunStatus.INVALID), idempotency=key)
         store.purge(helper.clock.now + 1)
         assert helper.submit(idempotency=key).id != first.id
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
+    path = tmp_path / "runbook.db"
+    store = Store(sqlite.url_for(path))
+    store.migrate()
+    store.check()
+    path.rename(tmp_path / "elsewhere")
+    if replaced:
+        path.touch()
+
+    with pytest.raises(StoreUnavailableError, match="removed or replaced"):
+        store.check()
+    store.close()

@@ -1,0 +1,202 @@
+"""Each sample does what its own text says; run on copies by the one-shot command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runbook.core.parse import parse
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.md"))
+# Inputs with which each sample succeeds; of those that are not named here, its text says how they end.
+GIVEN = {
+    "SimpleRunbook": {"TEST_VAR": "hello"},
+    "LongRunningRunbook": {"CYCLES": "1"},
+    "CreatePackage": {"PACKAGE_NAME": "demo", "PACKAGE_OWNER": "ada & co"},
+    "RestrictedRunbook": {},
+    "Runbook": {"GREETING": "Good morning"},
+}
+JWT_SECRET = "a-secret-of-more-than-thirty-two-bytes!"
+
+
+class CommandLine:
+    """`runbook` in a folder with a copy of the samples, with nothing of our environment."""
+
+    def __init__(self, folder):
+        self.runbooks = folder / "runbooks"
+        shutil.copytree(SAMPLES, self.runbooks)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RUNBOOKS_DIR": str(self.runbooks),
+            "DATA_DIR": str(folder / "data"),
+            "JWT_SECRET": JWT_SECRET,
+        }
+
+    def run(self, *args, **more):
+        return subprocess.run(
+            [sys.executable, "-m", "runbook", *args],
+            env=self.environment | more,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def execute(self, name, inputs, **more):
+        given = [word for item in inputs.items() for word in ("--env", "=".join(item))]
+        return self.run("execute", "--runbook", str(self.runbooks / f"{name}.md"), *given, **more)
+
+    def token(self, *claims):
+        return self.run("token", *claims).stdout.strip()
+
+    def history(self, name):
+        """What was appended to a sample; nothing else of it may have changed."""
+        before = (SAMPLES / f"{name}.md").read_bytes()
+        now = (self.runbooks / f"{name}.md").read_bytes()
+        assert now.startswith(before)
+        return now[len(before) :].decode()
+
+
+@pytest.fixture
+def cli(tmp_path):
+    return CommandLine(tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_valid_without_a_warning(name):
+    found = parse((SAMPLES / f"{name}.md").read_bytes(), stem=name)
+    assert found.problems == ()
+    assert found.runbook.description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_has_no_history_of_ours(name):
+    assert (SAMPLES / f"{name}.md").read_text().endswith("\n# History\n")
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_sample_succeeds_and_records_it(cli, name):
+    done = cli.execute(name, GIVEN[name])
+
+    assert (done.returncode, done.stdout.count("\n") > 1) == (0, True), done.stderr
+    history = cli.history(name)
+    assert history.count("\n### ") == 1
+    assert "| Exit Code: 0\n" in history
+    assert done.stdout in history
+    assert cli.run("verify", str(cli.runbooks / f"{name}.md")).returncode == 0
+
+
+def test_simple_runbook_prints_its_variable(cli):
+    done = cli.execute("SimpleRunbook", {"TEST_VAR": "two words, $HOME and `date`"})
+    assert "TEST_VAR: two words, $HOME and `date`\n" in done.stdout
+
+
+def test_simple_runbook_says_which_variable_is_missing(cli):
+    done = cli.execute("SimpleRunbook", {})
+
+    assert done.returncode == 65
+    assert "Required environment variable not set: TEST_VAR" in done.stderr
+    assert cli.history("SimpleRunbook") == ""
+
+
+def test_long_running_runbook_counts_its_cycles(cli):
+    assert (
+        "Cycle 1 of 2\nCycle 2 of 2\n" in cli.execute("LongRunningRunbook", {"CYCLES": "2"}).stdout
+    )
+
+
+@pytest.mark.parametrize("cycles", ["0", "501", "two", "-1", "$(id)"])
+def test_long_running_runbook_refuses_odd_numbers(cli, cycles):
+    done = cli.execute("LongRunningRunbook", {"CYCLES": cycles})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"CYCLES is '{cycles}'; give a whole number from 1 to 500\n")
+
+
+def test_create_package_packs_what_it_was_given(cli):
+    done = cli.execute("CreatePackage", {"PACKAGE_OWNER": "ada"})
+
+    assert done.returncode == 0
+    listing = done.stdout.partition("Contents of example.tar.gz:\n")[2].splitlines()
+    assert set(listing[:-1]) == {
+        "example/",
+        "example/README.md",
+        "example/service.conf",
+        "example/check.sh",
+    }
+
+
+@pytest.mark.parametrize("name", ["../escape", "-rf", "a b", "a/b"])
+def test_create_package_refuses_what_is_no_name(cli, name):
+    done = cli.execute("CreatePackage", {"PACKAGE_NAME": name, "PACKAGE_OWNER": "ada"})
+    assert done.returncode == 2
+    assert "cannot be the name of a package" in done.stderr
+
+
+def test_failing_runbook_fails_with_3_and_writes_to_both_streams(cli):
+    done = cli.execute("FailingRunbook", {})
+
+    assert done.returncode == 3
+    assert done.stdout.endswith("This line goes to the standard output\n")
+    assert done.stderr.startswith("This line goes to the standard error\n")
+    history = cli.history("FailingRunbook")
+    assert "| Exit Code: 3\n" in history
+    assert "**Stderr:**\n```\nThis line goes to the standard error\n" in history
+
+
+@pytest.mark.parametrize(
+    ("claims", "missing"),
+    [
+        (("--role", "sre"), ["team (not present)", "environment (not present)"]),
+        (
+            ("--role", "viewer", "--claim", "team=platform", "--claim", "environment=staging"),
+            ["roles=viewer (required: sre, admin)"],
+        ),
+        (
+            ("--role", "sre", "--claim", "team=platform", "--claim", "environment=test"),
+            ["environment=test (required: staging, production)"],
+        ),
+    ],
+)
+def test_restricted_runbook_refuses_who_lacks_a_claim(cli, claims, missing):
+    token = cli.token(*claims)
+    done = cli.execute("RestrictedRunbook", {}, ENFORCE_CLAIMS="true", RUNBOOK_TOKEN=token)
+
+    assert (done.returncode, done.stdout) == (77, "")
+    history = cli.history("RestrictedRunbook")
+    assert "| Exit Code: 403\n" in history
+    for text in missing:
+        assert text in done.stderr
+        assert text in history
+
+
+def test_restricted_runbook_refuses_a_person_without_a_token(cli):
+    done = cli.execute("RestrictedRunbook", {}, ENFORCE_CLAIMS="true")
+    assert (done.returncode, done.stdout) == (77, "")
+
+
+def test_restricted_runbook_runs_for_who_has_all_claims(cli):
+    claims = ("--role", "admin", "--claim", "team=platform", "--claim", "environment=production")
+    token = cli.token("--subject", "ada", *claims)
+    done = cli.execute("RestrictedRunbook", {}, ENFORCE_CLAIMS="true", RUNBOOK_TOKEN=token)
+
+    assert done.returncode == 0
+    assert done.stdout.endswith("RestrictedRunbook completed successfully\n")
+    assert "By `ada` (roles `admin`) via cli" in cli.history("RestrictedRunbook")
+
+
+def test_the_template_greets_and_signs(cli):
+    given = {"GREETING": "Hello", "AUDIENCE": "team", "SIGNATURE": "ada"}
+    assert cli.execute("Runbook", given).stdout == "Hello, team!\n-- ada\n"
+    assert cli.execute("Runbook", {"GREETING": "Hello"}).stdout == "Hello, world!\n"
+
+
+def test_parent_runbook_fails_where_there_is_no_server(cli):
+    done = cli.execute("ParentRunbook", {}, API_PORT="1")
+    assert done.returncode == 1
+    assert "SimpleRunbook could not be called" in done.stderr

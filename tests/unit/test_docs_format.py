@@ -1,0 +1,145 @@
+"""RUNBOOK.md says what the parser does: examples are parsed, tables held against the code."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from runbook.core.entry import ENTRY_HEAD
+from runbook.core.environ import RESERVED, RESERVED_PREFIXES
+from runbook.core.parse import parse
+from runbook.core.steps import LANGUAGES
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "runbook"
+TEXT = (ROOT / "RUNBOOK.md").read_text()
+FENCES = [token for token in MarkdownIt("commonmark").parse(TEXT) if token.type == "fence"]
+EXAMPLES = [token.content for token in FENCES if token.info == "markdown"]
+(COMPLETE,) = [text for text in EXAMPLES if "# Required Claims" in text]
+
+
+def code_spans(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+def section(heading):
+    """What stands below one heading of level 2 or 3."""
+    parts = re.split(r"^#{2,3} (.+)$", TEXT, flags=re.MULTILINE)
+    return parts[parts.index(heading) + 1]
+
+
+# -- examples ------------------------------------------------------------------------------------
+
+
+def test_the_complete_example_is_valid():
+    assert parse(COMPLETE.encode()).problems == ()
+
+
+def test_the_example_of_steps_is_valid():
+    (steps,) = [text for text in EXAMPLES if text.startswith("# Script")]
+    found = parse(f"{COMPLETE.partition('# Script')[0]}{steps}\n# History\n".encode())
+
+    assert found.problems == ()
+    assert [step.name for step in found.runbook.steps] == ["Collect", "Report"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ("Environment Requirements: inputs", "Environment Requirements"),
+        ("File System Requirements: files", "File System Requirements"),
+        ("Required Claims: who may execute", "Required Claims"),
+    ],
+)
+def test_the_example_of_a_declaration_is_valid(heading, name):
+    block = re.search(r"^```yaml\n.*?^```$", section(heading), re.MULTILINE | re.DOTALL)[0]
+    old = re.search(rf"# {name}\n\n```yaml\n.*?```", COMPLETE, re.DOTALL)[0]
+
+    assert parse(COMPLETE.replace(old, f"# {name}\n\n{block}").encode()).problems == ()
+
+
+def test_the_example_of_a_history_entry_looks_like_one():
+    (entry,) = [text for text in EXAMPLES if "Exit Code" in text]
+    assert ENTRY_HEAD.match(entry.encode())
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def test_every_reserved_name_is_documented():
+    spans = set(code_spans(section("Reserved names"))) - {"GIT_BRANCH", "PYTHON_VERSION"}
+    prefixes = {span for span in spans if span.endswith("*")}
+
+    assert spans - prefixes == RESERVED
+    assert prefixes == {f"{prefix}*" for prefix in RESERVED_PREFIXES}
+
+
+def test_every_language_is_documented():
+    table = TEXT.partition("| info of the block | runs |\n")[2].partition("\n\n")[0]
+    documented = {span for line in table.splitlines() for span in code_spans(first_cell(line))}
+    assert documented == set(LANGUAGES)
+
+
+# -- problems ------------------------------------------------------------------------------------
+
+
+def documented_problems():
+    lines = section("Errors and what to do").splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    spans = {span for row in rows for span in code_spans(first_cell(row))}
+    # The section's name is put in afterwards.
+    return {span.replace("block of S cannot", "block cannot") for span in spans}
+
+
+def first_cell(line):
+    return re.split(r"(?<!\\)\|", line)[1]
+
+
+def test_every_problem_is_documented_in_its_words():
+    for pattern in messages():
+        assert any(re.fullmatch(pattern, text) for text in documented_problems()), pattern
+
+
+def test_no_documented_problem_is_out_of_date():
+    for text in documented_problems():
+        assert any(re.fullmatch(pattern, text) for pattern in messages()), text
+
+
+@cache
+def messages():
+    """What can stand in a Problem, as patterns in which anything may stand for a value."""
+    files = [*SOURCE.glob("core/*.py"), SOURCE / "library" / "refs.py"]
+    return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
+
+
+def messages_of(tree):
+    """The message of each Problem(...); where that is a name, all texts assigned to it."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for nodes in ([*ast.walk(function)] for function in functions):
+        for call in nodes:
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in MESSAGE_AT:
+                message = call.args[MESSAGE_AT[call.func.id]]
+                yield from filter(None, map(pattern_of, [message, *assigned(message, nodes)]))
+
+
+MESSAGE_AT = {"Problem": 1, "_claims_error": 0}
+
+
+def assigned(message, nodes):
+    """The values given to the name that stands for a message."""
+    assignments = [node for node in nodes if isinstance(node, ast.Assign)]
+    name = ast.unparse(message)
+    return [node.value for node in assignments if ast.unparse(node.targets[0]) == name]
+
+
+def pattern_of(value):
+    """None for what is no text by itself."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return re.escape(value.value)
+    if isinstance(value, ast.JoinedStr):
+        parts = value.values
+        return "".join(pattern_of(p) if isinstance(p, ast.Constant) else ".+" for p in parts)
+    return None
