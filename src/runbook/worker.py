@@ -116,8 +116,8 @@ class LocalWorker:
         """Hand on what woke us, and do what is due. A store that is busy is asked again later."""
         messages = self._messages(ready)
         beating = time.monotonic() >= self._next_beat
-        for _ in range(max(messages.count(QUEUED), int(beating))):
-            pool.submit(self._take_runs)
+        for _ in range(messages.count(QUEUED)):
+            pool.submit(self._take_runs, expected=True)
         try:
             if CANCEL in messages or beating:
                 self._stop_cancelled()
@@ -167,23 +167,26 @@ class LocalWorker:
             if active is not None:
                 active.stop.request(StopReason.CANCEL)
 
-    def _take_runs(self) -> None:
+    def _take_runs(self, *, expected: bool = False) -> None:
         """In a pool thread: claim and execute, until there is nothing that may be claimed."""
         try:
-            while (active := self._claim()) is not None:
+            while (active := self._claim(expected=expected)) is not None:
                 self._execute(active)
+                expected = False
         except RunbookError as error:
             log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
         except Exception:  # noqa: BLE001 - a fault of ours must be seen; the next wake-up tries again
             log.failure("worker.fault", worker_id=self.id)
 
-    def _claim(self) -> ActiveRun | None:
+    def _claim(self, *, expected: bool) -> ActiveRun | None:
         """One claim at a time, so that two threads do not take one slot.
 
         Child runs are claimed even while draining: their parents wait for them.
         """
         with self._claiming:
-            claimed = self._engine.store.claim(self.id, root_slots=self._free_slots())
+            claimed = self._engine.store.claim(
+                self.id, root_slots=self._free_slots(), expected=expected
+            )
             if claimed is None:
                 return None
             active = ActiveRun(claimed)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli.commands import ExampleCommand, invocation
+from runbook.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from runbook.settings import Settings
 
 
 @click.command(
@@ -36,10 +43,36 @@ def serve(
 
     Settings come from the environment; `runbook config` lists them, `runbook doctor` checks them.
     """
-    from runbook.settings import process_environment
+    from runbook.settings import Settings, process_environment
     from runbook.supervisor import serve as serve_until_told
 
     given = {"RUNBOOKS_DIR": runbooks_dir, "API_PORT": port, "BIND_HOST": bind}
     overrides = {name: str(value) for name, value in given.items() if value is not None}
     environment = invocation(context).environment or process_environment()
+    refuse_taken_ports(Settings.load({**environment, **overrides}))
     return serve_until_told(environment, overrides)
+
+
+def refuse_taken_ports(settings: Settings) -> None:
+    """Say at once what the web processes would wait for without an end.
+
+    Raises ConfigurationError where another program listens on one of our ports.
+    """
+    ports = {"API_PORT": settings.api_port, "METRICS_PORT": settings.metrics_port}
+    for name, port in ports.items():
+        if port and _is_taken(settings.bind_host, port):
+            raise ConfigurationError(
+                f"Another program listens on {settings.bind_host}:{port}: end it, or give "
+                f"another {name}"
+            )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:  # what else is wrong, the web processes say
+        return error.errno == errno.EADDRINUSE
+    return False

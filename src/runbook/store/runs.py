@@ -140,16 +140,18 @@ class RunWrites(StorePart):
 
         return self._database.write(work, durable=run.status.terminal)
 
-    def claim(self, worker_id: str, *, root_slots: int) -> Claimed | None:
+    def claim(self, worker_id: str, *, root_slots: int, expected: bool = False) -> Claimed | None:
         """Take the oldest queued run that this worker may execute; None where there is none.
 
         Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
         worker goes to that worker only. The `started` event is appended. A run with a request
         to cancel is claimed like any other, so that its worker ends it.
+
+        `expected` says that there is probably one. Otherwise the write lock is taken only where
+        a look finds one: most polls find nothing.
         """
         given = {"claimer": worker_id, "root_slots": root_slots}
-        # Most polls find nothing: they shall not take the write lock.
-        if self._database.read(lambda connection: connection.scalar(_CLAIMABLE, given)) is None:
+        if not expected and self._database.read(lambda c: c.scalar(_CLAIMABLE, given)) is None:
             return None
 
         def work(connection: sa.Connection) -> Claimed | None:

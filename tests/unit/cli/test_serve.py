@@ -1,0 +1,57 @@
+"""`runbook serve` before anything is started."""
+
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from runbook.cli.app import cli
+from runbook.cli.commands import Invocation
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The environments that the supervisor was started with."""
+    calls = []
+    monkeypatch.setattr("runbook.supervisor.serve", lambda *given: calls.append(given) or 0)
+    return calls
+
+
+@pytest.fixture
+def taken():
+    """A port that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def serve(*args, **environment):
+    return CliRunner().invoke(cli, ["serve", *args], obj=Invocation(("serve", *args), environment))
+
+
+@pytest.mark.parametrize("name", ["API_PORT", "METRICS_PORT"])
+def test_a_port_that_is_taken_ends_the_start_with_78_and_a_way_out(taken, served, name):
+    result = serve(**{"API_PORT": "0", name: str(taken)})
+
+    assert result.exit_code == 78
+    assert f"127.0.0.1:{taken}" in result.stderr
+    assert f"another {name}" in result.stderr
+    assert served == []
+
+
+def test_the_option_counts_and_not_the_setting(taken, served):
+    assert serve("--port", "0", API_PORT=str(taken)).exit_code == 0
+    assert serve("--port", str(taken), API_PORT="0").exit_code == 78
+    assert len(served) == 1
+
+
+def test_an_address_that_is_not_ours_is_left_to_the_server(served):
+    assert serve(BIND_HOST="192.0.2.1", API_PORT="80").exit_code == 0
+    assert len(served) == 1
+
+
+def test_a_setting_that_is_wrong_ends_the_start_with_78(served):
+    result = serve(API_PORT="many")
+
+    assert result.exit_code == 78
+    assert "API_PORT" in result.stderr
+    assert served == []
