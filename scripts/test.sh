@@ -23,8 +23,9 @@ clean_up() {
 }
 trap clean_up EXIT
 
+# A job in the background is told to ignore SIGINT; the scripts that are tested are not.
 run_in_scratch() {
-    env TMPDIR="$scratch" COVERAGE_FILE="$scratch/coverage" \
+    env --default-signal=INT TMPDIR="$scratch" COVERAGE_FILE="$scratch/coverage" \
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 
