@@ -36,6 +36,7 @@ def configure(level: str = "INFO") -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger(RECORD_LOGGER).setLevel(logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins introduce themselves
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:
