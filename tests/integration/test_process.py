@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from runbook.engine.process import Stop as StopRequest
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SHORT = Grace(interrupt_s=0.2, terminate_s=0.2, drain_s=0.2)
+
+# Other test processes look for the marks of their own runs at the same time.
+RUN = f"run-{uuid.uuid4()}"
 
 
 class Memory:
@@ -77,7 +81,7 @@ def stop():
 def run(tmp_path, families, stop):
     def run(script, sink=None, **options) -> Ended:
         command = options.pop("command", None) or zsh(script, tmp_path)
-        settings = {"timeout_s": 60, "run_id": "run-1", "grace": SHORT, "stop": stop} | options
+        settings = {"timeout_s": 60, "run_id": f"{RUN}-1", "grace": SHORT, "stop": stop} | options
         return run_process(command, sink=sink or Memory(), families=families, **settings)
 
     return run
@@ -341,7 +345,7 @@ def test_concurrent_runs_leave_each_other_alone(tmp_path, families):
             sink=Memory(),
             stop=stop,
             timeout_s=60,
-            run_id=f"run-{number}",
+            run_id=f"{RUN}-{number}",
             families=families,
         )
         stop.close()
@@ -365,7 +369,7 @@ def test_an_orphan_that_two_runs_may_have_started_ends_with_the_last_of_them(tmp
             sink=Memory(begun.set),
             stop=other_stop,
             timeout_s=60,
-            run_id="run-2",
+            run_id=f"{RUN}-2",
             families=families,
         )
 
@@ -377,7 +381,7 @@ def test_an_orphan_that_two_runs_may_have_started_ends_with_the_last_of_them(tmp
         sink=Memory(),
         stop=stop,
         timeout_s=60,
-        run_id="run-1",
+        run_id=f"{RUN}-1",
         families=families,
     )
     assert alive(pid_in(tmp_path / "pid"))
@@ -408,7 +412,7 @@ def test_zombies_of_a_long_run_are_reaped_while_it_goes_on(run, families, tmp_pa
 
 
 KILL_EVERYTHING = r"""
-import sys, threading
+import os, sys, threading
 from pathlib import Path
 from runbook.engine.family import Families, become_subreaper
 from runbook.engine.process import *
@@ -420,8 +424,8 @@ class Sink:
 
 def one(number):
     command = Command(["/usr/bin/zsh", "-f", "-c", sys.argv[1]], {"PATH": sys.argv[2]}, Path.cwd())
-    ended = run_process(command, sink=Sink(), stop=Stop(), timeout_s=60, run_id=str(number),
-                        families=families)
+    ended = run_process(command, sink=Sink(), stop=Stop(), timeout_s=60, families=families,
+                        run_id=f"{os.getpid()}-{number}")
     sys.stdout.write(f"{ended.return_code}\n")
 
 begun = threading.Semaphore(0)
