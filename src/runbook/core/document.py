@@ -55,8 +55,51 @@ class InputType(StrEnum):
     """The type of a declared input; `NAME: description` declares `text`."""
 
     TEXT = "text"
+    """Any text, of one line or several."""
     STRING = "string"
+    """One line of text."""
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    MULTICHOICE = "multichoice"
+    """Several of the choices; the script gets them separated by commas."""
     SECRET = "secret"  # noqa: S105 - a type's name
+    """Masked wherever it turns up, and never kept."""
+    FILE = "file"
+    """A file's content; the script gets its path."""
+    DURATION = "duration"
+    """A span of time such as `90s` or `1h30m`."""
+    CIDR = "cidr"
+    IP = "ip"
+    HOSTNAME = "hostname"
+    URL = "url"
+    JSON = "json"
+
+
+class SecretKind(StrEnum):
+    """Where the server finds a secret by itself."""
+
+    ENV = "env"
+    """A variable of the server's environment, never one of its own settings."""
+    FILE = "file"
+    """A file below SECRETS_DIR."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """What `from: env:NAME` or `from: file:NAME` says."""
+
+    kind: SecretKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesSource:
+    """What `choices_from` says: the output of another runbook's last successful run."""
+
+    ref: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +107,8 @@ class Input:
     """One declared environment variable.
 
     `typed` is false for the old form `NAME: description`, whose values are neither secret
-    nor known to be harmless: they are recorded as given, not shown.
+    nor known to be harmless: they are recorded as given, not shown. `minimum` and `maximum` are
+    kept as written: they bound a number, a duration, or the length of a text, by type.
     """
 
     name: str
@@ -74,6 +118,14 @@ class Input:
     typed: bool = False
     default: str | None = None
     optional: bool = False
+    choices: tuple[str, ...] = ()
+    choices_from: ChoicesSource | None = None
+    pattern: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    group: str | None = None
+    example: str | None = None
+    source: SecretSource | None = None
 
     @property
     def secret(self) -> bool:
@@ -89,13 +141,115 @@ class FileRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """What one process executes. `line` is the line of `source`'s first line in the document."""
+
+    language: Language
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a step is tried at most, and the seconds before the second try, which double.
+
+    `codes` are the return codes after which it is tried again; None: all that are failures.
+    """
+
+    attempts: int = 1
+    backoff_s: float = 0.0
+    codes: frozenset[int] | None = None
+
+
+class Operand(StrEnum):
+    """What a condition looks at."""
+
+    INPUT = "inputs"
+    OUTPUT = "outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`if: inputs.MODE == full`. `negated` says that it is `!=`.
+
+    What has no value compares as an empty text.
+    """
+
+    operand: Operand
+    name: str
+    value: str
+    negated: bool = False
+
+    def holds(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> bool:
+        values = inputs if self.operand is Operand.INPUT else outputs
+        return (values.get(self.name, "") == self.value) is not self.negated
+
+    @property
+    def text(self) -> str:
+        sign = "!=" if self.negated else "=="
+        return f"{self.operand}.{self.name} {sign} {self.value!r}"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One script of a run. `line` is the line of `source`'s first line in the document."""
+    """One script of a run, and how it is run.
+
+    `heading_line` is the line of the step's H2; None for a Script section without steps, whose
+    single script is not announced as one. All `conditions` must hold, or the step is skipped.
+    `continues` lets the run go on though the step failed. `undo` is the script that reverses it.
+    """
 
     name: str
     language: Language
     source: str
     line: int
+    heading_line: int | None = None
+    conditions: tuple[Condition, ...] = ()
+    timeout_s: float | None = None
+    retry: Retry | None = None
+    continues: bool = False
+    undo: Script | None = None
+
+    @property
+    def script(self) -> Script:
+        return Script(self.language, self.source, self.line)
+
+
+class OnBusy(StrEnum):
+    """What a run does while another one holds its lock."""
+
+    WAIT = "wait"
+    FAIL = "fail"
+
+
+class OnFailure(StrEnum):
+    """What follows a step's failure."""
+
+    STOP = "stop"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the Policy section says about runs. Texts may name inputs: `device:${HOST}`.
+
+    `confirm` is the text that a person must type; `dry_run` says that the script is honest when
+    RUNBOOK_DRY_RUN is 1. `timeout_s` None means the server's.
+    """
+
+    timeout_s: float | None = None
+    locks: tuple[str, ...] = ()
+    on_busy: OnBusy = OnBusy.WAIT
+    concurrency: int | None = None
+    retry: Retry = field(default_factory=Retry)
+    on_failure: OnFailure = OnFailure.STOP
+    queue: str | None = None
+    dry_run: bool = False
+    confirm: str | None = None
+    success_codes: frozenset[int] = frozenset({0})
+
+
+NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +267,15 @@ class Runbook:
     files_out: tuple[FileRequirement, ...]
     claims: Mapping[str, tuple[str, ...]] | None
     steps: tuple[Step, ...]
+    policy: Policy = NO_POLICY
 
     def input(self, name: str) -> Input | None:
         return next((item for item in self.inputs if item.name == name), None)
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the script is divided into steps, which are announced and recorded."""
+        return any(step.heading_line is not None for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,15 +146,125 @@ class Requester:
         return [str(role) for role in roles] if isinstance(roles, list) else []
 
 
+class Relation(StrEnum):
+    """How a run follows from an earlier one."""
+
+    RETRY = "retry"
+    """The same inputs, from the start."""
+    RESUME = "resume"
+    """Goes on behind the steps that the earlier run completed."""
+    UNDO = "undo"
+    """Reverses the steps that the earlier run completed."""
+
+
+class PlanLabel(StrEnum):
+    """How far a planned change, or a whole dry run, can be believed."""
+
+    VERIFIED = "verified"
+    """What would change was found out by reading."""
+    ASSUMED = "assumed"
+    """It follows from what was asked for, but nothing was read."""
+    UNKNOWN = "unknown"
+    """Nobody said."""
+
+
+class StepStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    SKIPPED = "skipped"
+    """Its condition did not hold."""
+    RESTORED = "restored"
+    """Completed by the run that this one resumes."""
+
+    @property
+    def completed(self) -> bool:
+        """Whether its script did all that it does."""
+        return self in (StepStatus.SUCCEEDED, StepStatus.RESTORED)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """What became of one step in one run. `n` counts from 1, in the order of the document.
+
+    `first_line` and `last_line` are the span of the log's lines that it printed; `last_line` is
+    the smaller one where it printed nothing. `env` and `outputs` are what it handed over; a value
+    that may not be kept, because a secret stands in it, is None.
+    """
+
+    n: int
+    name: str
+    status: StepStatus
+    started_at: Millis
+    finished_at: Millis | None = None
+    return_code: int | None = None
+    attempts: int = 1
+    first_line: int = 1
+    last_line: int = 0
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    outputs: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LockWant:
+    """A lock that a run needs; at most `capacity` runs hold it at once."""
+
+    name: str
+    capacity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    """All locks that a run needs, taken together or not at all.
+
+    `waits` says whether the run waits for them, or fails where one is held.
+    """
+
+    wants: tuple[LockWant, ...]
+    waits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Why a run waits: `lock` is held by the run `run_id` of `ref`, started by `by`, since then."""
+
+    lock: str
+    run_id: str
+    ref: str
+    by: str
+    since: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a run left to be kept. `name` is its path below the run's folder."""
+
+    name: str
+    size: int
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. `return_code` follows the table of return codes in docs/runs.md."""
+    """How a run ended. `return_code` follows the table of return codes in docs/runs.md.
+
+    `label` is of dry runs only. `summary` is Markdown. `steps` are those that the store does not
+    know yet as they are.
+    """
 
     status: RunStatus
     return_code: int
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     outputs: Mapping[str, object] = field(default_factory=dict)
+    label: PlanLabel | None = None
+    summary: str | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    steps: tuple[StepRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +273,9 @@ class Run:
 
     `chain` is the list of refs from the outermost runbook to this one, this one included.
     `inputs` maps each given input to its value where its type says that it may be shown, and
-    to None where it is only known to have been given.
+    to None where it is only known to have been given. `given` names those that the request gave.
+    `relation` and `related_id` say which earlier run this one follows from; `start_step` is the
+    first step, from 1, that a resumed run executes.
     """
 
     id: str
@@ -194,6 +306,15 @@ class Run:
     log_bytes: int = 0
     log_lines: int = 0
     last_event: int = 0
+    dry_run: bool = False
+    label: PlanLabel | None = None
+    relation: Relation | None = None
+    related_id: str | None = None
+    start_step: int | None = None
+    queue: str | None = None
+    given: tuple[str, ...] = ()
+    locks: LockRequest | None = None
+    waiting: Holder | None = None
 
     @property
     def success(self) -> bool:

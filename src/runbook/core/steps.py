@@ -26,13 +26,14 @@ def read_steps(section: Section, name: str, problems: list[Problem]) -> tuple[St
     above = _scripts(groups[0][1])
     if above:
         _warn_unread(above[1:], groups[1:], problems)
-        return (_step(name, above[0], problems),)
+        return (_step(name, None, above[0], problems),)
     steps = []
     for heading, blocks in groups[1:]:
         scripts = _scripts(blocks)
-        steps += [_step(heading, script, problems) for script in scripts[:1]]
+        name, line = (heading.text, heading.line) if heading else ("", 0)
+        steps += [_step(name, line, script, problems) for script in scripts[:1]]
         for extra in scripts[1:]:
-            text = f"Step '{heading}' has two script blocks; the first is on line {scripts[0].line}"
+            text = f"Step '{name}' has two script blocks; the first is on line {scripts[0].line}"
             hint = "Give each block its own heading: ## Name of the step"
             problems.append(Problem("two_scripts_in_step", text, extra.line, hint=hint))
     if not steps:
@@ -75,13 +76,13 @@ def _hides_claims(block: Block) -> bool:
     return any(line.lstrip().startswith("#") and resembles_claims(line) for line in lines)
 
 
-def _by_heading(blocks: Sequence[Block]) -> Iterator[tuple[str, list[Block]]]:
+def _by_heading(blocks: Sequence[Block]) -> Iterator[tuple[Block | None, list[Block]]]:
     """The blocks above the first H2, then those of each H2."""
-    heading, group = "", list[Block]()
+    heading, group = None, list[Block]()
     for block in blocks:
         if block.kind is BlockKind.HEADING and block.level == 2 and not block.nested:
             yield heading, group
-            heading, group = block.text, []
+            heading, group = block, []
         else:
             group.append(block)
     yield heading, group
@@ -92,16 +93,16 @@ def _scripts(blocks: Iterable[Block]) -> list[Block]:
     return [fence for fence in fences if fence.word in LANGUAGES]
 
 
-def _step(name: str, block: Block, problems: list[Problem]) -> Step:
+def _step(name: str, line: int | None, block: Block, problems: list[Problem]) -> Step:
     if not block.text.strip():
         text = "The script block is empty"
         problems.append(Problem("empty_script", text, block.line, Severity.WARNING))
-    return Step(name, LANGUAGES[block.word], block.text, block.line + 1)
+    return Step(name, LANGUAGES[block.word], block.text, block.line + 1, heading_line=line)
 
 
 def _warn_unread(
     extras: Iterable[Block],
-    groups: Iterable[tuple[str, list[Block]]],
+    groups: Iterable[tuple[Block | None, list[Block]]],
     problems: list[Problem],
 ) -> None:
     later = [block for _, blocks in groups for block in _scripts(blocks)]

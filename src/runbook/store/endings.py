@@ -11,7 +11,15 @@ from runbook.core.run import TRANSITIONS, EventType, Millis, Outcome, Run
 from runbook.errors import ConflictError
 from runbook.store.history import keep_last_run
 from runbook.store.records import HistoryHead, NewEvent
-from runbook.store.rows import INSERT_EVENTS, LogEnd, StorePart, event_rows, run_by_id
+from runbook.store.rows import (
+    INSERT_EVENTS,
+    LogEnd,
+    StorePart,
+    event_rows,
+    run_by_id,
+    storable,
+)
+from runbook.store.steps import end_steps, keep_artifacts, keep_steps
 from runbook.store.tables import runs
 
 _FINISH = (
@@ -29,6 +37,9 @@ _FINISH = (
         errors=sa.bindparam("new_errors", type_=sa.JSON()),
         warnings=sa.bindparam("new_warnings", type_=sa.JSON()),
         outputs=sa.bindparam("new_outputs", type_=sa.JSON()),
+        label=sa.bindparam("new_label"),
+        summary=sa.bindparam("new_summary"),
+        waiting=None,
         log_bytes=sa.bindparam("new_log_bytes"),
         log_lines=sa.bindparam("new_log_lines"),
         last_event=sa.bindparam("new_last_event"),
@@ -65,8 +76,11 @@ class Endings(StorePart):
             run = run_by_id(connection, run_id)
             _check_end(run, outcome, worker_id)
             ended = _ended(run, outcome, events, finished_at or self._clock(), duration_ms)
-            _update(connection, run, ended)
+            _update(connection, run, ended, outcome.summary)
             connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event, events))
+            keep_steps(connection, run.seq, outcome.steps)
+            end_steps(connection, run.seq, ended.status, ended.finished_at or 0)
+            keep_artifacts(connection, run.seq, outcome.artifacts)
             keep_last_run(connection, ended, history)
             return ended
 
@@ -101,13 +115,15 @@ def _ended(
         errors=outcome.errors,
         warnings=outcome.warnings,
         outputs=dict(outcome.outputs),
+        label=outcome.label,
+        waiting=None,
         log_bytes=log.bytes,
         log_lines=log.lines,
         last_event=run.last_event + len(events),
     )
 
 
-def _update(connection: sa.Connection, run: Run, ended: Run) -> None:
+def _update(connection: sa.Connection, run: Run, ended: Run, summary: str | None) -> None:
     done = connection.execute(
         _FINISH,
         {
@@ -121,6 +137,8 @@ def _update(connection: sa.Connection, run: Run, ended: Run) -> None:
             "new_errors": list(ended.errors),
             "new_warnings": list(ended.warnings),
             "new_outputs": dict(ended.outputs),
+            "new_label": ended.label,
+            "new_summary": None if summary is None else storable(summary),
             "new_log_bytes": ended.log_bytes,
             "new_log_lines": ended.log_lines,
             "new_last_event": ended.last_event,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from runbook.core.run import RunEvent
+from runbook.core.run import RunEvent, StepRun
 from runbook.errors import ConflictError
 from runbook.store.records import NewEvent
 from runbook.store.rows import (
@@ -19,6 +19,7 @@ from runbook.store.rows import (
     event_rows,
     run_by_id,
 )
+from runbook.store.steps import keep_steps
 from runbook.store.tables import events, runs
 
 MAX_BYTES = 1024 * 1024
@@ -50,9 +51,17 @@ _AFTER = (
 
 
 class Events(StorePart):
-    def append_events(self, run_id: str, new: Sequence[NewEvent], *, worker_id: str | None) -> int:
+    def append_events(
+        self,
+        run_id: str,
+        new: Sequence[NewEvent],
+        *,
+        worker_id: str | None,
+        steps: Sequence[StepRun] = (),
+    ) -> int:
         """Append to a run that `worker_id` owns (None: that nobody does); the last number.
 
+        `steps` are recorded in the same transaction.
         Raises ConflictError where the run has ended or has another owner, NotFoundError.
         """
         log = LogEnd().after(new) if any(event.type.is_output for event in new) else None
@@ -71,6 +80,7 @@ class Events(StorePart):
             seq, last = int(row[0]), int(row[1])
             if new:
                 connection.execute(INSERT_EVENTS, event_rows(seq, last - len(new), new))
+            keep_steps(connection, seq, steps)
             return last
 
         return self._database.write(work)

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from runbook.core.run import EventType, Millis, Requester, Run, RunStatus
+from runbook.core.run import (
+    EventType,
+    Holder,
+    LockRequest,
+    Millis,
+    Relation,
+    Requester,
+    Run,
+    RunStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,13 @@ class NewRun:
     return_code: int | None = None
     created_at: Millis | None = None
     finished_at: Millis | None = None
+    dry_run: bool = False
+    relation: Relation | None = None
+    related_id: str | None = None
+    start_step: int | None = None
+    queue: str | None = None
+    given: tuple[str, ...] = ()
+    locks: LockRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +105,15 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that the caller now owns, and all it takes to execute it."""
+    """A run that the caller now owns, and all it takes to execute it.
+
+    `busy` names who holds a lock of a run that does not wait for it: the run is only ended.
+    """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
+    busy: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)

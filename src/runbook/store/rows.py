@@ -11,8 +11,13 @@ import sqlalchemy as sa
 from runbook.core.run import (
     ACTIVE,
     EventType,
+    Holder,
+    LockRequest,
+    LockWant,
     Millis,
     Origin,
+    PlanLabel,
+    Relation,
     Requester,
     Run,
     RunEvent,
@@ -55,6 +60,15 @@ RUN_COLUMNS = (
     runs.c.log_bytes,
     runs.c.log_lines,
     runs.c.last_event,
+    runs.c.dry_run,
+    runs.c.label,
+    runs.c.relation,
+    runs.c.related_id,
+    runs.c.start_step,
+    runs.c.queue,
+    runs.c.given,
+    runs.c.locks,
+    runs.c.waiting,
 )
 
 EVENTS_PER_RUN = 2**32
@@ -79,6 +93,12 @@ def run_of(row: Sequence[Any]) -> Run:
     values[7] = tuple(values[7])
     values[19] = tuple(values[19])
     values[20] = tuple(values[20])
+    values[28] = bool(values[28])
+    values[29] = None if values[29] is None else PlanLabel(values[29])
+    values[30] = None if values[30] is None else Relation(values[30])
+    values[34] = tuple(values[34] or ())
+    values[35] = None if values[35] is None else _locks_of(values[35])
+    values[36] = None if values[36] is None else Holder(**values[36])
     return Run(*values)
 
 
@@ -122,7 +142,26 @@ def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
         "cancel_by": None,
         "assigned_to": run.assigned_to,
         "sealed_inputs": None if ended else run.sealed_inputs,
+        "dry_run": run.dry_run,
+        "label": None,
+        "relation": run.relation,
+        "related_id": run.related_id,
+        "start_step": run.start_step,
+        "queue": run.queue,
+        "given": list(run.given) or None,
+        "locks": None if run.locks is None else _locks_json(run.locks),
+        "waiting": None,
     }
+
+
+def _locks_json(request: LockRequest) -> dict[str, Any]:
+    wants = [[want.name, want.capacity] for want in request.wants]
+    return {"wants": wants, "waits": request.waits}
+
+
+def _locks_of(value: Mapping[str, Any]) -> LockRequest:
+    wants = (LockWant(name, capacity) for name, capacity in value["wants"])
+    return LockRequest(tuple(wants), value["waits"])
 
 
 def requester_json(requester: Requester) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from runbook.store.history import Runbooks
 from runbook.store.logs import Logs
 from runbook.store.queries import RunReads
 from runbook.store.runs import RunWrites
+from runbook.store.steps import Steps
 from runbook.store.upkeep import Upkeep
 from runbook.store.workers import Workers
 
@@ -26,7 +27,7 @@ def now_ms() -> Millis:
     return time.time_ns() // 1_000_000
 
 
-class Store(RunWrites, Endings, Events, RunReads, Logs, Runbooks, Workers, Upkeep):
+class Store(RunWrites, Endings, Events, Steps, RunReads, Logs, Runbooks, Workers, Upkeep):
     """Connects at its first use, in each process by itself: make it before forking.
 
     `url` is `sqlite:///PATH`. `patience_s` is how long a locked database is waited for.

@@ -58,6 +58,16 @@ runs = sa.Table(
     sa.Column("last_event", _BIG, nullable=False),
     sa.Column("assigned_to", sa.Text),
     sa.Column("sealed_inputs", sa.LargeBinary),
+    sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("label", sa.Text),
+    sa.Column("relation", sa.Text),
+    sa.Column("related_id", sa.Text),
+    sa.Column("start_step", sa.Integer),
+    sa.Column("queue", sa.Text),
+    sa.Column("given", _json()),
+    sa.Column("locks", _json()),
+    sa.Column("waiting", _json()),
+    sa.Column("summary", sa.Text),
     sqlite_autoincrement=True,
 )
 sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq)
@@ -65,6 +75,7 @@ sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq)
 sa.Index("ix_runs_parent", runs.c.parent_id)
 sa.Index("ix_runs_root", runs.c.root_id)
 sa.Index("ix_runs_digest", runs.c.digest)
+sa.Index("ix_runs_related", runs.c.related_id, sqlite_where=runs.c.related_id.is_not(None))
 sa.Index("ix_runs_finished", runs.c.finished_at)
 # Small however many runs have ended: what claims, counts and sweeps look at.
 sa.Index(
@@ -99,6 +110,45 @@ for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line",
         _column,
         sqlite_where=_column.is_not(None),
     )
+
+# What became of each step of a run that has steps. `env` and `outputs` map names to values, or to
+# null where a value may not be kept.
+steps = sa.Table(
+    "steps",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("started_at", _BIG, nullable=False),
+    sa.Column("finished_at", _BIG),
+    sa.Column("return_code", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_line", _BIG, nullable=False),
+    sa.Column("last_line", _BIG, nullable=False),
+    sa.Column("env", _json(), nullable=False),
+    sa.Column("outputs", _json(), nullable=False),
+)
+
+# Who holds which lock. A lock of several places has as many rows at most.
+locks = sa.Table(
+    "locks",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("taken_at", _BIG, nullable=False),
+)
+sa.Index("ix_locks_run", locks.c.run_seq)
+
+# Files that runs left; their content lies in DATA_DIR/artifacts.
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("size", _BIG, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+)
 
 # One row for each runbook that has ever ended a run; `revision` grows over the whole table.
 runbooks = sa.Table(

@@ -17,7 +17,15 @@ from runbook.store.migrations import HEAD
 from runbook.store.records import PurgeCounts
 from runbook.store.rows import StorePart, event_key
 from runbook.store.runs import IDEMPOTENCY_MS
-from runbook.store.tables import documents, events, idempotency_keys, runs, workers
+from runbook.store.tables import (
+    artifacts,
+    documents,
+    events,
+    idempotency_keys,
+    runs,
+    steps,
+    workers,
+)
 
 # Of any table, one transaction of a purge deletes about so many rows.
 PURGE_ROWS = 200
@@ -36,6 +44,10 @@ _DELETE_EVENTS = sa.delete(events).where(
     events.c.key > sa.bindparam("after"), events.c.key <= sa.bindparam("last")
 )
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
+_DELETE_PARTS = tuple(
+    sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
+    for table in (steps, artifacts)
+)
 _UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
 _DELETE_DOCUMENTS = sa.delete(documents).where(
     documents.c.digest.in_(sa.select(documents.c.digest).where(_UNUSED).limit(PURGE_ROWS))
@@ -172,7 +184,8 @@ def _up_to(seq: int, last: int) -> dict[str, int]:
 def _deletion(batch: list[tuple[int, int]]) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
         gone = connection.execute(_DELETE_EVENTS, [_up_to(*run) for run in batch]).rowcount
-        connection.execute(_DELETE_RUN, [{"of_run": seq} for seq, _last in batch])
+        for statement in (*_DELETE_PARTS, _DELETE_RUN):
+            connection.execute(statement, [{"of_run": seq} for seq, _last in batch])
         return gone
 
     return work

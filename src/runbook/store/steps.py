@@ -1,0 +1,98 @@
+"""The steps of a run, and the files that it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from runbook.core.run import Artifact, Millis, RunStatus, StepRun, StepStatus
+from runbook.store.rows import StorePart
+from runbook.store.tables import artifacts, runs, steps
+
+_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
+_STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
+_FORGET_STEP = sa.delete(steps).where(
+    steps.c.run_seq == sa.bindparam("of_run"), steps.c.n == sa.bindparam("of_step")
+)
+_INSERT_STEP = sa.insert(steps)
+_END_STEPS = (
+    sa.update(steps)
+    .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
+    .values(status=sa.bindparam("ended_as"), finished_at=sa.bindparam("at"))
+)
+_ARTIFACTS = (
+    sa.select(artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
+    .where(artifacts.c.run_seq == _SEQ_BY_ID)
+    .order_by(artifacts.c.name)
+)
+_INSERT_ARTIFACT = sa.insert(artifacts)
+_SUMMARY = sa.select(runs.c.summary).where(runs.c.id == sa.bindparam("run_id"))
+
+
+class Steps(StorePart):
+    def steps(self, run_id: str) -> list[StepRun]:
+        """What became of the run's steps, in order. Empty where its script has none."""
+        return self._database.read(
+            lambda connection: [
+                _step_of(row) for row in connection.execute(_STEPS, {"run_id": run_id}).mappings()
+            ]
+        )
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """The files that a run left, by name."""
+        return self._database.read(
+            lambda connection: [
+                Artifact(*row) for row in connection.execute(_ARTIFACTS, {"run_id": run_id})
+            ]
+        )
+
+    def summary(self, run_id: str) -> str | None:
+        """The Markdown that a run's script wrote about it."""
+        return self._database.read(lambda c: c.scalar(_SUMMARY, {"run_id": run_id}))
+
+
+def keep_steps(connection: sa.Connection, run_seq: int, kept: Sequence[StepRun]) -> None:
+    """Record steps, in place of what was recorded of them before."""
+    if kept:
+        connection.execute(_FORGET_STEP, [{"of_run": run_seq, "of_step": step.n} for step in kept])
+        connection.execute(_INSERT_STEP, [_row(run_seq, step) for step in kept])
+
+
+def end_steps(connection: sa.Connection, run_seq: int, status: RunStatus, at: Millis) -> None:
+    """A step that was running when its run ended has ended as the run did."""
+    connection.execute(_END_STEPS, {"of_run": run_seq, "ended_as": status.value, "at": at})
+
+
+def keep_artifacts(connection: sa.Connection, run_seq: int, kept: Sequence[Artifact]) -> None:
+    if kept:
+        connection.execute(
+            _INSERT_ARTIFACT,
+            [
+                {"run_seq": run_seq, "name": a.name, "size": a.size, "sha256": a.sha256}
+                for a in kept
+            ],
+        )
+
+
+def _row(run_seq: int, step: StepRun) -> dict[str, Any]:
+    return {
+        "run_seq": run_seq,
+        "n": step.n,
+        "name": step.name,
+        "status": step.status.value,
+        "started_at": step.started_at,
+        "finished_at": step.finished_at,
+        "return_code": step.return_code,
+        "attempts": step.attempts,
+        "first_line": step.first_line,
+        "last_line": step.last_line,
+        "env": dict(step.env),
+        "outputs": dict(step.outputs),
+    }
+
+
+def _step_of(row: sa.RowMapping) -> StepRun:
+    values = {name: value for name, value in row.items() if name != "run_seq"}
+    return StepRun(**{**values, "status": StepStatus(row["status"])})
