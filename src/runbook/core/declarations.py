@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from runbook.core.document import FileRequirement, Input, InputType, Problem, Severity
 from runbook.core.environ import NAME_RULE, is_reserved, valid_name
+from runbook.core.keys import unknown_key
 from runbook.core.markdown import Block, BlockKind
 from runbook.core.sections import Section
 from runbook.core.yaml_subset import Mapping, Node, Scalar, Sequence, compose
@@ -54,7 +55,7 @@ def read_files(
         if word in {"input", "output"}:
             found[word] = tuple(_read_paths(key, node, problems))
         else:
-            problems.append(_unknown_key(key, ("Input", "Output"), Severity.WARNING))
+            problems.append(unknown_key(key, ("Input", "Output"), Severity.WARNING))
     return found.get("input", ()), found.get("output", ())
 
 
@@ -156,7 +157,7 @@ def _read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
 def _with_field(item: Input, key: Scalar, value: Node, problems: list[Problem]) -> Input:
     reader = _FIELDS.get(key.raw)
     if reader is None:
-        problems.append(_unknown_key(key, tuple(_FIELDS), Severity.ERROR))
+        problems.append(unknown_key(key, tuple(_FIELDS), Severity.ERROR))
         return item
     if not isinstance(value, Scalar):
         text = f"{item.name}: '{key.raw}' must be text"
@@ -194,14 +195,6 @@ _FIELDS: MappingType[str, Callable[[Input, Scalar], Input | Problem]] = {
     "default": lambda item, value: replace(item, default=value.text),
     "optional": _with_optional,
 }
-
-
-def _unknown_key(key: Scalar, known: Iterable[str], severity: Severity) -> Problem:
-    known = tuple(known)
-    lowered = {word.lower(): word for word in known}
-    close = get_close_matches(key.raw.lower(), lowered, n=1)
-    hint = f"Did you mean {lowered[close[0]]}?" if close else f"Known: {', '.join(known)}"
-    return Problem("unknown_key", f"'{key.raw[:80]}' is not known here", key.line, severity, hint)
 
 
 def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[FileRequirement]:
