@@ -11,6 +11,7 @@ from runbook import settings as configuration
 from runbook.auth import Authenticator, RunTokens, stored_key
 from runbook.core.access import Principal
 from runbook.core.run import Origin
+from runbook.engine.artifacts import ArtifactStore
 from runbook.engine.dispatch import Role, Wakeups
 from runbook.engine.ending import Ending
 from runbook.engine.engine import Engine
@@ -76,6 +77,7 @@ def build_engine(settings: Settings, role: Role, observer: Observer | None = Non
             ending=Ending(store, records, wakeups, watching, now_ms),
             observer=watching,
             documents=StoredDocuments(),
+            artifacts=ArtifactStore(settings.data_dir / "artifacts", settings.max_artifact_bytes),
             clock=now_ms,
         )
     )

@@ -86,6 +86,14 @@ class ConflictError(RunbookError):
     exit_code = 75
 
 
+class DocumentChangedError(RunbookError):
+    """The runbook was changed above the step to go on with."""
+
+    code = "document_changed"
+    http_status = 409
+    exit_code = 75
+
+
 class IdempotencyKeyReusedError(RunbookError):
     """This Idempotency-Key was used with another request; use a new key."""
 

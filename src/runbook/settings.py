@@ -149,6 +149,9 @@ class Settings(BaseModel):
     max_output_size_bytes: Annotated[int, Field(ge=1024)] = Field(
         10 * 1024 * 1024, description="Output kept per stream; beyond it, head and tail"
     )
+    max_artifact_bytes: Count = Field(
+        100 * 1024 * 1024, description="Bytes of the artifacts that are kept of one run"
+    )
     max_recursion_depth: Positive = Field(50, description="Longest chain of runbooks")
     max_parallel_runs: Positive = Field(8, description="Slots of the local worker")
     max_queued_runs: Count = Field(1000, description="Waiting runs; beyond it, 503")

@@ -165,8 +165,8 @@ class BaseVariables:
 class RunVariables:
     """What a script learns of its run.
 
-    `chain` holds the refs from the outermost runbook to this one. `output`, `env`, `progress`
-    and `summary` are files that the script may write, `artifacts` a folder.
+    `chain` holds the refs from the outermost runbook to this one. `output`, `env`, `progress`,
+    `plan`, `mask` and `summary` are files that the script may write, `artifacts` a folder.
     """
 
     api_token: str
@@ -178,6 +178,8 @@ class RunVariables:
     output: str
     env: str
     progress: str
+    plan: str
+    mask: str
     summary: str
     artifacts: str
     dry_run: bool = False
@@ -202,6 +204,8 @@ class RunVariables:
             "RUNBOOK_OUTPUT": self.output,
             "RUNBOOK_ENV": self.env,
             "RUNBOOK_PROGRESS": self.progress,
+            "RUNBOOK_PLAN": self.plan,
+            "RUNBOOK_MASK": self.mask,
             "RUNBOOK_SUMMARY": self.summary,
             "RUNBOOK_ARTIFACTS": self.artifacts,
             # Empty for a real run: true to `[ -n ... ]`, `= 1` and `(( ... ))` alike.

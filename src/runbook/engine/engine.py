@@ -15,6 +15,7 @@ from runbook.core.preflight import RequiredEnv, required_env
 from runbook.core.run import EventType, Outcome, Run, RunEvent, RunStatus
 from runbook.engine.dispatch import CANCEL
 from runbook.engine.execution import NOT_STARTED_CODE, Execution
+from runbook.engine.following import Following
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
@@ -36,6 +37,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._submission = Submission(parts)
+        self._following = Following(parts, self._submission)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
 
@@ -95,6 +97,20 @@ class Engine:
         IdempotencyKeyReusedError, StoreBusyError and StoreUnavailableError.
         """
         return self._submission.submit(ref, principal, request)
+
+    def retry(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
+        """See Following.retry."""
+        return self._following.retry(run, principal, request)
+
+    def resume(
+        self, run: Run, principal: Principal, request: ExecuteRequest, start: str | None = None
+    ) -> Submitted:
+        """See Following.resume."""
+        return self._following.resume(run, principal, request, start)
+
+    def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
+        """See Following.undo."""
+        return self._following.undo(run, principal, request)
 
     def cancel(self, run: Run, principal: Principal) -> Run:
         """Ask for the end of a run and of the runs it called. An ended run is left as it is."""
@@ -184,7 +200,7 @@ class Engine:
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
         """Execute a claimed run in this thread, to its recorded end."""
         try:
-            execution = Execution(self.parts, claimed, worker_id, stop)
+            execution = Execution(self.parts, claimed, worker_id, stop, self._following)
         except RunbookError as error:  # its document or its inputs cannot be had back
             stop.close()
             self._end_unstarted(claimed.run, worker_id, error.message)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from runbook import log
-from runbook.core.document import Runbook, Step
-from runbook.core.environ import BaseVariables, RunVariables, child_env
-from runbook.core.mask import Masker, unmaskable
+from runbook.core.document import OnFailure, Runbook
+from runbook.core.followup import Numbered, numbered, restored_steps, undo_steps
+from runbook.core.handover import label_of
+from runbook.core.mask import unmaskable
 from runbook.core.output import OutputPipeline
-from runbook.core.run import EventType, Outcome, Run, RunStatus
+from runbook.core.run import EventType, Outcome, PlanLabel, Relation, Run, RunStatus
+from runbook.engine.following import undone_steps
+from runbook.engine.handover import LiveHandOver
+from runbook.engine.judgement import INTERRUPT_CODE, judge
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
-from runbook.engine.process import Command, Ended, ProcessStartError, Stop, StopReason, run_process
-from runbook.engine.reaper import NOT_KNOWN_CODE
+from runbook.engine.place import Place
+from runbook.engine.preview import preview
+from runbook.engine.process import Stop, StopReason
 from runbook.engine.recorder import Recorder
 from runbook.engine.records import RecordedOutput
 from runbook.engine.sealing import GivenInputs
-from runbook.engine.workspace import Workspace, WorkspaceError
+from runbook.engine.steps import HandedOver, StepRunner, StepsEnd
+from runbook.engine.workspace import Workspace
 from runbook.errors import (
     ConflictError,
     RunbookError,
@@ -29,23 +36,39 @@ from runbook.errors import (
 from runbook.library.refs import input_sources
 from runbook.store.records import Claimed, NewEvent
 
-TIMED_OUT_CODE = -9
-INTERRUPT_CODE = -2
 NOT_STARTED_CODE = 1
+NOT_DRY_TEXT = "Nothing was executed: the runbook does not say that it supports dry runs"
 END_ATTEMPTS = 10
 END_PAUSE_S = 0.1
 END_PAUSE_MOST_S = 5.0
 
 
+class Undoing(Protocol):
+    """Reverses what a failed run completed: see Following."""
+
+    def undo_failed(
+        self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
+    ) -> str | None:
+        """Wait for the end of the run that does it, and say how it went."""
+
+
 class Execution:
     """Executes one run and ends it in the store, whatever happens on the way."""
 
-    def __init__(self, parts: Parts, claimed: Claimed, worker_id: str, stop: Stop) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        claimed: Claimed,
+        worker_id: str,
+        stop: Stop,
+        undoing: Undoing,
+    ) -> None:
         self._parts = parts
         self._options: EngineOptions = parts.options
         self._run: Run = claimed.run
         self._worker_id = worker_id
         self._stop = stop
+        self._undoing = undoing
         self._runbook: Runbook = parts.documents.runbook(claimed.document)
         self._given = (
             parts.sealer.open(claimed.sealed_inputs, claimed.run.id)
@@ -58,11 +81,15 @@ class Execution:
             self._run.requester.claims,
             self._run.timeout_s + self._options.grace.total_s,
         )
+        self._handed = HandedOver(dict(self._given.variables), dict(self._given.outputs))
+        self._registered: list[str] = []
+        """What the script itself has asked to mask."""
         self._recorder = Recorder(
             parts.store,
             self._run.id,
             worker_id,
-            self._pipeline,
+            lambda masker: OutputPipeline(masker, self._options.max_output_bytes),
+            secrets=self._secrets,
             entry_bytes=self._options.history_entry_bytes,
             clock=parts.clock,
             wake=parts.wakeups.wake_followers,
@@ -92,6 +119,17 @@ class Execution:
         return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
 
     def _outcome(self) -> Outcome:
+        if self._run.dry_run:
+            shown = preview(self._runbook, self._run, self._parts.store)
+            self._recorder.add(EventType.PLAN, shown)
+            if not self._runbook.policy.dry_run:
+                return Outcome(
+                    RunStatus.SUCCEEDED, 0, warnings=(NOT_DRY_TEXT,), label=PlanLabel.UNKNOWN
+                )
+        outcome = self._executed()
+        return self._undone(outcome) if self._is_to_be_undone(outcome) else outcome
+
+    def _executed(self) -> Outcome:
         workspace = Workspace.create(
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
@@ -100,101 +138,112 @@ class Execution:
                 self._options.runbooks_dir,
                 input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
             )
-            ended = self._run_steps(workspace)
-        except (WorkspaceError, ProcessStartError) as error:
-            return self._not_run(error.message)
+            return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
-        return self._judge(ended)
 
-    def _run_steps(self, workspace: Workspace) -> Ended:
-        """Every step in order until one fails. A single script is not announced as a step."""
-        steps: Sequence[Step] = self._runbook.steps
-        announced = len(steps) > 1
-        remaining = self._run.timeout_s
-        for number, step in enumerate(steps, start=1):
-            if announced:
-                self._recorder.step = number
-                self._announce(step, "started")
-            ended = self._run_step(workspace, step, remaining)
-            remaining = max(0.001, remaining - ended.duration_s)
-            self._recorder.end_step()
-            if announced:
-                self._announce(step, "ended", return_code=ended.return_code)
-            if ended.return_code != 0 or ended.stopped is not None:
-                break
-        self._recorder.step = None
-        return ended
-
-    def _announce(self, step: Step, state: str, **more: object) -> None:
-        self._recorder.add(EventType.STEP, {"name": step.name, "state": state, **more})
-
-    def _run_step(self, workspace: Workspace, step: Step, timeout_s: float) -> Ended:
-        command = Command(
-            argv=workspace.write_script(step),
-            env=self._environment(workspace),
-            cwd=workspace.path,
-        )
-        return run_process(
-            command,
-            sink=self._recorder,
-            stop=self._stop,
-            timeout_s=timeout_s,
-            run_id=self._run.id,
-            families=self._parts.families,
-            grace=self._options.grace,
-            limits=self._options.limits,
+    def _in_workspace(self, workspace: Workspace) -> Outcome:
+        recorder = self._recorder
+        with LiveHandOver(
+            workspace.handover,
+            on_progress=recorder.progress,
+            on_plan=recorder.plan,
+            on_secret=self._mask,
+        ) as live:
+            recorder.before_output = live.read_secrets
+            place = Place(
+                self._parts,
+                self._run,
+                workspace,
+                recorder,
+                self._stop,
+                token=self._token,
+                inputs=self._given.values,
+                live=live,
+            )
+            outcome = self._judged(self._runner(place).run(self._steps()))
+            summary = place.summary()
+        folder, may_keep = workspace.handover.artifacts, recorder.may_keep
+        kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
+        return dataclasses.replace(
+            outcome,
+            warnings=(*outcome.warnings, *kept.warnings),
+            artifacts=tuple(kept.artifacts),
+            summary=summary,
         )
 
-    def _environment(self, workspace: Workspace) -> dict[str, str]:
-        options, run = self._options, self._run
-        handover = workspace.handover
-        return child_env(
+    def _steps(self) -> Sequence[Numbered]:
+        """What is to be executed: not what an earlier run completed, or what reverses that."""
+        earlier = self._run.related_id or ""
+        store = self._parts.store
+        if self._run.relation is Relation.UNDO:
+            undone = undone_steps(store, earlier, but=self._run.id)
+            return undo_steps(self._runbook, store.steps(earlier), undone)
+        start = self._run.start_step
+        if start is None:
+            return numbered(self._runbook)
+        for step in restored_steps(store.steps(earlier), start):
+            self._recorder.keep_step(step)
+        return numbered(self._runbook)[start - 1 :]
+
+    def _runner(self, place: Place) -> StepRunner:
+        return StepRunner(
+            place,
+            self._recorder,
+            self._stop,
+            self._runbook.policy,
             inputs=self._given.values,
-            passed=options.passed,
-            base=BaseVariables(
-                path=options.search_path,
-                home=str(workspace.path),
-                tz=options.timezone,
-                tmpdir=str(workspace.tmp),
-            ),
-            run=RunVariables(
-                api_token=self._token,
-                correlation_id=run.correlation_id,
-                url=options.api_url,
-                chain=run.chain,
-                exec_dir_host=workspace.exec_dir_host(options.mount_dir),
-                run_id=run.id,
-                output=str(handover.output),
-                env=str(handover.env),
-                progress=str(handover.progress),
-                summary=str(handover.summary),
-                artifacts=str(handover.artifacts),
-                dry_run=False,
-            ),
+            handed=self._handed,
+            deadline=time.monotonic() + self._run.timeout_s,
+            clock=self._parts.clock,
+            announced=self._runbook.stepped,
         )
 
-    def _pipeline(self) -> OutputPipeline:
-        return OutputPipeline(Masker(self._secrets()), self._options.max_output_bytes)
+    def _judged(self, end: StepsEnd) -> Outcome:
+        outcome = judge(
+            end,
+            timeout_s=self._run.timeout_s,
+            stepped=self._runbook.stepped,
+            cancelled=self._cancel_text() if end.stopped is StopReason.CANCEL else "",
+        )
+        if outcome.status is RunStatus.TIMED_OUT:
+            self._recorder.message(outcome.errors[0])
+        shown = self._recorder.shown
+        return dataclasses.replace(
+            outcome,
+            outputs={name: shown(text) for name, text in self._handed.outputs.items()},
+            label=label_of(self._recorder.labels) if self._run.dry_run else None,
+        )
 
     def _secrets(self) -> list[str]:
-        return [self._token, *(self._given.values[name] for name in sorted(self._given.secrets))]
+        return [self._token, *self._given.secret_values(), *self._registered]
 
-    def _judge(self, ended: Ended) -> Outcome:
-        match ended.stopped:
-            case StopReason.TIMEOUT:
-                text = f"Script execution timed out after {self._run.timeout_s:g} seconds"
-                self._recorder.message(text)
-                return Outcome(RunStatus.TIMED_OUT, TIMED_OUT_CODE, errors=(text,))
-            case StopReason.CANCEL:
-                code = ended.return_code if ended.return_code < 0 else INTERRUPT_CODE
-                return Outcome(RunStatus.CANCELLED, code, errors=(self._cancel_text(),))
-            case StopReason.DRAIN:
-                text = "The engine was stopped before the script ended"
-                return Outcome(RunStatus.INTERRUPTED, NOT_KNOWN_CODE, errors=(text,))
-        status = RunStatus.SUCCEEDED if ended.return_code == 0 else RunStatus.FAILED
-        return Outcome(status, ended.return_code)
+    def _mask(self, value: str) -> None:
+        """From now on, this value is a secret."""
+        if value not in self._registered:
+            self._registered.append(value)
+            self._recorder.masker.add(value)
+
+    def _is_to_be_undone(self, outcome: Outcome) -> bool:
+        return (
+            self._runbook.policy.on_failure is OnFailure.UNDO
+            and outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
+            and self._run.relation is not Relation.UNDO
+            and not self._run.dry_run
+        )
+
+    def _undone(self, outcome: Outcome) -> Outcome:
+        """Have a child run reverse what was completed, while this one still holds its locks."""
+        self._recorder.save()
+        sealed = dataclasses.replace(
+            self._given,
+            variables=self._handed.variables,
+            outputs=self._handed.outputs,
+            masks=(*self._given.masks, *self._registered),
+        )
+        text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+        return dataclasses.replace(outcome, warnings=(*outcome.warnings, text)) if text else outcome
 
     def _cancel_text(self) -> str:
         run = self._parts.store.run(self._run.id)
@@ -210,7 +259,9 @@ class Execution:
             self._recorder.excerpt(EventType.STDOUT), self._recorder.excerpt(EventType.STDERR)
         )
         outcome = dataclasses.replace(
-            outcome, warnings=(*self._run.warnings, *outcome.warnings, *self._unmasked())
+            outcome,
+            warnings=(*self._run.warnings, *outcome.warnings, *self._unmasked()),
+            steps=self._recorder.unsaved_steps(),
         )
         for attempt in range(END_ATTEMPTS):
             try:

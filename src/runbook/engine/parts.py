@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from runbook.core.document import Runbook
 from runbook.core.parse import parse_stored
+from runbook.engine.artifacts import ArtifactStore
 from runbook.engine.dispatch import Wakeups
 from runbook.engine.ending import Ending
 from runbook.engine.family import Families
@@ -60,4 +61,5 @@ class Parts:
     ending: Ending
     observer: Observer
     documents: StoredDocuments
+    artifacts: ArtifactStore
     clock: Callable[[], int]

@@ -45,6 +45,10 @@ _GIVE_UP_S = 5.0
 _READS_AFTER_END = 64
 
 
+Channels = Sequence[tuple[int, Callable[[], object]]]
+"""Descriptors, each with what is called when it is readable."""
+
+
 class StopReason(StrEnum):
     """Why a running script was told to end."""
 
@@ -114,12 +118,16 @@ class OutputSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start. `env` is the whole environment; the run's mark is added to it."""
+    """What to start. `env` is the whole environment; the run's mark is added to it.
+
+    `channels` are watched while it runs, besides its output.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
     umask: int = 0o022
+    channels: Channels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,7 @@ def run_process(
         child = _Child(_start(command, run_id, limits or Limits()), family)
         try:
             with _Pump(child, sink, stop, began + timeout_s, grace or Grace()) as pump:
-                pump.run()
+                pump.run(command.channels)
         finally:
             child.end()
     return Ended(child.return_code, pump.stopped, time.monotonic() - began, child.leftovers)
@@ -288,8 +296,10 @@ class _Pump:
         if self._exit is not None:
             os.close(self._exit)
 
-    def run(self) -> None:
+    def run(self, channels: Channels) -> None:
         self._watch()
+        for descriptor, action in channels:
+            self._on(descriptor, action)
         while not self._over and (self._pipes or not self._child.exited):
             for key, _ in self._selector.select(self._patience()):
                 key.data()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runbook.core.document import Problem
-from runbook.core.run import Run
+from runbook.core.followup import Restored
+from runbook.core.run import Relation, Run, StepRun
+from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
 from runbook.store.records import LastRun
 
@@ -16,7 +18,7 @@ class ExecuteRequest:
 
     `env_vars` is what the caller sent, unchecked. `secrets` names those of them that are secret
     whatever the runbook says. `recursion_stack` is what the caller's header claims. `assigned_to`
-    is the worker that alone may execute the run.
+    is the worker that alone may execute the run. `confirm` is what was typed to confirm it.
     """
 
     env_vars: object = None
@@ -27,6 +29,29 @@ class ExecuteRequest:
     idempotency_key: str | None = None
     assigned_to: str | None = None
     timeout_s: float | None = None
+    confirm: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """Which earlier run a new one follows from, and what it takes over.
+
+    `rows` are the steps that are not executed again, `handed` what they handed over; `masks` are
+    secrets among it. `entry` stands in place of the runbook as it is now. With `inputs` and
+    `parent` the new run belongs to a run that has not ended.
+    """
+
+    relation: Relation
+    run: Run
+    start_step: int | None = None
+    rows: tuple[StepRun, ...] = ()
+    parent: Run | None = None
+    inputs: GivenInputs | None = None
+    entry: Entry | None = None
+    handed: Restored = field(default_factory=Restored)
+    masks: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

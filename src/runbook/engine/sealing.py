@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,10 +16,21 @@ NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class GivenInputs:
-    """The values a script gets, and the names of those that are secret."""
+    """The values a script gets, and the names of those that are secret.
+
+    A run that follows from another one also has what its steps handed over: `variables` and
+    `outputs`; `masks` are values to be masked that have no name here.
+    """
 
     values: dict[str, str]
     secrets: frozenset[str]
+    variables: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    masks: tuple[str, ...] = ()
+
+    def secret_values(self) -> list[str]:
+        """All that is to be masked."""
+        return [*(self.values[name] for name in sorted(self.secrets)), *self.masks]
 
 
 class Sealer:
@@ -29,7 +40,7 @@ class Sealer:
         self._cipher = AESGCM(key)
 
     def seal(self, inputs: GivenInputs, run_id: str) -> bytes:
-        plain = json.dumps({"values": inputs.values, "secrets": sorted(inputs.secrets)})
+        plain = json.dumps(asdict(inputs) | {"secrets": sorted(inputs.secrets)})
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
@@ -43,4 +54,10 @@ class Sealer:
                 "The run's inputs cannot be decrypted: the key in DATA_DIR is not the one that "
                 "sealed them"
             ) from None
-        return GivenInputs(plain["values"], frozenset(plain["secrets"]))
+        return GivenInputs(
+            **{
+                **plain,
+                "secrets": frozenset(plain["secrets"]),
+                "masks": tuple(plain["masks"]),
+            }
+        )

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import uuid_utils
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal, authorize
 from runbook.core.document import Problem, Severity
+from runbook.core.policy_rules import check_confirm, lock_request
 from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
-from runbook.core.run import EventType, Outcome, Run, RunStatus
+from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
 from runbook.engine.ending import done_data
 from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
-from runbook.engine.requests import ExecuteRequest, Report, Submitted
+from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.wire import problem_json
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
@@ -66,14 +67,76 @@ class Submission:
         entry = self._parts.catalog.get(ref)
         parent = self.calling_run(principal)
         new = self._new_run(entry, principal, request, parent)
-        decision = self.decide(entry, principal, Action.EXECUTE)
-        if _is_refusal(decision, entry):
-            self._refuse(new, entry, decision, in_file=True)
+        self._authorize(new, entry, principal)
         inputs, problems = self._preflight(entry, request, _chains(parent, request))
-        new = dataclasses.replace(new, warnings=_messages(_warnings(problems)))
+        new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
         return self._queue(self._sealed(new, inputs, request), entry, principal, request)
+
+    def submit_following(
+        self, principal: Principal, request: ExecuteRequest, follows: Follows
+    ) -> Submitted:
+        """Submit a run that follows from an earlier one. Like `submit`, and its errors.
+
+        Both the runbook as it is and, where another document is executed, that one must allow it.
+        """
+        current = self._parts.catalog.get(follows.run.ref)
+        entry = follows.entry or current
+        new = dataclasses.replace(
+            self._new_run(entry, principal, request, follows.parent),
+            relation=follows.relation,
+            related_id=follows.run.id,
+            start_step=follows.start_step,
+        )
+        if follows.parent is not None:
+            new = dataclasses.replace(new, chain=follows.parent.chain)
+        for checked in (current, entry) if follows.entry else (entry,):
+            self._authorize(new, checked, principal)
+        if follows.inputs is not None:
+            return self._queue(self._taking_over(new, follows), entry, principal, request)
+        inputs, problems = self._preflight(entry, request, ())
+        problems = [*problems, *follows.problems]
+        if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
+            request = dataclasses.replace(request, confirm=None)
+        new, problems = self._with_policy(new, entry, inputs, request, problems)
+        if errors := _errors(problems):
+            return self._record_invalid(new, entry, errors)
+        new = self._sealed(new, inputs, request, follows)
+        return self._queue(new, entry, principal, request)
+
+    def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
+        """Raises AccessDeniedError, which is recorded, in the file too."""
+        decision = self.decide(entry, principal, Action.EXECUTE)
+        if _is_refusal(decision, entry):
+            self._refuse(new, entry, decision, in_file=True)
+
+    def _with_policy(
+        self,
+        new: NewRun,
+        entry: Entry,
+        inputs: ResolvedInputs,
+        request: ExecuteRequest,
+        problems: list[Problem],
+    ) -> tuple[NewRun, list[Problem]]:
+        """The run with what its policy says, and what speaks against it."""
+        runbook = entry.document.runbook
+        if runbook is not None and not _errors(problems):
+            policy = runbook.policy
+            locks = lock_request(policy, entry.ref, inputs.values)
+            if isinstance(locks, Problem):
+                problems = [*problems, locks]
+                locks = None
+            if new.relation is not Relation.UNDO and not new.dry_run:
+                unconfirmed = check_confirm(policy, request.confirm, inputs.values)
+                problems = [*problems, *([unconfirmed] if unconfirmed else [])]
+            new = dataclasses.replace(
+                new,
+                locks=locks,
+                queue=policy.queue,
+                timeout_s=request.timeout_s or policy.timeout_s or self._options.timeout_s,
+            )
+        return dataclasses.replace(new, warnings=_messages(_warnings(problems))), problems
 
     def _preflight(
         self, entry: Entry, request: ExecuteRequest, chains: Sequence[Sequence[str]]
@@ -114,13 +177,46 @@ class Submission:
             reason=request.reason,
             timeout_s=request.timeout_s or self._options.timeout_s,
             assigned_to=(parent.worker_id if parent else None) or request.assigned_to,
+            # Whatever a dry run calls is a dry run too.
+            dry_run=request.dry_run or (parent is not None and parent.dry_run),
         )
 
-    def _sealed(self, new: NewRun, inputs: ResolvedInputs, request: ExecuteRequest) -> NewRun:
+    def _sealed(
+        self,
+        new: NewRun,
+        inputs: ResolvedInputs,
+        request: ExecuteRequest,
+        follows: Follows | None = None,
+    ) -> NewRun:
         secrets = inputs.secrets | (request.secrets & inputs.values.keys())
         shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
-        sealed = self._parts.sealer.seal(GivenInputs(dict(inputs.values), secrets), new.id)
-        return dataclasses.replace(new, inputs=shown, sealed_inputs=sealed)
+        given = GivenInputs(dict(inputs.values), secrets)
+        if follows is not None:
+            given = dataclasses.replace(
+                given,
+                variables=dict(follows.handed.variables),
+                outputs=dict(follows.handed.outputs),
+                masks=follows.masks,
+            )
+        asked = request.env_vars if isinstance(request.env_vars, Mapping) else {}
+        return dataclasses.replace(
+            new,
+            inputs=shown,
+            given=tuple(name for name in inputs.values if name in asked),
+            sealed_inputs=self._parts.sealer.seal(given, new.id),
+        )
+
+    def _taking_over(self, new: NewRun, follows: Follows) -> NewRun:
+        """A run with the very inputs of the run that it belongs to."""
+        run, inputs = follows.run, follows.inputs or GivenInputs({}, frozenset())
+        return dataclasses.replace(
+            new,
+            inputs=run.inputs,
+            given=run.given,
+            timeout_s=run.timeout_s,
+            warnings=_messages(_warnings(follows.problems)),
+            sealed_inputs=self._parts.sealer.seal(inputs, new.id),
+        )
 
     def _queue(
         self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
@@ -261,7 +357,9 @@ def _idempotency(ref: str, principal: Principal, request: ExecuteRequest) -> Ide
     """The caller's key, bound to what was asked: the same key with another request is refused."""
     if request.idempotency_key is None:
         return None
-    asked = json.dumps([ref, request.env_vars, request.reason], sort_keys=True)
+    asked = json.dumps(
+        [ref, request.env_vars, request.reason, request.confirm, request.dry_run], sort_keys=True
+    )
     # A script's keys are its run's own: another tree of the same caller must not see this one's.
     caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
     return IdempotencyKey(

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runbook.core.document import Language, Step
+from runbook.core.document import Language, Script
 from runbook.engine.copying import InputCopier
 from runbook.errors import RunbookError
 
@@ -56,11 +56,16 @@ class WorkspaceError(RunbookError):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Where a script leaves what it hands to the engine: files that it makes itself."""
+    """Where a script leaves what it hands to the engine.
+
+    It makes the files itself, but for `progress`, `plan` and `mask`: see LiveHandOver.
+    """
 
     output: Path
     env: Path
     progress: Path
+    plan: Path
+    mask: Path
     summary: Path
     artifacts: Path
     """A directory."""
@@ -72,6 +77,8 @@ class HandOver:
             output=hidden / "output",
             env=hidden / "env",
             progress=hidden / "progress",
+            plan=hidden / "plan",
+            mask=hidden / "mask",
             summary=hidden / "summary",
             artifacts=directory / ARTIFACTS,
         )
@@ -86,7 +93,7 @@ class Workspace:
         self.tmp = path / HIDDEN
         self._lock: int | None = lock
         self._search_path = search_path
-        self._scripts: set[str] = set()
+        self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask")}
 
     @classmethod
     def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
@@ -140,18 +147,23 @@ class Workspace:
             name = Path(os.fsdecode(error.filename)).name if error.filename else "input file"
             raise WorkspaceError(f"Input file {name}: {error.strerror}") from error
 
-    def write_script(self, step: Step) -> list[str]:
-        """Write the step's script, replacing the previous step's. Returns the command.
+    def write_script(self, script: Script, document: str = "") -> list[str]:
+        """Write a script, replacing the one before. Returns the command.
 
-        Raises WorkspaceError, also where the interpreter is not installed.
+        A Python script is called like `document`, the runbook's file, and begins on the same
+        line as in there: a traceback shows where to look. Raises WorkspaceError, also where the
+        interpreter is not installed.
         """
-        command = [*self._interpreter(step.language), *_OPTIONS[step.language]]
-        path = self.path / _SCRIPT_NAMES[step.language]
-        self._scripts.add(path.name)
+        command = [*self._interpreter(script.language), *_OPTIONS[script.language]]
+        name, source = _SCRIPT_NAMES[script.language], script.source
+        if script.language is Language.PYTHON and document:
+            name, source = f"{HIDDEN}/{document}", "\n" * (script.line - 1) + source
+        path = self.path / name
+        self._made.add(name)
         try:
             path.unlink(missing_ok=True)  # never written through: it may be a link by now
             with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
-                file.write(step.source.encode())
+                file.write(source.encode())
         except OSError as error:
             raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
         return [*command, str(path)]
@@ -169,6 +181,13 @@ class Workspace:
         except OSError:
             return b""
 
+    def discard(self, path: Path) -> None:
+        """Remove what a script left at a hand-over path, so that the next one finds nothing."""
+        try:
+            path.unlink()
+        except OSError:
+            remove_tree(path)
+
     def remove(self) -> list[str]:
         """Remove the directory and free its lock. Returns a line for each thing that resisted."""
         problems = [] if self._remove_untouched() else remove_tree(self.path)
@@ -180,8 +199,8 @@ class Workspace:
     def _remove_untouched(self) -> bool:
         """Remove it at few strokes, if the script left nothing in it: most do not."""
         try:
-            for script in self._scripts:
-                os.unlink(script, dir_fd=self._lock)
+            for name in self._made:
+                os.unlink(name, dir_fd=self._lock)
             for folder in (HIDDEN, ARTIFACTS):
                 os.rmdir(folder, dir_fd=self._lock)
             self.path.rmdir()

@@ -22,6 +22,7 @@ MAX_PAGE = 200
 _RUNS = sa.select(*RUN_COLUMNS)
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
+_FOLLOWERS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _TREE = _RUNS.where(
     sa.or_(runs.c.id == sa.bindparam("run_id"), runs.c.root_id == sa.bindparam("run_id"))
 ).order_by(runs.c.seq)
@@ -82,6 +83,10 @@ class RunReads(StorePart):
     def children(self, run_id: str) -> list[Run]:
         """The runs that this run's script started, oldest first."""
         return self._select(_CHILDREN, {"run_id": run_id})
+
+    def followers(self, run_id: str) -> list[Run]:
+        """The runs that retried, resumed or undid this one, oldest first."""
+        return self._select(_FOLLOWERS, {"run_id": run_id})
 
     def tree(self, root_id: str) -> list[Run]:
         """A root run and all below it, oldest first."""

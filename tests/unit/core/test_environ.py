@@ -35,6 +35,8 @@ def run(**changes: object) -> RunVariables:
         "output": "/run/1/.o",
         "env": "/run/1/.e",
         "progress": "/run/1/.p",
+        "plan": "/run/1/.plan",
+        "mask": "/run/1/.m",
         "summary": "/run/1/.s",
         "artifacts": "/run/1/artifacts",
     }
@@ -70,6 +72,8 @@ def test_the_whole_environment():
         "RUNBOOK_OUTPUT": "/run/1/.o",
         "RUNBOOK_ENV": "/run/1/.e",
         "RUNBOOK_PROGRESS": "/run/1/.p",
+        "RUNBOOK_PLAN": "/run/1/.plan",
+        "RUNBOOK_MASK": "/run/1/.m",
         "RUNBOOK_SUMMARY": "/run/1/.s",
         "RUNBOOK_ARTIFACTS": "/run/1/artifacts",
         "RUNBOOK_DRY_RUN": "",

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from runbook.core.mask import Masker
 from runbook.core.output import OutputPipeline
 from runbook.core.run import EventType
 from runbook.engine import recorder as module
@@ -36,7 +35,8 @@ def make(workshop, run, woken, secrets=(), worker_id="w"):
         workshop.store,
         run.id,
         worker_id,
-        lambda: OutputPipeline(Masker(secrets), 64 * 2**20),
+        lambda masker: OutputPipeline(masker, 64 * 2**20),
+        secrets=lambda: list(secrets),
         entry_bytes=1024,
         clock=workshop.engine.parts.clock,
         wake=woken.append,

@@ -1,0 +1,148 @@
+"""Runs that follow from an earlier one: where to go on, what to restore, what to reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import unified_diff
+
+from runbook.core.document import Runbook, Step
+from runbook.core.run import StepRun, StepStatus
+
+DIFF_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A step with its number in the document, from 1."""
+
+    n: int
+    step: Step
+
+
+def numbered(runbook: Runbook) -> tuple[Numbered, ...]:
+    return tuple(Numbered(n, step) for n, step in enumerate(runbook.steps, start=1))
+
+
+def resume_point(runbook: Runbook, rows: Sequence[StepRun]) -> int:
+    """The first step, from 1, that is not done with.
+
+    A step that was skipped, or that failed although the run went on, is done with.
+    """
+    states = {row.n: row.status for row in rows}
+    for item in numbered(runbook):
+        status = states.get(item.n)
+        tolerated = status is not None and item.step.continues and status is not StepStatus.RUNNING
+        later = any(n > item.n for n in states)
+        if status is not StepStatus.SKIPPED and not (
+            status is not None and (status.completed or (tolerated and later))
+        ):
+            return item.n
+    return len(runbook.steps) + 1
+
+
+def find_step(runbook: Runbook, wanted: str) -> int | None:
+    """The number, from 1, of the step of this name or number; None where there is none."""
+    for item in numbered(runbook):
+        if item.step.name == wanted:
+            return item.n
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(runbook.steps):
+        return int(wanted)
+    return None
+
+
+def restored_steps(rows: Sequence[StepRun], start: int) -> tuple[StepRun, ...]:
+    """The rows of the steps before `start`, as the resumed run has them."""
+    return tuple(
+        replace(row, status=StepStatus.RESTORED if row.status.completed else row.status)
+        for row in rows
+        if row.n < start
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What earlier steps handed over; `missing` names the values that were not kept."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+
+
+def restored(rows: Sequence[StepRun], given: Mapping[str, str]) -> Restored:
+    """The variables and outputs of these steps, in order; later ones replace earlier ones.
+
+    `given` holds the values that were asked for again, by name.
+    """
+    variables: dict[str, str | None] = {}
+    outputs: dict[str, str | None] = {}
+    for row in sorted(rows, key=lambda row: row.n):
+        variables |= row.env
+        outputs |= row.outputs
+    known = (_filled(variables, given), _filled(outputs, given))
+    missing = {name for values in known for name, value in values.items() if value is None}
+    return Restored(
+        {name: value for name, value in known[0].items() if value is not None},
+        {name: value for name, value in known[1].items() if value is not None},
+        frozenset(missing),
+    )
+
+
+def _filled(values: Mapping[str, str | None], given: Mapping[str, str]) -> dict[str, str | None]:
+    return {n: given.get(n) if value is None else value for n, value in values.items()}
+
+
+def undo_steps(
+    runbook: Runbook, rows: Sequence[StepRun], undone: frozenset[int] = frozenset()
+) -> tuple[Numbered, ...]:
+    """What reverses the completed steps, the last one first; `undone` are reversed already."""
+    completed = {row.n for row in rows if row.status.completed} - undone
+    return tuple(
+        Numbered(item.n, _reversing(item.step))
+        for item in reversed(numbered(runbook))
+        if item.n in completed and item.step.undo is not None
+    )
+
+
+def irreversible(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[str, ...]:
+    """The names of the completed steps that nothing reverses."""
+    completed = {row.n for row in rows if row.status.completed}
+    return tuple(
+        item.step.name
+        for item in numbered(runbook)
+        if item.n in completed and item.step.undo is None
+    )
+
+
+def _reversing(step: Step) -> Step:
+    script = step.undo or step.script
+    return Step(
+        f"Undo: {step.name}",
+        script.language,
+        script.source,
+        script.line,
+        heading_line=step.heading_line,
+        timeout_s=step.timeout_s,
+    )
+
+
+def diff_above(old: str, new: str, start: Step, again: Step | None) -> str | None:
+    """How the document differs above the step to go on with; None where it does not.
+
+    `start` is the step in the old text, `again` the one of its name in the new text. What
+    stands from there on may have been mended.
+    """
+    line = start.heading_line or 1
+    before, after = _lines(old), _lines(new)
+    # The heading is looked at as well: another step may have been put before this one.
+    if before[:line] == after[:line]:
+        return None
+    end = line if again is None or again.heading_line is None else again.heading_line
+    found = list(unified_diff(before[:line], after[:end], "as it ran", "as it is now", lineterm=""))
+    if len(found) > DIFF_LINES:
+        found[DIFF_LINES:] = [f"... {len(found) - DIFF_LINES} more lines"]
+    return "\n".join(found)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")

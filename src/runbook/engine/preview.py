@@ -1,0 +1,60 @@
+"""What a dry run shows before anything else: the very scripts, and what they would be given."""
+
+from __future__ import annotations
+
+from runbook.core.document import Runbook, Step
+from runbook.core.run import Holder, Run, iso
+from runbook.engine.wire import Json
+from runbook.store.store import Store
+
+
+def preview(runbook: Runbook, run: Run, store: Store) -> Json:
+    """The data of the first `plan` event. Values are those that may be shown."""
+    claims = runbook.claims or {}
+    return {
+        "preview": {
+            "runbook": run.ref,
+            "digest": run.digest,
+            "supported": runbook.policy.dry_run,
+            "claims": {name: list(values) for name, values in claims.items()},
+            "inputs": {
+                name: {"given": True} if value is None else {"value": value}
+                for name, value in run.inputs.items()
+            },
+            "files": [item.path for item in runbook.files_in],
+            "locks": _locks(run, store),
+            "timeout_seconds": run.timeout_s,
+            "steps": [_step(step) for step in runbook.steps],
+        }
+    }
+
+
+def _locks(run: Run, store: Store) -> list[Json]:
+    """The locks that a real run would take, with who holds one now."""
+    if run.locks is None:
+        return []
+    return [
+        {"lock": want.name, "held_by": None if (h := store.holder(want)) is None else _holder(h)}
+        for want in run.locks.wants
+    ]
+
+
+def _holder(holder: Holder) -> Json:
+    return {
+        "run_id": holder.run_id,
+        "runbook": holder.ref,
+        "by": holder.by,
+        "since": iso(holder.since),
+    }
+
+
+def _step(step: Step) -> Json:
+    return {
+        "name": step.name,
+        "language": step.language.value,
+        "line": step.line,
+        "conditions": [condition.text for condition in step.conditions],
+        "timeout_seconds": step.timeout_s,
+        "script": step.source,
+        "undo": step.undo.source if step.undo else None,
+    }

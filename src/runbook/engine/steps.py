@@ -1,0 +1,242 @@
+"""Runs the steps of a run in order: conditions, tries, what each hands over, and what it left.
+
+A step's end is on record before the next one begins, so that whoever resumes the run after a
+crash does not repeat a step that was completed.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from runbook.core.document import Policy, Retry, Script
+from runbook.core.followup import Numbered
+from runbook.core.handover import Assignments
+from runbook.core.policy_rules import is_success, retry_of
+from runbook.core.run import EventType, Millis, StepRun, StepStatus
+from runbook.engine.process import Ended, Stop, StopReason
+from runbook.engine.recorder import Recorder
+
+FAILED_CODE = 1
+LEAST_S = 0.001
+
+_STOPPED = {
+    StopReason.TIMEOUT: StepStatus.TIMED_OUT,
+    StopReason.CANCEL: StepStatus.CANCELLED,
+    StopReason.DRAIN: StepStatus.INTERRUPTED,
+}
+
+
+class Surroundings(Protocol):
+    """Where scripts are run: see Execution."""
+
+    def run_script(
+        self, script: Script, variables: Mapping[str, str], timeout_s: float
+    ) -> Ended: ...
+
+    def take_env(self) -> Assignments: ...
+
+    def take_outputs(self) -> Assignments: ...
+
+
+@dataclass(slots=True)
+class HandedOver:
+    """What steps have handed over so far: variables of the steps that follow, outputs."""
+
+    variables: dict[str, str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StepsEnd:
+    """How the steps ended. `failed` is the step that ended them; None: all were done.
+
+    `problem` says what was wrong besides the script's own return code, if anything.
+    """
+
+    return_code: int
+    failed: Numbered | None = None
+    stopped: StopReason | None = None
+    step_timeout_s: float | None = None
+    problem: str | None = None
+
+
+class StepRunner:
+    """Runs steps of one run. Times are monotonic seconds."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        recorder: Recorder,
+        stop: Stop,
+        policy: Policy,
+        *,
+        inputs: Mapping[str, str],
+        handed: HandedOver,
+        deadline: float,
+        clock: Callable[[], Millis],
+        announced: bool,
+    ) -> None:
+        self._around = around
+        self._recorder = recorder
+        self._stop = stop
+        self._policy = policy
+        self._inputs = inputs
+        self.handed = handed
+        self._deadline = deadline
+        self._clock = clock
+        self._announced = announced
+
+    def run(self, steps: Sequence[Numbered]) -> StepsEnd:
+        """Every step until one fails."""
+        end = StepsEnd(0)
+        for numbered in steps:
+            self._recorder.step = numbered.n if self._announced else None
+            if not self._is_wanted(numbered):
+                continue
+            end = self._run_step(numbered)
+            if end.failed is not None:
+                break
+        self._recorder.step = None
+        return end
+
+    def _is_wanted(self, numbered: Numbered) -> bool:
+        """Whether all conditions hold. A step that is left out is recorded as skipped."""
+        for condition in numbered.step.conditions:
+            if not condition.holds(self._inputs, self.handed.outputs):
+                now = self._clock()
+                row = StepRun(numbered.n, numbered.step.name, StepStatus.SKIPPED, now, now)
+                reason = f"{condition.text} does not hold"
+                self._tell(replace(row, first_line=self._recorder.log_line), reason=reason)
+                return False
+        return True
+
+    def _run_step(self, numbered: Numbered) -> StepsEnd:
+        step, recorder = numbered.step, self._recorder
+        begun = StepRun(
+            numbered.n,
+            step.name,
+            StepStatus.RUNNING,
+            self._clock(),
+            first_line=recorder.log_line,
+            last_line=recorder.log_line - 1,
+        )
+        self._tell(begun)
+        recorder.save()
+        end, attempts = self._try(numbered)
+        recorder.end_step()
+        end = self._hand_over(replace(begun, attempts=attempts), end, numbered)
+        if end.failed is not None and step.continues and not self._is_over(end):
+            return StepsEnd(0)
+        return end
+
+    def _try(self, numbered: Numbered) -> tuple[StepsEnd, int]:
+        """Run the script, again where the policy says so. The last end, and how many tries."""
+        retry = retry_of(numbered.step, self._policy)
+        attempt = 1
+        while True:
+            end = self._attempt(numbered)
+            if attempt >= retry.attempts or not self._may_repeat(end, retry):
+                return end, attempt
+            pause_s = retry.backoff_s * 2 ** (attempt - 1)
+            if time.monotonic() + pause_s >= self._deadline:
+                return end, attempt
+            self._recorder.end_step()
+            self._discard_hand_over()
+            self._tell_retry(end, attempt, retry, pause_s)
+            if select.select([self._stop], [], [], pause_s)[0]:
+                return replace(end, stopped=self._stop.reason), attempt
+            attempt += 1
+
+    def _attempt(self, numbered: Numbered) -> StepsEnd:
+        step = numbered.step
+        left = max(LEAST_S, self._deadline - time.monotonic())
+        own = step.timeout_s is not None and step.timeout_s < left
+        ended = self._around.run_script(
+            step.script, self.handed.variables, step.timeout_s if own and step.timeout_s else left
+        )
+        timed_out = ended.stopped is StopReason.TIMEOUT
+        failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
+        return StepsEnd(
+            ended.return_code,
+            numbered if failed else None,
+            ended.stopped,
+            step.timeout_s if timed_out and own else None,
+        )
+
+    def _may_repeat(self, end: StepsEnd, retry: Retry) -> bool:
+        if end.failed is None or self._is_over(end):
+            return False
+        return retry.codes is None or (end.stopped is None and end.return_code in retry.codes)
+
+    def _is_over(self, end: StepsEnd) -> bool:
+        """Whether the run itself was told to end, so that no other step may begin."""
+        if self._stop.reason is not None:
+            return True
+        return end.stopped is StopReason.TIMEOUT and end.step_timeout_s is None
+
+    def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
+        """Take what the step left for others. What cannot be read makes it fail."""
+        env, outputs = self._around.take_env(), self._around.take_outputs()
+        self.handed.variables.update(env.values)
+        self.handed.outputs.update(outputs.values)
+        problem = env.problem or outputs.problem
+        if problem and end.failed is None:
+            self._recorder.message(problem)
+            end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
+        ended = replace(
+            begun,
+            status=_status(end),
+            finished_at=self._clock(),
+            return_code=end.return_code,
+            last_line=self._recorder.log_lines,
+            env=self._kept(env.values),
+            outputs=self._kept(outputs.values),
+        )
+        self._tell(ended)
+        return end
+
+    def _discard_hand_over(self) -> None:
+        """What a failed try left counts for nothing."""
+        self._around.take_env()
+        self._around.take_outputs()
+
+    def _kept(self, values: Mapping[str, str]) -> dict[str, str | None]:
+        """Values as they may be recorded: not where a secret stands in one."""
+        return {
+            name: value if self._recorder.may_keep(value) else None
+            for name, value in values.items()
+        }
+
+    def _tell(self, step: StepRun, **more: object) -> None:
+        """Record a step, and tell those who follow. A script without steps is not announced."""
+        if not self._announced:
+            return
+        self._recorder.keep_step(step)
+        data: dict[str, object] = {"name": step.name, "state": _STATES[step.status], **more}
+        if step.finished_at is not None and step.status is not StepStatus.SKIPPED:
+            data |= {"status": step.status.value, "return_code": step.return_code}
+        self._recorder.note(EventType.STEP, data)
+
+    def _tell_retry(self, end: StepsEnd, attempt: int, retry: Retry, pause_s: float) -> None:
+        text = (
+            f"Try {attempt} of {retry.attempts} failed with return code {end.return_code}; "
+            f"the next one follows in {pause_s:g} s"
+        )
+        self._recorder.add(EventType.NOTICE, {"message": text})
+
+
+_STATES = {status: "ended" for status in StepStatus} | {
+    StepStatus.RUNNING: "started",
+    StepStatus.SKIPPED: "skipped",
+    StepStatus.RESTORED: "restored",
+}
+
+
+def _status(end: StepsEnd) -> StepStatus:
+    if end.stopped is not None:
+        return _STOPPED[end.stopped]
+    return StepStatus.SUCCEEDED if end.failed is None else StepStatus.FAILED
