@@ -10,11 +10,10 @@ from difflib import get_close_matches
 from runbook.core.document import FileRequirement, Input, InputType, Problem, Severity
 from runbook.core.environ import NAME_RULE, is_reserved, valid_name
 from runbook.core.keys import unknown_key
-from runbook.core.markdown import Block, BlockKind
 from runbook.core.sections import Section
-from runbook.core.yaml_subset import Mapping, Node, Scalar, Sequence, compose
+from runbook.core.yaml_blocks import read_mapping
+from runbook.core.yaml_subset import Mapping, Node, Scalar, Sequence
 
-YAML_WORDS = frozenset({"yaml", "yml"})
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 
@@ -61,13 +60,13 @@ def read_files(
 
 def read_claims(section: Section, problems: list[Problem]) -> Claims:
     """The claims a caller needs. Whatever is not understood fails closed, with an error."""
-    blocks = [fence for fence in section.fences() if fence.word in YAML_WORDS]
+    blocks = [fence for fence in section.fences() if fence.is_yaml]
     before = len(problems)
     values: dict[str, tuple[str, ...]] = {}
     if len(blocks) != 1:
         text = "Required Claims must contain exactly one yaml code block"
         problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
-    elif mapping := _mapping(blocks[0], section, problems):
+    elif mapping := read_mapping(blocks[0], section.name, problems):
         if not mapping.entries:
             problems.append(_claims_error("Required Claims names no claim", mapping.line))
         values = {
@@ -99,7 +98,7 @@ def _allowed_values(key: Scalar, node: Node, problems: list[Problem]) -> tuple[s
 
 def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | None:
     """The mapping of a section's first YAML block; warns where others are left unread."""
-    blocks = [b for b in section.blocks if b.kind is BlockKind.FENCE and b.word in YAML_WORDS]
+    blocks = [block for block in section.blocks if block.is_yaml]
     usable = [block for block in blocks if not block.nested]
     for block in blocks:
         if block.nested or block is not usable[0]:
@@ -108,21 +107,7 @@ def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | No
     if not blocks and section.blocks:
         text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
         problems.append(Problem("no_yaml_block", text, section.line, Severity.WARNING))
-    return _mapping(usable[0], section, problems) if usable else None
-
-
-def _mapping(block: Block, section: Section, problems: list[Problem]) -> Mapping | None:
-    """The mapping in a block, None where it is empty or not one (which is reported)."""
-    node = compose(block.text, block.line + 1)
-    if isinstance(node, Mapping):
-        return node
-    if isinstance(node, Problem):
-        message = node.message.replace("The YAML block", f"The YAML block of {section.name}", 1)
-        problems.append(replace(node, message=message))
-    elif node is not None and not (isinstance(node, Scalar) and not node.text):
-        text = f"The YAML block of {section.name} must be a mapping (NAME: value)"
-        problems.append(Problem("not_a_mapping", text, node.line))
-    return None
+    return read_mapping(usable[0], section.name, problems) if usable else None
 
 
 def _name_problem(name: Scalar) -> Problem | None:

@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 HISTORY = "History"
+YAML_WORDS = frozenset({"yaml", "yml"})
 HEAD_LIMIT = 512 * 1024
 """Bytes: a document that shows no History heading by then is not read any further."""
 
@@ -58,6 +59,10 @@ class Block:
         """The first word of a fence's info, in lower case: `yaml` of `YAML {title="x"}`."""
         match = re.match(r"[\w+.-]*", self.info.strip().lower())
         return match.group() if match else ""
+
+    @property
+    def is_yaml(self) -> bool:
+        return self.kind is BlockKind.FENCE and self.word in YAML_WORDS
 
     def is_section(self, name: str) -> bool:
         return (

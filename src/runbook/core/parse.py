@@ -15,20 +15,24 @@ from runbook.core.declarations import (
     read_inputs,
 )
 from runbook.core.document import (
+    NO_POLICY,
     Document,
     FileRequirement,
     Input,
     Language,
+    Policy,
     Problem,
     Runbook,
     Severity,
     Step,
 )
 from runbook.core.environ import set_by_zsh
+from runbook.core.fences import check_cuts, check_fences
 from runbook.core.history_scan import HistoryScan, begin_scan, scan_history
 from runbook.core.markdown import HEAD_LIMIT, Head, line_at, read_head
+from runbook.core.policy import check_reversible, read_policy
 from runbook.core.sections import SectionName, read_sections
-from runbook.core.steps import check_fences, read_steps
+from runbook.core.steps import read_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ class _Reading:
         inputs = self._inputs()
         files_in, files_out = self._files()
         claims = self._claims()
-        steps = self._steps()
+        steps = self._steps(inputs)
+        policy = self._policy(inputs, steps)
         self._warn_of_shell_names(inputs, steps)
         problems = tuple(sorted(self._problems, key=lambda problem: problem.line or 0))
         valid = all(problem.severity is not Severity.ERROR for problem in problems)
@@ -143,6 +148,7 @@ class _Reading:
             files_out=files_out,
             claims=claims.values,
             steps=steps,
+            policy=policy,
         )
         return Document(
             name=self.name,
@@ -179,12 +185,24 @@ class _Reading:
         claims = read_claims(section, self._problems) if section else NO_CLAIMS
         return UNKNOWN_CLAIMS if self._sections.claims_doubted else claims
 
-    def _steps(self) -> tuple[Step, ...]:
+    def _steps(self, inputs: tuple[Input, ...]) -> tuple[Step, ...]:
         section = self._sections.found.get(SectionName.SCRIPT)
-        return read_steps(section, self.name, self._problems) if section else ()
+        if section is None:
+            return ()
+        check_cuts(section, self._problems)
+        return read_steps(section, self.name, inputs, self._problems)
+
+    def _policy(self, inputs: tuple[Input, ...], steps: tuple[Step, ...]) -> Policy:
+        section = self._sections.found.get(SectionName.POLICY)
+        if section is None:
+            return NO_POLICY
+        policy = read_policy(section, inputs, self._problems)
+        check_reversible(policy, steps, section.line, self._problems)
+        return policy
 
     def _warn_of_shell_names(self, inputs: tuple[Input, ...], steps: tuple[Step, ...]) -> None:
-        if not any(step.language is Language.ZSH for step in steps):
+        scripts = [script for step in steps for script in (step.script, step.undo) if script]
+        if not any(script.language is Language.ZSH for script in scripts):
             return
         for item in inputs:
             if set_by_zsh(item.name):

@@ -23,6 +23,7 @@ class SectionName(StrEnum):
     ENVIRONMENT = "Environment Requirements"
     FILES = "File System Requirements"
     CLAIMS = "Required Claims"
+    POLICY = "Policy"
     SCRIPT = "Script"
     HISTORY = "History"
 
@@ -130,6 +131,7 @@ def _add(sections: Sections, head: Head, blocks: Sequence[Block]) -> None:
     name = section_named(heading.text)
     if sections.title is None:
         sections.title = heading
+        name = None if _only_titled_policy(name, content) else name
         if name is None:
             end = content[-1].end if content else heading.end
             sections.description = "\n".join(head.lines[heading.end - 1 : end - 1]).strip()
@@ -143,6 +145,11 @@ def _add(sections: Sections, head: Head, blocks: Sequence[Block]) -> None:
     if not content:
         text = f"Section '{name}' is empty"
         sections.problems.append(Problem("empty_section", text, heading.line))
+
+
+def _only_titled_policy(name: SectionName | None, content: Sequence[Block]) -> bool:
+    """Whether a first heading named Policy is just the runbook's name: it holds no YAML."""
+    return name is SectionName.POLICY and not any(block.is_yaml for block in content)
 
 
 def _repeated(name: SectionName, line: int, first: int) -> Problem:
