@@ -188,7 +188,7 @@ def test_writers_killed_at_any_moment_leave_a_sound_database(store):
         store.append_events("r", [event()], worker_id="w")
     assert_sound(store)
     outcome = Outcome(RunStatus.LOST, -1)
-    assert store.finish("r", outcome, [event(EventType.DONE)]).status is RunStatus.LOST
+    assert store.finish("r", outcome, [event(EventType.DONE)]).run.status is RunStatus.LOST
 
 
 def test_a_lost_runs_revived_owner_writes_nothing(store):
@@ -204,7 +204,7 @@ def test_a_lost_runs_revived_owner_writes_nothing(store):
 
     child = forked(own)
     assert os.read(claimed[0], 1) == b"x"
-    lost = store.finish("r", Outcome(RunStatus.LOST, -1), [event(EventType.DONE)])
+    lost = store.finish("r", Outcome(RunStatus.LOST, -1), [event(EventType.DONE)]).run
     os.write(go_on[1], b"x")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     assert store.run("r") == lost

@@ -11,20 +11,17 @@ from contextlib import suppress
 
 from runbook import log
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Run, RunStatus
+from runbook.core.run import Run
 from runbook.engine.dispatch import Role, Wakeups
 from runbook.engine.engine import Engine
 from runbook.engine.identity import process_identity
 from runbook.engine.process import Stop, StopReason
-from runbook.errors import (
-    InvalidRunbookError,
-    RunbookError,
-    StoreBusyError,
-    StoreUnavailableError,
-)
-from runbook.store.records import Claimed, NewEvent, Worker, WorkerKind
+from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
+from runbook.store.records import Claimed, Worker, WorkerKind
 
 BEAT_SECONDS = 1.0
+REAP_SECONDS = 3.0
+GUARDIAN_ENDED = "the end of its guardian"
 ONE_REQUEST_SECONDS = 0.3
 
 
@@ -40,12 +37,15 @@ class OneShotWorker:
         self._lock = threading.Lock()
         self._active: dict[str, Stop] = {}
         self._run: Run | None = None
-        self._claimed_run = False
+        self._taken = False
+        """Whether our run was claimed, or ended by others before we could."""
+        self._waits = False
         self._failure: RunbookError | None = None
         self._interrupts = 0
         self._last_interrupt = -ONE_REQUEST_SECONDS
         self._told_interrupts = 0
         self._abandoned = False
+        self._next_reap = 0.0
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
 
     def register(self) -> None:
@@ -62,8 +62,12 @@ class OneShotWorker:
         )
 
     def start(self, run: Run) -> None:
-        """Execute the run, which is assigned to this worker, in threads of its own."""
+        """Execute the run, which is assigned to this worker, in threads of its own.
+
+        Where another run holds one of its locks, that run's end is waited for.
+        """
         self._run = run
+        self._next_reap = time.monotonic() + REAP_SECONDS
         self._thread.start()
 
     def interrupt(self) -> None:
@@ -79,7 +83,7 @@ class OneShotWorker:
         self._wake()
 
     def abandon(self) -> None:
-        """The guardian is gone: kill the script at once."""
+        """The guardian is gone: kill the script at once; do not start one any more."""
         self._abandoned = True
         self._wake()
 
@@ -122,14 +126,15 @@ class OneShotWorker:
 
     def _finished(self) -> bool:
         with self._lock:
-            return self._failure is not None or (self._claimed_run and not self._active)
+            return self._failure is not None or (self._taken and not self._active)
 
     def _turn(self) -> None:
         try:
-            self._claim_all()
             self._obey()
+            self._claim_all()
             self._engine.store.beat(self.id)
             self._stop_cancelled()
+            self._reap()
         except (StoreBusyError, StoreUnavailableError) as error:
             log.warning("worker.store_trouble", worker_id=self.id, error=error.message)
 
@@ -138,25 +143,33 @@ class OneShotWorker:
 
         No other root run: whoever asked for that one shall not wait for our end.
         """
-        if not self._claimed_run and self._run is not None:
-            self._start(self._claim_own(self._run))
+        if not self._taken and self._run is not None:
+            self._claim_own(self._run.id)
         while claimed := self._engine.store.claim(self.id, root_slots=0):
             self._start(claimed)
 
-    def _claim_own(self, run: Run) -> Claimed:
+    def _claim_own(self, run_id: str) -> None:
         store = self._engine.store
-        started = NewEvent(self._engine.parts.clock(), EventType.STARTED, data={"worker": self.id})
-        moved = store.move(run.id, RunStatus.RUNNING, [started], worker_id=self.id)
-        document = store.document(run.digest)
-        if document is None:
-            raise InvalidRunbookError("The stored document is gone")
-        return Claimed(moved, store.sealed(run.id), document)
+        claimed = store.claim(self.id, root_slots=1, only=run_id, expected=not self._waits)
+        if claimed is not None:
+            self._start(claimed)
+            return
+        self._waits = True
+        run = store.run(run_id)
+        if run is None or run.status.terminal:  # whoever took us for dead ended it
+            self._taken = True
+
+    def _reap(self) -> None:
+        """Whoever holds a lock that a run of ours waits for may have died with nobody else here."""
+        if time.monotonic() >= self._next_reap:
+            self._next_reap = time.monotonic() + REAP_SECONDS
+            self._engine.reap()
 
     def _start(self, claimed: Claimed) -> None:
         stop = Stop()
         with self._lock:
             self._active[claimed.run.id] = stop
-            self._claimed_run = self._claimed_run or self._is_ours(claimed.run)
+            self._taken = self._taken or self._is_ours(claimed.run)
         threading.Thread(
             target=self._execute, args=(claimed, stop), name=f"run-{claimed.run.id}", daemon=True
         ).start()
@@ -179,13 +192,22 @@ class OneShotWorker:
     def _obey(self) -> None:
         """Pass on what signals asked for: first recorded, so that the record says by whom."""
         if self._abandoned:
+            if not self._taken and self._run is not None:
+                self._engine.store.request_cancel(self._run.id, GUARDIAN_ENDED)
             self._stop_all(StopReason.DRAIN, at_once=True)
         elif self._interrupts > self._told_interrupts:
-            self._told_interrupts = self._interrupts
+            told = self._interrupts
             if self._run is not None:
-                with suppress(RunbookError):
-                    self._engine.cancel(self._run, self._principal)
-            self._stop_all(StopReason.CANCEL, at_once=self._interrupts > 1)
+                self._cancel(self._run)
+            self._told_interrupts = told
+            self._stop_all(StopReason.CANCEL, at_once=told > 1)
+
+    def _cancel(self, run: Run) -> None:
+        try:
+            self._engine.cancel(run, self._principal)
+        except RunbookError:
+            if not self._taken:  # it has no script to stop: only the request ends it
+                raise
 
     def _stop_all(self, reason: StopReason, *, at_once: bool) -> None:
         with self._lock:

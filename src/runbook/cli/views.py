@@ -89,7 +89,7 @@ class TextView:
             case EventType.NOTICE:
                 self._note(str(data.get("message")))
             case EventType.WAITING:
-                self._note(f"waiting: {data.get('reason', 'for a lock')}")
+                self._note(str(data.get("reason")))
 
     def refused(self, ref: str, message: str) -> None:
         """The error says it."""

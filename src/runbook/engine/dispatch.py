@@ -65,12 +65,13 @@ class Wakeups:
             self._socket = self._sender = self._folder = None
 
     def wake_workers(self, message: str = QUEUED) -> None:
+        """Tell every worker; also this process, where it is one: its threads end runs."""
         self._send(Role.WORKER, message)
 
     def wake_followers(self, run_id: str) -> None:
         """Tell every follower of the run, in this process and in others."""
         self._deliver(run_id)
-        self._send(Role.FOLLOWER, run_id)
+        self._send(Role.FOLLOWER, run_id, besides=self._name)
 
     @contextlib.contextmanager
     def following(self, run_id: str) -> Iterator[threading.Event]:
@@ -112,12 +113,12 @@ class Wakeups:
         """A path through the open folder: a socket's path holds 107 bytes, DATA_DIR may be long."""
         return f"/proc/self/fd/{self._folder}/{name}"
 
-    def _send(self, role: Role, message: str) -> None:
+    def _send(self, role: Role, message: str, *, besides: str = "") -> None:
         with contextlib.suppress(OSError):
             self.open()
             assert self._folder is not None  # noqa: S101 - open() set it
             for name in os.listdir(self._folder):  # noqa: PTH208 - a descriptor has no Path
-                if name.startswith(role) and name != self._name:
+                if name.startswith(role) and name != besides:
                     self._send_one(name, message)
 
     def _send_one(self, name: str, message: str) -> None:

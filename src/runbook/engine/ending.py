@@ -76,7 +76,7 @@ class Ending:
     ) -> Run | None:
         done = NewEvent(run.finished_at or 0, EventType.DONE, data=done_data(run, outcome))
         try:
-            ended = self._store.finish(
+            finished = self._store.finish(
                 run.id,
                 outcome,
                 [*events, done],
@@ -89,10 +89,12 @@ class Ending:
             log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
             return None
         self._wakeups.wake_followers(run.id)
+        for _ in range(finished.going_on):
+            self._wakeups.wake_workers()
         self._cancel_children(run)
-        self._records.log_run(ended, output)
-        self._observer.run_ended(ended)
-        return ended
+        self._records.log_run(finished.run, output)
+        self._observer.run_ended(finished.run)
+        return finished.run
 
     def _cancel_children(self, run: Run) -> None:
         """A child run lives in its parent's slot: it does not outlive it."""

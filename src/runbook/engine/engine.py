@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.preflight import RequiredEnv, required_env
-from runbook.core.run import EventType, Outcome, Run, RunEvent, RunStatus
+from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
 from runbook.engine.dispatch import CANCEL
 from runbook.engine.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.following import Following
@@ -24,6 +24,7 @@ from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
 from runbook.errors import NotFoundError, RunbookError
 from runbook.library.catalog import Entry
+from runbook.store.locks import held_text
 from runbook.store.records import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
 
@@ -199,6 +200,10 @@ class Engine:
 
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
         """Execute a claimed run in this thread, to its recorded end."""
+        if claimed.busy is not None:
+            stop.close()
+            self._end_unstarted(claimed.run, worker_id, _busy_text(claimed.run, claimed.busy))
+            return
         try:
             execution = Execution(self.parts, claimed, worker_id, stop, self._following)
         except RunbookError as error:  # its document or its inputs cannot be had back
@@ -224,3 +229,11 @@ class Engine:
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""
         return Reaper(self.parts).reap()
+
+
+def _busy_text(run: Run, holder: Holder) -> str:
+    """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
+    text = f"Lock {holder.lock} is {held_text(holder)}"
+    if run.locks is None or not run.locks.waits:
+        return text
+    return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from runbook.core.run import TRANSITIONS, EventType, Millis, Outcome, Run
 from runbook.errors import ConflictError
 from runbook.store.history import keep_last_run
-from runbook.store.records import HistoryHead, NewEvent
+from runbook.store.locks import release_locks
+from runbook.store.records import Finished, HistoryHead, NewEvent
 from runbook.store.rows import (
     INSERT_EVENTS,
     LogEnd,
@@ -60,19 +61,20 @@ class Endings(StorePart):
         durable: bool = True,
         finished_at: Millis | None = None,
         duration_ms: int | None = None,
-    ) -> Run:
+    ) -> Finished:
         """End a run, with its last events, of which `done` is the last.
 
         `worker_id` is the owner who ends it; None ends it whoever owns it. `finished_at` is
         the clock's where it is not given, `duration_ms` the time since the start. `durable`
-        returns only when the disk has it. Inputs that waited encrypted are wiped.
+        returns only when the disk has it. Inputs that waited encrypted are wiped. Its locks are
+        given back, and the runs that waited for one are queued again.
         Raises ConflictError where it has ended, cannot end so or has another owner,
         NotFoundError.
         """
         if not outcome.status.terminal or not events or events[-1].type is not EventType.DONE:
             raise ValueError("a run ends with a terminal status and done as its last event")
 
-        def work(connection: sa.Connection) -> Run:
+        def work(connection: sa.Connection) -> Finished:
             run = run_by_id(connection, run_id)
             _check_end(run, outcome, worker_id)
             ended = _ended(run, outcome, events, finished_at or self._clock(), duration_ms)
@@ -82,7 +84,7 @@ class Endings(StorePart):
             end_steps(connection, run.seq, ended.status, ended.finished_at or 0)
             keep_artifacts(connection, run.seq, outcome.artifacts)
             keep_last_run(connection, ended, history)
-            return ended
+            return Finished(ended, release_locks(connection, run))
 
         return self._database.write(work, durable=durable)
 

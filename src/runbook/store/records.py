@@ -107,13 +107,22 @@ class Created:
 class Claimed:
     """A run that the caller now owns, and all it takes to execute it.
 
-    `busy` names who holds a lock of a run that does not wait for it: the run is only ended.
+    `busy` names who holds a lock of a run that does not wait for it, or would wait for ever: the
+    run is only ended.
     """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
     busy: Holder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that has ended, and how many runs that waited for its locks may go on now."""
+
+    run: Run
+    going_on: int
 
 
 @dataclass(frozen=True, slots=True)

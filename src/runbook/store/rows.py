@@ -155,7 +155,7 @@ def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
 
 
 def _locks_json(request: LockRequest) -> dict[str, Any]:
-    wants = [[want.name, want.capacity] for want in request.wants]
+    wants = [[storable(want.name), want.capacity] for want in request.wants]
     return {"wants": wants, "waits": request.waits}
 
 

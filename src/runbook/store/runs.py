@@ -1,4 +1,4 @@
-"""How a run begins and goes on: created, claimed, moved, asked to end."""
+"""How a run begins and goes on: created, claimed, asked to end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import TRANSITIONS, EventType, Millis, Run, RunStatus
-from runbook.errors import ConflictError, IdempotencyKeyReusedError, QueueFullError
+from runbook.core.run import EventType, Holder, Millis, Run, RunStatus
+from runbook.errors import IdempotencyKeyReusedError, QueueFullError
 from runbook.store.history import keep_history_head
+from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.records import (
     Claimed,
     Created,
@@ -35,9 +36,14 @@ from runbook.store.tables import documents, idempotency_keys, runs
 IDEMPOTENCY_MS = 24 * 3600 * 1000
 
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
-_QUEUED_ROOTS = sa.select(sa.func.count()).select_from(
+_BEFORE_START = (RunStatus.QUEUED.value, RunStatus.WAITING.value)
+_ROOTS_BEFORE_START = sa.select(sa.func.count()).select_from(
     sa.select(runs.c.seq)
-    .where(_QUEUED, runs.c.parent_id.is_(None))
+    .where(
+        runs.c.finished_at.is_(None),
+        runs.c.status.in_(_BEFORE_START),
+        runs.c.parent_id.is_(None),
+    )
     .limit(sa.bindparam("most"))
     .subquery()
 )
@@ -55,46 +61,36 @@ _DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindpa
 _INSERT_DOCUMENT = sa.insert(documents)
 _INSERT_RUN = sa.insert(runs)
 
-_CLAIMABLE = (
-    sa.select(runs.c.seq)
-    .where(
-        _QUEUED,
-        # A run whose end was asked for needs no slot: it is only ended.
-        sa.or_(
-            runs.c.parent_id.is_not(None),
-            runs.c.cancel_at.is_not(None),
-            sa.bindparam("root_slots", type_=sa.Integer) > 0,
-        ),
-        sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
-    )
-    .order_by(runs.c.seq)
-    .limit(1)
+_MAY_CLAIM = sa.and_(
+    _QUEUED,
+    # A run whose end was asked for needs no slot: it is only ended.
+    sa.or_(
+        runs.c.parent_id.is_not(None),
+        runs.c.cancel_at.is_not(None),
+        sa.bindparam("root_slots", type_=sa.Integer) > 0,
+    ),
+    sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
 )
-_CLAIM = (
-    sa.update(runs)
-    .where(runs.c.seq == _CLAIMABLE.scalar_subquery(), _QUEUED)
-    .values(
-        status=RunStatus.RUNNING.value,
-        worker_id=sa.bindparam("claimer"),
-        started_at=sa.bindparam("at"),
-        last_event=runs.c.last_event + 1,
+_CLAIMABLE = sa.select(runs.c.seq).where(_MAY_CLAIM).order_by(runs.c.seq).limit(1)
+_CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindparam("only"))
+
+
+def _claim(claimable: sa.Select[int]) -> sa.Update:
+    return (
+        sa.update(runs)
+        .where(runs.c.seq == claimable.scalar_subquery(), _QUEUED)
+        .values(
+            status=RunStatus.RUNNING.value,
+            worker_id=sa.bindparam("claimer"),
+            started_at=sa.bindparam("at"),
+            last_event=runs.c.last_event + 1,
+        )
+        .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
     )
-    .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
-)
-_MOVE = (
-    sa.update(runs)
-    .where(
-        runs.c.id == sa.bindparam("run_id"),
-        runs.c.status == sa.bindparam("from_status"),
-        sa.or_(runs.c.worker_id.is_(None), runs.c.worker_id == sa.bindparam("mover")),
-    )
-    .values(
-        status=sa.bindparam("to_status"),
-        worker_id=sa.bindparam("owner"),
-        started_at=sa.bindparam("begun"),
-        last_event=sa.bindparam("last"),
-    )
-)
+
+
+_CLAIM = _claim(_CLAIMABLE)
+_CLAIM_ONE = _claim(_CLAIMABLE_ONE)
 _REQUEST_CANCEL = (
     sa.update(runs)
     .where(
@@ -102,7 +98,16 @@ _REQUEST_CANCEL = (
         runs.c.finished_at.is_(None),
         runs.c.cancel_at.is_(None),
     )
-    .values(cancel_at=sa.bindparam("at"), cancel_by=sa.bindparam("by"))
+    .values(
+        cancel_at=sa.bindparam("at"),
+        cancel_by=sa.bindparam("by"),
+        # It waits for nothing any more: whoever claims it ends it.
+        status=sa.case(
+            (runs.c.status == RunStatus.WAITING.value, RunStatus.QUEUED.value),
+            else_=runs.c.status,
+        ),
+        waiting=None,
+    )
 )
 
 
@@ -140,76 +145,45 @@ class RunWrites(StorePart):
 
         return self._database.write(work, durable=run.status.terminal)
 
-    def claim(self, worker_id: str, *, root_slots: int, expected: bool = False) -> Claimed | None:
+    def claim(
+        self, worker_id: str, *, root_slots: int, expected: bool = False, only: str | None = None
+    ) -> Claimed | None:
         """Take the oldest queued run that this worker may execute; None where there is none.
 
         Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
         worker goes to that worker only. The `started` event is appended. A run with a request
-        to cancel is claimed like any other, so that its worker ends it.
+        to cancel is claimed like any other, so that its worker ends it. With `only`, no run but
+        the one with this id is taken.
+
+        The run's locks are taken with it. Where one is held, a run that waits gets the status
+        `waiting` and the event that says for whom, and the next run is tried. Of a run that does
+        not wait, or would wait for ever, `busy` names the holder.
 
         `expected` says that there is probably one. Otherwise the write lock is taken only where
-        a look finds one: most polls find nothing.
+        a look finds one: most polls find nothing. Several transactions where runs have to wait.
         """
         given = {"claimer": worker_id, "root_slots": root_slots}
-        if not expected and self._database.read(lambda c: c.scalar(_CLAIMABLE, given)) is None:
+        look, claim = _CLAIMABLE, _CLAIM
+        if only is not None:
+            given["only"] = only
+            look, claim = _CLAIMABLE_ONE, _CLAIM_ONE
+        if not expected and self._database.read(lambda c: c.scalar(look, given)) is None:
             return None
 
-        def work(connection: sa.Connection) -> Claimed | None:
+        def work(connection: sa.Connection) -> Claimed | Holder | None:
             now = self._clock()
-            row = connection.execute(_CLAIM, {**given, "at": now}).first()
-            if row is None:
-                return None
-            run = run_of(row[:-1])
-            started = NewEvent(now, EventType.STARTED, data={"worker": worker_id})
-            connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event - 1, [started]))
-            content = connection.scalar(_DOCUMENT, {"wanted": run.digest})
-            return Claimed(run, row[-1], StoredDocument(run.digest, content or b""))
+            row = connection.execute(claim, {**given, "at": now}).first()
+            return None if row is None else _claimed_or_waiting(connection, row, now)
 
-        return self._database.write(work)
-
-    def move(
-        self,
-        run_id: str,
-        status: RunStatus,
-        events: Sequence[NewEvent] = (),
-        *,
-        worker_id: str | None = None,
-    ) -> Run:
-        """Between queued, waiting and running. `worker_id` owns the run from now on.
-
-        Raises ConflictError where TRANSITIONS or another owner forbid it, NotFoundError.
-        """
-        if status.terminal:
-            raise ValueError("finish ends a run")
-
-        def work(connection: sa.Connection) -> Run:
-            run = run_by_id(connection, run_id)
-            if status not in TRANSITIONS[run.status]:
-                raise ConflictError(f"The run is {run.status}; it cannot become {status}.")
-            begun = self._clock() if status is RunStatus.RUNNING else None
-            moved = connection.execute(
-                _MOVE,
-                {
-                    "run_id": run_id,
-                    "from_status": run.status.value,
-                    "to_status": status.value,
-                    "mover": worker_id,
-                    "owner": worker_id,
-                    "begun": begun,
-                    "last": run.last_event + len(events),
-                },
-            )
-            if moved.rowcount != 1:
-                raise ConflictError("The run belongs to another worker.")
-            if events:
-                connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event, events))
-            return run_by_id(connection, run_id)
-
-        return self._database.write(work)
+        tried = self._database.write(work)
+        while isinstance(tried, Holder):
+            tried = self._database.write(work)
+        return tried
 
     def request_cancel(self, run_id: str, by: str) -> Run:
         """Ask for the run's end; the first who asks is kept. Ended runs stay as they are.
 
+        A run that waits for a lock is queued again, so that it is claimed and ended.
         Raises NotFoundError.
         """
 
@@ -229,9 +203,28 @@ def _check_birth(run: NewRun, document: StoredDocument) -> None:
         raise ValueError("a run born running needs assigned_to")
     if run.status not in _BIRTHS:
         raise ValueError(f"a run cannot be born {run.status}")
+    if run.locks is not None and run.status is RunStatus.RUNNING:
+        raise ValueError("a run takes its locks when it is claimed: it cannot be born running")
+    if run.locks is not None and any(want.capacity < 1 for want in run.locks.wants):
+        raise ValueError("a lock is held by one run at least")
 
 
 _BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
+
+
+def _claimed_or_waiting(
+    connection: sa.Connection, row: sa.Row[Any], now: Millis
+) -> Claimed | Holder:
+    """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
+    run = run_of(row[:-1])
+    busy = take_locks(connection, run, now)
+    if busy is not None and may_wait(connection, run):
+        park(connection, run, busy, now)
+        return busy
+    started = NewEvent(now, EventType.STARTED, data={"worker": run.worker_id})
+    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event - 1, [started]))
+    content = connection.scalar(_DOCUMENT, {"wanted": run.digest})
+    return Claimed(run, row[-1], StoredDocument(run.digest, content or b""), busy)
 
 
 def _replayed(
@@ -268,7 +261,7 @@ def _remember(
 def _check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -> None:
     if max_queued is None or run.status is not RunStatus.QUEUED or run.parent_id is not None:
         return
-    queued = connection.scalar(_QUEUED_ROOTS, {"most": max_queued}) or 0
+    queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
     if queued >= max_queued:
         raise QueueFullError
 

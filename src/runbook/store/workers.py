@@ -40,7 +40,7 @@ _CANCELS = (
     sa.select(runs.c.id)
     .where(
         _ACTIVE,
-        runs.c.status.in_([RunStatus.RUNNING.value, RunStatus.WAITING.value]),
+        runs.c.status == RunStatus.RUNNING.value,
         runs.c.worker_id == sa.bindparam("worker_id"),
         runs.c.cancel_at.is_not(None),
     )
@@ -87,7 +87,7 @@ class Workers(StorePart):
         self._database.write(lambda c: c.execute(_DELETE, {"worker_id": worker_id}))
 
     def cancel_requested(self, worker_id: str) -> list[str]:
-        """The ids of this worker's runs whose end somebody asked for."""
+        """The ids of the runs that this worker executes and somebody wants to end."""
         asked = {"worker_id": worker_id}
         return self._database.read(lambda c: list(c.scalars(_CANCELS, asked)))
 

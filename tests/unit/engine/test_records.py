@@ -74,7 +74,7 @@ def ended(workshop):
     workshop.submit("Quick.md", reason="why")
     claimed = workshop.claim().run
     done = NewEvent(1, EventType.DONE, data={})
-    return workshop.store.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done])
+    return workshop.store.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done]).run
 
 
 def test_an_entry_says_what_happened_and_continues_the_chain(workshop, ended):

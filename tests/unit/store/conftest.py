@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runbook.core.run import EventType, Origin, Outcome, Requester, RunStatus
+from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
 from runbook.store.records import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
@@ -56,12 +56,25 @@ class Helper:
         events = [self.event(kind, data={}) for kind in (EventType.QUEUED, EventType.STARTED)]
         return self.store.create_run(run, events, DOCUMENT).run
 
+    def waiting(self, **changes):
+        """A run that waits for a lock which another run has."""
+        if self.store.run("holder") is None:
+            self.submit(self.new(id="holder", locks=self.locks("busy")))
+            self.store.claim("holders-worker", root_slots=1, only="holder")
+        run = self.queued(locks=self.locks("busy"), **changes)
+        worker = changes.get("assigned_to", "w")
+        assert self.store.claim(worker, root_slots=1, only=run.id) is None
+        return self.store.run(run.id)
+
+    def locks(self, *names, capacity=1, waits=True):
+        return LockRequest(tuple(LockWant(name, capacity) for name in names), waits)
+
     def ended(self, status=RunStatus.SUCCEEDED, **changes):
         run = self.running(**changes)
         return self.finish(run.id, status)
 
     def finish(self, run_id, status=RunStatus.SUCCEEDED, **options):
-        return self.store.finish(run_id, Outcome(status, 0), [self.done()], **options)
+        return self.store.finish(run_id, Outcome(status, 0), [self.done()], **options).run
 
     def event(self, kind=EventType.NOTICE, **values) -> NewEvent:
         return NewEvent(self.clock(), kind, **values)

@@ -1,9 +1,11 @@
-"""Whatever is done in whatever order: statuses follow TRANSITIONS, numbers have no gaps."""
+"""Whatever is done in whatever order: statuses follow TRANSITIONS, numbers have no gaps, and no
+lock has more holders than it may have, nor a waiter that waits for nobody."""
 
 import itertools
 import shutil
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,6 +21,8 @@ from runbook.core.run import (
     TERMINAL,
     TRANSITIONS,
     EventType,
+    LockRequest,
+    LockWant,
     Origin,
     Outcome,
     Requester,
@@ -27,10 +31,13 @@ from runbook.core.run import (
 from runbook.errors import ConflictError, QueueFullError
 from runbook.store.records import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
+from runbook.store.tables import locks
 
 DOCUMENT = StoredDocument("d" * 64, b"")
 WORKERS = st.sampled_from(["w1", "w2"])
 MAX_QUEUED = 3
+CAPACITY = {"a": 1, "b": 1, "c": 2}
+NAMES = st.lists(st.sampled_from(sorted(CAPACITY)), unique=True, max_size=2)
 
 
 def event(kind=EventType.NOTICE):
@@ -38,7 +45,7 @@ def event(kind=EventType.NOTICE):
 
 
 class Runs(RuleBasedStateMachine):
-    """The model of a run is its status, its owner and its number of events."""
+    """The model of a run is its status, its owner, its number of events, and its locks."""
 
     template = None
     folder = None
@@ -51,28 +58,60 @@ class Runs(RuleBasedStateMachine):
         shutil.copy(self.template, path)
         self.store = Store(f"sqlite:///{path}", clock=lambda: 1)
         self.status, self.owner, self.events = {}, {}, {}
-        self.assigned, self.child, self.cancelled = {}, {}, {}
+        self.assigned, self.parent, self.cancelled = {}, {}, {}
+        self.wants, self.waits = {}, {}
+        self.held, self.waits_for = {}, {}
 
     def teardown(self):
         self.store.close()
 
-    def queued(self, *, child):
-        return [
-            run
-            for run, status in self.status.items()
-            if status is RunStatus.QUEUED and self.child[run] is child
-        ]
+    def line(self, run):
+        """The run and its ancestors."""
+        while run is not None:
+            yield run
+            run = self.parent[run]
+
+    def holders(self, run, name):
+        """Who holds a lock, but the run's own ancestors."""
+        line = set(self.line(run))
+        return [other for other in self.status if name in self.held[other] and other not in line]
+
+    def blocked_by(self, run):
+        """The first lock that the run does not get now."""
+        return next((n for n in self.wants[run] if not self.free(run, n)), None)
+
+    def free(self, run, name):
+        return len(self.holders(run, name)) < CAPACITY[name]
+
+    def waits_for_ever(self, run):
+        """Play on: end what can end, until the run gets its locks or nothing ends any more."""
+        before = {name: set(kept) for name, kept in self.held.items()}
+        waiting = {run, *self.waits_for}
+        going = True
+        while going and run in waiting:
+            pinned = {above for one in waiting for above in self.line(one)}
+            ended = [one for one in self.status if self.held[one] and one not in pinned]
+            for one in ended:
+                self.held[one] = set()
+            started = {one for one in waiting if self.blocked_by(one) is None}
+            waiting -= started
+            going = ended or started
+        self.held = before
+        return run in waiting
 
     @rule(
         target=runs,
-        status=st.sampled_from([RunStatus.QUEUED] * 3 + [RunStatus.RUNNING, RunStatus.REFUSED]),
-        child=st.booleans(),
+        status=st.sampled_from([RunStatus.QUEUED] * 5 + [RunStatus.RUNNING, RunStatus.REFUSED]),
+        parent=st.none() | runs,
         assigned=st.none() | WORKERS,
         count=st.integers(0, 3),
+        names=NAMES,
+        waits=st.sampled_from([True, True, False]),
     )
-    def create(self, status, child, assigned, count):
+    def create(self, status, parent, assigned, count, names, waits):
         if status is RunStatus.RUNNING:
-            assigned = assigned or "w1"
+            assigned, names = assigned or "w1", []
+        wants = tuple(LockWant(name, CAPACITY[name]) for name in names)
         run = NewRun(
             id=f"run-{len(self.status)}",
             ref="a.md",
@@ -82,14 +121,16 @@ class Runs(RuleBasedStateMachine):
             requester=Requester("ada", Origin.API),
             correlation_id="c",
             chain=("a.md",),
-            parent_id="parent" if child else None,
+            parent_id=parent,
             assigned_to=assigned,
+            locks=LockRequest(wants, waits) if wants else None,
         )
-        full = (
-            status is RunStatus.QUEUED
-            and not child
-            and (len(self.queued(child=False)) >= MAX_QUEUED)
-        )
+        before_start = [
+            one
+            for one, now in self.status.items()
+            if now in (RunStatus.QUEUED, RunStatus.WAITING) and self.parent[one] is None
+        ]
+        full = status is RunStatus.QUEUED and not parent and len(before_start) >= MAX_QUEUED
         try:
             self.store.create_run(run, [event()] * count, DOCUMENT, max_queued=MAX_QUEUED)
         except QueueFullError:
@@ -98,41 +139,43 @@ class Runs(RuleBasedStateMachine):
         assert not full
         self.status[run.id], self.events[run.id] = status, count
         self.owner[run.id] = assigned if status is RunStatus.RUNNING else None
-        self.assigned[run.id], self.child[run.id] = assigned, child
-        self.cancelled[run.id] = False
+        self.assigned[run.id], self.parent[run.id] = assigned, parent
+        self.cancelled[run.id], self.held[run.id] = False, set()
+        self.wants[run.id], self.waits[run.id] = names, waits
         return run.id
 
-    @rule(worker=WORKERS, slots=st.integers(0, 1))
-    def claim(self, worker, slots):
-        claimable = [
-            run
-            for run, status in self.status.items()
-            if status is RunStatus.QUEUED
-            and (self.child[run] or self.cancelled[run] or slots)
-            and self.assigned[run] in (None, worker)
-        ]
-        claimed = self.store.claim(worker, root_slots=slots)
-        assert (claimed and claimed.run.id) == (claimable[0] if claimable else None)
-        if claimed:
-            self.status[claimed.run.id] = RunStatus.RUNNING
-            self.owner[claimed.run.id] = worker
-            self.events[claimed.run.id] += 1
+    def claimable(self, worker, slots):
+        return next(
+            (
+                run
+                for run, status in self.status.items()
+                if status is RunStatus.QUEUED
+                and (self.parent[run] or self.cancelled[run] or slots)
+                and self.assigned[run] in (None, worker)
+            ),
+            None,
+        )
 
-    @rule(
-        run=runs,
-        to=st.sampled_from([RunStatus.QUEUED, RunStatus.WAITING, RunStatus.RUNNING]),
-        worker=st.none() | WORKERS,
-    )
-    def move(self, run, to, worker):
-        allowed = to in TRANSITIONS[self.status[run]] and self.owner[run] in (None, worker)
-        try:
-            self.store.move(run, to, [event()], worker_id=worker)
-        except ConflictError:
-            assert not allowed
+    @rule(worker=WORKERS, slots=st.sampled_from([1, 1, 0]))
+    def claim(self, worker, slots):
+        busy = None
+        while (run := self.claimable(worker, slots)) is not None:
+            self.events[run] += 1
+            busy = None if self.cancelled[run] else self.blocked_by(run)
+            if busy is None or not self.waits[run] or self.waits_for_ever(run):
+                break
+            self.status[run], self.waits_for[run] = RunStatus.WAITING, busy
+        claimed = self.store.claim(worker, root_slots=slots)
+        assert (claimed and claimed.run.id) == run
+        if run is None:
             return
-        assert allowed
-        self.status[run], self.owner[run] = to, worker
-        self.events[run] += 1
+        assert (claimed.busy and claimed.busy.lock) == busy
+        if busy:
+            assert claimed.busy.run_id == self.holders(run, busy)[0]
+        elif not self.cancelled[run]:
+            above = set().union(*(self.held[one] for one in self.line(run)))
+            self.held[run] = set(self.wants[run]) - above
+        self.status[run], self.owner[run] = RunStatus.RUNNING, worker
 
     @rule(run=runs, worker=st.none() | WORKERS, count=st.integers(0, 3))
     def append(self, run, worker, count):
@@ -155,19 +198,33 @@ class Runs(RuleBasedStateMachine):
         allowed = status in TRANSITIONS[self.status[run]] and worker in (None, self.owner[run])
         try:
             done = [event(), event(EventType.DONE)]
-            self.store.finish(run, Outcome(status, 1), done, worker_id=worker, durable=False)
+            ended = self.store.finish(
+                run, Outcome(status, 1), done, worker_id=worker, durable=False
+            )
         except ConflictError:
             assert not allowed
             return
         assert allowed
         self.status[run] = status
         self.events[run] += 2
+        released, self.held[run] = self.held[run], set()
+        self.waits_for.pop(run, None)
+        queued = [one for one, name in self.waits_for.items() if name in released]
+        for one in queued:
+            self.queue_again(one)
+        assert ended.going_on == min(len(queued), len(released))
+
+    def queue_again(self, run):
+        del self.waits_for[run]
+        self.status[run] = RunStatus.QUEUED
 
     @rule(run=runs)
     def cancel(self, run):
         asked = self.store.request_cancel(run, "bob")
         self.cancelled[run] |= self.status[run] not in TERMINAL
         assert (asked.cancel_by == "bob") is self.cancelled[run]
+        if self.status[run] is RunStatus.WAITING:
+            self.queue_again(run)
 
     @invariant()
     def the_store_agrees(self):
@@ -178,6 +235,22 @@ class Runs(RuleBasedStateMachine):
             assert numbers == list(range(1, self.events[run] + 1))
             assert (kept.last_event, kept.worker_id) == (self.events[run], self.owner[run])
             assert (kept.finished_at is not None) is (kept.status in TERMINAL)
+
+            assert (kept.waiting and kept.waiting.lock) == self.waits_for.get(run)
+
+    @invariant()
+    def the_locks_agree(self):
+        held = sa.select(locks.c.name, sa.func.count()).group_by(locks.c.name)
+        found = dict(self.store._database.read(lambda c: [tuple(row) for row in c.execute(held)]))
+        counted = {name: sum(name in kept for kept in self.held.values()) for name in CAPACITY}
+        assert found == {name: count for name, count in counted.items() if count}
+        assert all(count <= CAPACITY[name] for name, count in found.items())
+
+    @invariant()
+    def nobody_waits_for_what_is_free(self):
+        for run, name in self.waits_for.items():
+            assert not self.free(run, name)
+            assert not self.waits_for_ever(run)
 
     @invariant()
     def the_queue_agrees(self):

@@ -147,9 +147,9 @@ class TestTree:
 
 def test_active_runs_oldest_first(helper, store):
     helper.ended()
-    running, queued, waiting = helper.running(), helper.queued(), helper.queued()
-    store.move(waiting.id, RunStatus.WAITING)
-    assert [run.id for run in store.active_runs()] == [running.id, queued.id, waiting.id]
+    running, queued, waiting = helper.running(), helper.queued(), helper.waiting()
+    active = [run.id for run in store.active_runs()]
+    assert active == [running.id, queued.id, "holder", waiting.id]
 
 
 def test_queue_stats(helper, store):
@@ -160,7 +160,7 @@ def test_queue_stats(helper, store):
     oldest = helper.queued()
     helper.clock.now += 10
     helper.queued()
-    store.move(helper.queued().id, RunStatus.WAITING)
+    helper.waiting()  # for a run that is running
     stats = store.queue_stats()
-    assert (stats.queued, stats.running, stats.waiting) == (2, 1, 1)
+    assert (stats.queued, stats.running, stats.waiting) == (2, 2, 1)
     assert stats.oldest_queued_at == oldest.created_at

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.core.run import EventType, Origin, Outcome, Requester, RunStatus
+from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
 from runbook.errors import ConflictError, NotFoundError, QueueFullError
 from runbook.store.records import StoredDocument
 
@@ -55,6 +55,12 @@ def test_text_that_no_database_takes_is_replaced(helper, store):
         {"status": RunStatus.WAITING},
         {"status": RunStatus.SUCCEEDED},
         {"digest": "e" * 64},
+        {"locks": LockRequest((LockWant("a", 0),))},
+        {
+            "status": RunStatus.RUNNING,
+            "assigned_to": "w",
+            "locks": LockRequest((LockWant("a"),)),
+        },
     ],
 )
 def test_an_impossible_birth_is_a_mistake_of_the_caller(helper, changes):
@@ -131,36 +137,15 @@ class TestClaim:
         assert store.claim("other", root_slots=1) is None
         assert store.claim("mine", root_slots=1).run.id == run.id
 
-
-class TestMove:
-    def test_from_queued_through_waiting_to_running(self, helper, store):
-        run = helper.queued()
-        waiting = helper.event(EventType.WAITING, data={"lock": "fleet"})
-        moved = store.move(run.id, RunStatus.WAITING, [waiting], worker_id="w")
-        assert (moved.status, moved.worker_id, moved.started_at) == (RunStatus.WAITING, "w", None)
-        assert store.claim("other", root_slots=1) is None
-        moved = store.move(run.id, RunStatus.RUNNING, worker_id="w")
-        assert moved.started_at == helper.clock.now
-        assert types(store, run.id) == [EventType.QUEUED, EventType.WAITING]
-
-    def test_back_to_the_queue_it_can_be_claimed(self, helper, store):
-        run = helper.queued()
-        store.move(run.id, RunStatus.WAITING, worker_id="w")
-        with pytest.raises(ConflictError, match="another worker"):
-            store.move(run.id, RunStatus.QUEUED, worker_id="other")
-
-    def test_a_running_run_does_not_go_back(self, helper, store):
-        run = helper.running()
-        with pytest.raises(ConflictError, match="cannot become queued"):
-            store.move(run.id, RunStatus.QUEUED, worker_id="w")
-
-    def test_it_does_not_end_runs(self, helper, store):
-        with pytest.raises(ValueError):
-            store.move(helper.queued().id, RunStatus.CANCELLED)
-
-    def test_an_unknown_run(self, store):
-        with pytest.raises(NotFoundError):
-            store.move("nobody", RunStatus.WAITING)
+    @pytest.mark.parametrize("expected", [False, True])
+    def test_only_the_one_that_is_asked_for(self, helper, store, expected):
+        helper.queued()
+        run, other = helper.queued(), helper.queued(assigned_to="other")
+        ask = {"root_slots": 1, "expected": expected}
+        assert store.claim("w", only=run.id, **ask).run.id == run.id
+        assert store.claim("w", only=run.id, **ask) is None
+        assert store.claim("w", only=other.id, **ask) is None
+        assert store.claim("w", only="nobody", **ask) is None
 
 
 class TestFinish:
@@ -169,7 +154,7 @@ class TestFinish:
         helper.clock.now += 1500
         outcome = Outcome(RunStatus.FAILED, 3, ("bad",), ("hm",), {"ip": "192.0.2.9"})
         last = [helper.output("bye"), helper.done()]
-        ended = store.finish(run.id, outcome, last, worker_id="w")
+        ended = store.finish(run.id, outcome, last, worker_id="w").run
         assert ended == store.run(run.id)
         assert (ended.status, ended.return_code, ended.errors) == (outcome.status, 3, ("bad",))
         assert (ended.warnings, ended.outputs) == (("hm",), {"ip": "192.0.2.9"})

@@ -2,7 +2,6 @@
 
 import pytest
 
-from runbook.core.run import RunStatus
 from runbook.store.records import Worker, WorkerKind
 from runbook.store.workers import FRESH_BEAT_MS
 
@@ -75,8 +74,8 @@ def test_unfinished_runs_of_a_worker(helper, store, register):
     register()
     helper.ended()
     running = helper.running("w")
-    waiting = helper.queued()
-    store.move(waiting.id, RunStatus.WAITING, worker_id="w")
+    waiting = helper.waiting(assigned_to="w")
+    helper.waiting()
     assigned = helper.queued(assigned_to="w")
     helper.queued()
     helper.running("other")
@@ -88,6 +87,11 @@ def test_runs_whose_worker_is_gone(helper, store, register):
     helper.running("w")
     helper.queued()
     running, assigned = helper.running("gone"), helper.queued(assigned_to="gone")
+    register("holders-worker")
+    helper.waiting()
+    register("waiter")
+    waiting = helper.waiting(assigned_to="waiter")
+    store.remove_worker("waiter")
     missing = [run.id for run in store.runs_of_missing_workers()]
-    assert missing == [running.id, assigned.id]
+    assert missing == [running.id, assigned.id, waiting.id]
     assert [run.id for run in store.unfinished(None)] == missing
