@@ -23,6 +23,18 @@ class RunBody(BaseModel):
     reason: Annotated[str, Field(max_length=500)] | None = Field(
         None, description="Why: a ticket, a sentence; kept with the run and its history"
     )
+    confirm: Annotated[str, Field(max_length=500)] | None = Field(
+        None, description="The text that the runbook's policy wants to be typed"
+    )
+    dry_run: bool = Field(False, description="Change nothing; show what would be done")
+
+
+class ResumeBody(RunBody):
+    """Request of resume."""
+
+    from_step: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        None, description="Name or number of a step; the first that was not completed if absent"
+    )
 
 
 class LoginBody(BaseModel):

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Map, Rule
 
 from runbook import __version__
-from runbook.api.bodies import LoginBody, RunBody
+from runbook.api.bodies import LoginBody, ResumeBody, RunBody
 from runbook.api.routing import Access, Limit, Parameter, Policy, policy_of
 from runbook.api.schemas import MODELS
 
@@ -22,6 +22,7 @@ _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_SCHEMAS: dict[str, Json] = {
     "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May hold slashes"},
     "run_id": {"type": "string", "minLength": 1},
+    "artifact": {"type": "string", "minLength": 1, "description": "May hold slashes"},
 }
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 
@@ -165,7 +166,7 @@ def _reference(name: str) -> Json:
 
 
 def _schemas() -> Json:
-    models: list[type[BaseModel]] = [*MODELS.values(), RunBody, LoginBody]
+    models: list[type[BaseModel]] = [*MODELS.values(), RunBody, ResumeBody, LoginBody]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=TEMPLATE
     )

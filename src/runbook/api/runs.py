@@ -15,7 +15,7 @@ from runbook.api import wire
 from runbook.api.context import engine, principal, run_of
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.run import Millis, Run, RunStatus
-from runbook.engine.wire import Json, log_line_json, run_json
+from runbook.engine.wire import Json, log_line_json, run_json, whole_run_json
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter
 from runbook.store.store import Store
@@ -109,15 +109,15 @@ def _moment(text: str | None) -> Millis | None:
 @route(
     blueprint,
     "/<run_id>",
-    policy=Policy(Access.TOKEN, Limit.NORMAL, "One run", schema="Run"),
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "One run, its steps, and the tree of runs below it",
+        schema="WholeRun",
+    ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(_run_body(run_of(run_id)))
-
-
-def _run_body(run: Run) -> dict[str, object]:
-    children = [run_json(child) for child in engine().store.children(run.id)]
-    return run_json(run) | {"children": children}
+    return wire.json_reply(whole_run_json(run_of(run_id), engine().store))
 
 
 @route(

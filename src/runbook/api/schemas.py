@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from runbook.core.document import InputType, Language, Severity
-from runbook.core.run import EventType, Origin, RunStatus
+from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
 
 
 class Schema(BaseModel):
@@ -113,6 +113,14 @@ class Done(Schema):
     outputs: dict[str, Any]
 
 
+class LockHolder(Schema):
+    lock: str
+    run_id: str
+    runbook: str
+    by: str
+    since: str
+
+
 class Run(Schema):
     id: str
     runbook: str
@@ -143,6 +151,55 @@ class Run(Schema):
     log_bytes: int
     log_lines: int
     last_event: int
+    dry_run: bool
+    label: PlanLabel | None
+    relation: Relation | None
+    related_id: str | None = Field(description="The run that this one follows from")
+    start_step: int | None
+    queue: str | None
+    locks: list[str]
+    waiting: LockHolder | None
+
+
+class StepRun(Schema):
+    n: int
+    name: str
+    status: StepStatus
+    started_at: str
+    finished_at: str | None
+    return_code: int | None
+    attempts: int
+    first_line: int = Field(description="Its first line of the log, from 1")
+    last_line: int
+
+
+class Follower(Schema):
+    id: str
+    relation: Relation
+    status: RunStatus
+
+
+class Artifact(Schema):
+    name: str
+    size: int
+    sha256: str
+
+
+class ArtifactList(Schema):
+    artifacts: list[Artifact]
+
+
+class ChildRun(Run):
+    children: list[ChildRun]
+
+
+class WholeRun(ChildRun):
+    """A run with all that belongs to it."""
+
+    steps: list[StepRun]
+    summary: str | None = Field(description="Markdown")
+    artifacts: list[Artifact]
+    followers: list[Follower]
 
 
 class RunPage(Schema):
@@ -210,6 +267,8 @@ MODELS: dict[str, type[Schema]] = {
         Report,
         Done,
         Run,
+        WholeRun,
+        ArtifactList,
         RunPage,
         Event,
         Login,

@@ -12,7 +12,13 @@ from runbook.core.access import Action, Principal
 from runbook.core.run import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.wire import listed_json, report_json, run_json, runbook_json
+from runbook.engine.wire import (
+    listed_json,
+    report_json,
+    run_json,
+    runbook_json,
+    whole_run_json,
+)
 from runbook.settings import Settings
 from runbook.store.records import RunFilter
 
@@ -55,8 +61,7 @@ class LocalSource:
 
     def run(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
-        children = [run_json(child) for child in self._engine.store.children(run.id)]
-        return run_json(run) | {"children": children}
+        return whole_run_json(run, self._engine.store)
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
         run = self._engine.run(run_id, self._principal)

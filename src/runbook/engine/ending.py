@@ -89,6 +89,8 @@ class Ending:
             log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
             return None
         self._wakeups.wake_followers(run.id)
+        if run.parent_id is not None:
+            self._wakeups.wake_followers(run.parent_id)
         for _ in range(finished.going_on):
             self._wakeups.wake_workers()
         self._cancel_children(run)
@@ -115,4 +117,5 @@ def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
         "run_id": run.id,
         "status": outcome.status.value,
         "outputs": dict(outcome.outputs),
+        **({"dry_run": True, "label": outcome.label} if run.dry_run else {}),
     }

@@ -25,7 +25,7 @@ from runbook.engine.process import Stop, StopReason
 from runbook.engine.recorder import Recorder
 from runbook.engine.records import RecordedOutput
 from runbook.engine.sealing import GivenInputs
-from runbook.engine.steps import HandedOver, StepRunner, StepsEnd
+from runbook.engine.steps import StepRunner, StepsEnd, Values
 from runbook.engine.workspace import Workspace
 from runbook.errors import (
     ConflictError,
@@ -81,7 +81,9 @@ class Execution:
             self._run.requester.claims,
             self._run.timeout_s + self._options.grace.total_s,
         )
-        self._handed = HandedOver(dict(self._given.variables), dict(self._given.outputs))
+        self._values = Values(
+            self._given.values, dict(self._given.variables), dict(self._given.outputs)
+        )
         self._registered: list[str] = []
         """What the script itself has asked to mask."""
         self._recorder = Recorder(
@@ -193,8 +195,7 @@ class Execution:
             self._recorder,
             self._stop,
             self._runbook.policy,
-            inputs=self._given.values,
-            handed=self._handed,
+            values=self._values,
             deadline=time.monotonic() + self._run.timeout_s,
             clock=self._parts.clock,
             announced=self._runbook.stepped,
@@ -212,7 +213,7 @@ class Execution:
         shown = self._recorder.shown
         return dataclasses.replace(
             outcome,
-            outputs={name: shown(text) for name, text in self._handed.outputs.items()},
+            outputs={name: shown(text) for name, text in self._values.outputs.items()},
             label=label_of(self._recorder.labels) if self._run.dry_run else None,
         )
 
@@ -238,8 +239,8 @@ class Execution:
         self._recorder.save()
         sealed = dataclasses.replace(
             self._given,
-            variables=self._handed.variables,
-            outputs=self._handed.outputs,
+            variables=self._values.variables,
+            outputs=self._values.outputs,
             masks=(*self._given.masks, *self._registered),
         )
         text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)

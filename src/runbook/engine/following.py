@@ -1,4 +1,4 @@
-"""Runs that follow from an earlier one: retry, resume and undo. All are submitted like any other."""
+"""Runs that follow from an earlier one: retry, resume and undo."""
 
 from __future__ import annotations
 

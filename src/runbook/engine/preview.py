@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runbook.core.document import Runbook, Step
-from runbook.core.run import Holder, Run, iso
-from runbook.engine.wire import Json
+from runbook.core.run import Run
+from runbook.engine.wire import Json, holder_json
 from runbook.store.store import Store
 
 
@@ -33,19 +33,11 @@ def _locks(run: Run, store: Store) -> list[Json]:
     """The locks that a real run would take, with who holds one now."""
     if run.locks is None:
         return []
-    return [
-        {"lock": want.name, "held_by": None if (h := store.holder(want)) is None else _holder(h)}
-        for want in run.locks.wants
-    ]
-
-
-def _holder(holder: Holder) -> Json:
-    return {
-        "run_id": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-    }
+    found: list[Json] = []
+    for want in run.locks.wants:
+        holder = store.holder(want)
+        found.append({"lock": want.name, "held_by": holder and holder_json(holder)})
+    return found
 
 
 def _step(step: Step) -> Json:

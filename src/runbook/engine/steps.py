@@ -43,9 +43,10 @@ class Surroundings(Protocol):
 
 
 @dataclass(slots=True)
-class HandedOver:
-    """What steps have handed over so far: variables of the steps that follow, outputs."""
+class Values:
+    """What steps work with: the inputs; and variables and outputs that were handed over so far."""
 
+    inputs: Mapping[str, str]
     variables: dict[str, str]
     outputs: dict[str, str]
 
@@ -74,8 +75,7 @@ class StepRunner:
         stop: Stop,
         policy: Policy,
         *,
-        inputs: Mapping[str, str],
-        handed: HandedOver,
+        values: Values,
         deadline: float,
         clock: Callable[[], Millis],
         announced: bool,
@@ -84,8 +84,7 @@ class StepRunner:
         self._recorder = recorder
         self._stop = stop
         self._policy = policy
-        self._inputs = inputs
-        self.handed = handed
+        self._values = values
         self._deadline = deadline
         self._clock = clock
         self._announced = announced
@@ -106,7 +105,7 @@ class StepRunner:
     def _is_wanted(self, numbered: Numbered) -> bool:
         """Whether all conditions hold. A step that is left out is recorded as skipped."""
         for condition in numbered.step.conditions:
-            if not condition.holds(self._inputs, self.handed.outputs):
+            if not condition.holds(self._values.inputs, self._values.outputs):
                 now = self._clock()
                 row = StepRun(numbered.n, numbered.step.name, StepStatus.SKIPPED, now, now)
                 reason = f"{condition.text} does not hold"
@@ -156,7 +155,7 @@ class StepRunner:
         left = max(LEAST_S, self._deadline - time.monotonic())
         own = step.timeout_s is not None and step.timeout_s < left
         ended = self._around.run_script(
-            step.script, self.handed.variables, step.timeout_s if own and step.timeout_s else left
+            step.script, self._values.variables, step.timeout_s if own and step.timeout_s else left
         )
         timed_out = ended.stopped is StopReason.TIMEOUT
         failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
@@ -181,8 +180,8 @@ class StepRunner:
     def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
         """Take what the step left for others. What cannot be read makes it fail."""
         env, outputs = self._around.take_env(), self._around.take_outputs()
-        self.handed.variables.update(env.values)
-        self.handed.outputs.update(outputs.values)
+        self._values.variables.update(env.values)
+        self._values.outputs.update(outputs.values)
         problem = env.problem or outputs.problem
         if problem and end.failed is None:
             self._recorder.message(problem)
@@ -229,7 +228,7 @@ class StepRunner:
         self._recorder.add(EventType.NOTICE, {"message": text})
 
 
-_STATES = {status: "ended" for status in StepStatus} | {
+_STATES = dict.fromkeys(StepStatus, "ended") | {
     StepStatus.RUNNING: "started",
     StepStatus.SKIPPED: "skipped",
     StepStatus.RESTORED: "restored",

@@ -237,6 +237,8 @@ class Submission:
             raise
         if not created.replayed:
             self._parts.wakeups.wake_workers()
+            if new.parent_id is not None:
+                self._parts.wakeups.wake_followers(new.parent_id)
             log.event("run.queued", run_id=new.id, runbook=new.ref, by=principal.subject)
         return Submitted(created.run, created.replayed)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from runbook.core.document import Document, Input, Problem, Step
-from runbook.core.run import Millis, Run, iso
+from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Listed, Report
 from runbook.library.catalog import Entry
 from runbook.store.records import LastRun, LogLine
+from runbook.store.store import Store
 
 Json = dict[str, object]
 
@@ -47,7 +50,69 @@ def run_json(run: Run) -> Json:
         "log_bytes": run.log_bytes,
         "log_lines": run.log_lines,
         "last_event": run.last_event,
+        "dry_run": run.dry_run,
+        "label": run.label,
+        "relation": run.relation,
+        "related_id": run.related_id,
+        "start_step": run.start_step,
+        "queue": run.queue,
+        "locks": [want.name for want in run.locks.wants] if run.locks else [],
+        "waiting": None if run.waiting is None else holder_json(run.waiting),
     }
+
+
+def holder_json(holder: Holder) -> Json:
+    """Why a run waits: the lock, and who holds it since when."""
+    return {
+        "lock": holder.lock,
+        "run_id": holder.run_id,
+        "runbook": holder.ref,
+        "by": holder.by,
+        "since": iso(holder.since),
+    }
+
+
+def whole_run_json(run: Run, store: Store) -> Json:
+    """A run with all that belongs to it: steps, artifacts, summary, and the runs below it."""
+    family: dict[str | None, list[Run]] = {}
+    for relative in store.tree(run.root_id or run.id):
+        family.setdefault(relative.parent_id, []).append(relative)
+    return run_json(run) | {
+        "steps": [step_run_json(step) for step in store.steps(run.id)],
+        "summary": store.summary(run.id),
+        "artifacts": [artifact_json(artifact) for artifact in store.artifacts(run.id)],
+        "followers": [
+            {"id": item.id, "relation": item.relation, "status": item.status.value}
+            for item in store.followers(run.id)
+        ],
+        "children": _children(run.id, family),
+    }
+
+
+def _children(run_id: str, family: Mapping[str | None, Sequence[Run]]) -> list[Json]:
+    """The runs that a run called, each with those that it called."""
+    return [
+        run_json(run) | {"children": _children(run.id, family)} for run in family.get(run_id, ())
+    ]
+
+
+def step_run_json(step: StepRun) -> Json:
+    """What became of a step. `first_line` and `last_line` are its lines of the log."""
+    return {
+        "n": step.n,
+        "name": step.name,
+        "status": step.status.value,
+        "started_at": iso(step.started_at),
+        "finished_at": _iso(step.finished_at),
+        "return_code": step.return_code,
+        "attempts": step.attempts,
+        "first_line": step.first_line,
+        "last_line": step.last_line,
+    }
+
+
+def artifact_json(artifact: Artifact) -> Json:
+    return {"name": artifact.name, "size": artifact.size, "sha256": artifact.sha256}
 
 
 def _iso(at: Millis | None) -> str | None:

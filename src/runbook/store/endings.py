@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from runbook.core.run import TRANSITIONS, EventType, Millis, Outcome, Run
 from runbook.errors import ConflictError
+from runbook.store.children import tell_parent
 from runbook.store.history import keep_last_run
 from runbook.store.locks import release_locks
 from runbook.store.records import Finished, HistoryHead, NewEvent
@@ -83,6 +84,7 @@ class Endings(StorePart):
             keep_steps(connection, run.seq, outcome.steps)
             end_steps(connection, run.seq, ended.status, ended.finished_at or 0)
             keep_artifacts(connection, run.seq, outcome.artifacts)
+            tell_parent(connection, ended, ended.finished_at or 0)
             keep_last_run(connection, ended, history)
             return Finished(ended, release_locks(connection, run))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from runbook.core.run import Run, RunStatus
+from runbook.core.run import Relation, Run, RunStatus
 from runbook.store.records import HistoryHead, LastRun, LastRuns
 from runbook.store.rows import StorePart
 from runbook.store.tables import runbooks
@@ -60,7 +60,14 @@ _CHANGED = (
 
 
 def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | None) -> None:
-    """Record that `run` is the last that ended of its runbook."""
+    """Record that `run` is the last that ended of its runbook.
+
+    One that only looked, or that reversed another one, says nothing about the runbook's state.
+    """
+    if run.dry_run or run.relation is Relation.UNDO:
+        if history is not None:
+            keep_history_head(connection, run.ref, history)
+        return
     success = run.finished_at if run.status is RunStatus.SUCCEEDED else None
     _update(
         connection,

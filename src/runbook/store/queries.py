@@ -10,11 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import ACTIVE, Run, RunStatus
+from runbook.core.run import ACTIVE, Holder, LockWant, Run, RunStatus
 from runbook.errors import RequestError
 from runbook.store.records import QueueStats, RunFilter, RunPage, StoredDocument, Visibility
 from runbook.store.rows import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, StorePart, run_of
-from runbook.store.tables import documents, runs
+from runbook.store.tables import documents, locks, runs
 from runbook.store.workers import accepting
 
 MAX_PAGE = 200
@@ -34,6 +34,12 @@ _QUEUE = (
     sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
     .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
     .group_by(runs.c.status)
+)
+_HOLDERS = (
+    # In the order of `Holder`.
+    sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
+    .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
+    .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 _CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_seq"))
 
@@ -104,6 +110,15 @@ class RunReads(StorePart):
     def document(self, digest: str) -> StoredDocument | None:
         content = self._database.read(lambda c: c.scalar(_DOCUMENT, {"wanted": digest}))
         return None if content is None else StoredDocument(digest, content)
+
+    def holder(self, want: LockWant) -> Holder | None:
+        """Who keeps others from a lock just now, the first of several; None while it is free."""
+
+        def work(connection: sa.Connection) -> Holder | None:
+            held = [Holder(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+            return held[0] if len(held) >= want.capacity else None
+
+        return self._database.read(work)
 
     def queue_stats(self) -> QueueStats:
         def work(connection: sa.Connection) -> QueueStats:

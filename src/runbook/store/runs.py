@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from runbook.core.run import EventType, Holder, Millis, Run, RunStatus
 from runbook.errors import IdempotencyKeyReusedError, QueueFullError
+from runbook.store.children import tell_parent
 from runbook.store.history import keep_history_head
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.records import (
@@ -141,6 +142,7 @@ class RunWrites(StorePart):
             if history is not None:
                 keep_history_head(connection, run.ref, history)
             _remember(connection, idempotency, run.id, now)
+            tell_parent(connection, made, now)
             return Created(made, replayed=False)
 
         return self._database.write(work, durable=run.status.terminal)

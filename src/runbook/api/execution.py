@@ -1,0 +1,99 @@
+"""Requests that start a run, and the three ways to answer them: a stream, JSON, or at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from flask import Response, g, request
+
+from runbook.api import wire
+from runbook.api.bodies import RunBody
+from runbook.api.context import engine
+from runbook.api.routing import Access, Limit, Parameter, Policy
+from runbook.engine.requests import ExecuteRequest, Submitted
+from runbook.errors import RequestError
+
+MAX_STACK_BYTES = 64 * 1024
+MAX_KEY_CHARACTERS = 255
+RECURSION = Parameter(
+    "X-Recursion-Stack",
+    "The refs that led here; scripts pass it on",
+    "header",
+    {"type": "array", "items": {"type": "string"}},
+    "application/json",
+)
+CORRELATION = Parameter(
+    "X-Correlation-Id", "1-128 of A-Z a-z 0-9 . _ : -; kept with the run", "header"
+)
+IDEMPOTENCY = Parameter(
+    "Idempotency-Key",
+    "The same key, caller and body answer the same run for 24 h",
+    "header",
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+)
+PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location", "header")
+
+
+def starting(
+    access: Access, summary: str, body: type[RunBody], parameters: tuple[Parameter, ...]
+) -> Policy:
+    """The policy of a view that starts a run."""
+    return Policy(
+        access,
+        Limit.EXECUTE,
+        summary,
+        body=body,
+        replies={202: "Accepted (Prefer: respond-async); Location names the run"},
+        media=("text/event-stream", "application/json"),
+        parameters=parameters,
+        schema="Done",
+    )
+
+
+def execute_request(body: RunBody) -> ExecuteRequest:
+    """What the body and the headers ask for. Raises RequestError."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= MAX_KEY_CHARACTERS:
+        raise RequestError(f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} characters")
+    return ExecuteRequest(
+        env_vars=body.env_vars,
+        reason=body.reason,
+        confirm=body.confirm,
+        dry_run=body.dry_run,
+        correlation_id=g.correlation_id,
+        recursion_stack=_recursion_stack(),
+        idempotency_key=key,
+    )
+
+
+def started_reply(submitted: Submitted, *, as_json: bool) -> Response:
+    """The run's events, or where the client wants that its end as JSON, or only its id."""
+    run_id = submitted.run.id
+    headers = {"X-Run-Id": run_id}
+    if submitted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if "respond-async" in request.headers.get("Prefer", "").lower():
+        reply = wire.json_reply({"run_id": run_id, "status": submitted.run.status.value}, 202)
+        headers |= {"Location": f"/api/runs/{run_id}", "Preference-Applied": "respond-async"}
+    elif as_json:
+        pieces: Iterator[bytes] = wire.done_reply(engine(), run_id)
+        reply = Response(pieces, 200, wire.STREAM_HEADERS, mimetype="application/json")
+    else:
+        reply = wire.event_stream(wire.raw_events(engine(), run_id))
+    reply.headers.update(headers)
+    return reply
+
+
+def _recursion_stack() -> tuple[str, ...]:
+    """What the caller says led here. A header that is no list of texts is refused."""
+    text = request.headers.get("X-Recursion-Stack", "").strip()
+    if not text:
+        return ()
+    try:
+        stack = json.loads(text) if len(text) <= MAX_STACK_BYTES else None
+    except (ValueError, RecursionError):
+        stack = None
+    if not isinstance(stack, list) or not all(isinstance(ref, str) for ref in stack):
+        raise RequestError("X-Recursion-Stack must be a JSON list of refs")
+    return tuple(stack)

@@ -1,0 +1,108 @@
+"""Runs that follow from an earlier one: retry, resume, undo; and what a run left."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Blueprint, Response, send_file
+
+from runbook.api import wire
+from runbook.api.bodies import ResumeBody, RunBody, read_body
+from runbook.api.context import engine, principal, run_of
+from runbook.api.execution import (
+    CORRELATION,
+    IDEMPOTENCY,
+    PREFER,
+    execute_request,
+    started_reply,
+    starting,
+)
+from runbook.api.routing import Access, Limit, Policy, route
+from runbook.engine.wire import artifact_json
+from runbook.errors import NotFoundError
+
+blueprint = Blueprint("followups", __name__, url_prefix="/api/runs")
+
+_PARAMETERS = (CORRELATION, IDEMPOTENCY, PREFER)
+_CONFLICT = {409: "The run cannot be followed like that; the detail says why"}
+
+
+@route(
+    blueprint,
+    "/<run_id>/retry",
+    policy=starting(
+        Access.CALLER, "Execute with the same inputs, from the start", RunBody, _PARAMETERS
+    ).also(_CONFLICT),
+    methods=("POST",),
+)
+def retry(run_id: str) -> Response:
+    asked = execute_request(read_body(RunBody))
+    submitted = engine().retry(run_of(run_id), principal(), asked)
+    return started_reply(submitted, as_json=wire.prefers_json())
+
+
+@route(
+    blueprint,
+    "/<run_id>/resume",
+    policy=starting(
+        Access.CALLER, "Go on behind the steps that were completed", ResumeBody, _PARAMETERS
+    ).also(_CONFLICT),
+    methods=("POST",),
+)
+def resume(run_id: str) -> Response:
+    body = read_body(ResumeBody)
+    asked = execute_request(body)
+    submitted = engine().resume(run_of(run_id), principal(), asked, body.from_step)
+    return started_reply(submitted, as_json=wire.prefers_json())
+
+
+@route(
+    blueprint,
+    "/<run_id>/undo",
+    policy=starting(
+        Access.CALLER, "Reverse the steps that were completed", RunBody, _PARAMETERS
+    ).also(_CONFLICT),
+    methods=("POST",),
+)
+def undo(run_id: str) -> Response:
+    asked = execute_request(read_body(RunBody))
+    submitted = engine().undo(run_of(run_id), principal(), asked)
+    return started_reply(submitted, as_json=wire.prefers_json())
+
+
+@route(
+    blueprint,
+    "/<run_id>/artifacts",
+    policy=Policy(Access.TOKEN, Limit.NONE, "The files that the run left", schema="ArtifactList"),
+)
+def list_artifacts(run_id: str) -> Response:
+    found = engine().store.artifacts(run_of(run_id).id)
+    return wire.json_reply({"artifacts": [artifact_json(artifact) for artifact in found]})
+
+
+@route(
+    blueprint,
+    "/<run_id>/artifacts/<path:artifact>",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "One file that the run left",
+        media=("application/octet-stream",),
+    ),
+)
+def get_artifact(run_id: str, artifact: str) -> Response:
+    run = run_of(run_id)
+    kept = next((a for a in engine().store.artifacts(run.id) if a.name == artifact), None)
+    if kept is None:
+        raise NotFoundError("The run left no such file.")
+    reply = send_file(
+        engine().parts.artifacts.path(run.id, kept.name),
+        mimetype="application/octet-stream",
+        etag=kept.sha256,
+        conditional=True,
+    )
+    # A name may hold anything: it is only said in the form that needs no quoting.
+    name = quote(kept.name.rpartition("/")[2], safe="")
+    reply.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+    reply.headers["X-Content-Type-Options"] = "nosniff"
+    return reply

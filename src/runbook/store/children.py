@@ -1,0 +1,50 @@
+"""What a run's events say of the runs that its script called."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from runbook.core.run import EventType, Millis, Run, StepStatus
+from runbook.store.records import NewEvent
+from runbook.store.rows import INSERT_EVENTS, event_rows
+from runbook.store.tables import runs, steps
+
+_ADVANCE = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("parent"), runs.c.finished_at.is_(None))
+    .values(last_event=runs.c.last_event + 1)
+    .returning(runs.c.seq, runs.c.last_event)
+)
+_STEP = (
+    sa.select(steps.c.n)
+    .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
+    .limit(1)
+)
+
+
+def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> None:
+    """Append to the calling run, in the same transaction, that its child began or ended."""
+    if child.parent_id is None:
+        return
+    parent = connection.execute(_ADVANCE, {"parent": child.parent_id}).first()
+    if parent is None:  # it has ended: nobody follows it any more
+        return
+    seq, last = int(parent[0]), int(parent[1])
+    step = connection.scalar(_STEP, {"of_run": seq})
+    event = NewEvent(at, EventType.CHILD, data=_data(child), step=step)
+    connection.execute(INSERT_EVENTS, event_rows(seq, last - 1, [event]))
+
+
+def _data(child: Run) -> dict[str, object]:
+    data: dict[str, object] = {
+        "state": "ended" if child.status.terminal else "started",
+        "run_id": child.id,
+        "runbook": child.ref,
+        "name": child.name,
+        "status": child.status.value,
+    }
+    if child.relation is not None:
+        data["relation"] = child.relation.value
+    if child.status.terminal:
+        data["return_code"] = child.return_code
+    return data
