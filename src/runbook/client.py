@@ -133,6 +133,17 @@ class Client:
     def post(self, path: str, body: Json | None = None) -> Json:
         return self._json("POST", path, json=body or {})
 
+    def start(self, path: str, body: Json) -> Json:
+        """Have a run begin; its id and status, without waiting for its end."""
+        return self._json("POST", path, json=body, headers={"Prefer": "respond-async"})
+
+    def content(self, path: str) -> bytes:
+        """The bytes of a file."""
+        reply = self._send("GET", path)
+        if not reply.is_success:
+            raise error_of(reply)
+        return reply.content
+
     def validate(self, ref: str, env_vars: Mapping[str, str]) -> Json:
         """The report on a runbook. One that says it is not valid is an answer, not an error."""
         path = f"/api/runbooks/{quote(ref)}/validate"

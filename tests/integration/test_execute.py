@@ -270,8 +270,9 @@ def test_the_environment_is_the_small_one_of_the_contract(client, server):
         "RUNBOOK_API_TOKEN", "RUNBOOK_ARTIFACTS", "RUNBOOK_CORRELATION_ID",
         "RUNBOOK_DRY_RUN", "RUNBOOK_ENV", "RUNBOOK_EXEC_DIR_HOST", "RUNBOOK_HEADERS",
         "RUNBOOK_H_AUTH", "RUNBOOK_H_CORR", "RUNBOOK_H_CTYPE", "RUNBOOK_H_RECUR",
-        "RUNBOOK_OUTPUT", "RUNBOOK_PROGRESS", "RUNBOOK_RECURSION_STACK", "RUNBOOK_RUN_ID",
-        "RUNBOOK_SUMMARY", "RUNBOOK_URL", "SHLVL", "TMPDIR", "TZ", "_",
+        "RUNBOOK_MASK", "RUNBOOK_OUTPUT", "RUNBOOK_PLAN", "RUNBOOK_PROGRESS",
+        "RUNBOOK_RECURSION_STACK", "RUNBOOK_RUN_ID", "RUNBOOK_SUMMARY", "RUNBOOK_URL",
+        "SHLVL", "TMPDIR", "TZ", "_",
     ]  # fmt: skip
     assert found["RUNBOOK_URL"] == f"{server.url}/api/runbooks"
     assert json.loads(found["RUNBOOK_RECURSION_STACK"]) == ["Environment.md"]

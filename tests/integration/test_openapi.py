@@ -48,6 +48,14 @@ include-method = "PATCH"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404]
 
 [[operations]]
+include-name = ["POST /api/runs/{run_id}/retry", "POST /api/runs/{run_id}/resume"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
+
+[[operations]]
+include-name = "POST /api/runs/{run_id}/undo"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
+
+[[operations]]
 include-name = "GET /api/runs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
@@ -66,7 +74,8 @@ def document(server):
 
 @pytest.fixture(scope="module")
 def real(server):
-    server.add("Quick", "print quick; print -u2 noise", inputs="TEXT: {description: x, default: y}")
+    script = "print quick; print -u2 noise; print kept > $RUNBOOK_ARTIFACTS/kept.txt"
+    server.add("Quick", script, inputs="TEXT: {description: x, default: y}")
     server.add("Sre", "true", claims="roles: sre")
     server.add("folder/Inner", "for n in {1..20}; do print line $n; done")
     (server.runbooks / "Broken.md").write_text("# Broken\n")
@@ -74,7 +83,7 @@ def real(server):
     with server.client("tester", roles=["admin", "sre"]) as client:
         run_ids = [client.post(f"/api/runbooks/{ref}").json()["run_id"] for ref in refs]
         cursor = client.get("/api/runs?limit=1").json()["next_cursor"]
-    return {"ref": refs, "run_id": run_ids, "cursor": cursor}
+    return {"ref": refs, "run_id": run_ids, "cursor": cursor, "artifact": ["kept.txt"]}
 
 
 def test_the_server_does_what_the_document_says(server, real, tmp_path):

@@ -57,7 +57,12 @@ GOLDEN = {
     "GET /api/runs/<run_id>": READERS,
     "GET /api/runs/<run_id>/events": READERS,
     "GET /api/runs/<run_id>/log": READERS,
+    "GET /api/runs/<run_id>/artifacts": READERS,
+    "GET /api/runs/<run_id>/artifacts/<path:artifact>": (401, 401, 404, 404, 404, 404, 401),
     "POST /api/runs/<run_id>/cancel": (401, 401, 404, 200, 404, 403, 401),
+    "POST /api/runs/<run_id>/retry": (401, 401, 404, 202, 404, 403, 401),
+    "POST /api/runs/<run_id>/resume": (401, 401, 404, 409, 404, 403, 401),
+    "POST /api/runs/<run_id>/undo": (401, 401, 404, 409, 404, 403, 401),
 }
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 FRESH_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -163,6 +168,7 @@ class InProcess:
 
     def url(self, rule):
         values = {"ref": "Sre.md", "run_id": self.child.id, "name": "swagger-ui.css", "path": "x"}
+        values["artifact"] = "kept.txt"
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)
 
     def ask(self, operation, caller, **more):

@@ -36,7 +36,12 @@ PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location"
 
 
 def starting(
-    access: Access, summary: str, body: type[RunBody], parameters: tuple[Parameter, ...]
+    access: Access,
+    summary: str,
+    body: type[RunBody] = RunBody,
+    parameters: tuple[Parameter, ...] = (CORRELATION, IDEMPOTENCY, PREFER),
+    *,
+    conflicts: bool = False,
 ) -> Policy:
     """The policy of a view that starts a run."""
     return Policy(
@@ -48,6 +53,7 @@ def starting(
         media=("text/event-stream", "application/json"),
         parameters=parameters,
         schema="Done",
+        conflicts=conflicts,
     )
 
 

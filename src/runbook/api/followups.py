@@ -9,30 +9,20 @@ from flask import Blueprint, Response, send_file
 from runbook.api import wire
 from runbook.api.bodies import ResumeBody, RunBody, read_body
 from runbook.api.context import engine, principal, run_of
-from runbook.api.execution import (
-    CORRELATION,
-    IDEMPOTENCY,
-    PREFER,
-    execute_request,
-    started_reply,
-    starting,
-)
+from runbook.api.execution import execute_request, started_reply, starting
 from runbook.api.routing import Access, Limit, Policy, route
 from runbook.engine.wire import artifact_json
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("followups", __name__, url_prefix="/api/runs")
 
-_PARAMETERS = (CORRELATION, IDEMPOTENCY, PREFER)
-_CONFLICT = {409: "The run cannot be followed like that; the detail says why"}
-
 
 @route(
     blueprint,
     "/<run_id>/retry",
     policy=starting(
-        Access.CALLER, "Execute with the same inputs, from the start", RunBody, _PARAMETERS
-    ).also(_CONFLICT),
+        Access.CALLER, "Execute with the same inputs, from the start", RunBody, conflicts=True
+    ),
     methods=("POST",),
 )
 def retry(run_id: str) -> Response:
@@ -45,8 +35,8 @@ def retry(run_id: str) -> Response:
     blueprint,
     "/<run_id>/resume",
     policy=starting(
-        Access.CALLER, "Go on behind the steps that were completed", ResumeBody, _PARAMETERS
-    ).also(_CONFLICT),
+        Access.CALLER, "Go on behind the steps that were completed", ResumeBody, conflicts=True
+    ),
     methods=("POST",),
 )
 def resume(run_id: str) -> Response:
@@ -60,8 +50,8 @@ def resume(run_id: str) -> Response:
     blueprint,
     "/<run_id>/undo",
     policy=starting(
-        Access.CALLER, "Reverse the steps that were completed", RunBody, _PARAMETERS
-    ).also(_CONFLICT),
+        Access.CALLER, "Reverse the steps that were completed", RunBody, conflicts=True
+    ),
     methods=("POST",),
 )
 def undo(run_id: str) -> Response:

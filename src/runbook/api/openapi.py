@@ -150,6 +150,8 @@ def _refusals(policy: Policy) -> dict[int, str]:
         refusals |= {401: "A valid bearer token is needed", 403: "The claims do not allow this"}
     if policy.body is not None:
         refusals |= {413: "The body is too large"}
+    if policy.conflicts:
+        refusals |= {409: "It cannot be done as things are; the detail says why"}
     if policy.limit is not Limit.NONE:
         refusals |= {429: "Too many requests; see Retry-After"}
     if policy.limit is Limit.EXECUTE:

@@ -6,7 +6,7 @@ Nothing is served without a declaration: a view that lacks one is refused by `gu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Any, TypeVar
 
@@ -57,10 +57,8 @@ class Policy:
     parameters: tuple[Parameter, ...] = ()
     schema: str | None = None
     documented: bool = True
-
-    def also(self, replies: dict[int, str]) -> Policy:
-        """The same policy with more replies."""
-        return replace(self, replies=self.replies | replies)
+    conflicts: bool = False
+    """Whether the state of what it is about may forbid it: 409."""
 
 
 class RefConverter(BaseConverter):

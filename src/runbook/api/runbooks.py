@@ -98,8 +98,7 @@ def validate(ref: str) -> Response:
 _EXECUTE = starting(
     Access.TOKEN,
     "Execute the runbook; its output is streamed, then one done event",
-    RunBody,
-    (RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
+    parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from runbook.cli.artifacts import artifacts
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
 from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.following import resume, retry, undo
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.serve import serve
@@ -38,6 +40,10 @@ COMMANDS = (
     list_runs,
     logs,
     cancel,
+    retry,
+    resume,
+    undo,
+    artifacts,
     verify,
     token,
     serve,

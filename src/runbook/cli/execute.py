@@ -22,6 +22,7 @@ EXAMPLES = (
     "runbook execute --runbook Deploy.md --env-file staging.env --reason 'OPS-12'",
     "runbook execute --runbook Backup.md --secret PASSWORD=@password.txt --timeout 1800",
     "pass show api | runbook execute --runbook Call.md --secret API_KEY=-",
+    "runbook execute --runbook DeleteVm.md --env NAME=web1 --dry-run",
     "runbook execute --runbook Poll.md --json | jq -r 'select(.type==\"done\").status'",
 )
 
@@ -53,6 +54,8 @@ class ExecuteOptions:
     token_stdin: bool = False
     reason: str | None = None
     timeout: float | None = None
+    confirm: str | None = None
+    dry_run: bool = False
     as_json: bool = False
     quiet: bool = False
 
@@ -110,6 +113,12 @@ _OPTIONS = (
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
         help="Longest duration; SCRIPT_TIMEOUT_SECONDS if not given.",
+    ),
+    click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Change nothing: show the checks, the scripts, and what they would change.",
     ),
     click.option(
         "--json",

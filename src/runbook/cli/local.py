@@ -13,6 +13,7 @@ from runbook.core.run import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wire import (
+    artifact_json,
     listed_json,
     report_json,
     run_json,
@@ -72,6 +73,14 @@ class LocalSource:
     def cancel(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
         return run_json(self._engine.cancel(run, self._principal))
+
+    def artifacts(self, run_id: str) -> list[Json]:
+        run = self._engine.run(run_id, self._principal)
+        return [artifact_json(artifact) for artifact in self._engine.store.artifacts(run.id)]
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        run = self._engine.run(run_id, self._principal)
+        return self._engine.parts.artifacts.path(run.id, name).read_bytes()
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -20,19 +21,20 @@ from runbook.cli import exit_codes
 from runbook.cli.commands import Invocation, exit_code_of
 from runbook.cli.execute import ExecuteOptions, execute_options
 from runbook.cli.inputs import gather, read_token
-from runbook.cli.locate import Target, locate
+from runbook.cli.locate import locate
 from runbook.cli.one_shot_worker import OneShotWorker
 from runbook.cli.opening import close_engine, open_engine, principal_for, usable
 from runbook.cli.source import TOKEN_VARIABLE
-from runbook.cli.views import JsonView, RunView, TextView
+from runbook.cli.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.run import Run, RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.limits import inherit_limits
-from runbook.engine.requests import ExecuteRequest
-from runbook.engine.wire import problem_json, run_json
+from runbook.engine.requests import ExecuteRequest, Submitted
+from runbook.engine.wire import run_json
 from runbook.errors import AccessDeniedError, StoreBusyError
 from runbook.proctable import become_subreaper
+from runbook.settings import Settings
 
 WATCH_SECONDS = 1.0
 
@@ -42,21 +44,28 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     inputs = gather(options.env, options.secret, options.env_file)
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
-    view = JsonView() if options.as_json else TextView(options.runbook, quiet=options.quiet)
+    view = view_of(options.runbook, as_json=options.as_json, quiet=options.quiet)
     request = ExecuteRequest(
         env_vars=dict(inputs.values),
         secrets=inputs.secrets,
         reason=options.reason,
         timeout_s=options.timeout,
+        confirm=options.confirm,
+        dry_run=options.dry_run,
     )
-    with usable(target.settings) as settings:
-        principal = principal_for(settings, token)
-        engine = open_engine(settings)
+    with opened(target.settings, token) as (engine, principal):
+        return OneShot(engine, principal, target.ref, view).execute(request)
+
+
+@contextmanager
+def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
+    """An engine for one run, and who asks for it."""
+    with usable(settings) as kept:
+        principal = principal_for(kept, token)
+        engine = open_engine(kept)
         try:
             inherit_limits(engine.parts.options.limits)
-            one_shot = OneShot(engine, principal, target, view)
-            _obey_signals(one_shot.worker)
-            return one_shot.execute(request)
+            yield engine, principal
         finally:
             close_engine(engine)
 
@@ -77,27 +86,36 @@ def _obey_signals(worker: OneShotWorker) -> None:
 class OneShot:
     """One run from its request to its end. Used in the main thread, which only watches."""
 
-    def __init__(self, engine: Engine, principal: Principal, target: Target, view: RunView) -> None:
+    def __init__(self, engine: Engine, principal: Principal, ref: str, view: RunView) -> None:
         self._engine = engine
         self._principal = principal
-        self._target = target
+        self._ref = ref
         self._view = view
         self.worker = OneShotWorker(engine, principal)
 
     def execute(self, request: ExecuteRequest) -> int:
+        """Execute the runbook; the exit code."""
+        return self.execute_as(
+            lambda asked: self._engine.submit(self._ref, self._principal, asked), request
+        )
+
+    def execute_as(
+        self, submit: Callable[[ExecuteRequest], Submitted], request: ExecuteRequest
+    ) -> int:
+        """Execute what `submit` makes of the request; the exit code."""
+        _obey_signals(self.worker)
         self.worker.register()
         try:
-            request = dataclasses.replace(request, assigned_to=self.worker.id)
-            run = self._engine.submit(self._target.ref, self._principal, request).run
+            run = submit(dataclasses.replace(request, assigned_to=self.worker.id)).run
             if run.status is RunStatus.INVALID:
-                self._show_invalid(run, request)
+                self._show_invalid(run)
             else:
                 self.worker.start(run)
                 self._show(run.id)
                 self.worker.wait()
             return self._conclude(run)
         except AccessDeniedError as error:
-            self._view.refused(self._target.ref, error.message)
+            self._view.refused(self._ref, error.message)
             raise
         finally:
             self.worker.close()
@@ -116,11 +134,11 @@ class OneShot:
                 continue
             return
 
-    def _show_invalid(self, run: Run, request: ExecuteRequest) -> None:
-        """The run keeps texts only; the lines come from a validation of the same request."""
-        report = self._engine.validate(self._target.ref, self._principal, request)
-        problems = [problem_json(problem) for problem in (*report.errors, *report.warnings)]
-        self._view.invalid(self._engine.store.events(run.id), problems)
+    def _show_invalid(self, run: Run) -> None:
+        """The run itself keeps texts only; its last event has the lines."""
+        events = self._engine.store.events(run.id)
+        problems = (events[-1].data or {}).get("problems", [])
+        self._view.invalid(events, problems if isinstance(problems, list) else [])
 
     def _conclude(self, run: Run) -> int:
         ended = run_json(self._engine.store.run(run.id) or run)
@@ -137,13 +155,14 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_once(options, called.environment or {})
 
 
-def main() -> None:
+def run_guarded(command: click.Command) -> None:
+    """Run a command in this process, which a guardian has started for it."""
     environment = guard.seal_environment()
     guard.make_undumpable()
     become_subreaper()
     called = Invocation(tuple(sys.argv[1:]), environment)
-    sys.exit(exit_code_of(lambda: _command.main(obj=called, standalone_mode=False)))
+    sys.exit(exit_code_of(lambda: command.main(obj=called, standalone_mode=False)))
 
 
 if __name__ == "__main__":
-    main()
+    run_guarded(_command)

@@ -49,6 +49,14 @@ class RemoteSource:
     def cancel(self, run_id: str) -> Json:
         return self._client.post(f"/api/runs/{quote(run_id, safe='')}/cancel")
 
+    def artifacts(self, run_id: str) -> list[Json]:
+        path = f"/api/runs/{quote(run_id, safe='')}/artifacts"
+        found: list[Json] = self._client.get(path)["artifacts"]
+        return found
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        return self._client.content(f"/api/runs/{quote(run_id, safe='')}/artifacts/{quote(name)}")
+
 
 @contextmanager
 def open_remote(url: str, token: str) -> Iterator[RemoteSource]:

@@ -49,6 +49,11 @@ class Source(Protocol):
 
     def cancel(self, run_id: str) -> Json: ...
 
+    def artifacts(self, run_id: str) -> list[Json]: ...
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        """The content of a file that the run left."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:

@@ -132,6 +132,10 @@ class TextView:
         self._on_new_line = True
 
 
+def view_of(file: str, *, as_json: bool, quiet: bool) -> RunView:
+    return JsonView() if as_json else TextView(file, quiet=quiet)
+
+
 def _ending(run: Json) -> str:
     """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
     code, took = run.get("return_code"), run.get("duration_ms")

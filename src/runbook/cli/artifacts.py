@@ -1,0 +1,73 @@
+"""`runbook artifacts`: the files that a run left."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import click
+
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_runs
+from runbook.cli.messages import note, print_json, print_line
+from runbook.cli.render import table, text_of
+from runbook.cli.source import SourceOptions, json_option, source_options
+from runbook.errors import ConflictError
+
+
+@click.command(
+    "artifacts",
+    cls=ExampleCommand,
+    examples=(
+        "runbook artifacts 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook artifacts RUN --into ./reports --url http://localhost:8083",
+    ),
+    short_help="List or fetch the files that a run left.",
+)
+@click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the files below this folder; none that exists is replaced.",
+)
+@json_option
+@source_options
+def artifacts(
+    run_id: str, names: tuple[str, ...], into: Path | None, as_json: bool, **given: Any
+) -> None:
+    """List the files that a run left, or fetch them: all, or those that are named."""
+    with SourceOptions(**given).open() as source:
+        found = source.artifacts(run_id)
+        if names:
+            found = [item for item in found if item["name"] in names]
+        if into is not None:
+            for item in found:
+                name = str(item["name"])
+                _write(_below(into, name), source.artifact(run_id, name))
+    if as_json:
+        print_json({"artifacts": found})
+    elif not found:
+        note("the run left no such files" if names else "the run left no files")
+    else:
+        rows = ([text_of(i["name"]), text_of(i["size"]), text_of(i["sha256"])] for i in found)
+        for line in table(("NAME", "BYTES", "SHA-256"), rows):
+            print_line(line)
+
+
+def _below(folder: Path, name: str) -> Path:
+    """Where a file goes. A server does not decide to write elsewhere."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ConflictError(f"{name!r} would be written outside of {folder}")
+    return folder / path
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise ConflictError(f"{path} exists; name another folder") from None

@@ -1,0 +1,181 @@
+"""`runbook retry`, `resume` and `undo`: runs that follow from an earlier one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runbook.cli.commands import ExampleCommand, invocation
+from runbook.cli.completion import complete_runs
+from runbook.cli.inputs import Assignment, AssignmentType, SecretType, check_stdin_once
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+RETRY, RESUME, UNDO = "retry", "resume", "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingOptions:
+    """What one of these commands was told."""
+
+    run_id: str
+    start: str | None = None
+    runbook: str | None = None
+    env: tuple[Assignment, ...] = ()
+    env_file: Path | None = None
+    secret: tuple[Assignment, ...] = ()
+    reason: str | None = None
+    confirm: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    url: str | None = None
+    token_stdin: bool = False
+
+    def check(self) -> None:
+        """Raises click.UsageError for what contradicts itself."""
+        check_stdin_once(self.secret, token_stdin=self.token_stdin)
+
+
+def following_options(callback: Callback) -> Callback:
+    """The options of these commands; the guarded process reads the same command line again."""
+    for decorate in reversed(_OPTIONS):
+        callback = decorate(callback)
+    return callback
+
+
+_OPTIONS = (
+    click.argument("run_id", metavar="RUN", shell_complete=complete_runs),
+    click.option(
+        "--runbook",
+        metavar="FILE",
+        help="The runbook's file, where it does not lie in RUNBOOKS_DIR.",
+    ),
+    click.option(
+        "--env",
+        type=AssignmentType(),
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Another value of an input, or one that was not kept.",
+    ),
+    click.option(
+        "--env-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Values of inputs, one NAME=value per line.",
+    ),
+    click.option(
+        "--secret",
+        type=SecretType(),
+        multiple=True,
+        metavar="NAME=@FILE|NAME=-",
+        help="Value of a secret input, from a file or from standard input.",
+    ),
+    click.option("--reason", metavar="TEXT", help="Why; kept with the run and in the history."),
+    click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print every event as one line of JSON; `done` last.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="Print only the script's output and errors."),
+    click.option(
+        "--url",
+        envvar="RUNBOOK_URL_BASE",
+        show_envvar=True,
+        metavar="URL",
+        help="Ask this server, such as http://localhost:8083, instead of this machine.",
+    ),
+    click.option(
+        "--token-stdin",
+        is_flag=True,
+        help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
+    ),
+)
+
+start_option = click.option(
+    "--from",
+    "start",
+    metavar="STEP",
+    help="Name or number of the step to go on with; the first that was not completed if absent.",
+)
+
+
+@click.command(
+    RETRY,
+    cls=ExampleCommand,
+    examples=(
+        "runbook retry 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook retry RUN --secret PASSWORD=@password.txt --url http://localhost:8083",
+    ),
+    short_help="Execute again, from the start.",
+)
+@following_options
+@click.pass_context
+def retry(context: click.Context, /, **given: Any) -> int:
+    """Execute a runbook again with the inputs of an earlier run, from the start.
+
+    Values that were not kept, such as secrets, have to be given again. The exit code is that of
+    `runbook execute`.
+    """
+    return _follow(context, RETRY, FollowingOptions(**given))
+
+
+@click.command(
+    RESUME,
+    cls=ExampleCommand,
+    examples=(
+        "runbook resume 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook resume RUN --env SIZE=20G --reason 'OPS-12: the disk was too small'",
+        "runbook resume RUN --from 'Start the service' --url http://localhost:8083",
+    ),
+    short_help="Go on behind the completed steps.",
+)
+@start_option
+@following_options
+@click.pass_context
+def resume(context: click.Context, /, **given: Any) -> int:
+    """Go on where a run failed: its completed steps are not executed again.
+
+    What they handed over is restored. The runbook may have been mended from that step on; where
+    it was changed above, nothing is started and the difference is shown.
+    """
+    return _follow(context, RESUME, FollowingOptions(**given))
+
+
+@click.command(
+    UNDO,
+    cls=ExampleCommand,
+    examples=(
+        "runbook undo 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
+        "runbook undo RUN --reason 'OPS-12' --url http://localhost:8083",
+    ),
+    short_help="Reverse the completed steps of a run.",
+)
+@following_options
+@click.pass_context
+def undo(context: click.Context, /, **given: Any) -> int:
+    """Execute the Undo blocks of the steps that a run completed, the last one first.
+
+    The document is the one that was executed, also where the runbook was changed since.
+    """
+    return _follow(context, UNDO, FollowingOptions(**given))
+
+
+def _follow(context: click.Context, action: str, options: FollowingOptions) -> int:
+    options.check()
+    if options.url:
+        from runbook.cli.remote_execution import follow_remotely
+
+        return follow_remotely(action, options)
+    from runbook import guard
+    from runbook.settings import process_environment
+
+    called = invocation(context)
+    arguments = called.arguments[1:]
+    command = [sys.executable, "-m", "runbook.cli.one_shot_following", action, *arguments]
+    return guard.guard(command, called.environment or process_environment())
