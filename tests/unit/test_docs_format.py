@@ -11,6 +11,9 @@ from markdown_it import MarkdownIt
 from runbook.core.entry import ENTRY_HEAD
 from runbook.core.environ import RESERVED, RESERVED_PREFIXES
 from runbook.core.parse import parse
+from runbook.core.policy import KEYS as POLICY_KEYS
+from runbook.core.retries import KEYS as RETRY_KEYS
+from runbook.core.step_options import KEYS as OPTION_KEYS
 from runbook.core.steps import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,38 @@ def test_the_example_of_steps_is_valid():
 
     assert found.problems == ()
     assert [step.name for step in found.runbook.steps] == ["Collect", "Report"]
+
+
+def test_the_examples_of_options_and_undo_are_valid():
+    parts = [text for text in EXAMPLES if text.startswith("## ")]
+    script = "\n".join(["# Script\n", *parts])
+    found = parse(f"{COMPLETE.partition('# Script')[0]}{script}\n# History\n".encode())
+
+    assert found.problems == ()
+    assert [bool(step.retry) for step in found.runbook.steps] == [True, False]
+    assert [bool(step.undo) for step in found.runbook.steps] == [False, True]
+
+
+def test_the_example_of_a_policy_says_every_key():
+    block = re.search(
+        r"^```yaml\n(.*?)^```$", section("Policy: the rules for runs"), re.MULTILINE | re.DOTALL
+    )
+    found = parse(COMPLETE.replace("# Script", f"# Policy\n\n{block[0]}\n\n# Script").encode())
+
+    assert found.problems == ()
+    assert re.findall(r"^(\w+):", block[1], re.MULTILINE) == list(POLICY_KEYS)
+    documented = documented_keys(section("Policy: the rules for runs"))
+    assert documented == {*POLICY_KEYS, *RETRY_KEYS}
+
+
+def test_every_option_of_a_step_is_documented():
+    options = TEXT.partition("**Options of a step**")[2].partition("**Undo.**")[0]
+    assert documented_keys(options) == set(OPTION_KEYS)
+
+
+def documented_keys(text):
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return {span for row in rows for span in code_spans(first_cell(row))}
 
 
 @pytest.mark.parametrize(

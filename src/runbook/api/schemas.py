@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runbook.core.document import InputType, Language, Severity
+from runbook.core.document import InputType, Language, OnBusy, OnFailure, Severity
 from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
 
 
@@ -55,10 +55,35 @@ class InputItem(Schema):
     line: int
 
 
+class RetryItem(Schema):
+    attempts: int = Field(description="Tries at most, the first one included")
+    backoff_seconds: float = Field(description="Pause before the second try; it doubles")
+    on: list[int] | None = Field(description="Return codes after which it is tried again")
+
+
 class StepItem(Schema):
     name: str
     language: Language
     line: int
+    heading_line: int | None
+    conditions: list[str] = Field(description="All must hold, or the step is skipped")
+    timeout_seconds: float | None
+    retry: RetryItem | None
+    continue_: bool = Field(alias="continue")
+    reversible: bool = Field(description="Whether the step has an Undo")
+
+
+class PolicyItem(Schema):
+    timeout_seconds: float | None
+    locks: list[str]
+    on_busy: OnBusy
+    concurrency: int | None
+    retry: RetryItem
+    on_failure: OnFailure
+    queue: str | None
+    dry_run: bool = Field(description="Whether the script supports dry runs")
+    confirm: str | None = Field(description="Text that a person must type")
+    success_codes: list[int]
 
 
 class RunbookContent(Schema):
@@ -74,6 +99,7 @@ class RunbookContent(Schema):
     inputs: list[InputItem]
     claims: dict[str, list[str]] | None
     steps: list[StepItem]
+    policy: PolicyItem | None
     problems: list[ProblemItem]
 
 

@@ -138,3 +138,4 @@ _FIELDS: MappingType[str, Reader[Policy]] = {
         policy, success_codes=read_codes(node, 0, context)
     ),
 }
+KEYS = tuple(_FIELDS)

@@ -47,3 +47,4 @@ _RETRY: MappingType[str, Reader[Retry]] = {
     "backoff": lambda retry, node, context: replace(retry, backoff_s=read_duration(node, context)),
     "on": lambda retry, node, context: replace(retry, codes=read_codes(node, LOWEST_CODE, context)),
 }
+KEYS = tuple(_RETRY)

@@ -86,3 +86,4 @@ _FIELDS: MappingType[str, Reader[Step]] = {
     "retry": lambda step, node, context: replace(step, retry=read_retry(node, context)),
     "continue": lambda step, node, context: replace(step, continues=read_truth(node, context)),
 }
+KEYS = tuple(_FIELDS)

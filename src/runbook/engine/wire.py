@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runbook.core.document import Document, Input, Problem, Step
+from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Listed, Report
 from runbook.library.catalog import Entry
@@ -181,6 +181,7 @@ def runbook_json(entry: Entry) -> Json:
         if document.claims is None
         else {name: list(values) for name, values in document.claims.items()},
         "steps": [step_json(step) for step in runbook.steps] if runbook else [],
+        "policy": policy_json(runbook.policy) if runbook else None,
         "problems": [problem_json(problem) for problem in document.problems],
     }
 
@@ -198,7 +199,41 @@ def input_json(item: Input) -> Json:
 
 
 def step_json(step: Step) -> Json:
-    return {"name": step.name, "language": step.language.value, "line": step.line}
+    return {
+        "name": step.name,
+        "language": step.language.value,
+        "line": step.line,
+        "heading_line": step.heading_line,
+        "conditions": [condition.text for condition in step.conditions],
+        "timeout_seconds": step.timeout_s,
+        "retry": None if step.retry is None else retry_json(step.retry),
+        "continue": step.continues,
+        "reversible": step.undo is not None,
+    }
+
+
+def retry_json(retry: Retry) -> Json:
+    return {
+        "attempts": retry.attempts,
+        "backoff_seconds": retry.backoff_s,
+        "on": None if retry.codes is None else sorted(retry.codes),
+    }
+
+
+def policy_json(policy: Policy) -> Json:
+    """What the Policy section says, defaults included; texts still hold their `${NAME}`."""
+    return {
+        "timeout_seconds": policy.timeout_s,
+        "locks": list(policy.locks),
+        "on_busy": policy.on_busy.value,
+        "concurrency": policy.concurrency,
+        "retry": retry_json(policy.retry),
+        "on_failure": policy.on_failure.value,
+        "queue": policy.queue,
+        "dry_run": policy.dry_run,
+        "confirm": policy.confirm,
+        "success_codes": sorted(policy.success_codes),
+    }
 
 
 def log_line_json(line: LogLine) -> Json:
