@@ -74,7 +74,10 @@ class Helper:
         return self.finish(run.id, status)
 
     def finish(self, run_id, status=RunStatus.SUCCEEDED, **options):
-        return self.store.finish(run_id, Outcome(status, 0), [self.done()], **options).run
+        return self.store.finish(run_id, self.outcome(status), [self.done()], **options).run
+
+    def outcome(self, status=RunStatus.SUCCEEDED):
+        return Outcome(status, 0)
 
     def event(self, kind=EventType.NOTICE, **values) -> NewEvent:
         return NewEvent(self.clock(), kind, **values)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -64,6 +65,18 @@ class Runs(RuleBasedStateMachine):
 
     def teardown(self):
         self.store.close()
+
+    @initialize(target=runs, begin=st.booleans())
+    def two_families(self, begin):
+        """Two parents that hold a lock each, and a child of each that wants the other's."""
+        if not begin:
+            return multiple()
+        for name in ("a", "b"):
+            self.create(RunStatus.QUEUED, None, None, 1, [name], waits=True)
+            self.claim("w1", 1)
+        for parent, name in (("run-0", "b"), ("run-1", "a")):
+            self.create(RunStatus.QUEUED, parent, None, 1, [name, "c"], waits=True)
+        return multiple(*self.status)
 
     def line(self, run):
         """The run and its ancestors."""

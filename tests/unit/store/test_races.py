@@ -1,13 +1,16 @@
 """Threads that want the same thing: one gets it."""
 
 import itertools
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock
 
 import pytest
+import sqlalchemy as sa
 
 from runbook.core.run import EventType, RunStatus
 from runbook.errors import ConflictError, QueueFullError
+from runbook.store.tables import locks
 
 
 def together(*calls):
@@ -105,3 +108,63 @@ def test_revisions_are_unique(helper, store):
     rows = store.last_runs().rows
     assert len({row.revision for row in rows}) == 3
     assert max(row.revision for row in rows) >= 12
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_a_lock_never_has_more_holders_than_places(helper, store, capacity):
+    """Eight workers claim and end runs of three locks, until every run has had its turn."""
+    names = [("a",), ("b",), ("a", "b"), ("c",)]
+    wanted = {
+        helper.queued(locks=helper.locks(*names[n % 4], capacity=capacity)).id: names[n % 4]
+        for n in range(32)
+    }
+    holding, most, guard = Counter(), Counter(), Lock()
+
+    def work(worker):
+        ended = []
+        while store.queue_stats().queued:
+            claimed = store.claim(worker, root_slots=1)
+            if claimed is None:
+                continue
+            run_id = claimed.run.id
+            with guard:
+                holding.update(wanted[run_id])
+                most.update({n: holding[n] - most[n] for n in names[2] if holding[n] > most[n]})
+            store.append_events(run_id, [helper.event()], worker_id=worker)
+            with guard:
+                holding.subtract(wanted[run_id])
+            helper.finish(run_id, worker_id=worker, durable=False)
+            ended.append(run_id)
+        return ended
+
+    ended = list(itertools.chain(*together(*[lambda w=f"w{n}": work(w) for n in range(8)])))
+    assert sorted(ended) == sorted(wanted)
+    assert store.queue_stats().waiting == 0
+    assert max(most.values()) <= capacity
+    assert store._database.read(lambda c: c.execute(sa.select(locks)).all()) == []
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_a_waiter_is_not_forgotten_when_the_holder_ends_meanwhile(helper, store, _again):
+    first, second = (helper.queued(locks=helper.locks("a")) for _ in range(2))
+    store.claim("w", root_slots=1, only=first.id)
+    claimed, _ended = together(
+        lambda: store.claim("w", root_slots=1),
+        lambda: helper.finish(first.id, durable=False),
+    )
+    claimed = claimed or store.claim("w", root_slots=1)
+    assert claimed.run.id == second.id
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_a_waiter_is_ended_once_whether_cancelled_or_let_go(helper, store, _again):
+    first, second = (helper.queued(locks=helper.locks("a")) for _ in range(2))
+    store.claim("w", root_slots=1)
+    assert store.claim("w", root_slots=1) is None
+    together(
+        lambda: store.request_cancel(second.id, "ada"),
+        lambda: helper.finish(first.id, durable=False),
+    )
+    claimed = store.claim("w", root_slots=1)
+    assert (claimed.run.id, claimed.busy) == (second.id, None)
+    assert store._database.read(lambda c: c.execute(sa.select(locks)).all()) == []
