@@ -151,6 +151,7 @@ class Runs(RuleBasedStateMachine):
             return multiple()
         assert not full
         self.status[run.id], self.events[run.id] = status, count
+        self.tell_parent(parent)
         self.owner[run.id] = assigned if status is RunStatus.RUNNING else None
         self.assigned[run.id], self.parent[run.id] = assigned, parent
         self.cancelled[run.id], self.held[run.id] = False, set()
@@ -168,6 +169,11 @@ class Runs(RuleBasedStateMachine):
             ),
             None,
         )
+
+    def tell_parent(self, parent):
+        """A run that has not ended hears of the beginnings and ends of its children."""
+        if parent is not None and not self.status[parent].terminal:
+            self.events[parent] += 1
 
     @rule(worker=WORKERS, slots=st.sampled_from([1, 1, 0]))
     def claim(self, worker, slots):
@@ -220,6 +226,7 @@ class Runs(RuleBasedStateMachine):
         assert allowed
         self.status[run] = status
         self.events[run] += 2
+        self.tell_parent(self.parent[run])
         released, self.held[run] = self.held[run], set()
         self.waits_for.pop(run, None)
         queued = [one for one, name in self.waits_for.items() if name in released]

@@ -118,8 +118,8 @@ class TestTree:
         return [root, one, two, deep]
 
     def test_children_and_tree_oldest_first(self, store, family):
-        assert store.children("root") == family[1:3]
-        assert store.tree("root") == family
+        assert [run.id for run in store.children("root")] == [run.id for run in family[1:3]]
+        assert [run.id for run in store.tree("root")] == [run.id for run in family]
         assert store.tree("nobody") == []
 
     @pytest.mark.parametrize(
