@@ -133,7 +133,7 @@ class Client:
     def post(self, path: str, body: Json | None = None) -> Json:
         return self._json("POST", path, json=body or {})
 
-    def validate(self, ref: str, env_vars: Mapping[str, str]) -> Json:
+    def validate(self, ref: str, env_vars: Mapping[str, object]) -> Json:
         """The report on a runbook. One that says it is not valid is an answer, not an error."""
         path = f"/api/runbooks/{quote(ref)}/validate"
         reply = self._send("PATCH", path, json={"env_vars": dict(env_vars)})

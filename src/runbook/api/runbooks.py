@@ -92,6 +92,22 @@ def get_required_env(ref: str) -> Response:
     return wire.json_reply(body)
 
 
+@route(
+    blueprint,
+    "/<ref:ref>/inputs",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "The inputs as a JSON Schema, with choices that other runbooks have found out",
+        schema="InputSchema",
+    ),
+)
+def get_inputs(ref: str) -> Response:
+    schema = engine().input_schema(ref, principal())
+    # Its numbers may be larger than those that the faster encoder takes.
+    return Response(json.dumps(schema), mimetype="application/json")
+
+
 _VALIDATE = Policy(
     Access.TOKEN,
     Limit.NORMAL,

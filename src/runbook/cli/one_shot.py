@@ -19,7 +19,7 @@ from runbook import guard
 from runbook.cli import exit_codes
 from runbook.cli.commands import Invocation, exit_code_of
 from runbook.cli.execute import ExecuteOptions, execute_options
-from runbook.cli.inputs import gather, read_token
+from runbook.cli.inputs import gather, read_token, with_files
 from runbook.cli.locate import Target, locate
 from runbook.cli.one_shot_worker import OneShotWorker
 from runbook.cli.opening import close_engine, open_engine, principal_for, usable
@@ -43,16 +43,17 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
     view = JsonView() if options.as_json else TextView(options.runbook, quiet=options.quiet)
-    request = ExecuteRequest(
-        env_vars=dict(inputs.values),
-        secrets=inputs.secrets,
-        reason=options.reason,
-        timeout_s=options.timeout,
-    )
     with usable(target.settings) as settings:
         principal = principal_for(settings, token)
         engine = open_engine(settings)
         try:
+            inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
+            request = ExecuteRequest(
+                env_vars=dict(inputs.values),
+                secrets=inputs.secrets,
+                reason=options.reason,
+                timeout_s=options.timeout,
+            )
             inherit_limits(engine.parts.options.limits)
             one_shot = OneShot(engine, principal, target, view)
             _obey_signals(one_shot.worker)

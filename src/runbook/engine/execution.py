@@ -100,6 +100,7 @@ class Execution:
                 self._options.runbooks_dir,
                 input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
             )
+            workspace.write_input_files(self._given.files)
             ended = self._run_steps(workspace)
         except (WorkspaceError, ProcessStartError) as error:
             return self._not_run(error.message)
@@ -151,7 +152,7 @@ class Execution:
         options, run = self._options, self._run
         handover = workspace.handover
         return child_env(
-            inputs=self._given.values,
+            inputs=self._given.values | workspace.input_paths,
             passed=options.passed,
             base=BaseVariables(
                 path=options.search_path,

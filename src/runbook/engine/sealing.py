@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from runbook.core.input_values import GivenFile
 from runbook.errors import StoreUnavailableError
 
 NONCE_BYTES = 12
@@ -16,10 +18,11 @@ NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class GivenInputs:
-    """The values a script gets, and the names of those that are secret."""
+    """The values and files a script gets, and the names of the values that are secret."""
 
     values: dict[str, str]
     secrets: frozenset[str]
+    files: dict[str, GivenFile] = field(default_factory=dict)
 
 
 class Sealer:
@@ -29,7 +32,16 @@ class Sealer:
         self._cipher = AESGCM(key)
 
     def seal(self, inputs: GivenInputs, run_id: str) -> bytes:
-        plain = json.dumps({"values": inputs.values, "secrets": sorted(inputs.secrets)})
+        plain = json.dumps(
+            {
+                "values": inputs.values,
+                "secrets": sorted(inputs.secrets),
+                "files": {
+                    name: [file.name, base64.b64encode(file.content).decode()]
+                    for name, file in inputs.files.items()
+                },
+            }
+        )
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
@@ -43,4 +55,8 @@ class Sealer:
                 "The run's inputs cannot be decrypted: the key in DATA_DIR is not the one that "
                 "sealed them"
             ) from None
-        return GivenInputs(plain["values"], frozenset(plain["secrets"]))
+        files = {
+            name: GivenFile(file, base64.b64decode(content))
+            for name, (file, content) in plain.get("files", {}).items()
+        }
+        return GivenInputs(plain["values"], frozenset(plain["secrets"]), files)

@@ -15,6 +15,7 @@ from runbook.core.document import Problem, Severity
 from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.run import EventType, Outcome, Run, RunStatus
 from runbook.engine.ending import done_data
+from runbook.engine.input_facts import InputKnowledge
 from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Report, Submitted
@@ -36,6 +37,7 @@ class Submission:
         self._parts = parts
         self._options = parts.options
         self._store = parts.store
+        self.knowledge = InputKnowledge(parts)
 
     def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
         document = entry.document
@@ -59,7 +61,7 @@ class Submission:
         decision = self.decide(entry, principal, Action.VALIDATE)
         if _is_refusal(decision, entry):
             self._refuse(self._new_run(entry, principal, request, parent), entry, decision)
-        _, problems = self._preflight(entry, request, _chains(parent, request))
+        _, problems = self._preflight(entry, principal, request, _chains(parent, request))
         return Report(entry.ref, _errors(problems), _warnings(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
@@ -69,23 +71,23 @@ class Submission:
         decision = self.decide(entry, principal, Action.EXECUTE)
         if _is_refusal(decision, entry):
             self._refuse(new, entry, decision, in_file=True)
-        inputs, problems = self._preflight(entry, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         new = dataclasses.replace(new, warnings=_messages(_warnings(problems)))
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
         return self._queue(self._sealed(new, inputs, request), entry, principal, request)
 
     def _preflight(
-        self, entry: Entry, request: ExecuteRequest, chains: Sequence[Sequence[str]]
+        self,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        chains: Sequence[Sequence[str]],
     ) -> tuple[ResolvedInputs, list[Problem]]:
         document = entry.document
-        given, problems = coerce_values(request.env_vars)
-        inputs, input_problems = resolve_inputs(
-            document.inputs,
-            given,
-            self._options.supplied,
-            allow_undeclared=self._options.allow_undeclared_env,
-        )
+        given, problems = coerce_values(request.env_vars, document.inputs)
+        facts = self.knowledge.facts(entry, principal, request.secrets)
+        inputs, input_problems = resolve_inputs(document.inputs, given, facts)
         problems = [*document.problems, *problems, *input_problems]
         for chain in chains:
             if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
@@ -119,7 +121,8 @@ class Submission:
     def _sealed(self, new: NewRun, inputs: ResolvedInputs, request: ExecuteRequest) -> NewRun:
         secrets = inputs.secrets | (request.secrets & inputs.values.keys())
         shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
-        sealed = self._parts.sealer.seal(GivenInputs(dict(inputs.values), secrets), new.id)
+        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files))
+        sealed = self._parts.sealer.seal(given, new.id)
         return dataclasses.replace(new, inputs=shown, sealed_inputs=sealed)
 
     def _queue(
