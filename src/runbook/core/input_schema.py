@@ -16,7 +16,6 @@ from runbook.core.durations import UNITS
 from runbook.core.input_types import (
     HOSTNAME,
     HOSTNAME_LIMIT,
-    PREFIXED,
     URL,
     bounds_of,
     chosen,
@@ -27,6 +26,10 @@ Json = dict[str, object]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ONE_LINE = r"^[^\r\n\x00]*$"
 _AMOUNT = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_CIDR_4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}/(?:3[0-2]|[12]?[0-9])"
+_CIDR_6 = r"(?=[^/]*:)[0-9A-Fa-f:.]+/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
+CIDR = f"^(?:{_CIDR_4}|{_CIDR_6})$"
 DURATION = f"^(?=.)(?:{_AMOUNT}|{''.join(f'(?:{_AMOUNT}{unit})?' for unit in UNITS)})$"
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 PLAIN_NAME = r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+$"
@@ -181,7 +184,7 @@ _MAKERS: Mapping[InputType, Callable[[Input, tuple[str, ...]], Json]] = {
     InputType.MULTICHOICE: _multichoice,
     InputType.FILE: _file,
     InputType.DURATION: _duration,
-    InputType.CIDR: _fixed(type="string", pattern=f"^(?:{PREFIXED})$"),
+    InputType.CIDR: _fixed(type="string", pattern=CIDR),
     InputType.IP: _fixed(type="string", anyOf=[{"format": "ipv4"}, {"format": "ipv6"}]),
     InputType.HOSTNAME: _fixed(
         type="string", format="hostname", pattern=f"^(?:{HOSTNAME})$", maxLength=HOSTNAME_LIMIT

@@ -29,7 +29,7 @@ HOSTNAME = r"{label}(?:\.{label})*".format(label="[A-Za-z0-9](?:[A-Za-z0-9-]{0,6
 HOSTNAME_LIMIT = 253
 PREFIXED = r"[0-9A-Fa-f:.]+/(?:0|[1-9][0-9]{0,2})"
 _HOST_AND_PORT = r"[A-Za-z0-9._~:\[\]!$&'()*+,;=%-]+"
-URL = rf"https?://{_HOST_AND_PORT}(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
+URL = rf"https?://(?!:){_HOST_AND_PORT}(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
 _URL_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=-]+")
 _LINE_ENDS = frozenset("\r\n")
 

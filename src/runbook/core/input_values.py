@@ -57,7 +57,7 @@ def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenVal
                 refused[str(name)] = problem
             case GivenFile() as file:
                 files[name] = file
-            case str() as text:
+            case text:
                 texts[name] = text
     return GivenValues(texts, files, frozenset(refused)), list(refused.values())
 
