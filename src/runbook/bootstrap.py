@@ -101,6 +101,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         allow_undeclared_env=settings.allow_undeclared_env,
         supplied=settings.supplied(),
         passed=settings.passed(),
+        secrets_dir=settings.secrets_dir,
         config_items=config_json(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),

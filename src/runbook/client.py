@@ -144,7 +144,7 @@ class Client:
             raise error_of(reply)
         return reply.content
 
-    def validate(self, ref: str, env_vars: Mapping[str, str]) -> Json:
+    def validate(self, ref: str, env_vars: Mapping[str, object]) -> Json:
         """The report on a runbook. One that says it is not valid is an answer, not an error."""
         path = f"/api/runbooks/{quote(ref)}/validate"
         reply = self._send("PATCH", path, json={"env_vars": dict(env_vars)})

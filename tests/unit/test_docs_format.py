@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from runbook.core.document import Input, InputType
 from runbook.core.entry import ENTRY_HEAD
 from runbook.core.environ import RESERVED, RESERVED_PREFIXES
+from runbook.core.input_declarations import _FIELDS
+from runbook.core.input_types import check_text
 from runbook.core.parse import parse
 from runbook.core.policy import KEYS as POLICY_KEYS
 from runbook.core.retries import KEYS as RETRY_KEYS
@@ -79,6 +82,42 @@ def test_every_option_of_a_step_is_documented():
 def documented_keys(text):
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     return {span for row in rows for span in code_spans(first_cell(row))}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_examples_of_inputs_are_valid(number):
+    blocks = re.findall(
+        r"^```yaml\n.*?^```$",
+        section("Environment Requirements: inputs"),
+        re.MULTILINE | re.DOTALL,
+    )
+    old = re.search(r"# Environment Requirements\n\n```yaml\n.*?```", COMPLETE, re.DOTALL)[0]
+    new = f"# Environment Requirements\n\n{blocks[number]}"
+
+    assert len(blocks) == 4
+    assert parse(COMPLETE.replace(old, new).encode()).problems == ()
+
+
+def test_every_type_of_input_is_documented_with_values_that_it_takes():
+    table = rows_below("| type | the value | valid |")
+    assert [code_spans(row[0])[0] for row in table] == [str(kind) for kind in TYPES_IN_ORDER]
+    for kind, (_, _, examples) in zip(TYPES_IN_ORDER, table, strict=True):
+        item = Input("NAME", "", 1, kind, typed=True, choices=("a", "b", "c"))
+        for text in code_spans(examples):
+            assert kind is InputType.FILE or check_text(item, text) is None, text
+
+
+TYPES_IN_ORDER = sorted(InputType, key=lambda kind: TEXT.index(f"\n| `{kind}` | "))
+
+
+def rows_below(head):
+    lines = TEXT.partition(f"{head}\n")[2].partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_every_key_of_an_input_is_documented():
+    table = rows_below("| key | value | if left out |")
+    assert {code_spans(row[0])[0] for row in table} == set(_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +197,16 @@ def messages_of(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") in MESSAGE_AT:
                 message = call.args[MESSAGE_AT[call.func.id]]
                 yield from filter(None, map(pattern_of, [message, *assigned(message, nodes)]))
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in RULE_AT:
+            rule = pattern_of(call.args[RULE_AT[call.func.id]])
+            if rule:
+                yield f"V {rule}(: 'X')?"
 
 
 MESSAGE_AT = {"Problem": 1, "_claims_error": 0}
+# Rules of values: the message is the input's name, the rule and, mostly, the value.
+RULE_AT = {"Broken": 0, "TypeRule": 1}
 
 
 def assigned(message, nodes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from runbook.errors import RequestError
 
 Body = TypeVar("Body", bound=BaseModel)
-Value = Annotated[str | int | float | bool | None, Field(description="Taken as its JSON text")]
+Value = Annotated[
+    str | int | float | bool | list[Any] | dict[str, Any] | None,
+    Field(description="As the input's schema says; numbers and booleans become their JSON text"),
+]
 
 
 class RunBody(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Blueprint, Response
 
 from runbook.api import wire
@@ -74,6 +76,22 @@ def get_required_env(ref: str) -> Response:
             {"name": item.name, "description": item.description} for item in getattr(found, name)
         ]
     return wire.json_reply(body)
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/inputs",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "The inputs as a JSON Schema, with choices that other runbooks have found out",
+        schema="InputSchema",
+    ),
+)
+def get_inputs(ref: str) -> Response:
+    schema = engine().input_schema(ref, principal())
+    # Its numbers may be larger than those that the faster encoder takes.
+    return Response(json.dumps(schema), mimetype="application/json")
 
 
 _VALIDATE = Policy(

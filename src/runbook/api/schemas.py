@@ -6,7 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runbook.core.document import InputType, Language, OnBusy, OnFailure, Severity
+from runbook.core.document import (
+    InputType,
+    Language,
+    OnBusy,
+    OnFailure,
+    SecretKind,
+    Severity,
+)
 from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
 
 
@@ -45,6 +52,11 @@ class RunbookList(Schema):
     runbooks: list[ListedRunbook]
 
 
+class OtherOutput(Schema):
+    runbook: str
+    output: str
+
+
 class InputItem(Schema):
     name: str
     description: str
@@ -52,6 +64,14 @@ class InputItem(Schema):
     typed: bool
     default: str | None
     optional: bool
+    choices: list[str]
+    choices_from: OtherOutput | None = Field(description="Whose last output the choices are")
+    pattern: str | None = Field(description="Regular expression for the whole value")
+    min: str | None
+    max: str | None
+    group: str | None
+    example: str | None
+    from_: SecretKind | None = Field(alias="from", description="Where the server finds the secret")
     line: int
 
 
@@ -114,6 +134,18 @@ class RequiredEnv(Schema):
     required: list[NamedInput]
     available: list[NamedInput]
     missing: list[NamedInput]
+
+
+class InputSchema(Schema):
+    """A JSON Schema (2020-12) of the inputs: what `env_vars` may hold."""
+
+    schema_: str = Field(alias="$schema")
+    id_: str = Field(alias="$id")
+    title: str
+    type: Literal["object"]
+    properties: dict[str, dict[str, Any]]
+    required: list[str]
+    additionalProperties: Literal[False]  # noqa: N815 - a word of JSON Schema
 
 
 class Report(Schema):
@@ -290,6 +322,7 @@ MODELS: dict[str, type[Schema]] = {
         RunbookList,
         RunbookContent,
         RequiredEnv,
+        InputSchema,
         Report,
         Done,
         Run,

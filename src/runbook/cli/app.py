@@ -12,6 +12,7 @@ from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.following import resume, retry, undo
+from runbook.cli.inputs_command import inputs
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.serve import serve
@@ -37,6 +38,7 @@ COMMANDS = (
     validate,
     list_runbooks,
     show,
+    inputs,
     list_runs,
     logs,
     cancel,

@@ -88,7 +88,7 @@ _OPTIONS = (
         type=AssignmentType(),
         multiple=True,
         metavar="NAME=VALUE",
-        help="Value of an input; may be given several times.",
+        help="Value of an input, NAME=@PATH for one that is a file; may be given several times.",
     ),
     click.option(
         "--env-file",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,9 +24,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 @dataclass(frozen=True, slots=True)
 class GivenInputs:
-    """What was given by name. `secrets` names the values that are never shown."""
+    """What was given by name, as JSON. `secrets` names the values that are never shown."""
 
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
 
@@ -79,10 +81,37 @@ def gather(
 
     Raises click.UsageError.
     """
-    values = read_env_file(env_file) if env_file else {}
+    values: dict[str, object] = {**read_env_file(env_file)} if env_file else {}
     values |= {given.name: given.value for given in assignments}
     secret_values = {given.name: _read_secret(given) for given in secrets}
     return GivenInputs(values | secret_values, frozenset(secret_values))
+
+
+def with_files(given: GivenInputs, schema: Callable[[], Mapping[str, Any]]) -> GivenInputs:
+    """The values, with the file's content where `NAME=@PATH` stands for an input that is a file.
+
+    `schema` gives the runbook's inputs (see core/input_schema.py); it is asked only where some
+    value begins with `@`, which means nothing for other inputs. Raises click.UsageError.
+    """
+    paths = {
+        name: value
+        for name, value in given.values.items()
+        if isinstance(value, str) and value.startswith("@") and name not in given.secrets
+    }
+    if not paths:
+        return given
+    declared = schema()["properties"]
+    files = {
+        name: _file_value(Path(value[1:]), name)
+        for name, value in paths.items()
+        if declared.get(name, {}).get("x-type") == "file"
+    }
+    return replace(given, values={**given.values, **files})
+
+
+def _file_value(path: Path, name: str) -> dict[str, str]:
+    content = base64.b64encode(_within_limit(_file_bytes(path, name), name)).decode()
+    return {"name": path.name, "content_base64": content}
 
 
 def check_stdin_once(secrets: Iterable[Assignment], *, token_stdin: bool) -> None:
@@ -117,19 +146,26 @@ def _stdin_text(what: str) -> str:
 
 
 def _file_text(path: Path, what: str) -> str:
+    return _decoded(_file_bytes(path, what), what)
+
+
+def _file_bytes(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise click.UsageError(f"{what}: {path} cannot be read: {error.strerror}") from None
-    return _decoded(data, what)
+
+
+def _within_limit(data: bytes, what: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise click.UsageError(f"{what} is larger than 1 MiB")
+    return data
 
 
 def _decoded(data: bytes, what: str) -> str:
-    if len(data) > MAX_FILE_BYTES:
-        raise click.UsageError(f"{what} is larger than 1 MiB")
     try:
-        return data.decode()
+        return _within_limit(data, what).decode()
     except UnicodeDecodeError:
         raise click.UsageError(f"{what} is not UTF-8 text") from None
 

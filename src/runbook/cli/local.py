@@ -46,6 +46,9 @@ class LocalSource:
             "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
         }
 
+    def inputs(self, ref: str) -> Json:
+        return self._engine.input_schema(ref, self._principal)
+
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
         return report_json(self._engine.validate(ref, self._principal, request))

@@ -20,7 +20,7 @@ from runbook import guard
 from runbook.cli import exit_codes
 from runbook.cli.commands import Invocation, exit_code_of
 from runbook.cli.execute import ExecuteOptions, execute_options
-from runbook.cli.inputs import gather, read_token
+from runbook.cli.inputs import gather, read_token, with_files
 from runbook.cli.locate import locate
 from runbook.cli.one_shot_worker import OneShotWorker
 from runbook.cli.opening import close_engine, open_engine, principal_for, usable
@@ -45,15 +45,16 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
     view = view_of(options.runbook, as_json=options.as_json, quiet=options.quiet)
-    request = ExecuteRequest(
-        env_vars=dict(inputs.values),
-        secrets=inputs.secrets,
-        reason=options.reason,
-        timeout_s=options.timeout,
-        confirm=options.confirm,
-        dry_run=options.dry_run,
-    )
     with opened(target.settings, token) as (engine, principal):
+        inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
+        request = ExecuteRequest(
+            env_vars=dict(inputs.values),
+            secrets=inputs.secrets,
+            reason=options.reason,
+            timeout_s=options.timeout,
+            confirm=options.confirm,
+            dry_run=options.dry_run,
+        )
         return OneShot(engine, principal, target.ref, view).execute(request)
 
 

@@ -26,6 +26,9 @@ class RemoteSource:
     def runbook(self, ref: str) -> Json:
         return self._client.get(f"/api/runbooks/{quote(ref)}")
 
+    def inputs(self, ref: str) -> Json:
+        return self._client.get(f"/api/runbooks/{quote(ref)}/inputs")
+
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         return self._client.validate(ref, inputs.values)
 

@@ -21,6 +21,7 @@ from runbook.cli.inputs import (
     SecretType,
     check_stdin_once,
     gather,
+    with_files,
 )
 from runbook.cli.messages import note, print_json, print_line
 from runbook.cli.render import Json, duration, fields, moment, problem_line, table, text_of
@@ -214,7 +215,13 @@ def _given(value: Mapping[str, Any]) -> str:
     short_help="Check a runbook without executing it.",
 )
 @click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
-@click.option("--env", type=AssignmentType(), multiple=True, metavar="NAME=VALUE", help="An input.")
+@click.option(
+    "--env",
+    type=AssignmentType(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An input; NAME=@PATH for one that is a file.",
+)
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -257,16 +264,24 @@ def validate(
 
 
 def _validate(options: SourceOptions, what: str, inputs: GivenInputs) -> Mapping[str, Any]:
+    with file_or_ref(options, what) as (source, ref):
+        return source.validate(ref, with_files(inputs, lambda: source.inputs(ref)))
+
+
+@contextmanager
+def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
+    """A server's runbook, or one of this machine, where a file needs no RUNBOOKS_DIR."""
     if options.url:
         with options.open() as source:
-            return source.validate(what, inputs)
-    with _local_file(options, what) as (source, ref):
-        return source.validate(ref, inputs)
+            yield source, what
+        return
+    with _local_file(options, what) as found:
+        yield found
 
 
 @contextmanager
 def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
-    """A file needs no RUNBOOKS_DIR: its own folder is one."""
+    """A file's own folder is its runbooks directory."""
     from runbook.cli.local import open_with
     from runbook.cli.locate import locate
     from runbook.settings import process_environment

@@ -37,6 +37,9 @@ class Source(Protocol):
 
     def runbook(self, ref: str) -> Json: ...
 
+    def inputs(self, ref: str) -> Json:
+        """The runbook's inputs as a JSON Schema."""
+
     def validate(self, ref: str, inputs: GivenInputs) -> Json: ...
 
     def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:

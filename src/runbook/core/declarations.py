@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
 
-from runbook.core.document import FileRequirement, Input, InputType, Problem, Severity
+from runbook.core.document import FileRequirement, Input, Problem, Severity
 from runbook.core.environ import NAME_RULE, is_reserved, valid_name
+from runbook.core.input_declarations import read_input
 from runbook.core.keys import unknown_key
 from runbook.core.sections import Section
 from runbook.core.yaml_blocks import read_mapping
 from runbook.core.yaml_subset import Mapping, Node, Scalar, Sequence
-
-_TRUE = frozenset({"true", "yes", "on"})
-_FALSE = frozenset({"false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
         if problem:
             problems.append(problem)
         else:
-            inputs.append(_read_input(name, node, problems))
+            inputs.append(read_input(name, node, problems))
     return tuple(inputs)
 
 
@@ -119,67 +116,6 @@ def _name_problem(name: Scalar) -> Problem | None:
         hint = "It changes how programs run, or belongs to the engine; choose another name"
         return Problem("reserved_name", text, name.line, hint=hint)
     return None
-
-
-def _read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
-    item = Input(name.raw, "", name.line)
-    match node:
-        case Scalar():
-            return replace(item, description=node.text.strip())
-        case Sequence():
-            text = f"{name.raw} must have a description or a mapping, not a list"
-            problems.append(Problem("bad_input", text, node.line))
-            return item
-    item = replace(item, type=InputType.STRING, typed=True)
-    for key, value in node.entries:
-        item = _with_field(item, key, value, problems)
-    if item.secret and item.default:
-        text = f"{name.raw} is a secret, yet its default stands in the runbook for all to read"
-        problems.append(Problem("secret_default", text, name.line, Severity.WARNING))
-    return item
-
-
-def _with_field(item: Input, key: Scalar, value: Node, problems: list[Problem]) -> Input:
-    reader = _FIELDS.get(key.raw)
-    if reader is None:
-        problems.append(unknown_key(key, tuple(_FIELDS), Severity.ERROR))
-        return item
-    if not isinstance(value, Scalar):
-        text = f"{item.name}: '{key.raw}' must be text"
-        problems.append(Problem("bad_input", text, value.line))
-        return item
-    outcome = reader(item, value)
-    if isinstance(outcome, Input):
-        return outcome
-    problems.append(outcome)
-    return item
-
-
-def _with_type(item: Input, value: Scalar) -> Input | Problem:
-    try:
-        return replace(item, type=InputType(value.text.strip()))
-    except ValueError:
-        known = [str(kind) for kind in InputType]
-        close = get_close_matches(value.text, known, n=1)
-        text = f"{item.name}: '{value.text[:80]}' is not a type"
-        hint = f"Did you mean {close[0]}?" if close else f"Types: {', '.join(known)}"
-        return Problem("unknown_input_type", text, value.line, hint=hint)
-
-
-def _with_optional(item: Input, value: Scalar) -> Input | Problem:
-    word = value.text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return replace(item, optional=word in _TRUE)
-    text = f"{item.name}: 'optional' must be true or false"
-    return Problem("bad_input", text, value.line)
-
-
-_FIELDS: MappingType[str, Callable[[Input, Scalar], Input | Problem]] = {
-    "description": lambda item, value: replace(item, description=value.text.strip()),
-    "type": _with_type,
-    "default": lambda item, value: replace(item, default=value.text),
-    "optional": _with_optional,
-}
 
 
 def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[FileRequirement]:

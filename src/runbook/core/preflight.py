@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from runbook.core.document import Document, Input, Problem
+from runbook.core.choices import Choices
+from runbook.core.document import Document, Input, InputType, Problem, SecretKind, SecretSource
 from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserved, valid_name
+from runbook.core.input_types import COUNTED, check_text
+from runbook.core.input_values import GivenFile, GivenValues, coerce_values
+
+__all__ = [
+    "GivenFile",
+    "GivenValues",
+    "InputFacts",
+    "RequiredEnv",
+    "ResolvedInputs",
+    "check_chain",
+    "coerce_values",
+    "required_env",
+    "resolve_inputs",
+]
+
+
+def _no_secret(_source: SecretSource) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """What the server knows of inputs besides the request.
+
+    `supplied` is its environment; only declared names are looked up there. `find_secret` finds a
+    secret where its `from` says, or None. `choices` holds those that are not in the document, by
+    the input's name. `hidden` names the values that no problem may show, secret or not.
+    """
+
+    supplied: Mapping[str, str] = field(default_factory=dict)
+    find_secret: Callable[[SecretSource], str | None] = _no_secret
+    choices: Mapping[str, Choices] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    allow_undeclared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +56,7 @@ class ResolvedInputs:
     values: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     shown: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, GivenFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,56 +68,30 @@ class RequiredEnv:
     missing: tuple[Input, ...]
 
 
-def coerce_values(raw: object) -> tuple[dict[str, str], list[Problem]]:
-    """The values of `env_vars` as they came over the wire, as text.
-
-    Numbers and booleans become their JSON text, null becomes empty, and so does no mapping.
-    """
-    if raw is None:
-        return {}, []
-    if not isinstance(raw, Mapping):
-        return {}, [Problem("bad_env_vars", "env_vars must be an object of names and values")]
-    values: dict[str, str] = {}
-    problems: list[Problem] = []
-    for name, value in raw.items():
-        text = _text(value) if isinstance(name, str) else None
-        if text is None:
-            message = f"The value of {str(name)[:128]} must be a string, number, boolean or null"
-            problems.append(Problem("bad_env_vars", message))
-        else:
-            values[name] = text
-    return values, problems
-
-
 def resolve_inputs(
-    declared: Sequence[Input],
-    given: Mapping[str, str],
-    supplied: Mapping[str, str],
-    *,
-    allow_undeclared: bool = False,
+    declared: Sequence[Input], given: GivenValues, facts: InputFacts
 ) -> tuple[ResolvedInputs, list[Problem]]:
     """The value of each input: the request's, else the server's, else the default.
 
-    `supplied` is what the server's environment holds; only declared names are looked up there.
+    Each is held against the rules of its input.
     """
-    problems = _check_names(declared, given, allow_undeclared=allow_undeclared)
-    refused = {name for name in given if not valid_name(name) or is_reserved(name)}
-    names = {item.name for item in declared}
-    values = {
-        name: value
-        for name, value in given.items()
-        if allow_undeclared and name not in names and name not in refused
-    }
-    for item in declared:
-        value = _resolve(item, given, supplied)
-        if value is not None and not is_reserved(item.name):
-            values[item.name] = value
-        elif not item.optional:
+    unusable = {item.name for item in declared if is_reserved(item.name)} | given.refused
+    usable = [item for item in declared if item.name not in unusable]
+    allow = facts.allow_undeclared
+    names = [*given.texts, *given.files]
+    problems = _check_names(declared, names, allow_undeclared=allow)
+    values = _undeclared_values(declared, given.texts) if allow else {}
+    problems += [found for name in values if (found := check_value(name, values[name]))]
+    for item in usable:
+        if item.type is not InputType.FILE:
+            values |= _valued(item, _resolve(item, given.texts, facts), facts, problems)
+        elif item.name not in given.files and not item.optional:
             problems.append(_missing(item))
-    problems += [problem for name in values if (problem := check_value(name, values[name]))]
+    files = {item.name: given.files[item.name] for item in usable if item.name in given.files}
     problems += [problem] if (problem := check_total(values)) else []
     secrets = frozenset(item.name for item in declared if item.secret and item.name in values)
-    return ResolvedInputs(values, secrets, _shown(declared, values)), problems
+    shown = _shown(declared, values) | dict.fromkeys(files)
+    return ResolvedInputs(values, secrets, shown, files), problems
 
 
 def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | None:
@@ -97,30 +105,14 @@ def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | Non
     return None
 
 
-def required_env(document: Document, supplied: Mapping[str, str]) -> RequiredEnv:
+def required_env(document: Document, facts: InputFacts) -> RequiredEnv:
     """What the runbook asks for, in document order, and what of it the server has."""
-    without = [item for item in document.inputs if _resolve(item, {}, supplied) is None]
+    without = [item for item in document.inputs if _resolve(item, {}, facts) is None]
     return RequiredEnv(
         required=document.inputs,
         available=tuple(item for item in document.inputs if item not in without),
         missing=tuple(item for item in without if not item.optional),
     )
-
-
-def _text(value: object) -> str | None:
-    match value:
-        case str():
-            return value
-        case None:
-            return ""
-        case float() if not math.isfinite(value):
-            return None
-        case bool() | int() | float():
-            try:
-                return json.dumps(value)
-            except ValueError:  # an integer of thousands of digits
-                return None
-    return None
 
 
 def _check_names(
@@ -150,18 +142,72 @@ def _undeclared(name: str, names: Sequence[str]) -> Problem:
     )
 
 
-def _resolve(item: Input, given: Mapping[str, str], supplied: Mapping[str, str]) -> str | None:
-    """An empty value fills an input of the old form; a typed one only where it is optional."""
-    for source in (given, supplied):
-        value = source.get(item.name)
-        if value or (value is not None and (not item.typed or item.optional)):
-            return value
-    return item.default
+def _undeclared_values(declared: Sequence[Input], given: Mapping[str, str]) -> dict[str, str]:
+    names = {item.name for item in declared}
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in names and valid_name(name) and not is_reserved(name)
+    }
+
+
+def _resolve(item: Input, given: Mapping[str, str], facts: InputFacts) -> str | None:
+    """The first source that has a value; what is empty may count as none (see `_counts`)."""
+    value = given.get(item.name)
+    if _counts(item, value):
+        return value
+    if item.type is InputType.FILE:
+        return None
+    value = facts.find_secret(item.source) if item.source else facts.supplied.get(item.name)
+    return value if _counts(item, value) else item.default
+
+
+def _counts(item: Input, value: str | None) -> bool:
+    """Whether a value is one: an empty one is only in the old form, or as an optional text."""
+    if not value:
+        stays_empty = not item.typed or (item.optional and item.type in COUNTED)
+        return value is not None and stays_empty
+    return True
+
+
+def _valued(
+    item: Input, value: str | None, facts: InputFacts, problems: list[Problem]
+) -> dict[str, str]:
+    """The input's value by its name, unless there is none; what is wrong goes to `problems`."""
+    if value is not None:
+        problems += _faults(item, value, facts)
+        return {item.name: value}
+    if not item.optional:
+        choices = facts.choices.get(item.name)
+        problems += [choices] if isinstance(choices, Problem) else []
+        problems.append(_missing(item))
+    return {}
+
+
+def _faults(item: Input, value: str, facts: InputFacts) -> list[Problem]:
+    problem = check_value(item.name, value)
+    choices = facts.choices.get(item.name)
+    if problem is None and (value or not item.optional):
+        if isinstance(choices, Problem):
+            return [choices]
+        hidden = item.name in facts.hidden
+        problem = check_text(item, value, choices=choices, hidden=hidden)
+    return [problem] if problem else []
 
 
 def _missing(item: Input) -> Problem:
     text = f"Required environment variable not set: {item.name}"
-    return Problem("missing_input", text, item.line, hint=item.description or None)
+    return Problem("missing_input", text, item.line, hint=_missing_hint(item))
+
+
+def _missing_hint(item: Input) -> str | None:
+    """What the input is; of a secret also which kind of source has none."""
+    if item.source is None:
+        return item.description or None
+    env = item.source.kind is SecretKind.ENV
+    where = "a variable of the server's environment" if env else "a file of the server"
+    hint = f"It comes from {where}, which is absent or empty"
+    return f"{item.description.rstrip('.')}. {hint}" if item.description else hint
 
 
 def _shown(declared: Sequence[Input], values: Mapping[str, str]) -> dict[str, str | None]:

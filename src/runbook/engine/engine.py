@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
+from runbook.core.input_schema import input_schema
 from runbook.core.preflight import RequiredEnv, required_env
 from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
 from runbook.engine.dispatch import CANCEL
@@ -78,7 +80,19 @@ class Engine:
         return self.parts.catalog.list().generation, self._last_revision
 
     def required_env(self, ref: str) -> RequiredEnv:
-        return required_env(self.entry(ref).document, self.parts.options.supplied)
+        """What the runbook asks for, and what of it the server has. Raises NotFoundError."""
+        entry = self.entry(ref)
+        return required_env(entry.document, self._submission.knowledge.facts(entry, None))
+
+    def input_schema(self, ref: str, principal: Principal) -> Mapping[str, object]:
+        """The runbook's inputs as a JSON Schema, with the choices that are known by now.
+
+        Raises NotFoundError.
+        """
+        entry = self.entry(ref)
+        choices = self._submission.knowledge.known_choices(entry, principal)
+        schema_id = f"{self.parts.options.api_url}/{quote(ref)}/inputs"
+        return input_schema(entry.document, schema_id=schema_id, choices=choices)
 
     # -- asking for runs -----------------------------------------------------------------------
 

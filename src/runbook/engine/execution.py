@@ -140,6 +140,7 @@ class Execution:
                 self._options.runbooks_dir,
                 input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
             )
+            workspace.write_input_files(self._given.files)
             return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
@@ -161,7 +162,7 @@ class Execution:
                 recorder,
                 self._stop,
                 token=self._token,
-                inputs=self._given.values,
+                inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
             outcome = self._judged(self._runner(place).run(self._steps()))

@@ -37,7 +37,10 @@ class NoObserver:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings."""
+    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings.
+
+    `secrets_dir` is the folder of the files that runbooks may take secrets from.
+    """
 
     runbooks_dir: Path
     execution_dir: Path
@@ -55,6 +58,7 @@ class EngineOptions:
     allow_undeclared_env: bool = False
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
+    secrets_dir: Path | None = None
     config_items: Sequence[Mapping[str, str]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from runbook.core.input_values import GivenFile
 from runbook.errors import StoreUnavailableError
 
 NONCE_BYTES = 12
@@ -16,7 +18,7 @@ NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class GivenInputs:
-    """The values a script gets, and the names of those that are secret.
+    """The values and files a script gets, and the names of the values that are secret.
 
     A run that follows from another one also has what its steps handed over: `variables` and
     `outputs`; `masks` are values to be masked that have no name here.
@@ -24,6 +26,7 @@ class GivenInputs:
 
     values: dict[str, str]
     secrets: frozenset[str]
+    files: dict[str, GivenFile] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     masks: tuple[str, ...] = ()
@@ -40,7 +43,16 @@ class Sealer:
         self._cipher = AESGCM(key)
 
     def seal(self, inputs: GivenInputs, run_id: str) -> bytes:
-        plain = json.dumps(asdict(inputs) | {"secrets": sorted(inputs.secrets)})
+        plain = json.dumps(
+            {
+                **asdict(inputs),
+                "secrets": sorted(inputs.secrets),
+                "files": {
+                    name: [file.name, base64.b64encode(file.content).decode()]
+                    for name, file in inputs.files.items()
+                },
+            }
+        )
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
@@ -54,10 +66,15 @@ class Sealer:
                 "The run's inputs cannot be decrypted: the key in DATA_DIR is not the one that "
                 "sealed them"
             ) from None
+        files = {
+            name: GivenFile(file, base64.b64decode(content))
+            for name, (file, content) in plain["files"].items()
+        }
         return GivenInputs(
-            **{
-                **plain,
-                "secrets": frozenset(plain["secrets"]),
-                "masks": tuple(plain["masks"]),
-            }
+            plain["values"],
+            frozenset(plain["secrets"]),
+            files,
+            plain["variables"],
+            plain["outputs"],
+            tuple(plain["masks"]),
         )

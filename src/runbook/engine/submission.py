@@ -16,6 +16,7 @@ from runbook.core.policy_rules import check_confirm, lock_request
 from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
 from runbook.engine.ending import done_data
+from runbook.engine.input_facts import InputKnowledge
 from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
@@ -37,6 +38,7 @@ class Submission:
         self._parts = parts
         self._options = parts.options
         self._store = parts.store
+        self.knowledge = InputKnowledge(parts)
 
     def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
         document = entry.document
@@ -60,7 +62,7 @@ class Submission:
         decision = self.decide(entry, principal, Action.VALIDATE)
         if _is_refusal(decision, entry):
             self._refuse(self._new_run(entry, principal, request, parent), entry, decision)
-        _, problems = self._preflight(entry, request, _chains(parent, request))
+        _, problems = self._preflight(entry, principal, request, _chains(parent, request))
         return Report(entry.ref, _errors(problems), _warnings(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
@@ -68,7 +70,7 @@ class Submission:
         parent = self.calling_run(principal)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
-        inputs, problems = self._preflight(entry, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
@@ -95,7 +97,7 @@ class Submission:
             self._authorize(new, checked, principal)
         if follows.inputs is not None:
             return self._queue(self._taking_over(new, follows), entry, principal, request)
-        inputs, problems = self._preflight(entry, request, ())
+        inputs, problems = self._preflight(entry, principal, request, ())
         problems = [*problems, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
             request = dataclasses.replace(request, confirm=None)
@@ -139,16 +141,16 @@ class Submission:
         return dataclasses.replace(new, warnings=_messages(_warnings(problems))), problems
 
     def _preflight(
-        self, entry: Entry, request: ExecuteRequest, chains: Sequence[Sequence[str]]
+        self,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        chains: Sequence[Sequence[str]],
     ) -> tuple[ResolvedInputs, list[Problem]]:
         document = entry.document
-        given, problems = coerce_values(request.env_vars)
-        inputs, input_problems = resolve_inputs(
-            document.inputs,
-            given,
-            self._options.supplied,
-            allow_undeclared=self._options.allow_undeclared_env,
-        )
+        given, problems = coerce_values(request.env_vars, document.inputs)
+        facts = self.knowledge.facts(entry, principal, request.secrets)
+        inputs, input_problems = resolve_inputs(document.inputs, given, facts)
         problems = [*document.problems, *problems, *input_problems]
         for chain in chains:
             if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
@@ -190,7 +192,7 @@ class Submission:
     ) -> NewRun:
         secrets = inputs.secrets | (request.secrets & inputs.values.keys())
         shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
-        given = GivenInputs(dict(inputs.values), secrets)
+        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files))
         if follows is not None:
             given = dataclasses.replace(
                 given,
@@ -202,7 +204,7 @@ class Submission:
         return dataclasses.replace(
             new,
             inputs=shown,
-            given=tuple(name for name in inputs.values if name in asked),
+            given=tuple(name for name in inputs.shown if name in asked),
             sealed_inputs=self._parts.sealer.seal(given, new.id),
         )
 

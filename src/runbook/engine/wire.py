@@ -194,6 +194,16 @@ def input_json(item: Input) -> Json:
         "typed": item.typed,
         "default": item.default,
         "optional": item.optional,
+        "choices": list(item.choices),
+        "choices_from": None
+        if item.choices_from is None
+        else {"runbook": item.choices_from.ref, "output": item.choices_from.output},
+        "pattern": item.pattern,
+        "min": item.minimum,
+        "max": item.maximum,
+        "group": item.group,
+        "example": item.example,
+        "from": None if item.source is None else item.source.kind.value,
         "line": item.line,
     }
 

@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,14 @@ from types import TracebackType
 from typing import Self
 
 from runbook.core.document import Language, Script
+from runbook.core.input_values import GivenFile
 from runbook.engine.copying import InputCopier
 from runbook.errors import RunbookError
 
 PREFIX = "runbook-"
 HIDDEN = ".runbook"
 ARTIFACTS = ".runbook-artifacts"
+INPUTS = "inputs"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -94,6 +96,7 @@ class Workspace:
         self._lock: int | None = lock
         self._search_path = search_path
         self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask")}
+        self.input_paths: dict[str, str] = {}
 
     @classmethod
     def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
@@ -146,6 +149,23 @@ class Workspace:
         except OSError as error:
             name = Path(os.fsdecode(error.filename)).name if error.filename else "input file"
             raise WorkspaceError(f"Input file {name}: {error.strerror}") from error
+
+    def write_input_files(self, files: Mapping[str, GivenFile]) -> dict[str, str]:
+        """Write the files given for inputs; the path of each by the input's name.
+
+        They lie where no script's own file can be in their way. Raises WorkspaceError.
+        """
+        for name, file in files.items():
+            path = self.path / HIDDEN / INPUTS / name / file.name
+            try:
+                path.parent.mkdir(mode=0o700, parents=True)
+                with os.fdopen(os.open(path, _CREATE, 0o600), "wb") as target:
+                    target.write(file.content)
+            except OSError as error:
+                text = f"The file of {name} could not be written: {error.strerror}"
+                raise WorkspaceError(text) from error
+            self.input_paths[name] = str(path)
+        return self.input_paths
 
     def write_script(self, script: Script, document: str = "") -> list[str]:
         """Write a script, replacing the one before. Returns the command.

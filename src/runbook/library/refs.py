@@ -65,7 +65,7 @@ def open_runbook(root: Path, ref: str) -> int:
     """
     real = locate(root, parse_ref(ref))
     try:
-        descriptor = _open_below(Path(os.path.realpath(root)), real)
+        descriptor = open_below(Path(os.path.realpath(root)), real)
     except OSError as error:
         # Whatever was exchanged on the way since it was resolved, or is no file (ENXIO).
         if error.errno in _ABSENT | {errno.ENXIO, errno.ENODEV}:
@@ -103,8 +103,11 @@ def locate(root: Path, ref: str) -> Path:
     return real
 
 
-def _open_below(root: Path, real: Path) -> int:
-    """Open step by step from the root, through no link: none can be slipped in meanwhile."""
+def open_below(root: Path, real: Path) -> int:
+    """Open a resolved path step by step from the root, through no link: none can be slipped in.
+
+    Never waits for a FIFO's other end; what was opened may be no regular file. Raises OSError.
+    """
     folder = os.open(root, _FOLDER)
     try:
         *folders, name = real.relative_to(root).parts

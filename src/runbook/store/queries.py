@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import ACTIVE, Holder, LockWant, Run, RunStatus
+from runbook.core.run import ACTIVE, Holder, LockWant, Relation, Run, RunStatus
 from runbook.errors import RequestError
 from runbook.store.records import QueueStats, RunFilter, RunPage, StoredDocument, Visibility
 from runbook.store.rows import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, StorePart, run_of
@@ -30,6 +30,17 @@ _ACTIVE_RUNS = _RUNS.where(
     runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
 ).order_by(runs.c.seq)
 _DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
+_LAST_OUTPUTS = (
+    sa.select(runs.c.outputs)
+    .where(
+        runs.c.ref == sa.bindparam("wanted_ref"),
+        runs.c.status == RunStatus.SUCCEEDED.value,
+        runs.c.dry_run.is_(False),
+        sa.or_(runs.c.relation.is_(None), runs.c.relation != Relation.UNDO.value),
+    )
+    .order_by(runs.c.seq.desc())
+    .limit(1)
+)
 _QUEUE = (
     sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
     .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
@@ -119,6 +130,13 @@ class RunReads(StorePart):
             return held[0] if len(held) >= want.capacity else None
 
         return self._database.read(work)
+
+    def last_outputs(self, ref: str) -> Mapping[str, object] | None:
+        """The outputs of a runbook's last run that succeeded and was meant.
+
+        Dry runs and runs that undid another one do not count. None where there was no run.
+        """
+        return self._database.read(lambda c: c.scalar(_LAST_OUTPUTS, {"wanted_ref": ref}))
 
     def queue_stats(self) -> QueueStats:
         def work(connection: sa.Connection) -> QueueStats:

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.core.document import Document, Input, InputType
+from runbook.core.document import (
+    ChoicesSource,
+    Document,
+    Input,
+    InputType,
+    Problem,
+    SecretKind,
+    SecretSource,
+)
 from runbook.core.preflight import (
+    GivenFile,
+    GivenValues,
+    InputFacts,
     ResolvedInputs,
     check_chain,
     coerce_values,
@@ -24,12 +38,10 @@ def resolve(
     declared: list[Input],
     given: dict[str, str] | None = None,
     supplied: dict[str, str] | None = None,
-    *,
-    allow_undeclared: bool = False,
+    **facts: Any,
 ) -> tuple[ResolvedInputs, list[str]]:
-    inputs, problems = resolve_inputs(
-        declared, given or {}, supplied or {}, allow_undeclared=allow_undeclared
-    )
+    known = InputFacts(supplied=supplied or {}, **facts)
+    inputs, problems = resolve_inputs(declared, GivenValues(given or {}), known)
     return inputs, [problem.message for problem in problems]
 
 
@@ -50,7 +62,7 @@ def test_the_request_comes_first_then_the_server_then_the_default(given, supplie
 
 
 def test_a_missing_input_is_named_with_its_line():
-    _, problems = resolve_inputs([OLD], {}, {})
+    _, problems = resolve_inputs([OLD], GivenValues(), InputFacts())
     assert problems[0].message == "Required environment variable not set: OLD"
     assert (problems[0].line, problems[0].hint) == (7, "from before")
 
@@ -83,7 +95,8 @@ def test_what_is_secret_and_what_is_shown():
 
 
 def test_undeclared_names_are_refused_with_the_declared_ones():
-    _, problems = resolve_inputs([OLD, STRING], {"OLD": "x", "NAME": "y", "NAMES": "z"}, {})
+    given = GivenValues({"OLD": "x", "NAME": "y", "NAMES": "z"})
+    _, problems = resolve_inputs([OLD, STRING], given, InputFacts())
     assert [problem.message for problem in problems] == [
         "Environment variable is not declared by the runbook: NAMES (declared: OLD, NAME)"
     ]
@@ -124,6 +137,122 @@ def test_a_run_gets_only_what_was_declared(given_values):
     assert problems or inputs.values == given_values
 
 
+# -- typed inputs ---------------------------------------------------------------------------------
+
+PORT = Input("PORT", "", 12, InputType.INTEGER, typed=True, minimum="1", optional=True)
+FOUND = SecretSource(SecretKind.FILE, "db/password")
+FETCHED = Input("TOKEN", "", 13, InputType.SECRET, typed=True, source=FOUND)
+SITE = Input(
+    "SITE", "", 14, InputType.CHOICE, typed=True, choices_from=ChoicesSource("Sites.md", "sites")
+)
+CONFIG = Input("CONFIG", "", 15, InputType.FILE, typed=True)
+
+
+@pytest.mark.parametrize("source", ["given", "supplied"])
+def test_a_value_is_checked_wherever_it_comes_from(source):
+    assert resolve([PORT], **{source: {"PORT": "0"}})[1] == ["PORT must be at least 1: '0'"]
+    assert resolve([PORT], **{source: {"PORT": "5"}})[1] == []
+
+
+def test_a_default_that_only_other_choices_could_refuse_is_checked():
+    item = replace(SITE, default="oslo")
+    found, problems = resolve([item], choices={"SITE": ("rome", "bern")})
+    assert problems == ["SITE must be one of rome, bern: 'oslo'"]
+    assert resolve([item], choices={"SITE": ("oslo",)})[1] == []
+
+
+def test_what_is_empty_counts_as_none_unless_it_is_an_optional_text():
+    assert resolve([PORT], {"PORT": ""})[0].values == {}
+    assert resolve([replace(PORT, optional=False)], {"PORT": ""})[1] == [
+        "Required environment variable not set: PORT"
+    ]
+    short = replace(OPTIONAL, minimum="3", pattern="[a-z]+")
+    assert resolve([short], {"NOTE": ""}) == (
+        ResolvedInputs({"NOTE": ""}, frozenset(), {"NOTE": ""}),
+        [],
+    )
+    assert resolve([short], {"NOTE": "ab"})[1] == ["NOTE must have at least 3 characters: 'ab'"]
+
+
+def test_a_value_that_cannot_be_passed_is_not_judged_further():
+    assert len(resolve([PORT], {"PORT": "\0"})[1]) == 1
+
+
+def test_a_hidden_value_is_in_no_problem():
+    assert resolve([PORT], {"PORT": "hunter2"}, hidden=frozenset({"PORT"}))[1] == [
+        "PORT must be an integer"
+    ]
+
+
+def test_a_secret_is_found_where_its_source_says():
+    inputs, problems = resolve([FETCHED], find_secret={FOUND: "hunter22"}.get)
+    assert inputs.values == {"TOKEN": "hunter22"}
+    assert inputs.secrets == {"TOKEN"}
+    assert inputs.shown == {"TOKEN": None}
+    assert problems == []
+
+
+def test_the_callers_secret_wins():
+    inputs, _ = resolve([FETCHED], {"TOKEN": "mine"}, find_secret={FOUND: "hunter22"}.get)
+    assert inputs.values == {"TOKEN": "mine"}
+
+
+def test_a_secret_with_a_source_is_not_looked_for_elsewhere():
+    assert resolve([FETCHED], supplied={"TOKEN": "x"})[1] == [
+        "Required environment variable not set: TOKEN"
+    ]
+
+
+@pytest.mark.parametrize("text", ["env:HOME_TOKEN", "file:db/password"])
+def test_references_stand_only_in_the_document(text):
+    inputs, _ = resolve([FETCHED], {"TOKEN": text}, find_secret={FOUND: "hunter22"}.get)
+    assert inputs.values == {"TOKEN": text}
+
+
+@pytest.mark.parametrize(
+    ("item", "hint"),
+    [
+        (FETCHED, "It comes from a file of the server, which is absent or empty"),
+        (
+            replace(FETCHED, source=SecretSource(SecretKind.ENV, "X"), description="Key."),
+            "Key. It comes from a variable of the server's environment, which is absent or empty",
+        ),
+    ],
+)
+def test_a_missing_secret_says_which_kind_of_source_has_none(item, hint):
+    _, problems = resolve_inputs([item], GivenValues(), InputFacts(find_secret=lambda _: ""))
+    assert [(problem.message, problem.hint) for problem in problems] == [
+        ("Required environment variable not set: TOKEN", hint)
+    ]
+
+
+def test_choices_that_are_not_known():
+    unknown = Problem("choices_unknown", "not known")
+    missing = "Required environment variable not set: SITE"
+    assert resolve([SITE], {"SITE": "x"}, choices={"SITE": unknown})[1] == ["not known"]
+    assert resolve([SITE], choices={"SITE": unknown})[1] == ["not known", missing]
+    assert resolve([SITE], choices={"SITE": ("x",)})[1] == [missing]
+    optional = replace(SITE, optional=True)
+    assert resolve([optional], choices={"SITE": unknown})[1] == []
+
+
+def test_a_file_is_given_in_the_request_only():
+    file = GivenFile("app.yaml", b"a: 1")
+    inputs, problems = resolve_inputs([CONFIG], GivenValues({}, {"CONFIG": file}), InputFacts())
+    assert inputs == ResolvedInputs({}, frozenset(), {"CONFIG": None}, {"CONFIG": file})
+    assert problems == []
+    assert resolve([CONFIG], {"CONFIG": ""}, {"CONFIG": "/etc/passwd"})[1] == [
+        "Required environment variable not set: CONFIG"
+    ]
+    assert resolve([replace(CONFIG, optional=True)]) == (ResolvedInputs(), [])
+
+
+def test_what_was_refused_is_not_missing_too():
+    given, problems = coerce_values({"CONFIG": "x"}, [CONFIG])
+    assert [problem.message for problem in problems] == ["CONFIG must be a file"]
+    assert resolve_inputs([CONFIG], given, InputFacts()) == (ResolvedInputs(), [])
+
+
 # -- env_vars as they come over the wire --------------------------------------------------------
 
 
@@ -131,7 +260,7 @@ def test_values_become_text():
     raw = {"A": "x", "B": 5, "C": 2.5, "D": True, "E": False, "F": None, "G": -0.0}
     values, problems = coerce_values(raw)
     assert problems == []
-    assert values == {
+    assert values.texts == {
         "A": "x",
         "B": "5",
         "C": "2.5",
@@ -143,20 +272,20 @@ def test_values_become_text():
 
 
 def test_null_means_none():
-    assert coerce_values(None) == ({}, [])
+    assert coerce_values(None) == (GivenValues(), [])
 
 
 @pytest.mark.parametrize("raw", [[], "A=x", 5, True, [["A", "x"]]])
 def test_env_vars_must_be_an_object(raw):
     values, problems = coerce_values(raw)
-    assert values == {}
+    assert values == GivenValues()
     assert problems[0].code == "bad_env_vars"
 
 
 @pytest.mark.parametrize("value", [[], {}, float("nan"), float("inf"), b"x", object()])
 def test_values_must_be_scalars(value):
     values, problems = coerce_values({"A": value, "B": "x"})
-    assert values == {"B": "x"}
+    assert values == GivenValues({"B": "x"}, refused=frozenset({"A"}))
     assert problems[0].message.startswith("The value of A must be")
 
 
@@ -192,7 +321,15 @@ def test_recursion_depth():
 def test_required_env_in_document_order():
     declared = (STRING, OLD, OPTIONAL, DEFAULT, SECRET)
     document = Document("x", None, (), "", 0, None, inputs=declared)
-    found = required_env(document, {"SECRET": "x", "PASSWORD": "p", "OLD": ""})
+    facts = InputFacts({"SECRET": "x", "PASSWORD": "p", "OLD": ""})
+    found = required_env(document, facts)
     assert found.required == declared
     assert found.available == (OLD, DEFAULT, SECRET)
     assert found.missing == (STRING,)
+
+
+def test_required_env_counts_secrets_that_are_found():
+    document = Document("x", None, (), "", 0, None, inputs=(FETCHED, CONFIG))
+    found = required_env(document, InputFacts({"CONFIG": "x"}, {FOUND: "hunter22"}.get))
+    assert (found.available, found.missing) == ((FETCHED,), (CONFIG,))
+    assert required_env(document, InputFacts()).missing == (FETCHED, CONFIG)

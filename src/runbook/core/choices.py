@@ -1,0 +1,62 @@
+"""Choices that another runbook finds out: what its output says, and what to say without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from runbook.core.document import ChoicesSource, Input, InputType, Problem
+
+Choices = tuple[str, ...] | Problem
+"""The choices of an input, or why they are not known."""
+
+
+def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:
+    """The choices in an output: a JSON list of texts, or a text of lines or commas.
+
+    `output` None stands for one that no run has left.
+    """
+    words = _texts(output) if isinstance(output, list) else _words(output)
+    found = tuple(dict.fromkeys(word for word in words if _usable(item, word)))
+    return found or choices_not_known(item, source)
+
+
+def choices_not_known(item: Input, source: ChoicesSource) -> Problem:
+    what = f"no run of {source.ref} has left the output {source.output}"
+    text = f"The choices of {item.name} are not known yet: {what}"
+    return Problem("choices_unknown", text, item.line, hint=f"Execute {source.ref} first")
+
+
+def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[str]) -> Problem:
+    text = f"The choices of {item.name} come from {source.ref}, which you may not execute"
+    hint = f"Missing or invalid claims: {', '.join(missing)}" if missing else None
+    return Problem("choices_unknown", text, item.line, hint=hint)
+
+
+def choices_not_found(item: Input, source: ChoicesSource) -> Problem:
+    text = f"The choices of {item.name} come from {source.ref}, which does not exist"
+    hint = "Correct choices_from: a path below the runbooks directory, or beside this runbook"
+    return Problem("choices_unknown", text, item.line, hint=hint)
+
+
+def _words(output: object) -> Iterable[str]:
+    if not isinstance(output, str):
+        return ()
+    text = output.strip()
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except (ValueError, RecursionError):
+            listed = None
+        if isinstance(listed, list):
+            return _texts(listed)
+    return [word.strip() for word in (text.splitlines() if "\n" in text else text.split(","))]
+
+
+def _texts(output: Sequence[object]) -> Iterable[str]:
+    return [word for word in output if isinstance(word, str)]
+
+
+def _usable(item: Input, word: str) -> bool:
+    """Several choices travel separated by commas, so that none can hold one."""
+    return bool(word) and not (item.type is InputType.MULTICHOICE and set(word) & set(",\r\n"))
