@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from runbook.cli.call import call
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
 from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.handover import artifact, env, mask, output, plan, progress, summary
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.serve import serve
@@ -30,6 +32,9 @@ A runbook is one Markdown file: the manual, the program, the policy and the reco
 `runbook COMMAND --help` shows examples of each command.
 """
 
+OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact)
+"""What scripts say to their run."""
+
 COMMANDS = (
     execute,
     validate,
@@ -46,6 +51,7 @@ COMMANDS = (
     database,
     version,
     completion,
+    *OF_SCRIPTS,
 )
 
 

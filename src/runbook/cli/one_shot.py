@@ -16,11 +16,13 @@ from typing import Any
 import click
 
 from runbook import guard
+from runbook.bootstrap import build_authenticator
 from runbook.cli import exit_codes
 from runbook.cli.commands import Invocation, exit_code_of
 from runbook.cli.execute import ExecuteOptions, execute_options
 from runbook.cli.inputs import gather, read_token
 from runbook.cli.locate import Target, locate
+from runbook.cli.one_shot_socket import CallServer, socket_path
 from runbook.cli.one_shot_worker import OneShotWorker
 from runbook.cli.opening import close_engine, open_engine, principal_for, usable
 from runbook.cli.source import TOKEN_VARIABLE
@@ -51,12 +53,14 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     )
     with usable(target.settings) as settings:
         principal = principal_for(settings, token)
-        engine = open_engine(settings)
+        path = socket_path(settings.execution_dir)
+        engine = open_engine(settings, call_socket=str(path))
         try:
             inherit_limits(engine.parts.options.limits)
             one_shot = OneShot(engine, principal, target, view)
             _obey_signals(one_shot.worker)
-            return one_shot.execute(request)
+            with CallServer(path, engine, lambda: build_authenticator(settings)):
+                return one_shot.execute(request)
         finally:
             close_engine(engine)
 

@@ -172,6 +172,7 @@ class Execution:
                 summary=str(handover.summary),
                 artifacts=str(handover.artifacts),
                 dry_run=False,
+                call_socket=options.call_socket,
             ),
         )
 

@@ -37,7 +37,10 @@ class NoObserver:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings."""
+    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings.
+
+    `call_socket` is the path of the socket for calls of scripts; empty where a server takes them.
+    """
 
     runbooks_dir: Path
     execution_dir: Path
@@ -60,3 +63,4 @@ class EngineOptions:
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)
     limits: Limits = field(default_factory=Limits)
+    call_socket: str = ""
