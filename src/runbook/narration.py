@@ -16,7 +16,9 @@ def told(event: Json) -> str | None:
 
 def progress_line(percent: float | None, text: str) -> str:
     """`40% Cloning disk`"""
-    return text if percent is None else f"{percent:g}% {text}".rstrip()
+    if percent is None:
+        return text
+    return f"{percent:g}% {text}" if text else f"{percent:g}%"
 
 
 def ending(done: Json) -> str:
@@ -60,7 +62,7 @@ def _attempt(event: Json) -> str:
 def _child(event: Json) -> str:
     what = "calls" if event.get("state") == "started" else "called"
     status = f" {event.get('status')}" if event.get("state") == "ended" else ""
-    return f"{what} {event.get('runbook')}:{status} run {event.get('run_id')}"
+    return f"{what} {event.get('runbook')}{status}: run {event.get('run_id')}"
 
 
 def _progress(event: Json) -> str | None:

@@ -110,7 +110,7 @@ def summary(text: str) -> None:
 @click.command(
     "mask",
     cls=ExampleCommand,
-    examples=("print -r -- $token | runbook mask", "runbook mask < token.txt"),
+    examples=("print -r -- $token | runbook mask", "cat key.pem | runbook mask"),
     short_help="Mask a value in all output that follows.",
 )
 @click.argument("value", default=STDIN)
@@ -148,7 +148,7 @@ def plan(text: str, label: script.Label | None) -> None:
     examples=("runbook artifact report.html", "runbook artifact out.log --name logs/build.log"),
     short_help="Keep a file with the run.",
 )
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="What it is called; may lead into folders.")
 def artifact(file: Path, name: str | None) -> None:
     """Keep a copy of a file with the run."""

@@ -44,7 +44,7 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     inputs = gather(options.env, options.secret, options.env_file)
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
-    view = JsonView() if options.as_json else TextView(options.runbook, quiet=options.quiet)
+    view = _view(options, environment)
     request = ExecuteRequest(
         env_vars=dict(inputs.values),
         secrets=inputs.secrets,
@@ -63,6 +63,12 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
                 return one_shot.execute(request)
         finally:
             close_engine(engine)
+
+
+def _view(options: ExecuteOptions, environment: Mapping[str, str]) -> RunView:
+    if options.as_json:
+        return JsonView()
+    return TextView(options.runbook, quiet=options.quiet, environment=environment)
 
 
 def _obey_signals(worker: OneShotWorker) -> None:
