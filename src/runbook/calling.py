@@ -37,6 +37,7 @@ PATIENCE_SECONDS = 60.0
 """How long a server that stays away is tried again, once the called run has begun."""
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 READ_BYTES = 65_536
+_ENDED = "a call ends with the run whose script makes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class SocketTransport:
                     yield from (_answer(line) for line in lines if line.strip())
         except OSError as error:
             raise ServerUnavailableError(
-                f"The engine of this run does not answer: {error.strerror or error}"
+                f"The engine of this run does not answer: {error.strerror or error}", hint=_ENDED
             ) from None
 
 

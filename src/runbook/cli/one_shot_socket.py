@@ -38,6 +38,7 @@ REQUEST_SECONDS = 30.0
 WATCH_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
 SOCKET = "call"
+SHORTEST = Path("/tmp")  # noqa: S108 - the folder made in it is new, and nobody else's
 PATH_BYTES = 100
 """The kernel takes a few bytes more."""
 
@@ -45,12 +46,13 @@ PATH_BYTES = 100
 def socket_path(execution_dir: Path) -> Path:
     """Where the socket of this process will be: in a private folder of EXECUTION_DIR.
 
-    A path too long for a socket gives way to the system's temporary folder.
+    A path too long for a socket gives way to a folder for temporary files.
     """
     name = f"{PREFIX}{uuid.uuid4()}/{SOCKET}"
-    wanted = execution_dir.absolute() / name
-    fits = len(os.fsencode(wanted)) <= PATH_BYTES
-    return wanted if fits else Path(tempfile.gettempdir()) / name
+    places = (execution_dir.absolute(), Path(tempfile.gettempdir()))
+    paths = (place / name for place in places)
+    short = (path for path in paths if len(os.fsencode(path)) <= PATH_BYTES)
+    return next(short, SHORTEST / name)
 
 
 class CallServer:
