@@ -1,3 +1,48 @@
-"""The runbook engine: one Markdown file is manual, program, policy and record of an operation."""
+"""The runbook engine: one Markdown file is manual, program, policy and record of an operation.
+
+Scripts find here what they say to their run: `runbook.progress(40, "Cloning disk")`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runbook.script import (
+        CalledRunbookError,
+        NotInRunError,
+        artifact,
+        call,
+        dry_run,
+        env,
+        mask,
+        output,
+        plan,
+        progress,
+        summary,
+    )
+
+__all__ = [
+    "CalledRunbookError",
+    "NotInRunError",
+    "artifact",
+    "call",
+    "dry_run",
+    "env",
+    "mask",
+    "output",
+    "plan",
+    "progress",
+    "summary",
+]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Loaded at their first use: the engine itself needs none of them."""
+    if name in __all__:
+        from runbook import script
+
+        return getattr(script, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

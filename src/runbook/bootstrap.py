@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import sys
 import time
@@ -54,13 +55,15 @@ def build_store(settings: Settings) -> Store:
     return Store(settings.database, clock=now_ms)
 
 
-def build_engine(settings: Settings, role: Role, observer: Observer | None = None) -> Engine:
+def build_engine(
+    settings: Settings, role: Role, observer: Observer | None = None, *, call_socket: str = ""
+) -> Engine:
     """An engine that has opened nothing yet, so that a server may fork after this.
 
     Call `engine.store.migrate()` once per start before use.
     """
     prepare_data_dir(settings)
-    options = engine_options(settings)
+    options = dataclasses.replace(engine_options(settings), call_socket=call_socket)
     store = build_store(settings)
     watching = observer or NoObserver()
     wakeups = Wakeups(settings.data_dir / "wake", role)

@@ -5,23 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
-from runbook.errors import (
-    AccessDeniedError,
-    AuthenticationError,
-    ConflictError,
-    NotFoundError,
-    QueueFullError,
-    RequestError,
-    RunbookError,
-    ServerUnavailableError,
-)
+from runbook.errors import RequestError, RunbookError, ServerUnavailableError, error_named
+from runbook.sse import EventParser
 
 Json = dict[str, Any]
 
@@ -31,67 +22,6 @@ SILENCE_SECONDS = 45.0
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """How long a server that answered before is tried again."""
-MAX_EVENT_BYTES = 16 * 1024 * 1024
-
-_BY_STATUS: Mapping[int, type[RunbookError]] = {
-    400: RequestError,
-    401: AuthenticationError,
-    403: AccessDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    413: RequestError,
-    422: RequestError,
-    429: QueueFullError,
-    503: QueueFullError,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
-    """One server-sent event."""
-
-    id: str
-    type: str
-    data: str
-
-
-class EventParser:
-    """Server-sent events from bytes in pieces of any size (WHATWG HTML, 9.2.6)."""
-
-    def __init__(self) -> None:
-        self._buffer = b""
-        self._last_id = ""
-        self._type = ""
-        self._data: list[str] = []
-
-    def feed(self, data: bytes) -> Iterator[ServerEvent]:
-        """The events that these bytes complete. Raises RunbookError for one without end."""
-        self._buffer += data
-        *lines, self._buffer = self._buffer.split(b"\n")
-        if len(self._buffer) > MAX_EVENT_BYTES:
-            raise ServerUnavailableError("The server sends what is not a stream of events.")
-        for line in lines:
-            event = self._line(line.removesuffix(b"\r").decode(errors="replace"))
-            if event is not None:
-                yield event
-
-    def _line(self, line: str) -> ServerEvent | None:
-        if not line:
-            return self._dispatch()
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            self._data.append(value)
-        elif name == "event":
-            self._type = value
-        elif name == "id":
-            self._last_id = value
-        return None
-
-    def _dispatch(self) -> ServerEvent | None:
-        data, self._data = self._data, []
-        type_, self._type = self._type, ""
-        return ServerEvent(self._last_id, type_ or "message", "\n".join(data)) if data else None
 
 
 class Client:
@@ -256,14 +186,6 @@ def error_of(reply: httpx.Response) -> RunbookError:
     problem: Json = body if isinstance(body, dict) else {}
     detail = problem.get("detail") or problem.get("error")
     text = str(detail) if detail else f"The server answers HTTP {reply.status_code}"
-    kind = _by_code(problem.get("code")) or _BY_STATUS.get(reply.status_code)
-    if kind is None:
-        kind = ServerUnavailableError if reply.status_code >= 500 else RequestError
-    if reply.status_code == 429 and (wait := reply.headers.get("Retry-After")):
-        return kind(text, hint=f"try again in {wait} s")
-    return kind(text)
-
-
-def _by_code(code: object) -> type[RunbookError] | None:
-    kinds: list[type[RunbookError]] = RunbookError.__subclasses__()
-    return next((kind for kind in kinds if kind.code == code), None)
+    wait = reply.headers.get("Retry-After") if reply.status_code == 429 else None
+    details = {"hint": f"try again in {wait} s"} if wait else {}
+    return error_named(problem.get("code"), reply.status_code, text, **details)

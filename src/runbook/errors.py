@@ -7,6 +7,7 @@ docstring is the default message. Shells translate once: `api/wire.py` and `cli`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -145,3 +146,25 @@ class HistoryReadOnlyError(HistoryError):
     """The runbook's file or its file system is read-only."""
 
     code = "history_read_only"
+
+
+_BY_STATUS: Mapping[int, type[RunbookError]] = {
+    400: RequestError,
+    401: AuthenticationError,
+    403: AccessDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RequestError,
+    422: RequestError,
+    429: QueueFullError,
+    503: QueueFullError,
+}
+
+
+def error_named(code: object, http_status: int, text: str, **details: object) -> RunbookError:
+    """The error that another process answered: by its code, else by its HTTP status."""
+    kinds = [kind for kind in RunbookError.__subclasses__() if "code" in vars(kind)]
+    kind = next((kind for kind in kinds if kind.code == code), None) or _BY_STATUS.get(http_status)
+    if kind is None:
+        kind = ServerUnavailableError if http_status >= 500 else RequestError
+    return kind(text, **details)

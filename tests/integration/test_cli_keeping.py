@@ -62,7 +62,7 @@ def execute(home, engine):
     def once():
         target = locate("Greet.md", os.environ)
         principal = principal_for(target.settings, None)
-        view = TextView("Greet.md", quiet=True)
+        view = TextView("Greet.md", quiet=True, environment={})
         return OneShot(engine, principal, target, view).execute(ExecuteRequest(env_vars={}))
 
     return once

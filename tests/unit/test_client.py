@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.client import MAX_EVENT_BYTES, Client, EventParser, ServerEvent
+from runbook.client import Client
 from runbook.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -19,6 +19,7 @@ from runbook.errors import (
     RequestError,
     ServerUnavailableError,
 )
+from runbook.sse import MAX_EVENT_BYTES, EventParser, ServerEvent
 
 
 def client(handler, token="t"):

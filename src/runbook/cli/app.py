@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runbook.cli.artifacts import artifacts
+from runbook.cli.call import call
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
@@ -12,6 +13,7 @@ from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.following import resume, retry, undo
+from runbook.cli.handover import artifact, env, mask, output, plan, progress, summary
 from runbook.cli.inputs_command import inputs
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
@@ -32,6 +34,9 @@ Examples:
 A runbook is one Markdown file: the manual, the program, the policy and the record of an operation.
 `runbook COMMAND --help` shows examples of each command.
 """
+
+OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact)
+"""What scripts say to their run."""
 
 COMMANDS = (
     execute,
@@ -54,6 +59,7 @@ COMMANDS = (
     database,
     version,
     completion,
+    *OF_SCRIPTS,
 )
 
 

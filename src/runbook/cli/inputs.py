@@ -127,7 +127,7 @@ def read_token() -> str:
     """The bearer token on standard input; asked for without echo at a terminal."""
     if sys.stdin.isatty():
         return str(click.prompt("Token", hide_input=True, err=True)).strip()
-    return _stdin_text("the token").strip()
+    return read_stdin("the token").strip()
 
 
 def _read_secret(given: Assignment) -> str:
@@ -135,13 +135,14 @@ def _read_secret(given: Assignment) -> str:
     if given.value == STDIN:
         if sys.stdin.isatty():
             return str(click.prompt(given.name, hide_input=True, err=True, default=""))
-        text = _stdin_text(given.name)
+        text = read_stdin(given.name)
     else:
         text = _file_text(Path(given.value[1:]), given.name)
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _stdin_text(what: str) -> str:
+def read_stdin(what: str) -> str:
+    """All of standard input, at most 1 MiB of UTF-8. Raises click.UsageError."""
     return _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), what)
 
 

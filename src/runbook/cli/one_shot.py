@@ -17,11 +17,13 @@ from typing import Any
 import click
 
 from runbook import guard
+from runbook.bootstrap import build_authenticator
 from runbook.cli import exit_codes
 from runbook.cli.commands import Invocation, exit_code_of
 from runbook.cli.execute import ExecuteOptions, execute_options
 from runbook.cli.inputs import gather, read_token, with_files
 from runbook.cli.locate import locate
+from runbook.cli.one_shot_socket import CallServer, socket_path
 from runbook.cli.one_shot_worker import OneShotWorker
 from runbook.cli.opening import close_engine, open_engine, principal_for, usable
 from runbook.cli.source import TOKEN_VARIABLE
@@ -44,7 +46,9 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     inputs = gather(options.env, options.secret, options.env_file)
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
-    view = view_of(options.runbook, as_json=options.as_json, quiet=options.quiet)
+    view = view_of(
+        options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
+    )
     with opened(target.settings, token) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
         request = ExecuteRequest(
@@ -60,13 +64,15 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
 
 @contextmanager
 def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
-    """An engine for one run, and who asks for it."""
+    """An engine for one run and what that calls, and who asks for it."""
     with usable(settings) as kept:
         principal = principal_for(kept, token)
-        engine = open_engine(kept)
+        path = socket_path(kept.execution_dir)
+        engine = open_engine(kept, call_socket=str(path))
         try:
             inherit_limits(engine.parts.options.limits)
-            yield engine, principal
+            with CallServer(path, engine, lambda: build_authenticator(kept)):
+                yield engine, principal
         finally:
             close_engine(engine)
 

@@ -47,7 +47,9 @@ def follow_once(action: str, options: FollowingOptions, environment: Mapping[str
     with opened(settings, token) as (engine, principal):
         run = engine.run(options.run_id, principal)
         _runbook_of(engine, run)
-        view = view_of(run.ref, as_json=options.as_json, quiet=options.quiet)
+        view = view_of(
+            run.ref, as_json=options.as_json, quiet=options.quiet, environment=environment
+        )
         one_shot = OneShot(engine, principal, run.ref, view)
 
         def submit(asked: ExecuteRequest) -> Submitted:

@@ -90,9 +90,12 @@ def _data_dir_problem(settings: Settings) -> str | None:
         return f"DATA_DIR {settings.data_dir} cannot be written: {error.strerror}"
 
 
-def open_engine(settings: Settings) -> Engine:
-    """An engine whose database is ready; runs of workers that died are ended as lost."""
-    engine = build_engine(settings, Role.FOLLOWER)
+def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
+    """An engine whose database is ready; runs of workers that died are ended as lost.
+
+    `call_socket` is where its scripts call other runbooks.
+    """
+    engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
     engine.store.migrate()
     engine.reap()
     return engine

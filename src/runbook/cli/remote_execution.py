@@ -37,7 +37,12 @@ def follow_remotely(action: str, options: FollowingOptions) -> int:
 def show_run(client: Client, run_id: str, options: FollowingOptions) -> int:
     """Show a run of a server from its beginning to its end; the exit code."""
     run = client.get(f"/api/runs/{run_id}")
-    view = view_of(run["runbook"], as_json=options.as_json, quiet=options.quiet)
+    view = view_of(
+        run["runbook"],
+        as_json=options.as_json,
+        quiet=options.quiet,
+        environment=process_environment(),
+    )
     for event in client.events(run_id):
         view.event(event_of(event))
     ended = client.get(f"/api/runs/{run_id}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
 
 import click
 
 from runbook.cli.commands import silence
 from runbook.cli.messages import note, print_json, print_warning
+from runbook.cli.progress import ProgressBar, shows_bars
 from runbook.cli.render import Json, duration, problem_line
 from runbook.core.run import EventType, RunEvent
+from runbook.narration import ending, told
 
 
 class RunView(Protocol):
@@ -69,27 +71,31 @@ class JsonView:
 
 
 class TextView:
-    """The script's output where it belongs; what the engine says goes to standard error."""
+    """The script's output where it belongs; what the engine says goes to standard error.
 
-    def __init__(self, file: str, *, quiet: bool) -> None:
+    At a terminal that can, progress is a bar below everything else.
+    """
+
+    def __init__(self, file: str, *, quiet: bool, environment: Mapping[str, str]) -> None:
         self._file = file
         self._quiet = quiet
-        self._on_new_line = True
-        self._last: TextIO | None = None
+        self._open_line: TextIO | None = None
+        self._told_progress: str | None = None
+        bars = not quiet and shows_bars(sys.stderr, environment)
+        self._bar = ProgressBar(sys.stderr) if bars else None
 
     def event(self, event: RunEvent) -> None:
-        data = event.data or {}
         match event.type:
             case EventType.STDOUT:
                 self._write(sys.stdout, event.text or "")
             case EventType.STDERR:
                 self._write(sys.stderr, event.text or "")
-            case EventType.STEP if data.get("state") == "started":
-                self._note(f"step {event.step}: {data.get('name')}")
-            case EventType.NOTICE:
-                self._note(str(data.get("message")))
-            case EventType.WAITING:
-                self._note(str(data.get("reason")))
+            case EventType.PROGRESS:
+                self._progress(event)
+            case EventType.DONE:
+                self._clear_bar(for_good=True)
+            case _ if line := told(event.as_json()):
+                self._note(line)
 
     def refused(self, ref: str, message: str) -> None:
         """The error says it."""
@@ -99,6 +105,7 @@ class TextView:
             click.echo(problem_line(self._file, problem), err=True)
 
     def ended(self, run: Json) -> None:
+        self._clear_bar(for_good=True)
         if self._quiet:
             return
         self._end_line()
@@ -107,38 +114,71 @@ class TextView:
             print_warning(str(warning))
         note(_ending(run))
 
+    def _progress(self, event: RunEvent) -> None:
+        """A bar that moves, else a line for each change."""
+        line = told(event.as_json())
+        if line is None or line == self._told_progress:
+            return
+        self._told_progress = line
+        if self._bar is None:
+            self._note(line)
+            return
+        data = event.data or {}
+        percent = data.get("percent")
+        known = percent if isinstance(percent, int | float) else None
+        self._bar.set(known, str(data.get("text") or ""))
+        self._draw_bar()
+
+    def _draw_bar(self) -> None:
+        """Not behind a line that the script left open: it would cut that in two."""
+        if self._bar is not None and not self._shared(self._open_line):
+            self._bar.draw()
+
+    def _clear_bar(self, *, for_good: bool = False) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        if for_good:
+            self._bar = None
+
     def _note(self, text: str) -> None:
         if not self._quiet:
+            self._clear_bar()
             self._end_line()
             note(text)
+            self._draw_bar()
 
     def _write(self, stream: TextIO, text: str) -> None:
         """Bytes of UTF-8 whatever the locale says. A reader that left does not end the run."""
         if not text:
             return
-        self._on_new_line = text.endswith("\n")
-        self._last = stream
+        self._clear_bar()
+        self._open_line = None if text.endswith("\n") else stream
         try:
             stream.buffer.write(text.encode("utf-8", errors="replace"))
             stream.flush()
         except BrokenPipeError:
             silence(stream)
+        self._draw_bar()
 
     def _end_line(self) -> None:
         """Do not write behind a line that the script left open where this goes too."""
-        shared = sys.stdout.isatty() and sys.stderr.isatty()
-        if not self._on_new_line and (shared or self._last is sys.stderr):
+        if self._shared(self._open_line):
             sys.stderr.write("\n")
-        self._on_new_line = True
+        self._open_line = None
+
+    @staticmethod
+    def _shared(stream: TextIO | None) -> bool:
+        """Whether what is written there appears where our own words do."""
+        both = sys.stdout.isatty() and sys.stderr.isatty()
+        return stream is not None and (both or stream is sys.stderr)
 
 
-def view_of(file: str, *, as_json: bool, quiet: bool) -> RunView:
-    return JsonView() if as_json else TextView(file, quiet=quiet)
+def view_of(file: str, *, as_json: bool, quiet: bool, environment: Mapping[str, str]) -> RunView:
+    return JsonView() if as_json else TextView(file, quiet=quiet, environment=environment)
 
 
 def _ending(run: Json) -> str:
     """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
-    code, took = run.get("return_code"), run.get("duration_ms")
-    with_code = f" with return code {code}" if run["status"] == "failed" else ""
+    took = run.get("duration_ms")
     after = f" after {duration(took)}" if took is not None else ""
-    return f"{run['runbook']} {run['status']}{with_code}{after}; run {run['id']}"
+    return f"{run['runbook']} {ending(run)}{after}; run {run['id']}"

@@ -182,6 +182,7 @@ class RunVariables:
 
     `chain` holds the refs from the outermost runbook to this one. `output`, `env`, `progress`,
     `plan`, `mask` and `summary` are files that the script may write, `artifacts` a folder.
+    `call_socket` is where the engine process takes calls; empty where a server does.
     """
 
     api_token: str
@@ -198,6 +199,7 @@ class RunVariables:
     summary: str
     artifacts: str
     dry_run: bool = False
+    call_socket: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))
@@ -207,8 +209,10 @@ class RunVariables:
             "RUNBOOK_H_RECUR": f"X-Recursion-Stack: {stack}",
             "RUNBOOK_H_CTYPE": "Content-Type: application/json",
         }
+        socket = {"RUNBOOK_SOCKET": self.call_socket} if self.call_socket else {}
         return {
             **headers,
+            **socket,
             "RUNBOOK_HEADERS": " ".join(f"-H {shlex.quote(text)}" for text in headers.values()),
             "RUNBOOK_API_TOKEN": self.api_token,
             "RUNBOOK_CORRELATION_ID": self.correlation_id,

@@ -40,6 +40,7 @@ class EngineOptions:
     """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings.
 
     `secrets_dir` is the folder of the files that runbooks may take secrets from.
+    `call_socket` is the path of the socket for calls of scripts; empty where a server takes them.
     """
 
     runbooks_dir: Path
@@ -64,3 +65,4 @@ class EngineOptions:
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)
     limits: Limits = field(default_factory=Limits)
+    call_socket: str = ""

@@ -105,5 +105,6 @@ class Place:
                 summary=str(handover.summary),
                 artifacts=str(handover.artifacts),
                 dry_run=run.dry_run,
+                call_socket=options.call_socket,
             ),
         )

@@ -1,0 +1,67 @@
+"""`runbook call`: a script executes another runbook and waits for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from runbook import script
+from runbook.cli import exit_codes
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_refs
+from runbook.cli.handover import plain_errors
+from runbook.cli.inputs import Assignment, AssignmentType
+from runbook.cli.messages import print_error, print_json
+
+
+@click.command(
+    "call",
+    cls=ExampleCommand,
+    examples=(
+        "runbook call network/PushConfig.md DEVICE=sw1 CONFIG=@sw1.cfg",
+        "vm=$(runbook call CreateVm.md NAME=web1)",
+        "runbook call DeleteVm.md VMID=104 --confirm web1 --quiet",
+    ),
+    short_help="Execute another runbook from a script.",
+)
+@click.argument("ref", shell_complete=complete_refs)
+@click.argument("assignments", nargs=-1, type=AssignmentType(), metavar="[NAME=VALUE]...")
+@click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy demands.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not show what it prints.")
+def call(ref: str, assignments: tuple[Assignment, ...], confirm: str | None, quiet: bool) -> int:
+    """Execute another runbook from a script, wait for its end, and print its outputs as JSON.
+
+    What it prints appears in a frame on standard error. Its failure is ours: the exit code is its
+    return code. It is executed for the script's own caller, with the same claims, and ends with
+    the script. For an input that is a file, NAME=@FILE sends the file's content.
+    """
+    try:
+        with plain_errors():
+            inputs = _values(ref, assignments)
+            outputs = script.call(ref, inputs, confirm=confirm, quiet=quiet)
+    except script.CalledRunbookError as error:
+        _print_failure(error, shown=not quiet)
+        return exit_codes.of_run(error.done)
+    print_json(outputs, pretty=False)
+    return 0
+
+
+def _values(ref: str, assignments: Iterable[Assignment]) -> dict[str, object]:
+    values: dict[str, object] = {item.name: item.value for item in assignments}
+    paths = {item.name: Path(item.value[1:]) for item in assignments if item.value[:1] == "@"}
+    if not paths:
+        return values
+    files = script.file_inputs(ref)
+    return values | {name: path for name, path in paths.items() if name in files}
+
+
+def _print_failure(error: script.CalledRunbookError, *, shown: bool) -> None:
+    """Why nothing was started, in full. The end of what was started stands in its frame."""
+    problems = error.done.get("problems")
+    if isinstance(problems, list) and problems:
+        for problem in problems:
+            print_error(str(problem.get("message")), problem.get("hint"))
+    elif not shown or error.done.get("status") == "invalid":
+        print_error(error.message)

@@ -1,0 +1,79 @@
+"""What happened in a run, told in one line each: the same at a terminal and in a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def told(event: Json) -> str | None:
+    """An event in its JSON form as one line; None for output, and where there is nothing to say."""
+    teller = _TELLERS.get(str(event.get("type")))
+    return None if teller is None else teller(event)
+
+
+def progress_line(percent: float | None, text: str) -> str:
+    """`40% Cloning disk`"""
+    if percent is None:
+        return text
+    return f"{percent:g}% {text}" if text else f"{percent:g}%"
+
+
+def ending(done: Json) -> str:
+    """`failed with return code 3`: how a run ended."""
+    code = f" with return code {done.get('return_code')}" if done.get("status") == "failed" else ""
+    return f"{done.get('status')}{code}"
+
+
+def _step(event: Json) -> str | None:
+    name, number, reason = event.get("name"), event.get("step"), event.get("reason")
+    match event.get("state"):
+        case "started":
+            return f"step {number}: {name}"
+        case "ended" if _failed(event):
+            return f"step {number}: {name} failed with return code {event.get('return_code')}"
+        case "skipped":
+            return f"step {number}: {name} skipped" + (f": {reason}" if reason else "")
+        case "retrying":
+            return f"step {number}: {name} is tried again{_pause(event)}{_attempt(event)}"
+        case "restored":
+            return f"step {number}: {name} was done by an earlier run"
+    return None
+
+
+def _failed(event: Json) -> bool:
+    """By the status where there is one: a return code beside 0 may be a success."""
+    status = event.get("status")
+    return event.get("return_code") not in (None, 0) if status is None else status == "failed"
+
+
+def _pause(event: Json) -> str:
+    pause = event.get("pause_s")
+    return f" in {pause:g} s" if isinstance(pause, int | float) else ""
+
+
+def _attempt(event: Json) -> str:
+    attempt = event.get("attempt")
+    return f" (attempt {attempt})" if attempt is not None else ""
+
+
+def _child(event: Json) -> str:
+    what = "calls" if event.get("state") == "started" else "called"
+    status = f" {event.get('status')}" if event.get("state") == "ended" else ""
+    return f"{what} {event.get('runbook')}{status}: run {event.get('run_id')}"
+
+
+def _progress(event: Json) -> str | None:
+    return progress_line(event.get("percent"), str(event.get("text") or "")) or None
+
+
+_TELLERS: Mapping[str, Callable[[Json], str | None]] = {
+    "step": _step,
+    "progress": _progress,
+    "plan": lambda event: f"plan ({event.get('label')}): {event.get('text')}",
+    "waiting": lambda event: f"waiting: {event.get('reason') or 'for a lock'}",
+    "notice": lambda event: str(event.get("message")),
+    "child": _child,
+}

@@ -1,0 +1,58 @@
+"""Server-sent events, read from bytes (WHATWG HTML, 9.2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbook.errors import ServerUnavailableError
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event."""
+
+    id: str
+    type: str
+    data: str
+
+
+class EventParser:
+    """Server-sent events from bytes in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._last_id = ""
+        self._type = ""
+        self._data: list[str] = []
+
+    def feed(self, data: bytes) -> Iterator[ServerEvent]:
+        """The events that these bytes complete. Raises RunbookError for one without end."""
+        self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            raise ServerUnavailableError("The server sends what is not a stream of events.")
+        for line in lines:
+            event = self._line(line.removesuffix(b"\r").decode(errors="replace"))
+            if event is not None:
+                yield event
+
+    def _line(self, line: str) -> ServerEvent | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._type = value
+        elif name == "id":
+            self._last_id = value
+        return None
+
+    def _dispatch(self) -> ServerEvent | None:
+        data, self._data = self._data, []
+        type_, self._type = self._type, ""
+        return ServerEvent(self._last_id, type_ or "message", "\n".join(data)) if data else None
