@@ -27,6 +27,8 @@ class ExecuteRequest:
     idempotency_key: str | None = None
     assigned_to: str | None = None
     timeout_s: float | None = None
+    confirm: str | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
