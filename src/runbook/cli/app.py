@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import click
 
+from runbook.cli.cases import test
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
 from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.fmt import fmt
+from runbook.cli.lint import lint
+from runbook.cli.new import new
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.serve import serve
 from runbook.cli.token import token
 from runbook.cli.verify import verify
 from runbook.cli.version import version
+from runbook.cli.who_can import who_can
 
 HELP = """Execute Markdown runbooks, and see what became of them.
 
@@ -39,6 +44,11 @@ COMMANDS = (
     logs,
     cancel,
     verify,
+    new,
+    lint,
+    fmt,
+    test,
+    who_can,
     token,
     serve,
     doctor,

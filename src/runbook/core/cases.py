@@ -141,7 +141,8 @@ class _Reading:
 
 def _text(node: Node) -> str:
     if not isinstance(node, Scalar):
-        raise _RefusedError("must be text", node.line)
+        hint = "Quote a text that holds ': '" if isinstance(node, Mapping) else None
+        raise _RefusedError("must be text", node.line, hint)
     return node.text
 
 
