@@ -6,7 +6,7 @@ from typing import Protocol
 
 from runbook.cli.case_run import CaseResult
 from runbook.cli.escaping import escaped
-from runbook.cli.messages import note, print_json, print_line
+from runbook.cli.messages import print_json, print_line
 from runbook.cli.selection import Selected
 
 
@@ -35,11 +35,11 @@ class TextReport:
             print_line(escaped(result.item.shown))
         if result.passed:
             self.passed += 1
-            print_line(f"  ok {escaped(result.case.name)}")
+            print_line(f"ok {escaped(result.case.name)}")
             return
         self.failed += 1
         first, *others = reasons(result)
-        print_line(f"  FAILED {escaped(result.case.name)}: {escaped(first)}")
+        print_line(f"FAILED {escaped(result.case.name)}: {escaped(first)}")
         for text in others:
             print_line(f"    {escaped(text)}")
         self._print_log(result)
@@ -51,7 +51,7 @@ class TextReport:
             print_line(f"    | {escaped(line)}")
 
     def finish(self) -> None:
-        note(f"{self.passed} passed, {self.failed} failed")
+        print_line(f"{self.passed} passed, {self.failed} failed")
 
 
 class JsonReport:

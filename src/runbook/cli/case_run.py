@@ -57,7 +57,6 @@ class CaseRunner:
         self._environment = environment
         self._worker: OneShotWorker | None = None
         self._stopped = False
-        self._abandoned = False
 
     def interrupt(self) -> None:
         self._stopped = True
@@ -66,7 +65,7 @@ class CaseRunner:
 
     def abandon(self) -> None:
         """The guardian is gone: kill the script at once."""
-        self._stopped = self._abandoned = True
+        self._stopped = True
         if self._worker is not None:
             self._worker.abandon()
 
@@ -100,9 +99,7 @@ class CaseRunner:
             target = Target(item.file, item.ref, settings, is_configured=True)
             one_shot = OneShot(engine, _principal(settings, case), target, view)
             self._worker = one_shot.worker
-            if self._stopped:
-                return
-            if not self._abandoned:
+            if not self._stopped:
                 one_shot.execute(_request(case))
         finally:
             self._worker = None
