@@ -176,13 +176,11 @@ def _mapping(node: Node) -> tuple[tuple[Scalar, Node], ...]:
 
 def _value(node: Node) -> object:
     """A value in the form of JSON; what is no list or mapping is text as written."""
-    match node:
-        case Scalar():
-            return node.text
-        case Sequence():
-            return [_value(item) for item in node.items]
-        case Mapping():
-            return {key.raw: _value(item) for key, item in node.entries}
+    if isinstance(node, Scalar):
+        return node.text
+    if isinstance(node, Sequence):
+        return [_value(item) for item in node.items]
+    return {key.raw: _value(item) for key, item in node.entries}
 
 
 def _values(node: Node) -> dict[str, object]:

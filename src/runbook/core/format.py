@@ -17,7 +17,7 @@ from runbook.core.sections import SectionName, section_named
 
 _HARD_BREAK = "  "
 _LINES = frozenset({"line", "heading_line"})
-_UNTOUCHED = frozenset({BlockKind.FENCE, BlockKind.CODE, BlockKind.HTML, BlockKind.OTHER})
+_UNTOUCHED = frozenset({BlockKind.CODE, BlockKind.HTML, BlockKind.OTHER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ def _block_lines(block: Block, texts: Sequence[str]) -> Iterator[_Line]:
     own = texts[block.line - 1 : _end_of(block, texts) - 1]
     if block.kind is BlockKind.HEADING:
         yield from _heading(block, own)
+    elif block.kind is BlockKind.FENCE:
+        yield _Line(own[0].rstrip(), apart_above=True)
+        yield from (_Line(text, verbatim=True) for text in own[1:-1])
+        yield _Line(own[-1].rstrip(), apart_below=True)
     elif block.kind in _UNTOUCHED:
-        apart = block.kind is BlockKind.FENCE
-        last = len(own) - 1
-        for index, text in enumerate(own):
-            above, below = apart and index == 0, apart and index == last
-            yield _Line(text, above, below, verbatim=True)
+        yield from (_Line(text, verbatim=True) for text in own)
     else:
         yield from (_Line(_with_break(text)) for text in own[:-1])
         yield from (_Line(text.rstrip()) for text in own[-1:])
@@ -153,7 +153,15 @@ def _block_meaning(block: Block) -> tuple[object, ...]:
         text = SectionName(section_named(text) or text)
     elif block.kind is BlockKind.PARAGRAPH:
         text = "\n".join(_with_break(line).lstrip() for line in text.split("\n")).rstrip()
-    return block.kind, block.level, text, block.info, block.marker, block.nested, block.closed
+    return (
+        block.kind,
+        block.level,
+        text,
+        block.info.strip(),
+        block.marker,
+        block.nested,
+        block.closed,
+    )
 
 
 def _without_lines(value: object) -> object:

@@ -27,7 +27,7 @@ _SET_BY_ZSH = re.compile(r"MATCH|MBEGIN|MEND|REPLY|OPTARG|EPOCH\w+|LOGNAME|HOST|
 _ASSIGNED = re.compile(r"(?<![\w$])(?<!\$\{)([A-Z][A-Z0-9_]*)(?:\+?=|\[|<<|:=)")
 _MADE_ELSEWHERE = re.compile(r"\brunbook env\b(?!\s+[\"']?[A-Za-z_]\w*=)|\bRUNBOOK_ENV\b")
 _CALL = re.compile(r"\brunbook call\b[^\n;|&#]*?[\s\"']([\w][\w./-]*\.md)(?=[\s\"';|&)]|$)")
-_EXECUTE = re.compile(r"\$\{?RUNBOOK_URL\}?/([\w][^\s\"'$?#]*?\.md)/execute\b")
+_EXECUTE = re.compile(r"\$\{?RUNBOOK_URL\}?/([\w%][^\s\"'$?#]*?\.md)/execute\b")
 _SECRET_WORDS = frozenset(
     {"PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 )
