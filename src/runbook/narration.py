@@ -69,10 +69,16 @@ def _progress(event: Json) -> str | None:
     return progress_line(event.get("percent"), str(event.get("text") or "")) or None
 
 
+def _plan(event: Json) -> str | None:
+    if "preview" in event:
+        return None
+    return f"plan ({event.get('label')}): {event.get('text')}"
+
+
 _TELLERS: Mapping[str, Callable[[Json], str | None]] = {
     "step": _step,
     "progress": _progress,
-    "plan": lambda event: f"plan ({event.get('label')}): {event.get('text')}",
+    "plan": _plan,
     "waiting": lambda event: f"waiting: {event.get('reason') or 'for a lock'}",
     "notice": lambda event: str(event.get("message")),
     "child": _child,

@@ -63,7 +63,7 @@ def execute(home, engine):
         target = locate("Greet.md", os.environ)
         principal = principal_for(target.settings, None)
         view = TextView("Greet.md", quiet=True, environment={})
-        return OneShot(engine, principal, target, view).execute(ExecuteRequest(env_vars={}))
+        return OneShot(engine, principal, target.ref, view).execute(ExecuteRequest(env_vars={}))
 
     return once
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-SEALED_COMMANDS = frozenset({"execute", "serve"})
+SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands whose process stands beside scripts: /proc must show none of its environment."""
 
 

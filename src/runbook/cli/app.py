@@ -6,21 +6,26 @@ import click
 
 from runbook.cli.artifacts import artifacts
 from runbook.cli.call import call
+from runbook.cli.cases import test
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
 from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.fmt import fmt
 from runbook.cli.following import resume, retry, undo
 from runbook.cli.handover import artifact, env, mask, output, plan, progress, summary
 from runbook.cli.inputs_command import inputs
+from runbook.cli.lint import lint
+from runbook.cli.new import new
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.serve import serve
 from runbook.cli.token import token
 from runbook.cli.verify import verify
 from runbook.cli.version import version
+from runbook.cli.who_can import who_can
 
 HELP = """Execute Markdown runbooks, and see what became of them.
 
@@ -52,6 +57,11 @@ COMMANDS = (
     undo,
     artifacts,
     verify,
+    new,
+    lint,
+    fmt,
+    test,
+    who_can,
     token,
     serve,
     doctor,

@@ -59,7 +59,9 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
             confirm=options.confirm,
             dry_run=options.dry_run,
         )
-        return OneShot(engine, principal, target.ref, view).execute(request)
+        one_shot = OneShot(engine, principal, target.ref, view)
+        obey_signals(one_shot.worker)
+        return one_shot.execute(request)
 
 
 @contextmanager
@@ -67,17 +69,24 @@ def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]
     """An engine for one run and what that calls, and who asks for it."""
     with usable(settings) as kept:
         principal = principal_for(kept, token)
-        path = socket_path(kept.execution_dir)
-        engine = open_engine(kept, call_socket=str(path))
-        try:
-            inherit_limits(engine.parts.options.limits)
-            with CallServer(path, engine, lambda: build_authenticator(kept)):
-                yield engine, principal
-        finally:
-            close_engine(engine)
+        with calling_engine(kept) as engine:
+            yield engine, principal
 
 
-def _obey_signals(worker: OneShotWorker) -> None:
+@contextmanager
+def calling_engine(settings: Settings) -> Iterator[Engine]:
+    """An engine whose scripts may call other runbooks, without a server."""
+    path = socket_path(settings.execution_dir)
+    engine = open_engine(settings, call_socket=str(path))
+    try:
+        inherit_limits(engine.parts.options.limits)
+        with CallServer(path, engine, lambda: build_authenticator(settings)):
+            yield engine
+    finally:
+        close_engine(engine)
+
+
+def obey_signals(worker: OneShotWorker) -> None:
     """A signal cancels the run; the guardian's end kills its script."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -110,7 +119,6 @@ class OneShot:
         self, submit: Callable[[ExecuteRequest], Submitted], request: ExecuteRequest
     ) -> int:
         """Execute what `submit` makes of the request; the exit code."""
-        _obey_signals(self.worker)
         self.worker.register()
         try:
             run = submit(dataclasses.replace(request, assigned_to=self.worker.id)).run

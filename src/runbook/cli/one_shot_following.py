@@ -17,7 +17,7 @@ from runbook.cli.following import (
 )
 from runbook.cli.inputs import gather, read_token
 from runbook.cli.locate import locate
-from runbook.cli.one_shot import OneShot, opened, run_guarded
+from runbook.cli.one_shot import OneShot, obey_signals, opened, run_guarded
 from runbook.cli.opening import load_settings
 from runbook.cli.source import TOKEN_VARIABLE
 from runbook.cli.views import view_of
@@ -55,6 +55,7 @@ def follow_once(action: str, options: FollowingOptions, environment: Mapping[str
         def submit(asked: ExecuteRequest) -> Submitted:
             return _submit(engine, principal, action, run, options.start, asked)
 
+        obey_signals(one_shot.worker)
         return one_shot.execute_as(submit, request)
 
 

@@ -10,6 +10,7 @@ import click
 
 from runbook.cli.commands import silence
 from runbook.cli.messages import note, print_json, print_warning
+from runbook.cli.preview import preview_lines
 from runbook.cli.progress import ProgressBar, shows_bars
 from runbook.cli.render import Json, duration, problem_line
 from runbook.core.run import EventType, RunEvent
@@ -94,6 +95,8 @@ class TextView:
                 self._progress(event)
             case EventType.DONE:
                 self._clear_bar(for_good=True)
+            case EventType.PLAN if "preview" in (event.data or {}):
+                self._preview(event.data or {})
             case _ if line := told(event.as_json()):
                 self._note(line)
 
@@ -113,6 +116,12 @@ class TextView:
         for warning in warnings if isinstance(warnings, list) else ():
             print_warning(str(warning))
         note(_ending(run))
+
+    def _preview(self, data: Mapping[str, object]) -> None:
+        """What a dry run is asked for: it goes where output goes."""
+        preview = data["preview"]
+        if isinstance(preview, Mapping) and not self._quiet:
+            self._write(sys.stdout, "\n".join(preview_lines(preview)) + "\n")
 
     def _progress(self, event: RunEvent) -> None:
         """A bar that moves, else a line for each change."""
@@ -181,4 +190,5 @@ def _ending(run: Json) -> str:
     """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
     took = run.get("duration_ms")
     after = f" after {duration(took)}" if took is not None else ""
-    return f"{run['runbook']} {ending(run)}{after}; run {run['id']}"
+    dry = f" (dry run: {run.get('label')})" if run.get("dry_run") else ""
+    return f"{run['runbook']} {ending(run)}{dry}{after}; run {run['id']}"

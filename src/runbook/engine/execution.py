@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from typing import Protocol
 
 from runbook import log
 from runbook.core.document import OnFailure, Runbook
-from runbook.core.followup import Numbered, numbered, restored_steps, undo_steps
+from runbook.core.followup import numbered, restored_steps, undo_steps
 from runbook.core.handover import label_of
 from runbook.core.mask import unmaskable
 from runbook.core.output import OutputPipeline
@@ -165,7 +164,7 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            outcome = self._judged(self._runner(place).run(self._steps()))
+            outcome = self._judged(self._run_steps(self._runner(place)))
             summary = place.summary()
         folder, may_keep = workspace.handover.artifacts, recorder.may_keep
         kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
@@ -176,19 +175,17 @@ class Execution:
             summary=summary,
         )
 
-    def _steps(self) -> Sequence[Numbered]:
-        """What is to be executed: not what an earlier run completed, or what reverses that."""
-        earlier = self._run.related_id or ""
-        store = self._parts.store
+    def _run_steps(self, runner: StepRunner) -> StepsEnd:
+        """Not those that an earlier run completed; or what reverses them."""
+        earlier, store = self._run.related_id or "", self._parts.store
         if self._run.relation is Relation.UNDO:
             undone = undone_steps(store, earlier, but=self._run.id)
-            return undo_steps(self._runbook, store.steps(earlier), undone)
-        start = self._run.start_step
-        if start is None:
-            return numbered(self._runbook)
-        for step in restored_steps(store.steps(earlier), start):
-            self._recorder.keep_step(step)
-        return numbered(self._runbook)[start - 1 :]
+            return runner.run(undo_steps(self._runbook, store.steps(earlier), undone))
+        steps = numbered(self._runbook)
+        if self._run.start_step is None:
+            return runner.run(steps)
+        runner.restore(restored_steps(store.steps(earlier), self._run.start_step))
+        return runner.run(steps[self._run.start_step - 1 :])
 
     def _runner(self, place: Place) -> StepRunner:
         return StepRunner(

@@ -89,6 +89,12 @@ class StepRunner:
         self._clock = clock
         self._announced = announced
 
+    def restore(self, steps: Sequence[StepRun]) -> None:
+        """Record what an earlier run has done with the first steps."""
+        for step in steps:
+            self._recorder.step = step.n
+            self._tell(step)
+
     def run(self, steps: Sequence[Numbered]) -> StepsEnd:
         """Every step until one fails."""
         end = StepsEnd(0)
@@ -125,30 +131,29 @@ class StepRunner:
         )
         self._tell(begun)
         recorder.save()
-        end, attempts = self._try(numbered)
+        end, begun = self._try(numbered, begun)
         recorder.end_step()
-        end = self._hand_over(replace(begun, attempts=attempts), end, numbered)
+        end = self._hand_over(begun, end, numbered)
         if end.failed is not None and step.continues and not self._is_over(end):
             return StepsEnd(0)
         return end
 
-    def _try(self, numbered: Numbered) -> tuple[StepsEnd, int]:
-        """Run the script, again where the policy says so. The last end, and how many tries."""
+    def _try(self, numbered: Numbered, begun: StepRun) -> tuple[StepsEnd, StepRun]:
+        """Run the script, again where the policy says so. The last end, and the step with it."""
         retry = retry_of(numbered.step, self._policy)
-        attempt = 1
         while True:
             end = self._attempt(numbered)
-            if attempt >= retry.attempts or not self._may_repeat(end, retry):
-                return end, attempt
-            pause_s = retry.backoff_s * 2 ** (attempt - 1)
+            if begun.attempts >= retry.attempts or not self._may_repeat(end, retry):
+                return end, begun
+            pause_s = retry.backoff_s * 2 ** (begun.attempts - 1)
             if time.monotonic() + pause_s >= self._deadline:
-                return end, attempt
+                return end, begun
             self._recorder.end_step()
             self._discard_hand_over()
-            self._tell_retry(end, attempt, retry, pause_s)
+            self._tell_retry(begun, end, retry, pause_s)
             if select.select([self._stop], [], [], pause_s)[0]:
-                return replace(end, stopped=self._stop.reason), attempt
-            attempt += 1
+                return replace(end, stopped=self._stop.reason), begun
+            begun = replace(begun, attempts=begun.attempts + 1)
 
     def _attempt(self, numbered: Numbered) -> StepsEnd:
         step = numbered.step
@@ -220,10 +225,15 @@ class StepRunner:
             data |= {"status": step.status.value, "return_code": step.return_code}
         self._recorder.note(EventType.STEP, data)
 
-    def _tell_retry(self, end: StepsEnd, attempt: int, retry: Retry, pause_s: float) -> None:
+    def _tell_retry(self, begun: StepRun, end: StepsEnd, retry: Retry, pause_s: float) -> None:
+        if self._announced:
+            data: dict[str, object] = {"name": begun.name, "state": "retrying"}
+            data |= {"attempt": begun.attempts + 1, "pause_s": pause_s}
+            self._recorder.add(EventType.STEP, data | {"return_code": end.return_code})
+            return
         text = (
-            f"Try {attempt} of {retry.attempts} failed with return code {end.return_code}; "
-            f"the next one follows in {pause_s:g} s"
+            f"Try {begun.attempts} of {retry.attempts} failed with return code "
+            f"{end.return_code}; the next one follows in {pause_s:g} s"
         )
         self._recorder.add(EventType.NOTICE, {"message": text})
 

@@ -169,7 +169,7 @@ def _fill_archive(path: Path, descriptor: int, journal: int, plan: _Plan) -> Non
 
 
 def _shorten(descriptor: int, journal: int, plan: _Plan) -> None:
-    with _positioned(descriptor):
+    with positioned(descriptor):
         _copy(journal, _HEADER_BYTES + plan.moved, plan.kept, descriptor, plan.offset)
         reached("history written")
         os.ftruncate(descriptor, plan.offset + plan.kept)
@@ -194,7 +194,7 @@ def _copy(source: int, at: int, size: int, target: int, to: int) -> None:
 
 
 @contextlib.contextmanager
-def _positioned(descriptor: int) -> Iterator[None]:
+def positioned(descriptor: int) -> Iterator[None]:
     """Writes go where they are told: pwrite ignores its offset while O_APPEND is set."""
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_APPEND)

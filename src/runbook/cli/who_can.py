@@ -1,0 +1,120 @@
+"""`runbook who-can`: which claims a runbook asks for, and whether a token has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from runbook.cli import exit_codes
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_files_and_refs
+from runbook.cli.messages import print_json, print_line
+from runbook.cli.render import text_of
+from runbook.cli.source import SourceOptions, json_option, source_options
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may execute a runbook. `known` is false where its claims cannot be understood.
+
+    `allowed` says whether the given token may, None where there is none; `missing` what it lacks.
+    """
+
+    claims: Mapping[str, tuple[str, ...]] | None
+    known: bool = True
+    allowed: bool | None = None
+    missing: tuple[str, ...] = ()
+
+    def as_json(self, what: str) -> dict[str, object]:
+        claims = None if self.claims is None else {k: list(v) for k, v in self.claims.items()}
+        return {
+            "success": self.known,
+            "runbook": what,
+            "everyone": self.known and claims is None,
+            "claims": claims,
+            "allowed": self.allowed,
+            "missing_claims": list(self.missing),
+        }
+
+
+@click.command(
+    "who-can",
+    cls=ExampleCommand,
+    examples=(
+        "runbook who-can Deploy.md",
+        "runbook token --role sre | runbook who-can Deploy.md --token-stdin",
+        "runbook who-can proxmox/CreateVm.md --url http://localhost:8083 --json",
+    ),
+    short_help="Say who may execute a runbook.",
+)
+@click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
+@json_option
+@source_options
+def who_can(what: str, as_json: bool, **given: Any) -> int:
+    """Say which claims a token needs to execute a runbook, and whether yours has them.
+
+    The exit code is 65 where the runbook's claims cannot be understood, so that nobody may, and 77
+    where a token was given that lacks one.
+    """
+    options = SourceOptions(**given)
+    access = _remote(what, options) if options.url else _local(what, options)
+    if as_json:
+        print_json(access.as_json(what))
+    else:
+        for line in access_lines(access):
+            print_line(line)
+    if not access.known:
+        return exit_codes.INVALID
+    return exit_codes.REFUSED if access.allowed is False else 0
+
+
+def access_lines(access: Access) -> Iterator[str]:
+    """In words, a claim on each line."""
+    if not access.known:
+        yield "nobody: the section Required Claims cannot be understood (see `runbook lint`)"
+        return
+    if access.claims is None:
+        yield "everyone with a valid token"
+    for index, (name, values) in enumerate((access.claims or {}).items()):
+        wanted = f"one of {text_of(values)}" if len(values) > 1 else text_of(values)
+        yield f"{'and ' if index else ''}{text_of(name)}: {wanted}"
+    if access.allowed is not None:
+        yield "this token may" if access.allowed else f"this token may not: {_lack(access)}"
+
+
+def _lack(access: Access) -> str:
+    return text_of(list(access.missing))
+
+
+def _local(what: str, options: SourceOptions) -> Access:
+    from runbook.cli.locate import locate
+    from runbook.cli.opening import principal_for
+    from runbook.core.access import Action, authorize
+    from runbook.library.catalog import Catalog
+    from runbook.settings import process_environment
+
+    environment = process_environment()
+    target = locate(what, environment)
+    document = Catalog(target.settings.runbooks_dir).get(target.ref).document
+    token = options.token(environment)
+    if not token or not document.claims_known:
+        return Access(document.claims, document.claims_known)
+    principal = principal_for(target.settings, token)
+    decision = authorize(principal, document.claims, Action.EXECUTE)
+    return Access(document.claims, True, decision.allowed, decision.missing)
+
+
+def _remote(what: str, options: SourceOptions) -> Access:
+    """A server answers only callers with a token, so it always says whether that one may."""
+    with options.open() as source:
+        found = source.runbook(what)
+    claims, allowed = found["claims"], bool(found["executable"])
+    return Access(
+        claims=None if claims is None else {name: tuple(v) for name, v in claims.items()},
+        known=claims is not None or allowed,  # whom no claims bind may, unless they are unknown
+        allowed=allowed,
+        missing=tuple(found["missing_claims"]),
+    )

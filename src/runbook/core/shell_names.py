@@ -1,0 +1,215 @@
+"""The variables that a zsh or bash script reads, as far as its text tells.
+
+A small tokenizer, not a shell: what stands in single quotes, comments, quoted heredocs or behind
+a backslash is no use of a variable. Where it loses its way, it says that it is not sure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_COMMENT_AFTER = frozenset(" \t\n;&|")
+_COMMAND_AFTER = frozenset("\n;&|({")
+_PLAIN = re.compile(r"\$([A-Za-z_]\w*)")
+_BRACED = re.compile(
+    r"\$\{(?P<flags>\([^()]*\))?(?P<marks>[!#=^~]*)(?P<name>[A-Za-z_]\w*)(?:\[[^][]*\])?(?P<op>:?.)?",
+    re.DOTALL,
+)
+_HEREDOC = re.compile(r"<<(-?)[ \t]*(\\?)(['\"]?)([A-Za-z_]\w*)\3")
+_WORD = re.compile(r"\w[\w.]*")
+_ANSI_STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_DEFAULTS = frozenset({"-", "+"})
+
+
+@dataclass(frozen=True, slots=True)
+class NameUse:
+    """A variable that is read, and the line of the script, from 0, on which that happens."""
+
+    name: str
+    line: int
+
+
+@dataclass(slots=True)
+class ShellNames:
+    """What a script reads and mentions.
+
+    `words` are the words of its code that stand outside quotes: what is not read by `$` there may
+    be set. `indirect` says that it reads variables whose names are made while it runs, and
+    `sure` is false where the tokenizer lost its way.
+    """
+
+    uses: list[NameUse] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
+    sources: bool = False
+    indirect: bool = False
+    sure: bool = True
+
+
+def shell_names(source: str) -> ShellNames:
+    """Read a script. Never raises."""
+    found = ShellNames()
+    _Scanner(source, found).scan()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Heredoc:
+    word: str
+    tabs: bool
+    quoted: bool
+
+
+class _Scanner:
+    """`_open` holds what the place stands in: `"`, a backtick, or `(` of a list or a command.
+
+    A heredoc's body is read as if it stood in double quotes, whose marks are text there.
+    """
+
+    def __init__(self, text: str, found: ShellNames, at: int = 0, *, heredoc: bool = False) -> None:
+        self._text = text
+        self._at = at
+        self._outside = ['"'] if heredoc else []
+        self._open = list(self._outside)
+        self._heredocs: list[_Heredoc] = []
+        self._found = found
+
+    def scan(self) -> None:
+        while self._at < len(self._text):
+            self._step(self._text[self._at])
+        self._found.sure &= self._open == self._outside
+
+    def _step(self, char: str) -> None:
+        if char == "\\":
+            self._at += 2
+        elif char == "$":
+            self._dollar()
+        elif char in '"`':
+            self._toggle(char)
+        elif self._open and self._open[-1] == '"':
+            self._at += 1
+        else:
+            self._code(char)
+
+    def _toggle(self, char: str) -> None:
+        if char == '"' and self._open == self._outside == ['"']:
+            pass  # a heredoc's own
+        elif self._open and self._open[-1] == char:
+            self._open.pop()
+        else:
+            self._open.append(char)
+        self._at += 1
+
+    def _code(self, char: str) -> None:
+        """One step where nothing is quoted."""
+        if char == "'":
+            self._skip_to("'", self._at + 1)
+        elif char == "#" and self._follows(_COMMENT_AFTER):
+            self._at = self._end_of_line()
+        elif char == "\n":
+            self._at += 1
+            self._bodies()
+        elif char in "()":
+            self._parenthesis(char)
+        elif match := self._heredoc():
+            self._at = match.end()
+        elif match := _WORD.match(self._text, self._at):
+            self._word(match.group())
+        else:
+            dot = char == "." and self._text[self._at + 1 : self._at + 2] in (" ", "\t")
+            self._found.sources |= dot and self._begins_command()
+            self._at += 1
+
+    def _word(self, word: str) -> None:
+        self._found.words.add(word)
+        self._found.sources |= word == "source"
+        self._found.indirect |= word in ("env", "printenv")
+        # Its patterns close parentheses that nothing opened.
+        self._found.sure &= not (word == "case" and bool(self._open))
+        if word == "eval" and "RUNBOOK_HEADERS" not in self._text[self._at : self._end_of_line()]:
+            self._found.sources = True
+        self._at += len(word)
+
+    def _parenthesis(self, char: str) -> None:
+        if char == "(":
+            self._open.append(char)
+        elif self._open and self._open[-1] == "(":
+            self._open.pop()
+        self._at += 1
+
+    def _dollar(self) -> None:
+        text, at = self._text, self._at
+        if match := _PLAIN.match(text, at):
+            self._use(match[1], at)
+            self._at = match.end()
+        elif match := _BRACED.match(text, at):
+            self._braced(match)
+        elif text.startswith("$(", at):
+            self._open.append("(")
+            self._at += 2
+        elif text.startswith("$'", at) and not (self._open and self._open[-1] == '"'):
+            string = _ANSI_STRING.match(text, at + 1)
+            self._found.sure &= string is not None
+            self._at = string.end() if string else at + 2
+        elif text.startswith('$"', at):
+            self._at += 1
+        else:
+            self._at += 2
+
+    def _braced(self, match: re.Match[str]) -> None:
+        """`${NAME...}`: with a default, it may well not be set."""
+        operator = (match["op"] or "").removeprefix(":")
+        self._found.indirect |= "P" in (match["flags"] or "") or "!" in match["marks"]
+        if operator == "=":
+            self._found.words.add(match["name"])
+        elif operator not in _DEFAULTS:
+            self._use(match["name"], match.start())
+        self._at = match.end("name")
+
+    def _use(self, name: str, at: int) -> None:
+        self._found.uses.append(NameUse(name, self._text.count("\n", 0, at)))
+
+    # -- heredocs ------------------------------------------------------------------------------
+
+    def _heredoc(self) -> re.Match[str] | None:
+        text, at = self._text, self._at
+        if not text.startswith("<<", at) or text.startswith("<<<", at) or text[at - 1 : at] == "<":
+            return None
+        match = _HEREDOC.match(text, at)
+        if match is None or self._body_end(match[4], match[1] == "-", match.end()) is None:
+            return None
+        quoted = bool(match[2] or match[3])
+        self._heredocs.append(_Heredoc(match[4], match[1] == "-", quoted))
+        return match
+
+    def _body_end(self, word: str, tabs: bool, start: int) -> re.Match[str] | None:
+        blanks = r"\t*" if tabs else ""
+        return re.compile(rf"^{blanks}{word}$", re.MULTILINE).search(self._text, start)
+
+    def _bodies(self) -> None:
+        """The heredocs that begin on this line."""
+        for heredoc in self._heredocs:
+            end = self._body_end(heredoc.word, heredoc.tabs, self._at)
+            stop = end.start() if end else len(self._text)
+            if not heredoc.quoted:
+                _Scanner(self._text[:stop], self._found, self._at, heredoc=True).scan()
+            self._at = end.end() if end else stop
+        self._heredocs.clear()
+
+    # -- places --------------------------------------------------------------------------------
+
+    def _skip_to(self, char: str, start: int) -> None:
+        end = self._text.find(char, start)
+        self._found.sure &= end >= 0
+        self._at = end + 1 if end >= 0 else len(self._text)
+
+    def _end_of_line(self) -> int:
+        end = self._text.find("\n", self._at)
+        return end if end >= 0 else len(self._text)
+
+    def _follows(self, chars: frozenset[str]) -> bool:
+        return self._at == 0 or self._text[self._at - 1] in chars
+
+    def _begins_command(self) -> bool:
+        before = self._text[: self._at].rstrip(" \t")
+        return not before or before[-1] in _COMMAND_AFTER

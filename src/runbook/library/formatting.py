@@ -1,0 +1,93 @@
+"""Writing a runbook's formatted text, under the lock that writers of history take.
+
+    .Name.md.formatted    exists only while the file is written: its whole new content
+
+The file is written in place, as it may be mounted by itself. Should a crash cut that off, the new
+content stands whole in the other file, and the next call says so.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.core.document import Problem
+from runbook.core.format import formatted
+from runbook.errors import HistoryError
+from runbook.library.history import LOCK_SECONDS
+from runbook.library.locking import locked, read_at, size_of, sync_data, write_all, write_at
+from runbook.library.rotation import positioned, recover
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Formatting:
+    """A file before and after. `problem` says why it is left alone."""
+
+    before: bytes
+    after: bytes
+    problem: Problem | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+def plan_format(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
+    """What formatting would do to a file. Raises HistoryError."""
+    with locked(path, seconds=lock_seconds, write=False) as descriptor:
+        return _formatting(read_at(descriptor, 0, size_of(descriptor)))
+
+
+def format_file(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
+    """Format a file where that changes anything; it is on disk on return.
+
+    Raises HistoryReadOnlyError where it may not be written, else HistoryError.
+    """
+    planned = plan_format(path, lock_seconds=lock_seconds)
+    if planned.problem or not planned.changed:
+        return planned
+    with locked(path, seconds=lock_seconds, write=True) as descriptor:
+        recover(path, descriptor)
+        found = _formatting(read_at(descriptor, 0, size_of(descriptor)))
+        if found.problem is None and found.changed:
+            _write(path, descriptor, found.after)
+        return found
+
+
+def _formatting(data: bytes) -> Formatting:
+    outcome = formatted(data)
+    if isinstance(outcome, Problem):
+        return Formatting(data, data, outcome)
+    return Formatting(data, outcome)
+
+
+def spare_path(path: Path) -> Path:
+    """Where the new content stands until the file holds it."""
+    return path.with_name(f".{path.name}.formatted")
+
+
+def _write(path: Path, descriptor: int, content: bytes) -> None:
+    spare = spare_path(path)
+    if spare.exists():
+        raise HistoryError(
+            f"{spare.name} stands beside the runbook: formatting was cut off, and it holds the "
+            "whole text. Compare the two, put the right one in place and remove the other."
+        )
+    try:
+        copy = os.open(spare, _NEW, os.fstat(descriptor).st_mode & 0o666)
+        try:
+            write_all(copy, content)
+            os.fsync(copy)
+        finally:
+            os.close(copy)
+    except OSError:
+        spare.unlink(missing_ok=True)
+        raise
+    with positioned(descriptor):
+        write_at(descriptor, 0, content)
+        os.ftruncate(descriptor, len(content))
+    sync_data(descriptor)
+    spare.unlink()
