@@ -197,6 +197,17 @@ def test_fmt_leaves_a_runbook_with_errors_alone(cli):
     assert (cli.runbooks / "Bad.md").read_text() == "# Bad  \n"
 
 
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(cli):
+    for name in ("A", "B"):
+        path = cli.add(name)
+        path.write_text(path.read_text().replace("# Script", "# script"))
+    (cli.runbooks / "A.md").chmod(0o444)
+    done = cli.run("fmt")
+    assert (done.returncode, done.stdout) == (74, "runbooks/B.md\n")
+    assert "runbooks/A.md: " in done.stderr
+    assert "1 formatted, 0 unchanged, 1 left alone" in done.stderr
+
+
 def test_history_stays_whole_when_a_runbook_is_formatted(cli):
     path = cli.add("Demo", "echo done")
     path.write_text(path.read_text().replace("\n\n# Script", "\n# script"))

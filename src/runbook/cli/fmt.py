@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli import exit_codes
-from runbook.cli.commands import ExampleCommand
+from runbook.cli.commands import IO_ERROR_CODE, ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.escaping import escaped
 from runbook.cli.messages import note, print_error, print_line
@@ -19,6 +22,18 @@ if TYPE_CHECKING:
     from runbook.library.formatting import Formatting
 
 WOULD_CHANGE = 1
+
+
+class Result(Enum):
+    """What became of one file."""
+
+    CHANGED = auto()
+    SAME = auto()
+    INVALID = auto()
+    NOT_WRITTEN = auto()
+
+
+_CODES = {Result.NOT_WRITTEN: IO_ERROR_CODE, Result.INVALID: exit_codes.INVALID}
 
 
 @click.command(
@@ -43,7 +58,7 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     Blank lines, blanks at line ends, line ends and the headings of sections; nothing in a code
     block, a list, a quote or HTML is touched, and History stays byte for byte. Files, and all
     runbooks below folders; without any, those of RUNBOOKS_DIR. A runbook that is not valid is
-    left alone; the exit code is 65 then.
+    left alone, with exit code 65; so is a file that cannot be written, with 74.
     """
     from runbook.cli.selection import select_runbooks
     from runbook.library.formatting import format_file, plan_format
@@ -51,20 +66,33 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
 
     selected = select_runbooks(paths, process_environment())
     writes = not (check or diff)
-    changed = failed = 0
-    for item in selected:
-        outcome = format_file(item.file) if writes else plan_format(item.file)
-        if outcome.problem is not None:
-            print_error(f"{item.shown}: {outcome.problem.message}", outcome.problem.hint)
-            failed += 1
-        elif outcome.changed:
-            changed += 1
-            _show(item, outcome, diff=diff)
+    treat = format_file if writes else plan_format
+    tally = Counter(_treat(item, treat, diff=diff) for item in selected)
     did = "formatted" if writes else "would be formatted"
-    note(f"{changed} {did}, {len(selected) - changed - failed} unchanged, {failed} left alone")
-    if failed:
-        return exit_codes.INVALID
-    return WOULD_CHANGE if check and changed else 0
+    left_alone = tally[Result.INVALID] + tally[Result.NOT_WRITTEN]
+    note(f"{tally[Result.CHANGED]} {did}, {tally[Result.SAME]} unchanged, {left_alone} left alone")
+    for result, code in _CODES.items():
+        if tally[result]:
+            return code
+    return WOULD_CHANGE if check and tally[Result.CHANGED] else 0
+
+
+def _treat(item: Selected, treat: Callable[[Path], Formatting], *, diff: bool) -> Result:
+    """Format one file or look at it; one that cannot be does not keep the others from it."""
+    from runbook.errors import HistoryError
+
+    try:
+        outcome = treat(item.file)
+    except HistoryError as error:
+        print_error(f"{item.shown}: {error.message}")
+        return Result.NOT_WRITTEN
+    if outcome.problem is not None:
+        print_error(f"{item.shown}: {outcome.problem.message}", outcome.problem.hint)
+        return Result.INVALID
+    if not outcome.changed:
+        return Result.SAME
+    _show(item, outcome, diff=diff)
+    return Result.CHANGED
 
 
 def _show(item: Selected, outcome: Formatting, *, diff: bool) -> None:

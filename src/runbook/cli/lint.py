@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,21 +71,22 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
     `<!-- runbook-lint: disable=CODE -->` in a runbook switches a finding off there. The exit code
     is 65 where there is an error, or with --strict a warning.
     """
+    from runbook.cli.opening import load_settings
     from runbook.cli.selection import select_runbooks
     from runbook.settings import process_environment
 
     environment = process_environment()
     selected = select_runbooks(paths, environment)
-    findings = [finding for item in selected for finding in examine(item, environment)]
+    passed = load_settings(environment).script_env_pass
+    findings = [finding for item in selected for finding in examine(item, passed)]
     _PRINTERS[form](findings)
     errors = sum(finding.is_error for finding in findings)
     note(_summary(len(selected), errors, len(findings) - errors))
     return exit_codes.INVALID if errors or (strict and findings) else 0
 
 
-def examine(item: Selected, environment: Mapping[str, str]) -> list[Finding]:
-    """All findings in one file."""
-    from runbook.cli.opening import load_settings
+def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
+    """All findings in one file. `passed` names what the server hands to every script."""
     from runbook.core.lint import Surroundings, called_refs
     from runbook.core.lint import lint as find_problems
     from runbook.core.parse import parse, unreadable
@@ -98,7 +99,7 @@ def examine(item: Selected, environment: Mapping[str, str]) -> list[Finding]:
         return [Finding(item.shown, problem) for problem in document.problems]
     document = parse(data, stem=item.file.stem)
     existing = {call.ref for call in called_refs(document) if _exists(item, call.ref)}
-    around = Surroundings(existing, load_settings(environment).script_env_pass)
+    around = Surroundings(existing, passed)
     problems = find_problems(document, data[: document.head_bytes], around)
     if document.runbook is not None:
         problems += check_input_files(item.root, item.ref, document.runbook)
