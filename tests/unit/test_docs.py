@@ -241,7 +241,10 @@ def test_every_documented_route_is_served(app):
         ("PATCH /api/runbooks/{ref}/validate", schemas.Report),
         ("PATCH /api/runbooks/{ref}/validate", schemas.ProblemItem),
         ("GET /api/runs", schemas.RunPage),
-        ("GET /api/runs/{id}", schemas.Run),
+        ("GET /api/runs/{id}", schemas.WholeRun),
+        ("GET /api/runs/{id}", schemas.StepRun),
+        ("GET /api/runs/{id}", schemas.LockHolder),
+        ("GET /api/runs/{id}/artifacts", schemas.Artifact),
     ],
 )
 def test_every_member_of_an_answer_is_documented(heading, model):
