@@ -113,7 +113,7 @@ def test_no_body_means_no_values(client, body):
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b'"x"', b'{"env_vars": []}', b'{"env_vars": {"A": {}}}', b"\xff", b'{"a": NaN}'],
+    [b"{", b"[]", b'"x"', b'{"env_vars": []}', b"\xff", b'{"a": NaN}'],
 )
 def test_a_body_that_is_not_understood_is_400(client, body):
     reply = client.post("/api/runbooks/Quick.md/execute", content=body)
@@ -144,6 +144,16 @@ def test_a_missing_input_is_a_stream_with_one_error(client, parse_stream):
     assert done["errors"] == [text]
     assert done["stderr"] == text
     assert done["status"] == "invalid"
+
+
+@pytest.mark.parametrize("value", [{}, ["x"]])
+def test_a_value_that_the_input_does_not_take_is_an_invalid_run(server, client, value):
+    server.add("Takes", "true", inputs="A: a")
+
+    done = post(client, "Takes.md", {"A": value}, Accept="application/json").json()
+
+    assert done["status"] == "invalid"
+    assert done["errors"] == ["The value of A must be a string, number, boolean or null"]
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "RUNBOOK_API_TOKEN", "UNDECLARED", "a b"])

@@ -49,6 +49,7 @@ GOLDEN = {
     "GET /api/runbooks": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>/required-env": ANY_TOKEN,
+    "GET /api/runbooks/<ref:ref>/inputs": ANY_TOKEN,
     "PATCH /api/runbooks/<ref:ref>": (401, 401, 403, 200, 403, 200, 401),
     "PATCH /api/runbooks/<ref:ref>/validate": (401, 401, 403, 200, 403, 200, 401),
     "POST /api/runbooks/<ref:ref>": (401, 401, 403, 202, 403, 202, 401),

@@ -125,7 +125,7 @@ def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[Fi
             items = (node,) if node.text else ()
         case Sequence():
             items = node.items
-        case Mapping():
+        case _:
             text = f"'{key.raw}' must be a list of paths"
             problems.append(Problem("bad_file_requirement", text, node.line))
     for item in items:

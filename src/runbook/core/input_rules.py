@@ -11,11 +11,10 @@ from runbook.core.input_types import (
     CHOOSING,
     COUNTED,
     MATCHED,
-    PATTERN_LIMIT,
     bounds_of,
     check_text,
-    compiled,
 )
+from runbook.core.patterns import PATTERN_LIMIT, compiled, is_explosive
 
 _LINE_ENDS = re.compile(r"[,\r\n]")
 _FITTING: Mapping[str, frozenset[InputType]] = {
@@ -75,9 +74,14 @@ def _pattern(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
         return
     try:
         compiled(item.pattern)
-    except (re.error, ValueError, OverflowError, RecursionError) as error:
+    except (re.error, ValueError, OverflowError, RecursionError, FutureWarning) as error:
         text = f"{item.name}: 'pattern' is not a regular expression: {error}"
         yield Problem("bad_input", text, line, hint="Quote it with single quotes in YAML")
+        return
+    if is_explosive(item.pattern):
+        text = f"{item.name}: 'pattern' repeats a repetition, which may take for ever"
+        hint = "Let something stand between what is repeated, as in [a-z]+(-[a-z]+)*"
+        yield Problem("bad_input", text, line, hint=hint)
 
 
 def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:

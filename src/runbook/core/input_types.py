@@ -9,17 +9,13 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from runbook.core.document import Input, InputType, Problem
 from runbook.core.durations import DURATION_RULE, parse_duration
 from runbook.core.keys import most_like
+from runbook.core.patterns import PATTERN_VALUE_LIMIT, compiled
 
-PATTERN_LIMIT = 500
-"""Characters of a pattern."""
-PATTERN_VALUE_LIMIT = 4 * 1024
-"""Bytes of UTF-8 in a value that a pattern is held against: matching may take its square."""
 SHOWN_CHARACTERS = 80
 SHOWN_CHOICES = 20
 
@@ -128,12 +124,6 @@ def bounds_of(item: Input) -> tuple[Decimal | None, Decimal | None]:
 def chosen(text: str) -> list[str]:
     """The choices in a value of the type multichoice."""
     return text.split(",") if text else []
-
-
-@lru_cache(maxsize=512)
-def compiled(pattern: str) -> re.Pattern[str]:
-    r"""`\d` and `\w` mean ASCII, as they do in JSON Schema. Raises re.error and others."""
-    return re.compile(pattern, re.ASCII)
 
 
 def _of_type(item: Input, text: str) -> Broken | None:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from runbook.cli.inputs import (
     Assignment,
     AssignmentType,
+    GivenInputs,
     SecretType,
     check_stdin_once,
     gather,
     read_env_file,
     read_token,
+    with_files,
 )
 
 
@@ -117,6 +119,37 @@ def test_a_secret_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr("sys.stdin", Stdin(b"x" * (1024 * 1024 + 1)))
     with pytest.raises(click.UsageError, match="larger than 1 MiB"):
         gather([], [Assignment("S", "-")], None)
+
+
+SCHEMA = {"properties": {"FILE": {"x-type": "file"}, "TEXT": {"x-type": "text"}}}
+
+
+def test_a_path_stands_for_a_file_where_one_is_declared(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"\0\xff")
+    path = f"@{tmp_path}/a.bin"
+    given = GivenInputs({"FILE": path, "TEXT": path, "OTHER": path, "PLAIN": "x"})
+
+    assert with_files(given, lambda: SCHEMA).values == {
+        "FILE": {"name": "a.bin", "content_base64": "AP8="},
+        "TEXT": path,
+        "OTHER": path,
+        "PLAIN": "x",
+    }
+
+
+def test_the_schema_is_asked_only_where_it_matters():
+    given = GivenInputs({"FILE": "x", "SECRET": "@nowhere"}, frozenset({"SECRET"}))
+    assert with_files(given, lambda: pytest.fail("asked")) is given
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(None, "FILE: .* cannot be read"), (1024 * 1024 + 1, "FILE is larger than")]
+)
+def test_a_file_that_cannot_be_given_is_named(tmp_path, size, text):
+    if size:
+        (tmp_path / "a").write_bytes(b"x" * size)
+    with pytest.raises(click.UsageError, match=text):
+        with_files(GivenInputs({"FILE": f"@{tmp_path}/a"}), lambda: SCHEMA)
 
 
 def test_a_token_comes_without_blanks_around_it(monkeypatch):

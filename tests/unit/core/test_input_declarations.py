@@ -180,6 +180,12 @@ PROBLEMS = [
     ("{pattern: '(?u)x'}", "NAME: 'pattern' is not a regular expression: ASCII and", ""),
     (f"{{pattern: {'x' * 501}}}", "NAME: 'pattern' is longer than 500 characters", "script"),
     ("{pattern: 'x{9999999999999}'}", "NAME: 'pattern' is not a regular expression: ", ""),
+    ("{pattern: '[[a-z]]'}", "NAME: 'pattern' is not a regular expression: Possible nested", ""),
+    (
+        "{pattern: '(a+)+b'}",
+        "NAME: 'pattern' repeats a repetition, which may take for ever",
+        "[a-z]+(-[a-z]+)*",
+    ),
     # -- bounds
     ("{type: integer, min: 1.5}", "NAME: 'min' must be an integer: '1.5'", "Such as 5"),
     ("{type: number, max: x}", "NAME: 'max' must be a number: 'x'", ""),

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.document import Input, InputType
-from runbook.core.input_types import PATTERN_VALUE_LIMIT, bound_of, check_text, size_of
+from runbook.core.input_types import bound_of, check_text, size_of
+from runbook.core.patterns import PATTERN_VALUE_LIMIT
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "data" / "input_values.yaml").read_text())
 FIELDS = {"min": "minimum", "max": "maximum"}

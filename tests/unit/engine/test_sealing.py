@@ -1,9 +1,14 @@
 import pytest
 
+from runbook.core.input_values import GivenFile
 from runbook.engine.sealing import GivenInputs, Sealer
 from runbook.errors import StoreUnavailableError
 
-INPUTS = GivenInputs({"PASSWORD": "hunter22", "HOST": "r1\n\u2028é"}, frozenset({"PASSWORD"}))
+INPUTS = GivenInputs(
+    {"PASSWORD": "hunter22", "HOST": "r1\n\u2028é"},
+    frozenset({"PASSWORD"}),
+    {"CONFIG": GivenFile("app.yaml", b"content-of-the-file\0\xff")},
+)
 
 
 def test_what_was_sealed_can_be_opened():
@@ -16,6 +21,7 @@ def test_nothing_of_it_can_be_read_and_no_two_are_alike():
     sealed = sealer.seal(INPUTS, "run-1")
 
     assert b"hunter22" not in sealed
+    assert b"content" not in sealed
     assert sealed != sealer.seal(INPUTS, "run-1")
 
 
