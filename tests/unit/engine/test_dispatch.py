@@ -41,6 +41,13 @@ def test_a_worker_is_woken(worker, web):
     assert worker.drain() == []
 
 
+def test_a_worker_is_woken_by_its_own_threads_too(worker):
+    worker.wake_workers("queued")
+
+    assert readable(worker)
+    assert worker.drain() == ["queued"]
+
+
 def test_a_follower_in_another_process_is_woken_for_its_run_only(worker, web):
     with web.following("run-1") as mine, web.following("run-2") as other:
         worker.wake_followers("run-1")

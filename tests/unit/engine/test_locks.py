@@ -1,0 +1,163 @@
+"""What the engine does with runs that want locks; who gets one is decided in the store."""
+
+import dataclasses
+
+import pytest
+
+from runbook.core.access import Principal
+from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, RunStatus, iso
+from runbook.engine.dispatch import CANCEL, QUEUED, Role, Wakeups
+from runbook.engine.process import Stop
+from runbook.engine.records import RecordedOutput
+
+DONE = Outcome(RunStatus.SUCCEEDED, 0)
+
+
+@pytest.fixture
+def submit(workshop, monkeypatch):
+    """Submit a run of Quick.md with these locks, or of Child.md by the script of `below`."""
+    for name in ("Quick", "Child"):
+        workshop.write(name, "print quick")
+    create = workshop.store.create_run
+
+    def call(*names, waits=True, below=None):
+        locks = LockRequest(tuple(LockWant(name) for name in names), waits) if names else None
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                workshop.store,
+                "create_run",
+                lambda run, *args, **more: create(
+                    dataclasses.replace(run, locks=locks), *args, **more
+                ),
+            )
+            if below is None:
+                return workshop.submit("Quick.md")
+            script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
+            return workshop.submit("Child.md", script)
+
+    return call
+
+
+@pytest.fixture
+def worker(workshop):
+    """The wake-ups of a worker in another process."""
+    wakeups = Wakeups(workshop.settings.data_dir / "wake", Role.WORKER)
+    wakeups.open()
+    yield wakeups
+    wakeups.close()
+
+
+def end(workshop, run):
+    return workshop.engine.parts.ending.end(run, DONE, RecordedOutput(), worker_id="w")
+
+
+def test_workers_are_woken_once_for_each_run_that_may_go_on(workshop, submit, worker):
+    submit("a", "b")
+    holder = workshop.claim().run
+    for name in ("a", "a", "b", "c"):
+        submit(name)
+    assert workshop.claim().run.locks.wants == (LockWant("c"),)
+    worker.drain()
+
+    end(workshop, holder)
+
+    assert worker.drain() == [QUEUED, QUEUED]
+
+
+def test_nobody_is_woken_where_nobody_waits(workshop, submit, worker):
+    for names in (("a",), ()):
+        submit(*names)
+        worker.drain()
+        end(workshop, workshop.claim().run)
+        assert worker.drain() == []
+
+
+def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit):
+    submit("a")
+    holder = workshop.claim().run
+    run = submit("a", waits=False)
+    stop = Stop()
+
+    workshop.engine.execute(workshop.claim(), "w", stop)
+
+    failed = workshop.store.run(run.id)
+    text = (
+        f"Lock a is held by run {holder.id} of Quick.md, "
+        f"started by ann since {iso(holder.started_at)}"
+    )
+    assert (failed.status, failed.return_code, failed.errors) == (RunStatus.FAILED, 1, (text,))
+    assert workshop.output(run, EventType.STDERR) == text
+    assert workshop.output(run) == ""
+    assert text in workshop.history("Quick")
+    assert workshop.store.run(holder.id).status is RunStatus.RUNNING
+
+
+def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
+    one, two = (submit(name) and workshop.claim().run for name in ("a", "b"))
+    submit("b", below=one)
+    run = submit("a", below=two)
+
+    assert workshop.execute().id == run.id
+
+    (text,) = workshop.store.run(run.id).errors
+    assert text.startswith(f"Lock a is held by run {one.id} of Quick.md, ")
+    assert text.endswith("both would wait for ever")
+
+
+def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit):
+    submit("a")
+    workshop.claim()
+    run = submit("a")
+    assert workshop.claim() is None
+
+    workshop.engine.cancel(run, Principal("bob", Origin.API))
+
+    ended = workshop.execute()
+    assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)
+    assert ended.errors == ("Cancelled by bob",)
+    assert workshop.output(run) == ""
+
+
+def test_the_end_of_a_parent_ends_a_child_that_waits(workshop, submit, worker):
+    submit("a")
+    workshop.claim()
+    submit()
+    parent = workshop.claim().run
+    child = submit("a", below=parent)
+    assert workshop.claim() is None
+    worker.drain()
+
+    end(workshop, parent)
+
+    assert worker.drain() == [CANCEL]
+    assert workshop.execute().status is RunStatus.CANCELLED
+    assert workshop.store.run(child.id).cancel_by == "the end of its parent"
+
+
+def test_a_dead_workers_locks_are_free(workshop, submit, worker):
+    workshop.register("dead", host="elsewhere", beat_at=0)
+    holder = submit("a")
+    workshop.claim("dead")
+    run = submit("a")
+    assert workshop.claim() is None
+    worker.drain()
+
+    assert workshop.engine.reap() == 1
+
+    assert worker.drain() == [QUEUED]
+    assert workshop.store.run(holder.id).status is RunStatus.LOST
+    assert workshop.execute().id == run.id
+
+
+def test_a_waiting_run_is_not_lost_while_workers_come_and_go(workshop, submit):
+    workshop.register()
+    submit("a")
+    workshop.claim()
+    run = submit("a")
+    workshop.register("another")
+    assert workshop.claim("another") is None
+    workshop.store.remove_worker("another")
+
+    assert workshop.engine.reap() == 0
+    workshop.engine.end_forgotten("another", ())
+    assert workshop.store.run(run.id).status is RunStatus.WAITING
