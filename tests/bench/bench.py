@@ -237,6 +237,7 @@ def measure(count: int, seconds: float) -> list[Figure]:
             client.execute(trivial)
         figures += sequential(client, trivial, count)
         figures.append(end_to_done(server, client, count))
+        figures += steps(server, client, trivial, count)
         figures += throughput(server, trivial, seconds)
         figures += library(server, server.client(), count)
     return figures
@@ -267,6 +268,34 @@ def end_to_done(server: Server, client: Client, count: int) -> Figure:
         result, arrived = client.execute(path)
         delays.append(arrived - float(result["stdout"]))
     return Figure("script's last line to `done`, p50", f"{median_ms(delays):.1f} ms", "5 ms")
+
+
+def steps(server: Server, client: Client, single: str, count: int) -> list[Figure]:
+    """A run of ten steps beside ten bare spawns and a run of one script, in turn."""
+    script = "\n```\n\n".join(f"## Step {number}\n```zsh\ntrue" for number in range(1, 11))
+    path = server.add("Steps", "true")
+    document = server.runbooks / "Steps.md"
+    document.write_text(document.read_text().replace("```zsh\ntrue", script, 1))
+    client.execute(path)
+    bare, ten, one = [], [], []
+    for _ in range(count // 2):
+        bare.append(sum(bare_spawn(10)))
+        ten.append(timed(lambda: client.execute(path)))
+        one.append(timed(lambda: client.execute(single)))
+    spawns, all_ten, alone = median_ms(bare), median_ms(ten), median_ms(one)
+    added = (all_ten - alone) / 9
+    return [
+        Figure(
+            "a run of ten trivial steps, p50",
+            f"{all_ten:.1f} ms = {all_ten / spawns:.2f} x ten bare spawns ({spawns:.1f} ms)",
+            "1.25 x",
+        ),
+        Figure(
+            "each further step, p50",
+            f"{added:.2f} ms = {added * 10 / spawns:.2f} x a bare spawn",
+            "1.25 x",
+        ),
+    ]
 
 
 def throughput(server: Server, path: str, seconds: float) -> list[Figure]:

@@ -37,17 +37,16 @@ class Place:
         self._workspace = workspace
         self._recorder = recorder
         self._stop = stop
-        self._token = token
-        self._inputs = inputs
         self._live = live
         self._document = run.ref.rpartition("/")[2]
+        self._environment = self._made_environment(token, inputs)
 
     def run_script(self, script: Script, variables: Mapping[str, str], timeout_s: float) -> Ended:
         """One script to its end. Raises WorkspaceError and ProcessStartError."""
         options = self._parts.options
         command = Command(
             argv=self._workspace.write_script(script, self._document),
-            env=self._environment(variables),
+            env=self._with(variables),
             cwd=self._workspace.path,
             channels=self._live.channels(),
         )
@@ -78,11 +77,15 @@ class Place:
             return None
         return self._recorder.masker.mask_text(data.decode("utf-8", "replace"))
 
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def _with(self, variables: Mapping[str, str]) -> Mapping[str, str]:
+        """The environment with what earlier steps set, none of which is the engine's own."""
+        return {**self._environment, **variables} if variables else self._environment
+
+    def _made_environment(self, token: str, inputs: Mapping[str, str]) -> dict[str, str]:
         options, run = self._parts.options, self._run
         handover = self._workspace.handover
         return child_env(
-            inputs={**self._inputs, **variables},
+            inputs=inputs,
             passed=options.passed,
             base=BaseVariables(
                 path=options.search_path,
@@ -91,7 +94,7 @@ class Place:
                 tmpdir=str(self._workspace.tmp),
             ),
             run=RunVariables(
-                api_token=self._token,
+                api_token=token,
                 correlation_id=run.correlation_id,
                 url=options.api_url,
                 chain=run.chain,

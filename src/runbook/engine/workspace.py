@@ -96,6 +96,7 @@ class Workspace:
         self._lock: int | None = lock
         self._search_path = search_path
         self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask")}
+        self._interpreters: dict[Language, str] = {}
         self.input_paths: dict[str, str] = {}
 
     @classmethod
@@ -174,19 +175,22 @@ class Workspace:
         line as in there: a traceback shows where to look. Raises WorkspaceError, also where the
         interpreter is not installed.
         """
-        command = [*self._interpreter(script.language), *_OPTIONS[script.language]]
+        is_first = not self._interpreters
+        if script.language not in self._interpreters:
+            self._interpreters[script.language] = self._interpreter(script.language)
         name, source = _SCRIPT_NAMES[script.language], script.source
         if script.language is Language.PYTHON and document:
             name, source = f"{HIDDEN}/{document}", "\n" * (script.line - 1) + source
         path = self.path / name
-        self._made.add(name)
         try:
-            path.unlink(missing_ok=True)  # never written through: it may be a link by now
+            if not is_first:
+                path.unlink(missing_ok=True)  # never written through: it may be a link by now
+            self._made.add(name)
             with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
                 file.write(source.encode())
         except OSError as error:
             raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
-        return [*command, str(path)]
+        return [self._interpreters[script.language], *_OPTIONS[script.language], str(path)]
 
     def read_handover(self, path: Path, max_bytes: int) -> bytes:
         """What a script left in a hand-over file, at most so much of it.
@@ -232,14 +236,14 @@ class Workspace:
         for directory in (self.path / HIDDEN, self.handover.artifacts):
             directory.mkdir(mode=0o700)
 
-    def _interpreter(self, language: Language) -> list[str]:
+    def _interpreter(self, language: Language) -> str:
         if language is Language.PYTHON:
-            return [sys.executable]
+            return sys.executable
         folders = f"{SAFE_PATH}:{self._search_path}" if self._search_path else SAFE_PATH
         program = shutil.which(language.value, path=folders)
         if program is None:
             raise WorkspaceError(f"{language.value} is not installed: the script needs it")
-        return [os.path.abspath(program)]  # noqa: PTH100 - links stay: a program may go by its name
+        return os.path.abspath(program)  # noqa: PTH100 - links stay: a program may go by its name
 
 
 def _unusable(error: OSError) -> WorkspaceError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from runbook.core.run import Artifact, Millis, RunStatus, StepRun, StepStatus
 from runbook.store.rows import StorePart
@@ -13,10 +14,15 @@ from runbook.store.tables import artifacts, runs, steps
 
 _SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
-_FORGET_STEP = sa.delete(steps).where(
-    steps.c.run_seq == sa.bindparam("of_run"), steps.c.n == sa.bindparam("of_step")
+_INSERT_STEP = sqlite_insert(steps)
+_KEEP_STEP = _INSERT_STEP.on_conflict_do_update(
+    index_elements=["run_seq", "n"],
+    set_={
+        column.name: _INSERT_STEP.excluded[column.name]
+        for column in steps.c
+        if not column.primary_key
+    },
 )
-_INSERT_STEP = sa.insert(steps)
 _END_STEPS = (
     sa.update(steps)
     .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
@@ -56,8 +62,7 @@ class Steps(StorePart):
 def keep_steps(connection: sa.Connection, run_seq: int, kept: Sequence[StepRun]) -> None:
     """Record steps, in place of what was recorded of them before."""
     if kept:
-        connection.execute(_FORGET_STEP, [{"of_run": run_seq, "of_step": step.n} for step in kept])
-        connection.execute(_INSERT_STEP, [_row(run_seq, step) for step in kept])
+        connection.execute(_KEEP_STEP, [_row(run_seq, step) for step in kept])
 
 
 def end_steps(connection: sa.Connection, run_seq: int, status: RunStatus, at: Millis) -> None:
