@@ -59,10 +59,14 @@ class Submission:
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         entry = self._parts.catalog.get(ref)
         parent = self.calling_run(principal)
+        new = self._new_run(entry, principal, request, parent)
         decision = self.decide(entry, principal, Action.VALIDATE)
         if _is_refusal(decision, entry):
-            self._refuse(self._new_run(entry, principal, request, parent), entry, decision)
-        _, problems = self._preflight(entry, principal, request, _chains(parent, request))
+            self._refuse(new, entry, decision)
+        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        if request.confirm is None:  # it is asked for when there is something to confirm
+            new = dataclasses.replace(new, dry_run=True)
+        _, problems = self._with_policy(new, entry, inputs, request, problems)
         return Report(entry.ref, _errors(problems), _warnings(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
@@ -126,15 +130,14 @@ class Submission:
         if runbook is not None and not _errors(problems):
             policy = runbook.policy
             locks = lock_request(policy, entry.ref, inputs.values)
-            if isinstance(locks, Problem):
-                problems = [*problems, locks]
-                locks = None
+            found = [locks] if isinstance(locks, Problem) else []
             if new.relation is not Relation.UNDO and not new.dry_run:
                 unconfirmed = check_confirm(policy, request.confirm, inputs.values)
-                problems = [*problems, *([unconfirmed] if unconfirmed else [])]
+                found += [unconfirmed] if unconfirmed else []
+            problems = [*problems, *found]
             new = dataclasses.replace(
                 new,
-                locks=locks,
+                locks=None if isinstance(locks, Problem) else locks,
                 queue=policy.queue,
                 timeout_s=request.timeout_s or policy.timeout_s or self._options.timeout_s,
             )
