@@ -86,7 +86,8 @@ class CallServer:
         except (OSError, WorkspaceError) as error:
             print_warning(f"Scripts cannot call other runbooks: no socket can be made ({error})")
         else:
-            self._thread(self._accept).start()
+            # Not waited for at the end: all that it touches by then is the closed socket.
+            threading.Thread(target=self._accept, name="calls", daemon=True).start()
         return self
 
     def __exit__(
@@ -101,6 +102,7 @@ class CallServer:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         if self._folder is not None:
+            self._path.unlink(missing_ok=True)  # an empty folder goes at few strokes
             self._folder.remove()
         self._free_one_more()
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -114,18 +116,11 @@ class CallServer:
         with suppress(ValueError):
             self._free.release()
 
-    def _thread(self, target: Callable[..., None], *args: object) -> threading.Thread:
-        def work() -> None:
-            try:
-                target(*args)
-            finally:
-                with self._lock:
-                    self._threads.discard(thread)
-
-        thread = threading.Thread(target=work, name="calls", daemon=True)
+    def _start(self, connection: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection,), name="call", daemon=True)
         with self._lock:
             self._threads.add(thread)
-        return thread
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -134,7 +129,7 @@ class CallServer:
                 connection, _ = self._listener.accept()
             except OSError:  # closed
                 return
-            self._thread(self._serve, connection).start()
+            self._start(connection)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -142,6 +137,8 @@ class CallServer:
                 for answer in self._answers(connection):
                     connection.sendall(_line(answer))
         finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
             self._free_one_more()
 
     def _answers(self, connection: socket.socket) -> Iterator[Json | None]:
