@@ -174,7 +174,7 @@ class Settings(BaseModel):
     redis_url: SecretStr = Field(
         SecretStr("redis://localhost:6379/0"), description="Redis, where it is used"
     )
-    max_body_bytes: Positive = Field(2 * 1024 * 1024, description="Largest request body")
+    max_body_bytes: Positive = Field(1024 * 1024, description="Largest request body")
     trusted_proxies: Networks = Field((), description="Addresses whose X-Forwarded-For counts")
 
     history: Literal["file", "store"] = Field("file", description="Where history entries go")

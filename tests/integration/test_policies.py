@@ -372,7 +372,7 @@ def test_every_refusal_is_a_problem(server, client, method, path, status):
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_that_is_too_large_is_413(server, client, chunked):
     server.add("Small", "true")
-    body = b'{"env_vars": {}, "x": "' + b"x" * (2 * 1024 * 1024) + b'"}'
+    body = b'{"env_vars": {}, "x": "' + b"x" * (1024 * 1024) + b'"}'
     content = (body[n : n + 65536] for n in range(0, len(body), 65536)) if chunked else body
 
     reply = client.post("/api/runbooks/Small.md/execute", content=content)

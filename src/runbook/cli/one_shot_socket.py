@@ -158,7 +158,7 @@ class CallServer:
             raise RequestError("ref must be a text")
         match request.get("op"):
             case "inputs":
-                yield self._inputs(ref)
+                yield self._engine.input_schema(ref, principal)
             case "call":
                 run = self._engine.submit(ref, principal, _execute_request(request)).run
                 yield {"run": run.id}
@@ -175,10 +175,6 @@ class CallServer:
         if self._engine.calling_run(principal) is None:
             raise AuthenticationError("The token is not that of a run.")
         return principal
-
-    def _inputs(self, ref: str) -> Json:
-        declared = self._engine.entry(ref).document.inputs
-        return {"properties": {item.name: {"x-type": item.type.value} for item in declared}}
 
     def _follow(self, run_id: str) -> Iterator[Json | None]:
         """The run's events; None, in silence, finds out whether the caller is still there."""
@@ -216,8 +212,11 @@ def _read_request(connection: socket.socket) -> Json:
 
 
 def _execute_request(request: Json) -> ExecuteRequest:
+    confirm = request.get("confirm")
     return ExecuteRequest(
-        env_vars=request.get("env_vars"), recursion_stack=_stack(request.get("recursion_stack"))
+        env_vars=request.get("env_vars"),
+        confirm=confirm if isinstance(confirm, str) else None,
+        recursion_stack=_stack(request.get("recursion_stack")),
     )
 
 
