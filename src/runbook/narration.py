@@ -59,10 +59,14 @@ def _attempt(event: Json) -> str:
     return f" (attempt {attempt})" if attempt is not None else ""
 
 
-def _child(event: Json) -> str:
-    what = "calls" if event.get("state") == "started" else "called"
-    status = f" {event.get('status')}" if event.get("state") == "ended" else ""
-    return f"{what} {event.get('runbook')}{status}: run {event.get('run_id')}"
+def _child(event: Json) -> str | None:
+    """A called run shows itself in a frame; one that the engine has started does not."""
+    if event.get("relation") is None:
+        return None
+    run = f"run {event.get('run_id')}"
+    if event.get("state") == "started":
+        return f"{event.get('relation')} of the completed steps: {run}"
+    return f"{event.get('relation')} {event.get('status')}: {run}"
 
 
 def _progress(event: Json) -> str | None:
