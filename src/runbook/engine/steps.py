@@ -17,8 +17,10 @@ from runbook.core.followup import Numbered
 from runbook.core.handover import Assignments
 from runbook.core.policy_rules import is_success, retry_of
 from runbook.core.run import EventType, Millis, StepRun, StepStatus
-from runbook.engine.process import Ended, Stop, StopReason
+from runbook.engine.handover import HandOverError
+from runbook.engine.process import Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.recorder import Recorder
+from runbook.engine.workspace import WorkspaceError
 
 FAILED_CODE = 1
 LEAST_S = 0.001
@@ -159,9 +161,12 @@ class StepRunner:
         step = numbered.step
         left = max(LEAST_S, self._deadline - time.monotonic())
         own = step.timeout_s is not None and step.timeout_s < left
-        ended = self._around.run_script(
-            step.script, self._values.variables, step.timeout_s if own and step.timeout_s else left
-        )
+        timeout_s = step.timeout_s if own and step.timeout_s else left
+        try:
+            ended = self._around.run_script(step.script, self._values.variables, timeout_s)
+        except (WorkspaceError, ProcessStartError, HandOverError) as error:
+            self._recorder.message(error.message)
+            return StepsEnd(FAILED_CODE, numbered, problem=error.message)
         timed_out = ended.stopped is StopReason.TIMEOUT
         failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
         return StepsEnd(
@@ -172,7 +177,7 @@ class StepRunner:
         )
 
     def _may_repeat(self, end: StepsEnd, retry: Retry) -> bool:
-        if end.failed is None or self._is_over(end):
+        if end.failed is None or end.problem is not None or self._is_over(end):
             return False
         return retry.codes is None or (end.stopped is None and end.return_code in retry.codes)
 
