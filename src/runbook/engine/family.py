@@ -25,6 +25,7 @@ from runbook.proctable import (
     kill_until_gone,
     last_pid,
     list_processes,
+    read_process,
     reap,
     ticks_since_boot,
     variable_of,
@@ -107,17 +108,23 @@ class Family:
         return self.since <= entry.started
 
     def _members(self) -> list[ProcessEntry]:
-        table = list_processes(self._first_pid())
+        table = self._younger_than_leader()
         kinship = _Kinship(self, self._families.others(self), table)
         members = [entry for entry in table.values() if kinship.belongs(entry)]
         self.known.update(entry.identity for entry in members)
         return [entry for entry in members if not (entry.pid == self.leader and entry.ended)]
 
-    def _first_pid(self) -> int:
-        """Numbers rise, so that in a short run only higher ones than the leader's matter."""
+    def _younger_than_leader(self) -> dict[int, ProcessEntry]:
+        """Numbers rise, so that in a short run only higher ones than the leader's matter.
+
+        Often there are none: where the leader's was the last one given, it has started nothing.
+        """
         leader = self.leader or 0
-        short = time.monotonic() - self._began < _SHORT_S
-        return leader if short and last_pid() >= leader else 0
+        last = last_pid() if time.monotonic() - self._began < _SHORT_S else 0
+        if last == leader != 0:
+            entry = read_process(leader)
+            return {} if entry is None else {leader: entry}
+        return list_processes(leader if last > leader else 0)
 
 
 class _Kinship:
