@@ -46,18 +46,35 @@ def find_step(runbook: Runbook, wanted: str) -> int | None:
     for item in numbered(runbook):
         if item.step.name == wanted:
             return item.n
-    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(runbook.steps):
-        return int(wanted)
-    return None
+    # Compared as text: a number of thousands of digits is no number to Python.
+    return next((item.n for item in numbered(runbook) if str(item.n) == wanted), None)
 
 
 def restored_steps(rows: Sequence[StepRun], start: int) -> tuple[StepRun, ...]:
-    """The rows of the steps before `start`, as the resumed run has them."""
+    """The rows of the steps before `start`, as the resumed run has them.
+
+    What they printed stands in the earlier run's log, so that they span no line of this one's.
+    """
     return tuple(
-        replace(row, status=StepStatus.RESTORED if row.status.completed else row.status)
+        replace(
+            row,
+            status=StepStatus.RESTORED if row.status.completed else row.status,
+            first_line=1,
+            last_line=0,
+        )
         for row in rows
         if row.n < start
     )
+
+
+def joined(rows: Sequence[StepRun], earlier: Sequence[StepRun]) -> tuple[StepRun, ...]:
+    """What became of the steps of a run, and of those that the run before it has completed.
+
+    A step that this run began anew, and did not complete, stays as the run before left it.
+    """
+    known = {row.n: row for row in earlier if row.status.completed}
+    known |= {row.n: row for row in rows if row.status.completed or row.n not in known}
+    return tuple(known[n] for n in sorted(known))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ HANDOVER_BYTES = 1024 * 1024
 LINE_BYTES = 4096
 """Longer lines of progress and plans are cut."""
 
+# What stands there is not repeated: it may be the second line of a secret.
+NO_NAME = "what stands before the sign cannot be a name"
+
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _PROGRESS = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?(?:\s+(.*))?", re.DOTALL)
 _PLAN = re.compile(r"(verified|assumed|unknown):\s*(.*)", re.DOTALL)
@@ -44,16 +47,14 @@ def read_outputs(data: bytes) -> Assignments:
 
 def _env_problem(name: str) -> str | None:
     if not valid_name(name):
-        return f"{name[:80]!r} cannot name an environment variable"
+        return NO_NAME
     if is_reserved(name):
         return f"{name} is reserved: it changes how programs run, or belongs to the engine"
     return None
 
 
 def _output_problem(name: str) -> str | None:
-    if _OUTPUT_NAME.fullmatch(name):
-        return None
-    return f"{name[:80]!r} cannot name an output"
+    return None if _OUTPUT_NAME.fullmatch(name) else NO_NAME
 
 
 def _read(data: bytes, file: str, name_problem: Callable[[str], str | None]) -> Assignments:
@@ -87,14 +88,11 @@ def _assignments(text: str) -> Iterator[_Assignment]:
         name, sign, rest = _divided(line)
         if sign == "=":
             yield _Assignment(number, name, rest)
-        elif sign:
-            end = _index(lines, rest, at)
-            if end is None:
-                problem = f"the line {rest[:80]!r} that ends {name[:80]!r} is missing"
-                yield _Assignment(number, name, problem=problem)
-                return
+        elif sign and (end := _index(lines, rest, at)) is not None:
             yield _Assignment(number, name, "\n".join(lines[at:end]))
             at = end + 1
+        elif sign:
+            yield _Assignment(number, name, problem="the WORD that ends the value is missing")
         elif line.strip():
             yield _Assignment(number, problem="must be NAME=value or NAME<<WORD")
 
@@ -194,6 +192,13 @@ class MaskLines:
         elif not self._open.startswith(b"<<"):
             values.append(self._open)
         return [value.decode("utf-8", "surrogateescape") for value in values if value]
+
+    def finish(self) -> list[str]:
+        """The value that has no end. What is fed next begins anew."""
+        left = [*self._lines, self._open] if self._word is not None else [self._open]
+        self._open, self._word, self._lines = b"", None, []
+        value = b"\n".join(left).decode("utf-8", "surrogateescape")
+        return [value] if value else []
 
     @property
     def size(self) -> int:

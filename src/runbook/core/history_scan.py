@@ -162,8 +162,9 @@ def _atx_headings(data: bytes, start: int, stop: int) -> Iterator[_Heading]:
 def _near_headings(data: bytes, start: int, stop: int) -> Iterator[_Heading]:
     """Short ATX headings that speak of claims without being Required Claims."""
     for match in _NEAR.finditer(data, start):
-        at = max(data.rfind(b"\n", match.start() - _NEAR_WIDTH, match.start()), -1)
-        at = max(at, data.rfind(b"\r", max(at, match.start() - _NEAR_WIDTH), match.start()))
+        low = max(0, match.start() - _NEAR_WIDTH)  # below 0 it would count from the end
+        at = data.rfind(b"\n", low, match.start())
+        at = max(at, data.rfind(b"\r", max(at, low), match.start()))
         if at >= stop:
             return
         if at < start or data[at + 1] not in b" #":

@@ -37,8 +37,6 @@ class _Needle:
         """
         size = len(self.text)
         start = text.find(self.text)
-        if start < 0:
-            return
         period = size - self._border_table()[-1]
         while start >= 0:
             end = self._run_end(text, start + size, period)

@@ -134,13 +134,15 @@ class _Stream:
 
     def kept_end(self) -> str:
         """The end of a stream that became full, with the notice of what was left out."""
-        if self._overflow is None:
+        overflow = self._overflow
+        if overflow is None:
             return ""
+        dropped = overflow.ring.dropped
         tail = Tail(self._tail_limit)
-        for text in self._continued() if not self._overflow.ring.dropped else self._restarted():
+        for text in self._restarted(overflow.ring) if dropped else self._continued(overflow):
             tail.add(text)
         end = tail.text()
-        if not self._overflow.ring.dropped and tail.total == utf8_size(end):
+        if not dropped and tail.total == utf8_size(end):
             return end
         omitted = max(1, self._total - self._limit // 2 + self._room - utf8_size(end))
         line_break = "" if self._ends_line else "\n"
@@ -172,19 +174,18 @@ class _Stream:
         last = self._masker.feed(self._decoder.decode(b"", final=True))
         return last + self._masker.finish()
 
-    def _continued(self) -> Iterator[str]:
+    def _continued(self, overflow: _Overflow) -> Iterator[str]:
         """Nothing was dropped: go on where the live text ended."""
-        if self._overflow is not None:
-            yield self._overflow.masked
-            for block in self._overflow.ring.blocks():
-                yield self._masker.feed(self._decoder.decode(block))
-            yield self._last_text()
+        yield overflow.masked
+        for block in overflow.ring.blocks():
+            yield self._masker.feed(self._decoder.decode(block))
+        yield self._last_text()
 
-    def _restarted(self) -> Iterator[str]:
+    def _restarted(self, ring: ByteRing) -> Iterator[str]:
         """Something was dropped: begin anew, and send nothing of the margin."""
         self._decoder, self._masker = _decoder("replace"), self._masker.fork()
         margin = self._margin
-        for block in self._overflow.ring.blocks() if self._overflow is not None else ():
+        for block in ring.blocks():
             self._masker.feed(self._decoder.decode(block[:margin]))
             yield self._masker.feed(self._decoder.decode(block[margin:]))
             margin = max(0, margin - len(block))

@@ -87,3 +87,24 @@ def test_allowed_exactly_where_every_claim_shares_a_value(claims, required):
     allowed = authorize(Principal("x", Origin.API, claims), required, Action.EXECUTE).allowed
     shared = [set(claim_values(claims.get(name))) & set(required[name]) for name in required]
     assert allowed == all(shared)
+
+
+@pytest.mark.parametrize(
+    ("caller", "is_admin"),
+    [
+        (principal(roles="dev, admin"), True),
+        (principal(roles=["admin"]), True),
+        (principal(roles="administrator"), False),
+        (principal(), False),
+        (Principal("root", Origin.CLI, local=True), True),
+    ],
+)
+def test_an_admin_has_the_role_or_is_at_the_machine(caller, is_admin):
+    assert caller.is_admin is is_admin
+
+
+def test_what_is_kept_of_a_caller():
+    caller = Principal("ann", Origin.API, {"roles": "sre"}, "192.0.2.1", run_id="r")
+    kept = caller.requester()
+    assert (kept.subject, kept.origin, kept.claims) == ("ann", Origin.API, {"roles": "sre"})
+    assert kept.address == "192.0.2.1"

@@ -1,6 +1,16 @@
 import pytest
 
-from runbook.core.document import Condition, Operand
+from runbook.core.document import (
+    Condition,
+    Document,
+    Input,
+    Language,
+    Operand,
+    Problem,
+    Runbook,
+    Severity,
+    Step,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +39,36 @@ def test_a_condition_compares_text(condition, holds):
 )
 def test_a_condition_in_words(condition, text):
     assert condition.text == text
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "text"),
+    [
+        ("'K' is not known here", 7, "'K' is not known here (line 7)"),
+        ("'K' is not known here", None, "'K' is not known here"),
+        ("Missing required section: Script", 7, "Missing required section: Script"),
+    ],
+)
+def test_a_problem_in_one_line_keeps_the_old_wordings(message, line, text):
+    assert Problem("code", message, line).text == text
+
+
+def test_a_document_has_errors_and_warnings():
+    error = Problem("a", "wrong")
+    warning = Problem("b", "odd", severity=Severity.WARNING)
+    document = Document("R", None, (warning, error), "d", 0, None)
+    assert document.errors == (error,)
+    assert document.warnings == (warning,)
+
+
+def test_a_runbook_knows_its_inputs_by_name():
+    host = Input("HOST", "the host", 3)
+    runbook = Runbook("R", "", (host,), (), (), None, ())
+    assert runbook.input("HOST") is host
+    assert runbook.input("PORT") is None
+
+
+@pytest.mark.parametrize(("heading_line", "stepped"), [(7, True), (None, False)])
+def test_steps_have_headings_of_their_own(heading_line, stepped):
+    step = Step("a", Language.ZSH, "true", 9, heading_line=heading_line)
+    assert Runbook("R", "", (), (), (), None, (step,)).stepped is stepped

@@ -17,6 +17,7 @@ from runbook.core.history import (
     chain_end,
     chain_start,
     closing,
+    entry_start,
     find_run,
     iter_entries,
     last_link,
@@ -367,3 +368,42 @@ def test_no_change_of_bytes_goes_unseen(data):
     found = verify(changed, head=(3, last_digest(history)))
 
     assert found.ok == (changed == history)
+
+
+def test_where_no_entry_begins_there_is_no_record():
+    data = b"".join(chain("a"))
+    with pytest.raises(ValueError, match="No history entry begins here"):
+        read_record(b"x" + data, find_entry(data, 0))
+
+
+def test_an_entry_with_a_status_that_does_not_exist_is_none():
+    data = b"".join(chain("a")).replace(b" status=failed ", b" status=vanished ")
+    assert find_entry(data, 0) is None
+
+
+@pytest.mark.parametrize("legacy", [b"", LEGACY])
+def test_an_entry_is_found_by_its_number(legacy):
+    parts = chain("a", "b", "c", legacy=legacy)
+    data = b"".join(parts)
+    starts = [sum(map(len, parts[:n])) for n in range(1, 4)]
+
+    assert [entry_start(data, n, whole=True) for n in range(1, 4)] == starts
+    assert entry_start(data, 4, whole=True) is None
+    assert entry_start(data[:-1], 3, whole=False) is None
+    assert entry_start(b"", 1, whole=True) is None
+
+
+def test_an_entry_is_found_where_the_first_ones_are_gone():
+    parts = chain("a", "b", "c", legacy=LEGACY)
+    rest = b"".join(parts[2:])
+    assert entry_start(rest, 3, whole=False) == len(parts[2])
+
+    other = b"text before\n" + rest
+    assert entry_start(other, 3, whole=True) == len(b"text before\n") + len(parts[2])
+    assert entry_start(other, 3, whole=False) is None
+
+
+def test_an_entry_that_was_changed_is_passed_over():
+    parts = chain("a", "b", "c")
+    parts[1] = parts[1].replace(b"disk full", b"disk fine")
+    assert entry_start(b"".join(parts), 2, whole=True) == len(parts[0]) + len(parts[1])

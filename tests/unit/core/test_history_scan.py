@@ -51,7 +51,10 @@ def test_finds_what_the_markdown_parser_finds(lines):
 
 
 @settings(deadline=None, max_examples=500)
-@given(st.lists(LINES | st.text("ab\r\n`~#", max_size=4), max_size=12), st.data())
+@given(
+    st.lists(LINES | st.just("# Required Claim") | st.text("ab\r\n`~#", max_size=4), max_size=12),
+    st.data(),
+)
 def test_going_on_after_an_append_finds_the_same(lines, data):
     document = HEADING + "\n".join(lines).encode()
     scan = begin_scan(len(HEADING), 1)
@@ -65,3 +68,9 @@ def test_going_on_looks_only_at_the_end():
     document = HEADING + b"text\n" * 1000
     scan = scan_history(document, begin_scan(len(HEADING), 1))
     assert len(document) - scan.offset <= len(b"\ntext\n")
+
+
+def test_headings_that_speak_of_claims_are_near_misses_or_text():
+    data = HEADING + b"\n# Required Claim\n\n## Reclaiming space\n"
+    (problem,) = scan_history(data, begin_scan(len(HEADING), 1)).problems
+    assert (problem.code, problem.line) == ("near_miss_of_required_claims", 3)

@@ -708,3 +708,10 @@ def test_a_fence_in_the_description_that_hides_nothing_is_a_warning():
     assert codes(found) == ["unclosed_fence"]
     assert found.runbook is not None
     assert replace(found.problems[0], hint=None).severity is Severity.WARNING
+
+
+def test_a_quote_in_a_quote_is_one_block_and_hides_nothing_behind_it():
+    quoted = VALID.replace("What it *does*.", "> one\n> > # Script\n> three\n\nbehind")
+    found = read(quoted)
+    assert codes(found) == []
+    assert "behind" in found.runbook.description

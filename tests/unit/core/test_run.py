@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from runbook.core.run import (
+    ACTIVE,
+    TERMINAL,
+    TRANSITIONS,
+    EventType,
+    Origin,
+    Requester,
+    Run,
+    RunEvent,
+    RunStatus,
+    StepStatus,
+    iso,
+)
+
+AT = 1_769_178_782_123
+
+
+def test_times_have_milliseconds_and_a_z():
+    assert iso(AT) == "2026-01-23T14:33:02.123Z"
+    assert iso(5) == "1970-01-01T00:00:00.005Z"
+
+
+def test_every_status_is_active_or_an_end():
+    assert set(RunStatus) == ACTIVE | TERMINAL
+    assert not ACTIVE & TERMINAL
+    assert all(status.terminal is (status in TERMINAL) for status in RunStatus)
+
+
+def test_what_follows_a_status_is_never_a_birth():
+    following = set().union(*TRANSITIONS.values())
+    assert not following & {RunStatus.REFUSED, RunStatus.INVALID}
+
+
+def test_output_in_json_has_its_stream_and_place():
+    event = RunEvent(3, AT, EventType.STDERR, text="no\n", step=2, line=7, offset=40)
+    assert event.as_json() == {
+        "n": 3,
+        "at": iso(AT),
+        "type": "stderr",
+        "step": 2,
+        "stream": "stderr",
+        "text": "no\n",
+        "line": 7,
+    }
+    assert RunEvent(1, AT, EventType.STDOUT).as_json()["text"] == ""
+
+
+def test_other_events_in_json_have_their_data():
+    event = RunEvent(1, AT, EventType.PROGRESS, data={"percent": 40, "text": "x"})
+    assert event.as_json() == {
+        "n": 1,
+        "at": iso(AT),
+        "type": "progress",
+        "percent": 40,
+        "text": "x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("claims", "roles"),
+    [
+        ({}, []),
+        ({"roles": " sre, ,dev "}, ["sre", "dev"]),
+        ({"roles": ["sre", 7]}, ["sre", "7"]),
+        ({"roles": {"sre": True}}, []),
+    ],
+)
+def test_roles_are_a_list_or_text_with_commas(claims, roles):
+    assert Requester("ann", Origin.API, claims).roles == roles
+
+
+def test_only_what_ran_to_its_end_is_completed():
+    assert {status for status in StepStatus if status.completed} == {
+        StepStatus.SUCCEEDED,
+        StepStatus.RESTORED,
+    }
+
+
+@pytest.mark.parametrize("status", RunStatus)
+def test_only_one_status_is_a_success(status):
+    run = Run("r", "R.md", "R", "d", status, Requester("ann", Origin.API), "c", ("R.md",), AT)
+    assert run.success is (status is RunStatus.SUCCEEDED)
