@@ -255,7 +255,9 @@ class Execution:
     def _end(self, outcome: Outcome) -> None:
         events: list[NewEvent] = self._recorder.finish()
         output = RecordedOutput(
-            self._recorder.excerpt(EventType.STDOUT), self._recorder.excerpt(EventType.STDERR)
+            self._recorder.excerpt(EventType.STDOUT),
+            self._recorder.excerpt(EventType.STDERR),
+            "\n".join(outcome.errors) if self._names_step(outcome) else "",
         )
         outcome = dataclasses.replace(
             outcome,
@@ -279,6 +281,11 @@ class Execution:
                 return
         # The worker notices that nobody executes it any more, and ends it once the store is back.
         log.warning("run.end_given_up", run_id=self._run.id, status=outcome.status.value)
+
+    def _names_step(self, outcome: Outcome) -> bool:
+        """Whether the errors say which of several steps failed, which no output does."""
+        failed = outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
+        return failed and self._runbook.stepped
 
     def _unmasked(self) -> tuple[str, ...]:
         """Secrets too short to be masked without garbling every output are named."""

@@ -296,7 +296,7 @@ class Submission:
             data["problems"] = [problem_json(problem) for problem in problems]
         done = NewEvent(now, EventType.DONE, data=data)
         head, _ = (
-            self._parts.records.write_history(_run_of(new), RecordedOutput(), error=entry_text)
+            self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
             if entry_text
             else (None, None)
         )
@@ -320,6 +320,9 @@ def _run_of(new: NewRun) -> Run:
         finished_at=new.finished_at,
         return_code=new.return_code,
         reason=new.reason,
+        dry_run=new.dry_run,
+        relation=new.relation,
+        related_id=new.related_id,
     )
 
 
