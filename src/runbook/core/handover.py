@@ -18,6 +18,8 @@ HANDOVER_BYTES = 1024 * 1024
 """So much of one file is read after each step."""
 LINE_BYTES = 4096
 """Longer lines of progress and plans are cut."""
+TOLD_CHARACTERS = 80
+"""Longer texts are not repeated in messages."""
 
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _PROGRESS = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?(?:\s+(.*))?", re.DOTALL)
@@ -44,7 +46,7 @@ def read_outputs(data: bytes) -> Assignments:
 
 def _env_problem(name: str) -> str | None:
     if not valid_name(name):
-        return f"{name[:80]!r} cannot name an environment variable"
+        return f"{_told(name)} cannot name an environment variable"
     if is_reserved(name):
         return f"{name} is reserved: it changes how programs run, or belongs to the engine"
     return None
@@ -53,7 +55,12 @@ def _env_problem(name: str) -> str | None:
 def _output_problem(name: str) -> str | None:
     if _OUTPUT_NAME.fullmatch(name):
         return None
-    return f"{name[:80]!r} cannot name an output"
+    return f"{_told(name)} cannot name an output"
+
+
+def _told(text: str) -> str:
+    """A text of the script's in a message. Never a part of it: a part of a secret is not masked."""
+    return repr(text) if len(text) <= TOLD_CHARACTERS else f"a text of {len(text)} characters"
 
 
 def _read(data: bytes, file: str, name_problem: Callable[[str], str | None]) -> Assignments:
@@ -90,7 +97,7 @@ def _assignments(text: str) -> Iterator[_Assignment]:
         elif sign:
             end = _index(lines, rest, at)
             if end is None:
-                problem = f"the line {rest[:80]!r} that ends {name[:80]!r} is missing"
+                problem = f"the line {_told(rest)} that ends {_told(name)} is missing"
                 yield _Assignment(number, name, problem=problem)
                 return
             yield _Assignment(number, name, "\n".join(lines[at:end]))

@@ -208,10 +208,10 @@ class Execution:
         )
         if outcome.status is RunStatus.TIMED_OUT:
             self._recorder.message(outcome.errors[0])
-        shown = self._recorder.shown
+        masked, shown = self._recorder.masked, self._recorder.shown
         return dataclasses.replace(
             outcome,
-            outputs={name: shown(text) for name, text in self._values.outputs.items()},
+            outputs={masked(name): shown(text) for name, text in self._values.outputs.items()},
             label=label_of(self._recorder.labels) if self._run.dry_run else None,
         )
 
@@ -219,10 +219,19 @@ class Execution:
         return [self._token, *self._given.secret_values(), *self._registered]
 
     def _mask(self, value: str) -> None:
-        """From now on, this value is a secret."""
-        if value not in self._registered:
-            self._registered.append(value)
-            self._recorder.masker.add(value)
+        """From now on, this value is a secret, also in the runs that this one calls."""
+        if value in self._registered:
+            return
+        self._registered.append(value)
+        self._recorder.masker.add(value)
+        masks = (*self._given.masks, *self._registered)
+        sealed = self._parts.sealer.seal(
+            dataclasses.replace(self._given, masks=masks), self._run.id
+        )
+        try:
+            self._parts.store.reseal(self._run.id, self._worker_id, sealed)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            log.warning("run.mask_not_kept", run_id=self._run.id, error=error.message)
 
     def _is_to_be_undone(self, outcome: Outcome) -> bool:
         return (

@@ -16,6 +16,7 @@ from runbook.core.policy_rules import check_confirm, lock_request
 from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
 from runbook.engine.ending import done_data
+from runbook.engine.inheritance import hiding, secrets_of
 from runbook.engine.input_facts import InputKnowledge
 from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
@@ -70,11 +71,14 @@ class Submission:
         parent = self.calling_run(principal)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
+        masks = secrets_of(self._parts, parent)
+        request = hiding(request, masks)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
-        return self._queue(self._sealed(new, inputs, request), entry, principal, request)
+        new = self._sealed(new, inputs, request, masks=masks)
+        return self._queue(new, entry, principal, request)
 
     def submit_following(
         self, principal: Principal, request: ExecuteRequest, follows: Follows
@@ -189,10 +193,12 @@ class Submission:
         inputs: ResolvedInputs,
         request: ExecuteRequest,
         follows: Follows | None = None,
+        *,
+        masks: tuple[str, ...] = (),
     ) -> NewRun:
         secrets = inputs.secrets | (request.secrets & inputs.values.keys())
         shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
-        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files))
+        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files), masks=masks)
         if follows is not None:
             given = dataclasses.replace(
                 given,
