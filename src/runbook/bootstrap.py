@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runbook import settings as configuration
 from runbook.auth import Authenticator, RunTokens, stored_key
-from runbook.core.access import Principal
+from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.run import Origin
 from runbook.engine.artifacts import ArtifactStore
 from runbook.engine.dispatch import Role, Wakeups
@@ -102,6 +102,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         history_max_entries=settings.history_max_entries,
         history_entry_bytes=settings.history_entry_bytes,
         allow_undeclared_env=settings.allow_undeclared_env,
+        enforce_claims=settings.enforce_claims,
         supplied=settings.supplied(),
         passed=settings.passed(),
         secrets_dir=settings.secrets_dir,
@@ -137,4 +138,6 @@ def local_operator(settings: Settings) -> Principal:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         name = "unknown"
-    return Principal(f"local:{name}", Origin.CLI, {}, None, local=not settings.enforce_claims)
+    return Principal(
+        f"{LOCAL_PREFIX}{name}", Origin.CLI, {}, None, local=not settings.enforce_claims
+    )

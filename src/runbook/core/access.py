@@ -42,6 +42,16 @@ class Principal:
         return Requester(self.subject, self.origin, dict(self.claims), self.address)
 
 
+LOCAL_PREFIX = "local:"
+"""How the subject of a local operator's run begins: no token has spoken for it."""
+
+
+def was_local(requester: Requester) -> bool:
+    """Whether the person at the command line asked for a run, without any token."""
+    without_token = not requester.claims and requester.subject.startswith(LOCAL_PREFIX)
+    return requester.origin is Origin.CLI and without_token
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether an action is allowed; `text` says which claims are missing where it is not."""

@@ -3,13 +3,15 @@
     (blank line)
     ### 2026-01-23T14:33:02.123Z | Exit Code: 0
     (blank line)
-    By `ada` (roles `sre`) via api, run `0198...`, 1234 ms, succeeded
+    By `ada` (roles `sre`) via api, run `0198...`, 1234 ms, succeeded, retry of `0197...`: `why`
     (blank line)
     **Stdout:**
     (fence) text (fence)
     (blank line)
     <!-- runbook-entry v=1 n=12 run=... status=... document=... previous=... digest=... -->
 
+Behind the status stands `, dry run (verified)` where it was one, then which run this one follows
+from and how, then the reason; each only where there is one.
 Stdout, Stderr and Error stand only where they are not empty, in this order. Their text is kept
 byte for byte, control characters and CR included, between fences longer than any run of
 backticks in it; a line break that ends the text is followed by one more before the fence.
@@ -26,16 +28,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runbook.core.cap import HeadTail, utf8_size
-from runbook.core.run import Millis, Origin, RunStatus, iso
+from runbook.core.run import Millis, Origin, PlanLabel, Relation, RunStatus, iso
 
 _HEADING = (
     rb"\n### (?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| Exit Code: (?P<code>-?\d{1,10})\n"
 )
 _SPAN = rb"`[^`\n]+`"
+_RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
 _WHO = (
     rb"\nBy (?P<who>" + _SPAN + rb")"
     rb"(?: \(roles (?P<roles>" + _SPAN + rb"(?:, " + _SPAN + rb")*)\))?"
     rb" via (?P<origin>[a-z]+), run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
+    rb"(?:, dry run \((?P<label>verified|assumed|unknown)\))?"
+    rb"(?:, (?P<relation>retry|resume|undo) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
     rb"(?:: (?P<reason>" + _SPAN + rb"))?\n"
 )
 ENTRY_HEAD = re.compile(_HEADING + _WHO)
@@ -43,7 +48,6 @@ ENTRY_HEAD = re.compile(_HEADING + _WHO)
 
 _TITLE = re.compile(rb"\n\*\*(Stdout|Stderr|Error):\*\*\n(`{3,})\n")
 _TITLES = (b"Stdout", b"Stderr", b"Error")
-_RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
 LINK = re.compile(
     rb"\n<!-- runbook-entry v=1 n=(?P<n>[1-9]\d{0,15}) run=(?P<run>" + _RUN_ID.encode() + rb")"
     rb" status=(?P<status>[a-z_]+) document=(?P<document>[0-9a-f]{64})"
@@ -66,6 +70,7 @@ class EntryRecord:
 
     `at` is when the run ended, or was refused. `document` is the digest of the document that
     was executed. Of the texts, those that are empty are left out; lone surrogates become `?`.
+    `dry_run` is a dry run's label; `relation` and `related_id` say what the run follows from.
     """
 
     run_id: str
@@ -81,6 +86,9 @@ class EntryRecord:
     stdout: str = ""
     stderr: str = ""
     error: str = ""
+    dry_run: PlanLabel | None = None
+    relation: Relation | None = None
+    related_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def refusal_text(user: str, text: str) -> str:
 
 
 def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
-    """The entry's bytes. Raises ValueError for a run id or digests that no link can carry."""
+    """The entry's bytes. Raises ValueError for run ids or digests that no entry can carry."""
     text = (
         f"\n### {iso(record.at)} | Exit Code: {record.return_code}\n"
         f"\n{_who_line(record)}\n"
@@ -120,8 +128,8 @@ def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
     )
     body = text.encode("utf-8", "replace")
     entry = body + f" digest={sha256(body)} -->\n".encode()
-    if not LINK.search(entry, entry.rfind(b"\n<!-- ")):
-        raise ValueError("A history entry needs a plain run id and SHA-256 digests in hex.")
+    if not (LINK.search(entry, entry.rfind(b"\n<!-- ")) and ENTRY_HEAD.match(entry)):
+        raise ValueError("A history entry needs plain run ids and SHA-256 digests in hex.")
     return entry
 
 
@@ -168,6 +176,8 @@ def _who_line(record: EntryRecord) -> str:
     return (
         f"By {_span(record.who)}{f' (roles {roles})' if roles else ''} via {record.origin.value},"
         f" run `{record.run_id}`, {record.duration_ms} ms, {record.status.value}"
+        f"{'' if record.dry_run is None else f', dry run ({record.dry_run})'}"
+        f"{'' if record.relation is None else f', {record.relation} of `{record.related_id}`'}"
         f"{'' if record.reason is None else f': {_span(record.reason)}'}"
     )
 
@@ -250,7 +260,7 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         section.title: data[section.text_start : section.text_end].decode("utf-8")
         for section in _sections(data, head.end())
     }
-    reason = head["reason"]
+    reason, label, relation = head["reason"], head["label"], head["relation"]
     return EntryRecord(
         run_id=entry.run_id,
         status=entry.status,
@@ -265,6 +275,9 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         stdout=texts.get(b"Stdout", ""),
         stderr=texts.get(b"Stderr", ""),
         error=texts.get(b"Error", ""),
+        dry_run=PlanLabel(label.decode()) if label else None,
+        relation=Relation(relation.decode()) if relation else None,
+        related_id=head["related"].decode() if relation else None,
     )
 
 

@@ -23,6 +23,10 @@ BASE64_WIDTHS = (64, 76)
 """Columns at which openssl and base64 break their lines."""
 
 _ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
+_ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
+_ZSH_SPECIAL = re.compile(r"""(["#$&'()*;<>?[\\\]^`{|} ])""")
+_BASH_SPECIAL = re.compile(r"""([!"$&'()*,;<>?[\\\]^`{|} ]|(?<=[=:])~)""")
+_SPECIAL_IN_QUOTES = re.compile(r'(["\\$`])')
 _GO_ESCAPES = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
 
 
@@ -118,7 +122,11 @@ def _shell_forms(text: str) -> Iterator[str]:
     yield quoted[1:-1] if quoted != text else text
     yield text.replace("'", "'\\''")
     yield text.translate(_ZSH_ESCAPES)  # inside $'...'
-    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)  # printf %q
+    yield text.translate(_ZSH_ESCAPES).replace("!", "\\!")  # there too, by ${(qqqq)NAME}
+    yield _SPECIAL_IN_QUOTES.sub(r"\\\1", text)  # inside "...", as by export -p
+    yield _BASH_SPECIAL.sub(r"\\\1", text)  # printf %q
+    yield _ZSH_SPECIAL.sub(r"\\\1", text).translate(_ZSH_CONTROLS)  # the same, in zsh
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)  # what escapes more than it has to
 
 
 def _html_forms(text: str) -> Iterator[str]:

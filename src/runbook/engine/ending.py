@@ -57,6 +57,7 @@ class Ending:
             errors=outcome.errors,
             warnings=outcome.warnings,
             outputs=outcome.outputs,
+            label=outcome.label,
             finished_at=now,
             duration_ms=max(0, now - begun),
         )

@@ -208,10 +208,10 @@ class Execution:
         )
         if outcome.status is RunStatus.TIMED_OUT:
             self._recorder.message(outcome.errors[0])
-        shown = self._recorder.shown
+        masked, shown = self._recorder.masked, self._recorder.shown
         return dataclasses.replace(
             outcome,
-            outputs={name: shown(text) for name, text in self._values.outputs.items()},
+            outputs={masked(name): shown(text) for name, text in self._values.outputs.items()},
             label=label_of(self._recorder.labels) if self._run.dry_run else None,
         )
 
@@ -219,10 +219,19 @@ class Execution:
         return [self._token, *self._given.secret_values(), *self._registered]
 
     def _mask(self, value: str) -> None:
-        """From now on, this value is a secret."""
-        if value not in self._registered:
-            self._registered.append(value)
-            self._recorder.masker.add(value)
+        """From now on, this value is a secret, also in the runs that this one calls."""
+        if value in self._registered:
+            return
+        self._registered.append(value)
+        self._recorder.masker.add(value)
+        masks = (*self._given.masks, *self._registered)
+        sealed = self._parts.sealer.seal(
+            dataclasses.replace(self._given, masks=masks), self._run.id
+        )
+        try:
+            self._parts.store.reseal(self._run.id, self._worker_id, sealed)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            log.warning("run.mask_not_kept", run_id=self._run.id, error=error.message)
 
     def _is_to_be_undone(self, outcome: Outcome) -> bool:
         return (
@@ -241,7 +250,11 @@ class Execution:
             outputs=self._values.outputs,
             masks=(*self._given.masks, *self._registered),
         )
-        text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+        try:
+            text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+        except RunbookError as error:  # the failure itself must be recorded all the same
+            log.failure("run.not_undone", run_id=self._run.id, error=error.message)
+            text = f"The completed steps were NOT undone: {error.message}"
         return dataclasses.replace(outcome, warnings=(*outcome.warnings, text)) if text else outcome
 
     def _cancel_text(self) -> str:
@@ -255,7 +268,9 @@ class Execution:
     def _end(self, outcome: Outcome) -> None:
         events: list[NewEvent] = self._recorder.finish()
         output = RecordedOutput(
-            self._recorder.excerpt(EventType.STDOUT), self._recorder.excerpt(EventType.STDERR)
+            self._recorder.excerpt(EventType.STDOUT),
+            self._recorder.excerpt(EventType.STDERR),
+            "\n".join(outcome.errors) if self._names_step(outcome) else "",
         )
         outcome = dataclasses.replace(
             outcome,
@@ -279,6 +294,11 @@ class Execution:
                 return
         # The worker notices that nobody executes it any more, and ends it once the store is back.
         log.warning("run.end_given_up", run_id=self._run.id, status=outcome.status.value)
+
+    def _names_step(self, outcome: Outcome) -> bool:
+        """Whether the errors say which of several steps failed, which no output does."""
+        failed = outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
+        return failed and self._runbook.stepped
 
     def _unmasked(self) -> tuple[str, ...]:
         """Secrets too short to be masked without garbling every output are named."""

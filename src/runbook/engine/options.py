@@ -57,6 +57,7 @@ class EngineOptions:
     history_max_entries: int = 10_000
     history_entry_bytes: int = 65_536
     allow_undeclared_env: bool = False
+    enforce_claims: bool = False
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
     secrets_dir: Path | None = None

@@ -83,6 +83,10 @@ class Recorder:
         """Whether no secret stands in a value, not even one that is too short to be masked."""
         return value not in self._secrets() and self.masker.mask_text(value) == value
 
+    def masked(self, text: str) -> str:
+        """A name or a message as it may be recorded."""
+        return self.masker.mask_text(text)
+
     def shown(self, value: str) -> str:
         """A value as it may be recorded."""
         if self.may_keep(value):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from runbook import log
 from runbook.core.history import EntryRecord
 from runbook.core.output import HeadTail
-from runbook.core.run import EventType, Outcome, Run, RunStatus, iso
+from runbook.core.run import EventType, Outcome, PlanLabel, Run, RunStatus, iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
 from runbook.library.history import HistoryWriter
@@ -26,10 +26,14 @@ REMEMBERED_RUNBOOKS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutput:
-    """What the record shows of the output: masked, head and tail where it was long."""
+    """What the record shows of the output: masked, head and tail where it was long.
+
+    `error` is what the output does not say: why a run was refused, or which step failed.
+    """
 
     stdout: str = ""
     stderr: str = ""
+    error: str = ""
 
 
 class RateBound:
@@ -64,7 +68,7 @@ class Records:
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
     def write_history(
-        self, run: Run, output: RecordedOutput, *, error: str = "", once: bool = False
+        self, run: Run, output: RecordedOutput, *, once: bool = False
     ) -> tuple[HistoryHead | None, str | None]:
         """Append the run's entry. The new head of the chain, or a warning why there is none.
 
@@ -77,7 +81,7 @@ class Records:
             return None, None
         try:
             path = locate(self._options.runbooks_dir, run.ref)
-            appended = self._writer.append(path, _entry(run, output, error), once=once)
+            appended = self._writer.append(path, _entry(run, output), once=once)
         except HistoryReadOnlyError:
             return None, "History was not written: the runbook is read-only. The store has it."
         except (HistoryError, NotFoundError) as failure:
@@ -137,7 +141,7 @@ class Records:
         return RecordedOutput(excerpts[EventType.STDOUT].text(), excerpts[EventType.STDERR].text())
 
 
-def _entry(run: Run, output: RecordedOutput, error: str) -> EntryRecord:
+def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
     who = run.requester
     return EntryRecord(
         run_id=run.id,
@@ -154,5 +158,8 @@ def _entry(run: Run, output: RecordedOutput, error: str) -> EntryRecord:
         document=run.digest,
         stdout=output.stdout,
         stderr=output.stderr,
-        error=error,
+        error=output.error,
+        dry_run=(run.label or PlanLabel.UNKNOWN) if run.dry_run else None,
+        relation=run.relation,
+        related_id=run.related_id,
     )

@@ -194,6 +194,7 @@ class StepRunner:
         self._values.outputs.update(outputs.values)
         problem = env.problem or outputs.problem
         if problem and end.failed is None:
+            problem = self._recorder.masked(problem)
             self._recorder.message(problem)
             end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
         ended = replace(
@@ -214,10 +215,11 @@ class StepRunner:
         self._around.take_outputs()
 
     def _kept(self, values: Mapping[str, str]) -> dict[str, str | None]:
-        """Values as they may be recorded: not where a secret stands in one."""
+        """Values as they may be recorded: not where a secret stands in one, or in its name."""
         return {
             name: value if self._recorder.may_keep(value) else None
             for name, value in values.items()
+            if self._recorder.masked(name) == name
         }
 
     def _tell(self, step: StepRun, **more: object) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 import uuid_utils
 
 from runbook import log
-from runbook.core.access import Action, Decision, Principal, authorize
+from runbook.core.access import Action, Decision, Principal, authorize, was_local
 from runbook.core.document import Problem, Severity
 from runbook.core.policy_rules import check_confirm, lock_request
 from runbook.core.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
 from runbook.engine.ending import done_data
+from runbook.engine.inheritance import hiding, secrets_of
 from runbook.engine.input_facts import InputKnowledge
 from runbook.engine.parts import Parts
 from runbook.engine.records import RecordedOutput
@@ -59,6 +60,7 @@ class Submission:
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         entry = self._parts.catalog.get(ref)
         parent = self.calling_run(principal)
+        principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         decision = self.decide(entry, principal, Action.VALIDATE)
         if _is_refusal(decision, entry):
@@ -72,20 +74,25 @@ class Submission:
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         entry = self._parts.catalog.get(ref)
         parent = self.calling_run(principal)
+        principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
+        masks = secrets_of(self._parts, parent)
+        request = hiding(request, masks)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
-        return self._queue(self._sealed(new, inputs, request), entry, principal, request)
+        new = self._sealed(new, inputs, request, masks=masks)
+        return self._queue(new, entry, principal, request)
 
     def submit_following(
         self, principal: Principal, request: ExecuteRequest, follows: Follows
     ) -> Submitted:
         """Submit a run that follows from an earlier one. Like `submit`, and its errors.
 
-        Both the runbook as it is and, where another document is executed, that one must allow it.
+        Both the runbook as it is and, where another document is executed, that one must allow it;
+        but for a run that belongs to one which is running, and has been allowed with it.
         """
         current = self._parts.catalog.get(follows.run.ref)
         entry = follows.entry or current
@@ -97,10 +104,10 @@ class Submission:
         )
         if follows.parent is not None:
             new = dataclasses.replace(new, chain=follows.parent.chain)
-        for checked in (current, entry) if follows.entry else (entry,):
-            self._authorize(new, checked, principal)
         if follows.inputs is not None:
             return self._queue(self._taking_over(new, follows), entry, principal, request)
+        for checked in (current, entry) if follows.entry else (entry,):
+            self._authorize(new, checked, principal)
         inputs, problems = self._preflight(entry, principal, request, ())
         problems = [*problems, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
@@ -110,6 +117,13 @@ class Submission:
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, follows)
         return self._queue(new, entry, principal, request)
+
+    def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
+        """A script may call what whoever executed it may execute: claims bind both, or neither."""
+        free = parent is not None and not self._options.enforce_claims
+        if free and parent is not None and was_local(parent.requester):
+            return dataclasses.replace(principal, local=True)
+        return principal
 
     def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
         """Raises AccessDeniedError, which is recorded, in the file too."""
@@ -192,10 +206,12 @@ class Submission:
         inputs: ResolvedInputs,
         request: ExecuteRequest,
         follows: Follows | None = None,
+        *,
+        masks: tuple[str, ...] = (),
     ) -> NewRun:
         secrets = inputs.secrets | (request.secrets & inputs.values.keys())
         shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
-        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files))
+        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files), masks=masks)
         if follows is not None:
             given = dataclasses.replace(
                 given,
@@ -299,7 +315,7 @@ class Submission:
             data["problems"] = [problem_json(problem) for problem in problems]
         done = NewEvent(now, EventType.DONE, data=data)
         head, _ = (
-            self._parts.records.write_history(_run_of(new), RecordedOutput(), error=entry_text)
+            self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
             if entry_text
             else (None, None)
         )
@@ -323,6 +339,9 @@ def _run_of(new: NewRun) -> Run:
         finished_at=new.finished_at,
         return_code=new.return_code,
         reason=new.reason,
+        dry_run=new.dry_run,
+        relation=new.relation,
+        related_id=new.related_id,
     )
 
 

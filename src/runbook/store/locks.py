@@ -89,7 +89,7 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
     """Take all locks of a run that was just claimed, or none: then say who holds one.
 
     What one of its ancestors holds, the run has already: they wait for its end.
-    A run whose end was asked for takes none, since it is only ended; nor does one that only looks.
+    A run whose end was asked for takes none, since it is only ended; neither does a dry run.
     """
     if run.locks is None or run.cancel_at is not None or run.dry_run:
         return None

@@ -92,6 +92,15 @@ def _claim(claimable: sa.Select[int]) -> sa.Update:
 
 _CLAIM = _claim(_CLAIMABLE)
 _CLAIM_ONE = _claim(_CLAIMABLE_ONE)
+_RESEAL = (
+    sa.update(runs)
+    .where(
+        runs.c.id == sa.bindparam("run_id"),
+        runs.c.worker_id == sa.bindparam("owner"),
+        runs.c.finished_at.is_(None),
+    )
+    .values(sealed_inputs=sa.bindparam("sealed"))
+)
 _REQUEST_CANCEL = (
     sa.update(runs)
     .where(
@@ -181,6 +190,11 @@ class RunWrites(StorePart):
         while isinstance(tried, Holder):
             tried = self._database.write(work)
         return tried
+
+    def reseal(self, run_id: str, worker_id: str, sealed: bytes) -> None:
+        """Replace the encrypted inputs of a run that this worker executes."""
+        given = {"run_id": run_id, "owner": worker_id, "sealed": sealed}
+        self._database.write(lambda connection: connection.execute(_RESEAL, given))
 
     def request_cancel(self, run_id: str, by: str) -> Run:
         """Ask for the run's end; the first who asks is kept. Ended runs stay as they are.

@@ -25,7 +25,7 @@ from runbook.core.history import (
     refusal_text,
     verify,
 )
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin, PlanLabel, Relation, RunStatus
 
 DOCUMENT = sha256(b"document")
 LEGACY = (
@@ -51,9 +51,10 @@ RECORD = EntryRecord(
 hostile = st.text(
     st.sampled_from("ab `\n\r\t#*<>!-\\|~_[]()é\u2028\u202e\x00\x1b\x85😀"), max_size=30
 )
-records = st.builds(
+run_ids = st.from_regex(r"[0-9A-Za-z][0-9A-Za-z._-]{0,40}", fullmatch=True)
+plain_records = st.builds(
     EntryRecord,
-    run_id=st.from_regex(r"[0-9A-Za-z][0-9A-Za-z._-]{0,40}", fullmatch=True),
+    run_id=run_ids,
     status=st.sampled_from(RunStatus),
     return_code=st.integers(-64, 403),
     at=st.integers(0, 4_000_000_000_000),
@@ -66,6 +67,11 @@ records = st.builds(
     stdout=hostile,
     stderr=hostile,
     error=hostile,
+    dry_run=st.none() | st.sampled_from(PlanLabel),
+)
+following = st.tuples(st.sampled_from(Relation), run_ids)
+records = plain_records | st.builds(
+    lambda record, to: replace(record, relation=to[0], related_id=to[1]), plain_records, following
 )
 
 
@@ -98,6 +104,27 @@ def test_an_entry_reads_as_the_contract_says():
         f"\n<!-- runbook-entry v=1 n=12 run=run-1 status=failed document={DOCUMENT}"
         f" previous={DOCUMENT} digest={last_digest(entry.encode())} -->\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"dry_run": PlanLabel.VERIFIED}, "failed, dry run (verified): `disk full`\n"),
+        ({"relation": Relation.UNDO, "related_id": "run-0"}, "failed, undo of `run-0`: `disk"),
+        (
+            {"dry_run": PlanLabel.UNKNOWN, "relation": Relation.RETRY, "related_id": "run-0"},
+            "failed, dry run (unknown), retry of `run-0`: `disk full`\n",
+        ),
+    ],
+)
+def test_an_entry_says_what_kind_of_run_it_was(more, text):
+    assert text in render(replace(RECORD, **more), n=1, previous=DOCUMENT).decode()
+
+
+def test_a_related_run_id_that_is_none_is_refused():
+    record = replace(RECORD, relation=Relation.RESUME, related_id="a`b")
+    with pytest.raises(ValueError, match="plain run ids"):
+        render(record, n=1, previous=DOCUMENT)
 
 
 def test_a_refusal_has_its_reason_in_an_error_fence():
@@ -147,7 +174,7 @@ def test_names_and_output_stay_what_they_are_in_markdown(record):
 
 @pytest.mark.parametrize("run_id", ["", "a b", "a\nb", "x-->", "-a", "é", "a" * 200])
 def test_a_run_id_that_no_link_can_carry_is_refused(run_id):
-    with pytest.raises(ValueError, match="plain run id"):
+    with pytest.raises(ValueError, match="plain run ids"):
         render(replace(RECORD, run_id=run_id), n=1, previous=DOCUMENT)
 
 

@@ -1,8 +1,10 @@
 import base64
 import html
 import json
+import re
 import shlex
 import string
+import subprocess
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -59,6 +61,40 @@ def cut(text: str, sizes: list[int]) -> list[str]:
 )
 def test_every_form_of_a_secret_is_masked_whole(form):
     assert masked(SECRET, f"<{form}>") == f"<{MASK}>"
+
+
+ALL_MARKS = f"start {string.punctuation} a=~b:~c~d#e end"
+
+
+@pytest.mark.parametrize(
+    ("shell", "quoting"),
+    [
+        ("zsh -f", "print -r -- ${(q)1}"),
+        ("zsh -f", "print -r -- ${(qq)1}"),
+        ("zsh -f", "print -r -- ${(qqq)1}"),
+        ("zsh -f", "print -r -- ${(qqqq)1}"),
+        ("zsh -f", "print -r -- ${(q-)1}"),
+        ("zsh -f", "printf %q $1"),
+        ("zsh -f", "x=$1; typeset -p x"),
+        ("zsh -f", "set -x; : $1 $1 2>&1"),
+        ("bash", 'printf %q "$1"'),
+        ("bash", 'echo "${1@Q}"'),
+        ("bash", "x=$1; declare -p x"),
+        ("bash", 'export x="$1"; export -p'),
+        ("bash", 'exec 2>&1; set -x; : "$1"'),
+    ],
+)
+@pytest.mark.parametrize("secret", [ALL_MARKS, "two 'lines\nof ~ it!"], ids=["marks", "lines"])
+def test_every_quoting_of_the_shells_is_masked(shell, quoting, secret):
+    command = [*shell.split(), "-c", quoting, "x", secret]
+    shown = subprocess.run(
+        command, capture_output=True, check=True, text=True, env={"LANG": "C.UTF-8"}
+    )
+
+    hidden = masked(secret, shown.stdout + shown.stderr)
+
+    assert MASK in hidden
+    assert not re.search("start|end|two|lines|it!", hidden), hidden
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from runbook.core.run import EventType, Outcome, RunStatus
+from runbook.core.run import EventType, Outcome, PlanLabel, Relation, RunStatus
 from runbook.engine.records import REMEMBERED_RUNBOOKS, RateBound, RecordedOutput
 from runbook.library.history import verify_file
 from runbook.log import RECORD_LOGGER
@@ -92,6 +92,25 @@ def test_an_entry_says_what_happened_and_continues_the_chain(workshop, ended):
     assert "why" in history
     path = workshop.settings.runbooks_dir / "Quick.md"
     assert verify_file(path, (head.n, head.digest)).ok
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [(PlanLabel.ASSUMED, "dry run (assumed)"), (None, "dry run (unknown)")],
+)
+def test_an_entry_says_that_it_was_a_dry_run(workshop, ended, label, text):
+    dry = dataclasses.replace(ended, dry_run=True, label=label)
+    workshop.engine.parts.records.write_history(dry, RecordedOutput())
+    assert f", failed, {text}: `why`\n" in workshop.history("Quick")
+
+
+def test_an_entry_says_what_its_run_follows_from_and_what_failed(workshop, ended):
+    resumed = dataclasses.replace(ended, relation=Relation.RESUME, related_id="run-0")
+    output = RecordedOutput(error="Step 4 'Copy' failed with return code 3")
+    workshop.engine.parts.records.write_history(resumed, output)
+    history = workshop.history("Quick")
+    assert ", failed, resume of `run-0`: `why`\n" in history
+    assert "\n**Error:**\n```\nStep 4 'Copy' failed with return code 3\n```\n" in history
 
 
 def test_once_means_once(workshop, ended):

@@ -70,6 +70,11 @@ class TestTaking:
         assert helper.finish(run.id) == store.run(run.id)
         assert places(store) == set()
 
+    def test_a_dry_run_takes_none_and_waits_for_none(self, store, holding, want, claim):
+        first = holding("a")
+        assert claim(want("a", dry_run=True)) == "running"
+        assert places(store) == {("a", first.seq)}
+
     def test_a_second_one_waits_and_says_for_whom(self, helper, store, holding, want, claim):
         helper.clock.now += 7
         first = holding("a")

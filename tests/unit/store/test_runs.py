@@ -25,6 +25,19 @@ def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
     assert store.sealed(made.id) == b"sealed"
 
 
+def test_only_the_worker_of_a_run_replaces_its_sealed_inputs(helper, store):
+    run = helper.queued(sealed_inputs=b"sealed")
+    store.reseal(run.id, "w", b"too early")
+    assert store.sealed(run.id) == b"sealed"
+    store.claim("w", root_slots=1)
+    store.reseal(run.id, "other", b"not its own")
+    store.reseal(run.id, "w", b"more")
+    assert store.sealed(run.id) == b"more"
+    helper.finish(run.id)
+    store.reseal(run.id, "w", b"too late")
+    assert store.sealed(run.id) is None
+
+
 def test_first_events_are_numbered_from_one(helper, store):
     run = helper.queued()
     assert [(event.n, event.type) for event in store.events(run.id)] == [(1, EventType.QUEUED)]
