@@ -1,0 +1,26 @@
+import { useQuery } from '@tanstack/vue-query'
+import { errorOf, unreachable } from './problem'
+
+/** What the server tells anyone, for the sign-in page. */
+export interface PublicFacts {
+  header: string
+  dev_login: boolean
+  idp_login_uri: string
+  version: string
+}
+
+/** An older server has no such address: then only trying tells whether dev-login is on. */
+const UNKNOWN: PublicFacts = { header: '', dev_login: true, idp_login_uri: '/login', version: '' }
+
+async function fetchFacts(): Promise<PublicFacts> {
+  const response = await fetch('/api/public').catch(() => {
+    throw unreachable()
+  })
+  if (response.status === 404) return UNKNOWN
+  if (!response.ok) throw await errorOf(response)
+  return (await response.json()) as PublicFacts
+}
+
+export function usePublicFacts() {
+  return useQuery({ queryKey: ['public'], queryFn: fetchFacts, staleTime: Infinity })
+}

@@ -1,0 +1,53 @@
+import { reactive } from 'vue'
+
+export interface Session {
+  token: string
+  subject: string
+  roles: string[]
+  /** Milliseconds since the epoch. */
+  expiresAt: number
+}
+
+const KEY = 'runbook.session'
+
+/** Who is signed in: in memory, and in this tab's storage so that reloading keeps it. */
+export const session = reactive<{ current: Session | null }>({ current: restore() })
+
+function restore(): Session | null {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Session | null
+    return kept && kept.expiresAt > Date.now() ? kept : null
+  } catch {
+    return null
+  }
+}
+
+export function signIn(signedIn: Session): void {
+  session.current = signedIn
+  sessionStorage.setItem(KEY, JSON.stringify(signedIn))
+}
+
+export function signOut(): void {
+  session.current = null
+  sessionStorage.removeItem(KEY)
+}
+
+/** What a token says of itself. The server checks it; this is only to show. */
+export function readToken(token: string): Session | null {
+  try {
+    const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/')
+    const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0))
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+    if (typeof claims.sub !== 'string' || typeof claims.exp !== 'number') return null
+    const expiresAt = claims.exp * 1000
+    return { token, subject: claims.sub, roles: rolesOf(claims.roles), expiresAt }
+  } catch {
+    return null
+  }
+}
+
+function rolesOf(claim: unknown): string[] {
+  if (Array.isArray(claim)) return claim.map(String)
+  if (typeof claim !== 'string') return []
+  return claim.split(',').map((role) => role.trim()).filter(Boolean)
+}

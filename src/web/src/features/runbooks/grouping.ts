@@ -1,0 +1,39 @@
+import type { ListedRunbook } from '@/api/runbooks'
+
+export type Row =
+  | { kind: 'folder'; path: string; count: number; isOpen: boolean }
+  | { kind: 'runbook'; runbook: ListedRunbook }
+
+/** `network/edge` of `network/edge/Push.md`; empty at the top. */
+export function folderOf(ref: string): string {
+  return ref.includes('/') ? ref.slice(0, ref.lastIndexOf('/')) : ''
+}
+
+/** Runbooks in which every word of the text occurs, whatever its case. */
+export function matching(runbooks: readonly ListedRunbook[], text: string): ListedRunbook[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  return runbooks.filter((runbook) => {
+    const all = `${runbook.name}\n${runbook.path}\n${runbook.description ?? ''}`.toLowerCase()
+    return words.every((word) => all.includes(word))
+  })
+}
+
+/** The top's runbooks, then each folder followed by its own, unless it is closed. */
+export function rowsOf(runbooks: readonly ListedRunbook[], closed: ReadonlySet<string>): Row[] {
+  const groups = new Map<string, ListedRunbook[]>()
+  for (const runbook of runbooks) {
+    const folder = folderOf(runbook.path)
+    groups.set(folder, [...(groups.get(folder) ?? []), runbook])
+  }
+  const folders = [...groups.keys()].sort((a, b) => a.localeCompare(b))
+  return folders.flatMap((path): Row[] => {
+    const own = groups.get(path) ?? []
+    const isOpen = !closed.has(path)
+    const rows = isOpen ? own.map((runbook): Row => ({ kind: 'runbook', runbook })) : []
+    return path ? [{ kind: 'folder', path, count: own.length, isOpen }, ...rows] : rows
+  })
+}
+
+export function rowKey(row: Row): string {
+  return row.kind === 'folder' ? `folder ${row.path}` : `runbook ${row.runbook.path}`
+}

@@ -1,0 +1,91 @@
+import {
+  createRouter,
+  createWebHistory,
+  type RouteLocationNormalized,
+  type RouteRecordRaw,
+} from 'vue-router'
+import { session } from '@/auth/session'
+import { appTitle } from '@/shared/title'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** The page's title; pages about one thing set a better one with useTitle. */
+    title?: string
+    /** Without the app's bars, and without signing in. */
+    bare?: boolean
+  }
+}
+
+/** `ref` itself is a word of Vue's and cannot be a property. */
+const refProps = (route: RouteLocationNormalized) => ({ runbookRef: String(route.params.ref) })
+
+export const routes: RouteRecordRaw[] = [
+  { path: '/', redirect: '/runbooks' },
+  {
+    path: '/login',
+    name: 'login',
+    meta: { title: 'Sign in', bare: true },
+    component: () => import('@/features/signin/SignInPage.vue'),
+  },
+  {
+    path: '/runbooks',
+    name: 'runbooks',
+    meta: { title: 'Runbooks' },
+    component: () => import('@/features/runbooks/RunbooksPage.vue'),
+  },
+  {
+    path: '/runbook/:ref(.*)',
+    name: 'runbook',
+    meta: { title: 'Runbook' },
+    component: () => import('@/features/runbook/RunbookPage.vue'),
+    props: refProps,
+  },
+  {
+    path: '/execute/:ref(.*)',
+    name: 'execute',
+    meta: { title: 'Execute' },
+    component: () => import('@/features/execute/ExecutePage.vue'),
+    props: refProps,
+  },
+  {
+    path: '/runs',
+    name: 'runs',
+    meta: { title: 'Runs' },
+    component: () => import('@/features/runs/RunsPage.vue'),
+  },
+  {
+    path: '/run/:id',
+    name: 'run',
+    meta: { title: 'Run' },
+    component: () => import('@/features/run/RunPage.vue'),
+    props: true,
+  },
+  {
+    path: '/admin',
+    name: 'admin',
+    meta: { title: 'Admin' },
+    component: () => import('@/features/admin/AdminPage.vue'),
+  },
+  {
+    path: '/:path(.*)*',
+    name: 'missing',
+    meta: { title: 'Not found' },
+    component: () => import('@/shell/MissingPage.vue'),
+  },
+]
+
+export function createWebRouter() {
+  const router = createRouter({
+    history: createWebHistory(),
+    routes,
+    scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  })
+  router.beforeEach((to) => {
+    if (to.meta.bare || session.current) return true
+    return { name: 'login', query: { to: to.fullPath } }
+  })
+  router.afterEach((to) => {
+    document.title = appTitle(to.meta.title)
+  })
+  return router
+}

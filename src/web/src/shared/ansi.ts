@@ -1,0 +1,145 @@
+/** ANSI escape sequences in a line of output become spans; what only moves a cursor is left out. */
+export interface AnsiStyle {
+  /** 0-15 of the palette, or a CSS colour. */
+  color: number | string | null
+  background: number | string | null
+  bold: boolean
+  dim: boolean
+  italic: boolean
+  underline: boolean
+  inverse: boolean
+}
+
+export interface AnsiSpan {
+  text: string
+  style: AnsiStyle
+}
+
+export const PLAIN: AnsiStyle = Object.freeze({
+  color: null,
+  background: null,
+  bold: false,
+  dim: false,
+  italic: false,
+  underline: false,
+  inverse: false,
+})
+
+// CSI sequences; OSC and other strings up to their end; other escapes of two characters.
+const ESCAPE =
+   
+  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]/g
+ 
+const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g
+
+/** The spans of a line and the style that the next line begins with. */
+export function parseAnsi(line: string, style: AnsiStyle = PLAIN): [AnsiSpan[], AnsiStyle] {
+  const text = afterReturns(line)
+  const spans: AnsiSpan[] = []
+  let current = style
+  let from = 0
+  for (const match of text.matchAll(ESCAPE)) {
+    addSpan(spans, text.slice(from, match.index), current)
+    if (match[2] === 'm') current = applyCodes(current, match[1] ?? '')
+    from = match.index + match[0].length
+  }
+  addSpan(spans, text.slice(from), current)
+  return [spans, current]
+}
+
+/** A carriage return begins the line anew, as progress bars do: the last text is what is seen. */
+function afterReturns(line: string): string {
+  const trimmed = line.replace(/\r+$/, '')
+  return trimmed.slice(trimmed.lastIndexOf('\r') + 1)
+}
+
+function addSpan(spans: AnsiSpan[], text: string, style: AnsiStyle): void {
+  const clean = text.replace(CONTROLS, '')
+  if (clean) spans.push({ text: clean, style })
+}
+
+/** The text alone, for searching and copying. */
+export function stripAnsi(line: string): string {
+  return parseAnsi(line)[0].map((span) => span.text).join('')
+}
+
+function applyCodes(style: AnsiStyle, parameters: string): AnsiStyle {
+  const codes = parameters.split(/[;:]/).map((code) => Number(code) || 0)
+  let next: AnsiStyle = { ...style }
+  for (let at = 0; at < codes.length; at += 1) {
+    const code = codes[at] ?? 0
+    if (code === 38 || code === 48) {
+      const [color, used] = extendedColor(codes.slice(at + 1))
+      if (code === 38) next.color = color
+      else next.background = color
+      at += used
+    } else {
+      next = applyCode(next, code)
+    }
+  }
+  return next
+}
+
+const SWITCHES: Record<number, Partial<AnsiStyle>> = {
+  0: PLAIN,
+  1: { bold: true },
+  2: { dim: true },
+  3: { italic: true },
+  4: { underline: true },
+  7: { inverse: true },
+  22: { bold: false, dim: false },
+  23: { italic: false },
+  24: { underline: false },
+  27: { inverse: false },
+  39: { color: null },
+  49: { background: null },
+}
+
+function applyCode(style: AnsiStyle, code: number): AnsiStyle {
+  if (SWITCHES[code]) return { ...style, ...SWITCHES[code] }
+  if (code >= 30 && code <= 37) return { ...style, color: code - 30 }
+  if (code >= 90 && code <= 97) return { ...style, color: code - 82 }
+  if (code >= 40 && code <= 47) return { ...style, background: code - 40 }
+  if (code >= 100 && code <= 107) return { ...style, background: code - 92 }
+  return style
+}
+
+/** The colour behind 38 or 48, and how many parameters it took. */
+function extendedColor(rest: number[]): [number | string | null, number] {
+  const byte = (value: number | undefined) => Math.min(value ?? 0, 255)
+  if (rest[0] === 5) return [paletteColor(byte(rest[1])), 2]
+  if (rest[0] === 2) return [`rgb(${byte(rest[1])}, ${byte(rest[2])}, ${byte(rest[3])})`, 4]
+  return [null, 1]
+}
+
+const CUBE = [0, 95, 135, 175, 215, 255]
+
+function paletteColor(index: number): number | string {
+  if (index < 16) return index
+  if (index >= 232) {
+    const grey = 8 + (index - 232) * 10
+    return `rgb(${grey}, ${grey}, ${grey})`
+  }
+  const cell = index - 16
+  const part = (value: number) => CUBE[value % 6]
+  return `rgb(${part(Math.floor(cell / 36))}, ${part(Math.floor(cell / 6))}, ${part(cell)})`
+}
+
+/** Classes of style.css for a span. */
+export function ansiClasses(style: AnsiStyle): string[] {
+  const classes: string[] = []
+  if (typeof style.color === 'number') classes.push(`ansi-fg-${style.color}`)
+  if (typeof style.background === 'number') classes.push(`ansi-bg-${style.background}`)
+  for (const name of ['bold', 'dim', 'italic', 'underline', 'inverse'] as const) {
+    if (style[name]) classes.push(`ansi-${name}`)
+  }
+  return classes
+}
+
+/** Colours beyond the palette, set through the CSSOM. */
+export function ansiColors(style: AnsiStyle): { color?: string; backgroundColor?: string } {
+  return {
+    ...(typeof style.color === 'string' && { color: style.color }),
+    ...(typeof style.background === 'string' && { backgroundColor: style.background }),
+  }
+}

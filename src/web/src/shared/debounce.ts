@@ -1,0 +1,13 @@
+import { onScopeDispose, ref, watch, type Ref } from 'vue'
+
+/** The value of `source` after it has rested for `ms` milliseconds. */
+export function useDebounced<T>(source: Ref<T>, ms = 150): Readonly<Ref<T>> {
+  const settled = ref(source.value) as Ref<T>
+  let timer: ReturnType<typeof setTimeout> | undefined
+  watch(source, (value) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => (settled.value = value), ms)
+  })
+  onScopeDispose(() => clearTimeout(timer))
+  return settled
+}

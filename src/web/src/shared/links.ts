@@ -1,0 +1,18 @@
+/**
+ * Addresses of pages, as text: a named route would escape the slashes of a ref.
+ */
+function path(page: string, name: string): string {
+  return `/${page}/${name.split('/').map(encodeURIComponent).join('/')}`
+}
+
+export function runbookLink(ref: string): string {
+  return path('runbook', ref)
+}
+
+export function executeLink(ref: string): string {
+  return path('execute', ref)
+}
+
+export function runLink(id: string): string {
+  return path('run', id)
+}

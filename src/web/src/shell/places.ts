@@ -1,0 +1,35 @@
+import { mdiBookOpenVariant, mdiCogOutline, mdiHistory } from '@mdi/js'
+
+export interface Place {
+  text: string
+  to: string
+  icon: string
+  keys: string
+  /** Whether this page belongs to the place. */
+  covers: (path: string) => boolean
+}
+
+/** What the navigation leads to. */
+export const places: Place[] = [
+  {
+    text: 'Runbooks',
+    to: '/runbooks',
+    icon: mdiBookOpenVariant,
+    keys: 'g r',
+    covers: (path) => /^\/(runbooks?|execute)(\/|$)/.test(path),
+  },
+  {
+    text: 'Runs',
+    to: '/runs',
+    icon: mdiHistory,
+    keys: 'g u',
+    covers: (path) => /^\/runs?(\/|$)/.test(path),
+  },
+  {
+    text: 'Admin',
+    to: '/admin',
+    icon: mdiCogOutline,
+    keys: 'g a',
+    covers: (path) => /^\/admin(\/|$)/.test(path),
+  },
+]

@@ -1,0 +1,204 @@
+"""The web app in a real browser over a real server.
+
+Chromium comes from the system (`CHROMIUM`, else /usr/bin/chromium). Pictures go to
+`E2E_PICTURES`, else to a folder of the test run.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "src/runbook/api/static"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 800}
+AXE = ROOT / "src/web/node_modules/axe-core/axe.min.js"
+NONCE = "__CSP_NONCE__"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-e2e'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'"
+)
+
+
+def _integration():
+    """The servers of the integration tests: one way to start one."""
+    spec = importlib.util.spec_from_file_location(
+        "integration_servers", ROOT / "tests/integration/conftest.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+servers = _integration()
+
+
+def pytest_collection_modifyitems(items):
+    """Without a browser or a built app there is nothing to test: say so, once per test."""
+    missing = [str(path) for path in (Path(CHROMIUM), STATIC / "index.html") if not path.exists()]
+    if missing:
+        mark = pytest.mark.skip(reason=f"missing: {', '.join(missing)}; see make setup-dev")
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(mark)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One server for each worker, with the sample runbooks."""
+    folder = tmp_path_factory.mktemp("web")
+    shutil.copytree(ROOT / "samples/runbooks", folder / "runbooks")
+    with servers.running(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Guard:
+    """Hears what a page must not do: log errors, break its policy, ask another host."""
+
+    def __init__(self, origin):
+        self.origin = origin
+        self.faults = []
+        self.allowed = ["/api/public"]  # an older server has no such address
+
+    def allow(self, text):
+        """A fault that the test means to cause: one whose text contains this."""
+        self.allowed.append(text)
+
+    def watch(self, page):
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        page.on("request", self._request)
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            where = (message.location or {}).get("url", "")
+            self.faults.append(f"console {message.type}: {message.text} ({where})")
+
+    def _request(self, request):
+        if not request.url.startswith((self.origin, "data:", "blob:")):
+            self.faults.append(f"foreign request: {request.url}")
+
+    def check(self):
+        faults = [fault for fault in self.faults if not any(text in fault for text in self.allowed)]
+        assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def guard(server):
+    return Guard(server.url)
+
+
+@pytest.fixture
+def open_page(server, browser, guard):
+    """Opens a page in a context of its own; `viewport` and `scheme` by keyword."""
+    contexts = []
+
+    def open_(path="/", *, viewport=None, scheme="light"):
+        context = browser.new_context(
+            base_url=server.url,
+            viewport=viewport or DESKTOP,
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(15_000)
+        context.route(f"{server.url}/**", _with_policy)
+        contexts.append(context)
+        page = context.new_page()
+        guard.watch(page)
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    guard.check()
+
+
+def _with_policy(route):
+    """The app under its strict policy, also where the server fills in no nonce yet."""
+    if not route.request.is_navigation_request():
+        return route.continue_()
+    reply = route.fetch()
+    if NONCE not in (text := reply.text()):
+        return route.fulfill(response=reply)
+    headers = reply.headers | {"content-security-policy": POLICY}
+    return route.fulfill(response=reply, headers=headers, body=text.replace(NONCE, "e2e"))
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+@pytest.fixture
+def sign_in():
+    """Signs in by a role's button and waits for the app."""
+
+    def sign_in_(page, role="sre"):
+        page.get_by_role("button", name=role, exact=True).click()
+        page.get_by_role("navigation", name="Main").wait_for()
+        return page
+
+    return sign_in_
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    folder = Path(os.environ.get("E2E_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def picture(pictures):
+    """Takes a picture of the whole page: for people to look at, and that drawing works."""
+
+    def take(page, name):
+        path = pictures / f"{name}.png"
+        page.screenshot(path=path, animations="disabled")
+        assert path.stat().st_size > 5_000
+        return path
+
+    return take
+
+
+@pytest.fixture
+def check_accessibility():
+    """Fails with what axe finds against WCAG 2.2 AA on the page as it is now."""
+
+    def check(page):
+        # Through the debugger: the page's own policy allows no foreign script.
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', "
+            "'wcag22aa', 'best-practice']}).then(result => result.violations.map("
+            "item => `${item.id}: ${item.nodes.map(node => node.html + ' ' "
+            "+ node.failureSummary).join('; ')}`))"
+        )
+        assert not found, "\n".join(found)
+
+    return check
