@@ -8,7 +8,7 @@ ARGS ?=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: ## Install what `make start` needs
+setup: ## Install and build what `make start` needs
 	@scripts/setup.sh
 
 setup-dev: ## Install what `make test` and `make check` need
@@ -20,19 +20,21 @@ start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 for anot
 test: setup-dev ## Run all tests with coverage
 	@scripts/test.sh $(ARGS)
 
-check: setup-dev ## Check format, lint, types and layers
+check: setup-dev ## Check format, lint, types and layers, also of the web app
 	@scripts/check.sh
 
 bench: setup-dev ## Measure speed and memory
 	@.venv/bin/python tests/bench/bench.py $(ARGS)
 
-lock: ## Renew Pipfile.lock
+lock: ## Renew Pipfile.lock and package-lock.json
 	@scripts/setup.sh --tools
 	@scripts/pipenv.sh lock
 	@.tools/bin/python scripts/strip_lock.py Pipfile.lock
+	@scripts/web.sh run --silent lock
 
 clean: ## Remove what was installed and cached here; data and served runbooks stay
 	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist
+	@rm -rf src/web/node_modules src/web/src/api/schema.d.ts src/runbook/api/static
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## Remove the local server's data and runbooks, after asking

@@ -16,4 +16,7 @@ check "ruff format" .venv/bin/ruff format --check .
 check "ruff check" .venv/bin/ruff check .
 check "mypy" .venv/bin/mypy
 check "lint-imports" .venv/bin/lint-imports --config .importlinter --cache-dir .cache/import_linter
+check "web: eslint" scripts/web.sh run --silent lint
+# The types of the API come from its own document, as it is now.
+check "web: types" scripts/web.sh run --silent types
 exit "$status"

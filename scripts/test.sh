@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests with branch coverage; leaves no process, file or port behind.
+# Runs the tests with branch coverage, and those of the web app; leaves no process, file or port behind.
 # Arguments go to pytest. CORE_COVERAGE is the least percentage for runbook/core (default 0).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -37,6 +37,10 @@ core() { run_in_scratch .venv/bin/python -m coverage report --include='*/runbook
 if [ "$status" -eq 0 ] && [ "$#" -eq 0 ]; then
     printf 'branch coverage of runbook/core: %s%%\n' "$(core --format=total)"
     core --fail-under="${CORE_COVERAGE:-0}" >/dev/null || status=$?
+fi
+
+if [ "$#" -eq 0 ]; then
+    run_in_scratch scripts/web.sh run --silent test || status=1
 fi
 
 left=$(survivors)

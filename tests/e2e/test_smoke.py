@@ -1,10 +1,12 @@
 """From signing in to the output of a run, on a desktop and on a phone."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+STATIC = Path(__file__).parents[2] / "src/runbook/api/static"
 VIEWS = {
     "light": ({"width": 1280, "height": 800}, "light"),
     "dark": ({"width": 1280, "height": 800}, "dark"),
@@ -48,11 +50,19 @@ def test_from_sign_in_to_the_output(view, sign_in):
     look("run")
 
 
-def test_runs_and_settings(view, sign_in):
+def test_runs_and_settings(view, sign_in, server):
     page, look = view
+    with server.client() as client:
+        for ref in ("SimpleRunbook.md", "FailingRunbook.md"):
+            body = {"env_vars": {"TEST_VAR": "x"}}
+            client.post(f"/api/runbooks/{ref}/execute", json=body).raise_for_status()
     sign_in(page, "admin")
+    page.get_by_role("button", name="Menu of dev-admin").click()
+    expect(page.get_by_text("Sign out")).to_be_visible()
+    look("menu")
+    page.keyboard.press("Escape")
     page.get_by_role("link", name="Runs", exact=True).click()
-    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Table of runs")).to_contain_text("SimpleRunbook")
     look("runs")
     page.get_by_role("link", name="Admin", exact=True).click()
     expect(page.get_by_role("cell", name="RUNBOOKS_DIR", exact=True)).to_be_visible()
@@ -106,3 +116,19 @@ def test_the_guard_hears_what_a_page_must_not_do(page, guard):
     assert "a fault of example" in str(caught.value)
     guard.allow("example.invalid")
     guard.allow("Security Policy")
+
+
+def test_the_first_load_is_small(open_page, sign_in):
+    page = open_page("/runbooks")
+    sign_in(page)
+    expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+    scripts = page.evaluate(
+        "performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)"
+    )
+    sizes = [
+        (STATIC / f"{path[1:]}.gz").stat().st_size
+        for path in set(scripts)
+        if path.endswith(".js") and (STATIC / f"{path[1:]}.gz").exists()
+    ]
+    assert sizes
+    assert sum(sizes) < 300 * 1024

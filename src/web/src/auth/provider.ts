@@ -1,3 +1,4 @@
+import { randomText } from '@/shared/random'
 import { readToken, type Session } from './session'
 
 /**
@@ -13,19 +14,13 @@ interface Waiting {
 
 /** Where to send the browser; `to` is the page to go on with afterwards. */
 export function providerAddress(to: string): string {
-  const waiting: Waiting = { state: crypto.randomUUID?.() ?? randomText(), to }
+  const waiting: Waiting = { state: randomText(), to }
   sessionStorage.setItem(STATE_KEY, JSON.stringify(waiting))
   const query = new URLSearchParams({
     return_uri: `${location.origin}/login`,
     state: waiting.state,
   })
   return `/auth/login?${query}`
-}
-
-/** randomUUID is missing where a page came over plain http from another host. */
-function randomText(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 export type Answer = { session: Session; to: string } | { failed: string } | null

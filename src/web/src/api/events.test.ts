@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { readStream, type StreamState } from './events'
+
+const encoder = new TextEncoder()
+let requests: Request[]
+
+/** A server that answers with these, one after the other. */
+function serve(...replies: (() => Response)[]) {
+  requests = []
+  vi.stubGlobal('fetch', (request: Request) => {
+    requests.push(request)
+    const reply = replies[requests.length - 1]
+    return reply ? Promise.resolve(reply()) : Promise.reject(new TypeError('no more'))
+  })
+}
+
+function stream(...pieces: string[]): () => Response {
+  return () =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          for (const piece of pieces) controller.enqueue(encoder.encode(piece))
+          controller.close()
+        },
+      }),
+    )
+}
+
+async function read() {
+  const texts: string[] = []
+  const states: StreamState[] = []
+  const onError = vi.fn()
+  const abort = new AbortController()
+  const reading = readStream(
+    '/api/runs/1/events',
+    {
+      onMessage: (message) => texts.push(message.data),
+      onState: (state) => states.push(state),
+      onError,
+      isComplete: () => texts.includes('end'),
+    },
+    abort.signal,
+  )
+  await vi.runAllTimersAsync()
+  await reading
+  return { texts, states, onError }
+}
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+it('reads events that come in pieces, until the last one', async () => {
+  serve(stream('id: 1\ndata: o', 'ne\n\nid: 2\ndata: end\n\n'))
+  const { texts, states } = await read()
+  expect(texts).toEqual(['one', 'end'])
+  expect(states).toEqual(['connecting', 'open', 'ended'])
+})
+
+it('goes on after the last id when the connection is lost', async () => {
+  serve(stream('retry: 5\n\nid: 7\ndata: one\n\n'), stream('id: 8\ndata: end\n\n'))
+  const { texts, states } = await read()
+  expect(texts).toEqual(['one', 'end'])
+  expect(states).toEqual(['connecting', 'open', 'lost', 'open', 'ended'])
+  expect(requests.map((request) => request.headers.get('Last-Event-ID'))).toEqual([null, '7'])
+})
+
+it('tries again while the server is away', async () => {
+  serve(() => new Response('', { status: 503 }), stream('id: 1\ndata: end\n\n'))
+  expect((await read()).states).toEqual(['connecting', 'lost', 'open', 'ended'])
+})
+
+it('gives up where it is refused', async () => {
+  serve(() => Response.json({ code: 'not_found' }, { status: 404 }))
+  const { onError, states } = await read()
+  expect(onError).toHaveBeenCalledWith(expect.objectContaining({ status: 404 }))
+  expect(states).toEqual(['connecting'])
+  expect(requests).toHaveLength(1)
+})
