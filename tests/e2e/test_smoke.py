@@ -56,8 +56,8 @@ def test_runs_and_settings(view, sign_in, server):
         for ref in ("SimpleRunbook.md", "FailingRunbook.md"):
             body = {"env_vars": {"TEST_VAR": "x"}}
             client.post(f"/api/runbooks/{ref}/execute", json=body).raise_for_status()
-    sign_in(page, "admin")
-    page.get_by_role("button", name="Menu of dev-admin").click()
+    sign_in(page, "sre")
+    page.get_by_role("button", name="Menu of dev-sre").click()
     expect(page.get_by_text("Sign out")).to_be_visible()
     look("menu")
     page.keyboard.press("Escape")
