@@ -1,0 +1,64 @@
+"""Long lists and long logs: only what is in sight is drawn, and following keeps up."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+RUNBOOKS = 400
+LINES = 5_000
+LOG_ROWS = "[data-index]"
+
+
+@pytest.fixture(scope="module")
+def long_server(server, tmp_path_factory):
+    """The server with a folder of many runbooks, and one that prints much and then waits."""
+    for n in range(RUNBOOKS):
+        server.add(f"many/Runbook{n:03}", "print hello")
+    go = tmp_path_factory.mktemp("go") / "go"
+    server.add(
+        "Long",
+        f"""
+        for n in {{1..{LINES}}}; do print "line $n"; done
+        until [[ -e {go} ]]; do sleep 0.05; done
+        print "the last line"
+        """,
+    )
+    server.go = go
+    yield server
+    for n in range(RUNBOOKS):
+        (server.runbooks / f"many/Runbook{n:03}.md").unlink()
+    (server.runbooks / "Long.md").unlink()
+
+
+def test_of_a_long_list_only_a_part_is_drawn(long_server, open_page, sign_in, check_accessibility):
+    page = sign_in(open_page("/runbooks"))
+    expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+    assert page.get_by_role("listitem").count() < 150
+    check_accessibility(page)
+    page.keyboard.press("End")
+    page.mouse.wheel(0, 100_000)
+    expect(page.get_by_role("link", name="Runbook399", exact=True)).to_be_visible()
+    page.get_by_role("searchbox", name="Search").fill("runbook12 many")
+    expect(page.get_by_role("link", name=re.compile(r"^Runbook12\d$"))).to_have_count(10)
+    expect(page).to_have_url(re.compile(r"q=runbook12"))
+
+
+def test_a_long_log_is_followed_until_someone_reads(long_server, open_page, sign_in):
+    page = sign_in(open_page("/execute/Long.md"))
+    page.get_by_role("button", name="Execute", exact=True).click()
+    expect(page.get_by_text(f"line {LINES}", exact=True)).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    log = page.get_by_role("region", name="Output of the run")
+    assert log.locator(LOG_ROWS).count() < 200
+
+    log.evaluate("box => box.scrollTo(0, 0)")
+    expect(page.get_by_text("line 1", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="To the end")).to_be_visible()
+    long_server.go.touch()
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{LINES + 1} lines")).to_be_visible()
+    expect(page.get_by_text("line 1", exact=True)).to_be_visible()
+    page.get_by_role("button", name="To the end").click()
+    expect(page.get_by_text("the last line", exact=True)).to_be_visible()
