@@ -56,6 +56,7 @@ GOLDEN = {
     "POST /api/runbooks/<ref:ref>/execute": (401, 401, 403, 202, 403, 202, 401),
     "GET /api/runs": ANY_TOKEN,
     "GET /api/runs/<run_id>": READERS,
+    "GET /api/runs/<run_id>/document": READERS,
     "GET /api/runs/<run_id>/events": READERS,
     "GET /api/runs/<run_id>/log": READERS,
     "GET /api/runs/<run_id>/artifacts": READERS,

@@ -241,6 +241,7 @@ def test_every_documented_route_is_served(app):
         ("PATCH /api/runbooks/{ref}/validate", schemas.Report),
         ("PATCH /api/runbooks/{ref}/validate", schemas.ProblemItem),
         ("GET /api/runs", schemas.RunPage),
+        ("GET /api/runs/{id}/document", schemas.RunDocument),
         ("GET /api/runs/{id}", schemas.WholeRun),
         ("GET /api/runs/{id}", schemas.StepRun),
         ("GET /api/runs/{id}", schemas.LockHolder),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from runbook.api import wire
 from runbook.api.bodies import RunBody, read_body
@@ -18,9 +18,9 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
-from runbook.engine.wire import report_json, runbook_json
+from runbook.engine.wire import report_json, runbook_json, text_of
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -29,11 +29,15 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN, Limit.NORMAL, "Every runbook, sorted by path", schema="RunbookList"
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Every runbook, sorted by path",
+        parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
+        schema="RunbookList",
     ),
 )
 def list_runbooks() -> Response:
-    body = application().listings.body(engine(), principal())
+    body = application().listings.body(engine(), principal(), request.args.get("q", ""))
     return Response(body, mimetype="application/json")
 
 
@@ -54,7 +58,7 @@ def get_runbook(ref: str) -> Response:
     body = {"success": True, **runbook_json(entry)}
     body["executable"] = decision.allowed
     body["missing_claims"] = list(decision.missing)
-    body["content"] = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    body["content"] = text_of(content)
     return wire.json_reply(body)
 
 

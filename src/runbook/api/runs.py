@@ -14,8 +14,14 @@ from flask import Blueprint, Response, request
 from runbook.api import wire
 from runbook.api.context import engine, principal, run_of
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
-from runbook.core.run import Millis, Run, RunStatus
-from runbook.engine.wire import Json, log_line_json, run_json, whole_run_json
+from runbook.core.run import Millis, Relation, Run, RunStatus
+from runbook.engine.wire import (
+    Json,
+    log_line_json,
+    run_document_json,
+    run_json,
+    whole_run_json,
+)
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter
 from runbook.store.store import Store
@@ -30,6 +36,9 @@ PIECE_BYTES = 256 * 1024
 _INTEGER: Json = {"type": "integer", "minimum": 0}
 _BEYOND_ALL = 10**15
 _TEXT: Json = {"type": "string", "minLength": 1}
+_TEXTS: Json = {"type": "array", "items": {"type": "string"}}
+_BOOLEAN: Json = {"type": "boolean"}
+_RELATION: Json = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: Json = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
@@ -53,10 +62,15 @@ def _number(name: str, default: int, most: int | None = None) -> int:
         Limit.NORMAL,
         "Runs that you may see, newest first",
         parameters=(
-            Parameter("runbook", "Only runs of this ref"),
+            Parameter("runbook", "Only runs of this ref; may be given again", schema=_TEXTS),
             Parameter("status", "Only these statuses, separated by commas", schema=_STATUSES),
             Parameter("who", "Only runs that this subject asked for"),
             Parameter("since", "ISO 8601: only runs made at or after that time"),
+            Parameter("until", "ISO 8601: only runs made before that time"),
+            Parameter("q", "Only runs whose ref, name, reason or id holds it"),
+            Parameter("relation", "Only runs that follow so from another", schema=_RELATION),
+            Parameter("dry_run", "Only dry runs, or only others", schema=_BOOLEAN),
+            Parameter("active", "Only runs that have not ended, or that have", schema=_BOOLEAN),
             Parameter("cursor", "The next_cursor of the page before", schema=_TEXT),
             Parameter("limit", f"At most {MAX_PAGE}", schema=_INTEGER),
         ),
@@ -69,19 +83,43 @@ def list_runs() -> Response:
     body = {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
     reply = wire.json_reply(body)
     if page.next_cursor:
-        query = request.args.to_dict() | {"cursor": page.next_cursor}
-        reply.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+        query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
+        reply.headers["Link"] = f'<{request.path}?{urlencode(query, doseq=True)}>; rel="next"'
     return reply
 
 
 def _filter() -> RunFilter:
-    ref = request.args.get("runbook")
+    refs = frozenset(filter(None, request.args.getlist("runbook")))
     return RunFilter(
-        refs=frozenset({ref}) if ref else None,
+        refs=refs or None,
         statuses=frozenset(_statuses(request.args.get("status", ""))),
         subject=request.args.get("who") or None,
-        since=_moment(request.args.get("since")),
+        since=_moment("since"),
+        until=_moment("until"),
+        text=request.args.get("q") or None,
+        relation=_relation(request.args.get("relation")),
+        dry_run=_switch("dry_run"),
+        active=_switch("active"),
     )
+
+
+def _relation(word: str | None) -> Relation | None:
+    if not word:
+        return None
+    try:
+        return Relation(word)
+    except ValueError:
+        known = ", ".join(Relation)
+        raise RequestError(f"relation {word!r} is not one of {known}") from None
+
+
+def _switch(name: str) -> bool | None:
+    word = request.args.get(name)
+    if not word:
+        return None
+    if word not in ("true", "false"):
+        raise RequestError(f"{name} must be true or false")
+    return word == "true"
 
 
 def _statuses(text: str) -> Iterator[RunStatus]:
@@ -93,7 +131,8 @@ def _statuses(text: str) -> Iterator[RunStatus]:
             raise RequestError(f"status {word!r} is not one of {known}") from None
 
 
-def _moment(text: str | None) -> Millis | None:
+def _moment(name: str) -> Millis | None:
+    text = request.args.get(name)
     if not text:
         return None
     try:
@@ -103,7 +142,7 @@ def _moment(text: str | None) -> Millis | None:
             moment = moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise RequestError("since must be a time like 2026-01-31T08:00:00Z") from None
+        raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
 
 
 @route(
@@ -118,6 +157,20 @@ def _moment(text: str | None) -> Millis | None:
 )
 def get_run(run_id: str) -> Response:
     return wire.json_reply(whole_run_json(run_of(run_id), engine().store))
+
+
+@route(
+    blueprint,
+    "/<run_id>/document",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "The text that the run executed, and whether the runbook has changed since",
+        schema="RunDocument",
+    ),
+)
+def get_document(run_id: str) -> Response:
+    return wire.json_reply(run_document_json(engine().executed(run_of(run_id))))
 
 
 @route(

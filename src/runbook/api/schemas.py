@@ -44,6 +44,9 @@ class ListedRunbook(Schema):
     valid: bool
     executable: bool = Field(description="By this token")
     missing_claims: list[str]
+    description: str = Field(description="Its first paragraph as plain text, cut")
+    steps: int = Field(description="How many; 0 where it is not valid")
+    dry_run: bool = Field(description="Whether the script supports dry runs")
     last_run: LastRun | None
 
 
@@ -260,6 +263,15 @@ class WholeRun(ChildRun):
     followers: list[Follower]
 
 
+class RunDocument(Schema):
+    """What a run executed."""
+
+    digest: str
+    content: str = Field(description="The text above # History")
+    changed: bool = Field(description="Whether the runbook is another one now, or gone")
+    current_digest: str | None = Field(description="Of the runbook now; null where it is gone")
+
+
 class RunPage(Schema):
     runs: list[Run]
     next_cursor: str | None
@@ -329,6 +341,7 @@ MODELS: dict[str, type[Schema]] = {
         WholeRun,
         ArtifactList,
         RunPage,
+        RunDocument,
         Event,
         Login,
         Config,

@@ -22,7 +22,7 @@ from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
 from runbook.engine.records import RecordedOutput
-from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
+from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
 from runbook.errors import NotFoundError, RunbookError
 from runbook.library.catalog import Entry
@@ -57,11 +57,15 @@ class Engine:
     def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
         return self._submission.decide(entry, principal, action)
 
-    def listing(self, principal: Principal) -> list[Listed]:
-        """Every runbook, sorted by ref, with what this principal may do and see of it."""
+    def listing(self, principal: Principal, text: str = "") -> list[Listed]:
+        """Every runbook, sorted by ref, with what this principal may do and see of it.
+
+        With `text`, only those that hold it: see Catalog.search.
+        """
         last_runs = self.last_runs()
+        catalog = self.parts.catalog
         listed = []
-        for entry in self.parts.catalog.list().entries:
+        for entry in catalog.search(text) if text else catalog.list().entries:
             decision = self.decide(entry, principal, Action.EXECUTE)
             last_run = last_runs.get(entry.ref) if decision.allowed else None
             listed.append(Listed(entry, decision.allowed, decision.missing, last_run))
@@ -154,6 +158,20 @@ class Engine:
         if run is None or not self._may_see(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
+
+    def executed(self, run: Run) -> Executed:
+        """What the run executed, and what the runbook is now.
+
+        Raises NotFoundError where the document is no longer kept.
+        """
+        document = self.store.document(run.digest)
+        if document is None:
+            raise NotFoundError("The document that was executed is no longer kept.")
+        try:
+            current = self.entry(run.ref).document.digest
+        except NotFoundError:
+            current = None
+        return Executed(run.digest, document.content, current)
 
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
-from runbook.engine.requests import Listed, Report
+from runbook.engine.requests import Executed, Listed, Report
 from runbook.library.catalog import Entry
 from runbook.store.records import LastRun, LogLine
 from runbook.store.store import Store
@@ -96,6 +96,21 @@ def _children(run_id: str, family: Mapping[str | None, Sequence[Run]]) -> list[J
     ]
 
 
+def run_document_json(executed: Executed) -> Json:
+    """`changed` is true also where the runbook is gone."""
+    return {
+        "digest": executed.digest,
+        "content": text_of(executed.content),
+        "changed": executed.current_digest != executed.digest,
+        "current_digest": executed.current_digest,
+    }
+
+
+def text_of(content: bytes) -> str:
+    """A document's bytes as text, without the byte order mark."""
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
 def step_run_json(step: StepRun) -> Json:
     """What became of a step. `first_line` and `last_line` are its lines of the log."""
     return {
@@ -128,6 +143,9 @@ def listed_json(item: Listed) -> Json:
         "valid": not entry.document.errors,
         "executable": item.executable,
         "missing_claims": list(item.missing),
+        "description": entry.summary.description,
+        "steps": entry.summary.steps,
+        "dry_run": entry.summary.dry_run,
         "last_run": None if item.last_run is None else last_run_json(item.last_run),
     }
 

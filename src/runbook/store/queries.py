@@ -174,6 +174,8 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
     for column, value in (
         (runs.c.subject, wanted.subject),
         (runs.c.parent_id, wanted.parent_id),
+        (runs.c.relation, wanted.relation),
+        (runs.c.dry_run, wanted.dry_run),
     ):
         if value is not None:
             conditions.append(column == value)
@@ -181,7 +183,16 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(runs.c.root_id == wanted.root_id, runs.c.id == wanted.root_id))
     if wanted.text:
         conditions.append(_holding(wanted.text))
-    return conditions
+    return conditions + _active(wanted.active)
+
+
+def _active(active: bool | None) -> list[sa.ColumnElement[bool]]:
+    if active is None:
+        return []
+    if not active:
+        return [runs.c.finished_at.is_not(None)]
+    # The statuses say nothing new, but let the index of the active runs be used.
+    return [runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)]
 
 
 def _visible(visible: Visibility) -> list[sa.ColumnElement[bool]]:

@@ -172,7 +172,7 @@ class RunFilter:
     """Which runs to list; what is None or empty does not narrow.
 
     `since` is inclusive, `until` exclusive, both about `created_at`. `text` is looked for in
-    ref, name, reason and id, whatever its case.
+    ref, name, reason and id, whatever its case. `active` is whether the run has not ended yet.
     """
 
     visible: Visibility = EVERYTHING
@@ -184,6 +184,9 @@ class RunFilter:
     root_id: str | None = None
     parent_id: str | None = None
     text: str | None = None
+    relation: Relation | None = None
+    dry_run: bool | None = None
+    active: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

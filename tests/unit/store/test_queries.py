@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.core.run import Origin, Requester, RunStatus
+from runbook.core.run import Origin, Relation, Requester, RunStatus
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter, Visibility
 
@@ -101,6 +101,19 @@ class TestFilter:
         wanted = RunFilter(statuses=frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED}))
         assert ids(store.runs(wanted)) == [ended.id]
         assert ids(store.runs(RunFilter(statuses=frozenset({RunStatus.QUEUED})))) == [queued.id]
+
+    def test_by_whether_it_has_ended(self, helper, store):
+        running, ended, queued = helper.running(), helper.ended(), helper.queued()
+        assert ids(store.runs(RunFilter(active=True))) == [queued.id, running.id]
+        assert ids(store.runs(RunFilter(active=False))) == [ended.id]
+
+    def test_by_relation_and_dry_run(self, helper, store):
+        one = helper.queued(relation=Relation.RETRY, related_id="x", dry_run=True)
+        other = helper.queued(relation=Relation.UNDO, related_id="x")
+        plain = helper.queued()
+        assert ids(store.runs(RunFilter(relation=Relation.RETRY))) == [one.id]
+        assert ids(store.runs(RunFilter(dry_run=True))) == [one.id]
+        assert ids(store.runs(RunFilter(dry_run=False))) == [plain.id, other.id]
 
     def test_no_refs_at_all(self, store, made):
         assert store.runs(RunFilter(refs=frozenset())).runs == ()
