@@ -50,6 +50,8 @@ GOLDEN = {
     "GET /api/runbooks/<ref:ref>": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>/required-env": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>/inputs": ANY_TOKEN,
+    "GET /api/runbooks/<ref:ref>/history": (401, 401, 403, 200, 403, 200, 401),
+    "GET /api/runbooks/<ref:ref>/history/<int:n>": (401, 401, 403, 404, 403, 404, 401),
     "PATCH /api/runbooks/<ref:ref>": (401, 401, 403, 200, 403, 200, 401),
     "PATCH /api/runbooks/<ref:ref>/validate": (401, 401, 403, 200, 403, 200, 401),
     "POST /api/runbooks/<ref:ref>": (401, 401, 403, 202, 403, 202, 401),
@@ -170,7 +172,7 @@ class InProcess:
 
     def url(self, rule):
         values = {"ref": "Sre.md", "run_id": self.child.id, "name": "swagger-ui.css", "path": "x"}
-        values["artifact"] = "kept.txt"
+        values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)
 
     def ask(self, operation, caller, **more):

@@ -22,6 +22,7 @@ _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_SCHEMAS: dict[str, Json] = {
     "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May hold slashes"},
     "run_id": {"type": "string", "minLength": 1},
+    "n": {"type": "integer", "minimum": 1},
     "artifact": {"type": "string", "minLength": 1, "description": "May hold slashes"},
 }
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})

@@ -18,8 +18,10 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
+from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
+from runbook.engine.history_wire import history_entry_json, history_page_json
 from runbook.engine.wire import report_json, runbook_json, text_of
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
@@ -80,6 +82,40 @@ def get_required_env(ref: str) -> Response:
             {"name": item.name, "description": item.description} for item in getattr(found, name)
         ]
     return wire.json_reply(body)
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/history",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Entries of the runbook's history, newest first; for who may execute it",
+        parameters=(
+            Parameter("before", "The next_before of the page before", schema={"type": "integer"}),
+            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
+        ),
+        schema="HistoryPage",
+    ),
+)
+def get_history(ref: str) -> Response:
+    page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
+    return wire.json_reply(history_page_json(page, engine().store))
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/history/<int:n>",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "One entry of the runbook's history with its texts",
+        schema="HistoryEntry",
+    ),
+)
+def get_history_entry(ref: str, n: int) -> Response:
+    entry = engine().history_entry(ref, principal(), n)
+    return wire.json_reply(history_entry_json(entry, engine().store))
 
 
 @route(

@@ -151,6 +151,51 @@ class InputSchema(Schema):
     additionalProperties: Literal[False]  # noqa: N815 - a word of JSON Schema
 
 
+class HistoryHead(Schema):
+    n: int = Field(description="Its number in the chain, from 1")
+    at: str = Field(description="When the run ended, or was refused")
+    run_id: str
+    status: RunStatus
+    return_code: int
+    who: str
+    roles: list[str]
+    origin: Origin
+    duration_ms: int
+    reason: str | None
+    dry_run: bool
+    relation: Relation | None
+    related_id: str | None
+    known: bool = Field(description="Whether the run itself is still kept")
+    intact: bool = Field(description="Whether its bytes are those that were written")
+
+
+class HistoryEntry(HistoryHead):
+    """One entry of a history with its texts."""
+
+    document: str = Field(description="Digest of what was executed")
+    stdout: str
+    stderr: str
+    error: str
+
+
+class LegacyEntry(Schema):
+    """An entry of the older engine."""
+
+    n: None
+    at: str
+    run_id: None
+    return_code: int
+    stdout: str = Field(description="At most 64 KiB; so are the others")
+    stderr: str
+    error: str
+
+
+class HistoryPage(Schema):
+    entries: list[HistoryHead]
+    next_before: int | None = Field(description="Leads to the next page; null on the last")
+    legacy: list[LegacyEntry] = Field(description="Of the older engine, below the entries")
+
+
 class Report(Schema):
     success: bool
     runbook: str
@@ -335,6 +380,8 @@ MODELS: dict[str, type[Schema]] = {
         RunbookContent,
         RequiredEnv,
         InputSchema,
+        HistoryPage,
+        HistoryEntry,
         Report,
         Done,
         Run,

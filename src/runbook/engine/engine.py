@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from runbook import log
@@ -24,8 +25,10 @@ from runbook.engine.reaper import Reaper
 from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
-from runbook.errors import NotFoundError, RunbookError
+from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry
+from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
+from runbook.library.refs import locate
 from runbook.store.locks import held_text
 from runbook.store.records import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
@@ -82,6 +85,31 @@ class Engine:
         """Changes whenever what `listing` says may have changed."""
         self.last_runs()
         return self.parts.catalog.list().generation, self._last_revision
+
+    def history(
+        self, ref: str, principal: Principal, *, before: int | None, limit: int
+    ) -> HistoryPage:
+        """A page of the runbook's history: see library.history_pages.read_page.
+
+        Raises NotFoundError, HistoryError, and AccessDeniedError for who may not execute it.
+        """
+        entry, path = self._history_of(ref, principal)
+        return read_page(path, entry, before=before, limit=limit)
+
+    def history_entry(self, ref: str, principal: Principal, n: int) -> PagedEntry:
+        """One entry of the history. Raises as `history` does."""
+        entry, path = self._history_of(ref, principal)
+        found = read_entry(path, entry, n)
+        if found is None:
+            raise NotFoundError(f"The history has no entry {n}.")
+        return found
+
+    def _history_of(self, ref: str, principal: Principal) -> tuple[Entry, Path]:
+        entry = self.entry(ref)
+        decision = self.decide(entry, principal, Action.EXECUTE)
+        if not decision.allowed:
+            raise AccessDeniedError(decision.text, missing=list(decision.missing))
+        return entry, locate(self.parts.options.runbooks_dir, ref)
 
     def required_env(self, ref: str) -> RequiredEnv:
         """What the runbook asks for, and what of it the server has. Raises NotFoundError."""

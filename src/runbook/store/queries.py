@@ -21,6 +21,7 @@ MAX_PAGE = 200
 
 _RUNS = sa.select(*RUN_COLUMNS)
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
+_KNOWN = sa.select(runs.c.id)
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _FOLLOWERS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _TREE = _RUNS.where(
@@ -108,6 +109,11 @@ class RunReads(StorePart):
     def tree(self, root_id: str) -> list[Run]:
         """A root run and all below it, oldest first."""
         return self._select(_TREE, {"run_id": root_id})
+
+    def known_runs(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of these runs that are still kept."""
+        statement = _KNOWN.where(_one_of(runs.c.id, run_ids))
+        return self._database.read(lambda c: frozenset(c.scalars(statement)))
 
     def descends(self, run_id: str, ancestor_id: str) -> bool:
         """Whether a run is `ancestor_id` itself or below it. False for unknown runs."""
