@@ -12,7 +12,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from runbook.api import wire
-from runbook.api.context import engine, principal, run_of
+from runbook.api.context import engine, principal, run_of, token_check
 from runbook.api.parameters import (
     BOOLEAN,
     INTEGER,
@@ -127,6 +127,21 @@ def _moment(name: str) -> Millis | None:
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
+
+
+@route(
+    blueprint,
+    "/changes",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "What goes on: an event at once and whenever it has changed; never ends",
+        media=("text/event-stream",),
+        schema="Changes",
+    ),
+)
+def get_changes() -> Response:
+    return wire.event_stream(wire.change_events(engine(), principal(), token_check()))
 
 
 @route(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from runbook.api.server_schemas import Config, Login, PublicInfo, Schema, Status
 from runbook.core.document import (
     InputType,
     Language,
@@ -15,10 +16,6 @@ from runbook.core.document import (
     Severity,
 )
 from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="allow")
 
 
 class ProblemItem(Schema):
@@ -332,30 +329,20 @@ class Event(Schema):
     line: int | None = None
 
 
-class Login(Schema):
-    access_token: str
-    token_type: Literal["bearer"]
-    expires_at: str
-    subject: str
-    roles: list[str]
+class ListedActive(Schema):
+    id: str
+    runbook: str
+    status: RunStatus
+    by: str
+    created_at: str
+    waiting: LockHolder | None
 
 
-class ConfigItem(Schema):
-    name: str
-    value: str
-    from_: Literal["default", "environment"] = Field(alias="from")
+class Changes(Schema):
+    """What goes on now."""
 
-
-class TokenInfo(Schema):
-    user_id: str
-    roles: list[str]
-    remote_ip: str | None
-    claims: dict[str, Any]
-
-
-class Config(Schema):
-    config_items: list[ConfigItem]
-    token: TokenInfo
+    active: list[ListedActive] = Field(description="Runs that have not ended, oldest first")
+    revision: int = Field(description="Another one whenever a run was made or has ended")
 
 
 class Problem(Schema):
@@ -372,6 +359,8 @@ class Problem(Schema):
     error: str
     runbook: str | None = None
 
+
+__all__ = ["MODELS", "Config", "Login", "PublicInfo", "Schema", "Status"]
 
 MODELS: dict[str, type[Schema]] = {
     model.__name__: model
@@ -390,8 +379,11 @@ MODELS: dict[str, type[Schema]] = {
         RunPage,
         RunDocument,
         Event,
+        Changes,
         Login,
         Config,
+        Status,
+        PublicInfo,
         Problem,
     )
 }

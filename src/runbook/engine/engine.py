@@ -19,6 +19,7 @@ from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatu
 from runbook.engine.dispatch import CANCEL
 from runbook.engine.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.following import Following
+from runbook.engine.live import Live
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
@@ -44,6 +45,7 @@ class Engine:
         self.parts = parts
         self._submission = Submission(parts)
         self._following = Following(parts, self._submission)
+        self.live = Live(parts, self._submission)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
 

@@ -8,7 +8,7 @@ from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Executed, Listed, Report
 from runbook.library.catalog import Entry
-from runbook.store.records import LastRun, LogLine
+from runbook.store.records import Activity, LastRun, LogLine
 from runbook.store.store import Store
 
 Json = dict[str, object]
@@ -69,6 +69,24 @@ def holder_json(holder: Holder) -> Json:
         "runbook": holder.ref,
         "by": holder.by,
         "since": iso(holder.since),
+    }
+
+
+def activity_json(activity: Activity) -> Json:
+    """What goes on, as live lists are told."""
+    return {
+        "active": [
+            {
+                "id": run.id,
+                "runbook": run.ref,
+                "status": run.status.value,
+                "by": run.by,
+                "created_at": iso(run.created_at),
+                "waiting": None if run.waiting is None else holder_json(run.waiting),
+            }
+            for run in activity.active
+        ],
+        "revision": activity.revision,
     }
 
 

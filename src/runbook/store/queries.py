@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from runbook.core.run import ACTIVE, Holder, LockWant, Relation, Run, RunStatus
 from runbook.errors import RequestError
-from runbook.store.records import QueueStats, RunFilter, RunPage, StoredDocument, Visibility
+from runbook.store.records import (
+    ActiveRun,
+    Activity,
+    QueueStats,
+    RunFilter,
+    RunPage,
+    StoredDocument,
+    Visibility,
+)
 from runbook.store.rows import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, StorePart, run_of
-from runbook.store.tables import documents, locks, runs
+from runbook.store.tables import documents, locks, runbooks, runs
 from runbook.store.workers import accepting
 
 MAX_PAGE = 200
@@ -30,6 +38,24 @@ _TREE = _RUNS.where(
 _ACTIVE_RUNS = _RUNS.where(
     runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
 ).order_by(runs.c.seq)
+_ACTIVITY = (
+    # In the order of `ActiveRun`.
+    sa.select(
+        runs.c.id,
+        runs.c.ref,
+        runs.c.status,
+        runs.c.subject,
+        runs.c.created_at,
+        runs.c.root_id,
+        runs.c.waiting,
+    )
+    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .order_by(runs.c.seq)
+)
+_REVISION = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
+    + sa.func.coalesce(sa.select(sa.func.max(runbooks.c.revision)).scalar_subquery(), 0)
+)
 _DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
@@ -124,6 +150,15 @@ class RunReads(StorePart):
         """All runs that have not ended, oldest first."""
         return self._select(_ACTIVE_RUNS, {})
 
+    def activity(self) -> Activity:
+        """What goes on now, for those who look again and again."""
+
+        def work(connection: sa.Connection) -> Activity:
+            active = tuple(_active_run_of(row) for row in connection.execute(_ACTIVITY))
+            return Activity(active, connection.scalar(_REVISION) or 0)
+
+        return self._database.read(work)
+
     def document(self, digest: str) -> StoredDocument | None:
         content = self._database.read(lambda c: c.scalar(_DOCUMENT, {"wanted": digest}))
         return None if content is None else StoredDocument(digest, content)
@@ -162,6 +197,12 @@ class RunReads(StorePart):
         return self._database.read(
             lambda connection: [run_of(row) for row in connection.execute(statement, values)]
         )
+
+
+def _active_run_of(row: Sequence[Any]) -> ActiveRun:
+    run_id, ref, status, by, created_at, root_id, waiting = row
+    holder = None if waiting is None else Holder(**waiting)
+    return ActiveRun(run_id, ref, RunStatus(status), by, created_at, root_id, holder)
 
 
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:

@@ -190,6 +190,31 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """As much of a run that has not ended as a list shows that is alive."""
+
+    id: str
+    ref: str
+    status: RunStatus
+    by: str
+    created_at: Millis
+    root_id: str | None
+    waiting: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on: all active runs, oldest first.
+
+    `revision` is another number whenever a run was made, or what is known of a runbook's last run
+    has changed.
+    """
+
+    active: tuple[ActiveRun, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """Runs, newest first. `next_cursor` is None on the last page."""
 
@@ -235,6 +260,14 @@ class QueueStats:
     running: int
     waiting: int
     accepting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`version` is that of the last migration. `bytes` counts the file and its log."""
+
+    version: str | None
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,3 +177,28 @@ def test_queue_stats(helper, store):
     stats = store.queue_stats()
     assert (stats.queued, stats.running, stats.waiting) == (2, 2, 1)
     assert stats.oldest_queued_at == oldest.created_at
+
+
+def test_known_runs(helper, store):
+    made = helper.queued()
+    assert store.known_runs([made.id, "other"]) == {made.id}
+    assert store.known_runs([]) == frozenset()
+
+
+class TestActivity:
+    def test_active_runs_oldest_first(self, helper, store):
+        running, _ended, queued = helper.running(), helper.ended(), helper.queued(root_id="r")
+        first, second = store.activity().active
+        assert (first.id, first.ref, first.status) == (running.id, running.ref, RunStatus.RUNNING)
+        assert (second.id, second.status, second.root_id) == (queued.id, RunStatus.QUEUED, "r")
+        assert (second.by, second.created_at) == (queued.requester.subject, queued.created_at)
+        assert second.waiting is None
+
+    def test_the_revision_is_another_one_after_each_new_and_each_ended_run(self, helper, store):
+        seen = [store.activity().revision]
+        helper.queued()
+        seen.append(store.activity().revision)
+        helper.ended()
+        seen.append(store.activity().revision)
+        assert seen == sorted(set(seen))
+        assert store.activity().revision == seen[-1]

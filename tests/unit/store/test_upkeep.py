@@ -143,3 +143,14 @@ def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
     with pytest.raises(StoreUnavailableError, match="removed or replaced"):
         store.check()
     store.close()
+
+
+def test_the_state_of_the_database(helper, store):
+    helper.queued()
+    state = store.database_state()
+    path = store._database.path
+    assert state.version == HEAD
+    assert state.bytes == path.stat().st_size + Path(f"{path}-wal").stat().st_size
+    store.close()
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    assert store.database_state().bytes >= path.stat().st_size
