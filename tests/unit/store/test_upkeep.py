@@ -2,12 +2,14 @@
 
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runbook.core.run import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import sqlite, upkeep
+from runbook.store.migrations import HEAD
 from runbook.store.records import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
 from runbook.store.store import Store
 
