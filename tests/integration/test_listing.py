@@ -28,6 +28,9 @@ def test_it_is_sorted_and_names_folders(server, client, listed):
         "valid": True,
         "executable": True,
         "missing_claims": [],
+        "description": "A runbook of the tests.",
+        "steps": 1,
+        "dry_run": False,
         "last_run": None,
     }
 
@@ -70,3 +73,16 @@ def test_an_invalid_runbook_is_listed_as_such(server, listed):
     (server.runbooks / "Broken.md").write_text("# Broken\n\nNothing else.\n")
 
     assert listed()["Broken.md"]["valid"] is False
+
+
+def test_a_search_finds_refs_names_and_texts_whatever_their_case(server, client):
+    server.add("find/Needle", "true")
+    server.add("find/Other", "print 'the NEEDLE of überall'")
+
+    def found(**query):
+        return [r["filename"] for r in client.get("/api/runbooks", params=query).json()["runbooks"]]
+
+    assert found(q="needle") == ["find/Needle.md", "find/Other.md"]
+    assert found(q="ÜBERALL") == ["find/Other.md"]
+    assert found(q="no such text") == []
+    assert found(q="") == found()

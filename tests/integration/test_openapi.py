@@ -97,6 +97,7 @@ def test_the_server_does_what_the_document_says(server, real, tmp_path):
             f"{server.url}/docs/openapi.yaml",
             f"--header=Authorization: Bearer {server.token('tester', roles=['admin', 'sre'])}",
             "--exclude-path=/api/shutdown",
+            "--exclude-path=/api/runs/changes",  # never ends
             "--checks=all",
             "--max-examples=15",
             "--generation-database=none",
@@ -118,7 +119,7 @@ def test_the_server_does_what_the_document_says(server, real, tmp_path):
 
     assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
     tested = re.search(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", ended.stdout)
-    assert tested[1] == tested[3] == str(int(tested[2]) - 1)
+    assert tested[1] == tested[3] == str(int(tested[2]) - 2)
     assert server.events_logged("http.fault") == []
 
 

@@ -59,6 +59,30 @@ def ids(reply):
     return [run["id"] for run in reply.json()["runs"]]
 
 
+# -- what was executed ---------------------------------------------------------------------------
+
+
+def test_the_document_that_was_executed_is_kept_as_it_was(server, client, execute):
+    server.add("Changes", "print before")
+    path = server.runbooks / "Changes.md"
+    before = path.read_text().partition("# History")[0]
+    run_id = execute(client, "Changes.md")["run_id"]
+    digest = client.get(f"/api/runs/{run_id}").json()["digest"]
+
+    def document():
+        return client.get(f"/api/runs/{run_id}/document").json()
+
+    kept = {"digest": digest, "content": before}
+    assert document() == kept | {"changed": False, "current_digest": digest}
+    path.write_text(path.read_text().replace("print before", "print after"))
+    changed = document()
+    assert changed["changed"] is True
+    assert changed["content"] == before
+    assert changed["current_digest"] == client.get("/api/runbooks/Changes.md").json()["digest"]
+    path.unlink()
+    assert document() == kept | {"changed": True, "current_digest": None}
+
+
 # -- lists ---------------------------------------------------------------------------------------
 
 
@@ -83,13 +107,24 @@ def test_runs_are_filtered_by_runbook_status_person_and_time(server, client, exe
         assert found(who="filter-ann", since=since) == [failed]
         assert found(who="filter-ann", since=since.replace("Z", "+00:00")) == [failed]
         assert found(who="filter-ann", since="2999-01-01") == []
+        assert found(who="filter-ann", until=since) == [opened]
+        assert found(who="filter-ann", runbook=["Open.md", "Fails.md"]) == [failed, opened]
+        assert found(who="filter-ann", q="FAILS") == [failed]
+        assert found(who="filter-ann", q=opened) == [opened]
+        assert found(who="filter-ann", dry_run="true") == []
+        assert found(who="filter-ann", dry_run="false") == [failed, opened]
+        assert found(who="filter-ann", active="true") == []
+        assert found(who="filter-ann", active="false") == [failed, opened]
+        retried = ann.post(f"/api/runs/{failed}/retry", headers={"Prefer": "respond-async"})
+        assert found(who="filter-ann", relation="retry") == [retried.json()["run_id"]]
+        assert found(who="filter-ann", relation="undo") == []
         assert found(who="nobody") == found(runbook="No.md") == []
 
 
 @pytest.mark.parametrize(
     "query",
     ["status=odd", "since=yesterday", "limit=-1", "limit=1e3", "limit=٣", "cursor=!", "cursor=AAAA",
-     "cursor=", "since=9999-99-99"],
+     "cursor=", "since=9999-99-99", "until=soon", "relation=parent", "dry_run=yes", "active=1"],
 )  # fmt: skip
 def test_a_filter_that_is_not_understood_is_400(client, query):
     reply = client.get(f"/api/runs?{query}")
@@ -106,6 +141,9 @@ def test_a_filter_that_is_not_understood_is_400(client, query):
         "who='%20OR%201=1",
         "since=0001-01-01",
         "limit=0",
+        "q=%25",
+        "q=%00",
+        "runbook=&runbook=",
         "limit=" + "9" * 3000,
     ],
 )

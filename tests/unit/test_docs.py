@@ -14,7 +14,7 @@ from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
 
 from runbook import __version__
 from runbook import settings as configuration
-from runbook.api import schemas
+from runbook.api import schemas, server_schemas
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.openapi import document
@@ -238,9 +238,19 @@ def test_every_documented_route_is_served(app):
         ("GET /api/runbooks", schemas.ListedRunbook),
         ("GET /api/runbooks/{ref}", schemas.RunbookContent),
         ("GET /api/runbooks/{ref}/required-env", schemas.RequiredEnv),
+        ("GET /api/runbooks/{ref}/history", schemas.HistoryPage),
+        ("GET /api/runbooks/{ref}/history", schemas.HistoryHead),
+        ("GET /api/runbooks/{ref}/history", schemas.LegacyEntry),
         ("PATCH /api/runbooks/{ref}/validate", schemas.Report),
         ("PATCH /api/runbooks/{ref}/validate", schemas.ProblemItem),
         ("GET /api/runs", schemas.RunPage),
+        ("GET /api/status", schemas.Status),
+        ("GET /api/status", server_schemas.DatabaseState),
+        ("GET /api/status", server_schemas.QueueState),
+        ("GET /api/status", server_schemas.WorkerState),
+        ("GET /api/status", server_schemas.WebAppState),
+        ("GET /api/public", schemas.PublicInfo),
+        ("GET /api/runs/{id}/document", schemas.RunDocument),
         ("GET /api/runs/{id}", schemas.WholeRun),
         ("GET /api/runs/{id}", schemas.StepRun),
         ("GET /api/runs/{id}", schemas.LockHolder),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 from flask import Request, current_app, g, request
@@ -51,6 +53,16 @@ def principal() -> Principal:
     if caller is None:
         raise AuthenticationError
     return caller
+
+
+def token_check() -> Callable[[], Principal]:
+    """Judges the request's token anew; for streams, which go on when its context is gone.
+
+    What it returns raises AuthenticationError once the token is no longer valid.
+    """
+    return partial(
+        application().authenticator.authenticate, request.headers["Authorization"], g.address
+    )
 
 
 def run_of(run_id: str) -> Run:

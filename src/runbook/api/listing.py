@@ -22,17 +22,25 @@ class Listings:
         self._lock = threading.Lock()
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
-    def body(self, engine: Engine, principal: Principal) -> bytes:
+    def body(self, engine: Engine, principal: Principal, text: str = "") -> bytes:
+        """The list, or what of it holds `text`: that is made anew each time."""
+        return _made(engine, principal, text) if text else self._kept(engine, principal)
+
+    def _kept(self, engine: Engine, principal: Principal) -> bytes:
         claims = json.dumps(dict(principal.claims), sort_keys=True, default=str)
         key = (*engine.listing_version(), claims, principal.local)
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        runbooks = [listed_json(item) for item in engine.listing(principal)]
-        body = orjson.dumps({"success": True, "runbooks": runbooks})
+        body = _made(engine, principal)
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:
                 self._bodies.popitem(last=False)
         return body
+
+
+def _made(engine: Engine, principal: Principal, text: str = "") -> bytes:
+    runbooks = [listed_json(item) for item in engine.listing(principal, text)]
+    return orjson.dumps({"success": True, "runbooks": runbooks})

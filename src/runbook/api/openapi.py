@@ -22,8 +22,10 @@ _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_SCHEMAS: dict[str, Json] = {
     "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May hold slashes"},
     "run_id": {"type": "string", "minLength": 1},
+    "n": {"type": "integer", "minimum": 1},
     "artifact": {"type": "string", "minLength": 1, "description": "May hold slashes"},
 }
+_JSON_EVENTS = ("Event", "Changes")
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 
 
@@ -134,13 +136,17 @@ def _schema_of(policy: Policy, media: str) -> Json:
 def _event_schema(policy: Policy) -> Json:
     """Before OpenAPI 3.2 the schema of a stream is read as that of each of its events."""
     data: Json = {"type": "string"}
-    if policy.schema == "Event":
-        data |= {"contentMediaType": "application/json", "contentSchema": _reference("Event")}
+    if policy.schema in _JSON_EVENTS:
+        model = _reference(policy.schema)
+        data |= {"contentMediaType": "application/json", "contentSchema": model}
+    properties: Json = {"id": {"type": "string"}, "event": _reference("EventType"), "data": data}
+    if policy.schema == "Changes":
+        properties = {"event": {"const": "changed"}, "data": data}
     return {
         "type": "object",
         "description": "Each event of the stream",
-        "properties": {"id": {"type": "string"}, "event": _reference("EventType"), "data": data},
-        "required": ["id", "event", "data"],
+        "properties": properties,
+        "required": list(properties),
     }
 
 

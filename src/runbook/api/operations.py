@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import platform
+
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from runbook import __version__
 from runbook.api import wire
 from runbook.api.context import application, engine
 from runbook.api.routing import Access, Limit, Policy, route
-from runbook.errors import NotFoundError, RunbookError
+from runbook.engine.status import engine_status, engine_status_json, reasons_not_ready
+from runbook.engine.wire import Json
+from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
 from runbook.settings import metrics_directory
 
@@ -36,17 +41,47 @@ def livez() -> Response:
     ),
 )
 def readyz() -> Response:
-    reasons = []
-    try:
-        engine().store.check()
-        if not engine().store.queue_stats().accepting:
-            reasons.append("no worker takes runs: it is starting, draining or gone")
-    except RunbookError as error:
-        reasons.append(error.message)
-    if not engine().parts.options.runbooks_dir.is_dir():
-        reasons.append("RUNBOOKS_DIR is not a folder")
+    reasons = reasons_not_ready(engine().parts)
     status = "not ready" if reasons else "ok"
     return wire.json_reply({"status": status, "reasons": reasons}, 503 if reasons else 200)
+
+
+@route(
+    blueprint,
+    "/api/status",
+    policy=Policy(
+        Access.CALLER, Limit.NORMAL, "Versions, the database, the queue, workers", schema="Status"
+    ),
+)
+def status() -> Response:
+    settings = application().settings
+    body: Json = {"version": __version__, "python": platform.python_version()}
+    body |= engine_status_json(engine_status(engine().parts))
+    body["ui"] = {
+        "header": settings.ui_header,
+        "login": settings.enable_login,
+        "idp_login_uri": settings.idp_login_uri,
+    }
+    return wire.json_reply(body)
+
+
+@route(
+    blueprint,
+    "/api/public",
+    policy=Policy(
+        Access.PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"
+    ),
+)
+def public() -> Response:
+    settings = application().settings
+    return wire.json_reply(
+        {
+            "header": settings.ui_header,
+            "dev_login": settings.enable_login,
+            "idp_login_uri": settings.idp_login_uri,
+            "version": __version__,
+        }
+    )
 
 
 @route(

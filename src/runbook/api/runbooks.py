@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from runbook.api import wire
 from runbook.api.bodies import RunBody, read_body
@@ -18,9 +18,11 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
+from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
-from runbook.engine.wire import report_json, runbook_json
+from runbook.engine.history_wire import history_entry_json, history_page_json
+from runbook.engine.wire import report_json, runbook_json, text_of
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -29,11 +31,15 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN, Limit.NORMAL, "Every runbook, sorted by path", schema="RunbookList"
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Every runbook, sorted by path",
+        parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
+        schema="RunbookList",
     ),
 )
 def list_runbooks() -> Response:
-    body = application().listings.body(engine(), principal())
+    body = application().listings.body(engine(), principal(), request.args.get("q", ""))
     return Response(body, mimetype="application/json")
 
 
@@ -54,7 +60,7 @@ def get_runbook(ref: str) -> Response:
     body = {"success": True, **runbook_json(entry)}
     body["executable"] = decision.allowed
     body["missing_claims"] = list(decision.missing)
-    body["content"] = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    body["content"] = text_of(content)
     return wire.json_reply(body)
 
 
@@ -76,6 +82,40 @@ def get_required_env(ref: str) -> Response:
             {"name": item.name, "description": item.description} for item in getattr(found, name)
         ]
     return wire.json_reply(body)
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/history",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "Entries of the runbook's history, newest first; for who may execute it",
+        parameters=(
+            Parameter("before", "The next_before of the page before", schema={"type": "integer"}),
+            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
+        ),
+        schema="HistoryPage",
+    ),
+)
+def get_history(ref: str) -> Response:
+    page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
+    return wire.json_reply(history_page_json(page, engine().store))
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/history/<int:n>",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "One entry of the runbook's history with its texts",
+        schema="HistoryEntry",
+    ),
+)
+def get_history_entry(ref: str, n: int) -> Response:
+    entry = engine().history_entry(ref, principal(), n)
+    return wire.json_reply(history_entry_json(entry, engine().store))
 
 
 @route(

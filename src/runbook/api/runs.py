@@ -12,37 +12,39 @@ import orjson
 from flask import Blueprint, Response, request
 
 from runbook.api import wire
-from runbook.api.context import engine, principal, run_of
+from runbook.api.context import engine, principal, run_of, token_check
+from runbook.api.parameters import (
+    BOOLEAN,
+    INTEGER,
+    MAX_PAGE,
+    TEXT,
+    TEXTS,
+    number,
+    page_size,
+    switch,
+)
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
-from runbook.core.run import Millis, Run, RunStatus
-from runbook.engine.wire import Json, log_line_json, run_json, whole_run_json
+from runbook.core.run import Millis, Relation, Run, RunStatus
+from runbook.engine.wire import (
+    Json,
+    log_line_json,
+    run_document_json,
+    run_json,
+    whole_run_json,
+)
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter
 from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
-MAX_PAGE = 200
-DEFAULT_PAGE = 50
 MAX_LINES = 10_000
 MAX_HITS = 1000
 PIECE_BYTES = 256 * 1024
-_INTEGER: Json = {"type": "integer", "minimum": 0}
-_BEYOND_ALL = 10**15
-_TEXT: Json = {"type": "string", "minLength": 1}
+_RELATION: Json = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: Json = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
-
-
-def _number(name: str, default: int, most: int | None = None) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit()):
-        raise RequestError(f"{name} must be a whole number from 0")
-    number = int(text) if len(text) <= 15 else _BEYOND_ALL
-    return number if most is None else min(number, most)
 
 
 @route(
@@ -53,35 +55,55 @@ def _number(name: str, default: int, most: int | None = None) -> int:
         Limit.NORMAL,
         "Runs that you may see, newest first",
         parameters=(
-            Parameter("runbook", "Only runs of this ref"),
+            Parameter("runbook", "Only runs of this ref; may be given again", schema=TEXTS),
             Parameter("status", "Only these statuses, separated by commas", schema=_STATUSES),
             Parameter("who", "Only runs that this subject asked for"),
             Parameter("since", "ISO 8601: only runs made at or after that time"),
-            Parameter("cursor", "The next_cursor of the page before", schema=_TEXT),
-            Parameter("limit", f"At most {MAX_PAGE}", schema=_INTEGER),
+            Parameter("until", "ISO 8601: only runs made before that time"),
+            Parameter("q", "Only runs whose ref, name, reason or id holds it"),
+            Parameter("relation", "Only runs that follow so from another", schema=_RELATION),
+            Parameter("dry_run", "Only dry runs, or only others", schema=BOOLEAN),
+            Parameter("active", "Only runs that have not ended, or that have", schema=BOOLEAN),
+            Parameter("cursor", "The next_cursor of the page before", schema=TEXT),
+            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
         ),
         schema="RunPage",
     ),
 )
 def list_runs() -> Response:
-    limit = _number("limit", DEFAULT_PAGE, MAX_PAGE) or DEFAULT_PAGE
+    limit = page_size()
     page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
     body = {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
     reply = wire.json_reply(body)
     if page.next_cursor:
-        query = request.args.to_dict() | {"cursor": page.next_cursor}
-        reply.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+        query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
+        reply.headers["Link"] = f'<{request.path}?{urlencode(query, doseq=True)}>; rel="next"'
     return reply
 
 
 def _filter() -> RunFilter:
-    ref = request.args.get("runbook")
+    refs = frozenset(filter(None, request.args.getlist("runbook")))
     return RunFilter(
-        refs=frozenset({ref}) if ref else None,
+        refs=refs or None,
         statuses=frozenset(_statuses(request.args.get("status", ""))),
         subject=request.args.get("who") or None,
-        since=_moment(request.args.get("since")),
+        since=_moment("since"),
+        until=_moment("until"),
+        text=request.args.get("q") or None,
+        relation=_relation(request.args.get("relation")),
+        dry_run=switch("dry_run"),
+        active=switch("active"),
     )
+
+
+def _relation(word: str | None) -> Relation | None:
+    if not word:
+        return None
+    try:
+        return Relation(word)
+    except ValueError:
+        known = ", ".join(Relation)
+        raise RequestError(f"relation {word!r} is not one of {known}") from None
 
 
 def _statuses(text: str) -> Iterator[RunStatus]:
@@ -93,7 +115,8 @@ def _statuses(text: str) -> Iterator[RunStatus]:
             raise RequestError(f"status {word!r} is not one of {known}") from None
 
 
-def _moment(text: str | None) -> Millis | None:
+def _moment(name: str) -> Millis | None:
+    text = request.args.get(name)
     if not text:
         return None
     try:
@@ -103,7 +126,22 @@ def _moment(text: str | None) -> Millis | None:
             moment = moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise RequestError("since must be a time like 2026-01-31T08:00:00Z") from None
+        raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
+
+
+@route(
+    blueprint,
+    "/changes",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "What goes on: an event at once and whenever it has changed; never ends",
+        media=("text/event-stream",),
+        schema="Changes",
+    ),
+)
+def get_changes() -> Response:
+    return wire.event_stream(wire.change_events(engine(), principal(), token_check()))
 
 
 @route(
@@ -122,6 +160,20 @@ def get_run(run_id: str) -> Response:
 
 @route(
     blueprint,
+    "/<run_id>/document",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NORMAL,
+        "The text that the run executed, and whether the runbook has changed since",
+        schema="RunDocument",
+    ),
+)
+def get_document(run_id: str) -> Response:
+    return wire.json_reply(run_document_json(engine().executed(run_of(run_id))))
+
+
+@route(
+    blueprint,
     "/<run_id>/events",
     policy=Policy(
         Access.TOKEN,
@@ -130,7 +182,7 @@ def get_run(run_id: str) -> Response:
         media=("text/event-stream",),
         parameters=(
             Parameter("Last-Event-ID", "Continue after the event of this number", "header"),
-            Parameter("after", "The same, for clients that cannot set a header", schema=_INTEGER),
+            Parameter("after", "The same, for clients that cannot set a header", schema=INTEGER),
         ),
         schema="Event",
     ),
@@ -140,7 +192,7 @@ def get_events(run_id: str) -> Response:
     last = request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
     if after is None:
-        after = _number("after", 0)
+        after = number("after", 0)
     return wire.event_stream(wire.json_events(engine(), run.id, after))
 
 
@@ -154,18 +206,18 @@ def get_events(run_id: str) -> Response:
         replies={206: "The range asked for", 416: "The range is beyond the log"},
         media=("text/plain", "application/x-ndjson", "application/json"),
         parameters=(
-            Parameter("from", "First line, from 1: answers JSON lines", schema=_INTEGER),
-            Parameter("lines", f"How many, at most {MAX_LINES}", schema=_INTEGER),
-            Parameter("q", "Text to find, whatever its case: hits and their count", schema=_TEXT),
-            Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=_INTEGER),
+            Parameter("from", "First line, from 1: answers JSON lines", schema=INTEGER),
+            Parameter("lines", f"How many, at most {MAX_LINES}", schema=INTEGER),
+            Parameter("q", "Text to find, whatever its case: hits and their count", schema=TEXT),
+            Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=INTEGER),
             Parameter("Range", "bytes=FIRST-LAST of the plain text", "header"),
         ),
     ),
 )
 def get_log(run_id: str) -> Response:
     run = run_of(run_id)
-    first, count = _number("from", 1), _number("lines", 1000, MAX_LINES)
-    limit = _number("limit", 100, MAX_HITS)
+    first, count = number("from", 1), number("lines", 1000, MAX_LINES)
+    limit = number("limit", 100, MAX_HITS)
     if "q" in request.args:
         return _search(run, request.args["q"], limit)
     if "from" in request.args or "lines" in request.args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from runbook.api.server_schemas import Config, Login, PublicInfo, Schema, Status
 from runbook.core.document import (
     InputType,
     Language,
@@ -15,10 +16,6 @@ from runbook.core.document import (
     Severity,
 )
 from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
-
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="allow")
 
 
 class ProblemItem(Schema):
@@ -44,6 +41,9 @@ class ListedRunbook(Schema):
     valid: bool
     executable: bool = Field(description="By this token")
     missing_claims: list[str]
+    description: str = Field(description="Its first paragraph as plain text, cut")
+    steps: int = Field(description="How many; 0 where it is not valid")
+    dry_run: bool = Field(description="Whether the script supports dry runs")
     last_run: LastRun | None
 
 
@@ -146,6 +146,51 @@ class InputSchema(Schema):
     properties: dict[str, dict[str, Any]]
     required: list[str]
     additionalProperties: Literal[False]  # noqa: N815 - a word of JSON Schema
+
+
+class HistoryHead(Schema):
+    n: int = Field(description="Its number in the chain, from 1")
+    at: str = Field(description="When the run ended, or was refused")
+    run_id: str
+    status: RunStatus
+    return_code: int
+    who: str
+    roles: list[str]
+    origin: Origin
+    duration_ms: int
+    reason: str | None
+    dry_run: bool
+    relation: Relation | None
+    related_id: str | None
+    known: bool = Field(description="Whether the run itself is still kept")
+    intact: bool = Field(description="Whether its bytes are those that were written")
+
+
+class HistoryEntry(HistoryHead):
+    """One entry of a history with its texts."""
+
+    document: str = Field(description="Digest of what was executed")
+    stdout: str
+    stderr: str
+    error: str
+
+
+class LegacyEntry(Schema):
+    """An entry of the older engine."""
+
+    n: None
+    at: str
+    run_id: None
+    return_code: int
+    stdout: str = Field(description="At most 64 KiB; so are the others")
+    stderr: str
+    error: str
+
+
+class HistoryPage(Schema):
+    entries: list[HistoryHead]
+    next_before: int | None = Field(description="Leads to the next page; null on the last")
+    legacy: list[LegacyEntry] = Field(description="Of the older engine, below the entries")
 
 
 class Report(Schema):
@@ -260,6 +305,15 @@ class WholeRun(ChildRun):
     followers: list[Follower]
 
 
+class RunDocument(Schema):
+    """What a run executed."""
+
+    digest: str
+    content: str = Field(description="The text above # History")
+    changed: bool = Field(description="Whether the runbook is another one now, or gone")
+    current_digest: str | None = Field(description="Of the runbook now; null where it is gone")
+
+
 class RunPage(Schema):
     runs: list[Run]
     next_cursor: str | None
@@ -275,30 +329,20 @@ class Event(Schema):
     line: int | None = None
 
 
-class Login(Schema):
-    access_token: str
-    token_type: Literal["bearer"]
-    expires_at: str
-    subject: str
-    roles: list[str]
+class ListedActive(Schema):
+    id: str
+    runbook: str
+    status: RunStatus
+    by: str
+    created_at: str
+    waiting: LockHolder | None
 
 
-class ConfigItem(Schema):
-    name: str
-    value: str
-    from_: Literal["default", "environment"] = Field(alias="from")
+class Changes(Schema):
+    """What goes on now."""
 
-
-class TokenInfo(Schema):
-    user_id: str
-    roles: list[str]
-    remote_ip: str | None
-    claims: dict[str, Any]
-
-
-class Config(Schema):
-    config_items: list[ConfigItem]
-    token: TokenInfo
+    active: list[ListedActive] = Field(description="Runs that have not ended, oldest first")
+    revision: int = Field(description="Another one whenever a run was made or has ended")
 
 
 class Problem(Schema):
@@ -316,6 +360,8 @@ class Problem(Schema):
     runbook: str | None = None
 
 
+__all__ = ["MODELS", "Config", "Login", "PublicInfo", "Schema", "Status"]
+
 MODELS: dict[str, type[Schema]] = {
     model.__name__: model
     for model in (
@@ -323,15 +369,21 @@ MODELS: dict[str, type[Schema]] = {
         RunbookContent,
         RequiredEnv,
         InputSchema,
+        HistoryPage,
+        HistoryEntry,
         Report,
         Done,
         Run,
         WholeRun,
         ArtifactList,
         RunPage,
+        RunDocument,
         Event,
+        Changes,
         Login,
         Config,
+        Status,
+        PublicInfo,
         Problem,
     )
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 from flask import Response, g, request
 
+from runbook.core.access import Principal
 from runbook.core.run import EventType, RunEvent
 from runbook.engine.engine import Engine
-from runbook.errors import RunbookError
+from runbook.engine.wire import activity_json
+from runbook.errors import AuthenticationError, RunbookError
 
 PROBLEM_TYPE = "application/problem+json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -90,6 +92,25 @@ def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
         else:
             data = json_line(event.as_json())
             yield f"id: {event.n}\nevent: {event.type}\ndata: {data}\n\n".encode()
+
+
+def change_events(
+    engine: Engine, principal: Principal, still_valid: Callable[[], object]
+) -> Iterator[bytes]:
+    """What goes on, whenever it has changed: `/api/runs/changes`.
+
+    Ends when `still_valid` raises AuthenticationError: a token must not outlive its time here.
+    """
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    try:
+        for activity in engine.live.follow(principal):
+            still_valid()
+            if activity is None:
+                yield b": still here\n\n"
+            else:
+                yield f"event: changed\ndata: {json_line(activity_json(activity))}\n\n".encode()
+    except AuthenticationError:
+        return
 
 
 def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:

@@ -35,11 +35,13 @@ from runbook.core.entry import (
     sha256,
 )
 from runbook.core.history_scan import begin_scan, scan_history
+from runbook.core.legacy import LegacyEntry, legacy_marks
 from runbook.core.run import RunStatus
 
 __all__ = [
     "Entry",
     "EntryRecord",
+    "LegacyEntry",
     "fitted",
     "last_digest",
     "read_record",
@@ -87,15 +89,6 @@ class Foreign:
     end: int
     link: Link | None
     begins_like_entry: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LegacyEntry:
-    """An entry of the old format: its heading's text and where it begins."""
-
-    at: str
-    return_code: int
-    offset: int
 
 
 # -- the end of the chain ----------------------------------------------------------------------
@@ -157,26 +150,7 @@ def find_run(history: bytes, run_id: str) -> Recorded | None:
 def legacy_entries(history: bytes) -> Iterator[LegacyEntry]:
     """The old engine's entries above the chain; what stands in fences is output."""
     start = chain_start(history)
-    fence = b""
-    for mark in _LEGACY_MARK.finditer(history, 0, len(history) if start is None else start):
-        if mark["fence"]:
-            fence = _fence_after(fence, mark["fence"], mark["info"])
-        elif not fence:
-            yield LegacyEntry(mark["at"].decode(), int(mark["code"]), mark.start())
-
-
-_LEGACY_MARK = re.compile(
-    rb"^(?:### (?P<at>\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:\d\d)?)"
-    rb" \| Exit Code: (?P<code>-?\d{1,9})[ \t]*\r?$"
-    rb"|(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$)",
-    re.MULTILINE,
-)
-
-
-def _fence_after(opened: bytes, fence: bytes, info: bytes) -> bytes:
-    if not opened:
-        return fence
-    return b"" if fence.startswith(opened) and not info.strip() else opened
+    return legacy_marks(history if start is None else history[:start])
 
 
 # -- walking -----------------------------------------------------------------------------------

@@ -146,6 +146,8 @@ def _prefix_ends(data: bytes) -> Iterator[int]:
         tried = end
     if limit == len(data):
         yield limit
+    elif waiting > tried:
+        yield waiting
 
 
 def _end_of_lines(data: bytes, start: int, count: int) -> int:

@@ -21,6 +21,8 @@ MESSAGE_BYTES = 128
 SUFFIX = ".sock"
 QUEUED = "queued"
 CANCEL = "cancel"
+ANY_RUN = "*"
+"""Followers of it hear of every run."""
 
 
 class Role(StrEnum):
@@ -43,6 +45,8 @@ class Wakeups:
         self._name = ""
         self._followers: dict[str, set[threading.Event]] = defaultdict(set)
         self._listening = False
+        self.heard = 0
+        """Counts the messages about runs, for those who looked at a moment of their own."""
 
     def open(self) -> socket.socket:
         """The bound socket, for a selector. Raises OSError where the folder cannot be used."""
@@ -152,5 +156,7 @@ class Wakeups:
 
     def _deliver(self, run_id: str) -> None:
         with self._lock:
-            for news in self._followers.get(run_id, ()):
-                news.set()
+            self.heard += 1
+            for name in (run_id, ANY_RUN):
+                for news in self._followers.get(name, ()):
+                    news.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from runbook import log
@@ -18,14 +19,17 @@ from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatu
 from runbook.engine.dispatch import CANCEL
 from runbook.engine.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.following import Following
+from runbook.engine.live import Live
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
 from runbook.engine.records import RecordedOutput
-from runbook.engine.requests import ExecuteRequest, Listed, Report, Submitted
+from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
-from runbook.errors import NotFoundError, RunbookError
+from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry
+from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
+from runbook.library.refs import locate
 from runbook.store.locks import held_text
 from runbook.store.records import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
@@ -41,6 +45,7 @@ class Engine:
         self.parts = parts
         self._submission = Submission(parts)
         self._following = Following(parts, self._submission)
+        self.live = Live(parts, self._submission)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
 
@@ -57,11 +62,15 @@ class Engine:
     def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
         return self._submission.decide(entry, principal, action)
 
-    def listing(self, principal: Principal) -> list[Listed]:
-        """Every runbook, sorted by ref, with what this principal may do and see of it."""
+    def listing(self, principal: Principal, text: str = "") -> list[Listed]:
+        """Every runbook, sorted by ref, with what this principal may do and see of it.
+
+        With `text`, only those that hold it: see Catalog.search.
+        """
         last_runs = self.last_runs()
+        catalog = self.parts.catalog
         listed = []
-        for entry in self.parts.catalog.list().entries:
+        for entry in catalog.search(text) if text else catalog.list().entries:
             decision = self.decide(entry, principal, Action.EXECUTE)
             last_run = last_runs.get(entry.ref) if decision.allowed else None
             listed.append(Listed(entry, decision.allowed, decision.missing, last_run))
@@ -78,6 +87,31 @@ class Engine:
         """Changes whenever what `listing` says may have changed."""
         self.last_runs()
         return self.parts.catalog.list().generation, self._last_revision
+
+    def history(
+        self, ref: str, principal: Principal, *, before: int | None, limit: int
+    ) -> HistoryPage:
+        """A page of the runbook's history: see library.history_pages.read_page.
+
+        Raises NotFoundError, HistoryError, and AccessDeniedError for who may not execute it.
+        """
+        entry, path = self._history_of(ref, principal)
+        return read_page(path, entry, before=before, limit=limit)
+
+    def history_entry(self, ref: str, principal: Principal, n: int) -> PagedEntry:
+        """One entry of the history. Raises as `history` does."""
+        entry, path = self._history_of(ref, principal)
+        found = read_entry(path, entry, n)
+        if found is None:
+            raise NotFoundError(f"The history has no entry {n}.")
+        return found
+
+    def _history_of(self, ref: str, principal: Principal) -> tuple[Entry, Path]:
+        entry = self.entry(ref)
+        decision = self.decide(entry, principal, Action.EXECUTE)
+        if not decision.allowed:
+            raise AccessDeniedError(decision.text, missing=list(decision.missing))
+        return entry, locate(self.parts.options.runbooks_dir, ref)
 
     def required_env(self, ref: str) -> RequiredEnv:
         """What the runbook asks for, and what of it the server has. Raises NotFoundError."""
@@ -154,6 +188,20 @@ class Engine:
         if run is None or not self._may_see(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
+
+    def executed(self, run: Run) -> Executed:
+        """What the run executed, and what the runbook is now.
+
+        Raises NotFoundError where the document is no longer kept.
+        """
+        document = self.store.document(run.digest)
+        if document is None:
+            raise NotFoundError("The document that was executed is no longer kept.")
+        try:
+            current = self.entry(run.ref).document.digest
+        except NotFoundError:
+            current = None
+        return Executed(run.digest, document.content, current)
 
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int

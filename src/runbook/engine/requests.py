@@ -76,6 +76,15 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Executed:
+    """The bytes that a run executed. `current_digest` is None where the runbook is gone."""
+
+    digest: str
+    content: bytes
+    current_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A runbook in the list, as one principal sees it."""
 

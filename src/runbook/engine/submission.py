@@ -258,6 +258,7 @@ class Submission:
             raise
         if not created.replayed:
             self._parts.wakeups.wake_workers()
+            self._parts.wakeups.wake_followers(new.id)
             if new.parent_id is not None:
                 self._parts.wakeups.wake_followers(new.parent_id)
             log.event("run.queued", run_id=new.id, runbook=new.ref, by=principal.subject)
@@ -320,6 +321,7 @@ class Submission:
             else (None, None)
         )
         created = self._store.create_run(new, [stderr, done], _document(entry), history=head)
+        self._parts.wakeups.wake_followers(new.id)
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
-from runbook.engine.requests import Listed, Report
+from runbook.engine.requests import Executed, Listed, Report
 from runbook.library.catalog import Entry
-from runbook.store.records import LastRun, LogLine
+from runbook.store.records import Activity, LastRun, LogLine
 from runbook.store.store import Store
 
 Json = dict[str, object]
@@ -72,6 +72,24 @@ def holder_json(holder: Holder) -> Json:
     }
 
 
+def activity_json(activity: Activity) -> Json:
+    """What goes on, as live lists are told."""
+    return {
+        "active": [
+            {
+                "id": run.id,
+                "runbook": run.ref,
+                "status": run.status.value,
+                "by": run.by,
+                "created_at": iso(run.created_at),
+                "waiting": None if run.waiting is None else holder_json(run.waiting),
+            }
+            for run in activity.active
+        ],
+        "revision": activity.revision,
+    }
+
+
 def whole_run_json(run: Run, store: Store) -> Json:
     """A run with all that belongs to it: steps, artifacts, summary, and the runs below it."""
     family: dict[str | None, list[Run]] = {}
@@ -94,6 +112,21 @@ def _children(run_id: str, family: Mapping[str | None, Sequence[Run]]) -> list[J
     return [
         run_json(run) | {"children": _children(run.id, family)} for run in family.get(run_id, ())
     ]
+
+
+def run_document_json(executed: Executed) -> Json:
+    """`changed` is true also where the runbook is gone."""
+    return {
+        "digest": executed.digest,
+        "content": text_of(executed.content),
+        "changed": executed.current_digest != executed.digest,
+        "current_digest": executed.current_digest,
+    }
+
+
+def text_of(content: bytes) -> str:
+    """A document's bytes as text, without the byte order mark."""
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
 def step_run_json(step: StepRun) -> Json:
@@ -128,6 +161,9 @@ def listed_json(item: Listed) -> Json:
         "valid": not entry.document.errors,
         "executable": item.executable,
         "missing_claims": list(item.missing),
+        "description": entry.summary.description,
+        "steps": entry.summary.steps,
+        "dry_run": entry.summary.dry_run,
         "last_run": None if item.last_run is None else last_run_json(item.last_run),
     }
 

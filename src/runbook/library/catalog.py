@@ -12,8 +12,16 @@ from pathlib import Path
 
 from runbook.errors import NotFoundError
 from runbook.library.folders import Folders
-from runbook.library.loading import Entry, Identity, Loaded, identify, load
+from runbook.library.loading import (
+    Entry,
+    Identity,
+    Loaded,
+    identify,
+    load,
+    read_above_history,
+)
 from runbook.library.refs import not_found, parse_ref, read_runbook
+from runbook.library.search import Needle
 
 __all__ = ["Catalog", "Entry", "Identity", "Snapshot"]
 
@@ -84,6 +92,23 @@ class Catalog:
                 self._rescan()
                 self._scanned_at = now
             return self._snapshot
+
+    def search(self, text: str) -> tuple[Entry, ...]:
+        """The listed runbooks whose ref, name or text above History holds it, whatever its case."""
+        needle = Needle(text)
+        return tuple(entry for entry in self.list().entries if self._holds(entry, needle))
+
+    def _holds(self, entry: Entry, needle: Needle) -> bool:
+        names = f"{entry.ref}\n{entry.document.name}".encode("utf-8", "replace")
+        return needle.is_in(names) or needle.is_in(self._head(entry))
+
+    def _head(self, entry: Entry) -> bytes:
+        """The bytes above History. A search neither parses nor displaces what is kept."""
+        with self._lock:
+            loaded = self._loaded.get(entry.ref)
+        if loaded is not None and loaded.entry.document.digest == entry.document.digest:
+            return loaded.entry.head
+        return read_above_history(self._root, entry)
 
     def _current(self, ref: str) -> Loaded:
         with self._lock:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from runbook.core.document import Document
 from runbook.core.history_scan import HistoryScan, scan_history
 from runbook.core.parse import ParsedHead, parse_head, unreadable, with_history
+from runbook.core.summary import NO_SUMMARY, Summary, summarize
+from runbook.errors import NotFoundError
 from runbook.library.refs import not_found, open_runbook
 
 _TAIL_BYTES = 4096
@@ -47,16 +49,19 @@ class Identity(NamedTuple):
 class Entry:
     """One runbook as it stands on disk. `head` holds the bytes above its History heading.
 
-    Entries of a listing are light: they have no `head` and no `document.runbook`.
+    Entries of a listing are light: they have no `head` and no `document.runbook`, but a
+    `summary`.
     """
 
     ref: str
     document: Document
     identity: Identity
     head: bytes = b""
+    summary: Summary = NO_SUMMARY
 
     def light(self) -> Entry:
-        return replace(self, document=replace(self.document, runbook=None), head=b"")
+        document = replace(self.document, runbook=None)
+        return replace(self, document=document, head=b"", summary=summarize(self.document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,15 @@ def load(root: Path, ref: str, previous: Loaded | None, now_ns: int) -> Loaded:
     except OSError as error:
         return _unreadable(ref, identify(root, ref), error)
     return _parse(ref, data, identity, previous, settled=settled)
+
+
+def read_above_history(root: Path, entry: Entry) -> bytes:
+    """The bytes above History of a light entry's file as it is now; none where it is gone."""
+    try:
+        with os.fdopen(open_runbook(root, entry.ref), "rb", buffering=0) as file:
+            return os.pread(file.fileno(), entry.document.head_bytes, 0)
+    except (OSError, NotFoundError):
+        return b""
 
 
 def _is_continued(file: FileIO, identity: Identity, previous: Loaded) -> bool:

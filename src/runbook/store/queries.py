@@ -5,22 +5,31 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from runbook.core.run import ACTIVE, Holder, LockWant, Relation, Run, RunStatus
 from runbook.errors import RequestError
-from runbook.store.records import QueueStats, RunFilter, RunPage, StoredDocument, Visibility
+from runbook.store.records import (
+    ActiveRun,
+    Activity,
+    QueueStats,
+    RunFilter,
+    RunPage,
+    StoredDocument,
+    Visibility,
+)
 from runbook.store.rows import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, StorePart, run_of
-from runbook.store.tables import documents, locks, runs
+from runbook.store.tables import documents, locks, runbooks, runs
 from runbook.store.workers import accepting
 
 MAX_PAGE = 200
 
 _RUNS = sa.select(*RUN_COLUMNS)
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
+_KNOWN = sa.select(runs.c.id)
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _FOLLOWERS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _TREE = _RUNS.where(
@@ -29,6 +38,24 @@ _TREE = _RUNS.where(
 _ACTIVE_RUNS = _RUNS.where(
     runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
 ).order_by(runs.c.seq)
+_ACTIVITY = (
+    # In the order of `ActiveRun`.
+    sa.select(
+        runs.c.id,
+        runs.c.ref,
+        runs.c.status,
+        runs.c.subject,
+        runs.c.created_at,
+        runs.c.root_id,
+        runs.c.waiting,
+    )
+    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .order_by(runs.c.seq)
+)
+_REVISION = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
+    + sa.func.coalesce(sa.select(sa.func.max(runbooks.c.revision)).scalar_subquery(), 0)
+)
 _DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
@@ -109,6 +136,11 @@ class RunReads(StorePart):
         """A root run and all below it, oldest first."""
         return self._select(_TREE, {"run_id": root_id})
 
+    def known_runs(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of these runs that are still kept."""
+        statement = _KNOWN.where(_one_of(runs.c.id, run_ids))
+        return self._database.read(lambda c: frozenset(c.scalars(statement)))
+
     def descends(self, run_id: str, ancestor_id: str) -> bool:
         """Whether a run is `ancestor_id` itself or below it. False for unknown runs."""
         asked = {"run_id": run_id, "ancestor_id": ancestor_id}
@@ -117,6 +149,15 @@ class RunReads(StorePart):
     def active_runs(self) -> list[Run]:
         """All runs that have not ended, oldest first."""
         return self._select(_ACTIVE_RUNS, {})
+
+    def activity(self) -> Activity:
+        """What goes on now, for those who look again and again."""
+
+        def work(connection: sa.Connection) -> Activity:
+            active = tuple(_active_run_of(row) for row in connection.execute(_ACTIVITY))
+            return Activity(active, connection.scalar(_REVISION) or 0)
+
+        return self._database.read(work)
 
     def document(self, digest: str) -> StoredDocument | None:
         content = self._database.read(lambda c: c.scalar(_DOCUMENT, {"wanted": digest}))
@@ -158,6 +199,12 @@ class RunReads(StorePart):
         )
 
 
+def _active_run_of(row: Sequence[Any]) -> ActiveRun:
+    run_id, ref, status, by, created_at, root_id, waiting = row
+    holder = None if waiting is None else Holder(**waiting)
+    return ActiveRun(run_id, ref, RunStatus(status), by, created_at, root_id, holder)
+
+
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
     conditions = _visible(wanted.visible)
     if wanted.refs is not None:
@@ -174,6 +221,8 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
     for column, value in (
         (runs.c.subject, wanted.subject),
         (runs.c.parent_id, wanted.parent_id),
+        (runs.c.relation, wanted.relation),
+        (runs.c.dry_run, wanted.dry_run),
     ):
         if value is not None:
             conditions.append(column == value)
@@ -181,7 +230,16 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(sa.or_(runs.c.root_id == wanted.root_id, runs.c.id == wanted.root_id))
     if wanted.text:
         conditions.append(_holding(wanted.text))
-    return conditions
+    return conditions + _active(wanted.active)
+
+
+def _active(active: bool | None) -> list[sa.ColumnElement[bool]]:
+    if active is None:
+        return []
+    if not active:
+        return [runs.c.finished_at.is_not(None)]
+    # The statuses say nothing new, but let the index of the active runs be used.
+    return [runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)]
 
 
 def _visible(visible: Visibility) -> list[sa.ColumnElement[bool]]:

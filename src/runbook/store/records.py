@@ -172,7 +172,7 @@ class RunFilter:
     """Which runs to list; what is None or empty does not narrow.
 
     `since` is inclusive, `until` exclusive, both about `created_at`. `text` is looked for in
-    ref, name, reason and id, whatever its case.
+    ref, name, reason and id, whatever its case. `active` is whether the run has not ended yet.
     """
 
     visible: Visibility = EVERYTHING
@@ -184,6 +184,34 @@ class RunFilter:
     root_id: str | None = None
     parent_id: str | None = None
     text: str | None = None
+    relation: Relation | None = None
+    dry_run: bool | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """As much of a run that has not ended as a list shows that is alive."""
+
+    id: str
+    ref: str
+    status: RunStatus
+    by: str
+    created_at: Millis
+    root_id: str | None
+    waiting: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on: all active runs, oldest first.
+
+    `revision` is another number whenever a run was made, or what is known of a runbook's last run
+    has changed.
+    """
+
+    active: tuple[ActiveRun, ...]
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +260,14 @@ class QueueStats:
     running: int
     waiting: int
     accepting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`version` is that of the last migration. `bytes` counts the file and its log."""
+
+    version: str | None
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from runbook.core.run import Millis
 from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
 from runbook.store import migrate, sqlite
 from runbook.store.migrations import HEAD
-from runbook.store.records import PurgeCounts
+from runbook.store.records import DatabaseState, PurgeCounts
 from runbook.store.rows import StorePart, event_key
 from runbook.store.runs import IDEMPOTENCY_MS
 from runbook.store.tables import (
@@ -98,6 +99,14 @@ class Upkeep(StorePart):
         """
         self._database.read(migrate.check)
         self._database.check_file()
+
+    def database_state(self) -> DatabaseState:
+        path = self._database.path
+        sizes = 0
+        for file in (path, path.with_name(f"{path.name}-wal")):
+            with suppress(FileNotFoundError):  # the log comes and goes
+                sizes += file.stat().st_size
+        return DatabaseState(self._database.read(migrate.version), sizes)
 
     def close(self) -> None:
         """Close this process's connections; a later call opens them again."""

@@ -46,6 +46,11 @@ _CANCELS = (
     )
     .order_by(runs.c.seq)
 )
+_RUNNING = (
+    sa.select(runs.c.worker_id, sa.func.count())
+    .where(_ACTIVE, runs.c.status == RunStatus.RUNNING.value, runs.c.worker_id.is_not(None))
+    .group_by(runs.c.worker_id)
+)
 _HELD = sa.select(*RUN_COLUMNS).where(_ACTIVE).order_by(runs.c.seq)
 _OF_WORKER = _HELD.where(sa.bindparam("worker_id") == _HOLDER)
 _OF_MISSING = _HELD.where(
@@ -80,6 +85,14 @@ class Workers(StorePart):
         def work(connection: sa.Connection) -> list[Worker]:
             rows = connection.execute(_ALL).mappings()
             return [Worker(**{**row, "kind": WorkerKind(row["kind"])}) for row in rows]
+
+        return self._database.read(work)
+
+    def running_by_worker(self) -> dict[str, int]:
+        """How many runs each worker executes, by its id; those without are left out."""
+
+        def work(connection: sa.Connection) -> dict[str, int]:
+            return {row[0]: row[1] for row in connection.execute(_RUNNING)}
 
         return self._database.read(work)
 

@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.api import wire
-from runbook.core.run import EventType, RunEvent
+from runbook.core.access import Principal
+from runbook.core.run import EventType, Origin, RunEvent
+from runbook.errors import AuthenticationError
+from runbook.store.records import Activity
 
 NASTY = st.text(
     st.sampled_from("a:\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029 é") | st.characters(codec="utf-8")
@@ -68,3 +71,28 @@ def test_json_is_sent_only_where_it_outranks_the_stream(accept, wanted):
     headers = {} if accept is None else {"Accept": accept}
     with Flask("test").test_request_context(headers=headers):
         assert wire.prefers_json() is wanted
+
+
+def test_a_stream_of_changes_ends_when_its_token_is_no_longer_valid():
+    valid = iter([True, True, False])
+
+    def check():
+        if not next(valid):
+            raise AuthenticationError
+
+    class Engine:
+        class live:  # noqa: N801
+            @staticmethod
+            def follow(_principal):
+                yield Activity((), 7)
+                yield None
+                yield Activity((), 8)
+                raise AssertionError
+
+    sent = list(wire.change_events(Engine, Principal("ann", Origin.API), check))
+
+    assert sent == [
+        b"retry: 1000\n\n",
+        b'event: changed\ndata: {"active": [], "revision": 7}\n\n',
+        b": still here\n\n",
+    ]

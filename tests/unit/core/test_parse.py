@@ -253,6 +253,11 @@ def test_a_head_without_end_is_not_read_for_ever():
     assert not found.claims_known
 
 
+def test_a_history_of_any_size_is_found_behind_a_mention_of_it():
+    head = VALID.replace("echo", "history; echo").encode()
+    assert read(head.decode() + "x\n" * HEAD_LIMIT).history_bytes == len(head)
+
+
 def test_many_mentions_of_history_cost_few_parses(monkeypatch):
     from runbook.core import markdown
 

@@ -3,7 +3,7 @@ import selectors
 
 import pytest
 
-from runbook.engine.dispatch import Role, Wakeups
+from runbook.engine.dispatch import ANY_RUN, Role, Wakeups
 
 
 @pytest.fixture
@@ -60,6 +60,16 @@ def test_a_follower_in_the_same_process_is_woken_without_a_socket(web):
     with web.following("run-1") as news:
         web.wake_followers("run-1")
         assert news.is_set()
+
+
+def test_who_follows_any_run_hears_of_each(worker, web):
+    with web.following(ANY_RUN) as any_run, web.following("run-1") as mine:
+        before = web.heard
+        worker.wake_followers("run-2")
+
+        assert any_run.wait(5)
+        assert not mine.is_set()
+        assert web.heard == before + 1
 
 
 def test_what_a_killed_process_left_behind_is_cleared(folder, web):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.core.parse import parse
+from runbook.core.summary import NO_SUMMARY, Summary
 from runbook.errors import NotFoundError
 from runbook.library import loading, refs
 from runbook.library.catalog import Catalog, Snapshot
@@ -262,6 +263,44 @@ def test_a_listing(root, catalog):
     assert [bool(entry.document.errors) for entry in snapshot.entries] == [0, 0, 1, 0]
     assert snapshot.entries[1].document.claims == {"a": ("b",)}
     assert {entry.head for entry in snapshot.entries} == {b""}
+
+
+def test_a_listing_says_what_each_is_about(root, catalog):
+    write(root, "One.md", text("One").replace("# One\n", "# One\n\nDoes *one* thing.\n", 1))
+    write(root, "Two.md", "# Two\n\nNot valid.\n")
+    one, two = (entry.summary for entry in catalog.list().entries)
+    assert one == Summary("Does one thing.", 1)
+    assert two == NO_SUMMARY
+
+
+def test_a_search_looks_at_ref_name_and_what_stands_above_history(root, catalog):
+    write(root, "net/Alpha.md", text("Alpha") + "\nneedle below History\n")
+    write(root, "Beta.md", text("Beta").replace("echo hi", "echo Überprüft the NEEDLE"))
+    write(root, "Gamma.md", "# Needle\n")
+
+    def found(words):
+        return [entry.ref for entry in catalog.search(words)]
+
+    assert found("needle") == ["Beta.md", "Gamma.md"]
+    assert found("überPRÜFT") == ["Beta.md"]
+    assert found("NET/alpha") == ["net/Alpha.md"]
+    assert found("nowhere") == []
+
+
+def test_a_search_reads_what_is_not_kept_and_keeps_no_more(root, clocks, monkeypatch):
+    for number in range(4):
+        write(root, f"R{number}.md", text(f"R{number}") + "\necho hi\n")
+    write(root, "Gone.md")
+    catalog = Catalog(root, wall_clock=clocks.wall, cached_runbooks=1)
+    catalog.list()
+    kept = list(catalog._loaded)
+    # Nothing tells a listing within the same second that a file has another content.
+    (root / "R2.md").write_text("# Other\n")
+    monkeypatch.setattr(catalog._folders, "changed", lambda: False)
+    (root / "Gone.md").unlink()
+
+    assert [entry.ref for entry in catalog.search("echo HI")] == ["R0.md", "R1.md", "R3.md"]
+    assert list(catalog._loaded) == kept
 
 
 def test_an_unchanged_listing_is_the_same(root, catalog, clocks):

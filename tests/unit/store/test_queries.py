@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.core.run import Origin, Requester, RunStatus
+from runbook.core.run import Origin, Relation, Requester, RunStatus
 from runbook.errors import RequestError
 from runbook.store.records import RunFilter, Visibility
 
@@ -102,6 +102,19 @@ class TestFilter:
         assert ids(store.runs(wanted)) == [ended.id]
         assert ids(store.runs(RunFilter(statuses=frozenset({RunStatus.QUEUED})))) == [queued.id]
 
+    def test_by_whether_it_has_ended(self, helper, store):
+        running, ended, queued = helper.running(), helper.ended(), helper.queued()
+        assert ids(store.runs(RunFilter(active=True))) == [queued.id, running.id]
+        assert ids(store.runs(RunFilter(active=False))) == [ended.id]
+
+    def test_by_relation_and_dry_run(self, helper, store):
+        one = helper.queued(relation=Relation.RETRY, related_id="x", dry_run=True)
+        other = helper.queued(relation=Relation.UNDO, related_id="x")
+        plain = helper.queued()
+        assert ids(store.runs(RunFilter(relation=Relation.RETRY))) == [one.id]
+        assert ids(store.runs(RunFilter(dry_run=True))) == [one.id]
+        assert ids(store.runs(RunFilter(dry_run=False))) == [plain.id, other.id]
+
     def test_no_refs_at_all(self, store, made):
         assert store.runs(RunFilter(refs=frozenset())).runs == ()
 
@@ -164,3 +177,28 @@ def test_queue_stats(helper, store):
     stats = store.queue_stats()
     assert (stats.queued, stats.running, stats.waiting) == (2, 2, 1)
     assert stats.oldest_queued_at == oldest.created_at
+
+
+def test_known_runs(helper, store):
+    made = helper.queued()
+    assert store.known_runs([made.id, "other"]) == {made.id}
+    assert store.known_runs([]) == frozenset()
+
+
+class TestActivity:
+    def test_active_runs_oldest_first(self, helper, store):
+        running, _ended, queued = helper.running(), helper.ended(), helper.queued(root_id="r")
+        first, second = store.activity().active
+        assert (first.id, first.ref, first.status) == (running.id, running.ref, RunStatus.RUNNING)
+        assert (second.id, second.status, second.root_id) == (queued.id, RunStatus.QUEUED, "r")
+        assert (second.by, second.created_at) == (queued.requester.subject, queued.created_at)
+        assert second.waiting is None
+
+    def test_the_revision_is_another_one_after_each_new_and_each_ended_run(self, helper, store):
+        seen = [store.activity().revision]
+        helper.queued()
+        seen.append(store.activity().revision)
+        helper.ended()
+        seen.append(store.activity().revision)
+        assert seen == sorted(set(seen))
+        assert store.activity().revision == seen[-1]

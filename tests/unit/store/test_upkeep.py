@@ -2,12 +2,14 @@
 
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runbook.core.run import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import sqlite, upkeep
+from runbook.store.migrations import HEAD
 from runbook.store.records import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
 from runbook.store.store import Store
 
@@ -143,3 +145,14 @@ def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
     with pytest.raises(StoreUnavailableError, match="removed or replaced"):
         store.check()
     store.close()
+
+
+def test_the_state_of_the_database(helper, store):
+    helper.queued()
+    state = store.database_state()
+    path = store._database.path
+    assert state.version == HEAD
+    assert state.bytes == path.stat().st_size + Path(f"{path}-wal").stat().st_size
+    store.close()
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    assert store.database_state().bytes >= path.stat().st_size

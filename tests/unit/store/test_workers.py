@@ -70,6 +70,14 @@ def test_accepting(register, store, clock, changes, later, expected):
     assert store.queue_stats().accepting is expected
 
 
+def test_how_many_runs_each_worker_executes(helper, store, register):
+    for worker in ("v", "w", "w"):
+        helper.running(worker)
+    helper.ended()
+    helper.queued(assigned_to="v")
+    assert store.running_by_worker() == {"v": 1, "w": 2}
+
+
 def test_unfinished_runs_of_a_worker(helper, store, register):
     register()
     helper.ended()

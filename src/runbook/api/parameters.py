@@ -1,0 +1,56 @@
+"""Query parameters: how they are read, and how the API's document describes them."""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+
+from runbook.engine.wire import Json
+from runbook.errors import RequestError
+
+INTEGER: Json = {"type": "integer", "minimum": 0}
+TEXT: Json = {"type": "string", "minLength": 1}
+TEXTS: Json = {"type": "array", "items": {"type": "string"}}
+BOOLEAN: Json = {"type": "boolean"}
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+_BEYOND_ALL = 10**15
+
+
+def number(name: str, default: int, most: int | None = None) -> int:
+    """A whole number from 0; one beyond `most` counts as that. Raises RequestError."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise RequestError(f"{name} must be a whole number from 0")
+    return _number(text) if most is None else min(_number(text), most)
+
+
+def signed(name: str) -> int | None:
+    """A whole number, which may be negative. Raises RequestError."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if re.fullmatch(r"-?[0-9]+", text) is None:
+        raise RequestError(f"{name} must be a whole number")
+    return -_number(text[1:]) if text.startswith("-") else _number(text)
+
+
+def page_size() -> int:
+    return number("limit", DEFAULT_PAGE, MAX_PAGE) or DEFAULT_PAGE
+
+
+def switch(name: str) -> bool | None:
+    """True, false or not given. Raises RequestError for anything else."""
+    word = request.args.get(name)
+    if not word:
+        return None
+    if word not in ("true", "false"):
+        raise RequestError(f"{name} must be true or false")
+    return word == "true"
+
+
+def _number(digits: str) -> int:
+    return int(digits) if len(digits) <= 15 else _BEYOND_ALL
