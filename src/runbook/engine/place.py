@@ -76,7 +76,10 @@ class Place:
         data = self._workspace.read_handover(path, SUMMARY_BYTES)
         if not data:
             return None
-        return self._recorder.masker.mask_text(data.decode("utf-8", "replace"))
+        masker = self._recorder.masker.fork()
+        text = masker.feed(data.decode("utf-8", "replace"))
+        # Where it was cut, what is held back may be the beginning of a secret.
+        return text if len(data) == SUMMARY_BYTES else text + masker.finish()
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         options, run = self._parts.options, self._run
