@@ -250,6 +250,8 @@ class Submission:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
         error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        # Of an undo, the runbook as it is now may refuse what another document would do.
+        new = dataclasses.replace(new, name=entry.document.name, digest=entry.document.digest)
         run = self._record_ended(
             new,
             entry,
