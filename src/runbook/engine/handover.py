@@ -123,6 +123,8 @@ class LiveHandOver:
     def finish(self) -> None:
         """Take what is left when a script has ended."""
         self.read_secrets()
+        for value in self._mask_lines.finish():
+            self._on_secret(value)
         self._read_progress()
         self._read_plan()
         self._tell_progress(self._progress_lines.finish())

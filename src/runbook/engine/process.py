@@ -41,6 +41,9 @@ __all__ = [
 READ_BYTES = 65_536
 """As much as a pipe holds."""
 
+LONGEST_WAIT_S = 3600.0
+"""Nothing waits longer at a time: the kernel counts milliseconds in 32 bits."""
+
 _GIVE_UP_S = 5.0
 _READS_AFTER_END = 64
 
@@ -321,7 +324,8 @@ class _Pump:
 
     def _patience(self) -> float:
         due = self._sink.due_at()
-        return (self._due if due is None else min(due, self._due)) - time.monotonic()
+        left = (self._due if due is None else min(due, self._due)) - time.monotonic()
+        return min(left, LONGEST_WAIT_S)
 
     def _tend(self) -> None:
         now = time.monotonic()

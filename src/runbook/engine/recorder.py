@@ -67,7 +67,8 @@ class Recorder:
         self._progress: Progress | None = None
         self._progress_at = 0.0
         self._plan_due: float | None = None
-        self.labels: list[PlanLabel] = []
+        self._plans = 0
+        self.labels: set[PlanLabel] = set()
         self.before_output: Callable[[], None] = lambda: None
         """Called before any output is handled: learns what is to be masked in it."""
         self.step: int | None = None
@@ -157,14 +158,15 @@ class Recorder:
 
     def plan(self, planned: Planned) -> None:
         """A change that a dry run would make."""
-        if len(self.labels) < MOST_PLANS:
+        self.labels.add(planned.label)
+        self._plans += 1
+        if self._plans <= MOST_PLANS:
             text = self.masker.mask_text(planned.text)
             self.note(EventType.PLAN, {"text": text, "label": planned.label.value})
-        elif len(self.labels) == MOST_PLANS:
+        elif self._plans == MOST_PLANS + 1:
             self.note(EventType.NOTICE, {"message": f"A plan has at most {MOST_PLANS} lines"})
         else:
             return
-        self.labels.append(planned.label)
         if self._plan_due is None:
             self._plan_due = time.monotonic() + PROGRESS_PAUSE_S
 

@@ -18,7 +18,7 @@ from runbook.core.handover import Assignments
 from runbook.core.policy_rules import is_success, retry_of
 from runbook.core.run import EventType, Millis, StepRun, StepStatus
 from runbook.engine.handover import HandOverError
-from runbook.engine.process import Ended, ProcessStartError, Stop, StopReason
+from runbook.engine.process import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.recorder import Recorder
 from runbook.engine.workspace import WorkspaceError
 
@@ -153,9 +153,18 @@ class StepRunner:
             self._recorder.end_step()
             self._discard_hand_over()
             self._tell_retry(begun, end, retry, pause_s)
-            if select.select([self._stop], [], [], pause_s)[0]:
+            if self._is_stopped_within(pause_s):
                 return replace(end, stopped=self._stop.reason), begun
             begun = replace(begun, attempts=begun.attempts + 1)
+
+    def _is_stopped_within(self, pause_s: float) -> bool:
+        # Not select(): it knows no descriptor above 1023.
+        poll = select.poll()
+        poll.register(self._stop, select.POLLIN)
+        until = time.monotonic() + pause_s
+        while (left := until - time.monotonic()) > 0 and self._stop.reason is None:
+            poll.poll(1000 * min(left, LONGEST_WAIT_S))
+        return self._stop.reason is not None
 
     def _attempt(self, numbered: Numbered) -> StepsEnd:
         step = numbered.step
@@ -192,9 +201,8 @@ class StepRunner:
         env, outputs = self._around.take_env(), self._around.take_outputs()
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
-        problem = env.problem or outputs.problem
+        problem = self._recorder.masked(env.problem or outputs.problem or "")
         if problem and end.failed is None:
-            problem = self._recorder.masked(problem)
             self._recorder.message(problem)
             end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
         ended = replace(

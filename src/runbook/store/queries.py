@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +18,10 @@ from runbook.store.tables import documents, locks, runs
 from runbook.store.workers import accepting
 
 MAX_PAGE = 200
+ASKED_AT_ONCE = 500
 
 _RUNS = sa.select(*RUN_COLUMNS)
+_KNOWN = sa.select(runs.c.id).where(runs.c.id.in_(sa.bindparam("some", expanding=True)))
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _FOLLOWERS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
@@ -76,6 +78,11 @@ class RunReads(StorePart):
     def run(self, run_id: str) -> Run | None:
         found = self._select(RUN_BY_ID, {"run_id": run_id})
         return found[0] if found else None
+
+    def known_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of some ids that runs have which are not forgotten."""
+        parts = [run_ids[at : at + ASKED_AT_ONCE] for at in range(0, len(run_ids), ASKED_AT_ONCE)]
+        return {run_id for part in parts for run_id in self._database.read(_known(part))}
 
     def sealed(self, run_id: str) -> bytes | None:
         """The encrypted inputs of a run that has not ended; None where there are none."""
@@ -156,6 +163,10 @@ class RunReads(StorePart):
         return self._database.read(
             lambda connection: [run_of(row) for row in connection.execute(statement, values)]
         )
+
+
+def _known(run_ids: Sequence[str]) -> Callable[[sa.Connection], Sequence[str]]:
+    return lambda connection: connection.scalars(_KNOWN, {"some": list(run_ids)}).all()
 
 
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
