@@ -17,7 +17,7 @@ from runbook.store.records import NewEvent
 from runbook.store.store import Store
 
 ANNOUNCE_AFTER_S = 0.05
-"""When followers hear of the start, in seconds: most runs have ended or printed by then."""
+"""When followers hear of a start, in seconds: most scripts have ended or printed by then."""
 
 PROGRESS_PAUSE_S = 0.05
 """Of progress that comes faster than this, in seconds, the latest is shown."""
@@ -195,8 +195,11 @@ class Recorder:
         """The stream's output for the history entry: whole, or its head and tail."""
         return self._excerpts[stream].text()
 
-    def save(self) -> None:
-        """Store what was noted, and wake those who follow."""
+    def save(self, *, wake: bool = True) -> None:
+        """Store what was noted, and wake those who follow; without `wake`, in a moment.
+
+        Short steps follow each other faster than anybody reads, and waking costs them time.
+        """
         self._plan_due = None
         if not self._unsaved and not self._unsaved_steps:
             return
@@ -213,7 +216,10 @@ class Recorder:
             log.warning("run.events_held", run_id=self._run_id, error=error.message)
             return
         self._unsaved, self._unsaved_steps = [], {}
-        self._wake_followers()
+        if wake:
+            self._wake_followers()
+        elif self._announce_at is None:
+            self._announce_at = time.monotonic() + ANNOUNCE_AFTER_S
 
     def _place_progress(self, now: float) -> None:
         progress, self._progress, self._progress_at = self._progress, None, now

@@ -132,7 +132,7 @@ class StepRunner:
             last_line=recorder.log_line - 1,
         )
         self._tell(begun)
-        recorder.save()
+        recorder.save(wake=False)
         end, begun = self._try(numbered, begun)
         recorder.end_step()
         end = self._hand_over(begun, end, numbered)
