@@ -89,9 +89,10 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
     """Take all locks of a run that was just claimed, or none: then say who holds one.
 
     What one of its ancestors holds, the run has already: they wait for its end.
-    A run whose end was asked for takes none, since it is only ended.
+    A run whose end was asked for takes none, since it is only ended; nor does a dry run, since it
+    changes nothing.
     """
-    if run.locks is None or run.cancel_at is not None:
+    if run.locks is None or run.cancel_at is not None or run.dry_run:
         return None
     line = _line_of(connection, run)
     taken = _places(connection, run.locks)
