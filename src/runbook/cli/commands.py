@@ -11,8 +11,8 @@ from typing import Any, TextIO
 
 import click
 
-from runbook.cli.messages import note, print_error
-from runbook.errors import DocumentChangedError, RunbookError
+from runbook.cli.messages import print_error, print_lines
+from runbook.errors import RunbookError
 
 USAGE_CODE = 2
 IO_ERROR_CODE = 74
@@ -83,7 +83,9 @@ def exit_code_of(command: Callable[[], object]) -> int:
         answer = command()
         sys.stdout.flush()
     except RunbookError as error:
-        _print_error(error)
+        print_error(error.message, hint_for(error))
+        if isinstance(diff := error.details.get("diff"), str):
+            print_lines(diff)
         return error.exit_code
     except click.ClickException as error:
         print_error(error.format_message(), _usage_hint(error))
@@ -98,15 +100,6 @@ def exit_code_of(command: Callable[[], object]) -> int:
         print_error(str(error))
         return IO_ERROR_CODE
     return answer if isinstance(answer, int) else 0
-
-
-def _print_error(error: RunbookError) -> None:
-    """The error, and below it how the document differs where that is what is wrong."""
-    changed = isinstance(error, DocumentChangedError)
-    text, *diff = error.message.split("\n") if changed else [error.message]
-    print_error(text, hint_for(error))
-    for line in diff:
-        note(line)
 
 
 def silence(stream: TextIO) -> None:

@@ -248,7 +248,7 @@ class Following:
         if diff is not None:
             raise DocumentChangedError(
                 f"The runbook was changed above step {number} '{start.name}': what the completed "
-                f"steps did may no longer fit. Retry the run, or take the change back.\n{diff}",
+                f"steps did may no longer fit. Retry the run, or take the change back.",
                 diff=diff,
             )
 

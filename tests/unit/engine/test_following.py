@@ -378,7 +378,6 @@ def test_a_change_above_the_step_is_refused_with_the_difference(workshop, failed
     assert caught.value.message.startswith("The runbook was changed above step 3 'Three': ")
     lines = caught.value.details["diff"].split("\n")
     assert [line[0] for line in lines if "print b=" in line] == ["-", "+"]
-    assert caught.value.details["diff"] in caught.value.message
     # From the changed step on, all is as it was above.
     assert follow("resume", run, "Two").start_step == 2
 
