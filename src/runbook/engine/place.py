@@ -76,10 +76,8 @@ class Place:
         data = self._workspace.read_handover(path, SUMMARY_BYTES)
         if not data:
             return None
-        masker = self._recorder.masker.fork()
-        text = masker.feed(data.decode("utf-8", "replace"))
-        # Where it was cut, what is held back may be the beginning of a secret.
-        return text if len(data) == SUMMARY_BYTES else text + masker.finish()
+        masker, text = self._recorder.masker, data.decode("utf-8", "replace")
+        return masker.mask_cut(text) if len(data) == SUMMARY_BYTES else masker.mask_text(text)
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         options, run = self._parts.options, self._run
