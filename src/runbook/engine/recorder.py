@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runbook import log
 from runbook.core.cap import utf8_size
-from runbook.core.handover import Planned, Progress
+from runbook.core.handover import LINE_BYTES, Planned, Progress
 from runbook.core.log import LogCursor
 from runbook.core.mask import MASK, Masker
 from runbook.core.output import HeadTail, OutputPipeline, Piece
@@ -161,7 +161,7 @@ class Recorder:
         self.labels.add(planned.label)
         self._plans += 1
         if self._plans <= MOST_PLANS:
-            text = self.masker.mask_text(planned.text)
+            text = self._masked_line(planned.text)
             self.note(EventType.PLAN, {"text": text, "label": planned.label.value})
         elif self._plans == MOST_PLANS + 1:
             self.note(EventType.NOTICE, {"message": f"A plan has at most {MOST_PLANS} lines"})
@@ -224,8 +224,13 @@ class Recorder:
     def _place_progress(self, now: float) -> None:
         progress, self._progress, self._progress_at = self._progress, None, now
         if progress is not None:
-            text = self.masker.mask_text(progress.text)
+            text = self._masked_line(progress.text)
             self.note(EventType.PROGRESS, {"percent": progress.percent, "text": text})
+
+    def _masked_line(self, text: str) -> str:
+        # A long line may have been cut, in the middle of a secret.
+        cut = utf8_size(text) > LINE_BYTES // 2
+        return self.masker.mask_cut(text) if cut else self.masker.mask_text(text)
 
     def _place(self, pieces: Sequence[Piece]) -> None:
         now = self._clock()

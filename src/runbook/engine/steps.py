@@ -24,6 +24,7 @@ from runbook.engine.workspace import WorkspaceError
 
 FAILED_CODE = 1
 LEAST_S = 0.001
+SECRET_NAME = "A name that was handed over holds a secret"  # noqa: S105 - a message
 
 _STOPPED = {
     StopReason.TIMEOUT: StepStatus.TIMED_OUT,
@@ -198,7 +199,8 @@ class StepRunner:
 
     def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
         """Take what the step left for others. What cannot be read makes it fail."""
-        env, outputs = self._around.take_env(), self._around.take_outputs()
+        env = self._named_openly(self._around.take_env())
+        outputs = self._named_openly(self._around.take_outputs())
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
         problem = self._recorder.masked(env.problem or outputs.problem or "")
@@ -216,6 +218,13 @@ class StepRunner:
         )
         self._tell(ended)
         return end
+
+    def _named_openly(self, found: Assignments) -> Assignments:
+        """What a step left, unless a secret stands in a name: names are recorded as they are."""
+        mask_text = self._recorder.masker.mask_text
+        if all(mask_text(name) == name for name in found.values):
+            return found
+        return Assignments(problem=SECRET_NAME)
 
     def _discard_hand_over(self) -> None:
         """What a failed try left counts for nothing."""

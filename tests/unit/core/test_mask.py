@@ -216,3 +216,10 @@ def test_no_form_survives_any_cutting_and_the_rest_is_untouched(values, data):
     assert not [needle for needle in needles if needle in shown]
     if not any(needle in text for needle in needles):
         assert shown == text
+
+
+def test_of_a_text_that_was_cut_no_half_of_a_secret_is_shown():
+    masker = Masker(["hunter22"])
+    assert masker.mask_cut("a hunter22 b hunt") == "a *** b "
+    assert masker.mask_cut("hunter2") == ""
+    assert masker.mask_text("b hunt") == "b hunt"

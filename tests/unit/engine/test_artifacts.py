@@ -9,6 +9,7 @@ import pytest
 from runbook.engine import artifacts as module
 from runbook.engine.artifacts import ArtifactStore
 from runbook.errors import NotFoundError
+from runbook.worker import LocalWorker
 
 
 @pytest.fixture
@@ -206,16 +207,15 @@ def test_a_script_that_removes_its_folder_left_nothing(workshop):
     assert workshop.store.artifacts(run.id) == []
 
 
-def test_the_files_of_runs_that_are_forgotten_go_with_them(workshop):
+@pytest.mark.parametrize(("retention_days", "left"), [(1, True), (-1, False)])
+def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_days, left):
     workshop.write("Job", "print hi > $RUNBOOK_ARTIFACTS/a")
     workshop.submit("Job.md")
     run = workshop.execute()
-    kept, store = workshop.engine.parts.artifacts, workshop.store
-    assert kept.purge(store.known_runs) == 0
+    engine = workshop.engine
+    worker = LocalWorker(engine, slots=1, drain_s=0, retention_days=retention_days)
 
-    store.purge(workshop.engine.parts.clock() + 1000)
+    worker._tend()
 
-    assert store.artifacts(run.id) == []
-    assert kept.purge(store.known_runs) == 1
-    with pytest.raises(NotFoundError):
-        kept.path(run.id, "a")
+    assert bool(workshop.store.artifacts(run.id)) is left
+    assert (workshop.settings.data_dir / "artifacts" / run.id).exists() is left

@@ -472,6 +472,19 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     }
 
 
+def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
+    workshop, failed, follow, diary
+):
+    run = failed()
+    resumed = follow("resume", run, None)
+    workshop.store.purge(resumed.finished_at)
+    assert workshop.store.run(run.id) is None
+    diary.clear()
+
+    assert follow("undo", resumed).success
+    assert diary.lines() == ["un-one"]
+
+
 def test_what_a_run_completed_is_undone_though_it_failed_when_it_was_repeated(
     workshop, follow, diary, step
 ):

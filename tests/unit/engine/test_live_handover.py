@@ -274,3 +274,20 @@ def test_a_plan_has_a_limit_but_what_is_beyond_it_counts(workshop, run_script, m
     (notice,) = workshop.data(run, EventType.NOTICE)
     assert notice == {"message": "A plan has at most 3 lines"}
     assert run.label is PlanLabel.UNKNOWN
+
+
+def test_a_long_line_is_cut_without_showing_the_half_of_a_secret(workshop, run_script):
+    run = run_script(
+        """
+        long=${(l:4080::x:)}
+        print "7 $long$TOKEN" >> $RUNBOOK_PROGRESS
+        print "verified: $long$TOKEN" >> $RUNBOOK_PLAN
+        """,
+        dry=True,
+        inputs="TOKEN: {type: secret}",
+        TOKEN="hunter22hunter22",
+    )
+    (progress,) = workshop.data(run, EventType.PROGRESS)
+    (plan,) = [data for data in workshop.data(run, EventType.PLAN) if "text" in data]
+    assert progress == {"percent": 7, "text": "x" * 4080}
+    assert plan["text"] == "x" * 4080

@@ -310,6 +310,22 @@ def test_a_run_may_take_months(workshop, run_steps, step):
     assert workshop.output(run) == "x\n"
 
 
+def test_no_step_follows_one_that_was_cancelled_though_it_may_fail(workshop, rows, step):
+    options = "continue: true\nretry: 3"
+    workshop.write_steps("Job", step("One", "print x; sleep 60", options=options), step("Two"))
+    run = workshop.submit("Job.md")
+    stop = Stop()
+    thread = threading.Thread(target=workshop.engine.execute, args=(workshop.claim(), "w", stop))
+    thread.start()
+    for event in workshop.engine.follow(run.id):
+        if event is not None and event.type is EventType.STDOUT:
+            stop.request(StopReason.CANCEL)
+    thread.join()
+
+    assert workshop.store.run(run.id).status is RunStatus.CANCELLED
+    assert [(r.n, r.status, r.attempts) for r in rows(run)] == [(1, StepStatus.CANCELLED, 1)]
+
+
 # -- what is handed over -------------------------------------------------------------------------
 
 
@@ -399,6 +415,19 @@ def test_a_secret_that_cannot_be_read_is_not_shown(workshop, run_steps, step):
     assert run.status is RunStatus.FAILED
     assert "hunter22" not in "".join([*run.errors, workshop.output(run, EventType.STDERR)])
     assert "hunter22" not in workshop.history("Steps")
+
+
+@pytest.mark.parametrize("file", ["RUNBOOK_ENV", "RUNBOOK_OUTPUT"])
+def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, step, file):
+    run = run_steps(
+        step("One", f"print a_$TOKEN=1 >> ${file}"),
+        inputs="TOKEN: {type: secret}",
+        env_vars={"TOKEN": "hunter22"},
+    )
+
+    assert run.errors[-1] == "A name that was handed over holds a secret"
+    assert dict(run.outputs) == {}
+    assert (dict(rows(run)[0].env), dict(rows(run)[0].outputs)) == ({}, {})
 
 
 def test_a_failure_of_the_script_goes_before_what_it_handed_over(workshop, run_steps, step):
