@@ -51,7 +51,8 @@ anything = st.text(
     max_size=60,
 )
 one_line = anything.filter(lambda text: text and "\n" not in text and "\r" not in text)
-EVIL = "$(touch $FOLDER/PWNED) `touch $FOLDER/PWNED`; touch $FOLDER/PWNED\n'; touch $FOLDER/PWNED #\"; touch $FOLDER/PWNED\n"
+PROOF = "touch $FOLDER/PWNED"
+EVIL = f"$({PROOF}) `{PROOF}`; {PROOF}\n'; {PROOF} #\"; {PROOF}\n"
 
 
 @pytest.fixture(scope="module")
