@@ -2,11 +2,14 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from runbook.library.history import verify_file
 
+SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks" / "language"
 FIVE = ("Reserve", "Copy", "Configure", "Start", "Announce")
 INPUTS = "COUNTER: {type: string}\nMODE: {type: string, default: bad}"
 
@@ -203,6 +206,30 @@ def test_what_stands_below_may_be_mended(way, five, counter, counted, client, ru
     assert run_json(second)["status"] == "succeeded"
     assert change[1] in client.get(f"/api/runs/{second}/log").text
     assert counted() == ["1", "2", "3", "4", "5"]
+
+
+def test_the_sample_does_what_its_text_says(way, server, client, tmp_path, run_json):
+    ref = Path(shutil.copy(SAMPLES / "Resume.md", server.runbooks)).name
+    service = tmp_path / "service"
+    service.mkdir()
+
+    first = way.run(ref, FOLDER=service, PORT=80)
+    second = way.follow("resume", first, PORT=8080)
+
+    assert statuses(run_json(first)) == ["succeeded"] * 3 + ["failed"]
+    assert statuses(run_json(second)) == ["restored"] * 3 + ["succeeded"] * 2
+    (made,) = service.iterdir()
+    name = run_json(second)["outputs"]["service"]
+    assert (made.name, (made / "service.conf").read_text()) == (name, f"name={name}\nport=8080\n")
+    undone = way.follow("undo", second)
+    assert client.get(f"/api/runs/{undone}/log").text.splitlines() == [
+        "Withdrew the announcement",
+        "Closed port 8080",
+        "Removed the configuration",
+        "Removed the folder",
+        "The name is free again",
+    ]
+    assert list(service.iterdir()) == []
 
 
 # -- dry runs ------------------------------------------------------------------------------------

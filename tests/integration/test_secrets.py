@@ -543,6 +543,27 @@ def test_a_secret_of_the_command_line_shows_nowhere(add, beside, sinks, tmp_path
     assert sinks.traces(net, run_id) == {}
 
 
+@pytest.mark.parametrize("separator", [b"", b"\n", b"-"])
+def test_output_that_is_cut_shows_no_part_of_a_secret(add, beside, sinks, tmp_path, separator):
+    """Wherever the limits of the output and of the history entry cut it."""
+    text = tricky(f"Cut9{separator.hex()}")
+    script = f"import os\ntext = os.environ['PASSWORD'].encode() + {separator!r}\n"
+    script += "for size in range(40, 90):\n    os.write(1, text * 9 + b'.' * size)\n"
+    add("Cut", script, SECRET_INPUT, language="python")
+    (tmp_path / "password").write_text(text)
+    limits = {"MAX_OUTPUT_SIZE_BYTES": "3001", "HISTORY_ENTRY_BYTES": "1003"}
+    for limit in limits.items():
+        beside.environment.update([limit])
+        secret = f"PASSWORD=@{tmp_path}/password"
+
+        done = beside.run("execute", "--runbook", "Cut.md", "--secret", secret, "--json")
+
+        run_id = json.loads(done.stdout.splitlines()[-1])["run_id"]
+        assert "Output limit reached" in done.stdout
+        assert Net(text).caught(done.stdout.encode()) == []
+        assert sinks.traces(Net(text), run_id) == {}
+
+
 def test_errors_of_the_command_line_do_not_repeat_a_secret(add, beside, tmp_path):
     add("Cli", "true", "PASSWORD: {type: string, pattern: '[0-9]+'}")
     (tmp_path / "password").write_text(WRONG)

@@ -107,6 +107,13 @@ def test_base64_is_masked_wherever_the_secret_stands_in_it(encode, before, after
     assert len(core) - len(MASK) <= 4 + len(encode((before + after).encode()))
 
 
+def test_hex_broken_into_lines_is_masked():
+    secret = string.ascii_letters
+    shown = subprocess.run(["xxd", "-p"], input=secret.encode(), capture_output=True, check=True)
+    assert shown.stdout.count(b"\n") == 2
+    assert masked(secret, shown.stdout.decode()) == f"{MASK}\n"
+
+
 def test_base64_broken_into_lines_is_masked():
     secret = "".join(string.ascii_letters for _ in range(4))
 
