@@ -155,6 +155,7 @@ class Execution:
             on_progress=recorder.progress,
             on_plan=recorder.plan,
             on_secret=self._mask,
+            after_secrets=self._keep_masks,
         ) as live:
             recorder.before_output = live.read_secrets
             place = Place(
@@ -227,19 +228,20 @@ class Execution:
         return [self._token, *self._given.secret_values(), *self._registered]
 
     def _mask(self, value: str) -> None:
-        """From now on, this value is a secret, also in the runs that this one calls."""
-        if value in self._registered:
-            return
-        self._registered.append(value)
-        self._recorder.masker.add(value)
+        """From now on, this value is a secret."""
+        if value not in self._registered:
+            self._registered.append(value)
+            self._recorder.masker.add(value)
+
+    def _keep_masks(self) -> None:
+        """Let the runs that this one calls know what is to be masked."""
         masks = (*self._given.masks, *self._registered)
-        sealed = self._parts.sealer.seal(
-            dataclasses.replace(self._given, masks=masks), self._run.id
-        )
+        given = dataclasses.replace(self._given, masks=masks)
+        sealed = self._parts.sealer.seal(given, self._run.id)
         try:
             self._parts.store.reseal(self._run.id, self._worker_id, sealed)
         except (StoreBusyError, StoreUnavailableError) as error:
-            log.warning("run.mask_not_kept", run_id=self._run.id, error=error.message)
+            log.warning("run.masks_not_kept", run_id=self._run.id, error=error.message)
 
     def _is_to_be_undone(self, outcome: Outcome) -> bool:
         return (
