@@ -155,9 +155,11 @@ def kill_tree(process):
     tree = [psutil.Process(process.pid)]
     tree += tree[0].children(recursive=True)
     for one in tree:
-        one.suspend()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a sleep that was over
+            one.suspend()
     for one in tree:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     process.communicate(timeout=60)
     psutil.wait_procs(tree, timeout=60)
 
