@@ -5,8 +5,7 @@ Scripts find here what they say to their run: `runbook.progress(40, "Cloning dis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing itself would be loaded at every start, by the guardian too
 if TYPE_CHECKING:
     from runbook.script import (
         CalledRunbookError,
