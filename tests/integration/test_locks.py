@@ -154,10 +154,12 @@ def kill_tree(process):
     """Kill a process and all below it, so that nobody is left who cleans up."""
     tree = [psutil.Process(process.pid)]
     tree += tree[0].children(recursive=True)
-    for one in tree:
-        one.suspend()
-    for one in tree:
-        one.kill()
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for one in tree:
+            with contextlib.suppress(
+                psutil.NoSuchProcess
+            ):  # what the script started may have ended
+                act(one)
     process.communicate(timeout=60)
     psutil.wait_procs(tree, timeout=60)
 
