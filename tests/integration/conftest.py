@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -392,3 +392,20 @@ def pytest_runtest_makereport(item, call):
         faults = [line for line in server.log if "exception" in line or not line.startswith("{")]
         report.sections.append(("server faults", "".join(faults[-20:]).replace("\\n", "\n")))
     return report
+
+
+@pytest.fixture
+def kill_tree():
+    """Kill a process and all below it at once, so that nobody is left who cleans up."""
+
+    def kill(process):
+        tree = [psutil.Process(process.pid)]
+        tree += tree[0].children(recursive=True)
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for one in tree:
+                with suppress(psutil.NoSuchProcess):  # a sleep that was over
+                    act(one)
+        process.communicate(timeout=60)
+        psutil.wait_procs(tree, timeout=60)
+
+    return kill

@@ -7,7 +7,6 @@ import re
 import select
 import time
 
-import psutil
 import pytest
 
 HOLD = """
@@ -56,16 +55,6 @@ class Local:
         *_, done = self.events
         self.process.communicate(timeout=SOON_S)
         return done
-
-    def kill(self):
-        """All of its processes at once, so that nobody is left who cleans up."""
-        tree = [psutil.Process(self.process.pid)]
-        tree += tree[0].children(recursive=True)
-        for one in tree:
-            one.suspend()
-        for one in tree:
-            one.kill()
-        self.process.communicate(timeout=SOON_S)
 
 
 class Served:
@@ -128,13 +117,13 @@ def test_one_waits_and_names_the_other(begin, device, gate, client, engines):
 
 
 @pytest.mark.parametrize("engine", ["served", "local"])
-def test_kill_9_of_the_holder_frees_the_lock(begin, device, gate, client, engine):
+def test_kill_9_of_the_holder_frees_the_lock(begin, device, gate, client, engine, kill_tree):
     holder = begin("local", device)
     first(holder.events, "stdout", "begun")
     waiter = begin(engine, device)
     first(waiter.events, "waiting")
 
-    holder.kill()
+    kill_tree(holder.process)
 
     first(waiter.events, "stdout", "begun")
     assert client.get(f"/api/runs/{holder.id}").json()["status"] == "lost"
