@@ -80,10 +80,14 @@ def build_engine(
             ending=Ending(store, records, wakeups, watching, now_ms),
             observer=watching,
             documents=StoredDocuments(),
-            artifacts=ArtifactStore(settings.data_dir / "artifacts", settings.max_artifact_bytes),
+            artifacts=build_artifacts(settings),
             clock=now_ms,
         )
     )
+
+
+def build_artifacts(settings: Settings) -> ArtifactStore:
+    return ArtifactStore(settings.data_dir / "artifacts", settings.max_artifact_bytes)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

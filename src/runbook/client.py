@@ -188,4 +188,6 @@ def error_of(reply: httpx.Response) -> RunbookError:
     text = str(detail) if detail else f"The server answers HTTP {reply.status_code}"
     wait = reply.headers.get("Retry-After") if reply.status_code == 429 else None
     details = {"hint": f"try again in {wait} s"} if wait else {}
+    if isinstance(diff := problem.get("diff"), str):
+        details["diff"] = diff
     return error_named(problem.get("code"), reply.status_code, text, **details)

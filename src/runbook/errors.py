@@ -88,7 +88,7 @@ class ConflictError(RunbookError):
 
 
 class DocumentChangedError(RunbookError):
-    """The runbook was changed above the step to go on with."""
+    """The runbook was changed above the step to go on with; the detail `diff` says how."""
 
     code = "document_changed"
     http_status = 409

@@ -231,7 +231,9 @@ class LocalWorker:
             self._end_forgotten()
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
-            self._engine.store.purge(self._engine.parts.clock() - self._retention_ms)
+            store = self._engine.store
+            store.purge(self._engine.parts.clock() - self._retention_ms)
+            self._engine.parts.artifacts.purge(store.known_runs)
 
     def _end_forgotten(self) -> None:
         with self._claiming, self._lock:  # or a run just claimed would look forgotten

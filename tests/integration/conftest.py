@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -257,6 +257,90 @@ def start_server(tmp_path):
         server.stop()
 
 
+class Beside:
+    """`runbook` as processes that share a server's folders, and do not ask the server."""
+
+    def __init__(self, server):
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(server.folder),
+            "RUNBOOKS_DIR": str(server.runbooks),
+            "DATA_DIR": str(server.data),
+            "EXECUTION_DIR": str(server.execution),
+        }
+
+    def start(self, *args, **options):
+        defaults = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+        command = [sys.executable, "-m", "runbook", *args]
+        return subprocess.Popen(command, env=self.environment, **(defaults | options))
+
+    def run(self, *args):
+        with self.start(*args) as process:
+            stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
+
+    def events(self, *args):
+        """What a command with --json printed: an object for each line."""
+        done = self.run(*args, "--json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def beside(server):
+    return Beside(server)
+
+
+@pytest.fixture
+def submit():
+    """Start a run, by a path that takes execute's body; its id."""
+
+    def call(client, path, **body):
+        reply = client.post(path, json=body, headers={"Prefer": "respond-async"})
+        assert reply.status_code == 202, reply.text
+        return reply.json()["run_id"]
+
+    return call
+
+
+DOCUMENT = """\
+# {name}
+
+# Environment Requirements
+```yaml
+{inputs}
+```
+
+# File System Requirements
+```yaml
+```
+{policy}
+# Script
+{script}
+
+# History
+"""
+
+
+@pytest.fixture
+def write(server):
+    """Write a runbook of one script, or of the steps that a Script section is given; its ref."""
+
+    def call(name, script, inputs="", *, policy="", language="zsh"):
+        if not script.lstrip().startswith("## "):
+            script = f"```{language}\n{script.strip()}\n```"
+        rules = f"\n# Policy\n```yaml\n{policy}\n```\n" if policy else ""
+        text = DOCUMENT.format(name=name, inputs=inputs, policy=rules, script=script.strip())
+        (server.runbooks / f"{name}.md").write_text(text)
+        return f"{name}.md"
+
+    return call
+
+
 @pytest.fixture
 def execute():
     """Execute a runbook and return its `done` object; `env_vars` by keyword."""
@@ -308,3 +392,20 @@ def pytest_runtest_makereport(item, call):
         faults = [line for line in server.log if "exception" in line or not line.startswith("{")]
         report.sections.append(("server faults", "".join(faults[-20:]).replace("\\n", "\n")))
     return report
+
+
+@pytest.fixture
+def kill_tree():
+    """Kill a process and all below it at once, so that nobody is left who cleans up."""
+
+    def kill(process):
+        tree = [psutil.Process(process.pid)]
+        tree += tree[0].children(recursive=True)
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for one in tree:
+                with suppress(psutil.NoSuchProcess):  # a sleep that was over
+                    act(one)
+        process.communicate(timeout=60)
+        psutil.wait_procs(tree, timeout=60)
+
+    return kill

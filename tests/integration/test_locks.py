@@ -150,18 +150,6 @@ def rest(process):
     return [json.loads(line) for line in stdout.splitlines()]
 
 
-def kill_tree(process):
-    """Kill a process and all below it, so that nobody is left who cleans up."""
-    tree = [psutil.Process(process.pid)]
-    tree += tree[0].children(recursive=True)
-    for one in tree:
-        one.suspend()
-    for one in tree:
-        one.kill()
-    process.communicate(timeout=60)
-    psutil.wait_procs(tree, timeout=60)
-
-
 @pytest.fixture
 def holder(site):
     """A process whose run has the lock and whose script goes on until the gate opens."""
@@ -211,7 +199,7 @@ def test_the_terminal_shows_why_it_waits(site, holder):
     assert (process.returncode, stdout) == (0, "quick\n")
 
 
-def test_kill_9_of_the_holders_whole_tree_frees_the_lock(site, holder, waiter):
+def test_kill_9_of_the_holders_whole_tree_frees_the_lock(site, holder, waiter, kill_tree):
     kill_tree(holder)
     killed = time.monotonic()
 
@@ -252,7 +240,7 @@ def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter)
     assert (run.status, run.cancel_by) == (RunStatus.CANCELLED, "the end of its guardian")
 
 
-def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, waiter):
+def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, waiter, kill_tree):
     kill_tree(waiter)
     with site.execute("Quick.md") as process:
         first_event(process, "waiting")

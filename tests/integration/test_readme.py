@@ -110,9 +110,8 @@ def events(output):
 def test_the_quick_start_keeps_its_promises(checkout, port, follow_readme):
     start, *blocks = BLOCKS
     assert start == "make start\n"
-    token, listing, validated, executed, started, followed, cancelled, one_shot = follow_readme(
-        blocks, port
-    )
+    outputs = follow_readme(blocks, port)
+    token, listing, validated, executed, started, followed, cancelled, one_shot = outputs[:8]
 
     assert (token, started) == ("", "")
     listed = json.loads(listing)["runbooks"]
@@ -126,13 +125,14 @@ def test_the_quick_start_keeps_its_promises(checkout, port, follow_readme):
     assert_followed(followed)
     assert_cancelled(cancelled)
     assert_one_shot(one_shot)
+    assert_followed_up(*outputs[8:])
     assert_recorded(checkout / ".serve" / "runbooks")
 
 
 def assert_executed(output):
-    (stdout, done) = events(output)[-2:]
-    assert stdout[0] == "stdout"
-    assert stdout[1].startswith("Running SimpleRunbook\nTEST_VAR: hello\n")
+    *others, done = events(output)
+    stdout = "".join(data for name, data in others if name == "stdout")
+    assert stdout.replace("\n", "").startswith("Running SimpleRunbookTEST_VAR: hello")
     assert done[0] == "done"
     outcome = json.loads(done[1])
     assert (outcome["success"], outcome["return_code"]) == (True, 0)
@@ -159,6 +159,15 @@ def assert_one_shot(output):
     assert "TEST_VAR: hello\n" in output
     assert "SimpleRunbook.md succeeded" in output
     assert output.endswith("exit code 3\n")
+
+
+def assert_followed_up(failed, mended):
+    assert "Resume.md failed with return code 4" in failed
+    resumed, _, undone = mended.partition("Announced the service\n")
+    assert "Opened port 8080\n" in resumed
+    assert "Made the folder" not in mended
+    assert undone.index("Closed port 8080") < undone.index("Removed the configuration")
+    assert undone.index("Removed the folder") < undone.index("The name is free again")
 
 
 def assert_recorded(runbooks):

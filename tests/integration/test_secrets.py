@@ -10,18 +10,14 @@ import html
 import inspect
 import itertools
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 PART = re.compile(rb"[0-9A-Za-z]{8,}")
-ASYNC = {"Prefer": "respond-async"}
 SECRET_INPUT = "PASSWORD: {type: secret}"
 LINES = "first-Line11 'q'\nsecond\"Line&22\nthird/Line<33 long enough to be broken by base64\n"
 
@@ -128,29 +124,10 @@ def run_json(client):
     return lambda run_id: client.get(f"/api/runs/{run_id}").json()
 
 
-def submit(client, path, **body):
-    reply = client.post(path, json=body, headers=ASYNC)
-    assert reply.status_code == 202, reply.text
-    return reply.json()["run_id"]
-
-
-def document(script, inputs, *, policy="", language="zsh"):
-    """A runbook; `script` is one, or the whole section of steps."""
-    body = script if script.startswith("\n##") else f"```{language}\n{script}\n```"
-    rules = f"\n# Policy\n```yaml\n{policy}\n```\n" if policy else ""
-    return (
-        f"# R\n\n# Environment Requirements\n```yaml\n{inputs}\n```\n\n"
-        f"# File System Requirements\n```yaml\n```\n{rules}\n# Script\n{body}\n\n# History\n"
-    )
-
-
 @pytest.fixture
-def add(server):
-    def call(name, *args, **more):
-        (server.runbooks / f"{name}.md").write_text(document(*args, **more))
-        return f"/api/runbooks/{name}.md/execute"
-
-    return call
+def add(write):
+    """Write a runbook; the path that executes it."""
+    return lambda *args, **more: f"/api/runbooks/{write(*args, **more)}/execute"
 
 
 # -- the net itself ------------------------------------------------------------------------------
@@ -326,7 +303,7 @@ raise KeyError(os.environ["TOKEN"])
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_what_is_handed_over_shows_no_secret(add, client, sinks, run_json, follow, dry_run):
+def test_what_is_handed_over_shows_no_secret(add, submit, client, sinks, run_json, follow, dry_run):
     text = f"hand0verStart{dry_run}&<\"' %$`middlePart{dry_run}~!endOfKey{dry_run}"
     url = add("Hands", HANDS_OVER, SECRET_INPUT, policy="dry_run: supported")
 
@@ -345,7 +322,7 @@ def test_what_is_handed_over_shows_no_secret(add, client, sinks, run_json, follo
 
 
 @pytest.mark.parametrize(
-    "write",
+    "line",
     [
         '"$PASSWORD=x" >> $RUNBOOK_OUTPUT',
         '"$PASSWORD=x" >> $RUNBOOK_ENV',
@@ -356,9 +333,9 @@ def test_what_is_handed_over_shows_no_secret(add, client, sinks, run_json, follo
         '" $PASSWORD<<word" >> $RUNBOOK_OUTPUT',
     ],
 )
-def test_a_secret_in_place_of_a_name_shows_nowhere(add, client, sinks, execute, write):
-    text = f"n4meLikeSecret{hashlib.sha256(write.encode()).hexdigest()[:16]}"
-    script = f"\n## One\n```zsh\nprint -r -- {write}\n```\n\n## Two\n```zsh\ntrue\n```\n"
+def test_a_secret_in_place_of_a_name_shows_nowhere(add, client, sinks, execute, line):
+    text = f"n4meLikeSecret{hashlib.sha256(line.encode()).hexdigest()[:16]}"
+    script = f"\n## One\n```zsh\nprint -r -- {line}\n```\n\n## Two\n```zsh\ntrue\n```\n"
     add("Names", script, SECRET_INPUT)
 
     done = execute(client, "Names.md", PASSWORD=text)
@@ -433,7 +410,7 @@ def begun(client, run_id, parse_lines):
 
 
 def test_while_it_waits_and_after_its_worker_was_killed(
-    add, client, server, sinks, follow, parse_lines, tmp_path
+    add, submit, client, server, sinks, follow, parse_lines, tmp_path
 ):
     """Before, while and after the worker has it; its end by kill -9 wipes its inputs too."""
     text, net = tricky("Killed7"), Net(tricky("Killed7"))
@@ -474,7 +451,7 @@ set -x; print -r -- "two $PASSWORD $TOKEN"; [[ $MODE == good ]] || exit 3
 
 
 @pytest.mark.parametrize("policy", ["on_failure: stop", "on_failure: undo"])
-def test_through_retry_resume_and_undo(add, client, sinks, follow, run_json, policy):
+def test_through_retry_resume_and_undo(add, submit, client, sinks, follow, run_json, policy):
     number = policy[-4:]
     text, net = tricky(f"Steps{number}"), Net(tricky(f"Steps{number}"))
     inputs = f"{SECRET_INPUT}\nMODE: {{type: string, default: bad}}"
@@ -545,54 +522,54 @@ def test_a_call_that_is_refused_does_not_repeat_it(add, client, sinks, execute, 
 # -- the command line ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def command(server, tmp_path):
-    def run(*args, **more):
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "DATA_DIR": str(server.data),
-            "EXECUTION_DIR": str(server.execution),
-            "RUNBOOKS_DIR": str(server.runbooks),
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "runbook", *args],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            timeout=60,
-            check=False,
-            **more,
-        )
-
-    return run
-
-
 @pytest.mark.parametrize("kind", ["secret", "string"])
-def test_a_secret_of_the_command_line_shows_nowhere(add, command, sinks, tmp_path, kind):
+def test_a_secret_of_the_command_line_shows_nowhere(add, beside, sinks, tmp_path, kind):
     text = tricky(f"Cli8{kind}")
     add("Cli", EVERY_FORM, f"PASSWORD: {{type: {kind}}}", language="python")
     (tmp_path / "password").write_text(text)
 
-    done = command("execute", "--runbook", "Cli.md", "--secret", "PASSWORD=@password", "--json")
+    secret = f"PASSWORD=@{tmp_path}/password"
+    done = beside.run("execute", "--runbook", "Cli.md", "--secret", secret, "--json")
 
     run_id = json.loads(done.stdout.splitlines()[-1])["run_id"]
     asked = ["show", "show --json", "logs", "logs --json", "logs --raw"]
-    answers = [command(*words.split(), run_id).stdout for words in asked]
-    answers += [command("runs", "--json").stdout, command("runs").stdout]
+    answers = [beside.run(*words.split(), run_id).stdout for words in asked]
+    answers += [beside.run("runs", "--json").stdout, beside.run("runs").stdout]
     net = Net(text)
     assert all(answers)
-    assert all(b"forms end" in answer for answer in answers[2:5])
-    assert [net.caught(data) for data in (done.stdout, done.stderr, *answers)] == [[]] * 9
+    assert all("forms end" in answer for answer in answers[2:5])
+    printed = [data.encode() for data in (done.stdout, done.stderr, *answers)]
+    assert [net.caught(data) for data in printed] == [[]] * 9
     assert sinks.traces(net, run_id) == {}
 
 
-def test_errors_of_the_command_line_do_not_repeat_a_secret(add, command, tmp_path):
+@pytest.mark.parametrize("separator", [b"", b"\n", b"-"])
+def test_output_that_is_cut_shows_no_part_of_a_secret(add, beside, sinks, tmp_path, separator):
+    """Wherever the limits of the output and of the history entry cut it."""
+    text = tricky(f"Cut9{separator.hex()}")
+    script = f"import os\ntext = os.environ['PASSWORD'].encode() + {separator!r}\n"
+    script += "for size in range(40, 90):\n    os.write(1, text * 9 + b'.' * size)\n"
+    add("Cut", script, SECRET_INPUT, language="python")
+    (tmp_path / "password").write_text(text)
+    limits = {"MAX_OUTPUT_SIZE_BYTES": "3001", "HISTORY_ENTRY_BYTES": "1003"}
+    for limit in limits.items():
+        beside.environment.update([limit])
+        secret = f"PASSWORD=@{tmp_path}/password"
+
+        done = beside.run("execute", "--runbook", "Cut.md", "--secret", secret, "--json")
+
+        run_id = json.loads(done.stdout.splitlines()[-1])["run_id"]
+        assert "Output limit reached" in done.stdout
+        assert Net(text).caught(done.stdout.encode()) == []
+        assert sinks.traces(Net(text), run_id) == {}
+
+
+def test_errors_of_the_command_line_do_not_repeat_a_secret(add, beside, tmp_path):
     add("Cli", "true", "PASSWORD: {type: string, pattern: '[0-9]+'}")
+    (tmp_path / "password").write_text(WRONG)
 
-    for option in ("execute", "validate"):
-        args = ("--runbook", "Cli.md") if option == "execute" else ("Cli.md",)
-        done = command(option, *args, "--secret", "PASSWORD=-", input=WRONG.encode())
+    for command in ("execute --runbook Cli.md", "validate Cli.md"):
+        done = beside.run(*command.split(), "--secret", f"PASSWORD=@{tmp_path}/password")
 
-        assert done.returncode in (2, 65)
-        assert Net(WRONG).caught(done.stdout + done.stderr) == []
+        assert (done.returncode, "PASSWORD" in done.stdout + done.stderr) in [(2, True), (65, True)]
+        assert Net(WRONG).caught((done.stdout + done.stderr).encode()) == []

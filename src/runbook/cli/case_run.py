@@ -19,6 +19,7 @@ from runbook.core.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.cases import Case
 from runbook.core.run import EventType, Origin, RunEvent, RunStatus
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.submission import REFUSED_CODE
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.settings import Settings
 
@@ -176,7 +177,7 @@ class _CaseView:
         errors, outputs, code = self._of(run)
         return CaseOutcome(
             status=self._status or RunStatus(str(run["status"] if run else "")),
-            return_code=code,
+            return_code=REFUSED_CODE if self._status is RunStatus.REFUSED else code,
             outputs=outputs,
             stdout="".join(self._texts[EventType.STDOUT]),
             stderr="".join(self._texts[EventType.STDERR]),

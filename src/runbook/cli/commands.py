@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from runbook.cli.messages import print_error
+from runbook.cli.messages import print_error, print_lines
 from runbook.errors import RunbookError
 
 USAGE_CODE = 2
@@ -84,6 +84,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
         sys.stdout.flush()
     except RunbookError as error:
         print_error(error.message, hint_for(error))
+        if isinstance(diff := error.details.get("diff"), str):
+            print_lines(diff)
         return error.exit_code
     except click.ClickException as error:
         print_error(error.format_message(), _usage_hint(error))

@@ -85,8 +85,10 @@ def backup(file: Path) -> None:
 def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> None:
     """Forget the runs that ended longer than RETENTION_DAYS ago, or before another time.
 
-    History entries in the runbooks stay.
+    The files that they left are removed. History entries in the runbooks stay.
     """
+    from runbook.bootstrap import build_artifacts
+
     if before is not None and days is not None:
         raise click.UsageError("give --before or --days, not both")
     with _store() as (store, settings):
@@ -95,6 +97,7 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
             before = time.time_ns() // 1_000_000 - kept * DAY_MS
         _confirm(before, yes=yes)
         counts = dataclasses.asdict(store.purge(before))
+        build_artifacts(settings).purge(store.known_runs)
     if as_json:
         print_json(counts)
     else:

@@ -13,7 +13,17 @@ import click
 
 from runbook.cli.commands import ExampleCommand, invocation
 from runbook.cli.completion import complete_files_and_refs
-from runbook.cli.inputs import Assignment, AssignmentType, SecretType, check_stdin_once
+from runbook.cli.inputs import Assignment, check_stdin_once
+from runbook.cli.run_options import (
+    confirm_option,
+    env_file_option,
+    env_option,
+    events_option,
+    quiet_option,
+    reason_option,
+    secret_option,
+    token_option,
+)
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -83,50 +93,25 @@ _OPTIONS = (
         help="The runbook: a file, or its path below RUNBOOKS_DIR.",
         shell_complete=complete_files_and_refs,
     ),
-    click.option(
-        "--env",
-        type=AssignmentType(),
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Value of an input, NAME=@PATH for one that is a file; may be given several times.",
-    ),
-    click.option(
-        "--env-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Values of inputs, one NAME=value per line.",
-    ),
-    click.option(
-        "--secret",
-        type=SecretType(),
-        multiple=True,
-        metavar="NAME=@FILE|NAME=-",
-        help="Value of a secret input, from a file or from standard input.",
-    ),
-    click.option(
-        "--token-stdin",
-        is_flag=True,
-        help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
-    ),
-    click.option("--reason", metavar="TEXT", help="Why; kept with the run and in the history."),
+    env_option,
+    env_file_option,
+    secret_option,
+    token_option,
+    reason_option,
     click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
         help="Longest duration; SCRIPT_TIMEOUT_SECONDS if not given.",
     ),
-    click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."),
+    confirm_option,
     click.option(
         "--dry-run",
         is_flag=True,
         help="Change nothing: show the checks, the scripts, and what they would change.",
     ),
-    click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print every event as one line of JSON; `done` last.",
-    ),
-    click.option("--quiet", "-q", is_flag=True, help="Print only the script's output and errors."),
+    events_option,
+    quiet_option,
 )
 
 

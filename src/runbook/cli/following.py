@@ -12,7 +12,17 @@ import click
 
 from runbook.cli.commands import ExampleCommand, invocation
 from runbook.cli.completion import complete_runs
-from runbook.cli.inputs import Assignment, AssignmentType, SecretType, check_stdin_once
+from runbook.cli.inputs import Assignment, check_stdin_once
+from runbook.cli.run_options import (
+    confirm_option,
+    env_file_option,
+    env_option,
+    events_option,
+    quiet_option,
+    reason_option,
+    secret_option,
+    token_option,
+)
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -55,34 +65,13 @@ _OPTIONS = (
         metavar="FILE",
         help="The runbook's file, where it does not lie in RUNBOOKS_DIR.",
     ),
-    click.option(
-        "--env",
-        type=AssignmentType(),
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Another value of an input, or one that was not kept.",
-    ),
-    click.option(
-        "--env-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Values of inputs, one NAME=value per line.",
-    ),
-    click.option(
-        "--secret",
-        type=SecretType(),
-        multiple=True,
-        metavar="NAME=@FILE|NAME=-",
-        help="Value of a secret input, from a file or from standard input.",
-    ),
-    click.option("--reason", metavar="TEXT", help="Why; kept with the run and in the history."),
-    click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."),
-    click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help="Print every event as one line of JSON; `done` last.",
-    ),
-    click.option("--quiet", "-q", is_flag=True, help="Print only the script's output and errors."),
+    env_option,
+    env_file_option,
+    secret_option,
+    reason_option,
+    confirm_option,
+    events_option,
+    quiet_option,
     click.option(
         "--url",
         envvar="RUNBOOK_URL_BASE",
@@ -90,11 +79,7 @@ _OPTIONS = (
         metavar="URL",
         help="Ask this server, such as http://localhost:8083, instead of this machine.",
     ),
-    click.option(
-        "--token-stdin",
-        is_flag=True,
-        help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
-    ),
+    token_option,
 )
 
 start_option = click.option(

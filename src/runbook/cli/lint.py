@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +20,7 @@ from runbook.core.document import Problem, Severity
 
 if TYPE_CHECKING:
     from runbook.cli.selection import Selected
+    from runbook.core.lint import CalledRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
         return [Finding(item.shown, problem) for problem in document.problems]
     document = parse(data, stem=item.file.stem)
-    existing = {call.ref for call in called_refs(document) if _exists(item, call.ref)}
+    existing = {call.ref for call in called_refs(document) if _exists(item, call)}
     around = Surroundings(existing, passed)
     problems = find_problems(document, data[: document.head_bytes], around)
     if document.runbook is not None:
@@ -107,12 +110,19 @@ def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
     return [Finding(item.shown, problem) for problem in ordered]
 
 
-def _exists(item: Selected, ref: str) -> bool:
+def _exists(item: Selected, call: CalledRef) -> bool:
+    if _is_runbook(item.root, call.ref):
+        return True
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(item.ref), call.ref))
+    return call.beside and _is_runbook(item.root, beside)
+
+
+def _is_runbook(root: Path, ref: str) -> bool:
     from runbook.errors import NotFoundError
     from runbook.library.refs import locate, parse_ref
 
     try:
-        return locate(item.root, parse_ref(ref)).is_file()
+        return locate(root, parse_ref(ref)).is_file()
     except NotFoundError:
         return False
 

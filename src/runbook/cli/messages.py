@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 import click
 
@@ -27,6 +28,13 @@ def note(message: str) -> None:
         click.echo(f"runbook: {escaped(message)}", err=True)
     except BrokenPipeError:
         return
+
+
+def print_lines(text: str) -> None:
+    """Several lines on standard error that belong to what was said before, as safe as a note."""
+    with suppress(BrokenPipeError):
+        for line in text.split("\n"):
+            click.echo(escaped(line), err=True)
 
 
 def print_line(text: str) -> None:

@@ -7,20 +7,17 @@ sealed environment; it reads the same options again.
 from __future__ import annotations
 
 import dataclasses
-import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
 
-from runbook import guard
 from runbook.bootstrap import build_authenticator
 from runbook.cli import exit_codes
-from runbook.cli.commands import Invocation, exit_code_of
+from runbook.cli.commands import Invocation
 from runbook.cli.execute import ExecuteOptions, execute_options
+from runbook.cli.guarded import obey_signals, run_guarded
 from runbook.cli.inputs import gather, read_token, with_files
 from runbook.cli.locate import locate
 from runbook.cli.one_shot_socket import CallServer, socket_path
@@ -35,7 +32,6 @@ from runbook.engine.limits import inherit_limits
 from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.engine.wire import run_json
 from runbook.errors import AccessDeniedError, StoreBusyError
-from runbook.proctable import become_subreaper
 from runbook.settings import Settings
 
 WATCH_SECONDS = 1.0
@@ -84,19 +80,6 @@ def calling_engine(settings: Settings) -> Iterator[Engine]:
             yield engine
     finally:
         close_engine(engine)
-
-
-def obey_signals(worker: OneShotWorker) -> None:
-    """A signal cancels the run; the guardian's end kills its script."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        worker.interrupt()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
-    lifeline = guard.take_lifeline()
-    if lifeline is not None:
-        guard.watch_lifeline(lifeline, worker.abandon)
 
 
 class OneShot:
@@ -168,15 +151,6 @@ def _command(called: Invocation, /, **given: Any) -> int:
     options = ExecuteOptions(**given)
     options.check()
     return run_once(options, called.environment or {})
-
-
-def run_guarded(command: click.Command) -> None:
-    """Run a command in this process, which a guardian has started for it."""
-    environment = guard.seal_environment()
-    guard.make_undumpable()
-    become_subreaper()
-    called = Invocation(tuple(sys.argv[1:]), environment)
-    sys.exit(exit_code_of(lambda: command.main(obj=called, standalone_mode=False)))
 
 
 if __name__ == "__main__":

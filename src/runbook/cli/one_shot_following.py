@@ -15,9 +15,10 @@ from runbook.cli.following import (
     following_options,
     start_option,
 )
+from runbook.cli.guarded import obey_signals, run_guarded
 from runbook.cli.inputs import gather, read_token
 from runbook.cli.locate import locate
-from runbook.cli.one_shot import OneShot, obey_signals, opened, run_guarded
+from runbook.cli.one_shot import OneShot, opened
 from runbook.cli.opening import load_settings
 from runbook.cli.source import TOKEN_VARIABLE
 from runbook.cli.views import view_of

@@ -6,20 +6,17 @@ environment.
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import click
 
-from runbook import guard
 from runbook.cli import exit_codes
 from runbook.cli.case_report import CaseReport, JsonReport, TextReport
 from runbook.cli.case_run import CaseRunner, InterruptedCaseError
 from runbook.cli.cases import TestOptions, test_options
-from runbook.cli.commands import CANCELLED_CODE, Invocation, exit_code_of
+from runbook.cli.commands import CANCELLED_CODE, Invocation
+from runbook.cli.guarded import obey_signals, run_guarded
 from runbook.cli.messages import print_line
 from runbook.cli.render import problem_line
 from runbook.cli.selection import Selected, cases_path, select_cases, shown_path
@@ -27,7 +24,6 @@ from runbook.core.cases import Case, CaseFile, read_cases
 from runbook.core.document import Problem
 from runbook.engine.wire import problem_json
 from runbook.errors import NotFoundError
-from runbook.proctable import become_subreaper
 
 FAILED = 1
 
@@ -41,7 +37,7 @@ def run_cases(options: TestOptions, environment: Mapping[str, str]) -> int:
     if not chosen:
         raise NotFoundError("There are no test cases here", hint="they stand in Name.test.yaml")
     runner = CaseRunner(environment)
-    _obey_signals(runner)
+    obey_signals(runner)
     report = JsonReport() if options.as_json else TextReport()
     return _execute(runner, chosen, report)
 
@@ -85,19 +81,6 @@ def _matching(file: CaseFile, keyword: str | None) -> list[Case]:
     return [case for case in file.cases if keyword is None or keyword in case.name]
 
 
-def _obey_signals(runner: CaseRunner) -> None:
-    """A signal ends the case and the rest of them; the guardian's end kills its script."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        runner.interrupt()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
-    lifeline = guard.take_lifeline()
-    if lifeline is not None:
-        guard.watch_lifeline(lifeline, runner.abandon)
-
-
 @click.command("test")
 @test_options
 @click.pass_obj
@@ -105,13 +88,5 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_cases(TestOptions(**given), called.environment or {})
 
 
-def main() -> None:
-    environment = guard.seal_environment()
-    guard.make_undumpable()
-    become_subreaper()
-    called = Invocation(tuple(sys.argv[1:]), environment)
-    sys.exit(exit_code_of(lambda: _command.main(obj=called, standalone_mode=False)))
-
-
 if __name__ == "__main__":
-    main()
+    run_guarded(_command)

@@ -26,6 +26,8 @@ class Claims:
 NO_CLAIMS = Claims()
 UNKNOWN_CLAIMS = Claims(known=False)
 
+FILE_KEYS = ("Input", "Output")
+
 
 def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
     """The declared inputs, in order; those that cannot be used are only reported."""
@@ -51,7 +53,7 @@ def read_files(
         if word in {"input", "output"}:
             found[word] = tuple(_read_paths(key, node, problems))
         else:
-            problems.append(unknown_key(key, ("Input", "Output"), Severity.WARNING))
+            problems.append(unknown_key(key, FILE_KEYS, Severity.WARNING))
     return found.get("input", ()), found.get("output", ())
 
 

@@ -22,6 +22,9 @@ MIN_ENCODED = 6
 BASE64_WIDTHS = (64, 76)
 """Columns at which openssl and base64 break their lines."""
 
+HEX_WIDTH = 60
+"""The column at which `xxd -p` does."""
+
 _ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 _ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
 _ZSH_SPECIAL = re.compile(r"""(["#$&'()*;<>?[\\\]^`{|} ])""")
@@ -137,15 +140,21 @@ def _html_forms(text: str) -> Iterator[str]:
 
 
 def _encoded_forms(data: bytes) -> Iterator[str]:
-    yield data.hex()
-    yield data.hex().upper()
+    digits = data.hex()
+    yield digits
+    yield digits.upper()
+    yield _in_lines(digits, HEX_WIDTH)
     for shift in range(3):
         standard = _base64_core(data, shift)
         yield standard
         yield standard.replace("+", "-").replace("/", "_")
     whole = _base64_core(data, 0)
     for width in BASE64_WIDTHS:
-        yield "\n".join(whole[at : at + width] for at in range(0, len(whole), width))
+        yield _in_lines(whole, width)
+
+
+def _in_lines(text: str, width: int) -> str:
+    return "\n".join(text[at : at + width] for at in range(0, len(text), width))
 
 
 def _base64_core(data: bytes, shift: int) -> str:

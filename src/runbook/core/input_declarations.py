@@ -183,3 +183,4 @@ _FIELDS: MappingType[str, Reader] = {
     "example": _text_key(lambda item, value: replace(item, example=value.text)),
     "from": _text_key(_with_source),
 }
+KEYS = tuple(_FIELDS)

@@ -49,10 +49,14 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class CalledRef:
-    """Another runbook that one names, and the line on which it does."""
+    """Another runbook that one names, and the line on which it does.
+
+    `beside` says that the path may also be relative to the runbook's own folder.
+    """
 
     ref: str
     line: int
+    beside: bool = False
 
 
 def lint(document: Document, head: bytes, around: Surroundings) -> list[Problem]:
@@ -80,7 +84,7 @@ def called_refs(document: Document) -> tuple[CalledRef, ...]:
     """The runbooks that a runbook calls by name, or takes choices from."""
     runbook = document.runbook
     calls = [
-        CalledRef(item.choices_from.ref, item.line)
+        CalledRef(item.choices_from.ref, item.line, beside=True)
         for item in document.inputs
         if item.choices_from is not None
     ]

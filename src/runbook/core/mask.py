@@ -167,6 +167,10 @@ class Masker:
         whole = self.fork()
         return whole.feed(text) + whole.finish()
 
+    def mask_cut(self, text: str) -> str:
+        """One text whose end was cut off: what may begin a secret there is left out."""
+        return self.fork().feed(text)
+
     def mask_value(self, value: object) -> object:
         """A JSON value with every string in it masked, keys included."""
         if isinstance(value, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,13 +40,13 @@ class ArtifactStore:
         """Copy what lies in `source`. A name that `may_show` refuses holds a secret."""
         found = Collected()
         room = self._max_bytes
-        for path in _files(source):
+        for number, path in enumerate(_files(source)):
             name = path.relative_to(source).as_posix()
-            if not may_show(name) or not _is_plain(name):
-                found.warnings.append("An artifact was not kept: its name may not be shown")
-            elif len(found.artifacts) == MOST_ARTIFACTS:
+            if number == MOST_ARTIFACTS:
                 found.warnings.append(f"Of more than {MOST_ARTIFACTS} artifacts the rest is left")
                 break
+            if not may_show(name) or not _is_plain(name):
+                found.warnings.append("An artifact was not kept: its name may not be shown")
             else:
                 room -= self._keep(path, name, run_id, room, found)
         return found
@@ -58,15 +58,19 @@ class ArtifactStore:
             raise NotFoundError("This artifact is not kept here.")
         return path
 
-    def purge(self, exists: Callable[[str], bool]) -> int:
-        """Remove what belongs to runs that are forgotten. How many runs."""
-        gone = 0
-        with suppress(FileNotFoundError):
-            for folder in sorted(self._folder.iterdir()):
-                if not exists(folder.name):
-                    remove_tree(folder)
-                    gone += 1
-        return gone
+    def purge(self, known: Callable[[Sequence[str]], Collection[str]]) -> int:
+        """Remove what belongs to runs that are forgotten. How many runs.
+
+        `known` says which of some runs are not.
+        """
+        try:
+            kept = sorted(path.name for path in self._folder.iterdir())
+        except OSError:  # no run has left anything
+            return 0
+        gone = set(kept).difference(known(kept))
+        for run_id in gone:
+            remove_tree(self._folder / run_id)
+        return len(gone)
 
     def _keep(self, path: Path, name: str, run_id: str, room: int, found: Collected) -> int:
         """Copy one file. How many bytes of the room it took."""
@@ -75,6 +79,8 @@ class ArtifactStore:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             artifact = _copy(path, target, name, room)
         except OSError as error:
+            with suppress(OSError):  # a part of it, where the disk is full
+                target.unlink()
             found.warnings.append(f"The artifact {name} was not kept: {error.strerror}")
             return 0
         if artifact is None:
@@ -87,7 +93,9 @@ class ArtifactStore:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Regular files below a folder, by name; no link is followed."""
+    """Regular files below a folder, by name; no link is followed, also not the folder itself."""
+    if source.is_symlink():
+        return
     for folder, folders, names in os.walk(source):
         folders.sort()
         if len(Path(folder).relative_to(source).parts) >= DEEPEST:

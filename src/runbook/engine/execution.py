@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from runbook import log
 from runbook.core.document import OnFailure, Runbook
-from runbook.core.followup import numbered, restored_steps, undo_steps
+from runbook.core.followup import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.handover import label_of
 from runbook.core.mask import unmaskable
 from runbook.core.output import OutputPipeline
 from runbook.core.run import EventType, Outcome, PlanLabel, Relation, Run, RunStatus
-from runbook.engine.following import undone_steps
+from runbook.engine.following import steps_of_all, undone_steps
 from runbook.engine.handover import LiveHandOver
 from runbook.engine.judgement import INTERRUPT_CODE, judge
 from runbook.engine.options import EngineOptions
@@ -28,6 +29,7 @@ from runbook.engine.steps import StepRunner, StepsEnd, Values
 from runbook.engine.workspace import Workspace
 from runbook.errors import (
     ConflictError,
+    NotFoundError,
     RunbookError,
     StoreBusyError,
     StoreUnavailableError,
@@ -121,7 +123,8 @@ class Execution:
 
     def _outcome(self) -> Outcome:
         if self._run.dry_run:
-            shown = preview(self._runbook, self._run, self._parts.store)
+            steps = [item.step for item in self._steps()]
+            shown = preview(self._runbook, steps, self._run, self._parts.store)
             self._recorder.add(EventType.PLAN, shown)
             if not self._runbook.policy.dry_run:
                 return Outcome(
@@ -152,6 +155,7 @@ class Execution:
             on_progress=recorder.progress,
             on_plan=recorder.plan,
             on_secret=self._mask,
+            after_secrets=self._keep_masks,
         ) as live:
             recorder.before_output = live.read_secrets
             place = Place(
@@ -176,16 +180,21 @@ class Execution:
         )
 
     def _run_steps(self, runner: StepRunner) -> StepsEnd:
-        """Not those that an earlier run completed; or what reverses them."""
-        earlier, store = self._run.related_id or "", self._parts.store
-        if self._run.relation is Relation.UNDO:
-            undone = undone_steps(store, earlier, but=self._run.id)
-            return runner.run(undo_steps(self._runbook, store.steps(earlier), undone))
-        steps = numbered(self._runbook)
-        if self._run.start_step is None:
-            return runner.run(steps)
-        runner.restore(restored_steps(store.steps(earlier), self._run.start_step))
-        return runner.run(steps[self._run.start_step - 1 :])
+        if self._run.start_step is not None:
+            rows = self._parts.store.steps(self._run.related_id or "")
+            runner.restore(restored_steps(rows, self._run.start_step))
+        return runner.run(self._steps())
+
+    def _steps(self) -> Sequence[Numbered]:
+        """Not those that an earlier run completed; or what reverses them. Raises NotFoundError."""
+        run, store = self._run, self._parts.store
+        if run.relation is not Relation.UNDO:
+            return numbered(self._runbook)[(run.start_step or 1) - 1 :]
+        earlier = store.run(run.related_id or "")
+        if earlier is None:
+            raise NotFoundError("The run that was to be undone is no longer kept.")
+        undone = undone_steps(store, earlier.id, but=run.id)
+        return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
 
     def _runner(self, place: Place) -> StepRunner:
         return StepRunner(
@@ -219,19 +228,20 @@ class Execution:
         return [self._token, *self._given.secret_values(), *self._registered]
 
     def _mask(self, value: str) -> None:
-        """From now on, this value is a secret, also in the runs that this one calls."""
-        if value in self._registered:
-            return
-        self._registered.append(value)
-        self._recorder.masker.add(value)
+        """From now on, this value is a secret."""
+        if value not in self._registered:
+            self._registered.append(value)
+            self._recorder.masker.add(value)
+
+    def _keep_masks(self) -> None:
+        """Let the runs that this one calls know what is to be masked."""
         masks = (*self._given.masks, *self._registered)
-        sealed = self._parts.sealer.seal(
-            dataclasses.replace(self._given, masks=masks), self._run.id
-        )
+        given = dataclasses.replace(self._given, masks=masks)
+        sealed = self._parts.sealer.seal(given, self._run.id)
         try:
             self._parts.store.reseal(self._run.id, self._worker_id, sealed)
         except (StoreBusyError, StoreUnavailableError) as error:
-            log.warning("run.mask_not_kept", run_id=self._run.id, error=error.message)
+            log.warning("run.masks_not_kept", run_id=self._run.id, error=error.message)
 
     def _is_to_be_undone(self, outcome: Outcome) -> bool:
         return (

@@ -11,6 +11,7 @@ from runbook.core.followup import (
     diff_above,
     find_step,
     irreversible,
+    joined,
     numbered,
     restored,
     resume_point,
@@ -35,14 +36,32 @@ _NEVER_STARTED = (RunStatus.REFUSED, RunStatus.INVALID)
 
 
 def undone_steps(store: Store, run_id: str, *, but: str = "") -> frozenset[int]:
-    """The numbers of the steps of a run that undo runs have reversed."""
+    """The numbers of the steps of a run that undo runs have reversed; dry runs reverse nothing."""
     return frozenset(
         step.n
         for follower in store.followers(run_id)
-        if follower.relation is Relation.UNDO and follower.id != but
+        if follower.relation is Relation.UNDO and follower.id != but and not follower.dry_run
         for step in store.steps(follower.id)
         if step.status is StepStatus.SUCCEEDED
     )
+
+
+def steps_of_all(store: Store, run: Run, runbook: Runbook) -> tuple[StepRun, ...]:
+    """What became of the steps of a run, and of those that the runs it resumed have completed.
+
+    Of those only the ones that the run's own document still has.
+    """
+    line = [run]
+    while line[-1].relation is Relation.RESUME:
+        earlier = store.run(line[-1].related_id or "")
+        if earlier is None:  # forgotten by now
+            break
+        line.append(earlier)
+    names = {item.n: item.step.name for item in numbered(runbook)}
+    rows: tuple[StepRun, ...] = ()
+    for each in reversed(line):
+        rows = joined(store.steps(each.id), [row for row in rows if names.get(row.n) == row.name])
+    return rows
 
 
 class Following:
@@ -87,12 +106,12 @@ class Following:
         self._check_ended(run)
         stored = self._document(run)
         runbook = self._runbook(stored)
-        rows = self._store.steps(run.id)
+        rows = steps_of_all(self._store, run, runbook)
         self._check_undo(run, runbook, rows)
         follows = Follows(
             Relation.UNDO,
             run,
-            rows=tuple(rows),
+            rows=rows,
             entry=self._as_it_ran(run, stored),
             problems=_left_as_they_are(runbook, rows),
         )
@@ -106,7 +125,7 @@ class Following:
         Returns once the run that does it has ended, with a sentence about it; None where there
         was nothing to do.
         """
-        rows = self._store.steps(run.id)
+        rows = steps_of_all(self._store, run, runbook)
         if not undo_steps(runbook, rows):
             return None
         follows = Follows(
@@ -184,10 +203,10 @@ class Following:
         if undone_steps(self._store, run.id):
             raise ConflictError("The run's steps were undone: retry the run instead.")
         last = resume_point(runbook, rows)
-        if run.status is RunStatus.SUCCEEDED and wanted is None:
-            raise ConflictError("The run succeeded: there is nothing to go on with.")
+        if wanted is None and (run.status is RunStatus.SUCCEEDED or last > len(runbook.steps)):
+            raise ConflictError("All steps were completed: there is nothing to go on with.")
         number = last if wanted is None else find_step(runbook, wanted)
-        if number is None or number > len(runbook.steps):
+        if number is None:
             names = ", ".join(repr(item.step.name) for item in numbered(runbook))
             raise ConflictError(f"There is no such step to go on with (steps: {names}).")
         if number > last:
@@ -198,11 +217,24 @@ class Following:
         return number
 
     def _check_latest(self, run: Run) -> None:
+        """Raises ConflictError where another run has gone on from where this one ended."""
+        if run.relation is Relation.RESUME and not self._store.steps(run.id):
+            raise ConflictError(
+                f"The run ended before it began a step: name run {run.related_id} instead."
+            )
         for follower in self._store.followers(run.id):
-            if follower.relation is Relation.RESUME and follower.status not in _NEVER_STARTED:
+            if follower.dry_run and not run.dry_run:
+                continue
+            if follower.relation is Relation.UNDO and not follower.status.terminal:
+                raise ConflictError(f"Run {follower.id} is about to undo it; it has to end first.")
+            if follower.relation is Relation.RESUME and self._may_have_begun(follower):
                 raise ConflictError(
                     f"The run was resumed by run {follower.id}: name that one instead."
                 )
+
+    def _may_have_begun(self, run: Run) -> bool:
+        """Whether a resumed run has done anything, or still may. One without steps has not."""
+        return not run.status.terminal or bool(self._store.steps(run.id))
 
     def _check_unchanged(
         self, entry: Entry, stored: StoredDocument, old: Runbook, number: int
@@ -216,7 +248,7 @@ class Following:
         if diff is not None:
             raise DocumentChangedError(
                 f"The runbook was changed above step {number} '{start.name}': what the completed "
-                f"steps did may no longer fit. Retry the run, or take the change back.\n{diff}",
+                f"steps did may no longer fit. Retry the run, or take the change back.",
                 diff=diff,
             )
 

@@ -59,7 +59,7 @@ class LiveHandOver:
     """The pipes of one run: enter it before the first script starts, leave it after the last.
 
     `on_progress` and `on_plan` are called by whoever waits on `channels`, `on_secret` also by
-    `read_secrets`.
+    `read_secrets`, and `after_secrets` once behind all that were there.
     """
 
     def __init__(
@@ -69,11 +69,13 @@ class LiveHandOver:
         on_progress: Callable[[Progress], None],
         on_plan: Callable[[Planned], None],
         on_secret: Callable[[str], None],
+        after_secrets: Callable[[], None] = lambda: None,
     ) -> None:
         self._handover = handover
         self._on_progress = on_progress
         self._on_plan = on_plan
         self._on_secret = on_secret
+        self._after_secrets = after_secrets
         self._progress_lines, self._plan_lines = Lines(), Lines()
         self._mask_lines = MaskLines()
         self._pipes: list[_Pipe] = []
@@ -117,12 +119,15 @@ class LiveHandOver:
         for data in self._pipes[0].read():
             for value in self._mask_lines.feed(data):
                 self._on_secret(value)
+            self._after_secrets()
         if self._mask_lines.size > HANDOVER_BYTES:
             raise HandOverError("A value in RUNBOOK_MASK is longer than 1 MiB, or has no end")
 
     def finish(self) -> None:
         """Take what is left when a script has ended."""
         self.read_secrets()
+        for value in self._mask_lines.finish():
+            self._on_secret(value)
         self._read_progress()
         self._read_plan()
         self._tell_progress(self._progress_lines.finish())

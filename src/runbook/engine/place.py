@@ -75,7 +75,8 @@ class Place:
         data = self._workspace.read_handover(path, SUMMARY_BYTES)
         if not data:
             return None
-        return self._recorder.masker.mask_text(data.decode("utf-8", "replace"))
+        masker, text = self._recorder.masker, data.decode("utf-8", "replace")
+        return masker.mask_cut(text) if len(data) == SUMMARY_BYTES else masker.mask_text(text)
 
     def _with(self, variables: Mapping[str, str]) -> Mapping[str, str]:
         """The environment with what earlier steps set, none of which is the engine's own."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from runbook.core.document import Runbook, Step
 from runbook.core.run import Run
 from runbook.engine.wire import Json, holder_json
 from runbook.store.store import Store
 
 
-def preview(runbook: Runbook, run: Run, store: Store) -> Json:
-    """The data of the first `plan` event. Values are those that may be shown."""
+def preview(runbook: Runbook, steps: Sequence[Step], run: Run, store: Store) -> Json:
+    """The data of the first `plan` event, with the `steps` that a real run would begin with.
+
+    Values are those that may be shown.
+    """
     claims = runbook.claims or {}
     return {
         "preview": {
@@ -24,7 +29,7 @@ def preview(runbook: Runbook, run: Run, store: Store) -> Json:
             "files": [item.path for item in runbook.files_in],
             "locks": _locks(run, store),
             "timeout_seconds": run.timeout_s,
-            "steps": [_step(step) for step in runbook.steps],
+            "steps": [_step(step) for step in steps],
         }
     }
 

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from typing import IO, ClassVar, Protocol, Self, cast
 from runbook.core.run import EventType
 from runbook.engine.family import RUN_MARK, Families, Family, ProcessStartError
 from runbook.engine.limits import Limits
+from runbook.engine.stop import Stop, StopReason
 
 __all__ = [
     "Command",
@@ -41,67 +41,15 @@ __all__ = [
 READ_BYTES = 65_536
 """As much as a pipe holds."""
 
+LONGEST_WAIT_S = 3600.0
+"""Nothing waits longer at a time: the kernel counts milliseconds in 32 bits."""
+
 _GIVE_UP_S = 5.0
 _READS_AFTER_END = 64
 
 
 Channels = Sequence[tuple[int, Callable[[], object]]]
 """Descriptors, each with what is called when it is readable."""
-
-
-class StopReason(StrEnum):
-    """Why a running script was told to end."""
-
-    TIMEOUT = "timeout"
-    CANCEL = "cancel"
-    DRAIN = "drain"
-
-
-class Stop:
-    """A request, from any thread or signal handler, to end a script. Wakes its pump at once.
-
-    One for each run. Once requested it stays so, also for the steps that would follow.
-    """
-
-    def __init__(self) -> None:
-        # A signal handler may come in while its own thread holds the lock: hence reentrant.
-        self._lock = threading.RLock()
-        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._open = True
-        self._reason: StopReason | None = None
-        self._at_once = False
-
-    @property
-    def reason(self) -> StopReason | None:
-        """The first reason given."""
-        return self._reason
-
-    @property
-    def at_once(self) -> bool:
-        """Whether to kill without asking first."""
-        return self._at_once
-
-    def request(self, reason: StopReason, *, at_once: bool = False) -> None:
-        """Ask the script to end; `at_once`, also in a second request, leaves it no time for it."""
-        with self._lock:
-            self._reason = self._reason or reason
-            self._at_once = self._at_once or at_once
-            if self._open:
-                os.eventfd_write(self._event, 1)
-
-    def fileno(self) -> int:
-        return self._event
-
-    def acknowledge(self) -> None:
-        """Called by the pump, once awake."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._event)
-
-    def close(self) -> None:
-        with self._lock:
-            if self._open:
-                self._open = False
-                os.close(self._event)
 
 
 class OutputSink(Protocol):
@@ -321,7 +269,8 @@ class _Pump:
 
     def _patience(self) -> float:
         due = self._sink.due_at()
-        return (self._due if due is None else min(due, self._due)) - time.monotonic()
+        left = (self._due if due is None else min(due, self._due)) - time.monotonic()
+        return min(left, LONGEST_WAIT_S)
 
     def _tend(self) -> None:
         now = time.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runbook import log
 from runbook.core.cap import utf8_size
-from runbook.core.handover import Planned, Progress
+from runbook.core.handover import LINE_BYTES, Planned, Progress
 from runbook.core.log import LogCursor
 from runbook.core.mask import MASK, Masker
 from runbook.core.output import HeadTail, OutputPipeline, Piece
@@ -17,7 +17,7 @@ from runbook.store.records import NewEvent
 from runbook.store.store import Store
 
 ANNOUNCE_AFTER_S = 0.05
-"""When followers hear of the start, in seconds: most runs have ended or printed by then."""
+"""When followers hear of a start, in seconds: most scripts have ended or printed by then."""
 
 PROGRESS_PAUSE_S = 0.05
 """Of progress that comes faster than this, in seconds, the latest is shown."""
@@ -67,7 +67,8 @@ class Recorder:
         self._progress: Progress | None = None
         self._progress_at = 0.0
         self._plan_due: float | None = None
-        self.labels: list[PlanLabel] = []
+        self._plans = 0
+        self.labels: set[PlanLabel] = set()
         self.before_output: Callable[[], None] = lambda: None
         """Called before any output is handled: learns what is to be masked in it."""
         self.step: int | None = None
@@ -157,14 +158,15 @@ class Recorder:
 
     def plan(self, planned: Planned) -> None:
         """A change that a dry run would make."""
-        if len(self.labels) < MOST_PLANS:
-            text = self.masker.mask_text(planned.text)
+        self.labels.add(planned.label)
+        self._plans += 1
+        if self._plans <= MOST_PLANS:
+            text = self._masked_line(planned.text)
             self.note(EventType.PLAN, {"text": text, "label": planned.label.value})
-        elif len(self.labels) == MOST_PLANS:
+        elif self._plans == MOST_PLANS + 1:
             self.note(EventType.NOTICE, {"message": f"A plan has at most {MOST_PLANS} lines"})
         else:
             return
-        self.labels.append(planned.label)
         if self._plan_due is None:
             self._plan_due = time.monotonic() + PROGRESS_PAUSE_S
 
@@ -193,8 +195,11 @@ class Recorder:
         """The stream's output for the history entry: whole, or its head and tail."""
         return self._excerpts[stream].text()
 
-    def save(self) -> None:
-        """Store what was noted, and wake those who follow."""
+    def save(self, *, wake: bool = True) -> None:
+        """Store what was noted, and wake those who follow; without `wake`, in a moment.
+
+        Short steps follow each other faster than anybody reads, and waking costs them time.
+        """
         self._plan_due = None
         if not self._unsaved and not self._unsaved_steps:
             return
@@ -211,13 +216,21 @@ class Recorder:
             log.warning("run.events_held", run_id=self._run_id, error=error.message)
             return
         self._unsaved, self._unsaved_steps = [], {}
-        self._wake_followers()
+        if wake:
+            self._wake_followers()
+        elif self._announce_at is None:
+            self._announce_at = time.monotonic() + ANNOUNCE_AFTER_S
 
     def _place_progress(self, now: float) -> None:
         progress, self._progress, self._progress_at = self._progress, None, now
         if progress is not None:
-            text = self.masker.mask_text(progress.text)
+            text = self._masked_line(progress.text)
             self.note(EventType.PROGRESS, {"percent": progress.percent, "text": text})
+
+    def _masked_line(self, text: str) -> str:
+        # A long line may have been cut, in the middle of a secret.
+        cut = utf8_size(text) > LINE_BYTES // 2
+        return self.masker.mask_cut(text) if cut else self.masker.mask_text(text)
 
     def _place(self, pieces: Sequence[Piece]) -> None:
         now = self._clock()

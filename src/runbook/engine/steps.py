@@ -18,12 +18,13 @@ from runbook.core.handover import Assignments
 from runbook.core.policy_rules import is_success, retry_of
 from runbook.core.run import EventType, Millis, StepRun, StepStatus
 from runbook.engine.handover import HandOverError
-from runbook.engine.process import Ended, ProcessStartError, Stop, StopReason
+from runbook.engine.process import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.recorder import Recorder
 from runbook.engine.workspace import WorkspaceError
 
 FAILED_CODE = 1
 LEAST_S = 0.001
+SECRET_NAME = "A name that was handed over holds a secret"  # noqa: S105 - a message
 
 _STOPPED = {
     StopReason.TIMEOUT: StepStatus.TIMED_OUT,
@@ -132,7 +133,7 @@ class StepRunner:
             last_line=recorder.log_line - 1,
         )
         self._tell(begun)
-        recorder.save()
+        recorder.save(wake=False)
         end, begun = self._try(numbered, begun)
         recorder.end_step()
         end = self._hand_over(begun, end, numbered)
@@ -153,9 +154,18 @@ class StepRunner:
             self._recorder.end_step()
             self._discard_hand_over()
             self._tell_retry(begun, end, retry, pause_s)
-            if select.select([self._stop], [], [], pause_s)[0]:
+            if self._is_stopped_within(pause_s):
                 return replace(end, stopped=self._stop.reason), begun
             begun = replace(begun, attempts=begun.attempts + 1)
+
+    def _is_stopped_within(self, pause_s: float) -> bool:
+        # Not select(): it knows no descriptor above 1023.
+        poll = select.poll()
+        poll.register(self._stop, select.POLLIN)
+        until = time.monotonic() + pause_s
+        while (left := until - time.monotonic()) > 0 and self._stop.reason is None:
+            poll.poll(1000 * min(left, LONGEST_WAIT_S))
+        return self._stop.reason is not None
 
     def _attempt(self, numbered: Numbered) -> StepsEnd:
         step = numbered.step
@@ -189,12 +199,12 @@ class StepRunner:
 
     def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
         """Take what the step left for others. What cannot be read makes it fail."""
-        env, outputs = self._around.take_env(), self._around.take_outputs()
+        env = self._named_openly(self._around.take_env())
+        outputs = self._named_openly(self._around.take_outputs())
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
-        problem = env.problem or outputs.problem
+        problem = self._recorder.masked(env.problem or outputs.problem or "")
         if problem and end.failed is None:
-            problem = self._recorder.masked(problem)
             self._recorder.message(problem)
             end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
         ended = replace(
@@ -208,6 +218,13 @@ class StepRunner:
         )
         self._tell(ended)
         return end
+
+    def _named_openly(self, found: Assignments) -> Assignments:
+        """What a step left, unless a secret stands in a name: names are recorded as they are."""
+        mask_text = self._recorder.masker.mask_text
+        if all(mask_text(name) == name for name in found.values):
+            return found
+        return Assignments(problem=SECRET_NAME)
 
     def _discard_hand_over(self) -> None:
         """What a failed try left counts for nothing."""

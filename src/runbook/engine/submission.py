@@ -249,7 +249,7 @@ class Submission:
                 [event],
                 _document(entry),
                 max_queued=self._options.max_queued_runs,
-                idempotency=_idempotency(entry.ref, principal, request),
+                idempotency=_idempotency(new, principal, request),
             )
         except QueueFullError as error:
             self._record_ended(
@@ -270,6 +270,8 @@ class Submission:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
         error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        # Of an undo, the runbook as it is now may refuse what another document would do.
+        new = dataclasses.replace(new, name=entry.document.name, digest=entry.document.digest)
         run = self._record_ended(
             new,
             entry,
@@ -381,13 +383,15 @@ def _document(entry: Entry) -> StoredDocument:
     return StoredDocument(entry.document.digest, entry.head)
 
 
-def _idempotency(ref: str, principal: Principal, request: ExecuteRequest) -> IdempotencyKey | None:
+def _idempotency(
+    new: NewRun, principal: Principal, request: ExecuteRequest
+) -> IdempotencyKey | None:
     """The caller's key, bound to what was asked: the same key with another request is refused."""
     if request.idempotency_key is None:
         return None
-    asked = json.dumps(
-        [ref, request.env_vars, request.reason, request.confirm, request.dry_run], sort_keys=True
-    )
+    what = [request.env_vars, request.reason, request.confirm, request.dry_run]
+    follows = [new.relation, new.related_id, new.start_step] if new.relation else []
+    asked = json.dumps([new.ref, *what, *follows], sort_keys=True)
     # A script's keys are its run's own: another tree of the same caller must not see this one's.
     caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
     return IdempotencyKey(

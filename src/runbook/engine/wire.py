@@ -164,11 +164,14 @@ def listed_json(item: Listed) -> Json:
         "description": entry.summary.description,
         "steps": entry.summary.steps,
         "dry_run": entry.summary.dry_run,
-        "last_run": None if item.last_run is None else last_run_json(item.last_run),
+        "last_run": last_run_json(item.last_run),
     }
 
 
-def last_run_json(last: LastRun) -> Json:
+def last_run_json(last: LastRun | None) -> Json | None:
+    """None also where there were dry runs only, which say nothing about the runbook's state."""
+    if last is None or last.last_run_id is None:
+        return None
     return {
         "id": last.last_run_id,
         "status": None if last.last_status is None else last.last_status.value,

@@ -71,6 +71,6 @@ def test_going_on_looks_only_at_the_end():
 
 
 def test_headings_that_speak_of_claims_are_near_misses_or_text():
-    data = HEADING + b"\n# Required Claim\n\n## Reclaiming space\n"
+    data = HEADING + b"\n# Required Claim\n\n## Reclaiming space\nWe proclaim\n"
     (problem,) = scan_history(data, begin_scan(len(HEADING), 1)).problems
     assert (problem.code, problem.line) == ("near_miss_of_required_claims", 3)

@@ -231,7 +231,7 @@ def test_choices_of_another_runbook_need_it():
     found, text = document(inputs=HOST)
     item = dataclasses.replace(found.inputs[0], choices_from=ChoicesSource("Hosts.md", "LIST"))
     found = dataclasses.replace(found, inputs=(item,))
-    assert called_refs(found) == (CalledRef("Hosts.md", 5),)
+    assert called_refs(found) == (CalledRef("Hosts.md", 5, beside=True),)
     assert "unknown_runbook" in [problem.code for problem in lint(found, text, ANY)]
 
 

@@ -107,6 +107,13 @@ def test_base64_is_masked_wherever_the_secret_stands_in_it(encode, before, after
     assert len(core) - len(MASK) <= 4 + len(encode((before + after).encode()))
 
 
+def test_hex_broken_into_lines_is_masked():
+    secret = string.ascii_letters
+    shown = subprocess.run(["xxd", "-p"], input=secret.encode(), capture_output=True, check=True)
+    assert shown.stdout.count(b"\n") == 2
+    assert masked(secret, shown.stdout.decode()) == f"{MASK}\n"
+
+
 def test_base64_broken_into_lines_is_masked():
     secret = "".join(string.ascii_letters for _ in range(4))
 
@@ -216,3 +223,10 @@ def test_no_form_survives_any_cutting_and_the_rest_is_untouched(values, data):
     assert not [needle for needle in needles if needle in shown]
     if not any(needle in text for needle in needles):
         assert shown == text
+
+
+def test_of_a_text_that_was_cut_no_half_of_a_secret_is_shown():
+    masker = Masker(["hunter22"])
+    assert masker.mask_cut("a hunter22 b hunt") == "a *** b "
+    assert masker.mask_cut("hunter2") == ""
+    assert masker.mask_text("b hunt") == "b hunt"

@@ -1,6 +1,8 @@
 """A real engine over a real store and folder, without processes: runs are claimed by hand."""
 
+import select
 import textwrap
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import EventType, Origin
-from runbook.engine.dispatch import Role
+from runbook.engine.dispatch import Role, Wakeups
 from runbook.engine.identity import process_identity
 from runbook.engine.process import Stop
 from runbook.engine.requests import ExecuteRequest
@@ -33,6 +35,29 @@ Input:
 {script}
 ```
 
+# History
+"""
+STEPS = """\
+# {name}
+
+# Environment Requirements
+```yaml
+{inputs}
+```
+
+# File System Requirements
+```yaml
+Input:
+```
+{claims}
+# Policy
+```yaml
+{policy}
+```
+
+# Script
+
+{steps}
 # History
 """
 CLAIMS = """
@@ -61,6 +86,19 @@ class Workshop:
             inputs=inputs,
             script=textwrap.dedent(script).strip(),
             claims=CLAIMS.format(claims) if claims else "",
+        )
+        path = self.settings.runbooks_dir / f"{name}.md"
+        path.write_text(text)
+        return path
+
+    def write_steps(self, name, *steps, policy="{}", inputs="", claims=""):
+        """A runbook with a Policy and steps, each as `step` writes it."""
+        text = STEPS.format(
+            name=name,
+            inputs=inputs,
+            policy=policy,
+            claims=CLAIMS.format(claims) if claims else "",
+            steps="\n".join(steps),
         )
         path = self.settings.runbooks_dir / f"{name}.md"
         path.write_text(text)
@@ -97,9 +135,48 @@ class Workshop:
     def output(self, run, stream=EventType.STDOUT):
         return "".join(event.text for event in self.events(run) if event.type is stream)
 
+    def data(self, run, type_):
+        """What the run's events of one type say."""
+        return [event.data for event in self.events(run) if event.type is type_]
+
+    def execute_family(self, stop=None):
+        """Execute the oldest run in a thread, and meanwhile here the runs that belong to it."""
+        wakeups = Wakeups(self.settings.data_dir / "wake", Role.WORKER)
+        woken = wakeups.open()
+        claimed = self.claim()
+        arguments = (claimed, "w", stop or Stop())
+        thread = threading.Thread(target=self.engine.execute, args=arguments)
+        thread.start()
+        try:
+            while thread.is_alive():
+                select.select([woken], [], [], 0.05)
+                wakeups.drain()
+                while (child := self.claim()) is not None:
+                    self.engine.execute(child, "w", Stop())
+        finally:
+            thread.join()
+            wakeups.close()
+        return self.store.run(claimed.run.id)
+
     def history(self, name):
         text = (self.settings.runbooks_dir / f"{name}.md").read_text()
         return text.partition("# History")[2]
+
+
+def step_text(name, script="true", *, options="", undo=""):
+    """A step of a runbook in Markdown."""
+    parts = [f"## {name}"]
+    if options:
+        parts.append(f"```yaml\n{options}\n```")
+    parts.append(f"```sh\n{textwrap.dedent(script).strip()}\n```")
+    if undo:
+        parts.append(f"### Undo\n```sh\n{undo}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+@pytest.fixture
+def step():
+    return step_text
 
 
 @pytest.fixture
