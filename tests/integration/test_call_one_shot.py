@@ -107,8 +107,7 @@ def test_calls_go_three_levels_deep(cli):
 
     assert done.returncode == 0
     assert done.stdout == "from B: {}\n0\n"
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("runbook: call")]
-    assert [re.sub(r" (run|after) \S+( s)?$", "", line) for line in lines[:-1]] == [
+    lines = done.stderr.splitlines()
         "┌ B.md",
         "│ in B, X is 1",
         "│ ┌ C.md",
