@@ -65,7 +65,6 @@ class OverHttp:
     def refused(self, action, run_id):
         reply = self._client.post(f"/api/runs/{run_id}/{action}", json={})
         assert (reply.status_code, reply.json()["code"]) == (409, "document_changed")
-        assert reply.json()["diff"] in reply.json()["detail"]
         return reply.json()["diff"]
 
 

@@ -203,8 +203,9 @@ class StepRunner:
         outputs = self._named_openly(self._around.take_outputs())
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
-        problem = self._recorder.masked(env.problem or outputs.problem or "")
-        if problem and end.failed is None:
+        problem = env.problem or outputs.problem
+        if problem is not None and end.failed is None:
+            problem = self._recorder.masked(problem)
             self._recorder.message(problem)
             end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
         ended = replace(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.core.access import Action, Principal, authorize, claim_values
-from runbook.core.run import Origin
+from runbook.core.access import Action, Principal, authorize, claim_values, was_local
+from runbook.core.run import Origin, Requester
 
 ROLES = {"roles": ("sre", "api")}
 
@@ -108,3 +108,16 @@ def test_what_is_kept_of_a_caller():
     kept = caller.requester()
     assert (kept.subject, kept.origin, kept.claims) == ("ann", Origin.API, {"roles": "sre"})
     assert kept.address == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("requester", "expected"),
+    [
+        (Requester("local:me", Origin.CLI), True),
+        (Requester("local:me", Origin.API), False),
+        (Requester("me", Origin.CLI), False),
+        (Requester("local:me", Origin.CLI, {"roles": ["sre"]}), False),
+    ],
+)
+def test_who_was_the_local_operator(requester, expected):
+    assert was_local(requester) is expected

@@ -434,3 +434,11 @@ def test_an_entry_that_was_changed_is_passed_over():
     parts = chain("a", "b", "c")
     parts[1] = parts[1].replace(b"disk full", b"disk fine")
     assert entry_start(b"".join(parts), 2, whole=True) == len(parts[0]) + len(parts[1])
+
+
+def test_a_text_without_its_end_is_none():
+    data = render(RECORD, n=1, previous=DOCUMENT)
+    torn = data.replace(b"\nno\n```\n", b"\nno\n")
+    assert len(torn) < len(data)
+    record = read_record(torn, find_entry(data, 0))
+    assert (record.stdout, record.stderr) == ("done\n", "")
