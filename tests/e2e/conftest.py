@@ -56,6 +56,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def integration():
+    """How the integration tests start servers: for one with other settings."""
+    return servers
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """One server for each worker, with the sample runbooks."""
     folder = tmp_path_factory.mktemp("web")
