@@ -96,13 +96,19 @@ install_redis() {
     fi
 }
 
+# Only the tests in a browser need it: elsewhere than in CI they are skipped, and say why.
+want_chromium() {
+    (apt_install "tests open the web app in it" chromium) && return
+    [ -z "${CI:-}" ] || fail "there is no Chromium for the tests of the web app"
+    say "going on without Chromium: the tests in tests/e2e will be skipped"
+}
+
 need_commands() {
     command -v zsh >/dev/null || apt_install "it runs the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "sample runbooks call the API with it" curl
     if [ "$mode" = --dev ]; then
         command -v redis-server >/dev/null || install_redis
-        command -v "${CHROMIUM:-chromium}" >/dev/null ||
-            apt_install "tests open the web app in it" chromium
+        command -v "${CHROMIUM:-chromium}" >/dev/null || want_chromium
     fi
 }
 

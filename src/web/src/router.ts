@@ -61,6 +61,13 @@ export const routes: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: '/compare/:a/:b',
+    name: 'compare',
+    meta: { title: 'Compare runs' },
+    component: () => import('@/features/runs/ComparePage.vue'),
+    props: true,
+  },
+  {
     path: '/admin',
     name: 'admin',
     meta: { title: 'Admin' },

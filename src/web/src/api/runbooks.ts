@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import { useChanges } from './changes'
 import { api, bodyOf, type Schemas } from './client'
 
 export type Runbook = Schemas['RunbookContent']
@@ -8,9 +9,11 @@ export type InputItem = Schemas['InputItem']
 /** A newer server also says what the runbook is about. */
 export type ListedRunbook = Schemas['ListedRunbook'] & { description?: string }
 
-const LIST_MS = 10_000
+/** Runbooks on disk may change without any run. */
+const LIST_MS = 30_000
 
 export function useRunbooks() {
+  useChanges()
   return useQuery({
     queryKey: ['runbooks'],
     queryFn: async ({ signal }) =>

@@ -16,3 +16,7 @@ export function executeLink(ref: string): string {
 export function runLink(id: string): string {
   return path('run', id)
 }
+
+export function compareLink(a: string, b: string): string {
+  return `/compare/${encodeURIComponent(a)}/${encodeURIComponent(b)}`
+}

@@ -23,7 +23,7 @@ export const places: Place[] = [
     to: '/runs',
     icon: mdiHistory,
     keys: 'g u',
-    covers: (path) => /^\/runs?(\/|$)/.test(path),
+    covers: (path) => /^\/(runs?|compare)(\/|$)/.test(path),
   },
   {
     text: 'Admin',

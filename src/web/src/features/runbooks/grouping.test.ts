@@ -6,7 +6,7 @@ function listed(path: string, description = ''): ListedRunbook {
   const name = path.replace(/^.*\/|\.md$/g, '')
   return {
     filename: path, path, name, description, valid: true, executable: true, missing_claims: [],
-    last_run: null,
+    steps: 1, dry_run: false, last_run: null,
   }
 }
 

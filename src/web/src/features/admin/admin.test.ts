@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { claimText, formatBytes, matchingSettings } from './admin'
+
+test('sizes have the unit that people read', () => {
+  expect(formatBytes(512)).toBe('512 bytes')
+  expect(formatBytes(1536)).toBe('1.5 KiB')
+  expect(formatBytes(5 * 2 ** 30)).toBe('5.0 GiB')
+})
+
+test('claims are shown as text, moments also as times', () => {
+  expect(claimText('roles', ['sre', 'api'])).toBe('sre, api')
+  expect(claimText('exp', 1_769_178_782)).toMatch(/^1769178782 \(2026-01-2\d /)
+  expect(claimText('nested', { a: 1 })).toBe('{"a":1}')
+})
+
+test('settings are found by name and value, all or only those that were set', () => {
+  const items = [
+    { name: 'API_PORT', value: '8083', from: 'default' as const },
+    { name: 'DATA_DIR', value: '/data', from: 'environment' as const },
+  ]
+  expect(matchingSettings(items, 'port 80', false)).toHaveLength(1)
+  expect(matchingSettings(items, '', true)).toEqual([items[1]])
+  expect(matchingSettings(items, 'nothing', false)).toEqual([])
+})

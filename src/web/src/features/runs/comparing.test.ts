@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import type { WholeRun } from '@/api/runs'
+import { factRows, inputRows, outputRows, stepRows } from './comparing'
+
+const run = (more: Partial<WholeRun>) =>
+  ({
+    return_code: 0,
+    duration_ms: 1_000,
+    started_at: null,
+    by: 'ann',
+    origin: 'api',
+    dry_run: false,
+    relation: null,
+    reason: null,
+    errors: [],
+    warnings: [],
+    log_lines: 3,
+    inputs: {},
+    outputs: {},
+    steps: [],
+    ...more,
+  }) as unknown as WholeRun
+
+test('tells what differs, and leaves out what neither has', () => {
+  const rows = factRows(run({}), run({ return_code: 2, by: 'bob' }))
+  const differing = rows.filter((row) => row.differs).map((row) => row.name)
+  expect(differing).toEqual(['Return code', 'By'])
+  expect(rows.map((row) => row.name)).not.toContain('Reason')
+})
+
+test('a duration differs where it is far longer', () => {
+  const duration = (ms: number) =>
+    factRows(run({}), run({ duration_ms: ms })).find((row) => row.name === 'Duration')
+  expect(duration(1_400)).toMatchObject({ differs: false, note: '400 ms longer' })
+  expect(duration(3_000)).toMatchObject({ differs: true, note: '2.0 s longer' })
+})
+
+test('inputs that were not kept are told apart from values', () => {
+  const [secret, host] = inputRows(
+    run({ inputs: { TOKEN: { given: true }, HOST: { value: 'a' } } }),
+    run({ inputs: { TOKEN: { given: true }, HOST: { value: 'b' } } }),
+  )
+  expect(secret).toMatchObject({ texts: ['given, not kept', 'given, not kept'], differs: false })
+  expect(host).toMatchObject({ texts: ['a', 'b'], differs: true })
+})
+
+test('outputs and steps of only one run differ', () => {
+  expect(outputRows(run({ outputs: { n: [1] } }), run({}))).toMatchObject([
+    { name: 'n', texts: ['[1]', null], differs: true },
+  ])
+  const steps = [{ name: 'Copy', status: 'failed', return_code: 3 }] as WholeRun['steps']
+  expect(stepRows(run({ steps }), run({}))).toMatchObject([
+    { name: 'Copy', texts: ['Failed, code 3', null], differs: true },
+  ])
+})

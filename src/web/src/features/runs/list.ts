@@ -1,0 +1,59 @@
+import { computed, ref, shallowRef, type Ref, watch } from 'vue'
+import { useChanges } from '@/api/changes'
+import { fetchRuns, isActive, type Run, useRuns } from '@/api/runs'
+import { type Filter, toServer } from './filter'
+import { extended, type Pages, refreshed } from './pages'
+
+const PAGE = 50
+
+/** The runs that a filter lets through: the newest page is alive, older ones come when asked for. */
+export function useRunList(filter: Readonly<Ref<Filter>>) {
+  const live = useChanges()
+  const query = useRuns(() => toServer(filter.value, PAGE))
+  const pages = shallowRef<Pages<Run> | null>(null)
+  const isLoadingMore = ref(false)
+  const moreError = shallowRef<unknown>(null)
+  let shownFilter = ''
+
+  watch(
+    [query.data, query.isPlaceholderData],
+    ([data, isOld]) => {
+      if (!data || isOld) return
+      const first = { runs: data.runs, cursor: data.next_cursor }
+      const name = JSON.stringify(filter.value)
+      const isSame = name === shownFilter && pages.value !== null
+      pages.value = isSame && pages.value ? refreshed(pages.value, first) : first
+      shownFilter = name
+    },
+    { immediate: true },
+  )
+
+  async function more() {
+    const before = pages.value
+    if (!before?.cursor || isLoadingMore.value) return
+    isLoadingMore.value = true
+    moreError.value = null
+    const asked = shownFilter
+    try {
+      const page = await fetchRuns({ ...toServer(filter.value, PAGE), cursor: before.cursor })
+      if (asked === shownFilter && pages.value) {
+        pages.value = extended(pages.value, { runs: page.runs, cursor: page.next_cursor })
+      }
+    } catch (error) {
+      moreError.value = error
+    } finally {
+      isLoadingMore.value = false
+    }
+  }
+
+  // The stream knows of a new status before the list is asked for again.
+  const runs = computed(() => {
+    const now = new Map(live.active?.map((run) => [run.id, run]))
+    return (pages.value?.runs ?? []).map((run) => {
+      const told = isActive(run.status) ? now.get(run.id) : undefined
+      return told ? { ...run, status: told.status, waiting: told.waiting } : run
+    })
+  })
+
+  return { runs, pages, live, query, more, isLoadingMore, moreError }
+}

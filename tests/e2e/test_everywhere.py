@@ -1,0 +1,173 @@
+"""What holds on every page: keys alone are enough, axe finds nothing, few requests are made."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+ROOT = Path(__file__).parents[2]
+VIEWS = {
+    "light": ({"width": 1280, "height": 800}, "light"),
+    "dark": ({"width": 1280, "height": 800}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "light"),
+}
+PER_MINUTE = 60
+# What a page shows in the end, by its address.
+PAGES = {
+    "/runbooks": "SimpleRunbook.md",
+    "/runbooks?q=nothing+is+like+this": "No runbook matches",
+    "/runbook/SimpleRunbook.md": "Required Claims",
+    "/runbook/Nothing.md": "Try again",
+    "/execute/SimpleRunbook.md": "TEST_VAR",
+    "/execute/Nothing.md": "Try again",
+    "/runs": "Created",
+    "/runs?who=nobody": "No run is like that",
+    "/run/{run}": "Succeeded",
+    "/run/nothing": "Try again",
+    "/compare/{run}/{other}": "Both executed the same document",
+    "/admin": "RUNBOOKS_DIR",
+    "/nowhere/at/all": "There is no page at this address",
+}
+
+
+@pytest.fixture(scope="module")
+def runs(server):
+    with server.client("dev-sre") as client:
+        ids = []
+        for text in ("one", "two"):
+            reply = client.post(
+                "/api/runbooks/SimpleRunbook.md/execute",
+                json={"env_vars": {"TEST_VAR": text}},
+                headers={"Accept": "application/json"},
+            )
+            ids.append(reply.json()["run_id"])
+    return {"run": ids[0], "other": ids[1]}
+
+
+def tab_to(page, role, name, most=80):
+    """Press Tab until this has the focus; nothing is clicked."""
+    wanted = page.get_by_role(role, name=name, exact=True).first
+    expect(wanted).to_be_visible()
+    for _ in range(most):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return wanted
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{most} times Tab do not lead to {role} {name!r}")
+
+
+def test_from_sign_in_to_a_finished_run_by_keys_alone(open_page):
+    page = open_page("/")
+    tab_to(page, "button", "sre")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
+    page.keyboard.type("simplerunbook.md")
+    tab_to(page, "link", "SimpleRunbook")
+    page.keyboard.press("Enter")
+    tab_to(page, "link", "Execute")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Execute SimpleRunbook")).to_be_visible()
+    tab_to(page, "textbox", "TEST_VAR")
+    page.keyboard.type("typed by keys")
+    tab_to(page, "button", "Execute")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/run/"))
+    expect(page.get_by_text("TEST_VAR: typed by keys")).to_be_visible()
+    expect(page.get_by_text("Succeeded").first).to_be_visible()
+    # Away from it, and to the list, where it stands on top.
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    table = page.get_by_role("region", name="Table of runs")
+    expect(table.get_by_role("row").nth(1)).to_contain_text("SimpleRunbook")
+    tab_to(page, "link", "SimpleRunbook")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/run/"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_page_hinders_anyone(
+    view, open_page, sign_in, runs, guard, check_accessibility, picture
+):
+    viewport, scheme = VIEWS[view]
+    guard.allow("404")
+    page = sign_in(open_page("/runbooks", viewport=viewport, scheme=scheme))
+    faults = []
+    for number, (path, text) in enumerate(PAGES.items()):
+        page.goto(path.format(**runs))
+        expect(page.get_by_text(text).first).to_be_visible()
+        expect(page.get_by_role("progressbar")).to_have_count(0)
+        picture(page, f"everywhere-{number:02}-{view}")
+        try:
+            check_accessibility(page)
+        except AssertionError as error:
+            faults.append(f"{path}: {error}")
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if wide > 0:
+            faults.append(f"{path} is {wide} pixels too wide")
+        if page.title() == "" or page.get_by_role("heading").count() == 0:
+            faults.append(f"{path} has no title or no heading")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("path", "labels"),
+    [
+        ("/runbooks", ["Search the runbooks"]),
+        ("/runs", ["Search the runs", "Compare the two picked runs", "Show more runs"]),
+        ("/admin", []),
+        ("/compare/{run}/{other}", ["Swap the two runs"]),
+    ],
+)
+def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility, path, labels):
+    page = sign_in(open_page(path.format(**runs)))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog")
+    places = ["Go to Runbooks", "Go to Runs", "Go to Admin"]
+    own = [
+        "Show the keyboard shortcuts",
+        "Close what is open",
+        "Go to the next field, link or button",
+    ]
+    for label in [*labels, *places, *own]:
+        expect(sheet.get_by_text(label, exact=True)).to_be_visible()
+    keys = sheet.locator("dt").all_inner_texts()
+    assert len(keys) == len(set(keys))
+    check_accessibility(page)
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+
+def test_normal_use_stays_below_the_rate_limit(integration, tmp_path_factory, open_page, sign_in):
+    folder = tmp_path_factory.mktemp("limited")
+    shutil.copytree(ROOT / "samples/runbooks", folder / "runbooks")
+    settings = {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_PER_MINUTE": PER_MINUTE}
+    with integration.running(folder, **settings) as limited:
+        page = open_page("/", at=limited)
+        asked, refused = [], []
+        page.on("request", lambda r: asked.append(r.url) if "/api/" in r.url else None)
+        page.on("response", lambda r: refused.append(r.url) if r.status == 429 else None)
+        sign_in(page)
+        main = page.get_by_role("navigation", name="Main")
+        # More than anyone reads in a minute: every page twice, and two executions.
+        for text in ("one", "two"):
+            page.get_by_role("link", name="SimpleRunbook", exact=True).first.click()
+            page.get_by_role("link", name="Execute", exact=True).click()
+            page.get_by_label("TEST_VAR").fill(text)
+            page.get_by_role("button", name="Execute", exact=True).click()
+            expect(page.get_by_text("Succeeded").first).to_be_visible()
+            main.get_by_role("link", name="Runs", exact=True).click()
+            expect(page.get_by_role("region", name="Table of runs")).to_be_visible()
+            main.get_by_role("link", name="Admin", exact=True).click()
+            expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+            main.get_by_role("link", name="Runbooks", exact=True).click()
+            expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+        # The streams are not counted; asking for the state and the lists again is, with the time.
+        counted = [url for url in asked if not url.endswith(("/events", "/changes"))]
+        page.context.close()
+    assert not refused
+    assert len(counted) < PER_MINUTE * 3 / 4, "\n".join(counted)
+    print(f"{len(counted)} requests")

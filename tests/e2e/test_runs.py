@@ -1,0 +1,269 @@
+"""The list of runs: alive, filtered by its address, in pages; and two runs compared."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+VIEWS = {
+    "light": ({"width": 1280, "height": 800}, "light"),
+    "dark": ({"width": 1280, "height": 800}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "light"),
+}
+RUNBOOK = """\
+# {title}
+
+# Environment Requirements
+```yaml
+HOST:
+  description: Where it is installed.
+  type: string
+GO:
+  description: A file to wait for.
+  type: string
+  default: ""
+```
+
+# File System Requirements
+```yaml
+```
+{policy}
+# Script
+```sh
+until [[ -z $GO || -e $GO ]]; do sleep 0.05; done
+print "installed on $HOST"
+print "host=$HOST" >> $RUNBOOK_OUTPUT
+print "version={version}" >> $RUNBOOK_OUTPUT
+```
+
+# History
+"""
+LOCK = """
+# Policy
+```yaml
+locks: host:${HOST}
+```
+"""
+
+
+@pytest.fixture
+def install(server):
+    """Write a runbook of this version; its ref."""
+
+    def call(name, version="1", policy=""):
+        text = RUNBOOK.format(title=name, version=version, policy=policy)
+        (server.runbooks / f"{name}.md").write_text(text)
+        return f"{name}.md"
+
+    return call
+
+
+@pytest.fixture
+def start():
+    """Start a run as any other client does; its id."""
+
+    def call(client, ref, reason=None, **env_vars):
+        reply = client.post(
+            f"/api/runbooks/{ref}/execute",
+            json={"env_vars": env_vars, "reason": reason},
+            headers={"Prefer": "respond-async"},
+        )
+        assert reply.status_code == 202, reply.text
+        return reply.json()["run_id"]
+
+    return call
+
+
+@pytest.fixture
+def finish(start):
+    """Start a run and wait for its end; its id."""
+
+    def call(client, ref, reason=None, **env_vars):
+        run_id = start(client, ref, reason, **env_vars)
+        with client.stream("GET", f"/api/runs/{run_id}/events") as reply:
+            reply.read()
+        return run_id
+
+    return call
+
+
+@pytest.fixture(params=VIEWS)
+def view(request, open_page, picture, check_accessibility):
+    viewport, scheme = VIEWS[request.param]
+
+    def open_(path):
+        return open_page(path, viewport=viewport, scheme=scheme)
+
+    def look(page, name):
+        picture(page, f"{name}-{request.param}")
+        check_accessibility(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{name} is {wide} pixels too wide"
+
+    return open_, look
+
+
+def row(page, text):
+    return page.get_by_role("region", name="Table of runs").get_by_role("row").filter(has_text=text)
+
+
+def test_a_run_of_another_client_appears_by_itself(
+    server, install, start, tmp_path, open_page, sign_in
+):
+    ref, go = install("Appears"), tmp_path / "go"
+    page = sign_in(open_page("/runs?runbook=Appears.md"))
+    expect(page.get_by_text("No run is like that")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    with server.client() as client:
+        start(client, ref, HOST="web1", GO=str(go))
+        expect(row(page, "Appears.md").get_by_text("Running")).to_be_visible()
+        go.touch()
+        expect(row(page, "Appears.md").get_by_text("Succeeded")).to_be_visible()
+
+
+def test_the_runbooks_tell_of_a_run_too(server, install, finish, open_page, sign_in):
+    ref = install("Told")
+    page = sign_in(open_page("/runbooks?q=told.md"))
+    expect(page.get_by_text("No runs yet")).to_be_visible()
+    with server.client() as client:
+        finish(client, ref, HOST="web1")
+    # Sooner than the list would be asked for again in any case.
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible(timeout=10_000)
+
+
+def test_what_waits_says_why(server, install, start, tmp_path, view, sign_in):
+    ref, go = install("Locked", policy=LOCK), tmp_path / "go"
+    open_, look = view
+    with server.client() as client:
+        start(client, ref, "first", HOST="db7", GO=str(go))
+        start(client, ref, "second", HOST="db7")
+        page = sign_in(open_("/runs"))
+        expect(page.get_by_role("heading", name="Going on now")).to_be_visible()
+        expect(row(page, "Waits for the lock host:db7 of Locked.md")).to_be_visible()
+        look(page, "runs-going-on")
+        go.touch()
+        expect(page.get_by_role("heading", name="Going on now")).to_be_hidden()
+
+
+def test_the_address_holds_the_filter(server, install, finish, open_page, sign_in):
+    ref = install("Filtered")
+    with server.client("filter-ann") as ann, server.client("filter-bob") as bob:
+        finish(ann, ref, "the first ticket", HOST="a")
+        finish(bob, ref, "the second ticket", HOST="b")
+        ann.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
+    page = sign_in(open_page("/runs?runbook=Filtered.md"))
+    expect(row(page, "Filtered.md")).to_have_count(3)
+
+    page.get_by_role("searchbox").fill("second")
+    expect(page).to_have_url(re.compile("q=second"))
+    expect(row(page, "Filtered.md")).to_have_count(1)
+    page.reload()
+    expect(row(page, "filter-bob")).to_have_count(1)
+    page.get_by_role("searchbox").fill("")
+    expect(row(page, "Filtered.md")).to_have_count(3)
+
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("By", exact=True).fill("filter-ann")
+    expect(row(page, "Filtered.md")).to_have_count(2)
+    page.get_by_role("combobox", name="Status").press("ArrowDown")
+    page.get_by_role("option", name="Invalid").click()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("status=invalid"))
+    expect(row(page, "Filtered.md")).to_have_count(1)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page).to_have_url(re.compile("/runs$"))
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("since=2100-01-01T00:00:00Z", 0),
+        ("until=2100-01-01T00:00:00Z", 1),
+        ("until=2020-01-01T00:00:00Z", 0),
+        ("dry_run=true", 0),
+        ("dry_run=false", 1),
+        ("relation=undo", 0),
+        ("active=true", 0),
+        ("active=false", 1),
+        ("who=link-ann", 1),
+        ("who=someone-else", 0),
+        ("status=failed,succeeded", 1),
+    ],
+)
+def test_every_filter_works_as_a_link(server, install, finish, open_page, sign_in, query, count):
+    if not (server.runbooks / "Linked.md").exists():
+        with server.client("link-ann") as client:
+            finish(client, install("Linked"), HOST="a")
+    page = sign_in(open_page(f"/runs?runbook=Linked.md&{query}"))
+    if count:
+        expect(row(page, "Linked.md")).to_have_count(count)
+    else:
+        expect(page.get_by_text("No run is like that")).to_be_visible()
+    assert page.url.endswith(query)
+
+
+def test_a_filter_that_the_server_refuses_is_an_error(
+    open_page, sign_in, guard, check_accessibility
+):
+    guard.allow("400")
+    page = sign_in(open_page("/runs?status=nonsense"))
+    expect(page.get_by_role("alert")).to_contain_text("nonsense")
+    check_accessibility(page)
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_older_runs_come_in_pages(server, install, open_page, sign_in):
+    ref = install("Many")
+    with server.client("pages-ann") as client:
+        for _ in range(53):  # invalid ones: no script is started for them
+            client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
+        page = sign_in(open_page("/runs?who=pages-ann"))
+        expect(row(page, "Many.md")).to_have_count(50)
+        page.get_by_role("button", name="More", exact=True).click()
+        expect(row(page, "Many.md")).to_have_count(53)
+        expect(page.get_by_role("button", name="More", exact=True)).to_be_hidden()
+        # What comes meanwhile does not take them away.
+        client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
+        expect(row(page, "Many.md")).to_have_count(54)
+
+
+def test_two_runs_are_compared(server, install, finish, view, sign_in):
+    open_, look = view
+    with server.client() as client:
+        ref = install("Compared", version="1")
+        finish(client, ref, "before the change", HOST="web1")
+        time.sleep(0.01)
+        install("Compared", version="2")
+        finish(client, ref, "after the change", HOST="web2")
+    page = sign_in(open_("/runs?runbook=Compared.md&q=change"))
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(0).focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Pick two runs of one runbook")).to_be_visible()
+    boxes.nth(1).focus()
+    page.keyboard.press("Space")
+    look(page, "runs-picked")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page).to_have_url(re.compile("/compare/"))
+    table = page.get_by_role("region", name="Table of differences")
+    host = table.get_by_role("row", name=re.compile("^HOST"))
+    expect(host.get_by_role("cell")).to_have_text(["web1", "web2"])
+    expect(table.get_by_role("row", name=re.compile("^version"))).to_contain_text("differs")
+    expect(table.get_by_role("row", name=re.compile("^Return code"))).not_to_contain_text("differs")
+    differences = page.get_by_role("region", name="Differences of the documents")
+    expect(differences.locator(".added")).to_contain_text('print "version=2"')
+    expect(differences.locator(".removed")).to_contain_text('print "version=1"')
+    look(page, "compare")
+    before = page.url
+    page.keyboard.press("s")
+    expect(page).not_to_have_url(before)
+    expect(host.get_by_role("cell")).to_have_text(["web2", "web1"])
+
+
+def test_a_comparison_with_a_run_that_is_not_there(open_page, sign_in, guard, check_accessibility):
+    guard.allow("404")
+    page = sign_in(open_page("/compare/nothing/nowhere"))
+    expect(page.get_by_role("alert")).to_be_visible()
+    check_accessibility(page)
