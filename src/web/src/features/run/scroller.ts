@@ -94,5 +94,8 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
   )
   watch([() => rows.value.height, view], keepPin, { flush: 'post' })
   onScopeDispose(() => observer.disconnect())
-  return { height, visible, width, pin, goTo, onScroll, measure, keepAnchor }
+  const isAtEnd = computed(
+    () => top.value + view.value >= height.value - NEAR || pin.value === 'end',
+  )
+  return { height, isAtEnd, visible, width, pin, goTo, onScroll, measure, keepAnchor }
 }
