@@ -85,7 +85,9 @@ export function createWebRouter() {
   const router = createRouter({
     history: createWebHistory(),
     routes,
-    scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+    // Within a page the address says what is selected or searched for: nothing moves.
+    scrollBehavior: (to, from, saved) =>
+      saved ?? (to.path === from.path ? false : { top: 0 }),
   })
   router.beforeEach((to) => {
     if (to.meta.bare || session.current) return true

@@ -6,6 +6,8 @@ export interface ProblemBody {
   error?: string
   errors?: unknown[]
   correlation_id?: string
+  /** How a runbook was changed, where that stands in the way. */
+  diff?: string
 }
 
 /** The server's refusal, or the failure to reach it (`status` 0). */
@@ -15,6 +17,7 @@ export class ApiError extends Error {
   readonly title: string
   readonly correlationId: string | null
   readonly errors: string[]
+  readonly diff: string | null
 
   constructor(status: number, body: ProblemBody, correlationId: string | null = null) {
     super(body.detail ?? body.error ?? `The server answered ${status}.`)
@@ -23,6 +26,7 @@ export class ApiError extends Error {
     this.code = body.code ?? 'error'
     this.title = body.title ?? 'Something went wrong'
     this.correlationId = body.correlation_id ?? correlationId
+    this.diff = body.diff ?? null
     this.errors = (body.errors ?? []).map(errorText)
   }
 

@@ -22,11 +22,12 @@ export function useRunbooks() {
   })
 }
 
-export function useRunbook(ref: MaybeRefOrGetter<string>) {
+export function useRunbook(ref: MaybeRefOrGetter<string>, enabled: () => boolean = () => true) {
   return useQuery({
     queryKey: computed(() => ['runbook', toValue(ref)]),
     queryFn: ({ signal }) =>
       bodyOf(api.GET('/api/runbooks/{ref}', { params: { path: { ref: toValue(ref) } }, signal })),
+    enabled,
   })
 }
 

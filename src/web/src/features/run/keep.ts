@@ -1,0 +1,23 @@
+/** Puts text into the clipboard, also where the page came over plain http. */
+export async function copyText(text: string): Promise<void> {
+  if (typeof navigator.clipboard?.writeText === 'function') {
+    return navigator.clipboard.writeText(text)
+  }
+  const area = document.createElement('textarea')
+  area.value = text
+  area.setAttribute('aria-hidden', 'true')
+  document.body.append(area)
+  area.select()
+  document.execCommand('copy')
+  area.remove()
+}
+
+/** Saves what was fetched with the token, which a link cannot send. */
+export function saveAs(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob)
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}

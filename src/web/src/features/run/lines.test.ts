@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest'
+import { PLAIN } from '@/shared/ansi'
+import {
+  formatCount,
+  formatElapsed,
+  formatSize,
+  hashOf,
+  LONGEST,
+  partsOf,
+  readGoTo,
+  readHash,
+} from './lines'
+
+it('reads and writes addresses of lines', () => {
+  expect(readHash('#L120')).toEqual({ first: 120, last: 120 })
+  expect(readHash('#L140-L120')).toEqual({ first: 120, last: 140 })
+  expect([readHash('#L0'), readHash('#x'), readHash('')]).toEqual([null, null, null])
+  expect(['#L7', '#L7-L9'].map((hash) => hashOf(readHash(hash)))).toEqual(['#L7', '#L7-L9'])
+  expect([readGoTo(':7-9'), readGoTo('7')]).toEqual([{ first: 7, last: 9 }, null])
+})
+
+it('splits spans where a hit begins and ends', () => {
+  const red = { ...PLAIN, color: 1 }
+  const spans = [
+    { text: 'an Err', style: PLAIN },
+    { text: 'or here', style: red },
+  ]
+  expect(partsOf(spans, 'error').parts.map((part) => [part.text, part.isHit])).toEqual([
+    ['an ', false],
+    ['Err', true],
+    ['or', true],
+    [' here', false],
+  ])
+  expect(partsOf(spans, '').parts).toHaveLength(2)
+})
+
+it('cuts what is too long to be shown', () => {
+  const { parts, more } = partsOf([{ text: 'x'.repeat(LONGEST + 5), style: PLAIN }], '')
+  expect([parts[0]?.text.length, more]).toEqual([LONGEST, 5])
+})
+
+it('says times and sizes shortly', () => {
+  expect([0, 3210, 723_000, 3_723_000].map(formatElapsed)).toEqual([
+    '0:00.0',
+    '0:03.2',
+    '12:03.0',
+    '1:02:03',
+  ])
+  expect([5001, 100_000].map(formatCount)).toEqual(['5001', '100,000'])
+  expect([7, 1500, 2_500_000].map(formatSize)).toEqual(['7 B', '1.5 KB', '2.5 MB'])
+})

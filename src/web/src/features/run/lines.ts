@@ -1,0 +1,93 @@
+import type { AnsiSpan } from '@/shared/ansi'
+
+export interface Lines {
+  first: number
+  last: number
+}
+
+/** `#L120` and `#L120-L140`; null for anything else. */
+export function readHash(hash: string): Lines | null {
+  const match = /^#L(\d{1,9})(?:-L?(\d{1,9}))?$/.exec(hash)
+  return match ? ordered(Number(match[1]), Number(match[2] ?? match[1])) : null
+}
+
+export function hashOf(lines: Lines | null): string {
+  if (lines === null) return ''
+  return lines.first === lines.last ? `#L${lines.first}` : `#L${lines.first}-L${lines.last}`
+}
+
+/** `:120` and `:120-140`, as they are typed into the search field. */
+export function readGoTo(text: string): Lines | null {
+  return text.startsWith(':') ? readHash(`#L${text.slice(1).trim()}`) : null
+}
+
+export function ordered(a: number, b: number): Lines | null {
+  const first = Math.min(a, b)
+  return first < 1 ? null : { first, last: Math.max(a, b) }
+}
+
+export interface Part extends AnsiSpan {
+  isHit: boolean
+}
+
+/** Longer ones would stop the page; the whole line can be downloaded. */
+export const LONGEST = 10_000
+
+/** Spans as they are shown: cut where they are too long, and split where the text that is searched stands. */
+export function partsOf(spans: readonly AnsiSpan[], query: string): { parts: Part[]; more: number } {
+  const text = spans.map((span) => span.text).join('')
+  const hits = query ? hitsIn(text.slice(0, LONGEST), query) : []
+  const parts: Part[] = []
+  let start = 0
+  for (const span of spans) {
+    const end = Math.min(start + span.text.length, LONGEST)
+    const inside = hits.flat().filter((at) => at > start && at < end)
+    let from = start
+    for (const to of [...inside, end]) {
+      if (to <= from) continue
+      const isHit = hits.some(([first, last]) => first <= from && from < last)
+      parts.push({ text: text.slice(from, to), style: span.style, isHit })
+      from = to
+    }
+    start += span.text.length
+  }
+  return { parts, more: Math.max(0, text.length - LONGEST) }
+}
+
+function hitsIn(text: string, query: string): [number, number][] {
+  const found: [number, number][] = []
+  const where = text.toLowerCase()
+  const what = query.toLowerCase()
+  // Some letters are longer in the other case: then places would not be the same.
+  if (where.length !== text.length) return found
+  for (let at = where.indexOf(what); at >= 0; at = where.indexOf(what, at + what.length)) {
+    found.push([at, at + what.length])
+  }
+  return found
+}
+
+/** `+0:03.2`, `+12:03.2`, `+1:02:03`: how long after the start. */
+export function formatElapsed(ms: number): string {
+  const tenths = Math.max(0, Math.floor(ms / 100))
+  const seconds = Math.floor(tenths / 10)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return `${minutes}:${two(seconds % 60)}.${tenths % 10}`
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
+}
+
+/** Below ten thousand without a comma. */
+export function formatCount(n: number): string {
+  return n < 10_000 ? String(n) : n.toLocaleString('en')
+}
+
+export function formatSize(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB']
+  let value = bytes
+  let at = 0
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000
+    at += 1
+  }
+  return `${at === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[at]}`
+}

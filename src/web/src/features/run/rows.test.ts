@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest'
+import { Extra, HEAD, LINE, Rows, sectionsOf, type StepRun } from './rows'
+
+function step(n: number, first: number, last: number, more: Partial<StepRun> = {}): StepRun {
+  return {
+    n,
+    name: `step ${n}`,
+    status: 'succeeded',
+    started_at: '',
+    finished_at: '2026-01-01T00:00:00Z',
+    return_code: 0,
+    attempts: 1,
+    first_line: first,
+    last_line: last,
+    ...more,
+  }
+}
+const shown = (steps: StepRun[], count: number) =>
+  sectionsOf(steps, count).map((item) => [item.step?.n ?? null, item.first, item.last])
+
+it('puts lines of no step between the steps', () => {
+  expect(shown([], 3)).toEqual([[null, 1, 3]])
+  expect(shown([step(1, 2, 3), step(2, 4, 3), step(3, 5, 6)], 8)).toEqual([
+    [null, 1, 1],
+    [1, 2, 3],
+    [2, 4, 3],
+    [null, 4, 4],
+    [3, 5, 6],
+    [null, 7, 8],
+  ])
+})
+
+it('gives a step that goes on all that follows', () => {
+  const running = step(2, 3, 2, { finished_at: null, status: 'running' })
+  expect(shown([step(1, 1, 2), running], 9)).toEqual([
+    [1, 1, 2],
+    [2, 3, 9],
+  ])
+})
+
+it('finds rows by their height, and lines of a million', () => {
+  const rows = new Rows([step(1, 1, 10)], 1_000_000, () => false, new Extra())
+  expect(rows.height).toBe(HEAD + 999_990 * LINE)
+  expect(rows.between(0, HEAD + LINE).map((row) => row.key)).toEqual(['s1', 'l11'])
+  expect(rows.yOf(5)).toBeNull()
+  const y = rows.yOf(700_000) ?? 0
+  expect(rows.between(y, y + LINE).map((row) => row.line)).toEqual([700_000])
+})
+
+it('knows of lines that are higher', () => {
+  const extra = new Extra()
+  expect([extra.set(2, 40), extra.set(2, 40), extra.set(9, 20)]).toEqual([true, false, true])
+  const rows = new Rows([], 10, () => true, extra)
+  expect(rows.height).toBe(10 * LINE + 60)
+  expect([rows.yOf(2), rows.yOf(3), rows.yOf(10)]).toEqual([LINE, 2 * LINE + 40, 9 * LINE + 60])
+  expect(rows.between(LINE + 30, LINE + 59).map((row) => row.line)).toEqual([2])
+})

@@ -1,0 +1,164 @@
+import type { Schemas } from '@/api/client'
+
+export type StepRun = Schemas['StepRun']
+
+export const LINE = 20
+export const HEAD = 38
+
+/** A step's head, or lines that stand below each other. */
+export interface Segment {
+  step: StepRun | null
+  /** Lines, from 1; a head and a closed step have none here. */
+  first: number
+  last: number
+  y: number
+  height: number
+}
+export interface Row {
+  key: string
+  y: number
+  height: number
+  line: number | null
+  step: StepRun | null
+}
+
+/** The log in its order: lines of no step stand between the steps' own. */
+export function sectionsOf(steps: readonly StepRun[], count: number) {
+  const sorted = [...steps].sort((a, b) => a.first_line - b.first_line)
+  const found: { step: StepRun | null; first: number; last: number }[] = []
+  let next = 1
+  for (const [at, step] of sorted.entries()) {
+    if (step.first_line > next && next <= count) {
+      found.push({ step: null, first: next, last: Math.min(step.first_line - 1, count) })
+    }
+    const following = sorted[at + 1]?.first_line ?? Infinity
+    const end = step.finished_at ? step.last_line : Math.min(count, following - 1)
+    const first = Math.max(next, step.first_line)
+    found.push({ step, first, last: Math.min(end, count) })
+    next = Math.max(next, step.first_line, end + 1)
+  }
+  if (next <= count) found.push({ step: null, first: next, last: count })
+  return found
+}
+
+/** Where every row stands. Lines are as high as measured, else as high as one without a break. */
+export class Rows {
+  readonly segments: Segment[] = []
+  readonly height: number
+  readonly #extra: Extra
+
+  constructor(
+    steps: readonly StepRun[],
+    count: number,
+    isOpen: (step: StepRun) => boolean,
+    extra: Extra,
+  ) {
+    this.#extra = extra
+    let y = 0
+    const push = (step: StepRun | null, first: number, last: number) => {
+      const lines = last - first + 1
+      const height = step ? HEAD : lines * LINE + extra.between(first, last)
+      this.segments.push({ step, first, last, y, height })
+      y += height
+    }
+    for (const { step, first, last } of sectionsOf(steps, count)) {
+      if (step) push(step, 0, -1)
+      if (last >= first && (step === null || isOpen(step))) push(null, first, last)
+    }
+    this.height = y
+  }
+
+  /** The rows that are seen, in part, between two heights. */
+  between(top: number, bottom: number): Row[] {
+    const rows: Row[] = []
+    for (const segment of this.segments) {
+      if (segment.y + segment.height <= top) continue
+      if (segment.y >= bottom) break
+      if (segment.step) {
+        const { step, y, height } = segment
+        rows.push({ key: `s${step.n}`, y, height, line: null, step })
+      } else {
+        this.#linesBetween(segment, top, bottom, rows)
+      }
+    }
+    return rows
+  }
+
+  #linesBetween(segment: Segment, top: number, bottom: number, rows: Row[]): void {
+    let low = segment.first
+    let high = segment.last
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if (this.#yIn(segment, middle) <= top) low = middle
+      else high = middle - 1
+    }
+    let y = this.#yIn(segment, low)
+    for (let n = low; n <= segment.last && y < bottom; n += 1) {
+      const height = LINE + this.#extra.of(n)
+      rows.push({ key: `l${n}`, y, height, line: n, step: null })
+      y += height
+    }
+  }
+
+  #yIn(segment: Segment, n: number): number {
+    return segment.y + (n - segment.first) * LINE + this.#extra.between(segment.first, n - 1)
+  }
+
+  /** Where a line begins; null while its step is closed. */
+  yOf(n: number): number | null {
+    const segment = this.segments.find(
+      (item) => item.step === null && item.first <= n && n <= item.last,
+    )
+    return segment ? this.#yIn(segment, n) : null
+  }
+
+  yOfStep(n: number): number | null {
+    return this.segments.find((item) => item.step?.n === n)?.y ?? null
+  }
+}
+
+/** By how much lines are higher than one without a break. */
+export class Extra {
+  readonly #heights = new Map<number, number>()
+  #lines: number[] = []
+  #sums: number[] = []
+  #isSorted = true
+
+  of(n: number): number {
+    return this.#heights.get(n) ?? 0
+  }
+
+  /** Whether it is another height than was known. */
+  set(n: number, height: number): boolean {
+    if (this.of(n) === height) return false
+    if (height === 0) this.#heights.delete(n)
+    else this.#heights.set(n, height)
+    this.#isSorted = false
+    return true
+  }
+
+  between(first: number, last: number): number {
+    if (this.#heights.size === 0 || last < first) return 0
+    this.#sort()
+    return this.#upTo(last) - this.#upTo(first - 1)
+  }
+
+  #upTo(n: number): number {
+    let low = 0
+    let high = this.#lines.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#lines[middle] ?? 0) <= n) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? 0 : (this.#sums[low - 1] ?? 0)
+  }
+
+  #sort(): void {
+    if (this.#isSorted) return
+    this.#lines = [...this.#heights.keys()].sort((a, b) => a - b)
+    let sum = 0
+    this.#sums = this.#lines.map((n) => (sum += this.of(n)))
+    this.#isSorted = true
+  }
+}

@@ -1,0 +1,45 @@
+import { reactive, watch } from 'vue'
+import type { WholeRun } from '@/api/runs'
+import type { StepRun } from './rows'
+
+const QUIET: readonly StepRun['status'][] = ['succeeded', 'restored', 'skipped']
+
+export function isTrouble(step: StepRun): boolean {
+  return !QUIET.includes(step.status) && step.status !== 'running'
+}
+
+/** Which steps show their lines: by themselves those that go on or went wrong. */
+export function useSections(run: () => WholeRun, isFollowing: () => boolean) {
+  const chosen = reactive(new Map<number, boolean>())
+  const isOpen = (step: StepRun) => chosen.get(step.n) ?? !QUIET.includes(step.status)
+
+  watch(
+    () => run().id,
+    () => chosen.clear(),
+  )
+  // What someone is reading is not closed under their eyes.
+  watch(
+    () => run().steps,
+    (now, before) => {
+      if (isFollowing()) return
+      for (const step of now) {
+        const was = before.find((item) => item.n === step.n)
+        if (was?.status === 'running' && QUIET.includes(step.status) && !chosen.has(step.n)) {
+          chosen.set(step.n, true)
+        }
+      }
+    },
+  )
+  function openLine(n: number) {
+    for (const step of run().steps) {
+      const last = step.finished_at ? step.last_line : Infinity
+      if (step.first_line <= n && n <= last) chosen.set(step.n, true)
+    }
+  }
+  return {
+    isOpen,
+    openLine,
+    toggle: (step: StepRun) => chosen.set(step.n, !isOpen(step)),
+    setAll: (open: boolean) => run().steps.forEach((step) => chosen.set(step.n, open)),
+  }
+}
