@@ -1,13 +1,17 @@
-import { useQuery } from '@tanstack/vue-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import { useChanges } from './changes'
-import { api, bodyOf, type Schemas } from './client'
+import { api, authorizedFetch, bodyOf, fillPath, type Schemas } from './client'
+import { errorOf } from './problem'
 
 export type Runbook = Schemas['RunbookContent']
 export type InputItem = Schemas['InputItem']
-
-/** A newer server also says what the runbook is about. */
-export type ListedRunbook = Schemas['ListedRunbook'] & { description?: string }
+export type Policy = Schemas['PolicyItem']
+export type Step = Schemas['StepItem']
+export type Problem = Schemas['ProblemItem']
+export type HistoryHead = Schemas['HistoryHead']
+export type LegacyEntry = Schemas['LegacyEntry']
+export type ListedRunbook = Schemas['ListedRunbook']
 
 /** Runbooks on disk may change without any run. */
 const LIST_MS = 30_000
@@ -17,8 +21,24 @@ export function useRunbooks() {
   return useQuery({
     queryKey: ['runbooks'],
     queryFn: async ({ signal }) =>
-      (await bodyOf(api.GET('/api/runbooks', { signal }))).runbooks as ListedRunbook[],
+      (await bodyOf(api.GET('/api/runbooks', { signal }))).runbooks,
     refetchInterval: LIST_MS,
+  })
+}
+
+/** The least that is searched for in whole texts, which only the server has. */
+export const MIN_SEARCH = 3
+
+/** The refs of runbooks whose text holds this, too. */
+export function useRunbookSearch(text: MaybeRefOrGetter<string>) {
+  const sought = computed(() => toValue(text).trim())
+  return useQuery({
+    queryKey: computed(() => ['runbooks', 'search', sought.value]),
+    queryFn: async ({ signal }) => {
+      const call = api.GET('/api/runbooks', { params: { query: { q: sought.value } }, signal })
+      return (await bodyOf(call)).runbooks.map((runbook) => runbook.path)
+    },
+    enabled: computed(() => sought.value.length >= MIN_SEARCH),
   })
 }
 
@@ -31,18 +51,117 @@ export function useRunbook(ref: MaybeRefOrGetter<string>, enabled: () => boolean
   })
 }
 
+/** One input as JSON Schema, with the words of the engine. */
+export interface InputProperty {
+  description?: string
+  default?: unknown
+  examples?: unknown[]
+  enum?: string[]
+  items?: { enum?: string[] }
+  pattern?: string
+  allOf?: { pattern: string }[]
+  minLength?: number
+  maxLength?: number
+  minItems?: number
+  maxItems?: number
+  minimum?: number
+  maximum?: number
+  'x-type': Schemas['InputItem']['type']
+  'x-order': number
+  'x-group'?: string
+  'x-from'?: string
+  'x-choices-from'?: string
+  'x-minimum'?: string
+  'x-maximum'?: string
+  'x-pattern'?: string
+}
+
+export function useInputSchema(ref: MaybeRefOrGetter<string>) {
+  return useQuery({
+    queryKey: computed(() => ['runbook', toValue(ref), 'inputs']),
+    queryFn: async ({ signal }) => {
+      const params = { path: { ref: toValue(ref) } }
+      const schema = await bodyOf(api.GET('/api/runbooks/{ref}/inputs', { params, signal }))
+      return schema.properties as unknown as Record<string, InputProperty>
+    },
+  })
+}
+
+/** The names of the inputs that the server supplies, unless the request does. */
+export function useSupplied(ref: MaybeRefOrGetter<string>) {
+  return useQuery({
+    queryKey: computed(() => ['runbook', toValue(ref), 'required-env']),
+    queryFn: async ({ signal }) => {
+      const params = { path: { ref: toValue(ref) } }
+      const found = await bodyOf(api.GET('/api/runbooks/{ref}/required-env', { params, signal }))
+      return found.available.map((input) => input.name)
+    },
+  })
+}
+
+const HISTORY_PAGE = 20
+
+/** The entries of the History, newest first, page by page. */
+export function useHistory(ref: MaybeRefOrGetter<string>, enabled: MaybeRefOrGetter<boolean>) {
+  return useInfiniteQuery({
+    queryKey: computed(() => ['runbook', toValue(ref), 'history']),
+    queryFn: ({ pageParam, signal }) => {
+      const query = { limit: HISTORY_PAGE, ...(pageParam !== null && { before: pageParam }) }
+      const params = { path: { ref: toValue(ref) }, query }
+      return bodyOf(api.GET('/api/runbooks/{ref}/history', { params, signal }))
+    },
+    initialPageParam: null as number | null,
+    getNextPageParam: (page) => page.next_before,
+    enabled,
+  })
+}
+
+/** One entry with its texts, once it is wanted. */
+export function useHistoryEntry(ref: MaybeRefOrGetter<string>, n: number) {
+  return useQuery({
+    queryKey: computed(() => ['runbook', toValue(ref), 'history', n]),
+    queryFn: ({ signal }) => {
+      const params = { path: { ref: toValue(ref), n } }
+      return bodyOf(api.GET('/api/runbooks/{ref}/history/{n}', { params, signal }))
+    },
+    staleTime: Infinity,
+  })
+}
+
+export interface GivenFile {
+  name: string
+  content_base64: string
+}
+
 export interface Execution {
-  env_vars: Record<string, string>
+  env_vars: Record<string, string | GivenFile>
   reason?: string
   confirm?: string
   dry_run?: boolean
+}
+
+/** What speaks against this execution. Nothing is started. */
+export async function validateExecution(ref: string, body: Execution): Promise<Problem[]> {
+  const address = new URL(fillPath('/api/runbooks/{ref}/validate', { ref }), location.origin)
+  const response = await authorizedFetch(
+    new Request(address, {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  )
+  const report = (await response.clone().json().catch(() => null)) as Schemas['Report'] | null
+  if (Array.isArray(report?.problems)) {
+    return report.problems.filter((problem) => problem.severity === 'error')
+  }
+  throw await errorOf(response)
 }
 
 /** Starts a run and answers its id at once; the run's page follows it. */
 export async function executeRunbook(ref: string, body: Execution, key: string): Promise<string> {
   const { data } = await api.POST('/api/runbooks/{ref}/execute', {
     params: { path: { ref } },
-    body,
+    body: { ...body, env_vars: body.env_vars as Record<string, string> },
     headers: { Prefer: 'respond-async', 'Idempotency-Key': key, Accept: 'application/json' },
   })
   return (data as unknown as { run_id: string }).run_id

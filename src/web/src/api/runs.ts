@@ -15,7 +15,7 @@ export function isActive(status: RunStatus): boolean {
 }
 
 export interface RunFilter {
-  runbook?: string
+  runbook?: string[]
   /** One or several, separated by commas. */
   status?: string
   who?: string

@@ -22,6 +22,10 @@ describe('runbookBody', () => {
     const content = '# Name\n\nWhat it does.\n\n# Script\n\n```sh\n# History\n```\n\n# History\n\n### x\n'
     expect(runbookBody(content)).toBe('What it does.\n\n# Script\n\n```sh\n# History\n```')
   })
+  it('knows the other way to write the heading, and takes text for text', () => {
+    expect(runbookBody('# Name\n\n> # History\n\nHistory\n===\n\n# History\n')).toBe('> # History')
+    expect(runbookBody('# Name\r\rone\r\r# history #\r\rx')).toBe('one')
+  })
   it('takes a runbook without either as it is', () => {
     expect(runbookBody('text')).toBe('text')
   })

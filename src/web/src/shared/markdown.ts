@@ -44,17 +44,26 @@ export function renderMarkdown(text: string): string {
   })
 }
 
+/** Lines that may be the heading of the History; whether one is, the parser tells. */
+const HISTORY = /^ {0,3}(?:#[ \t]+History[ \t]*#*[ \t]*|History[ \t]*(?:\r\n|\r|\n) {0,3}=+[ \t]*)$/gim
+
+/** The text above the History, which may be long: what stands below is not even parsed. */
+function withoutHistory(content: string): string {
+  for (const match of content.matchAll(HISTORY)) {
+    const tokens = markdown.parse(content.slice(0, match.index + match[0].length), {})
+    const [open, text] = tokens.slice(-3)
+    const isHeading = open?.type === 'heading_open' && open.tag === 'h1' && open.level === 0
+    if (isHeading && text?.content.trim().toLowerCase() === 'history') return content.slice(0, match.index)
+  }
+  return content
+}
+
 /** A runbook without its first heading, which the page shows, and without its History. */
 export function runbookBody(content: string): string {
-  const lines = content.split(/\r\n|\r|\n/)
-  const headings = markdown
-    .parse(content, {})
-    .flatMap((token, at, all) =>
-      token.type === 'heading_open' && token.tag === 'h1' && token.level === 0 && token.map
-        ? [{ text: all[at + 1]?.content.trim() ?? '', from: token.map[0], to: token.map[1] }]
-        : [],
-    )
-  const start = headings[0]?.to ?? 0
-  const history = headings.find((heading) => heading.text.toLowerCase() === 'history')
-  return lines.slice(start, history?.from).join('\n').trim()
+  const text = withoutHistory(content)
+  const heading = markdown
+    .parse(text, {})
+    .find((token) => token.type === 'heading_open' && token.tag === 'h1' && token.level === 0)
+  const lines = text.split(/\r\n|\r|\n/)
+  return lines.slice(heading?.map?.[1] ?? 0).join('\n').trim()
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
-import type { InputItem } from '@/api/runbooks'
-import { isRequired, keptValues, sentValues, startValues } from './form'
+import type { InputItem, InputProperty, Policy } from '@/api/runbooks'
+import { checkText, secondsOf } from './check'
+import { cleaned, confirmText, type Field, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues } from './form'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
   return {
@@ -12,28 +13,113 @@ function input(name: string, more: Partial<InputItem> = {}): InputItem {
 
 const INPUTS = [
   input('TARGET'),
-  input('PORT', { default: '8080' }),
-  input('SECRET', { type: 'secret' }),
+  input('PORT', { default: '8080', group: 'Where' }),
+  input('SECRET', { type: 'secret', default: 's3' }),
   input('DB_PASSWORD', { typed: false }),
 ]
+const FIELDS = fieldsOf(INPUTS, {}, [])
 
-it('begins with the draft, else the default', () => {
-  expect(startValues(INPUTS, { TARGET: 'typed' })).toEqual({
-    TARGET: 'typed', PORT: '8080', SECRET: '', DB_PASSWORD: '',
-  })
+function field(type: InputItem['type'], more: Partial<InputItem> = {}, property: Partial<InputProperty> = {}): Field {
+  const whole = { 'x-type': type, 'x-order': 1, ...property } as InputProperty
+  return fieldsOf([input('X', { type, ...more })], { X: whole }, [])[0] as Field
+}
+
+it('begins with the later of what is given, else the default, and never with a secret', () => {
+  const draft = { TARGET: 'typed', SECRET: 'no', DB_PASSWORD: 'no' }
+  expect(startValues(FIELDS, draft)).toEqual({ TARGET: 'typed', PORT: '8080', SECRET: '', DB_PASSWORD: '' })
+  expect(startValues(FIELDS, draft, { TARGET: 'linked' }).TARGET).toBe('linked')
 })
 
 it('keeps no secret, by its type or by its name', () => {
   const values = { TARGET: 'a', PORT: '1', SECRET: 's', DB_PASSWORD: 'p' }
-  expect(keptValues(INPUTS, values)).toEqual({ TARGET: 'a', PORT: '1' })
+  expect(keptValues(FIELDS, values)).toEqual({ TARGET: 'a', PORT: '1' })
 })
 
 it('sends what was given only', () => {
-  expect(sentValues(INPUTS, { TARGET: 'a', PORT: '' })).toEqual({ TARGET: 'a' })
+  const file = { name: 'a', content_base64: 'YQ==' }
+  const fields = [...FIELDS, field('file')]
+  expect(sentValues(fields, { TARGET: 'a', PORT: '' }, { X: file })).toEqual({ TARGET: 'a', X: file })
 })
 
 it('requires what nothing else supplies', () => {
-  expect(INPUTS.map(isRequired)).toEqual([true, false, true, true])
-  expect(isRequired(input('X', { optional: true }))).toBe(false)
-  expect(isRequired(input('X', { from: 'env' }))).toBe(false)
+  expect(FIELDS.map((one) => one.required)).toEqual([true, false, false, true])
+  expect(fieldsOf([input('X')], {}, ['X'])[0]?.required).toBe(false)
+  expect(field('string', { optional: true }).required).toBe(false)
+})
+
+it('orders by the schema, and groups', () => {
+  const schema = { PORT: { 'x-order': 1 }, TARGET: { 'x-order': 2 } } as unknown as Record<string, InputProperty>
+  const fields = fieldsOf(INPUTS.slice(0, 2), schema, [])
+  expect(fields.map((one) => one.name)).toEqual(['PORT', 'TARGET'])
+  expect(groupsOf(fields).map((group) => group.title)).toEqual(['', 'Where'])
+})
+
+it('takes values from an address, but no secrets', () => {
+  const query = { 'env.TARGET': 'web1', 'env.SECRET': 's', 'env.DB_PASSWORD': 'p', 'env.ODD': '', other: 'x' }
+  const found = prefilled(query, FIELDS)
+  expect(found).toEqual({ values: { TARGET: 'web1' }, refused: ['SECRET', 'DB_PASSWORD'], unknown: ['ODD'] })
+  expect(Object.keys(cleaned(query, found.refused))).toEqual(['env.TARGET', 'env.ODD', 'other'])
+})
+
+it('fills the text to confirm once its inputs are known', () => {
+  const policy = { confirm: ' drop ${TARGET} on ${PORT} ' } as Policy
+  expect(confirmText(policy, FIELDS, { TARGET: '', PORT: '' })).toBeNull()
+  expect(confirmText(policy, FIELDS, { TARGET: '$&', PORT: '' })).toBe('drop $& on 8080')
+})
+
+it('puts what the server says at its field', () => {
+  const problem = (message: string, hint: string | null = null) =>
+    ({ code: 'x', message, severity: 'error' as const, line: null, hint })
+  const faults = placed(
+    [problem("TARGET must be one line: 'a'", 'Shorter'), problem('Required environment variable not set: PORT'), problem('Broken')],
+    FIELDS,
+  )
+  expect(faults.fields).toEqual({
+    TARGET: "TARGET must be one line: 'a'. Shorter", PORT: 'Required environment variable not set: PORT',
+  })
+  expect(faults.others).toEqual(['Broken'])
+})
+
+const ONE_LINE = { pattern: '^[^\\r\\n\\x00]*$' }
+it.each([
+  [field('string', {}, ONE_LINE), ['a', 'ü'], ['a\nb'], 'must be one line'],
+  [field('string', { pattern: '[a-z\\-]+' }, { pattern: '^(?:[a-z\\-]+)$', allOf: [ONE_LINE] }), ['a-b'], ['A'], 'must match [a-z\\-]+: '],
+  [field('text', { max: '3' }), ['a\nb', '👍👍👍'], ['abcd'], 'must have at most 3 characters'],
+  [field('integer', { min: '1' }), ['1', '05'], ['0', '-5'], 'must be at least 1'],
+  [field('integer'), ['-5', '007'], ['1.5', ' 1', '0x1', '1e3'], 'must be an integer'],
+  [field('number'), ['0.5', '-2', '1e3'], ['.5', '1.', 'NaN', '1e999'], 'must be a number'],
+  [field('boolean'), ['true', 'false'], ['yes'], 'must be true or false'],
+  [field('choice', { choices: ['a', 'b'] }), ['a'], ['c'], "must be one of a, b: 'c'"],
+  [field('multichoice', { choices: ['a', 'b'] }), ['a', 'b,a'], ['a,c'], "must be some of a, b, separated by commas: 'c'"],
+  [field('multichoice', { choices: ['a', 'b'], max: '1' }), ['a'], ['a,b'], 'must name at most 1 of its choices'],
+  [field('secret', { min: '8' }), ['hunter22'], ['short'], 'must have at least 8 characters'],
+  [field('duration'), ['90s', '1h30m', '1.5h', '45'], ['5x', '1m1h', '367d'], 'must be a duration'],
+  [field('duration', { max: '10m' }), ['600', '10m'], ['601s'], 'must be at most 10m'],
+  [field('cidr'), ['192.0.2.0/24', '2001:db8::/64', '::/0'], ['192.0.2.0', '192.0.2.0/33', '192.0.2.0/024', '::/129'], 'must be an IP address with its prefix'],
+  [field('ip'), ['192.0.2.7', '2001:db8::7', '::ffff:192.0.2.7'], ['192.0.2', '192.0.2.07', '256.1.1.1', 'fe80::1%eth0', '1.2.3.4.'], 'must be an IP address'],
+  [field('hostname', {}, { pattern: '^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)$' }), ['db-1'], ['-x', 'a_b'], 'must be a host name'],
+  [field('url', {}, { pattern: '^https?://[a-z0-9.:]+(?:/.*)?$' }), ['https://example.com/a'], ['ftp://x', 'x'], 'must be an http or https URL'],
+  [field('json'), ['{"a": [1, 2]}', '5'], ['{a}', 'NaN'], 'must be JSON'],
+] as [Field, string[], string[], string][])('checks as the engine does (%#)', (checked, good, bad, message) => {
+  for (const text of good) expect(checkText(checked, text)).toBeNull()
+  for (const text of bad) expect(checkText(checked, text)).toContain(message)
+})
+
+it('shows no secret and no password of a URL', () => {
+  expect(checkText(field('secret', { min: '8' }), 'short')).not.toContain('short')
+  const url = field('url', {}, { pattern: '^https://[a-z]+$' })
+  expect(checkText(url, 'https://me:pw@x')).not.toContain('pw')
+})
+
+it('says what is missing', () => {
+  expect(checkText(field('string'), '')).toBe('Required environment variable not set: X')
+  expect(checkText(field('string', { default: 'a' }), '')).toBeNull()
+})
+
+it('leaves a pattern that it does not know to the server', () => {
+  expect(checkText(field('string', { pattern: '(' }, { pattern: '^(?:()$', allOf: [ONE_LINE] }), 'x')).toBeNull()
+})
+
+it('counts seconds', () => {
+  expect(['45', '1h30m', '1.5h', '1d', 'x'].map(secondsOf)).toEqual([45, 5400, 5400, 86_400, null])
 })

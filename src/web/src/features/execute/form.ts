@@ -1,8 +1,38 @@
-import type { InputItem } from '@/api/runbooks'
+import type { GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
 
+/** Every value as the text that the engine takes; files stand apart. */
 export type Values = Record<string, string>
+export type Files = Record<string, GivenFile | undefined>
+
+/** An input as the form needs it. */
+export interface Field {
+  name: string
+  type: InputItem['type']
+  typed: boolean
+  description: string
+  group: string
+  required: boolean
+  optional: boolean
+  /** Whether the server has a value of its own. */
+  supplied: boolean
+  /** Shown; null for secrets. */
+  default: string | null
+  hasDefault: boolean
+  example: string | null
+  choices: string[]
+  /** Which runbook finds the choices out, where one does. */
+  choicesFrom: string | null
+  min: string | null
+  max: string | null
+  pattern: string | null
+  basePattern: string | undefined
+  ownPattern: string | undefined
+  /** Whether its value may be kept in this tab, and stand in an address. */
+  kept: boolean
+}
 
 const SECRET_NAME = /pass|secret|token|key|credential/i
+export const FILE_LIMIT = 1024 * 1024
 
 /** Whether the value may be kept in this tab: a short-form input may be a secret by its name. */
 export function isKept(input: InputItem): boolean {
@@ -10,27 +40,156 @@ export function isKept(input: InputItem): boolean {
   return input.typed || !SECRET_NAME.test(input.name)
 }
 
-export function startValues(inputs: readonly InputItem[], draft: Values): Values {
+/** The fields in the schema's order. */
+export function fieldsOf(
+  inputs: readonly InputItem[],
+  schema: Record<string, InputProperty>,
+  supplied: readonly string[],
+): Field[] {
+  const order = (input: InputItem) => schema[input.name]?.['x-order'] ?? input.line
+  return [...inputs]
+    .sort((a, b) => order(a) - order(b))
+    .map((input) => fieldOf(input, schema[input.name], supplied.includes(input.name)))
+}
+
+function fieldOf(input: InputItem, property: InputProperty | undefined, supplied: boolean): Field {
+  // The declared pattern stands beside that of the type, unless only Python knows it.
+  const own = input.pattern !== null && !property?.['x-pattern'] ? property?.pattern : undefined
+  const isSecret = input.type === 'secret'
+  return {
+    name: input.name,
+    type: input.type,
+    typed: input.typed,
+    description: input.description,
+    group: input.group ?? '',
+    required: !input.optional && input.default === null && !supplied,
+    optional: input.optional,
+    supplied: supplied && input.default === null,
+    default: isSecret ? null : input.default,
+    hasDefault: input.default !== null,
+    example: isSecret ? null : input.example,
+    choices: property?.enum ?? property?.items?.enum ?? input.choices,
+    choicesFrom: input.choices_from?.runbook ?? null,
+    min: input.min,
+    max: input.max,
+    pattern: input.pattern,
+    basePattern: property?.allOf?.[0]?.pattern ?? (own ? undefined : property?.pattern),
+    ownPattern: own,
+    kept: isKept(input),
+  }
+}
+
+export interface Group {
+  title: string
+  fields: Field[]
+}
+
+/** Fields without a group first, then each group where its first field stands. */
+export function groupsOf(fields: readonly Field[]): Group[] {
+  const groups = new Map<string, Field[]>([['', []]])
+  for (const field of fields) groups.set(field.group, [...(groups.get(field.group) ?? []), field])
+  return [...groups].filter(([, own]) => own.length).map(([title, own]) => ({ title, fields: own }))
+}
+
+/** Later ones of `given` win over earlier ones; secrets and files are taken from none of them. */
+export function startValues(fields: readonly Field[], ...given: Values[]): Values {
+  const known = Object.assign({}, ...given) as Values
   return Object.fromEntries(
-    inputs.map((input) => [input.name, draft[input.name] ?? input.default ?? '']),
+    fields.map((field) => [field.name, (field.kept ? known[field.name] : '') ?? field.default ?? '']),
   )
 }
 
-export function keptValues(inputs: readonly InputItem[], values: Values): Values {
+export function keptValues(fields: readonly Field[], values: Values): Values {
   return Object.fromEntries(
-    inputs.filter(isKept).map((input) => [input.name, values[input.name] ?? '']),
+    fields.filter((field) => field.kept).map((field) => [field.name, values[field.name] ?? '']),
   )
 }
 
 /** What is sent: a field left empty gives nothing, so that defaults and the server's values hold. */
-export function sentValues(inputs: readonly InputItem[], values: Values): Values {
+export function sentValues(
+  fields: readonly Field[],
+  values: Values,
+  files: Files = {},
+): Record<string, string | GivenFile> {
+  const sent: Record<string, string | GivenFile> = {}
+  for (const { name, type } of fields) {
+    const value = type === 'file' ? files[name] : values[name]
+    if (value) sent[name] = value
+  }
+  return sent
+}
+
+export interface Prefilled {
+  values: Values
+  /** Secrets, which an address must not hold, and files. */
+  refused: string[]
+  unknown: string[]
+}
+
+const PREFIX = 'env.'
+
+/** What an address gives as `?env.NAME=value`. */
+export function prefilled(query: Record<string, unknown>, fields: readonly Field[]): Prefilled {
+  const found: Prefilled = { values: {}, refused: [], unknown: [] }
+  for (const [key, value] of Object.entries(query)) {
+    if (!key.startsWith(PREFIX)) continue
+    const name = key.slice(PREFIX.length)
+    const field = fields.find((one) => one.name === name)
+    if (!field) found.unknown.push(name)
+    else if (!field.kept) found.refused.push(name)
+    else found.values[name] = (Array.isArray(value) ? value : [value]).map((one) => one ?? '').join(',')
+  }
+  return found
+}
+
+/** The query without what an address must not hold. */
+export function cleaned<T>(query: Record<string, T>, names: readonly string[]): Record<string, T> {
   return Object.fromEntries(
-    inputs
-      .filter((input) => (values[input.name] ?? '') !== '')
-      .map((input) => [input.name, values[input.name] ?? '']),
+    Object.entries(query).filter(([key]) => !names.some((name) => key === PREFIX + name)),
   )
 }
 
-export function isRequired(input: InputItem): boolean {
-  return !input.optional && input.default === null && input.from === null
+const PLACEHOLDER = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
+
+/** The text to type, or null where a value is not known yet. Null also where none is wanted. */
+export function confirmText(
+  policy: Policy | null,
+  fields: readonly Field[],
+  values: Values,
+): string | null {
+  if (!policy?.confirm) return null
+  let known = true
+  const text = policy.confirm.replace(PLACEHOLDER, (_, name: string) => {
+    const field = fields.find((one) => one.name === name)
+    const value = values[name] || field?.default || ''
+    if (value === '' && field && !field.optional) known = false
+    return value
+  })
+  return known ? text.trim() : null
+}
+
+export interface Faults {
+  fields: Record<string, string>
+  others: string[]
+}
+
+/** The server's words, each at the field that it speaks of. */
+export function placed(problems: readonly Problem[], fields: readonly Field[]): Faults {
+  const faults: Faults = { fields: {}, others: [] }
+  for (const { message, hint } of problems) {
+    const field = fields.find((one) => speaksOf(message, one.name))
+    if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
+    else if (hint && hint !== field.description) faults.fields[field.name] = `${message}. ${hint}`
+    else faults.fields[field.name] = message
+  }
+  return faults
+}
+
+function speaksOf(message: string, name: string): boolean {
+  return (
+    message.startsWith(`${name} `) ||
+    message.startsWith(`${name}:`) ||
+    message.endsWith(`: ${name}`) ||
+    /^(?:The|There are no) (?:content of the )?(?:file|value|choices) (?:of|for) (\w+)/.exec(message)?.[1] === name
+  )
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { ListedRunbook } from '@/api/runbooks'
-import { matching, rowKey, rowsOf } from './grouping'
+import { allowed, matching, rowKey, rowsOf } from './grouping'
 
 function listed(path: string, description = ''): ListedRunbook {
   const name = path.replace(/^.*\/|\.md$/g, '')
@@ -31,4 +31,14 @@ it.each([
   ['', RUNBOOKS.map((runbook) => runbook.path)],
 ])('finds by %j', (text, paths) => {
   expect(matching(RUNBOOKS, text).map((runbook) => runbook.path)).toEqual(paths)
+})
+
+it('adds what the server found in texts, and keeps the order', () => {
+  expect(matching(RUNBOOKS, 'top', ['net/Pull.md']).map((one) => one.path)).toEqual(['Top.md', 'net/Pull.md'])
+})
+
+it('tells what one may execute', () => {
+  const runbooks = [listed('A.md'), { ...listed('B.md'), executable: false }, { ...listed('C.md'), valid: false }]
+  expect(allowed(runbooks, 'mine').map((one) => one.path)).toEqual(['A.md'])
+  expect(allowed(runbooks, 'all')).toHaveLength(3)
 })

@@ -9,13 +9,30 @@ export function folderOf(ref: string): string {
   return ref.includes('/') ? ref.slice(0, ref.lastIndexOf('/')) : ''
 }
 
-/** Runbooks in which every word of the text occurs, whatever its case. */
-export function matching(runbooks: readonly ListedRunbook[], text: string): ListedRunbook[] {
+/**
+ * Runbooks in which every word of the text occurs, whatever its case, and those of which the
+ * server knows that their text holds it.
+ */
+export function matching(
+  runbooks: readonly ListedRunbook[],
+  text: string,
+  byServer: readonly string[] = [],
+): ListedRunbook[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  const others = new Set(byServer)
   return runbooks.filter((runbook) => {
-    const all = `${runbook.name}\n${runbook.path}\n${runbook.description ?? ''}`.toLowerCase()
+    if (others.has(runbook.path)) return true
+    const all = `${runbook.name}\n${runbook.path}\n${runbook.description}`.toLowerCase()
     return words.every((word) => all.includes(word))
   })
+}
+
+export type Access = 'all' | 'mine'
+
+/** Those that one may execute and that can be executed, or all. */
+export function allowed(runbooks: readonly ListedRunbook[], access: Access): ListedRunbook[] {
+  if (access === 'all') return [...runbooks]
+  return runbooks.filter((runbook) => runbook.executable && runbook.valid)
 }
 
 /** The top's runbooks, then each folder followed by its own, unless it is closed. */

@@ -1,0 +1,9 @@
+import type { Field } from './form'
+
+/** What every control is given beside its value. */
+export interface ControlProps {
+  id: string
+  field: Field
+  describedBy: string
+  faulty: boolean
+}

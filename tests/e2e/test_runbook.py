@@ -1,0 +1,228 @@
+"""The page of a runbook and the list: what it declares, its history, and text that means harm."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+VIEWS = {
+    "light": ({"width": 1280, "height": 800}, "light"),
+    "dark": ({"width": 1280, "height": 800}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "light"),
+}
+LEGACY = """
+### 2025-03-04T05:06:07.123Z | Exit Code: 3
+
+**Stdout:**
+```
+from the older engine <b>bold</b>
+```
+
+**Stderr:**
+```
+it complained
+```
+"""
+HARM = [
+    "<script>window.harmed = 1</script>",
+    "<img src=x onerror='window.harmed = 2'>",
+    "<img src='http://evil.invalid/pixel.png'>",
+    "![pixel](http://evil.invalid/pixel.png)",
+    "[click](javascript:window.harmed=3)",
+    "<a href='javascript:window.harmed=4'>link</a>",
+    "<svg onload='window.harmed=5'><script>window.harmed=6</script></svg>",
+    "<style>body { display: none } @import 'http://evil.invalid/x.css';</style>",
+    "<!-- <script>window.harmed = 7</script> --> --!> <img src=x onerror=window.harmed=8>",
+    "<iframe srcdoc='<script>parent.harmed = 9</script>'></iframe>",
+    "<form action='http://evil.invalid/'><input name=password></form>",
+    "<math><mtext><style><img src=x onerror=window.harmed=10></style></mtext></math>",
+    "[ref][1]\n\n[1]: data:text/html,<script>window.harmed=11</script>",
+    "<p style='background:url(http://evil.invalid/x)'>styled</p>",
+    "{{ constructor.constructor('window.harmed=12')() }}",
+]
+
+
+@pytest.fixture(params=VIEWS)
+def view(request, open_page, picture, check_accessibility, sign_in):
+    """Opens a page in each size and scheme: (open, look)."""
+    viewport, scheme = VIEWS[request.param]
+
+    def open_(path):
+        return sign_in(open_page(path, viewport=viewport, scheme=scheme))
+
+    def look(page, name):
+        picture(page, f"{name}-{request.param}")
+        check_accessibility(page)
+
+    return open_, look
+
+
+@pytest.fixture(scope="module")
+def old(server):
+    """A runbook with a history: of the older engine, and one run of this one."""
+    path = server.add("Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone.")
+    path.write_text(path.read_text() + LEGACY, encoding="utf-8")
+    with server.client() as client:
+        body = {"env_vars": {"WHO": "ann"}, "reason": "to see it"}
+        client.post("/api/runbooks/Old.md/execute", json=body).raise_for_status()
+    yield "Old.md"
+    path.unlink()
+
+
+def beside(page, title):
+    """A panel beside the document, opened."""
+    panel = page.locator("details", has=page.get_by_role("heading", name=title, exact=True))
+    if panel.get_attribute("open") is None:
+        panel.locator("summary").click()
+    return panel
+
+
+def test_what_it_declares(view):
+    open_, look = view
+    page = open_("/runbook/language/Policy.md")
+    expect(page.get_by_role("heading", name="Close the machine")).to_be_visible()
+    look(page, "runbook-policy")
+    policy = beside(page, "Policy")
+    expect(policy).to_contain_text("5 min, all steps together.")
+    expect(policy).to_contain_text("machine:${MACHINE}")
+    expect(policy).to_contain_text("At most 2 runs of this runbook; one more waits.")
+    expect(policy).to_contain_text("tried up to 3 times if it ends with 75, after 0.1 s first")
+    expect(policy).to_contain_text("Return codes 0, 3.")
+    expect(policy).to_contain_text("drain ${MACHINE}")
+    steps = beside(page, "Steps")
+    expect(steps.get_by_role("listitem")).to_have_count(2)
+    expect(steps.get_by_text("Undo")).to_have_count(2)
+    page.goto("/runbook/language/Inputs.md")
+    inputs = beside(page, "Inputs")
+    expect(inputs).to_contain_text("matches [a-z][a-z0-9-]*")
+    expect(inputs).to_contain_text("full | fast")
+    expect(inputs.get_by_role("listitem")).to_have_count(15)
+    look(page, "runbook-inputs")
+
+
+def test_the_history_can_be_read(view, old):
+    open_, look = view
+    page = open_(f"/runbook/{old}")
+    expect(page.get_by_text("print new")).to_be_visible()
+    expect(page.get_by_text("from the older engine")).to_have_count(0)
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page).to_have_url(re.compile("view=history"))
+    table = page.get_by_role("region", name="History", exact=True)
+    expect(table).to_contain_text("to see it")
+    table.get_by_role("button", name="Output of entry 1").click()
+    expect(table.get_by_role("region", name="Stdout")).to_contain_text("in red\nnew")
+    table.get_by_role("button", name=re.compile("older entry of 2025")).click()
+    expect(table).to_contain_text("from the older engine <b>bold</b>")
+    expect(table).to_contain_text("it complained")
+    look(page, "runbook-history")
+    table.get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile("/run/"))
+
+
+def test_a_long_history_comes_in_pages(server, open_page, sign_in):
+    server.add("Often", "print hello")
+    with server.client() as client:
+        for _ in range(23):
+            client.post("/api/runbooks/Often.md/execute", json={}).raise_for_status()
+    page = sign_in(open_page("/runbook/Often.md?view=history"))
+    expect(page.get_by_role("button", name=re.compile("Output of entry"))).to_have_count(20)
+    page.get_by_role("button", name="Older ones").click()
+    expect(page.get_by_role("button", name=re.compile("Output of entry"))).to_have_count(23)
+    expect(page.get_by_role("button", name="Older ones")).to_have_count(0)
+
+
+def test_what_is_missing_is_said(view):
+    open_, look = view
+    page = open_("/runbook/RestrictedRunbook.md")
+    expect(page.get_by_role("button", name="Execute")).to_be_disabled()
+    expect(page.get_by_text("You need team (not present)").first).to_be_visible()
+    claims = beside(page, "Claims")
+    expect(claims).to_contain_text("roles one of sre, admin – you have it")
+    expect(claims).to_contain_text("team is platform – you lack it: you have none")
+    look(page, "runbook-restricted")
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_text("Who may execute the runbook sees its history")).to_be_visible()
+
+
+def test_problems_have_lines(server, open_page, sign_in, picture, check_accessibility):
+    server.add("Broken", "print hi", inputs="PORT:\n  type: integre")
+    page = sign_in(open_page("/runbook/Broken.md"))
+    expect(page.get_by_text("Not valid: nobody can execute it")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Line \d+: .*'integre' is not a type"))).to_be_visible()
+    expect(page.get_by_role("button", name="Execute")).to_be_disabled()
+    check_accessibility(page)
+    picture(page, "runbook-broken")
+
+
+def test_keys_of_the_page(open_page, sign_in, old):
+    page = sign_in(open_page(f"/runbook/{old}"))
+    expect(page.get_by_text("print new")).to_be_visible()
+    page.keyboard.press("h")
+    expect(page.get_by_role("region", name="History", exact=True)).to_be_visible()
+    page.keyboard.press("d")
+    expect(page.get_by_text("print new")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.get_by_label("WHO")).to_be_visible()
+
+
+def test_the_list_searches_texts_and_tells_what_one_may(view, server):
+    open_, look = view
+    page = open_("/runbooks")
+    expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_be_visible()
+    row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="RestrictedRunbook"))
+    expect(row).to_contain_text("Needs team (not present)")
+    expect(row).to_contain_text("Never run")
+    look(page, "runbooks")
+    page.get_by_role("searchbox", name="Search").fill("gzip -c build")
+    expect(page.get_by_role("link", name="Steps", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_have_count(0)
+    page.get_by_role("searchbox", name="Search").fill("")
+    page.get_by_label("Only those that I may execute").check()
+    expect(page).to_have_url(re.compile("access=mine"))
+    expect(page.get_by_role("link", name="Steps", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def harmful(server):
+    """Runbooks with all of it in their texts, names, inputs, steps and history."""
+    harm = "\n\n".join(HARM)
+    quoted = [text.replace("'", "''").replace("\n", " ") for text in HARM]
+    inputs = "\n".join(
+        f"IN{n}:\n  description: '{text}'\n  type: string\n  optional: true\n"
+        f"  group: '{text}'\n  example: '{text}'"
+        for n, text in enumerate(quoted)
+    )
+    path = server.add("harm/Harm", "cat <<'X'\n" + harm + "\nX", inputs=inputs)
+    text = path.read_text()
+    text = text.replace("# Harm\n", f"# Harm {HARM[1]}\n\n{harm}\n\n## {HARM[6]}\n\n", 1)
+    path.write_text(text + LEGACY.replace("it complained", harm), encoding="utf-8")
+    with server.client() as client:
+        body = {"env_vars": {"IN0": HARM[1]}, "reason": HARM[1]}
+        client.post("/api/runbooks/harm/Harm.md/execute", json=body).raise_for_status()
+    yield "harm/Harm.md"
+    path.unlink()
+
+
+def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
+    """The guard fails on foreign requests, and on what the policy had to stop."""
+    page = sign_in(open_page("/runbooks?q=harm"))
+    expect(page.get_by_role("link", name=re.compile("^Harm"))).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Harm")).click()
+    expect(page.locator(".markdown")).to_contain_text("window.harmed = 1")
+    assert not page.locator(".markdown").locator("script, img, svg, style, iframe, form, input").count()
+    addresses = page.eval_on_selector_all("main a", "links => links.map(link => link.href)")
+    assert not [one for one in addresses if not one.startswith("http://127.0.0.1")]
+    beside(page, "Inputs")
+    picture(page, "runbook-harm")
+    page.get_by_role("link", name="History", exact=True).click()
+    page.get_by_role("button", name=re.compile("Output of entry")).first.click()
+    page.get_by_role("button", name=re.compile("older entry")).click()
+    expect(page.get_by_role("region", name="Stdout").first).to_contain_text("window.harmed = 1")
+    page.goto(f"/execute/{harmful}?env.IN0=<script>window.harmed=13</script>")
+    expect(page.get_by_label("IN0")).to_have_value("<script>window.harmed=13</script>")
+    page.get_by_role("button", name="Same values as last time").click()
+    page.get_by_role("button", name="Execute", exact=True).click()
+    expect(page).to_have_url(re.compile("/run/"))
+    page.go_back()
+    assert page.evaluate("window.harmed") is None
