@@ -15,7 +15,7 @@ export function isActive(status: RunStatus): boolean {
 }
 
 export interface RunFilter {
-  runbook?: string[]
+  runbook?: string | string[]
   /** One or several, separated by commas. */
   status?: string
   who?: string
@@ -122,17 +122,6 @@ export async function getLog(id: string): Promise<Blob> {
 export async function getArtifact(id: string, name: string): Promise<Blob> {
   const path = name.split('/').map(encodeURIComponent).join('/')
   return (await get(runUrl(id, `artifacts/${path}`))).blob()
-}
-
-export function useRunDocument(id: MaybeRefOrGetter<string>, enabled: () => boolean) {
-  return useQuery({
-    queryKey: computed(() => [...runKey(toValue(id)), 'document']),
-    queryFn: ({ signal }) =>
-      bodyOf(
-        api.GET('/api/runs/{run_id}/document', { params: { path: { run_id: toValue(id) } }, signal }),
-      ),
-    enabled,
-  })
 }
 
 export type FollowUp = 'retry' | 'resume' | 'undo'
