@@ -71,6 +71,11 @@ def test_it_looks_well(view):
     execute(page)
     expect(field(page, "TITLE")).to_be_focused()
     look(page, "execute-faults")
+    content = {"name": "report.txt", "mimeType": "text/plain", "buffer": b"Dear all"}
+    field(page, "TEMPLATE").set_input_files(content)
+    page.get_by_role("radiogroup", name="NOTIFY").scroll_into_view_if_needed()
+    page.get_by_label("Dry run").scroll_into_view_if_needed()
+    look(page, "execute-end")
     page.goto(POLICY)
     field(page, "MACHINE").fill("web1")
     expect(page.get_by_text("Type drain web1 to confirm")).to_be_visible()

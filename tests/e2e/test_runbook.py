@@ -60,7 +60,7 @@ def view(request, open_page, picture, check_accessibility, sign_in):
 @pytest.fixture(scope="module")
 def old(server):
     """A runbook with a history: of the older engine, and one run of this one."""
-    path = server.add("Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone.")
+    path = server.runbooks / server.add("Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone.")
     path.write_text(path.read_text() + LEGACY, encoding="utf-8")
     with server.client() as client:
         body = {"env_vars": {"WHO": "ann"}, "reason": "to see it"}
@@ -93,6 +93,7 @@ def test_what_it_declares(view):
     expect(steps.get_by_role("listitem")).to_have_count(2)
     expect(steps.get_by_text("Undo")).to_have_count(2)
     page.goto("/runbook/language/Inputs.md")
+    expect(page.get_by_role("heading", name="Environment Requirements")).to_be_visible()
     inputs = beside(page, "Inputs")
     expect(inputs).to_contain_text("matches [a-z][a-z0-9-]*")
     expect(inputs).to_contain_text("full | fast")
@@ -110,7 +111,7 @@ def test_the_history_can_be_read(view, old):
     table = page.get_by_role("region", name="History", exact=True)
     expect(table).to_contain_text("to see it")
     table.get_by_role("button", name="Output of entry 1").click()
-    expect(table.get_by_role("region", name="Stdout")).to_contain_text("in red\nnew")
+    expect(table.get_by_role("region", name="Stdout of entry 1")).to_contain_text("in red\nnew")
     table.get_by_role("button", name=re.compile("older entry of 2025")).click()
     expect(table).to_contain_text("from the older engine <b>bold</b>")
     expect(table).to_contain_text("it complained")
@@ -135,10 +136,11 @@ def test_what_is_missing_is_said(view):
     open_, look = view
     page = open_("/runbook/RestrictedRunbook.md")
     expect(page.get_by_role("button", name="Execute")).to_be_disabled()
-    expect(page.get_by_text("You need team (not present)").first).to_be_visible()
+    expect(page.get_by_text("To execute it you need team=platform; environment=staging or production")).to_be_visible()
     claims = beside(page, "Claims")
     expect(claims).to_contain_text("roles one of sre, admin – you have it")
-    expect(claims).to_contain_text("team is platform – you lack it: you have none")
+    expect(claims).to_contain_text("team is platform – you lack it")
+    expect(page.get_by_role("heading", name="Required Claims")).to_be_visible()
     look(page, "runbook-restricted")
     page.get_by_role("link", name="History", exact=True).click()
     expect(page.get_by_text("Who may execute the runbook sees its history")).to_be_visible()
@@ -147,7 +149,7 @@ def test_what_is_missing_is_said(view):
 def test_problems_have_lines(server, open_page, sign_in, picture, check_accessibility):
     server.add("Broken", "print hi", inputs="PORT:\n  type: integre")
     page = sign_in(open_page("/runbook/Broken.md"))
-    expect(page.get_by_text("Not valid: nobody can execute it")).to_be_visible()
+    expect(page.get_by_text("Not valid: nobody can execute it", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile(r"Line \d+: .*'integre' is not a type"))).to_be_visible()
     expect(page.get_by_role("button", name="Execute")).to_be_disabled()
     check_accessibility(page)
@@ -193,7 +195,7 @@ def harmful(server):
         f"  group: '{text}'\n  example: '{text}'"
         for n, text in enumerate(quoted)
     )
-    path = server.add("harm/Harm", "cat <<'X'\n" + harm + "\nX", inputs=inputs)
+    path = server.runbooks / server.add("harm/Harm", "cat <<'X'\n" + harm + "\nX", inputs=inputs)
     text = path.read_text()
     text = text.replace("# Harm\n", f"# Harm {HARM[1]}\n\n{harm}\n\n## {HARM[6]}\n\n", 1)
     path.write_text(text + LEGACY.replace("it complained", harm), encoding="utf-8")
@@ -218,7 +220,7 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     page.get_by_role("link", name="History", exact=True).click()
     page.get_by_role("button", name=re.compile("Output of entry")).first.click()
     page.get_by_role("button", name=re.compile("older entry")).click()
-    expect(page.get_by_role("region", name="Stdout").first).to_contain_text("window.harmed = 1")
+    expect(page.get_by_role("region", name=re.compile("^Stdout")).first).to_contain_text("window.harmed = 1")
     page.goto(f"/execute/{harmful}?env.IN0=<script>window.harmed=13</script>")
     expect(page.get_by_label("IN0")).to_have_value("<script>window.harmed=13</script>")
     page.get_by_role("button", name="Same values as last time").click()

@@ -1,4 +1,4 @@
-import type { InputItem, Policy, Step } from '@/api/runbooks'
+import type { InputItem, Policy, Runbook, Step } from '@/api/runbooks'
 
 /** `90 s`, `5 min`, `1 h 30 min`: spans as a policy means them. */
 export function spanText(seconds: number): string {
@@ -107,4 +107,11 @@ export function claimsOf(claims: Record<string, string[]>, missing: readonly str
     const given = lack?.slice(name.length + 1).replace(/^\(.*| \(required: .*$/s, '')
     return { name, allowed, given: given ?? null }
   })
+}
+
+/** The claims that are missing, as `team=platform`. */
+export function neededText(runbook: Pick<Runbook, 'claims' | 'missing_claims'>): string {
+  const lacking = claimsOf(runbook.claims ?? {}, runbook.missing_claims).filter((claim) => claim.given !== null)
+  const texts = lacking.map((claim) => `${claim.name}=${claim.allowed.join(' or ')}`)
+  return texts.join('; ') || runbook.missing_claims.join('; ') || 'other claims'
 }
