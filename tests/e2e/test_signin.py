@@ -154,7 +154,7 @@ def test_the_end_of_a_token_loses_nothing(strict, open_page):
     page.get_by_role("link", name="ann for a moment", exact=True).click()
     page.get_by_label("TEXT").fill("what was typed")
     expect(page.get_by_text("Your sign-in ends in")).to_be_visible()
-    expect(page.get_by_text("Your sign-in has ended")).to_be_visible()
+    expect(page.get_by_text("Your sign-in has ended")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_label("TEXT")).to_have_value("what was typed")
