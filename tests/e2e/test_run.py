@@ -307,6 +307,8 @@ def test_a_link_leads_to_its_lines(long_run, open_run, check_accessibility):
     page.keyboard.press("Enter")
     expect(page.get_by_text("n12", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("#L12$"))
+    page.evaluate("location.hash = '#L70000'")
+    expect(page.get_by_text("n70000", exact=True)).to_be_visible()
 
 
 def test_a_hit_opens_its_step(open_run, start):
