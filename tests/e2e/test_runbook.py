@@ -139,7 +139,7 @@ def test_what_is_missing_is_said(view):
     page = open_("/runbook/RestrictedRunbook.md")
     expect(page.get_by_role("button", name="Execute")).to_be_disabled()
     expect(
-        page.get_by_text("To execute it you need team=platform; environment=staging or production")
+        page.get_by_text("you need team=platform; environment=staging or production")
     ).to_be_visible()
     claims = beside(page, "Claims")
     expect(claims).to_contain_text("roles one of sre, admin – you have it")
