@@ -60,7 +60,9 @@ def view(request, open_page, picture, check_accessibility, sign_in):
 @pytest.fixture(scope="module")
 def old(server):
     """A runbook with a history: of the older engine, and one run of this one."""
-    path = server.runbooks / server.add("Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone.")
+    path = server.runbooks / server.add(
+        "Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone."
+    )
     path.write_text(path.read_text() + LEGACY, encoding="utf-8")
     with server.client() as client:
         body = {"env_vars": {"WHO": "ann"}, "reason": "to see it"}
@@ -136,7 +138,9 @@ def test_what_is_missing_is_said(view):
     open_, look = view
     page = open_("/runbook/RestrictedRunbook.md")
     expect(page.get_by_role("button", name="Execute")).to_be_disabled()
-    expect(page.get_by_text("To execute it you need team=platform; environment=staging or production")).to_be_visible()
+    expect(
+        page.get_by_text("you need team=platform; environment=staging or production")
+    ).to_be_visible()
     claims = beside(page, "Claims")
     expect(claims).to_contain_text("roles one of sre, admin – you have it")
     expect(claims).to_contain_text("team is platform – you lack it")
@@ -171,7 +175,9 @@ def test_the_list_searches_texts_and_tells_what_one_may(view, server):
     open_, look = view
     page = open_("/runbooks")
     expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_be_visible()
-    row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="RestrictedRunbook"))
+    row = page.get_by_role("listitem").filter(
+        has=page.get_by_role("link", name="RestrictedRunbook")
+    )
     expect(row).to_contain_text("Needs team (not present)")
     expect(row).to_contain_text("Never run")
     look(page, "runbooks")
@@ -212,7 +218,11 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     expect(page.get_by_role("link", name=re.compile("^Harm"))).to_be_visible()
     page.get_by_role("link", name=re.compile("^Harm")).click()
     expect(page.locator(".markdown")).to_contain_text("window.harmed = 1")
-    assert not page.locator(".markdown").locator("script, img, svg, style, iframe, form, input").count()
+    assert (
+        not page.locator(".markdown")
+        .locator("script, img, svg, style, iframe, form, input")
+        .count()
+    )
     addresses = page.eval_on_selector_all("main a", "links => links.map(link => link.href)")
     assert not [one for one in addresses if not one.startswith("http://127.0.0.1")]
     beside(page, "Inputs")
@@ -220,7 +230,9 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     page.get_by_role("link", name="History", exact=True).click()
     page.get_by_role("button", name=re.compile("Output of entry")).first.click()
     page.get_by_role("button", name=re.compile("older entry")).click()
-    expect(page.get_by_role("region", name=re.compile("^Stdout")).first).to_contain_text("window.harmed = 1")
+    expect(page.get_by_role("region", name=re.compile("^Stdout")).first).to_contain_text(
+        "window.harmed = 1"
+    )
     page.goto(f"/execute/{harmful}?env.IN0=<script>window.harmed=13</script>")
     expect(page.get_by_label("IN0")).to_have_value("<script>window.harmed=13</script>")
     page.get_by_role("button", name="Same values as last time").click()
