@@ -221,7 +221,9 @@ def test_a_text_must_be_typed_where_the_policy_wants_it(open_page, sign_in, serv
     confirm.press("Enter")
     run = run_of(page, server)
     assert run["inputs"]["MACHINE"] == {"value": "web7"}
-    expect(page.get_by_text("Moved what ran on web7")).to_be_visible()
+    expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible(timeout=20_000)
+    with server.client() as client:
+        assert "Moved what ran on web7" in client.get(f"/api/runs/{run['id']}/log").text
 
 
 def test_dry_runs(open_page, sign_in, server):

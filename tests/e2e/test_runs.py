@@ -125,7 +125,7 @@ def test_a_run_of_another_client_appears_by_itself(
 def test_the_runbooks_tell_of_a_run_too(server, install, finish, open_page, sign_in):
     ref = install("Told")
     page = sign_in(open_page("/runbooks?q=told.md"))
-    expect(page.get_by_text("No runs yet")).to_be_visible()
+    expect(page.get_by_text("Never run", exact=True)).to_be_visible()
     with server.client() as client:
         finish(client, ref, HOST="web1")
     # Sooner than the list would be asked for again in any case.
