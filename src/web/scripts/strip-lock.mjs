@@ -7,5 +7,6 @@ const path = new URL('../package-lock.json', import.meta.url)
 const lock = JSON.parse(readFileSync(path, 'utf8'))
 for (const entry of Object.values(lock.packages)) {
   if (!entry.link) delete entry.resolved
+  delete entry.funding // addresses too, of no use to an installation
 }
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
