@@ -23,6 +23,7 @@ from runbook.cli.run_options import (
     secret_option,
     token_option,
 )
+from runbook.cli.source import url_option
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -72,13 +73,7 @@ _OPTIONS = (
     confirm_option,
     events_option,
     quiet_option,
-    click.option(
-        "--url",
-        envvar="RUNBOOK_URL_BASE",
-        show_envvar=True,
-        metavar="URL",
-        help="Ask this server, such as http://localhost:8083, instead of this machine.",
-    ),
+    url_option,
     token_option,
 )
 

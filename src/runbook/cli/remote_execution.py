@@ -15,7 +15,8 @@ from runbook.client import Client
 from runbook.core.run import EventType, RunEvent
 from runbook.settings import process_environment
 
-_OUTSIDE_DATA = frozenset({"n", "at", "type", "step", "stream", "text", "line"})
+_ENVELOPE = frozenset({"n", "at", "type", "step"})
+"""The members of an event that are not its data."""
 
 
 def follow_remotely(action: str, options: FollowingOptions) -> int:
@@ -53,17 +54,13 @@ def show_run(client: Client, run_id: str, options: FollowingOptions) -> int:
 def event_of(value: Mapping[str, Any]) -> RunEvent:
     """An event from its JSON form; its time is of no interest here."""
     kind = EventType(value["type"])
-    data = None
-    if not kind.is_output:
-        data = {name: item for name, item in value.items() if name not in _OUTSIDE_DATA}
-        if kind in (EventType.PLAN, EventType.PROGRESS) and "text" in value:
-            data["text"] = value["text"]
+    data = {name: item for name, item in value.items() if name not in _ENVELOPE}
     return RunEvent(
         n=int(value["n"]),
         at=0,
         type=kind,
         text=value.get("text") if kind.is_output else None,
-        data=data,
+        data=None if kind.is_output else data,
         step=value.get("step"),
         line=value.get("line"),
     )

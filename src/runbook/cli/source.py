@@ -92,12 +92,12 @@ class SourceOptions:
 
 def source_options(callback: Callback) -> Callback:
     """--url and --token-stdin, given to the command as one `source`."""
-    for decorate in (_token_option, _url_option):
+    for decorate in (_token_option, url_option):
         callback = decorate(callback)
     return callback
 
 
-_url_option = click.option(
+url_option = click.option(
     "--url",
     envvar=URL_VARIABLE,
     show_envvar=True,

@@ -120,10 +120,9 @@ class Submission:
 
     def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
         """A script may call what whoever executed it may execute: claims bind both, or neither."""
-        free = parent is not None and not self._options.enforce_claims
-        if free and parent is not None and was_local(parent.requester):
-            return dataclasses.replace(principal, local=True)
-        return principal
+        if parent is None or self._options.enforce_claims or not was_local(parent.requester):
+            return principal
+        return dataclasses.replace(principal, local=True)
 
     def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
         """Raises AccessDeniedError, which is recorded, in the file too."""
