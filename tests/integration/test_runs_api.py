@@ -400,8 +400,29 @@ def test_a_search_of_the_log_counts_the_lines_with_a_hit(client, lines_run, quer
     assert all(query.lower() in hit["text"].lower() for hit in reply["hits"])
 
 
-def test_an_empty_search_is_400(client, lines_run):
-    assert client.get(f"/api/runs/{lines_run}/log?q=").status_code == 400
+def test_a_search_by_a_pattern(client, lines_run):
+    def search(**query):
+        return client.get(f"/api/runs/{lines_run}/log", params={"regex": "true", **query}).json()
+
+    found = search(q="LINE [12]?[05] É$", skip=2, limit=2)
+    assert (found["count"], [hit["line"] for hit in found["hits"]]) == (5, [15, 20])
+    refused = search(q="line (")
+    assert refused["status"] == 400
+    assert refused["detail"] == "This is not a regular expression: missing ): line ("
+
+
+def test_hits_as_json_lines_come_before_their_count(client, lines_run):
+    headers = {"Accept": "application/x-ndjson"}
+    reply = client.get(f"/api/runs/{lines_run}/log?q=line&skip=38&limit=9", headers=headers)
+
+    assert reply.headers["content-type"] == "application/x-ndjson"
+    *hits, last = [json.loads(line) for line in reply.text.splitlines()]
+    assert ([hit["line"] for hit in hits], last) == ([39, 40], {"count": 40})
+
+
+@pytest.mark.parametrize("query", ["q=", "q=x&regex=perhaps", "q=x&skip=-1", "skip=x"])
+def test_a_search_that_is_not_understood_is_400(client, lines_run, query):
+    assert client.get(f"/api/runs/{lines_run}/log?{query}").status_code == 400
 
 
 # -- following -------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ from runbook.engine.wire import (
     whole_run_json,
 )
 from runbook.errors import RequestError
-from runbook.store.records import RunFilter
+from runbook.store.logs import LogSearch
+from runbook.store.records import LogQuery, RunFilter
 from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
@@ -204,11 +205,13 @@ def get_events(run_id: str) -> Response:
         Limit.NONE,
         "The run's log: plain text with byte ranges, lines as JSON lines, or hits of a search",
         replies={206: "The range asked for", 416: "The range is beyond the log"},
-        media=("text/plain", "application/x-ndjson", "application/json"),
+        media=("text/plain", wire.JSON_LINES, "application/json"),
         parameters=(
             Parameter("from", "First line, from 1: answers JSON lines", schema=INTEGER),
             Parameter("lines", f"How many, at most {MAX_LINES}", schema=INTEGER),
             Parameter("q", "Text to find, whatever its case: hits and their count", schema=TEXT),
+            Parameter("regex", "true: q is a regular expression of RE2", schema=BOOLEAN),
+            Parameter("skip", "Hits to leave out first", schema=INTEGER),
             Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=INTEGER),
             Parameter("Range", "bytes=FIRST-LAST of the plain text", "header"),
         ),
@@ -217,27 +220,41 @@ def get_events(run_id: str) -> Response:
 def get_log(run_id: str) -> Response:
     run = run_of(run_id)
     first, count = number("from", 1), number("lines", 1000, MAX_LINES)
-    limit = number("limit", 100, MAX_HITS)
-    if "q" in request.args:
-        return _search(run, request.args["q"], limit)
+    query = _log_query()
+    if query is not None:
+        return _search(run, query)
     if "from" in request.args or "lines" in request.args:
         return _lines(run, max(1, first), count)
     return _plain(run)
 
 
-def _search(run: Run, query: str, limit: int) -> Response:
-    if not query:
-        raise RequestError("q must not be empty")
-    found = engine().store.log_search(run.id, query, limit=limit)
-    hits = [log_line_json(hit) for hit in found.hits]
-    return wire.json_reply({"query": query, "count": found.lines, "hits": hits})
+def _log_query() -> LogQuery | None:
+    is_pattern = switch("regex") is True
+    skip, limit = number("skip", 0), number("limit", 100, MAX_HITS)
+    text = request.args.get("q")
+    return None if text is None else LogQuery(text, is_pattern, skip, limit)
+
+
+def _search(run: Run, query: LogQuery) -> Response:
+    found = engine().store.log_search(run.id, query)
+    if wire.prefers_json_lines():
+        return Response(_hit_lines(found), 200, mimetype=wire.JSON_LINES)
+    hits = [log_line_json(hit) for hit in found]
+    return wire.json_reply({"query": query.text, "count": found.count, "hits": hits})
+
+
+def _hit_lines(found: LogSearch) -> Iterator[bytes]:
+    """Each hit as soon as it is found, and at the end their count."""
+    for hit in found:
+        yield orjson.dumps(log_line_json(hit)) + b"\n"
+    yield orjson.dumps({"count": found.count}) + b"\n"
 
 
 def _lines(run: Run, first: int, count: int) -> Response:
     lines = engine().store.log_lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log_lines)}
-    return Response(body, 200, headers, mimetype="application/x-ndjson")
+    return Response(body, 200, headers, mimetype=wire.JSON_LINES)
 
 
 def _plain(run: Run) -> Response:

@@ -16,6 +16,7 @@ from runbook.engine.wire import activity_json
 from runbook.errors import AuthenticationError, RunbookError
 
 PROBLEM_TYPE = "application/problem+json"
+JSON_LINES = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RETRY_MS = 1000
@@ -204,3 +205,8 @@ def prefers_json() -> bool:
     wanted = max((q for mime, q in accept if mime == "application/json"), default=0.0)
     others = [q for mime, q in accept if mime in ("text/event-stream", "*/*", "text/*")]
     return wanted > max(others, default=0.0)
+
+
+def prefers_json_lines() -> bool:
+    """Whether the client asks for JSON lines by their name."""
+    return any(mime == JSON_LINES and q > 0 for mime, q in request.accept_mimetypes)

@@ -69,34 +69,3 @@ def lines_of(pieces: Iterable[Piece]) -> Iterator[LogLine]:
         end = piece.offset + len(piece.text)
     if line is not None:
         yield line.closed()
-
-
-class LineSearch:
-    """Finds the lines that hold a text, whatever its case, in a log fed chunk by chunk.
-
-    It keeps of an unfinished line only what the beginning of a hit may be.
-    """
-
-    def __init__(self, query: str, first_line: int) -> None:
-        self._query = query.casefold()
-        self._line = first_line
-        self._tail = ""
-        self._open_hit = False
-
-    def feed(self, text: str) -> list[int]:
-        """The numbers of the lines in which this chunk completes a first hit."""
-        folded = self._tail + text.casefold()
-        lines = folded.count("\n")
-        numbers = self._hits(folded) if self._query in folded else []
-        self._open_hit = (self._open_hit and not lines) or self._line + lines in numbers[-1:]
-        self._line += lines
-        keep = max(folded.rfind("\n") + 1, len(folded) - len(self._query) + 1)
-        self._tail = folded[keep:]
-        return numbers
-
-    def _hits(self, folded: str) -> list[int]:
-        query = self._query
-        lines = enumerate(folded.split("\n"), self._line)
-        numbers = [number for number, line in lines if query in line]
-        seen = self._open_hit and numbers[:1] == [self._line]
-        return numbers[1:] if seen else numbers

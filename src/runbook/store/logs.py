@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from runbook.core.run import EventType
 from runbook.errors import NotFoundError, RequestError
-from runbook.store.lines import LineSearch, Piece, lines_of
-from runbook.store.records import LogHits, LogLine, LogSize
+from runbook.store.database import Database
+from runbook.store.lines import Piece, lines_of
+from runbook.store.matching import LineMatcher, PatternMatcher, TextMatcher
+from runbook.store.records import LogLine, LogQuery, LogSize
 from runbook.store.rows import StorePart, event_key
 from runbook.store.tables import events, runs
 
@@ -95,28 +97,14 @@ class Logs(StorePart):
     def log_lines(self, run_id: str, first: int, count: int) -> list[LogLine]:
         """Up to `count` lines from line `first`, numbered from 1; the last may be unfinished."""
         log = self._log(run_id)
-        return self._lines(log.seq, first, count) if first <= log.lines else []
+        return _lines(self._database, log.seq, first, count) if first <= log.lines else []
 
-    def log_search(
-        self, run_id: str, query: str, *, limit: int = 100, after_line: int = 0
-    ) -> LogHits:
-        """The lines after `after_line` that hold `query`, whatever its case.
+    def log_search(self, run_id: str, query: LogQuery) -> LogSearch:
+        """A search that reads the log while it is iterated over.
 
-        All are counted, the first `limit` given. Raises RequestError for an empty query.
+        Raises RequestError for an empty text and for what is not a pattern.
         """
-        total = 0
-        first: list[int] = []
-        log = self._log(run_id)
-        for numbers in self._hit_numbers(log, query, after_line):
-            total += len(numbers)
-            first += numbers[: max(0, limit - len(first))]
-        return LogHits(total, tuple(self._numbered(log.seq, first)))
-
-    def log_hits(self, run_id: str, query: str, *, after_line: int = 0) -> Iterator[LogLine]:
-        """The same lines one by one, each as soon as it is found."""
-        log = self._log(run_id)
-        for numbers in self._hit_numbers(log, query, after_line):
-            yield from self._numbered(log.seq, numbers)
+        return LogSearch(self._database, self._log(run_id), query)
 
     def _log(self, run_id: str) -> _Log:
         row = self._database.read(lambda c: c.execute(_END, {"run_id": run_id}).first())
@@ -124,58 +112,72 @@ class Logs(StorePart):
             raise NotFoundError("There is no such run.")
         return _Log(int(row[0]), int(row[1]), int(row[2]))
 
-    def _lines(self, seq: int, first: int, count: int) -> list[LogLine]:
-        def work(connection: sa.Connection) -> list[LogLine]:
-            begin, _offset = _before_line(connection, seq, first)
-            with connection.execute(
-                _PIECES, {"first": begin, "last": event_key(seq + 1, 0)}
-            ) as rows:
-                lines = lines_of(
-                    Piece(at, step, EventType(kind), line, offset, text)
-                    for at, step, kind, line, offset, text in rows
-                )
-                wanted = (line for line in lines if line.number >= first)
-                return list(islice(wanted, max(0, count)))
 
-        return self._database.read(work)
+class LogSearch:
+    """The hits of a search, each as soon as it is found; it can be iterated over once."""
 
-    def _numbered(self, seq: int, numbers: Sequence[int]) -> Iterator[LogLine]:
-        """The lines of these ascending numbers; those near each other in one reading."""
-        position = 0
-        while position < len(numbers):
-            begin = position
-            while position < len(numbers) and _near(numbers, position, begin):
-                position += 1
-            wanted = set(numbers[begin:position])
-            span = numbers[position - 1] - numbers[begin] + 1
-            yield from (x for x in self._lines(seq, numbers[begin], span) if x.number in wanted)
-
-    def _hit_numbers(self, log: _Log, query: str, after_line: int) -> Iterator[list[int]]:
-        if not query:
+    def __init__(self, database: Database, log: _Log, query: LogQuery) -> None:
+        if not query.text:
             raise RequestError("Give the text to search for.")
-        if after_line >= log.lines:
-            return
-        search: LineSearch | None = None
-        at = 0
-        for texts in self._batches(log, max(0, after_line) + 1):
-            if search is None:
-                search, at = LineSearch(query, texts[0][0]), texts[0][1]
-            numbers = search.feed(_joined(texts, at).decode("utf-8", "replace"))
-            at = _end_of(texts)
-            yield [number for number in numbers if number > after_line]
-            # Other greenlets of a web process may go on between two batches.
-            time.sleep(0)
+        self.count = 0
+        """Lines that match so far; all of them once there are no more hits."""
+        self._database = database
+        self._log = log
+        self._query = query
+        matcher = PatternMatcher if query.is_pattern else TextMatcher
+        self._matcher: LineMatcher = matcher(query.text)
 
-    def _batches(self, log: _Log, first_line: int) -> Iterator[Sequence[_Text]]:
-        """The log from before a line on, in readings of about BATCH_BYTES."""
-        first, end = self._database.read(lambda c: _before_line(c, log.seq, first_line))
-        while end < log.bytes:
-            reading = partial(_texts, seq=log.seq, first=first, to=end + BATCH_BYTES)
-            last, texts = self._database.read(reading)
-            if not texts:
-                return
-            yield texts
-            first, end = last + 1, _end_of(texts)
+    def __iter__(self) -> Iterator[LogLine]:
+        for numbers in self._found():
+            first = max(0, self._query.skip - self.count)
+            last = max(0, self._query.skip + self._query.limit - self.count)
+            self.count += len(numbers)
+            yield from _numbered(self._database, self._log.seq, numbers[first:last])
+
+    def _found(self) -> Iterator[list[int]]:
+        for chunk in _chunks(self._database, self._log):
+            yield self._matcher.feed(chunk)
+            # Other greenlets of a web process may go on between two chunks.
+            time.sleep(0)
+        yield self._matcher.finish()
+
+
+def _lines(database: Database, seq: int, first: int, count: int) -> list[LogLine]:
+    def work(connection: sa.Connection) -> list[LogLine]:
+        begin, _offset = _before_line(connection, seq, first)
+        with connection.execute(_PIECES, {"first": begin, "last": event_key(seq + 1, 0)}) as rows:
+            lines = lines_of(
+                Piece(at, step, EventType(kind), line, offset, text)
+                for at, step, kind, line, offset, text in rows
+            )
+            wanted = (line for line in lines if line.number >= first)
+            return list(islice(wanted, max(0, count)))
+
+    return database.read(work)
+
+
+def _numbered(database: Database, seq: int, numbers: Sequence[int]) -> Iterator[LogLine]:
+    """The lines of these ascending numbers; those near each other in one reading."""
+    position = 0
+    while position < len(numbers):
+        begin = position
+        while position < len(numbers) and _near(numbers, position, begin):
+            position += 1
+        wanted = set(numbers[begin:position])
+        first, span = numbers[begin], numbers[position - 1] - numbers[begin] + 1
+        yield from (x for x in _lines(database, seq, first, span) if x.number in wanted)
+
+
+def _chunks(database: Database, log: _Log) -> Iterator[bytes]:
+    """The log in readings of about BATCH_BYTES."""
+    first, end = event_key(log.seq, 1), 0
+    while end < log.bytes:
+        reading = partial(_texts, seq=log.seq, first=first, to=end + BATCH_BYTES)
+        last, texts = database.read(reading)
+        if not texts:
+            return
+        yield _joined(texts, end)
+        first, end = last + 1, _end_of(texts)
 
 
 def _before_line(connection: sa.Connection, seq: int, line: int) -> tuple[int, int]:

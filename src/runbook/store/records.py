@@ -293,11 +293,16 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class LogHits:
-    """`lines` counts all lines with a hit; `hits` are the first of them."""
+class LogQuery:
+    """Asks for lines that hold a text, or match a pattern, whatever its case.
 
-    lines: int
-    hits: tuple[LogLine, ...]
+    All are counted; `limit` of them are given, those behind the first `skip`.
+    """
+
+    text: str
+    is_pattern: bool = False
+    skip: int = 0
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from runbook.core.run import EventType, Origin, Requester, RunStatus
 from runbook.errors import NotFoundError, RequestError
 from runbook.store import logs
 from runbook.store.lines import MAX_LINE_BYTES
-from runbook.store.records import NewEvent, NewRun, StoredDocument
+from runbook.store.records import LogQuery, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
 OUT, ERR = EventType.STDOUT, EventType.STDERR
@@ -42,9 +42,16 @@ class Model:
         texts = [*whole, rest] if rest else whole
         return [(n, *self.streams[n], text) for n, text in enumerate(texts, 1)]
 
-    def holding(self, query, after=0):
+    def holding(self, query):
         folded = query.casefold()
-        return [x for x in self.lines if x[0] > after and folded in x[3].casefold()]
+        return [line for line in self.lines if folded in line[3].casefold()]
+
+
+def search(store, text, *, run_id="r", **how):
+    """What a search gives: how many lines match, and those that were asked for."""
+    found = store.log_search(run_id, LogQuery(text, **how))
+    hits = list(found)
+    return found.count, hits
 
 
 def plain(lines):
@@ -112,37 +119,40 @@ def test_a_range_may_begin_or_end_at_the_newline_between_events(log, store):
 def test_a_hit_across_pieces_of_a_line(log, store, monkeypatch, batch):
     monkeypatch.setattr(logs, "BATCH_BYTES", batch)
     log((OUT, "x ne"), (OUT, "ed"), (OUT, "LE y\nneed"), (ERR, "le"))
-    hits = store.log_search("r", "Needle")
-    assert (hits.lines, plain(hits.hits)) == (1, [(1, OUT, 1, "x needLE y")])
+    for is_pattern in (False, True):
+        count, hits = search(store, "Needle", is_pattern=is_pattern)
+        assert (count, plain(hits)) == (1, [(1, OUT, 1, "x needLE y")])
 
 
-def test_a_search_counts_all_lines_and_gives_the_first(log, store):
+def test_a_search_counts_all_lines_and_gives_those_asked_for(log, store):
     log((OUT, "hit hit\nno\n" * 10))
-    hits = store.log_search("r", "hit", limit=2)
-    assert (hits.lines, [line.number for line in hits.hits]) == (10, [1, 3])
-    hits = store.log_search("r", "hit", limit=2, after_line=3)
-    assert (hits.lines, [line.number for line in hits.hits]) == (8, [5, 7])
-    assert store.log_search("r", "hit", limit=0).hits == ()
+    given = {
+        how: search(store, "hit", skip=how[0], limit=how[1]) for how in [(0, 2), (8, 5), (3, 0)]
+    }
+    assert {count for count, _hits in given.values()} == {10}
+    numbers = [[line.number for line in hits] for _count, hits in given.values()]
+    assert numbers == [[1, 3], [17, 19], []]
+    assert search(store, "hit", skip=10**15)[1] == []
 
 
 @pytest.mark.parametrize("query", ["straße", "STRASSE", "ΑΣ", "ας", "İ", "i̇"])
 def test_case_is_unicode_case(log, store, query):
     log((OUT, "Straße αΣ İ\n"))
-    assert store.log_search("r", query).lines == 1
+    assert search(store, query)[0] == 1
 
 
 def test_a_query_over_two_lines_finds_nothing(log, store):
     log((OUT, "a\nb\n"))
-    assert store.log_search("r", "a\nb").lines == 0
+    assert search(store, "a\nb")[0] == search(store, "a\nb", is_pattern=True)[0] == 0
 
 
 def test_hits_come_as_they_are_found(log, store, monkeypatch):
     monkeypatch.setattr(logs, "BATCH_BYTES", 64)
     model = log(*[(OUT, f"{i} needle\n") for i in range(100)])
-    first = next(store.log_hits("r", "needle"))
-    assert plain([first]) == model.lines[:1]
-    rest = store.log_hits("r", "NEEDLE", after_line=90)
-    assert plain(rest) == model.lines[90:]
+    found = store.log_search("r", LogQuery("needle"))
+    assert plain([next(iter(found))]) == model.lines[:1]
+    assert found.count < 100
+    assert plain(search(store, "NEEDLE", skip=90)[1]) == model.lines[90:]
 
 
 def test_a_very_long_line_is_cut_and_yet_searched_to_its_end(log, store, monkeypatch):
@@ -151,16 +161,18 @@ def test_a_very_long_line_is_cut_and_yet_searched_to_its_end(log, store, monkeyp
     cut, last = store.log_lines("r", 1, 2)
     assert (cut.text, cut.cut) == ("é" * (MAX_LINE_BYTES // 2), True)
     assert (last.number, last.text, last.cut) == (2, "b", False)
-    assert [line.number for line in store.log_search("r", "needle").hits] == [1]
-    assert store.log_search("r", "needle").lines == 1
+    count, hits = search(store, "needle")
+    assert (count, [line.number for line in hits]) == (1, [1])
+    # A pattern looks at as much of a line as a reader is given of it.
+    assert search(store, "needle", is_pattern=True) == (0, [])
+    assert [line.number for line in search(store, "^b$|é$", is_pattern=True)[1]] == [1, 2]
 
 
 def test_an_empty_log(log, store):
     log()
     assert store.log_range("r", 0, 10) == b""
     assert store.log_lines("r", 1, 10) == []
-    assert store.log_search("r", "needle").lines == 0
-    assert list(store.log_hits("r", "needle")) == []
+    assert search(store, "needle") == search(store, "$", is_pattern=True) == (0, [])
 
 
 def test_lines_beyond_the_end(log, store):
@@ -168,7 +180,6 @@ def test_lines_beyond_the_end(log, store):
     assert store.log_lines("r", 2, 10) == []
     assert store.log_lines("r", 10**30, 10) == []
     assert store.log_lines("r", 1, 0) == []
-    assert store.log_search("r", "a", after_line=10**30).lines == 0
     assert [line.text for line in store.log_lines("r", -3, 10)] == ["a"]
 
 
@@ -177,13 +188,13 @@ def test_what_a_running_run_adds_is_seen(log, store):
     store.append_events("r", [NewEvent(9, OUT, text="c\nd", line=1, offset=2)], worker_id="w")
     assert store.log_range("r", 0, 100) == b"abc\nd"
     assert plain(store.log_lines("r", 1, 9)) == [(1, OUT, 1, "abc"), (2, OUT, 9, "d")]
-    assert store.log_search("r", "BC").lines == 1
+    assert search(store, "BC")[0] == 1
 
 
 def test_an_empty_query_is_refused(log, store):
     log((OUT, "a\n"))
     with pytest.raises(RequestError):
-        store.log_search("r", "")
+        store.log_search("r", LogQuery(""))
 
 
 @pytest.mark.parametrize(
@@ -192,8 +203,7 @@ def test_an_empty_query_is_refused(log, store):
         lambda store: store.log_size("nobody"),
         lambda store: store.log_range("nobody", 0, 1),
         lambda store: store.log_lines("nobody", 1, 1),
-        lambda store: store.log_search("nobody", "x"),
-        lambda store: next(store.log_hits("nobody", "x")),
+        lambda store: store.log_search("nobody", LogQuery("x")),
     ],
 )
 def test_an_unknown_run(store, read):
@@ -231,8 +241,7 @@ def test_any_log_reads_as_its_model(
         assert store.log_range("r", start, length) == whole[start : start + length]
     assert plain(store.log_lines("r", first, 4)) == model.lines[first - 1 : first + 3]
     for query in queries:
-        expected = model.holding(query, after=first - 1)
-        found = store.log_search("r", query, limit=5, after_line=first - 1)
-        assert (found.lines, plain(found.hits)) == (len(expected), expected[:5])
-        assert plain(store.log_hits("r", query, after_line=first - 1)) == expected
+        expected = model.holding(query)
+        count, hits = search(store, query, skip=first - 1, limit=5)
+        assert (count, plain(hits)) == (len(expected), expected[first - 1 : first + 4])
     store.close()

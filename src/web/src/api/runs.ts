@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import { useChanges } from './changes'
 import { api, authorizedFetch, bodyOf, type Schemas } from './client'
+import { readRows } from './jsonlines'
 import { errorOf } from './problem'
 
 export type Run = Schemas['Run']
@@ -104,15 +105,37 @@ export async function getLogLines(id: string, from: number, lines: number, signa
   return rows.map((row) => JSON.parse(row) as AnsweredLine)
 }
 
-export interface LogHits {
-  query: string
-  count: number
-  hits: AnsweredLine[]
+export interface LogQuery {
+  text: string
+  /** Whether the text is a regular expression. */
+  isPattern: boolean
 }
 
-export async function searchLog(id: string, query: string, limit: number, signal?: AbortSignal) {
-  const url = runUrl(id, `log?q=${encodeURIComponent(query)}&limit=${limit}`)
-  return (await (await get(url, signal)).json()) as LogHits
+/** Which of the hits are asked for. */
+export interface Page {
+  skip: number
+  limit: number
+}
+
+/** Tells the numbers of the lines that are found, as they are; answers how many there are in all. */
+export async function searchLog(
+  id: string,
+  { text, isPattern }: LogQuery,
+  { skip, limit }: Page,
+  onFound: (lines: number[]) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  const url = runUrl(id, `log?q=${encodeURIComponent(text)}&skip=${skip}&limit=${limit}`)
+  if (isPattern) url.searchParams.set('regex', 'true')
+  const headers = { Accept: 'application/x-ndjson' }
+  const response = await authorizedFetch(new Request(url, { headers, signal }))
+  if (!response.ok || response.body === null) throw await errorOf(response)
+  for await (const rows of readRows<AnsweredLine | { count: number }>(response.body)) {
+    onFound(rows.flatMap((row) => ('line' in row ? [row.line] : [])))
+    const last = rows.at(-1)
+    if (last && 'count' in last) return last.count
+  }
+  throw new TypeError('The connection was lost during the search.')
 }
 
 export async function getLog(id: string): Promise<Blob> {

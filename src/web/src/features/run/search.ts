@@ -1,35 +1,99 @@
-import { useQuery } from '@tanstack/vue-query'
-import { computed, ref, watch } from 'vue'
-import { runKey, searchLog } from '@/api/runs'
+import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { type LogQuery, searchLog } from '@/api/runs'
 
-const HITS = 1000
+/** So many hits are asked for at once. */
+const PAGE = 1000
+/** What comes while it is searched is searched at most this often. */
 const AGAIN_MS = 3_000
 
-/** Searches the whole log on the server. `isActive`: more may come. */
-export function useLogSearch(id: () => string, query: () => string, isActive: () => boolean) {
+const pageOf = (at: number) => Math.floor(at / PAGE)
+
+/**
+ * Searches the whole log on the server: all hits are counted and can be stepped through.
+ * `lines`: how many there are by now; `isActive`: whether more may come.
+ */
+export function useLogSearch(
+  id: () => string,
+  query: () => LogQuery,
+  lines: () => number,
+  isActive: () => boolean,
+) {
+  /** The numbers of the lines that were found, by page. */
+  const pages = shallowRef<ReadonlyMap<number, readonly number[]>>(new Map())
+  /** Null until the whole log was searched. */
+  const count = ref<number | null>(null)
+  /** Which hit is shown, from 0. */
   const at = ref(-1)
-  const search = useQuery({
-    queryKey: computed(() => [...runKey(id()), 'search', query()]),
-    queryFn: ({ signal }) => searchLog(id(), query(), HITS, signal),
-    enabled: () => query() !== '',
-    refetchInterval: () => (isActive() ? AGAIN_MS : false),
-    staleTime: 0,
-  })
-  const found = computed(() =>
-    query() && search.data.value?.query === query() ? search.data.value : null,
-  )
-  const lines = computed(() => [...new Set(found.value?.hits.map((hit) => hit.line) ?? [])])
-  const current = computed(() => lines.value[at.value] ?? null)
-  watch([id, query], () => (at.value = -1))
-  watch(isActive, (active) => {
-    if (!active && query()) void search.refetch()
-  })
+  const failure = ref('')
+  const isSearching = ref(false)
+  let abort = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const first = computed(() => pages.value.get(0) ?? [])
+  const current = computed(() => pages.value.get(pageOf(at.value))?.[at.value % PAGE] ?? null)
+  /** How many can be stepped through by now. */
+  const known = computed(() => count.value ?? first.value.length)
+  const found = computed(() => new Set([...pages.value.values()].flat()))
+
+  async function find(page: number) {
+    abort.abort()
+    abort = new AbortController()
+    const { signal } = abort
+    const numbers: number[] = []
+    const put = (more: readonly number[]) => {
+      numbers.push(...more)
+      if (!signal.aborted) pages.value = new Map(pages.value).set(page, [...numbers])
+    }
+    isSearching.value = true
+    try {
+      const all = await searchLog(id(), query(), { skip: page * PAGE, limit: PAGE }, put, signal)
+      if (signal.aborted) return
+      count.value = all
+      failure.value = ''
+    } catch (error) {
+      if (!signal.aborted) failure.value = error instanceof Error ? error.message : String(error)
+    } finally {
+      if (!signal.aborted) isSearching.value = false
+    }
+  }
 
   /** The next or the previous hit, around the end. */
   function step(by: 1 | -1) {
-    const count = lines.value.length
-    if (count === 0) return
-    at.value = at.value < 0 && by < 0 ? count - 1 : (at.value + by + count) % count
+    const all = known.value
+    if (all === 0) return
+    at.value = ((at.value < 0 && by < 0 ? 0 : at.value) + by + all) % all
+    if (current.value === null) void find(pageOf(at.value))
   }
-  return { found, lines, at, current, step, error: search.error, isFetching: search.isFetching }
+
+  function begin() {
+    stop()
+    pages.value = new Map()
+    count.value = null
+    at.value = -1
+    failure.value = ''
+    if (query().text) void find(0)
+  }
+
+  function stop() {
+    abort.abort()
+    clearTimeout(timer)
+    timer = undefined
+    isSearching.value = false
+  }
+
+  /** What has come since stands on the last page or behind it. */
+  function findMore() {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      if (isSearching.value) findMore()
+      else void find(pageOf(Math.max(0, known.value - 1)))
+    }, AGAIN_MS)
+  }
+
+  watch([id, () => query().text, () => query().isPattern], begin, { immediate: true })
+  watch([lines, isActive], () => {
+    if (query().text && !failure.value) findMore()
+  })
+  onScopeDispose(stop)
+  return { count, at, current, known, found, failure, isSearching, step }
 }
