@@ -25,6 +25,7 @@ check: setup-dev ## Check format, lint, types and layers, also of the web app
 
 bench: setup-dev ## Measure speed and memory
 	@.venv/bin/python tests/bench/bench.py $(ARGS)
+	@.venv/bin/python tests/bench/web.py $(filter --write,$(ARGS))
 
 lock: ## Renew Pipfile.lock and package-lock.json
 	@scripts/setup.sh --tools

@@ -27,7 +27,6 @@ from typing import Self
 SECRET = "bench-secret-of-more-than-thirty-two-bytes"
 BARE = ["zsh", "-f", "-c", "true"]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 RUNBOOK = """# {name}
 {text}
 
@@ -41,7 +40,7 @@ Input:
 ```
 
 # Script
-```zsh
+```{language}
 {script}
 ```
 
@@ -89,7 +88,7 @@ def bare_rate(workers: int, seconds: float) -> float:
 
 
 class Server:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -97,6 +96,7 @@ class Server:
         self.runbooks = folder / "runbooks"
         self.runbooks.mkdir()
         self.ready_s = 0.0
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -110,6 +110,7 @@ class Server:
             "JWT_SECRET": SECRET,
             "RATE_LIMIT_ENABLED": "false",
             "LOGGING_LEVEL": "WARNING",
+            **self._settings,
         }
         begun = time.perf_counter()
         self._process = subprocess.Popen(
@@ -139,9 +140,12 @@ class Server:
         finally:
             connection.close()
 
-    def add(self, name: str, script: str, *, text: str = "", history: str = "") -> str:
+    def add(
+        self, name: str, script: str, *, language: str = "zsh", text: str = "", history: str = ""
+    ) -> str:
         path = self.runbooks / f"{name}.md"
-        path.write_text(RUNBOOK.format(name=name, text=text, script=script) + history)
+        head = RUNBOOK.format(name=name, text=text, script=script, language=language)
+        path.write_text(head + history)
         return f"/api/runbooks/{name}.md"
 
     def client(self) -> Client:
@@ -343,12 +347,14 @@ def table(figures: list[Figure]) -> str:
     return "\n".join(["| figure | measured | aim |", "|---|---|---|", *rows])
 
 
-def write(text: str) -> None:
+def write(name: str, text: str) -> None:
+    """Puts a table where the document wants the figures of this name."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     document = DOCUMENT.read_text()
-    head, _, rest = document.partition(BEGIN)
-    _, _, tail = rest.partition(END)
+    head, _, rest = document.partition(begin)
+    _, _, tail = rest.partition(end)
     where = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    DOCUMENT.write_text(f"{head}{BEGIN}\nMeasured on {where}.\n\n{text}\n{END}{tail}")
+    DOCUMENT.write_text(f"{head}{begin}\nMeasured on {where}.\n\n{text}\n{end}{tail}")
 
 
 def main() -> None:
@@ -360,7 +366,7 @@ def main() -> None:
     text = table(measure(given.count, given.seconds))
     print(text)
     if given.write:
-        write(text)
+        write("figures", text)
 
 
 if __name__ == "__main__":

@@ -29,19 +29,16 @@ export function useChanges(): Readonly<Live> {
   const listen = () => listenOrNot(queries)
   users += 1
   if (users === 1) listen()
-  document.addEventListener('visibilitychange', listen)
   onScopeDispose(() => {
     users -= 1
-    document.removeEventListener('visibilitychange', listen)
     // The next page may use it as well: its stream need not be opened anew.
     setTimeout(listen)
   })
   return live
 }
 
-/** A tab that nobody looks at keeps no connection: a browser has six for one server. */
 function listenOrNot(queries: QueryClient) {
-  const isWanted = users > 0 && session.current !== null && !document.hidden
+  const isWanted = users > 0 && session.current !== null
   if (!isWanted) {
     abort?.abort()
     abort = null

@@ -5,12 +5,12 @@ const encoder = new TextEncoder()
 let requests: Request[]
 
 /** A server that answers with these, one after the other. */
-function serve(...replies: (() => Response)[]) {
+function serve(...replies: ((request: Request) => Response)[]) {
   requests = []
   vi.stubGlobal('fetch', (request: Request) => {
     requests.push(request)
     const reply = replies[requests.length - 1]
-    return reply ? Promise.resolve(reply()) : Promise.reject(new TypeError('no more'))
+    return reply ? Promise.resolve(reply(request)) : Promise.reject(new TypeError('no more'))
   })
 }
 
@@ -21,6 +21,19 @@ function stream(...pieces: string[]): () => Response {
         start(controller) {
           for (const piece of pieces) controller.enqueue(encoder.encode(piece))
           controller.close()
+        },
+      }),
+    )
+}
+
+/** One that does not end before it is broken off. */
+function endless(text: string) {
+  return ({ signal }: Request) =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(encoder.encode(text))
+          signal.addEventListener('abort', () => controller.error(signal.reason))
         },
       }),
     )
@@ -47,7 +60,10 @@ async function read() {
 }
 
 beforeEach(() => vi.useFakeTimers())
-afterEach(() => vi.useRealTimers())
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
 
 it('reads events that come in pieces, until the last one', async () => {
   serve(stream('id: 1\ndata: o', 'ne\n\nid: 2\ndata: end\n\n'))
@@ -75,4 +91,28 @@ it('gives up where it is refused', async () => {
   expect(onError).toHaveBeenCalledWith(expect.objectContaining({ status: 404 }))
   expect(states).toEqual(['connecting'])
   expect(requests).toHaveLength(1)
+})
+
+it('keeps no connection while the tab is hidden, and goes on where it was', async () => {
+  const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true)
+  const show = (value: boolean) => {
+    hidden.mockReturnValue(value)
+    document.dispatchEvent(new Event('visibilitychange'))
+  }
+  serve(endless('id: 1\ndata: one\n\n'), stream('id: 2\ndata: end\n\n'))
+  const reading = read()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(requests).toHaveLength(0)
+  show(false)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(requests).toHaveLength(1)
+  show(true)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(requests[0]?.signal.aborted).toBe(true)
+  expect(requests).toHaveLength(1)
+  show(false)
+  const { texts, states } = await reading
+  expect(texts).toEqual(['one', 'end'])
+  expect(states).toEqual(['connecting', 'open', 'open', 'ended'])
+  expect(requests[1]?.headers.get('Last-Event-ID')).toBe('1')
 })

@@ -1,5 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { authorizedFetch, type Schemas } from './client'
+import { whileShown } from '@/shared/visibility'
 import { ApiError, errorOf } from './problem'
 
 /** One thing that happened in a run; what belongs to its type stands beside. */
@@ -23,6 +24,7 @@ const MAX_RETRY_MS = 15_000
 /**
  * Reads server-sent events with the token, which EventSource cannot send, and goes on after
  * the last id when the connection is lost: nothing is missed and nothing comes twice.
+ * A tab that nobody looks at keeps no connection, since a browser has six for one server.
  * Ends with `signal`.
  */
 export async function readStream(
@@ -34,8 +36,9 @@ export async function readStream(
   handlers.onState('connecting')
   while (!signal.aborted) {
     try {
-      await readOnce(url, place, handlers, signal)
+      const isHidden = await whileShown(signal, (until) => readOnce(url, place, handlers, until))
       if (handlers.isComplete()) return handlers.onState('ended')
+      if (isHidden) continue
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof ApiError && !error.passing) return handlers.onError(error)
