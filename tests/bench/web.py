@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from bench import Client, Figure, Server, table, write
+from bench import Figure, Server, table, write
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -88,7 +88,7 @@ def measure(server: Server, browser: Browser) -> list[Figure]:
     open_run(page, runs[MANY])
     scrolled = log_of(page).evaluate(SCROLL)
     heap = heap_mb(page)
-    behind = followed(page, server.client())
+    behind = followed(page, server)
     return [
         Figure("script of the first page, compressed", f"{script_kb:.0f} KB", "300 KB"),
         Figure("a log of 1,000,000 lines opens", str(pair(opened)), "2 s"),
@@ -161,13 +161,13 @@ def heap_mb(page: Page) -> float:
     return session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
 
 
-def followed(page: Page, client: Client) -> str:
+def followed(page: Page, server: Server) -> str:
     """How long after the end of a run a page that has followed it all the time shows its end."""
     page.goto(f"/execute/Lines{MANY}.md")
     page.get_by_role("button", name="Execute", exact=True).click()
     page.get_by_text("the last line", exact=True).wait_for(timeout=120_000)
     seen = time.time()
-    run = json.loads(client.call("GET", f"/api/runs/{page.url.rpartition('/')[2]}"))
+    run = json.loads(server.client().call("GET", f"/api/runs/{page.url.rpartition('/')[2]}"))
     begun, ended = (datetime.fromisoformat(run[at]) for at in ("started_at", "finished_at"))
     behind = max(0.0, seen - ended.timestamp())
     return f"{behind:.2f} s, after {(ended - begun).total_seconds():.1f} s of output"
