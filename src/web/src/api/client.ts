@@ -1,6 +1,6 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { session, signOut } from '@/auth/session'
-import { errorOf, unreachable } from './problem'
+import { errorOf, silent, unreachable } from './problem'
 import type { components, paths } from './schema'
 
 export type Schemas = components['schemas']
@@ -20,19 +20,29 @@ export function tokenRefused(token: string): void {
   for (const callback of listeners) callback()
 }
 
-/** fetch with the token; throws ApiError where the server is not reached or refuses. */
+/** So long the beginning of an answer is waited for; a proxy before the server would not wait longer. */
+const PATIENCE_S = 60
+
+/** fetch with the token; throws ApiError where the server is not reached or does not answer. */
 export async function authorizedFetch(input: Request): Promise<Response> {
   const token = session.current?.token
   if (token) input.headers.set('Authorization', `Bearer ${token}`)
-  let response: Response
-  try {
-    response = await fetch(input)
-  } catch (error) {
-    if (input.signal.aborted) throw error
-    throw unreachable()
-  }
+  const response = await patiently(input)
   if (response.status === 401 && token) tokenRefused(token)
   return response
+}
+
+async function patiently(input: Request): Promise<Response> {
+  const patience = new AbortController()
+  const timer = setTimeout(() => patience.abort(), PATIENCE_S * 1000)
+  try {
+    return await fetch(input, { signal: AbortSignal.any([input.signal, patience.signal]) })
+  } catch (error) {
+    if (input.signal.aborted) throw error
+    throw patience.signal.aborted ? silent(PATIENCE_S) : unreachable()
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const refusals: Middleware = {

@@ -39,7 +39,7 @@ function endless(text: string) {
     )
 }
 
-async function read() {
+async function read({ untilDone = true } = {}) {
   const texts: string[] = []
   const states: StreamState[] = []
   const onError = vi.fn()
@@ -54,7 +54,7 @@ async function read() {
     },
     abort.signal,
   )
-  await vi.runAllTimersAsync()
+  if (untilDone) await vi.runAllTimersAsync()
   await reading
   return { texts, states, onError }
 }
@@ -100,7 +100,7 @@ it('keeps no connection while the tab is hidden, and goes on where it was', asyn
     document.dispatchEvent(new Event('visibilitychange'))
   }
   serve(endless('id: 1\ndata: one\n\n'), stream('id: 2\ndata: end\n\n'))
-  const reading = read()
+  const reading = read({ untilDone: false })
   await vi.advanceTimersByTimeAsync(60_000)
   expect(requests).toHaveLength(0)
   show(false)
@@ -115,4 +115,19 @@ it('keeps no connection while the tab is hidden, and goes on where it was', asyn
   expect(texts).toEqual(['one', 'end'])
   expect(states).toEqual(['connecting', 'open', 'open', 'ended'])
   expect(requests[1]?.headers.get('Last-Event-ID')).toBe('1')
+})
+
+it('takes a stream for lost where nothing is heard of the server, or the network is gone', async () => {
+  serve(endless('id: 1\ndata: one\n\n'), endless(': here\n\n'), stream('id: 2\ndata: end\n\n'))
+  const reading = read({ untilDone: false })
+  await vi.advanceTimersByTimeAsync(39_000)
+  expect(requests).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(requests).toHaveLength(2)
+  dispatchEvent(new Event('offline'))
+  await vi.advanceTimersByTimeAsync(0)
+  dispatchEvent(new Event('online'))
+  const { texts, states } = await reading
+  expect(texts).toEqual(['one', 'end'])
+  expect(states).toEqual(['connecting', 'open', 'lost', 'open', 'lost', 'open', 'ended'])
 })

@@ -20,6 +20,8 @@ export interface StreamHandlers {
 
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 15_000
+/** The server says something every 15 s, if only that it is there: after this the connection is lost. */
+const SILENCE_MS = 40_000
 
 /**
  * Reads server-sent events with the token, which EventSource cannot send, and goes on after
@@ -64,10 +66,24 @@ async function readOnce(
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
   if (place.lastId) headers['Last-Event-ID'] = place.lastId
   const address = new URL(url, location.origin)
-  const response = await authorizedFetch(new Request(address, { headers, signal }))
-  if (!response.ok || response.body === null) throw await errorOf(response)
-  place.failures = 0
-  handlers.onState('open')
+  const watch = watched(signal)
+  try {
+    const response = await authorizedFetch(new Request(address, { headers, signal: watch.signal }))
+    if (!response.ok || response.body === null) throw await errorOf(response)
+    place.failures = 0
+    handlers.onState('open')
+    await readBody(response.body, place, handlers, watch.heard)
+  } finally {
+    watch.end()
+  }
+}
+
+async function readBody(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  place: Place,
+  handlers: StreamHandlers,
+  heard: () => void,
+): Promise<void> {
   const parser = createParser({
     onRetry: (ms) => (place.retry = ms),
     onEvent: (message) => {
@@ -75,11 +91,31 @@ async function readOnce(
       handlers.onMessage(message)
     },
   })
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return
+    heard()
     parser.feed(value)
+  }
+}
+
+/** A signal that ends with `signal`, and where nothing is heard for long or the network is gone. */
+function watched(signal: AbortSignal) {
+  const lost = new AbortController()
+  const lose = () => lost.abort()
+  let timer = setTimeout(lose, SILENCE_MS)
+  addEventListener('offline', lose)
+  return {
+    signal: AbortSignal.any([signal, lost.signal]),
+    heard() {
+      clearTimeout(timer)
+      timer = setTimeout(lose, SILENCE_MS)
+    },
+    end() {
+      clearTimeout(timer)
+      removeEventListener('offline', lose)
+    },
   }
 }
 

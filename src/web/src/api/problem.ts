@@ -10,6 +10,12 @@ export interface ProblemBody {
   diff?: string
 }
 
+/** What the headers of a refusal say. */
+interface ReplyFacts {
+  correlationId?: string | null
+  waitMs?: number | null
+}
+
 /** The server's refusal, or the failure to reach it (`status` 0). */
 export class ApiError extends Error {
   readonly status: number
@@ -18,14 +24,17 @@ export class ApiError extends Error {
   readonly correlationId: string | null
   readonly errors: string[]
   readonly diff: string | null
+  /** For how long the server does not want to be asked again. */
+  readonly waitMs: number | null
 
-  constructor(status: number, body: ProblemBody, correlationId: string | null = null) {
+  constructor(status: number, body: ProblemBody, { correlationId, waitMs }: ReplyFacts = {}) {
     super(body.detail ?? body.error ?? `The server answered ${status}.`)
     this.name = 'ApiError'
     this.status = status
     this.code = body.code ?? 'error'
     this.title = body.title ?? 'Something went wrong'
-    this.correlationId = body.correlation_id ?? correlationId
+    this.correlationId = body.correlation_id ?? correlationId ?? null
+    this.waitMs = waitMs ?? null
     this.diff = body.diff ?? null
     this.errors = (body.errors ?? []).map(errorText)
   }
@@ -49,6 +58,14 @@ export function unreachable(): ApiError {
   })
 }
 
+export function silent(seconds: number): ApiError {
+  return new ApiError(0, {
+    title: 'The server does not answer',
+    detail: `It has not answered for ${seconds} s. What was asked of it may yet happen.`,
+    code: 'unreachable',
+  })
+}
+
 /** The error of a reply that is not ok, whatever its body is. */
 export async function errorOf(response: Response): Promise<ApiError> {
   let body: ProblemBody = {}
@@ -57,7 +74,11 @@ export async function errorOf(response: Response): Promise<ApiError> {
   } catch {
     // A proxy between may answer with a page of its own.
   }
-  return new ApiError(response.status, body, response.headers.get('X-Correlation-Id'))
+  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN)
+  return new ApiError(response.status, body, {
+    correlationId: response.headers.get('X-Correlation-Id'),
+    waitMs: Number.isFinite(seconds) ? seconds * 1000 : null,
+  })
 }
 
 const ADVICE: Record<number, string> = {
@@ -66,7 +87,7 @@ const ADVICE: Record<number, string> = {
   403: 'Ask whoever gives out roles for the claims that are missing, or sign in as someone else.',
   404: 'It may have been moved or removed, or you may not see it. Go back to the list.',
   409: 'Reload to see how things are now.',
-  429: 'Wait a moment, then try again.',
+  429: 'Too much was asked for in a short time. Wait a moment, then try again.',
   503: 'The server is busy or starting. Wait a moment, then try again.',
 }
 

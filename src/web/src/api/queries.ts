@@ -4,6 +4,8 @@ import { onSignedOut } from './client'
 import { ApiError } from './problem'
 
 const TRIES = 2
+/** What could not be had is asked for again so often, for as long as it is shown. */
+const AGAIN_MS = 10_000
 
 /** The cache of the server's answers. An ended token leads to the sign-in and back. */
 export function createQueries(router: Router): QueryClient {
@@ -11,8 +13,11 @@ export function createQueries(router: Router): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 5_000,
-        retry: (failures, error) =>
-          failures < TRIES && !(error instanceof ApiError && !error.passing),
+        retry: (failures, error) => failures < TRIES && !isRefusal(error),
+        refetchInterval: ({ state: { error } }) => {
+          if (!(error instanceof ApiError) || !error.passing) return false
+          return Math.max(error.waitMs ?? 0, AGAIN_MS)
+        },
       },
     },
   })
@@ -24,4 +29,9 @@ export function createQueries(router: Router): QueryClient {
     }
   })
   return client
+}
+
+/** Whether asking at once once more cannot help. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && (!error.passing || error.status === 429)
 }

@@ -2,6 +2,7 @@ import { onScopeDispose, ref, shallowRef, triggerRef, watch } from 'vue'
 import { readStream, type RunEvent, type StreamState } from '@/api/events'
 import type { ApiError } from '@/api/problem'
 import { getLogLines, type WholeRun } from '@/api/runs'
+import type { Happening } from './advance'
 import { BLOCK, blockOf, linesOf, type LogLine, RunLog } from './log'
 
 /** Output comes in bursts: drawing at most this often keeps the page quick. */
@@ -14,7 +15,7 @@ const EVENTS_BEFORE = 1_000
 /** Follows a run for as long as the component is shown: `run` is how it was when that began. */
 export function useRunEvents(
   run: () => WholeRun | undefined,
-  onEvents: (events: RunEvent[]) => void,
+  onEvents: (happened: Happening[]) => void,
 ) {
   const log = shallowRef(new RunLog())
   const state = ref<StreamState>('connecting')
@@ -34,10 +35,14 @@ export function useRunEvents(
     error.value = null
     interruptions.value = 0
     const batch = batcher(DRAW_MS, (events: RunEvent[]) => {
-      const added = events.map((event) => log.value.add(event))
+      const happened: Happening[] = []
+      const added = events.map((event) => {
+        if (!event.stream) happened.push({ event, lines: log.value.count })
+        return log.value.add(event)
+      })
       if (added.some(Boolean)) triggerRef(log)
       if (added.includes('grown')) readGrown()
-      onEvents(events.filter((event) => !event.stream))
+      if (happened.length) onEvents(happened)
     })
     signal.addEventListener('abort', batch.drop)
     let isDone = false
