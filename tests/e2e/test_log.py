@@ -197,6 +197,7 @@ def test_the_log_is_read_by_keys(long_run, open_run):
     page.keyboard.press("Shift+G")
     expect(line(page, LINES)).to_be_in_viewport()
     page.keyboard.press("/")
+    page.keyboard.press("Escape")
     page.keyboard.type(":120-122")
     page.keyboard.press("Enter")
     expect(line(page, 120)).to_be_in_viewport()
@@ -254,7 +255,7 @@ def odd_run(server, start):
     return start(server.add("Odd", script, language="python"))
 
 
-def test_output_is_drawn_as_in_a_terminal(odd_run, open_run, picture, check_accessibility):
+def test_output_is_drawn_as_in_a_terminal(odd_run, open_run, picture):
     page = open_run(odd_run)
     expect(line(page, len(SEEN))).to_have_text("the end")
     assert log_of(page).evaluate(SPANS) == SEEN
@@ -269,7 +270,19 @@ def test_output_is_drawn_as_in_a_terminal(odd_run, open_run, picture, check_acce
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         picture(page, f"run-odd-{scheme}")
-        check_accessibility(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_the_palette_can_be_read(
+    server, open_run, start, picture, check_accessibility, scheme
+):
+    script = r"""
+    for n in {0..15}; do print "\e[38;5;${n}mcolour $n\e[0m \e[48;5;${n}mground $n\e[0m"; done
+    """
+    page = open_run(start(server.add("Palette", script)), scheme=scheme)
+    expect(line(page, 16)).to_have_text("colour 15 ground 15")
+    picture(page, f"run-palette-{scheme}")
+    check_accessibility(page)
 
 
 def test_a_progress_bar_is_one_line_that_changes(server, open_run, start, go):
