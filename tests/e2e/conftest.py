@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,56 @@ def sign_in():
         return page
 
     return sign_in_
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    """The API, as whoever signs in by the button `sre`."""
+    with server.client(subject="dev-sre", roles=("sre",)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def wait_for(client):
+    """Waits until a run is as told, by default at its end; the run."""
+
+    def wait_for_(run_id, is_so=lambda run: run["finished_at"], seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            run = client.get(f"/api/runs/{run_id}").json()
+            if is_so(run):
+                return run
+            time.sleep(0.05)
+        raise AssertionError(run)
+
+    return wait_for_
+
+
+@pytest.fixture(scope="module")
+def start(client, wait_for):
+    """Starts a run by the API; its id. `wait` for its end, unless told otherwise."""
+
+    def start_(ref, *, wait=60, **body):
+        reply = client.post(
+            f"/api/runbooks/{ref}/execute", json=body, headers={"Prefer": "respond-async"}
+        )
+        assert reply.status_code == 202, reply.text
+        run_id = reply.json()["run_id"]
+        if wait:
+            wait_for(run_id, seconds=wait)
+        return run_id
+
+    return start_
+
+
+@pytest.fixture
+def open_run(open_page, sign_in):
+    """Opens the page of a run, signed in; `rest` of the address, such as `#L5`."""
+
+    def open_(run_id, rest="", **options):
+        return sign_in(open_page(f"/run/{run_id}{rest}", **options))
+
+    return open_
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ VIEWS = {
     "light": ({"width": 1280, "height": 800}, "light"),
     "dark": ({"width": 1280, "height": 800}, "dark"),
     "phone": ({"width": 390, "height": 844}, "light"),
+    # As wide as a window of 1280 pixels at a zoom of 400 %.
+    "narrow": ({"width": 320, "height": 640}, "light"),
 }
 PER_MINUTE = 60
 # What a page shows in the end, by its address.
@@ -87,6 +89,11 @@ def test_from_sign_in_to_a_finished_run_by_keys_alone(open_page):
     expect(page).to_have_url(re.compile("/run/"))
 
 
+def too_wide(page):
+    """By how many pixels the page would scroll to the side."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_page_hinders_anyone(
     view, open_page, sign_in, runs, guard, check_accessibility, picture
@@ -104,7 +111,7 @@ def test_no_page_hinders_anyone(
             check_accessibility(page)
         except AssertionError as error:
             faults.append(f"{path}: {error}")
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wide = too_wide(page)
         if wide > 0:
             faults.append(f"{path} is {wide} pixels too wide")
         if page.title() == "" or page.get_by_role("heading").count() == 0:
@@ -139,6 +146,115 @@ def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility
     check_accessibility(page)
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
+
+
+FOCUS_IS_SEEN = """element => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(element)
+    return element.matches(':focus-visible') && outlineStyle !== 'none' && outlineWidth !== '0px'
+}"""
+
+
+@pytest.fixture
+def failed_run(start, tmp_path):
+    return start("language/Resume.md", env_vars={"FOLDER": str(tmp_path), "PORT": "80"})
+
+
+@pytest.fixture
+def waiting_run(server, start, client, tmp_path):
+    script = f"until [[ -e {tmp_path}/go ]]; do sleep 0.05; done"
+    run_id = start(server.add("Waits", script), wait=False)
+    yield run_id
+    client.post(f"/api/runs/{run_id}/cancel")
+
+
+def open_and_close(page, opener, close, check=None):
+    """Opens a dialog by a key on its button; closed again, the focus stands where it was."""
+    expect(opener).to_be_enabled()
+    opener.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator(":focus")).to_have_count(1)
+    assert too_wide(page) <= 0
+    box = dialog.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= page.viewport_size["width"]
+    if check:
+        check(page)
+    if close == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        dialog.get_by_role("button", name=close, exact=True).press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+    assert opener.evaluate(FOCUS_IS_SEEN)
+
+
+@pytest.mark.parametrize("name", ["Resume", "Retry", "Undo"])
+def test_dialogs_of_an_ended_run_fit_and_give_the_focus_back(
+    open_run, failed_run, check_accessibility, name
+):
+    page = open_run(failed_run, viewport=VIEWS["narrow"][0])
+    opener = page.get_by_role("button", name=name, exact=True)
+    open_and_close(page, opener, "Escape", check_accessibility)
+
+
+def test_the_dialog_that_cancels_fits_and_gives_the_focus_back(
+    open_run, waiting_run, check_accessibility
+):
+    page = open_run(waiting_run, viewport=VIEWS["narrow"][0])
+    opener = page.get_by_role("button", name="Cancel", exact=True)
+    open_and_close(page, opener, "Escape", check_accessibility)
+    open_and_close(page, opener, "Let it run")
+
+
+@pytest.mark.parametrize("close", ["Escape", "Close"])
+def test_the_sheet_gives_the_focus_back(open_run, runs, check_accessibility, close):
+    page = open_run(runs["run"], viewport=VIEWS["narrow"][0])
+    link = page.get_by_role("link", name="Execute again")
+    link.focus()
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog")
+    expect(sheet.locator(":focus")).to_have_count(1)
+    assert too_wide(page) <= 0
+    check_accessibility(page)
+    if close == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        sheet.get_by_role("button", name=close).press("Enter")
+    expect(sheet).to_be_hidden()
+    expect(link).to_be_focused()
+
+
+MOVING = """() => {
+    window.moved = []
+    const note = event => {
+        for (const animation of event.target.getAnimations()) {
+            const took = animation.effect.getComputedTiming().endTime
+            if (took > 1) window.moved.push(`${event.target.className}: ${took} ms`)
+        }
+    }
+    for (const name of ['animationstart', 'transitionrun']) addEventListener(name, note, true)
+    for (const one of document.getAnimations()) note({ target: one.effect.target })
+}"""
+
+
+@pytest.mark.parametrize("wanted", ["no-preference", "reduce"])
+def test_nothing_moves_for_those_who_want_no_motion(open_run, waiting_run, wanted):
+    page = open_run(waiting_run)
+    page.emulate_media(reduced_motion=wanted)
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    page.evaluate(MOVING)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.get_by_role("button", name="Let it run").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.get_by_role("button", name="Document that ran").click()
+    page.get_by_role("link", name="Waits.md").first.click()
+    panel = page.locator("summary").first
+    panel.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waits")
+    moved = page.evaluate("window.moved")
+    assert bool(moved) == (wanted == "no-preference"), "\n".join(moved)
 
 
 def test_normal_use_stays_below_the_rate_limit(integration, tmp_path_factory, open_page, sign_in):

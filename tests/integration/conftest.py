@@ -229,10 +229,16 @@ def running(folder, **settings):
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def serve():
+    """Runs a server over a folder, with settings of its own, for as long as a `with` takes."""
+    return running
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(serve, tmp_path_factory):
     """One server for the tests of a module."""
-    with running(tmp_path_factory.mktemp("server")) as server:
+    with serve(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

@@ -22,13 +22,6 @@ WAITS = 'print begun; print $$ > $PID; sleep 3131 & sleep 3131; print "not ended
 
 
 @pytest.fixture(scope="module")
-def serve(request):
-    """The conftest's context manager, for servers with settings of their own."""
-    path = Path(__file__).with_name("conftest.py")
-    return request.config.pluginmanager.get_plugin(str(path)).running
-
-
-@pytest.fixture(scope="module")
 def server(serve, tmp_path_factory):
     """One slot only: children that needed one of their own would wait for ever."""
     with serve(tmp_path_factory.mktemp("children"), MAX_PARALLEL_RUNS=1) as server:

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from pathlib import Path
 
 import httpx
 import jwt
@@ -19,13 +18,6 @@ import pytest
 AMOUNT, EXECUTIONS = 8, 3
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 PROXY = "127.0.0.2"
-
-
-@pytest.fixture(scope="module")
-def serve(request):
-    """The conftest's context manager, for servers with settings of their own."""
-    path = Path(__file__).with_name("conftest.py")
-    return request.config.pluginmanager.get_plugin(str(path)).running
 
 
 @pytest.fixture(scope="module")

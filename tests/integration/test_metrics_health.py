@@ -21,13 +21,6 @@ WAITS = "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done"
 
 
 @pytest.fixture(scope="module")
-def serve(request):
-    """The conftest's context manager, for servers with settings of their own."""
-    path = Path(__file__).with_name("conftest.py")
-    return request.config.pluginmanager.get_plugin(str(path)).running
-
-
-@pytest.fixture(scope="module")
 def metrics_port(request):
     path = Path(__file__).with_name("conftest.py")
     return request.config.pluginmanager.get_plugin(str(path)).free_port()

@@ -2,19 +2,11 @@
 
 import platform
 import re
-from pathlib import Path
 
 import httpx
 import pytest
 
 from runbook import __version__
-
-
-@pytest.fixture(scope="module")
-def serve(request):
-    """The conftest's context manager, for a server with settings of its own."""
-    path = Path(__file__).with_name("conftest.py")
-    return request.config.pluginmanager.get_plugin(str(path)).running
 
 
 @pytest.fixture(scope="module")

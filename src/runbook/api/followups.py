@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from flask import Blueprint, Response, send_file
@@ -10,53 +11,40 @@ from runbook.api import wire
 from runbook.api.bodies import ResumeBody, RunBody, read_body
 from runbook.api.context import engine, principal, run_of
 from runbook.api.execution import execute_request, started_reply, starting
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import Access, Limit, Policy, View, route
+from runbook.engine.requests import Submitted
 from runbook.engine.wire import artifact_json
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("followups", __name__, url_prefix="/api/runs")
 
 
-@route(
-    blueprint,
-    "/<run_id>/retry",
-    policy=starting(
-        Access.CALLER, "Execute with the same inputs, from the start", RunBody, conflicts=True
-    ),
-    methods=("POST",),
-)
+def following(action: str, summary: str, body: type[RunBody] = RunBody) -> Callable[[View], View]:
+    """Declare a view that starts what follows from a run."""
+    policy = starting(Access.CALLER, summary, body, conflicts=True)
+    return route(blueprint, f"/<run_id>/{action}", policy=policy, methods=("POST",))
+
+
+@following("retry", "Execute with the same inputs, from the start")
 def retry(run_id: str) -> Response:
     asked = execute_request(read_body(RunBody))
-    submitted = engine().retry(run_of(run_id), principal(), asked)
-    return started_reply(submitted, as_json=wire.prefers_json())
+    return started(engine().retry(run_of(run_id), principal(), asked))
 
 
-@route(
-    blueprint,
-    "/<run_id>/resume",
-    policy=starting(
-        Access.CALLER, "Go on behind the steps that were completed", ResumeBody, conflicts=True
-    ),
-    methods=("POST",),
-)
+@following("resume", "Go on behind the steps that were completed", ResumeBody)
 def resume(run_id: str) -> Response:
     body = read_body(ResumeBody)
     asked = execute_request(body)
-    submitted = engine().resume(run_of(run_id), principal(), asked, body.from_step)
-    return started_reply(submitted, as_json=wire.prefers_json())
+    return started(engine().resume(run_of(run_id), principal(), asked, body.from_step))
 
 
-@route(
-    blueprint,
-    "/<run_id>/undo",
-    policy=starting(
-        Access.CALLER, "Reverse the steps that were completed", RunBody, conflicts=True
-    ),
-    methods=("POST",),
-)
+@following("undo", "Reverse the steps that were completed")
 def undo(run_id: str) -> Response:
     asked = execute_request(read_body(RunBody))
-    submitted = engine().undo(run_of(run_id), principal(), asked)
+    return started(engine().undo(run_of(run_id), principal(), asked))
+
+
+def started(submitted: Submitted) -> Response:
     return started_reply(submitted, as_json=wire.prefers_json())
 
 

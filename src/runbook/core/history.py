@@ -35,13 +35,11 @@ from runbook.core.entry import (
     sha256,
 )
 from runbook.core.history_scan import begin_scan, scan_history
-from runbook.core.legacy import LegacyEntry, legacy_marks
 from runbook.core.run import RunStatus
 
 __all__ = [
     "Entry",
     "EntryRecord",
-    "LegacyEntry",
     "fitted",
     "last_digest",
     "read_record",
@@ -145,12 +143,6 @@ def find_run(history: bytes, run_id: str) -> Recorded | None:
         if entry.run_id == run_id:
             return Recorded(entry.status, entry.return_code)
     return None
-
-
-def legacy_entries(history: bytes) -> Iterator[LegacyEntry]:
-    """The old engine's entries above the chain; what stands in fences is output."""
-    start = chain_start(history)
-    return legacy_marks(history if start is None else history[:start])
 
 
 # -- walking -----------------------------------------------------------------------------------

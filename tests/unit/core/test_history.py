@@ -11,7 +11,6 @@ from runbook.core.history import (
     ChainEnd,
     ChainProblemCode,
     EntryRecord,
-    LegacyEntry,
     Link,
     Recorded,
     chain_end,
@@ -21,7 +20,6 @@ from runbook.core.history import (
     find_run,
     iter_entries,
     last_link,
-    legacy_entries,
     refusal_text,
     verify,
 )
@@ -372,15 +370,6 @@ def test_the_end_of_the_chain_is_found_below_other_text():
 )
 def test_an_open_block_is_closed_before_the_next_entry(text, needed):
     assert closing(text) == needed
-
-
-def test_old_entries_are_listed_but_not_what_they_printed():
-    history = b"".join(chain("a", legacy=LEGACY))
-
-    assert list(legacy_entries(history)) == [
-        LegacyEntry("2026-01-14T18:34:51.797Z", 0, 1),
-        LegacyEntry("2026-01-14T18:35:00.000Z", 403, LEGACY.index(b"### 2026-01-14T18:35")),
-    ]
 
 
 @settings(deadline=None, max_examples=200)

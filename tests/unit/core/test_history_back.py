@@ -192,6 +192,18 @@ def test_legacy_pages():
     assert list(legacy_texts(b"notes\n" + history, 9)) == [["4", "3", "2", "1", "0"]]
 
 
+def test_old_entries_stand_below_the_chain_but_not_what_they_printed():
+    printed = OLD % (1, b"### 2026-01-14T18:36:00.000Z | Exit Code: 9")
+    history = b"".join(chain("new", legacy=printed))
+    back = backward(history)
+    assert [found.entry.n for found in back] == [1]
+
+    (record,) = legacy_page(reader(history), back.end, 9).records
+
+    assert record.entry.at == "2026-01-14T18:34:51.001Z"
+    assert record.stdout == "### 2026-01-14T18:36:00.000Z | Exit Code: 9"
+
+
 def test_legacy_without_entries():
     assert list(legacy_texts(b"just notes\n", 2)) == [[]]
 

@@ -97,6 +97,8 @@ export interface AnsweredLine {
   step: number | null
   stream: 'stdout' | 'stderr'
   text: string
+  /** Whether the line goes on beyond what is answered. */
+  cut?: boolean
 }
 
 export async function getLogLines(id: string, from: number, lines: number, signal?: AbortSignal) {

@@ -1,9 +1,13 @@
 import { onScopeDispose, ref, watch } from 'vue'
+import { formatCount } from './lines'
 
 const MOST_OFTEN_MS = 2_000
 
-/** What those who hear the page are told of new lines: at most one sentence in two seconds. */
-export function useAnnouncements(count: () => number, isLive: () => boolean) {
+/**
+ * What those who hear the page are told of new lines of a run: at most one sentence in two seconds,
+ * and never twice the same, as a text that stays is not heard.
+ */
+export function useAnnouncements(run: () => string, count: () => number, isLive: () => boolean) {
   const said = ref('')
   let known = count()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -12,11 +16,19 @@ export function useAnnouncements(count: () => number, isLive: () => boolean) {
     timer = undefined
     const more = count() - known
     known = count()
-    if (more > 0) said.value = `${more} new ${more === 1 ? 'line' : 'lines'} of output`
+    if (more <= 0) return
+    const lines = more === 1 ? 'line' : 'lines'
+    said.value = `${formatCount(more)} new ${lines} of output, ${formatCount(known)} in all`
   }
-  watch(count, () => {
-    if (!isLive()) known = count()
-    else timer ??= setTimeout(say, MOST_OFTEN_MS)
+  function forget() {
+    clearTimeout(timer)
+    timer = undefined
+    known = count()
+  }
+  watch([run, count], ([id], [before]) => {
+    if (id !== before) forget()
+    else if (isLive()) timer ??= setTimeout(say, MOST_OFTEN_MS)
+    else if (timer === undefined) known = count()
   })
   onScopeDispose(() => clearTimeout(timer))
   return said

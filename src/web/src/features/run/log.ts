@@ -10,6 +10,8 @@ export interface LogLine {
   at: string
   step: number | null
   text: string
+  /** The server answers no more of so long a line. */
+  cut?: boolean
 }
 
 /** Where events take over from what the server answers line by line. */
