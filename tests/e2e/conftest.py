@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,53 @@ def check_accessibility():
         assert not found, "\n".join(found)
 
     return check
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    """The API, asked as whoever `sign_in` signs in."""
+    with server.client(subject="dev-sre", roles=("sre",)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Asks for a run until it is so."""
+
+    def wait_for_(client, run_id, is_so, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            run = client.get(f"/api/runs/{run_id}").json()
+            if is_so(run):
+                return run
+            time.sleep(0.05)
+        raise AssertionError(run)
+
+    return wait_for_
+
+
+@pytest.fixture
+def start(client, wait_for):
+    """Starts a run by the API; its id. `wait` for its end, unless told otherwise."""
+
+    def start_(ref, *, wait=True, **body):
+        reply = client.post(
+            f"/api/runbooks/{ref}/execute", json=body, headers={"Prefer": "respond-async"}
+        )
+        assert reply.status_code == 202, reply.text
+        run_id = reply.json()["run_id"]
+        if wait:
+            wait_for(client, run_id, lambda run: run["finished_at"])
+        return run_id
+
+    return start_
+
+
+@pytest.fixture
+def open_run(open_page, sign_in):
+    """Opens a run's page, signed in."""
+
+    def open_(run_id, rest="", **options):
+        return sign_in(open_page(f"/run/{run_id}{rest}", **options))
+
+    return open_

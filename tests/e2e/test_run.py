@@ -1,4 +1,4 @@
-"""The page of a run: its steps, its log, what follows from it."""
+"""The page of a run: its steps, its log, what it left."""
 
 import json
 import os
@@ -13,47 +13,6 @@ LINES = int(os.environ.get("E2E_LOG_LINES", "100000"))
 HITS = sum("n7777" in f"n{n}" for n in range(1, LINES + 1))
 
 
-@pytest.fixture(scope="module")
-def client(server):
-    with server.client(subject="dev-sre", roles=("sre",)) as client:
-        yield client
-
-
-@pytest.fixture
-def start(client):
-    """Starts a run by the API; its id. `wait` for its end, unless told otherwise."""
-
-    def start_(ref, *, wait=True, **body):
-        reply = client.post(
-            f"/api/runbooks/{ref}/execute", json=body, headers={"Prefer": "respond-async"}
-        )
-        assert reply.status_code == 202, reply.text
-        run_id = reply.json()["run_id"]
-        if wait:
-            wait_for(client, run_id, lambda run: run["finished_at"])
-        return run_id
-
-    return start_
-
-
-def wait_for(client, run_id, is_so, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        run = client.get(f"/api/runs/{run_id}").json()
-        if is_so(run):
-            return run
-        time.sleep(0.05)
-    raise AssertionError(run)
-
-
-@pytest.fixture
-def open_run(open_page, sign_in):
-    def open_(run_id, rest="", **options):
-        return sign_in(open_page(f"/run/{run_id}{rest}", **options))
-
-    return open_
-
-
 def log_of(page):
     return page.get_by_role("region", name="Output of the run")
 
@@ -62,9 +21,7 @@ def head(page, name):
     return page.get_by_role("heading", level=3).get_by_role("button", name=re.compile(name))
 
 
-def test_a_failed_step_is_open_and_the_run_is_resumed(
-    open_run, start, picture, check_accessibility, tmp_path
-):
+def test_a_failed_step_is_open(open_run, start, picture, check_accessibility, tmp_path):
     run_id = start(
         "language/Resume.md",
         env_vars={"FOLDER": str(tmp_path), "PORT": "80"},
@@ -89,103 +46,6 @@ def test_a_failed_step_is_open_and_the_run_is_resumed(
     picture(page, "run-failed-dark")
     check_accessibility(page)
 
-    page.get_by_role("button", name="Resume", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Resume from step 4, Open the port")
-    picture(page, "run-resume")
-    check_accessibility(page)
-    dialog.get_by_label("PORT").fill("8080")
-    dialog.get_by_role("button", name="Resume", exact=True).click()
-    expect(page).not_to_have_url(re.compile(run_id))
-    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
-    expect(head(page, "Make the folder")).to_contain_text("restored")
-    expect(page.get_by_text("Resumes")).to_be_visible()
-    expect(page.get_by_role("complementary", name="About the run")).to_contain_text("8080")
-    picture(page, "run-resumed")
-    check_accessibility(page)
-
-    page.get_by_role("button", name="Undo", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    undo = dialog.get_by_role("button", name="Undo", exact=True)
-    expect(undo).to_be_disabled()
-    dialog.get_by_label("to confirm").fill("Resume")
-    undo.click()
-    expect(page.get_by_text("Undoes")).to_be_visible()
-    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_changed_runbook_is_shown_before_it_is_resumed(server, open_run, start, guard, tmp_path):
-    source = server.runbooks / "language/Resume.md"
-    copy = server.runbooks / "Changing.md"
-    copy.write_text(source.read_text())
-    run_id = start("Changing.md", env_vars={"FOLDER": str(tmp_path), "PORT": "80"})
-    copy.write_text(copy.read_text().replace('print "Made the folder"', 'print "Made it"'))
-    guard.allow("409")
-    page = open_run(run_id)
-    page.get_by_role("button", name="Resume", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Resume", exact=True).click()
-    expect(dialog.get_by_role("region", name="What was changed")).to_contain_text("Made it")
-    dialog.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_role("button", name="Document that ran").click()
-    expect(page.get_by_text("The runbook has changed since")).to_be_visible()
-    expect(page.get_by_role("region", name="Document that ran")).to_contain_text("Made the folder")
-
-
-SECRETIVE = """\
-# Secretive
-
-# Environment Requirements
-```yaml
-TOKEN:
-  description: Opens the door.
-  type: secret
-```
-
-# File System Requirements
-```yaml
-```
-
-# Script
-
-## Hand over
-
-```sh
-runbook env HANDED=with-$TOKEN
-```
-
-## Fail once
-
-```sh
-[[ -e {go} ]] || exit 3
-print -r -- "Went on with ${{#HANDED}} characters"
-```
-
-# History
-"""
-
-
-def test_values_that_were_not_kept_are_asked_for(server, open_run, start, tmp_path):
-    go = tmp_path / "go"
-    (server.runbooks / "Secretive.md").write_text(SECRETIVE.format(go=go))
-    page = open_run(start("Secretive.md", env_vars={"TOKEN": "a-long-secret-value"}))
-    expect(page.get_by_text("given, not shown")).to_be_visible()
-    go.touch()
-    page.get_by_role("button", name="Resume", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    resume = dialog.get_by_role("button", name="Resume", exact=True)
-    expect(resume).to_be_disabled()
-    dialog.get_by_label("TOKEN").fill("a-long-secret-value")
-    resume.click()
-    expect(dialog.get_by_text("HANDED was not kept")).to_be_visible()
-    expect(resume).to_be_disabled()
-    dialog.get_by_label("HANDED").fill("with-a-long-secret-value")
-    resume.click()
-    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
-    head(page, "Fail once").click()
-    expect(log_of(page)).to_contain_text("Went on with 24 characters")
-
 
 def test_a_run_is_cancelled(open_run, start, picture, check_accessibility):
     page = open_run(start("LongRunningRunbook.md", wait=False, env_vars={"CYCLES": "200"}))
@@ -201,7 +61,7 @@ def test_a_run_is_cancelled(open_run, start, picture, check_accessibility):
 
 
 def test_a_lost_connection_is_resumed_without_gap_or_duplicate(
-    server, open_run, start, guard, tmp_path
+    server, open_run, start, wait_for, guard, tmp_path
 ):
     go = tmp_path / "go"
     server.add(
@@ -244,7 +104,7 @@ def test_a_lost_connection_is_resumed_without_gap_or_duplicate(
 
 
 @pytest.fixture(scope="module")
-def long_run(server, client):
+def long_run(server, client, wait_for):
     server.add(
         "VeryLong",
         f"""
@@ -385,7 +245,9 @@ def test_colours_go_on_across_lines(server, open_run, start):
         assert row.evaluate("row => row.querySelector('span').className.includes('ansi-fg-1')")
 
 
-def test_a_waiting_run_says_for_what(server, open_run, start, client, picture, check_accessibility):
+def test_a_waiting_run_says_for_what(
+    server, open_run, start, client, wait_for, picture, check_accessibility
+):
     holder = server.runbooks / "Holder.md"
     text = (server.runbooks / "LongRunningRunbook.md").read_text()
     holder.write_text(text.replace("# Script", "# Policy\n\n```yaml\nlocks: site\n```\n\n# Script"))
