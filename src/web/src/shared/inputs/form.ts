@@ -95,3 +95,12 @@ export async function showFault(form: HTMLElement | null) {
   const place = faulty ?? form?.querySelector('.told')
   place?.scrollIntoView({ block: 'center' })
 }
+
+/** A field that was touched, or that grows, is not left behind the bars: nothing else scrolls then. */
+export async function keepInView({ target }: Event) {
+  // Where a press is a choice, the element must stay below the finger.
+  const isTyped = (target as HTMLElement).matches('textarea, input:not([type=checkbox], [type=radio], [type=file])')
+  if (!isTyped) return
+  await nextTick()
+  ;(target as HTMLElement).scrollIntoView({ block: 'nearest' })
+}
