@@ -75,15 +75,16 @@ it('offers the steps up to the one that it goes on with', () => {
   // It failed and the run went on: it is done with.
   expect(numbers(steps('failed', 'skipped', 'failed'))).toEqual([1, 2, 3])
   expect(numbers(steps('succeeded', 'running'))).toEqual([1, 2])
+  expect(numbers(steps('failed', 'succeeded', 'succeeded', 'succeeded'))).toEqual([1, 2, 3, 4])
   expect(resumeSteps(steps('succeeded', 'restored'), runbook)).toEqual([
-    { n: 1, name: 'Step 1' },
-    { n: 2, name: 'Step 2' },
-    { n: 3, name: 'Three' },
+    { n: 1, name: 'Step 1', isDone: true },
+    { n: 2, name: 'Step 2', isDone: true },
+    { n: 3, name: 'Three', isDone: false },
   ])
 })
 
 it('names a step by its number, unless another one is called that', () => {
-  const steps = [{ n: 1, name: '2' }, { n: 2, name: 'Two' }]
+  const steps = [{ n: 1, name: '2', isDone: true }, { n: 2, name: 'Two', isDone: false }]
   expect(steps.map((step) => stepWord(step, steps))).toEqual(['1', 'Two'])
 })
 

@@ -93,27 +93,27 @@ export function wholeValues(run: WholeRun, declared: readonly Field[], changed: 
 export interface StepChoice {
   n: number
   name: string
+  /** Whether it would be executed again, although it is done with. */
+  isDone: boolean
 }
 
 /** The steps that a run can be resumed from; it goes on with the last of them by itself. */
 export function resumeSteps(run: WholeRun, runbook: Runbook): StepChoice[] {
-  const last = resumePoint(run, runbook)
-  return Array.from({ length: last }, (_, at) => ({
+  const steps = runbook.steps.map((step, at) => ({
     n: at + 1,
-    name: run.steps.find((step) => step.n === at + 1)?.name ?? runbook.steps[at]?.name ?? '',
+    name: run.steps.find((one) => one.n === at + 1)?.name ?? step.name,
+    isDone: isDone(run, at + 1, step.continue),
   }))
+  const point = steps.findIndex((step) => !step.isDone)
+  return point === -1 ? steps : steps.slice(0, point + 1)
 }
 
-/** The first step that is not done with, by the engine's rule: one may fail and the run go on. */
-function resumePoint(run: WholeRun, runbook: Runbook): number {
-  const isDone = (n: number) => {
-    const status = run.steps.find((step) => step.n === n)?.status
-    if (status === 'succeeded' || status === 'restored' || status === 'skipped') return true
-    const isTolerated = runbook.steps[n - 1]?.continue && status !== undefined && status !== 'running'
-    return Boolean(isTolerated) && run.steps.some((step) => step.n > n)
-  }
-  const numbers = runbook.steps.map((_, at) => at + 1)
-  return numbers.find((n) => !isDone(n)) ?? Math.max(1, numbers.length)
+/** Whether a step is done with, by the engine's rule: one may fail and the run go on. */
+function isDone(run: WholeRun, n: number, mayFail: boolean): boolean {
+  const status = run.steps.find((step) => step.n === n)?.status
+  if (status === undefined || status === 'running') return false
+  const isPast = mayFail && run.steps.some((step) => step.n > n)
+  return isPast || ['succeeded', 'restored', 'skipped'].includes(status)
 }
 
 /** How the request names a step: by its number, unless another one's name is that. */
