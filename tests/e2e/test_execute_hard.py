@@ -75,6 +75,8 @@ def test_long_names_and_choices_fit_a_small_phone(many, picture):
     assert many.evaluate("document.documentElement.scrollWidth <= innerWidth")
     form = many.locator(".execute-form")
     assert form.evaluate("form => form.scrollWidth <= form.clientWidth")
+    # The closed list cuts what is chosen.
+    expect(many.locator("#input-PLACE ~ .whole")).to_have_text(f"{LONG}3")
     picture(many, "execute-small")
     field(many, "PARTS").scroll_into_view_if_needed()
     picture(many, "execute-small-choices")

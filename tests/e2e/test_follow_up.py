@@ -323,3 +323,16 @@ def test_a_lost_answer_starts_no_second_run(demanding, open_run, guard):
             follow(page, "Retry")
         expect(dialog.get_by_text("The server cannot be reached")).to_be_visible()
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_who_may_not_execute_it_any_more_is_told_why(
+    server, open_run, start, picture, check_accessibility
+):
+    server.add("Guarded", "exit 3", claims="roles: sre")
+    run_id = start("Guarded.md")
+    server.add("Guarded", "exit 3", claims="roles: admin")
+    page = open_run(run_id, **VIEWS["narrow"])
+    expect(page.get_by_role("button", name="Retry", exact=True)).to_be_disabled()
+    expect(page.get_by_text("You may not execute it: roles")).to_be_visible()
+    picture(page, "follow-refused")
+    check_accessibility(page)
