@@ -48,7 +48,8 @@ def fault(page, name):
 
 
 def box(page, name):
-    return page.get_by_role("checkbox", name=f"Give an empty text as {name}")
+    row = page.locator(".field", has=field(page, name))
+    return row.get_by_role("checkbox", name="Give an empty text", exact=True)
 
 
 def execute(page):
