@@ -49,7 +49,11 @@ def view(request, open_page, picture, check_accessibility, sign_in):
 
     def look(page, name):
         picture(page, f"{name}-{request.param}")
+        # In a window as high as the page: what is behind a bar now can be scrolled to.
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": viewport["width"], "height": height})
         check_accessibility(page)
+        page.set_viewport_size(viewport)
 
     return open_, look
 

@@ -4,6 +4,7 @@ import { useChanges } from './changes'
 import { api, authorizedFetch, bodyOf, type Schemas } from './client'
 import { readRows } from './jsonlines'
 import { errorOf } from './problem'
+import type { GivenFile } from './runbooks'
 
 export type Run = Schemas['Run']
 export type WholeRun = Schemas['WholeRun']
@@ -152,7 +153,7 @@ export async function getArtifact(id: string, name: string): Promise<Blob> {
 export type FollowUp = 'retry' | 'resume' | 'undo'
 
 export interface FollowBody {
-  env_vars?: Record<string, string>
+  env_vars?: Record<string, string | GivenFile>
   reason?: string
   confirm?: string
   from_step?: string

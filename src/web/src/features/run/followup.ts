@@ -1,46 +1,68 @@
-import type { InputItem, Runbook } from '@/api/runbooks'
+import type { GivenFile, Runbook } from '@/api/runbooks'
 import type { FollowUp, WholeRun } from '@/api/runs'
+import type { Field, Given, Values } from '@/shared/inputs/fields'
 
-const SECRET_NAME = /pass|secret|token|key|credential/i
 const NOT_KEPT = /The value of (\S+) was not kept/
 
-export interface Field {
-  name: string
-  description: string
-  /** What the earlier run was given; null where that was not kept. */
-  kept: string | null
-  isSecret: boolean
-  isNeeded: boolean
-}
-
+/** What the earlier run was given; null where that was not kept, undefined where there was nothing. */
 function keptValue(run: WholeRun, name: string): string | null | undefined {
   const input = run.inputs[name]
   if (input === undefined) return undefined
   return typeof input.value === 'string' ? input.value : null
 }
 
-/** What can be given again: for an undo only what was not kept. */
-export function fieldsOf(run: WholeRun, inputs: readonly InputItem[], kind: FollowUp): Field[] {
-  return inputs
-    .filter((input) => input.type !== 'file')
-    .map((input) => {
-      const kept = keptValue(run, input.name)
-      return {
-        name: input.name,
-        description: input.description,
-        kept: kept === undefined ? (input.default ?? '') : kept,
-        isSecret: input.type === 'secret' || (!input.typed && SECRET_NAME.test(input.name)),
-        isNeeded: kept === null && input.from === null,
-      }
-    })
-    .filter((field) => kind !== 'undo' || field.kept === null)
+/**
+ * The inputs as a run that follows from this one takes them: for an undo only what was not kept.
+ * `asked` names what the server has said it needs again.
+ */
+export function followFields(
+  run: WholeRun,
+  declared: readonly Field[],
+  kind: FollowUp,
+  asked: readonly string[],
+): Field[] {
+  const isDeclared = (name: string) => declared.some((field) => field.name === name)
+  const own = declared.filter(
+    ({ name }) => kind !== 'undo' || keptValue(run, name) === null || asked.includes(name),
+  )
+  return [
+    ...own.map((field) => followField(run, field, asked.includes(field.name))),
+    ...asked.filter((name) => !isDeclared(name)).map(handedOver),
+  ]
 }
 
-/** Files cannot be given here: they were not kept either. */
-export function filesOf(run: WholeRun, inputs: readonly InputItem[]): string[] {
-  return inputs
-    .filter((input) => input.type === 'file' && run.inputs[input.name] !== undefined)
-    .map((input) => input.name)
+function followField(run: WholeRun, field: Field, isAsked: boolean): Field {
+  const kept = keptValue(run, field.name)
+  if (kept === null || isAsked) {
+    const isElsewhere = field.supplied || field.hasDefault
+    return {
+      ...field,
+      required: isAsked || !isElsewhere,
+      note: isElsewhere && !isAsked ? 'Not kept: give it again if it was typed then.' : 'Not kept: give it again.',
+    }
+  }
+  // The new run takes over what was kept: leaving it out is not to be said.
+  return { ...field, emptyText: kept !== undefined && field.emptyText === 'asked' ? 'always' : field.emptyText }
+}
+
+/** A value that a completed step handed over, and in which a secret stood. */
+function handedOver(name: string): Field {
+  return {
+    name, type: 'secret', typed: true, description: 'Handed over by a completed step.', group: '',
+    required: true, optional: false, supplied: false, default: null, hasDefault: false, example: null,
+    choices: [], choicesFrom: null, min: null, max: null, pattern: null, basePattern: undefined,
+    ownPattern: undefined, note: 'Not kept: give it again.', emptyText: 'never', kept: false,
+  }
+}
+
+/** What the fields begin with: what was kept, else what a new run would begin with. */
+export function keptStart(run: WholeRun, fields: readonly Field[]): Values {
+  return Object.fromEntries(
+    fields.map(({ name, default: standard }) => {
+      const kept = keptValue(run, name)
+      return [name, (kept === undefined ? standard : kept) ?? '']
+    }),
+  )
 }
 
 /** The values that errors say are to be given again. */
@@ -48,24 +70,55 @@ export function namesNotKept(errors: readonly string[]): string[] {
   return errors.flatMap((text) => NOT_KEPT.exec(text)?.[1] ?? [])
 }
 
-/** Only what differs from what was kept. */
-export function changedValues(fields: readonly Field[], values: Record<string, string>) {
-  return Object.fromEntries(
-    fields
-      .filter((field) => (values[field.name] ?? '') !== (field.kept ?? ''))
-      .map((field) => [field.name, values[field.name] ?? '']),
-  )
+/** Only what differs from what was kept; an empty text takes a kept value back. */
+export function changedValues(run: WholeRun, fields: readonly Field[], sent: Given): Given {
+  const changed = fields.flatMap(({ name }): [string, string | GivenFile][] => {
+    const kept = keptValue(run, name)
+    const value = sent[name] ?? (typeof kept === 'string' ? '' : undefined)
+    return value === undefined || value === kept ? [] : [[name, value]]
+  })
+  return Object.fromEntries(changed)
 }
 
-/** The text that the policy wants to be typed, with the values in it. */
-export function confirmText(
-  run: WholeRun,
-  runbook: Runbook,
-  values: Record<string, string>,
-): string | null {
-  const wanted = runbook.policy?.confirm
-  if (!wanted || run.dry_run) return null
-  return wanted.replace(/\$\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole)
+/** All that the new run is given, to be checked before it is made; what is taken back is left out. */
+export function wholeValues(run: WholeRun, declared: readonly Field[], changed: Given): Given {
+  const whole: Given = {}
+  for (const { name, emptyText } of declared) {
+    const value = changed[name] ?? keptValue(run, name) ?? undefined
+    if (value || (value === '' && emptyText !== 'never')) whole[name] = value
+  }
+  return whole
+}
+
+export interface StepChoice {
+  n: number
+  name: string
+  /** Whether it would be executed again, although it is done with. */
+  isDone: boolean
+}
+
+/** The steps that a run can be resumed from; it goes on with the last of them by itself. */
+export function resumeSteps(run: WholeRun, runbook: Runbook): StepChoice[] {
+  const steps = runbook.steps.map((step, at) => ({
+    n: at + 1,
+    name: run.steps.find((one) => one.n === at + 1)?.name ?? step.name,
+    isDone: isDone(run, at + 1, step.continue),
+  }))
+  const point = steps.findIndex((step) => !step.isDone)
+  return point === -1 ? steps : steps.slice(0, point + 1)
+}
+
+/** Whether a step is done with, by the engine's rule: one may fail and the run go on. */
+function isDone(run: WholeRun, n: number, mayFail: boolean): boolean {
+  const status = run.steps.find((step) => step.n === n)?.status
+  if (status === undefined || status === 'running') return false
+  const isPast = mayFail && run.steps.some((step) => step.n > n)
+  return isPast || ['succeeded', 'restored', 'skipped'].includes(status)
+}
+
+/** How the request names a step: by its number, unless another one's name is that. */
+export function stepWord({ n, name }: StepChoice, steps: readonly StepChoice[]): string {
+  return steps.some((step) => step.name === String(n)) ? name : String(n)
 }
 
 /** What may follow from a run; the server has the last word. */

@@ -1,5 +1,5 @@
 import type { GivenFile } from '@/api/runbooks'
-import { FILE_LIMIT } from './form'
+import { FILE_LIMIT } from './fields'
 
 /** The file as a request gives it. Throws what is wrong with it, in the engine's words. */
 export async function readFile(name: string, file: File): Promise<GivenFile> {

@@ -1,5 +1,7 @@
-import type { Field } from './form'
+import type { Field } from './fields'
 
+/** The words of the choice that an empty field means an empty text. */
+export const EMPTY_TEXT = 'Give an empty text'
 /** A value's beginning, as the engine shows it. */
 const SHOWN_CHARACTERS = 80
 const SHOWN_CHOICES = 20
@@ -43,7 +45,8 @@ export function checkText(field: Field, text: string): string | null {
 }
 
 export function missing(field: Field): string {
-  return `Required environment variable not set: ${field.name}`
+  const text = `Required environment variable not set: ${field.name}`
+  return field.emptyText === 'asked' ? `${text}. Type a value, or tick “${EMPTY_TEXT}”` : text
 }
 
 function worded(field: Field, broken: Broken, text: string): string {

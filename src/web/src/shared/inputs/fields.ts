@@ -27,10 +27,15 @@ export interface Field {
   pattern: string | null
   basePattern: string | undefined
   ownPattern: string | undefined
+  /** What is said below the control, where this form has more to say of it. */
+  note: string
+  /** Whether an empty text is a value: never, when one says so, or whenever the field is empty. */
+  emptyText: 'never' | 'asked' | 'always'
   /** Whether its value may be kept in this tab, and stand in an address. */
   kept: boolean
 }
 
+const TEXTS: readonly Field['type'][] = ['string', 'text', 'secret']
 const SECRET_NAME = /pass|secret|token|key|credential/i
 export const FILE_LIMIT = 1024 * 1024
 
@@ -38,6 +43,11 @@ export const FILE_LIMIT = 1024 * 1024
 export function isKept(input: InputItem): boolean {
   if (input.type === 'secret' || input.type === 'file') return false
   return input.typed || !SECRET_NAME.test(input.name)
+}
+
+/** Whether the engine takes an empty text as a value; elsewhere it counts as none. */
+function takesEmpty(input: InputItem): boolean {
+  return !input.typed || (input.optional && TEXTS.includes(input.type))
 }
 
 /** The fields in the schema's order. */
@@ -75,6 +85,8 @@ function fieldOf(input: InputItem, property: InputProperty | undefined, supplied
     pattern: input.pattern,
     basePattern: property?.allOf?.[0]?.pattern ?? (own ? undefined : property?.pattern),
     ownPattern: own,
+    note: '',
+    emptyText: takesEmpty(input) ? 'asked' : 'never',
     kept: isKept(input),
   }
 }
@@ -105,18 +117,44 @@ export function keptValues(fields: readonly Field[], values: Values): Values {
   )
 }
 
-/** What is sent: a field left empty gives nothing, so that defaults and the server's values hold. */
+/** What the form gives, by name. */
+export type Given = Record<string, string | GivenFile>
+
+/** The names in `given` whose empty text is meant. */
+export function emptyOnes(fields: readonly Field[], given: Values): string[] {
+  return fields
+    .filter((field) => field.kept && field.emptyText === 'asked' && given[field.name] === '')
+    .map((field) => field.name)
+}
+
+/**
+ * What is sent: a field left empty gives nothing, so that defaults and the server's values hold,
+ * unless an empty text is meant.
+ */
 export function sentValues(
   fields: readonly Field[],
   values: Values,
   files: Files = {},
-): Record<string, string | GivenFile> {
-  const sent: Record<string, string | GivenFile> = {}
-  for (const { name, type } of fields) {
-    const value = type === 'file' ? files[name] : values[name]
-    if (value) sent[name] = value
+  empty: ReadonlySet<string> = new Set(),
+): Given {
+  const sent: Given = {}
+  for (const field of fields) {
+    const value = givenBy(field, values, files, empty)
+    if (value !== undefined) sent[field.name] = value
   }
   return sent
+}
+
+/** What one field gives; undefined where that is nothing. */
+export function givenBy(
+  field: Field,
+  values: Values,
+  files: Files,
+  empty: ReadonlySet<string>,
+): string | GivenFile | undefined {
+  if (field.type === 'file') return files[field.name]
+  const isMeant = field.emptyText === 'always' || (field.emptyText === 'asked' && empty.has(field.name))
+  return values[field.name] || (isMeant ? '' : undefined)
 }
 
 export interface Prefilled {
@@ -155,15 +193,15 @@ const PLACEHOLDER = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
 export function confirmText(
   policy: Policy | null,
   fields: readonly Field[],
-  values: Values,
+  given: Given,
 ): string | null {
   if (!policy?.confirm) return null
   let known = true
   const text = policy.confirm.replace(PLACEHOLDER, (_, name: string) => {
     const field = fields.find((one) => one.name === name)
-    const value = values[name] || field?.default || ''
-    if (value === '' && field && !field.optional) known = false
-    return value
+    const value = given[name] ?? field?.default
+    if (value === undefined || value === null) known &&= !field || field.optional
+    return typeof value === 'string' ? value : ''
   })
   return known ? text.trim() : null
 }
@@ -173,8 +211,10 @@ export interface Faults {
   others: string[]
 }
 
+export type Told = Pick<Problem, 'message' | 'hint'>
+
 /** The server's words, each at the field that it speaks of. */
-export function placed(problems: readonly Problem[], fields: readonly Field[]): Faults {
+export function placed(problems: readonly Told[], fields: readonly Field[]): Faults {
   const faults: Faults = { fields: {}, others: [] }
   for (const { message, hint } of problems) {
     const field = fields.find((one) => speaksOf(message, one.name))

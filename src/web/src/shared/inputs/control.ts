@@ -1,4 +1,4 @@
-import type { Field } from './form'
+import type { Field } from './fields'
 
 /** What every control is given beside its value. */
 export interface ControlProps {

@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest'
 import type { InputItem, InputProperty, Policy } from '@/api/runbooks'
 import { checkText, secondsOf } from './check'
-import { cleaned, confirmText, type Field, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues } from './form'
+import {
+  cleaned, confirmText, emptyOnes, type Field, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues,
+  startValues,
+} from './fields'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
   return {
@@ -41,6 +44,24 @@ it('sends what was given only', () => {
   expect(sentValues(fields, { TARGET: 'a', PORT: '' }, { X: file })).toEqual({ TARGET: 'a', X: file })
 })
 
+it('gives an empty text where one is meant and the language takes it', () => {
+  const optional = (type: InputItem['type']) => field(type, { optional: true })
+  const takes = (one: Field) => 'X' in sentValues([one], { X: '' }, {}, new Set(['X']))
+  expect((['string', 'text', 'secret'] as const).map((type) => takes(optional(type)))).toEqual([true, true, true])
+  expect((['integer', 'choice', 'json', 'url'] as const).some((type) => takes(optional(type)))).toBe(false)
+  expect(takes(field('string'))).toBe(false)
+  expect(takes(field('string', { typed: false }))).toBe(true)
+  expect(sentValues([optional('text')], { X: '' })).toEqual({})
+  expect(sentValues([optional('text')], { X: 'a' }, {}, new Set(['X']))).toEqual({ X: 'a' })
+  expect(sentValues([{ ...optional('text'), emptyText: 'always' }], { X: '' })).toEqual({ X: '' })
+})
+
+it('takes an empty text on purpose from what is given, but of no secret', () => {
+  const fields = [field('text', { optional: true }), ...fieldsOf([input('DB_PASSWORD', { typed: false })], {}, [])]
+  expect(emptyOnes(fields, { X: '', DB_PASSWORD: '' })).toEqual(['X'])
+  expect(emptyOnes(fields, { X: 'a' })).toEqual([])
+})
+
 it('requires what nothing else supplies', () => {
   expect(FIELDS.map((one) => one.required)).toEqual([true, false, false, true])
   expect(fieldsOf([input('X')], {}, ['X'])[0]?.required).toBe(false)
@@ -63,8 +84,9 @@ it('takes values from an address, but no secrets', () => {
 
 it('fills the text to confirm once its inputs are known', () => {
   const policy = { confirm: ' drop ${TARGET} on ${PORT} ' } as Policy
-  expect(confirmText(policy, FIELDS, { TARGET: '', PORT: '' })).toBeNull()
-  expect(confirmText(policy, FIELDS, { TARGET: '$&', PORT: '' })).toBe('drop $& on 8080')
+  expect(confirmText(policy, FIELDS, {})).toBeNull()
+  expect(confirmText(policy, FIELDS, { TARGET: '$&' })).toBe('drop $& on 8080')
+  expect(confirmText(policy, FIELDS, { TARGET: '', PORT: '80' })).toBe('drop  on 80')
 })
 
 it('puts what the server says at its field', () => {
@@ -114,6 +136,9 @@ it('shows no secret and no password of a URL', () => {
 it('says what is missing', () => {
   expect(checkText(field('string'), '')).toBe('Required environment variable not set: X')
   expect(checkText(field('string', { default: 'a' }), '')).toBeNull()
+  expect(checkText(field('string', { typed: false }), '')).toBe(
+    'Required environment variable not set: X. Type a value, or tick “Give an empty text”',
+  )
 })
 
 it('leaves a pattern that it does not know to the server', () => {

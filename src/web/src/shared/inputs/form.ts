@@ -1,0 +1,106 @@
+import { nextTick, reactive } from 'vue'
+import type { GivenFile } from '@/api/runbooks'
+import { checkText, missing } from './check'
+import { type Field, type Files, givenBy, placed, sentValues, type Told, type Values } from './fields'
+
+/** What a form begins with. */
+export interface Start {
+  values: Values
+  /** The names of fields whose empty text is meant. */
+  empty?: readonly string[]
+  /** The names of fields that are looked at at once. */
+  touched?: readonly string[]
+}
+
+/** What is typed into the fields of a form, and what is wrong with it. */
+export function useInputForm(fields: () => readonly Field[], start: Start) {
+  const values = reactive<Values>({ ...start.values })
+  const files = reactive<Files>({})
+  const empty = reactive(new Set<string>(start.empty))
+  const touched = reactive(new Set<string>(start.touched))
+  const unreadable = reactive<Record<string, string>>({})
+  /** What the server said of a value, until it is another one. */
+  const told = reactive<Record<string, { given: unknown; message: string }>>({})
+  /** What the server said of no field. */
+  const others = reactive<string[]>([])
+
+  const given = (field: Field) => givenBy(field, values, files, empty)
+
+  function faultOf(field: Field): string | null {
+    const value = given(field)
+    if (unreadable[field.name]) return unreadable[field.name] ?? null
+    if (value === undefined) return field.required ? missing(field) : null
+    return typeof value === 'string' && value ? checkText(field, value) : null
+  }
+
+  /** Nothing is held against a field before someone has been there, unless it is wrong already. */
+  function shownFault(field: Field): string | null {
+    const value = given(field)
+    const said = told[field.name]
+    if (said && said.given === value && !unreadable[field.name]) return said.message
+    const isShown = touched.has(field.name) || value !== undefined || unreadable[field.name]
+    return isShown ? faultOf(field) : null
+  }
+
+  function give(name: string, text: string) {
+    values[name] = text
+    if (text) empty.delete(name)
+  }
+
+  function giveEmpty(name: string, isMeant: boolean) {
+    if (isMeant) empty.add(name)
+    else empty.delete(name)
+  }
+
+  function tell(problems: readonly Told[]) {
+    const faults = placed(problems, fields())
+    for (const field of fields()) {
+      const message = faults.fields[field.name]
+      if (message) told[field.name] = { given: given(field), message }
+    }
+    others.splice(0, Infinity, ...faults.others)
+  }
+
+  /** Whether the form can be sent; from now on every fault is shown. */
+  function check(): boolean {
+    others.splice(0)
+    for (const field of fields()) touched.add(field.name)
+    return !fields().some(faultOf)
+  }
+
+  /** Secrets and files: what must not outlive the form. */
+  function forget() {
+    for (const field of fields()) if (!field.kept) give(field.name, '')
+    for (const name of Object.keys(files)) files[name] = undefined
+    for (const name of Object.keys(told)) Reflect.deleteProperty(told, name)
+  }
+
+  return {
+    values, files, empty, others,
+    shownFault, give, giveEmpty, tell, check, forget,
+    sent: () => sentValues(fields(), values, files, empty),
+    giveFile: (name: string, file: GivenFile | undefined) => (files[name] = file),
+    refuseFile: (name: string, message: string) => (unreadable[name] = message),
+    touch: (name: string) => touched.add(name),
+  }
+}
+
+export type InputForm = ReturnType<typeof useInputForm>
+
+/** Leads to what stands in the way: the first field that is wrong, else what is said of the whole. */
+export async function showFault(form: HTMLElement | null) {
+  await nextTick()
+  const faulty = form?.querySelector<HTMLElement>('.faulty')
+  faulty?.querySelector<HTMLElement>('input, textarea, select')?.focus()
+  const place = faulty ?? form?.querySelector('.told')
+  place?.scrollIntoView({ block: 'center' })
+}
+
+/** A field that was touched, or that grows, is not left behind the bars: nothing else scrolls then. */
+export async function keepInView({ target }: Event) {
+  // Where a press is a choice, the element must stay below the finger.
+  const isTyped = (target as HTMLElement).matches('textarea, input:not([type=checkbox], [type=radio], [type=file])')
+  if (!isTyped) return
+  await nextTick()
+  ;(target as HTMLElement).scrollIntoView({ block: 'nearest' })
+}
