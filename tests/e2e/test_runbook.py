@@ -218,11 +218,19 @@ def test_the_list_searches_texts_and_tells_what_one_may(view, server):
         has=page.get_by_role("link", name="RestrictedRunbook")
     )
     expect(row).to_contain_text("Needs team (not present)")
-    expect(row).to_contain_text("Never run")
+    # Who may not execute it does not see whether it has run.
+    expect(row).not_to_contain_text("Never run")
     look(page, "runbooks")
     page.get_by_role("searchbox", name="Search").fill("gzip -c build")
     expect(page.get_by_role("link", name="Steps", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_have_count(0)
+    found = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Steps"))
+    expect(found).to_contain_text(re.compile(r"Line \d+ .*gzip -c build"))
+    expect(found.locator("mark")).to_have_text("gzip -c build")
+    look(page, "runbooks-found")
+    page.get_by_role("searchbox", name="Search").fill("language st")
+    expect(found.locator("mark")).to_have_text(["St", "language", "St"])
+    expect(found).not_to_contain_text("Line")
     page.get_by_role("searchbox", name="Search").fill("")
     page.get_by_label("Only those that I may execute").check()
     expect(page).to_have_url(re.compile("access=mine"))
@@ -335,3 +343,25 @@ def test_a_document_reads_as_it_does_in_a_repository(server, view):
     assert page.evaluate("scrollY") > 0
     page.go_back()
     expect(page.get_by_role("heading", name="Rich", level=1)).to_be_visible()
+
+
+def test_the_list_says_how_fresh_each_is(server, view):
+    open_, look = view
+    server.add("fresh/Never", "true")
+    server.add("fresh/Fails", "exit 3")
+    server.add("fresh/Breaks", "exit ${CODE}", inputs="CODE: The code to end with.")
+    server.add("fresh/Works", "true")
+    with server.client() as client:
+        for name, code in (("Fails", ""), ("Breaks", "0"), ("Breaks", "3"), ("Works", "")):
+            body = {"env_vars": {"CODE": code} if code else {}}
+            client.post(f"/api/runbooks/fresh/{name}.md/execute", json=body).raise_for_status()
+    page = open_("/runbooks?q=fresh/")
+    for name, text in (
+        ("Never", "Never run"),
+        ("Fails", "Never succeeded"),
+        ("Breaks", "Last success just now"),
+        ("Works", "Succeeded"),
+    ):
+        row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name=name))
+        expect(row.get_by_text(text, exact=True)).to_be_visible()
+    look(page, "runbooks-fresh")
