@@ -5,6 +5,7 @@ Chromium comes from the system (`CHROMIUM`, else /usr/bin/chromium). Pictures go
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(items):
 def integration():
     """How the integration tests start servers: for one with other settings."""
     return servers
+
+
+@pytest.fixture(scope="session")
+def hostile_html():
+    """HTML that tries to run `window.harmed=1`, to load something, or to be taken for the app's."""
+    return json.loads((ROOT / "tests/data/hostile_html.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,13 @@ PAGES = {
     "/runbooks": "SimpleRunbook.md",
     "/runbooks?q=nothing+is+like+this": "No runbook matches",
     "/runbook/SimpleRunbook.md": "Required Claims",
-    "/runbook/Nothing.md": "Try again",
+    "/runbook/Nothing.md": "Go to the list of runbooks",
     "/execute/SimpleRunbook.md": "TEST_VAR",
-    "/execute/Nothing.md": "Try again",
+    "/execute/Nothing.md": "Go to the list of runbooks",
     "/runs": "Created",
     "/runs?who=nobody": "No run is like that",
     "/run/{run}": "Succeeded",
-    "/run/nothing": "Try again",
+    "/run/nothing": "Go to the list of runs",
     "/compare/{run}/{other}": "Both executed the same document",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "There is no page at this address",
@@ -117,6 +117,39 @@ def test_no_page_hinders_anyone(
         if page.title() == "" or page.get_by_role("heading").count() == 0:
             faults.append(f"{path} has no title or no heading")
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("path", "list_"),
+    [
+        ("/runbook/Nothing.md", "runbooks"),
+        ("/execute/Nothing.md", "runbooks"),
+        ("/run/nothing", "runs"),
+        ("/compare/nothing/nowhere", "runs"),
+    ],
+)
+def test_what_is_not_there_leads_back_to_the_list(open_page, sign_in, guard, path, list_):
+    guard.allow("404")
+    page = sign_in(open_page(path))
+    back = page.get_by_role("alert").get_by_role("link", name=f"Go to the list of {list_}")
+    expect(back).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    back.click()
+    expect(page).to_have_url(re.compile(f"/{list_}$"))
+
+
+def test_what_may_pass_can_be_tried_again(open_page, sign_in, guard):
+    guard.allow("503")
+    page = sign_in(open_page("/runbooks"))
+    busy = {"status": 503, "json": {"status": 503, "title": "Busy", "detail": "x", "code": "busy"}}
+    page.route("**/api/runbooks/SimpleRunbook.md", lambda route: route.fulfill(**busy))
+    page.goto("/runbook/SimpleRunbook.md")
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    expect(page.get_by_role("alert").get_by_role("link", name="Go to the list")).to_have_count(0)
+    page.unroute("**/api/runbooks/SimpleRunbook.md")
+    again.click()
+    expect(page.get_by_role("heading", name="SimpleRunbook", level=1)).to_be_visible()
 
 
 @pytest.mark.parametrize(

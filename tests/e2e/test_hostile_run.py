@@ -38,14 +38,17 @@ raise SystemExit(hostile[0])
 """
 
 
-def test_nothing_of_a_run_is_executed(server, open_page, sign_in, check_accessibility):
-    corpus = base64.b64encode(json.dumps(HOSTILE).encode()).decode()
+def test_nothing_of_a_run_is_executed(
+    server, open_page, sign_in, check_accessibility, hostile_html
+):
+    hostile = hostile_html + HOSTILE
+    corpus = base64.b64encode(json.dumps(hostile).encode()).decode()
     script = SCRIPT.format(corpus=corpus)
     ref = server.add("Hostile", script, language="python")
     with server.client() as client:
         done = client.post(f"/api/runbooks/{ref}").json()
     assert done["status"] == "failed"
-    assert len(done["outputs"]) == len(HOSTILE)
+    assert len(done["outputs"]) == len(hostile)
 
     page = sign_in(open_page(f"/run/{done['run_id']}"))
 
@@ -55,6 +58,11 @@ def test_nothing_of_a_run_is_executed(server, open_page, sign_in, check_accessib
     expect(page.get_by_text("page.svg")).to_be_visible()
     expect(page.get_by_text("<img src=x onerror=window.harmed=20>.html")).to_be_visible()
     assert page.evaluate("window.harmed") is None
-    assert page.locator("main iframe, main form[action], main style").count() == 0
+    foreign = page.locator(".markdown a[href^='http']")
+    expect(foreign.first).to_be_visible()
+    assert page.locator(".markdown a[href^='http'][rel='noopener noreferrer']").count() == (
+        foreign.count()
+    )
+    assert page.locator("main iframe, main form[action], main style, main img").count() == 0
     assert page.locator("a[href^='javascript:' i]").count() == 0
     check_accessibility(page)

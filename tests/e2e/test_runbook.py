@@ -42,6 +42,45 @@ HARM = [
 ]
 
 
+DOCUMENT = (
+    """\
+A runbook that reads as it does in a repository: H<sub>2</sub>O, <kbd>Ctrl</kbd>, ~~gone~~.
+See [the second part](#second-part), [another one](../Plain.md#script) and
+[the web](https://example.invalid/), but not [this](javascript:window.harmed=1).
+
+> [!WARNING]
+> It **reboots** the machine.
+
+- [x] back up
+- [ ] drain
+
+<details><summary>More</summary>
+
+Inside of it.
+
+</details>
+
+![A plan](https://example.invalid/plan.png)
+
+| """
+    + " | ".join(f"column{n}" for n in range(12))
+    + """ |
+|"""
+    + "---|" * 12
+    + """
+| """
+    + " | ".join("a`code`b" for _ in range(12))
+    + """ |
+
+"""
+    + "\n\n".join(f"Paragraph {n}." for n in range(30))
+    + """
+
+## Second part
+"""
+)
+
+
 @pytest.fixture(params=VIEWS)
 def view(request, open_page, picture, check_accessibility, sign_in):
     """Opens a page in each size and scheme: (open, look)."""
@@ -179,11 +218,19 @@ def test_the_list_searches_texts_and_tells_what_one_may(view, server):
         has=page.get_by_role("link", name="RestrictedRunbook")
     )
     expect(row).to_contain_text("Needs team (not present)")
-    expect(row).to_contain_text("Never run")
+    # Who may not execute it does not see whether it has run.
+    expect(row).not_to_contain_text("Never run")
     look(page, "runbooks")
     page.get_by_role("searchbox", name="Search").fill("gzip -c build")
     expect(page.get_by_role("link", name="Steps", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_have_count(0)
+    found = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Steps"))
+    expect(found).to_contain_text(re.compile(r"Line \d+ .*gzip -c build"))
+    expect(found.locator("mark")).to_have_text("gzip -c build")
+    look(page, "runbooks-found")
+    page.get_by_role("searchbox", name="Search").fill("language st")
+    expect(found.locator("mark")).to_have_text(["St", "language", "St"])
+    expect(found).not_to_contain_text("Line")
     page.get_by_role("searchbox", name="Search").fill("")
     page.get_by_label("Only those that I may execute").check()
     expect(page).to_have_url(re.compile("access=mine"))
@@ -220,11 +267,12 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     expect(page.locator(".markdown")).to_contain_text("window.harmed = 1")
     assert (
         not page.locator(".markdown")
-        .locator("script, img, svg, style, iframe, form, input")
+        .locator("script, img, svg, style, iframe, form, input, math, [onerror], [style]")
         .count()
     )
     addresses = page.eval_on_selector_all("main a", "links => links.map(link => link.href)")
-    assert not [one for one in addresses if not one.startswith("http://127.0.0.1")]
+    foreign = {one for one in addresses if one and not one.startswith("http://127.0.0.1")}
+    assert foreign == {"http://evil.invalid/pixel.png"}
     beside(page, "Inputs")
     picture(page, "runbook-harm")
     page.get_by_role("link", name="History", exact=True).click()
@@ -240,3 +288,80 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     expect(page).to_have_url(re.compile("/run/"))
     page.go_back()
     assert page.evaluate("window.harmed") is None
+
+
+def test_no_html_of_a_document_acts(server, open_page, sign_in, hostile_html):
+    """Each attack in a document of its own: some would hide those that follow them."""
+    numbers = range(len(hostile_html))
+    for number, attack in enumerate(hostile_html):
+        path = server.runbooks / server.add(f"hostile/H{number}", "true")
+        text = path.read_text().replace("A runbook of the tests.", f"first\n\n{attack}", 1)
+        path.write_text(text, encoding="utf-8")
+    index = server.runbooks / server.add("hostile/Index", "true")
+    links = "\n".join(f"- [number {number}](H{number}.md)" for number in numbers)
+    index.write_text(index.read_text().replace("A runbook of the tests.", links, 1))
+
+    page = sign_in(open_page("/runbook/hostile/Index.md"))
+    text = page.locator(".markdown")
+    for number in numbers:
+        text.get_by_role("link", name=f"number {number}", exact=True).click()
+        expect(page.get_by_role("heading", name=f"H{number}", level=1)).to_be_visible()
+        expect(text).to_contain_text("first")
+        text.evaluate("box => box.querySelectorAll('details').forEach(one => one.open = !one.open)")
+        assert not page.evaluate("window.harmed"), hostile_html[number]
+        page.go_back()
+
+
+def test_a_document_reads_as_it_does_in_a_repository(server, view):
+    open_, look = view
+    server.add("Plain", "print plain\n" + "# more\n" * 60)
+    path = server.runbooks / server.add("reads/Rich", "true")
+    path.write_text(path.read_text().replace("A runbook of the tests.\n", DOCUMENT, 1))
+    page = open_("/runbook/reads/Rich.md")
+    text = page.locator(".markdown")
+    expect(text.locator("kbd")).to_have_text("Ctrl")
+    expect(text.locator(".alert.warning")).to_contain_text("It reboots the machine.")
+    expect(text.get_by_role("img", name="Done")).to_have_count(1)
+    expect(text.get_by_text("Inside of it.")).to_be_hidden()
+    text.get_by_text("More", exact=True).click()
+    expect(text.get_by_text("Inside of it.")).to_be_visible()
+    picture = text.get_by_role("link", name="A plan")
+    expect(picture).to_have_attribute("href", "https://example.invalid/plan.png")
+    expect(text.get_by_role("link", name="the web")).to_have_attribute("target", "_blank")
+    expect(text.get_by_role("link", name="this")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    look(page, "runbook-rich")
+
+    text.get_by_role("link", name="the second part").click()
+    expect(page).to_have_url(re.compile(r"Rich\.md#second-part$"))
+    expect(text.get_by_role("heading", name="Second part")).to_be_in_viewport()
+    expect(text.get_by_role("heading", name="Second part")).to_be_focused()
+    page.go_back()
+    text.get_by_role("link", name="another one").press("Enter")
+    expect(page).to_have_url(re.compile(r"/runbook/Plain\.md#script$"))
+    expect(text.get_by_role("heading", name="Script", exact=True)).to_be_in_viewport()
+    assert page.evaluate("scrollY") > 0
+    page.go_back()
+    expect(page.get_by_role("heading", name="Rich", level=1)).to_be_visible()
+
+
+def test_the_list_says_how_fresh_each_is(server, view):
+    open_, look = view
+    server.add("fresh/Never", "true")
+    server.add("fresh/Fails", "exit 3")
+    server.add("fresh/Breaks", "exit ${CODE}", inputs="CODE: The code to end with.")
+    server.add("fresh/Works", "true")
+    with server.client() as client:
+        for name, code in (("Fails", ""), ("Breaks", "0"), ("Breaks", "3"), ("Works", "")):
+            body = {"env_vars": {"CODE": code} if code else {}}
+            client.post(f"/api/runbooks/fresh/{name}.md/execute", json=body).raise_for_status()
+    page = open_("/runbooks?q=fresh/")
+    for name, text in (
+        ("Never", "Never run"),
+        ("Fails", "Never succeeded"),
+        ("Breaks", "Last success just now"),
+        ("Works", "Succeeded"),
+    ):
+        row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name=name))
+        expect(row.get_by_text(text, exact=True)).to_be_visible()
+    look(page, "runbooks-fresh")

@@ -210,7 +210,8 @@ def test_a_filter_that_the_server_refuses_is_an_error(
     page = sign_in(open_page("/runs?status=nonsense"))
     expect(page.get_by_role("alert")).to_contain_text("nonsense")
     check_accessibility(page)
-    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_role("button", name="Clear the filter", exact=True).click()
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
@@ -227,6 +228,30 @@ def test_older_runs_come_in_pages(server, install, open_page, sign_in):
         # What comes meanwhile does not take them away.
         client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
         expect(row(page, "Many.md")).to_have_count(54)
+
+
+def test_an_older_run_that_ends_says_so(server, install, start, tmp_path, open_page, sign_in):
+    ref, go = install("Older"), tmp_path / "go"
+    with server.client("older-ann") as client:
+        first = start(client, ref, "the oldest", HOST="a", GO=str(go))
+        second = start(client, ref, "cancelled", HOST="a", GO=str(tmp_path / "never"))
+        for _ in range(51):  # invalid ones: no script is started for them
+            client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
+        page = sign_in(open_page("/runs?who=older-ann"))
+        more = page.get_by_role("button", name="More", exact=True)
+        more.click()
+        expect(more).to_be_hidden()
+        expect(row(page, "the oldest")).to_contain_text("Running")
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        go.touch()
+        expect(row(page, "the oldest")).to_contain_text("Succeeded")
+        client.post(f"/api/runs/{second}/cancel").raise_for_status()
+        expect(row(page, "cancelled")).to_contain_text("Cancelled")
+    # Each is asked for when it has ended, and not before.
+    again = [url for url in asked if "id=" in url]
+    assert [first in url for url in again] == [True, False]
+    assert [second in url for url in again] == [False, True]
 
 
 def test_two_runs_are_compared(server, install, finish, view, sign_in):

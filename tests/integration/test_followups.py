@@ -105,7 +105,11 @@ def test_a_run_is_retried(failed, ask, diary, client):
         "OPS-1",
     )
     followers = client.get(f"/api/runs/{failed['run_id']}").json()["followers"]
-    assert followers == [{"id": run["id"], "relation": "retry", "status": "succeeded"}]
+    named = {"runbook": run["runbook"], "name": run["name"]}
+    retry = {"id": run["id"], "relation": "retry", "status": "succeeded"}
+    assert followers == [retry | named]
+    related = client.get(f"/api/runs/{run['id']}").json()["related"]
+    assert related == {"id": failed["run_id"], "status": "failed"} | named
 
 
 def test_what_was_not_kept_has_to_be_given_again(failed, ask):
@@ -369,3 +373,18 @@ def test_a_run_shows_the_runs_below_it_three_deep(server, client, execute):
     # From within the tree, what is below is shown, not what is beside.
     assert client.get(f"/api/runs/{middle['id']}").json()["children"] == leaves
     assert client.get(f"/api/runs/{leaves[0]['id']}").json()["children"] == []
+
+
+def test_a_caller_is_named_to_those_who_may_see_it(server, client, execute):
+    server.add("Below", "true")
+    server.add("Above", "runbook call Below.md > /dev/null", claims="roles: sre")
+    done = execute(client, "Above.md")
+    assert done["success"], done
+    above = client.get(f"/api/runs/{done['run_id']}").json()
+    (below,) = above["children"]
+    assert above["parent"] is above["related"] is None
+
+    named = {"id": above["id"], "runbook": "Above.md", "name": "Above", "status": "succeeded"}
+    assert client.get(f"/api/runs/{below['id']}").json()["parent"] == named
+    with server.client("bob", roles=["viewer"]) as bob:
+        assert bob.get(f"/api/runs/{below['id']}").json()["parent"] is None

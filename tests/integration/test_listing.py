@@ -86,3 +86,23 @@ def test_a_search_finds_refs_names_and_texts_whatever_their_case(server, client)
     assert found(q="ÜBERALL") == ["find/Other.md"]
     assert found(q="no such text") == []
     assert found(q="") == found()
+
+
+def test_a_search_shows_the_line_of_the_text(server, client):
+    long = "x" * 500
+    server.add("lines/Shown", f"print one\r\nprint {long} Haystack {long}")
+    server.add("lines/Haystack", "print two")
+
+    def match(q, name="lines/Shown.md"):
+        runbooks = client.get("/api/runbooks", params={"q": q}).json()["runbooks"]
+        return next(one["match"] for one in runbooks if one["filename"] == name)
+
+    text = (server.runbooks / "lines/Shown.md").read_bytes().decode()
+    number = next(n for n, line in enumerate(text.splitlines(), 1) if "Haystack" in line)
+    shown = match("HAYSTACK")
+    assert shown["line"] == number
+    assert " Haystack " in shown["text"]
+    assert len(shown["text"]) == 200
+    assert match("print ONE") == {"line": number - 1, "text": "print one"}
+    assert match("lines/haystack", "lines/Haystack.md") is None
+    assert "match" not in client.get("/api/runbooks").json()["runbooks"][0]

@@ -111,6 +111,8 @@ def test_runs_are_filtered_by_runbook_status_person_and_time(server, client, exe
         assert found(who="filter-ann", runbook=["Open.md", "Fails.md"]) == [failed, opened]
         assert found(who="filter-ann", q="FAILS") == [failed]
         assert found(who="filter-ann", q=opened) == [opened]
+        assert found(id=[failed, by_bob, "no such run"]) == [by_bob, failed]
+        assert found(id=[failed, by_bob], status="succeeded") == [by_bob]
         assert found(who="filter-ann", dry_run="true") == []
         assert found(who="filter-ann", dry_run="false") == [failed, opened]
         assert found(who="filter-ann", active="true") == []

@@ -10,7 +10,7 @@ import orjson
 
 from runbook.core.access import Principal
 from runbook.engine.engine import Engine
-from runbook.engine.wire import listed_json
+from runbook.engine.wire import Json, found_json, listed_json
 
 KEPT_BODIES = 16
 
@@ -24,7 +24,9 @@ class Listings:
 
     def body(self, engine: Engine, principal: Principal, text: str = "") -> bytes:
         """The list, or what of it holds `text`: that is made anew each time."""
-        return _made(engine, principal, text) if text else self._kept(engine, principal)
+        if not text:
+            return self._kept(engine, principal)
+        return _body([found_json(item) for item in engine.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
         claims = json.dumps(dict(principal.claims), sort_keys=True, default=str)
@@ -33,7 +35,7 @@ class Listings:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        body = _made(engine, principal)
+        body = _body([listed_json(item) for item in engine.listing(principal)])
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:
@@ -41,6 +43,5 @@ class Listings:
         return body
 
 
-def _made(engine: Engine, principal: Principal, text: str = "") -> bytes:
-    runbooks = [listed_json(item) for item in engine.listing(principal, text)]
+def _body(runbooks: list[Json]) -> bytes:
     return orjson.dumps({"success": True, "runbooks": runbooks})

@@ -25,12 +25,12 @@ from runbook.api.parameters import (
 )
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.run import Millis, Relation, Run, RunStatus
+from runbook.engine.run_wire import whole_run_json
 from runbook.engine.wire import (
     Json,
     log_line_json,
     run_document_json,
     run_json,
-    whole_run_json,
 )
 from runbook.errors import RequestError
 from runbook.store.logs import LogSearch
@@ -56,6 +56,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
         Limit.NORMAL,
         "Runs that you may see, newest first",
         parameters=(
+            Parameter("id", "Only this run; may be given again", schema=TEXTS),
             Parameter("runbook", "Only runs of this ref; may be given again", schema=TEXTS),
             Parameter("status", "Only these statuses, separated by commas", schema=_STATUSES),
             Parameter("who", "Only runs that this subject asked for"),
@@ -83,9 +84,9 @@ def list_runs() -> Response:
 
 
 def _filter() -> RunFilter:
-    refs = frozenset(filter(None, request.args.getlist("runbook")))
     return RunFilter(
-        refs=refs or None,
+        ids=_given("id"),
+        refs=_given("runbook"),
         statuses=frozenset(_statuses(request.args.get("status", ""))),
         subject=request.args.get("who") or None,
         since=_moment("since"),
@@ -95,6 +96,10 @@ def _filter() -> RunFilter:
         dry_run=switch("dry_run"),
         active=switch("active"),
     )
+
+
+def _given(name: str) -> frozenset[str] | None:
+    return frozenset(filter(None, request.args.getlist(name))) or None
 
 
 def _relation(word: str | None) -> Relation | None:
@@ -156,7 +161,7 @@ def get_changes() -> Response:
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(run_of(run_id), engine().store))
+    return wire.json_reply(whole_run_json(run_of(run_id), engine(), principal()))
 
 
 @route(

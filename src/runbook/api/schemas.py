@@ -34,6 +34,11 @@ class LastRun(Schema):
     last_success_at: str | None
 
 
+class LineMatch(Schema):
+    line: int = Field(description="Its number in the document, from 1")
+    text: str = Field(description="The line, of a long one 200 characters around what was sought")
+
+
 class ListedRunbook(Schema):
     filename: str
     name: str
@@ -45,6 +50,9 @@ class ListedRunbook(Schema):
     steps: int = Field(description="How many; 0 where it is not valid")
     dry_run: bool = Field(description="Whether the script supports dry runs")
     last_run: LastRun | None
+    match: LineMatch | None = Field(
+        None, description="With `q`: the first line above History that holds it"
+    )
 
 
 class RunbookList(Schema):
@@ -276,10 +284,15 @@ class StepRun(Schema):
     last_line: int
 
 
-class Follower(Schema):
+class Relative(Schema):
     id: str
-    relation: Relation
+    runbook: str
+    name: str
     status: RunStatus
+
+
+class Follower(Relative):
+    relation: Relation
 
 
 class Artifact(Schema):
@@ -302,7 +315,9 @@ class WholeRun(ChildRun):
     steps: list[StepRun]
     summary: str | None = Field(description="Markdown")
     artifacts: list[Artifact]
-    followers: list[Follower]
+    parent: Relative | None = Field(description="The run that called it, if you may see that one")
+    related: Relative | None = Field(description="What it follows from, if you may see that one")
+    followers: list[Follower] = Field(description="At most the latest 100")
 
 
 class RunDocument(Schema):

@@ -12,13 +12,13 @@ from runbook.core.access import Action, Principal
 from runbook.core.run import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.run_wire import whole_run_json
 from runbook.engine.wire import (
     artifact_json,
     listed_json,
     report_json,
     run_json,
     runbook_json,
-    whole_run_json,
 )
 from runbook.settings import Settings
 from runbook.store.records import RunFilter
@@ -65,7 +65,7 @@ class LocalSource:
 
     def run(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
-        return whole_run_json(run, self._engine.store)
+        return whole_run_json(run, self._engine, self._principal)
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
         run = self._engine.run(run_id, self._principal)

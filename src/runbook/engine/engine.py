@@ -27,7 +27,7 @@ from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted
 from runbook.engine.submission import Submission
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
-from runbook.library.catalog import Entry
+from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.library.refs import locate
 from runbook.store.locks import held_text
@@ -70,10 +70,11 @@ class Engine:
         last_runs = self.last_runs()
         catalog = self.parts.catalog
         listed = []
-        for entry in catalog.search(text) if text else catalog.list().entries:
+        for found in catalog.search(text) if text else map(Found, catalog.list().entries):
+            entry = found.entry
             decision = self.decide(entry, principal, Action.EXECUTE)
             last_run = last_runs.get(entry.ref) if decision.allowed else None
-            listed.append(Listed(entry, decision.allowed, decision.missing, last_run))
+            listed.append(Listed(entry, decision.allowed, decision.missing, last_run, found.match))
         return listed
 
     def last_runs(self) -> Mapping[str, LastRun]:
@@ -185,7 +186,7 @@ class Engine:
     def run(self, run_id: str, principal: Principal) -> Run:
         """Raises NotFoundError also for a run that this principal may not see."""
         run = self.store.run(run_id)
-        if run is None or not self._may_see(run, principal):
+        if run is None or not self.may_see(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
 
@@ -247,7 +248,7 @@ class Engine:
         run = self.store.run(run_id)
         return run is None or (run.status.terminal and after >= run.last_event)
 
-    def _may_see(self, run: Run, principal: Principal) -> bool:
+    def may_see(self, run: Run, principal: Principal) -> bool:
         if (own := self.calling_run(principal)) is not None:
             return (run.root_id or run.id) == (own.root_id or own.id)
         if principal.local or run.requester.subject == principal.subject:

@@ -9,6 +9,7 @@ from runbook.core.followup import Restored
 from runbook.core.run import Relation, Run, StepRun
 from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
+from runbook.library.search import Match
 from runbook.store.records import LastRun
 
 
@@ -92,3 +93,4 @@ class Listed:
     executable: bool
     missing: tuple[str, ...] = ()
     last_run: LastRun | None = None
+    match: Match | None = None

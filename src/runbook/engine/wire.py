@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Executed, Listed, Report
 from runbook.library.catalog import Entry
 from runbook.store.records import Activity, LastRun, LogLine
-from runbook.store.store import Store
 
 Json = dict[str, object]
 
@@ -90,30 +87,6 @@ def activity_json(activity: Activity) -> Json:
     }
 
 
-def whole_run_json(run: Run, store: Store) -> Json:
-    """A run with all that belongs to it: steps, artifacts, summary, and the runs below it."""
-    family: dict[str | None, list[Run]] = {}
-    for relative in store.tree(run.root_id or run.id):
-        family.setdefault(relative.parent_id, []).append(relative)
-    return run_json(run) | {
-        "steps": [step_run_json(step) for step in store.steps(run.id)],
-        "summary": store.summary(run.id),
-        "artifacts": [artifact_json(artifact) for artifact in store.artifacts(run.id)],
-        "followers": [
-            {"id": item.id, "relation": item.relation, "status": item.status.value}
-            for item in store.followers(run.id)
-        ],
-        "children": _children(run.id, family),
-    }
-
-
-def _children(run_id: str, family: Mapping[str | None, Sequence[Run]]) -> list[Json]:
-    """The runs that a run called, each with those that it called."""
-    return [
-        run_json(run) | {"children": _children(run.id, family)} for run in family.get(run_id, ())
-    ]
-
-
 def run_document_json(executed: Executed) -> Json:
     """`changed` is true also where the runbook is gone."""
     return {
@@ -166,6 +139,13 @@ def listed_json(item: Listed) -> Json:
         "dry_run": entry.summary.dry_run,
         "last_run": last_run_json(item.last_run),
     }
+
+
+def found_json(item: Listed) -> Json:
+    """A listed runbook, and where in its text what was sought was found."""
+    match = item.match
+    where = None if match is None else {"line": match.line, "text": match.text}
+    return listed_json(item) | {"match": where}
 
 
 def last_run_json(last: LastRun | None) -> Json | None:

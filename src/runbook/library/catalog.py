@@ -21,9 +21,9 @@ from runbook.library.loading import (
     read_above_history,
 )
 from runbook.library.refs import not_found, parse_ref, read_runbook
-from runbook.library.search import Needle
+from runbook.library.search import Match, Needle
 
-__all__ = ["Catalog", "Entry", "Identity", "Snapshot"]
+__all__ = ["Catalog", "Entry", "Found", "Identity", "Snapshot"]
 
 CACHED_RUNBOOKS = 5_000
 CACHED_BYTES = 64 * 1024 * 1024
@@ -40,6 +40,14 @@ class Snapshot:
 
     entries: tuple[Entry, ...]
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A runbook that holds what was sought. `match` is None where no line of its text does."""
+
+    entry: Entry
+    match: Match | None = None
 
 
 class Catalog:
@@ -93,14 +101,18 @@ class Catalog:
                 self._scanned_at = now
             return self._snapshot
 
-    def search(self, text: str) -> tuple[Entry, ...]:
+    def search(self, text: str) -> tuple[Found, ...]:
         """The listed runbooks whose ref, name or text above History holds it, whatever its case."""
         needle = Needle(text)
-        return tuple(entry for entry in self.list().entries if self._holds(entry, needle))
+        found = (self._found(entry, needle) for entry in self.list().entries)
+        return tuple(one for one in found if one is not None)
 
-    def _holds(self, entry: Entry, needle: Needle) -> bool:
+    def _found(self, entry: Entry, needle: Needle) -> Found | None:
+        head = self._head(entry)
+        if needle.is_in(head):
+            return Found(entry, needle.first_line(head))
         names = f"{entry.ref}\n{entry.document.name}".encode("utf-8", "replace")
-        return needle.is_in(names) or needle.is_in(self._head(entry))
+        return Found(entry) if needle.is_in(names) else None
 
     def _head(self, entry: Entry) -> bytes:
         """The bytes above History. A search neither parses nor displaces what is kept."""

@@ -206,9 +206,7 @@ def _active_run_of(row: Sequence[Any]) -> ActiveRun:
 
 
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
-    conditions = _visible(wanted.visible)
-    if wanted.refs is not None:
-        conditions.append(_one_of(runs.c.ref, wanted.refs))
+    conditions = [*_visible(wanted.visible), *_named(wanted)]
     if wanted.statuses:
         conditions.append(runs.c.status.in_(sorted(wanted.statuses)))
     if wanted.statuses and wanted.statuses <= ACTIVE:
@@ -231,6 +229,11 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.text:
         conditions.append(_holding(wanted.text))
     return conditions + _active(wanted.active)
+
+
+def _named(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
+    asked = ((runs.c.id, wanted.ids), (runs.c.ref, wanted.refs))
+    return [_one_of(column, values) for column, values in asked if values is not None]
 
 
 def _active(active: bool | None) -> list[sa.ColumnElement[bool]]:

@@ -176,6 +176,7 @@ class RunFilter:
     """
 
     visible: Visibility = EVERYTHING
+    ids: frozenset[str] | None = None
     refs: frozenset[str] | None = None
     statuses: frozenset[RunStatus] = frozenset()
     subject: str | None = None

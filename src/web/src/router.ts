@@ -85,9 +85,10 @@ export function createWebRouter() {
   const router = createRouter({
     history: createWebHistory(),
     routes,
-    // Within a page the address says what is selected or searched for: nothing moves.
+    // Within a page the address says what is selected or searched for: nothing moves. A page
+    // shows the place that it is opened at by itself.
     scrollBehavior: (to, from, saved) =>
-      saved ?? (to.path === from.path ? false : { top: 0 }),
+      saved ?? (to.path === from.path || to.hash ? false : { top: 0 }),
   })
   router.beforeEach((to) => {
     if (to.meta.bare || session.current) return true

@@ -279,7 +279,7 @@ def test_a_search_looks_at_ref_name_and_what_stands_above_history(root, catalog)
     write(root, "Gamma.md", "# Needle\n")
 
     def found(words):
-        return [entry.ref for entry in catalog.search(words)]
+        return [one.entry.ref for one in catalog.search(words)]
 
     assert found("needle") == ["Beta.md", "Gamma.md"]
     assert found("überPRÜFT") == ["Beta.md"]
@@ -299,7 +299,7 @@ def test_a_search_reads_what_is_not_kept_and_keeps_no_more(root, clocks, monkeyp
     monkeypatch.setattr(catalog._folders, "changed", lambda: False)
     (root / "Gone.md").unlink()
 
-    assert [entry.ref for entry in catalog.search("echo HI")] == ["R0.md", "R1.md", "R3.md"]
+    assert [one.entry.ref for one in catalog.search("echo HI")] == ["R0.md", "R1.md", "R3.md"]
     assert list(catalog._loaded) == kept
 
 

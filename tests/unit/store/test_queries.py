@@ -81,6 +81,7 @@ class TestFilter:
     @pytest.mark.parametrize(
         "wanted",
         [
+            RunFilter(ids=frozenset({"run-1", "run-9"})),
             RunFilter(refs=frozenset({"fleet/Poll.md", "y.md"})),
             RunFilter(subject="ada"),
             RunFilter(since=100, until=101),

@@ -85,7 +85,7 @@ const ADVICE: Record<number, string> = {
   0: 'Check the network, and whether the server is running; then try again.',
   401: 'Sign in again.',
   403: 'Ask whoever gives out roles for the claims that are missing, or sign in as someone else.',
-  404: 'It may have been moved or removed, or you may not see it. Go back to the list.',
+  404: 'It may have been moved or removed, or you may not see it.',
   409: 'Reload to see how things are now.',
   429: 'Too much was asked for in a short time. Wait a moment, then try again.',
   503: 'The server is busy or starting. Wait a moment, then try again.',

@@ -12,6 +12,7 @@ export type Problem = Schemas['ProblemItem']
 export type HistoryHead = Schemas['HistoryHead']
 export type LegacyEntry = Schemas['LegacyEntry']
 export type ListedRunbook = Schemas['ListedRunbook']
+export type LineMatch = Schemas['LineMatch']
 
 /** Runbooks on disk may change without any run. */
 const LIST_MS = 30_000
@@ -29,14 +30,15 @@ export function useRunbooks() {
 /** The least that is searched for in whole texts, which only the server has. */
 export const MIN_SEARCH = 3
 
-/** The refs of runbooks whose text holds this, too. */
+/** The runbooks whose text holds this, too: by ref, with the line that does. */
 export function useRunbookSearch(text: MaybeRefOrGetter<string>) {
   const sought = computed(() => toValue(text).trim())
   return useQuery({
     queryKey: computed(() => ['runbooks', 'search', sought.value]),
     queryFn: async ({ signal }) => {
       const call = api.GET('/api/runbooks', { params: { query: { q: sought.value } }, signal })
-      return (await bodyOf(call)).runbooks.map((runbook) => runbook.path)
+      const { runbooks } = await bodyOf(call)
+      return new Map(runbooks.map((runbook) => [runbook.path, runbook.match ?? null]))
     },
     enabled: computed(() => sought.value.length >= MIN_SEARCH),
   })

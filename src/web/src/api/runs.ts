@@ -17,6 +17,7 @@ export function isActive(status: RunStatus): boolean {
 }
 
 export interface RunFilter {
+  id?: string[]
   runbook?: string | string[]
   /** One or several, separated by commas. */
   status?: string
@@ -47,6 +48,12 @@ export function fetchRuns(filter: RunFilter & { cursor?: string }, signal?: Abor
   return bodyOf(api.GET('/api/runs', { params: { query }, signal }))
 }
 
+/** Those of these runs that the filter lets through, as they are now. */
+export async function fetchRunsOf(ids: readonly string[], filter: RunFilter): Promise<Run[]> {
+  const query = { ...filter, id: [...ids], limit: ids.length }
+  return (await fetchRuns(query)).runs
+}
+
 export function fetchRun(id: string, signal?: AbortSignal) {
   return bodyOf(api.GET('/api/runs/{run_id}', { params: { path: { run_id: id } }, signal }))
 }
@@ -70,10 +77,19 @@ export function runKey(id: string) {
   return ['run', id]
 }
 
+const RELATIVES_MS = 10_000
+
+/** Whether runs that this one has to do with go on, of which its own events do not tell. */
+export function hasActiveRelative(run: WholeRun): boolean {
+  return [run.parent, run.related, ...run.followers].some((one) => one !== null && isActive(one.status))
+}
+
 export function useRun(id: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => runKey(toValue(id))),
     queryFn: ({ signal }) => fetchRun(toValue(id), signal),
+    refetchInterval: ({ state: { data } }) =>
+      data && !isActive(data.status) && hasActiveRelative(data) ? RELATIVES_MS : false,
   })
 }
 

@@ -2,7 +2,12 @@
  * Addresses of pages, as text: a named route would escape the slashes of a ref.
  */
 function path(page: string, name: string): string {
-  return `/${page}/${name.split('/').map(encodeURIComponent).join('/')}`
+  return `/${page}/${escapedRef(name)}`
+}
+
+/** A ref as it stands in addresses. */
+export function escapedRef(ref: string): string {
+  return ref.split('/').map(encodeURIComponent).join('/')
 }
 
 export function runbookLink(ref: string): string {

@@ -1,10 +1,12 @@
-import DOMPurify from 'dompurify'
 import hljs from 'highlight.js/lib/core'
 import bash from 'highlight.js/lib/languages/bash'
 import json from 'highlight.js/lib/languages/json'
 import python from 'highlight.js/lib/languages/python'
 import yaml from 'highlight.js/lib/languages/yaml'
-import MarkdownIt from 'markdown-it'
+import MarkdownIt, { type Token } from 'markdown-it'
+import { knownHtml } from './html-tags'
+import { finish } from './markdown-dom'
+import { safeFragment } from './safe-html'
 
 hljs.registerLanguage('bash', bash)
 hljs.registerLanguage('json', json)
@@ -14,8 +16,9 @@ hljs.registerAliases(['sh', 'zsh', 'shell'], { languageName: 'bash' })
 hljs.registerAliases(['yml'], { languageName: 'yaml' })
 
 const markdown = new MarkdownIt({
-  html: false,
-  linkify: false,
+  // As in a repository; safeFragment takes out what must not be.
+  html: true,
+  linkify: true,
   highlight(code, info) {
     const language = info.trim().split(/\s/)[0] ?? ''
     if (!hljs.getLanguage(language)) return ''
@@ -23,25 +26,28 @@ const markdown = new MarkdownIt({
   },
 })
 
-// Pictures of other hosts would be foreign requests, and forms could ask for passwords.
-const FORBIDDEN_TAGS = ['img', 'form', 'input', 'button', 'select', 'textarea', 'style']
+for (const kind of ['html_block', 'html_inline']) {
+  markdown.renderer.rules[kind] = (tokens, index) => knownHtml(tokens[index]?.content ?? '')
+}
+// Bare names are not addresses: `Other.md` is a file, whatever land `.md` is.
+markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false }).add('ftp:', null).add('//', null)
 
-/** HTML that is safe to show, of Markdown that anyone may have written. */
-export function renderMarkdown(text: string): string {
+/**
+ * What can be shown of Markdown that anyone may have written. `home` is the ref of the runbook
+ * that its relative links start from.
+ */
+export function renderMarkdown(text: string, home: string): DocumentFragment {
   const tokens = markdown.parse(text, {})
-  for (const token of tokens) {
-    // The page has its own heading of level 1.
-    if (token.type.startsWith('heading_')) token.tag = `h${Math.min(Number(token.tag[1]) + 1, 6)}`
-    // A block that can be scrolled must be reachable by keyboard.
-    if (token.type === 'fence') token.attrSet('tabindex', '0')
-  }
-  const html = markdown.renderer.render(tokens, markdown.options, {})
-  return DOMPurify.sanitize(html, {
-    USE_PROFILES: { html: true },
-    FORBID_TAGS: FORBIDDEN_TAGS,
-    FORBID_ATTR: ['style', 'id', 'name'],
-    ADD_ATTR: ['tabindex'],
-  })
+  tokens.forEach(alignCell)
+  const fragment = safeFragment(markdown.renderer.render(tokens, markdown.options, {}))
+  finish(fragment, home)
+  return fragment
+}
+
+/** The page's policy allows no style attributes. */
+function alignCell(token: Token) {
+  const side = /^text-align:(left|right|center)$/.exec(String(token.attrGet('style') ?? ''))?.[1]
+  if (side) token.attrs = [['align', side]]
 }
 
 /** Lines that may be the heading of the History; whether one is, the parser tells. */
@@ -65,5 +71,7 @@ export function runbookBody(content: string): string {
     .parse(text, {})
     .find((token) => token.type === 'heading_open' && token.tag === 'h1' && token.level === 0)
   const lines = text.split(/\r\n|\r|\n/)
-  return lines.slice(heading?.map?.[1] ?? 0).join('\n').trim()
+  const [start, end] = heading?.map ?? [0, 0]
+  // A paragraph before the heading does not go on behind it.
+  return [...lines.slice(0, start), '', ...lines.slice(end)].join('\n').trim()
 }

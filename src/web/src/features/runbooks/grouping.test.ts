@@ -34,7 +34,7 @@ it.each([
 })
 
 it('adds what the server found in texts, and keeps the order', () => {
-  expect(matching(RUNBOOKS, 'top', ['net/Pull.md']).map((one) => one.path)).toEqual(['Top.md', 'net/Pull.md'])
+  expect(matching(RUNBOOKS, 'top', new Map([['net/Pull.md', null]])).map((one) => one.path)).toEqual(['Top.md', 'net/Pull.md'])
 })
 
 it('tells what one may execute', () => {

@@ -1,4 +1,5 @@
 import type { ListedRunbook } from '@/api/runbooks'
+import { wordsOf } from './marking'
 
 export type Row =
   | { kind: 'folder'; path: string; count: number; isOpen: boolean }
@@ -16,15 +17,16 @@ export function folderOf(ref: string): string {
 export function matching(
   runbooks: readonly ListedRunbook[],
   text: string,
-  byServer: readonly string[] = [],
+  byServer: ReadonlyMap<string, unknown> = new Map(),
 ): ListedRunbook[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
-  const others = new Set(byServer)
-  return runbooks.filter((runbook) => {
-    if (others.has(runbook.path)) return true
-    const all = `${runbook.name}\n${runbook.path}\n${runbook.description}`.toLowerCase()
-    return words.every((word) => all.includes(word))
-  })
+  const words = wordsOf(text)
+  return runbooks.filter((runbook) => byServer.has(runbook.path) || isNamed(runbook, words))
+}
+
+/** Whether every word stands in what the list shows of a runbook. */
+export function isNamed(runbook: ListedRunbook, words: readonly string[]): boolean {
+  const all = `${runbook.name}\n${runbook.path}\n${runbook.description}`.toLowerCase()
+  return words.every((word) => all.includes(word))
 }
 
 export type Access = 'all' | 'mine'

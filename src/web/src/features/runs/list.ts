@@ -1,10 +1,12 @@
 import { computed, ref, shallowRef, type Ref, watch } from 'vue'
 import { useChanges } from '@/api/changes'
-import { fetchRuns, isActive, type Run, useRuns } from '@/api/runs'
+import { fetchRuns, fetchRunsOf, isActive, type Run, useRuns } from '@/api/runs'
 import { type Filter, toServer } from './filter'
-import { extended, type Pages, refreshed } from './pages'
+import { extended, type Pages, refreshed, renewed } from './pages'
 
 const PAGE = 50
+/** The ids of so many stand in one address. */
+const MOST_ASKED = 50
 
 /** The runs that a filter lets through: the newest page is alive, older ones come when asked for. */
 export function useRunList(filter: Readonly<Ref<Filter>>) {
@@ -44,6 +46,30 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     } finally {
       isLoadingMore.value = false
     }
+  }
+
+  // Of older rows the first page says nothing: those whose runs go on no more are asked for again,
+  // once for each time that the stream tells what goes on.
+  const asked = new Set<string>()
+  watch(() => live.active, () => asked.clear(), { flush: 'sync' })
+  watch([() => live.active, pages], () => void learn())
+
+  async function learn() {
+    const ids = endedBelow().slice(0, MOST_ASKED)
+    if (!ids.length) return
+    ids.forEach((id) => asked.add(id))
+    const name = shownFilter
+    // If it fails, the next change is another chance.
+    const found = await fetchRunsOf(ids, filter.value).catch(() => null)
+    if (found && pages.value && name === shownFilter) pages.value = renewed(pages.value, ids, found)
+  }
+
+  function endedBelow(): string[] {
+    if (!live.active) return []
+    const others = [...live.active, ...(query.data.value?.runs ?? [])]
+    const known = new Set([...others.map((run) => run.id), ...asked])
+    const shown = pages.value?.runs ?? []
+    return shown.filter((run) => isActive(run.status) && !known.has(run.id)).map((run) => run.id)
   }
 
   // The stream knows of a new status before the list is asked for again.

@@ -30,3 +30,14 @@ export function extended<T extends Row>(shown: Pages<T>, next: Pages<T>): Pages<
   const added = next.runs.filter((run) => !known.has(run.id))
   return { runs: [...shown.runs, ...added], cursor: next.cursor }
 }
+
+/** What is shown with some rows asked for again: those that were not found are left out. */
+export function renewed<T extends Row>(
+  shown: Pages<T>,
+  asked: readonly string[],
+  found: readonly T[],
+): Pages<T> {
+  const now = new Map(found.map((run) => [run.id, run]))
+  const rows = shown.runs.map((run) => (asked.includes(run.id) ? now.get(run.id) : run))
+  return { ...shown, runs: rows.filter((run) => run !== undefined) }
+}

@@ -1,0 +1,59 @@
+"""Runs that have to do with one another name each other on their pages."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+VIEWS = {
+    "light": ({"width": 1280, "height": 800}, "light"),
+    "dark": ({"width": 1280, "height": 800}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "light"),
+}
+
+
+def related(page):
+    return page.locator("section", has=page.get_by_role("heading", name="Related runs"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_relatives_are_named_with_their_status(
+    view, server, open_page, sign_in, picture, check_accessibility
+):
+    server.add("family/Child", "exit 4")
+    server.add("family/Caller", "runbook call family/Child.md")
+    with server.client() as client:
+        caller = client.post("/api/runbooks/family/Caller.md").json()["run_id"]
+        (child,) = client.get(f"/api/runs/{caller}").json()["children"]
+        again = client.post(f"/api/runs/{caller}/retry", json={}, headers={"Accept": "*/*"})
+        again.raise_for_status()
+    viewport, scheme = VIEWS[view]
+    page = sign_in(open_page(f"/run/{child['id']}", viewport=viewport, scheme=scheme))
+    expect(related(page).get_by_role("listitem")).to_have_text(
+        re.compile("Called by Caller *Failed")
+    )
+    picture(page, f"run-child-{view}")
+    check_accessibility(page)
+    related(page).get_by_role("link", name="Caller").click()
+    expect(page.get_by_role("heading", name="Caller", level=1)).to_be_visible()
+    expect(related(page).get_by_role("listitem")).to_have_text(
+        re.compile("Retried by Caller *Failed")
+    )
+    related(page).get_by_role("link", name="Caller").click()
+    expect(related(page).get_by_role("listitem")).to_have_text(re.compile("Retries Caller *Failed"))
+
+
+def test_a_caller_that_goes_on_is_followed(server, tmp_path, open_page, sign_in):
+    go = tmp_path / "go"
+    server.add("family/Quick", "true")
+    script = f"runbook call family/Quick.md; until [[ -e {go} ]]; do sleep 0.05; done"
+    ref = server.add("family/Slow", script)
+    with server.client() as client:
+        headers = {"Prefer": "respond-async"}
+        client.post(f"/api/runbooks/{ref}/execute", json={}, headers=headers).raise_for_status()
+    page = sign_in(open_page("/runs?runbook=family/Quick.md"))
+    page.get_by_role("link", name="Quick", exact=True).click()
+    expect(page.get_by_text("Succeeded").first).to_be_visible()
+    expect(related(page)).to_contain_text(re.compile("Called by Slow *Running"))
+    go.touch()
+    expect(related(page)).to_contain_text(re.compile("Called by Slow *Succeeded"), timeout=20_000)
