@@ -16,6 +16,32 @@ def head(page, name):
     return page.get_by_role("heading", level=3).get_by_role("button", name=re.compile(name))
 
 
+def test_a_failed_step_is_open(open_run, start, picture, check_accessibility, tmp_path):
+    run_id = start(
+        "language/Resume.md",
+        env_vars={"FOLDER": str(tmp_path), "PORT": "80"},
+        reason="ticket 4711",
+    )
+    page = open_run(run_id)
+    expect(page.get_by_role("alert").first).to_contain_text("Step 4, Open the port")
+    expect(head(page, "Open the port")).to_have_attribute("aria-expanded", "true")
+    expect(head(page, "Make the folder")).to_have_attribute("aria-expanded", "false")
+    expect(log_of(page)).to_contain_text("Port 80 cannot be opened")
+    expect(log_of(page)).not_to_contain_text("Made the folder")
+    expect(page.get_by_text("ticket 4711")).to_be_visible()
+    picture(page, "run-failed")
+    check_accessibility(page)
+    head(page, "Make the folder").press("Enter")
+    expect(log_of(page)).to_contain_text("Made the folder")
+    page.set_viewport_size(PHONE)
+    picture(page, "run-failed-phone")
+    check_accessibility(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    picture(page, "run-failed-dark")
+    check_accessibility(page)
+
+
 def test_a_run_is_cancelled(open_run, start, picture, check_accessibility):
     page = open_run(start("LongRunningRunbook.md", wait=False, env_vars={"CYCLES": "200"}))
     expect(page.get_by_text("Cycle 2 of 200")).to_be_visible()

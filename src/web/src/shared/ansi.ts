@@ -8,6 +8,8 @@ export interface AnsiStyle {
   italic: boolean
   underline: boolean
   inverse: boolean
+  /** Where the text leads (OSC 8), to http and https only. */
+  link: string | null
 }
 
 export interface AnsiSpan {
@@ -15,7 +17,8 @@ export interface AnsiSpan {
   style: AnsiStyle
 }
 
-export const PLAIN: AnsiStyle = Object.freeze({
+/** What the code 0 brings back; a link goes on. */
+const UNSTYLED = Object.freeze({
   color: null,
   background: null,
   bold: false,
@@ -24,12 +27,15 @@ export const PLAIN: AnsiStyle = Object.freeze({
   underline: false,
   inverse: false,
 })
+export const PLAIN: AnsiStyle = Object.freeze({ ...UNSTYLED, link: null })
 
 // CSI sequences; OSC and other strings up to their end; other escapes of two characters.
 const ESCAPE =
    
   /\x1b\[([0-?]*)[ -/]*([@-~])?|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]/g
  
+// https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda
+const LINK = /^\x1b\]8;[^;]*;([^\x07\x1b]*)/
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g
 
 /** The spans of a line and the style that the next line begins with. */
@@ -41,10 +47,16 @@ export function parseAnsi(line: string, style: AnsiStyle = PLAIN): [AnsiSpan[], 
   for (const match of text.matchAll(ESCAPE)) {
     addSpan(spans, text.slice(from, match.index), current)
     if (match[2] === 'm') current = applyCodes(current, match[1] ?? '')
+    else if (LINK.test(match[0])) current = { ...current, link: linkOf(match[0]) }
     from = match.index + match[0].length
   }
   addSpan(spans, text.slice(from), current)
   return [spans, current]
+}
+
+function linkOf(sequence: string): string | null {
+  const address = LINK.exec(sequence)?.[1] ?? ''
+  return /^https?:\/\//i.test(address) ? address : null
 }
 
 /** A carriage return begins the line anew, as progress bars do: the last text is what is seen. */
@@ -81,7 +93,7 @@ function applyCodes(style: AnsiStyle, parameters: string): AnsiStyle {
 }
 
 const SWITCHES: Record<number, Partial<AnsiStyle>> = {
-  0: PLAIN,
+  0: UNSTYLED,
   1: { bold: true },
   2: { dim: true },
   3: { italic: true },

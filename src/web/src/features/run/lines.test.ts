@@ -1,12 +1,9 @@
 import { expect, it } from 'vitest'
-import { PLAIN } from '@/shared/ansi'
 import {
   formatCount,
   formatElapsed,
   formatSize,
   hashOf,
-  LONGEST,
-  partsOf,
   readGoTo,
   readHash,
 } from './lines'
@@ -17,26 +14,6 @@ it('reads and writes addresses of lines', () => {
   expect([readHash('#L0'), readHash('#x'), readHash('')]).toEqual([null, null, null])
   expect(['#L7', '#L7-L9'].map((hash) => hashOf(readHash(hash)))).toEqual(['#L7', '#L7-L9'])
   expect([readGoTo(':7-9'), readGoTo('7')]).toEqual([{ first: 7, last: 9 }, null])
-})
-
-it('splits spans where a hit begins and ends', () => {
-  const red = { ...PLAIN, color: 1 }
-  const spans = [
-    { text: 'an Err', style: PLAIN },
-    { text: 'or here', style: red },
-  ]
-  expect(partsOf(spans, 'error').parts.map((part) => [part.text, part.isHit])).toEqual([
-    ['an ', false],
-    ['Err', true],
-    ['or', true],
-    [' here', false],
-  ])
-  expect(partsOf(spans, '').parts).toHaveLength(2)
-})
-
-it('cuts what is too long to be shown', () => {
-  const { parts, more } = partsOf([{ text: 'x'.repeat(LONGEST + 5), style: PLAIN }], '')
-  expect([parts[0]?.text.length, more]).toEqual([LONGEST, 5])
 })
 
 it('says times and sizes shortly', () => {

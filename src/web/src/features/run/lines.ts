@@ -1,5 +1,3 @@
-import type { AnsiSpan } from '@/shared/ansi'
-
 export interface Lines {
   first: number
   last: number
@@ -24,46 +22,6 @@ export function readGoTo(text: string): Lines | null {
 export function ordered(a: number, b: number): Lines | null {
   const first = Math.min(a, b)
   return first < 1 ? null : { first, last: Math.max(a, b) }
-}
-
-export interface Part extends AnsiSpan {
-  isHit: boolean
-}
-
-/** Longer ones would stop the page; the whole line can be downloaded. */
-export const LONGEST = 10_000
-
-/** Spans as they are shown: cut where they are too long, and split where the text that is searched stands. */
-export function partsOf(spans: readonly AnsiSpan[], query: string): { parts: Part[]; more: number } {
-  const text = spans.map((span) => span.text).join('')
-  const hits = query ? hitsIn(text.slice(0, LONGEST), query) : []
-  const parts: Part[] = []
-  let start = 0
-  for (const span of spans) {
-    const end = Math.min(start + span.text.length, LONGEST)
-    const inside = hits.flat().filter((at) => at > start && at < end)
-    let from = start
-    for (const to of [...inside, end]) {
-      if (to <= from) continue
-      const isHit = hits.some(([first, last]) => first <= from && from < last)
-      parts.push({ text: text.slice(from, to), style: span.style, isHit })
-      from = to
-    }
-    start += span.text.length
-  }
-  return { parts, more: Math.max(0, text.length - LONGEST) }
-}
-
-function hitsIn(text: string, query: string): [number, number][] {
-  const found: [number, number][] = []
-  const where = text.toLowerCase()
-  const what = query.toLowerCase()
-  // Some letters are longer in the other case: then places would not be the same.
-  if (where.length !== text.length) return found
-  for (let at = where.indexOf(what); at >= 0; at = where.indexOf(what, at + what.length)) {
-    found.push([at, at + what.length])
-  }
-  return found
 }
 
 /** `+0:03.2`, `+12:03.2`, `+1:02:03`: how long after the start. */

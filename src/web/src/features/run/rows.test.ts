@@ -55,3 +55,15 @@ it('knows of lines that are higher', () => {
   expect([rows.yOf(2), rows.yOf(3), rows.yOf(10)]).toEqual([LINE, 2 * LINE + 40, 9 * LINE + 60])
   expect(rows.between(LINE + 30, LINE + 59).map((row) => row.line)).toEqual([2])
 })
+
+it('knows whose lines stand at a height', () => {
+  const steps = [step(1, 1, 10), step(2, 11, 20)]
+  const rows = new Rows(steps, 30, ({ n }) => n === 1, new Extra())
+  const at = (y: number) => rows.stepAt(y)?.n ?? null
+  expect(at(HEAD / 2)).toBeNull()
+  expect(at(HEAD + LINE)).toBe(1)
+  // Where the next head comes, the last one makes room for it.
+  expect(at(HEAD + 10 * LINE - HEAD + 1)).toBeNull()
+  // Lines of no step stand below the head of a closed one.
+  expect(at(2 * HEAD + 15 * LINE)).toBeNull()
+})

@@ -8,6 +8,8 @@ export const HEAD = 38
 /** A step's head, or lines that stand below each other. */
 export interface Segment {
   step: StepRun | null
+  /** The step that printed the lines. */
+  owner: StepRun | null
   /** Lines, from 1; a head and a closed step have none here. */
   first: number
   last: number
@@ -55,17 +57,23 @@ export class Rows {
   ) {
     this.#extra = extra
     let y = 0
-    const push = (step: StepRun | null, first: number, last: number) => {
-      const lines = last - first + 1
-      const height = step ? HEAD : lines * LINE + extra.between(first, last)
-      this.segments.push({ step, first, last, y, height })
+    const push = (segment: Omit<Segment, 'y' | 'height'>, height: number) => {
+      this.segments.push({ ...segment, y, height })
       y += height
     }
     for (const { step, first, last } of sectionsOf(steps, count)) {
-      if (step) push(step, 0, -1)
-      if (last >= first && (step === null || isOpen(step))) push(null, first, last)
+      if (step) push({ step, owner: null, first: 0, last: -1 }, HEAD)
+      if (last < first || (step !== null && !isOpen(step))) continue
+      const height = (last - first + 1) * LINE + extra.between(first, last)
+      push({ step: null, owner: step, first, last }, height)
     }
     this.height = y
+  }
+
+  /** The step whose lines stand at a height, where its head is above that. */
+  stepAt(y: number): StepRun | null {
+    const segment = this.segments.find((item) => item.y <= y && y < item.y + item.height - HEAD)
+    return segment?.owner ?? null
   }
 
   /** The rows that are seen, in part, between two heights. */

@@ -23,12 +23,13 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
       ? 1
       : (rows.value.height - view.value) / Math.max(1, HIGHEST - view.value),
   )
-  const visible = computed(() => {
-    const y = top.value * scale.value
-    return rows.value
-      .between(y - AROUND, y + view.value + AROUND)
-      .map((row) => ({ ...row, shift: row.y - y + top.value }))
-  })
+  /** Which height of the rows is at the top. */
+  const y = computed(() => top.value * scale.value)
+  const visible = computed(() =>
+    rows.value
+      .between(y.value - AROUND, y.value + view.value + AROUND)
+      .map((row) => ({ ...row, shift: row.y - y.value + top.value })),
+  )
 
   function setTop(y: number) {
     if (!box.value) return
@@ -62,14 +63,13 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
 
   /** Takes the heights of what is drawn; what stands at the top stays there. */
   function measure() {
-    const y = top.value * scale.value
-    const anchor = rows.value.between(y, y + 1)[0]
+    const anchor = rows.value.between(y.value, y.value + 1)[0]
     let isOther = false
     for (const element of box.value?.querySelectorAll<HTMLElement>('[data-index]') ?? []) {
       const more = Math.max(0, element.offsetHeight - LINE)
       isOther = extra.value.set(Number(element.dataset.index), more) || isOther
     }
-    return isOther ? { anchor, below: anchor ? y - anchor.y : 0 } : null
+    return isOther ? { anchor, below: anchor ? y.value - anchor.y : 0 } : null
   }
 
   function keepAnchor(anchor: Row | undefined, below: number) {
@@ -97,5 +97,5 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
   const isAtEnd = computed(
     () => top.value + view.value >= height.value - NEAR || pin.value === 'end',
   )
-  return { height, isAtEnd, visible, width, pin, goTo, onScroll, measure, keepAnchor }
+  return { height, isAtEnd, visible, y, width, pin, goTo, onScroll, measure, keepAnchor }
 }
