@@ -245,7 +245,7 @@ SEEN = [
 ]
 TEXTS = ["".join(text for text, _ in spans) for spans in SEEN]
 SPANS = """box => [...box.querySelectorAll('[data-index]')].map(row =>
-    [...row.querySelectorAll('.text > span')].map(span =>
+    [...row.querySelectorAll('.text > :is(span, a)')].map(span =>
         [span.textContent, span.style.color || span.className.trim()]))"""
 
 
@@ -259,8 +259,10 @@ def test_output_is_drawn_as_in_a_terminal(odd_run, open_run, picture):
     page = open_run(odd_run)
     expect(line(page, len(SEEN))).to_have_text("the end")
     assert log_of(page).evaluate(SPANS) == SEEN
-    # Links are text: where they lead to is not seen.
-    assert log_of(page).locator("a").count() == 0
+    # Of the two links, one leads where a browser may go.
+    (link,) = log_of(page).locator("a").all()
+    expect(link).to_have_attribute("href", "https://example.com/")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
     assert page.evaluate("window.harm") is None
     # Whatever way a text runs, its number stands before it.
     for number in range(1, len(SEEN) + 1):
