@@ -9,7 +9,7 @@ const REPLY = {
 }
 
 it('asks for a token, and reads when it ends', async () => {
-  const fetched = vi.fn((_: string, _options: RequestInit) => Promise.resolve(Response.json(REPLY)))
+  const fetched = vi.fn<typeof fetch>(() => Promise.resolve(Response.json(REPLY)))
   vi.stubGlobal('fetch', fetched)
   expect(await devLogin('dev-sre', ['sre'])).toEqual({
     token: 'tok',

@@ -17,8 +17,8 @@ beforeEach(() => {
       observe() {
         resize([{ contentRect: { width: 800, height: VIEW } }])
       }
-      unobserve() {}
-      disconnect() {}
+      unobserve = vi.fn()
+      disconnect = vi.fn()
     },
   )
 })
