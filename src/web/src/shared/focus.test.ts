@@ -18,11 +18,11 @@ beforeEach(() => {
 })
 afterEach(() => scope.stop())
 
-async function openAndClose(meanwhile = () => {}) {
+async function openAndClose(meanwhile?: () => void) {
   isOpen.value = true
   await nextTick()
   element('inside').focus()
-  meanwhile()
+  meanwhile?.()
   isOpen.value = false
   await nextTick()
   await nextTick()

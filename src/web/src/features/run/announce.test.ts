@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { effectScope, nextTick, ref, watch } from 'vue'
+import { effectScope, nextTick, type Ref, ref, watch } from 'vue'
 import { useAnnouncements } from './announce'
 
 let scope = effectScope()
 const count = ref(0)
 const isLive = ref(true)
 const run = ref('first')
-let said = ref('')
+let spoken: Readonly<Ref<string>>
 /** Each change of the text: what is heard. */
 let heard: string[] = []
 
@@ -18,12 +18,12 @@ beforeEach(() => {
   heard = []
   scope = effectScope()
   scope.run(() => {
-    said = useAnnouncements(
+    spoken = useAnnouncements(
       () => run.value,
       () => count.value,
       () => isLive.value,
     )
-    watch(said, (text) => heard.push(text), { flush: 'sync' })
+    watch(spoken, (text) => heard.push(text), { flush: 'sync' })
   })
 })
 afterEach(() => {
@@ -52,7 +52,7 @@ it('says one sentence of all that comes within two seconds', async () => {
 
 it('says a single line as one', async () => {
   await print(1, 2_000)
-  expect(said.value).toBe('1 new line of output, 11 in all')
+  expect(spoken.value).toBe('1 new line of output, 11 in all')
 })
 
 it('tells the same number of lines again, as another text: a text that stays is not heard', async () => {
