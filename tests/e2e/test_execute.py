@@ -329,3 +329,10 @@ def test_the_form_works_by_keyboard(open_page, sign_in, server):
     page.keyboard.type("why not")
     page.keyboard.press("Enter")
     assert run_of(page, server)["reason"] == "why not"
+
+
+def test_the_short_form_hides_what_its_name_calls_a_secret(open_page, sign_in, server):
+    server.add("Plain", 'print "${#DB_PASSWORD}"', inputs="DB_PASSWORD: Opens it.\nHOST: Where.")
+    page = sign_in(open_page("/execute/Plain.md"))
+    expect(field(page, "DB_PASSWORD")).to_have_attribute("type", "password")
+    expect(field(page, "HOST")).to_have_attribute("type", "text")

@@ -149,7 +149,9 @@ def new_run(page, run_id, client):
     return client.get(f"/api/runs/{page.url.rsplit('/', 1)[1]}").json()
 
 
-def test_a_run_is_resumed_then_undone(open_run, start, picture, check_accessibility, tmp_path):
+def test_a_run_is_resumed_then_undone(
+    open_run, start, client, wait_for, picture, check_accessibility, tmp_path
+):
     env = {"FOLDER": str(tmp_path), "PORT": "80"}
     run_id = start("language/Resume.md", env_vars=env)
     page = open_run(run_id)
@@ -171,9 +173,11 @@ def test_a_run_is_resumed_then_undone(open_run, start, picture, check_accessibil
     follow(page, "Undo")
     expect(dialog.get_by_text("Confirmation needed: type 'Resume'")).to_be_visible()
     dialog.get_by_label("to confirm").fill("Resume")
+    resumed = page.url.rsplit("/", 1)[1]
     follow(page, "Undo")
     expect(page.get_by_text("Undoes")).to_be_visible()
-    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
+    undoing = new_run(page, resumed, client)["id"]
+    assert wait_for(undoing)["success"]
     assert not list(tmp_path.iterdir())
 
 
@@ -336,3 +340,25 @@ def test_who_may_not_execute_it_any_more_is_told_why(
     expect(page.get_by_text("You may not execute it: roles")).to_be_visible()
     picture(page, "follow-refused")
     check_accessibility(page)
+
+
+def test_a_dialog_works_by_keys(demanding, open_run, client):
+    run_id, _, _ = demanding
+    page = open_run(run_id)
+    opener = page.get_by_role("button", name="Resume", exact=True)
+    opener.press("Enter")
+    expect(field(page, "CODE")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(opener).to_be_focused()
+    opener.press("Enter")
+    expect(field(page, "CODE")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator("#resume-from")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_contain_text("step 2, Copy")
+    page.keyboard.press("Tab")
+    expect(field(page, "CODE")).to_be_focused()
+    field(page, "ANSWERS").set_input_files(AGAIN)
+    field(page, "CODE").press("Enter")
+    assert new_run(page, run_id, client)["start_step"] == 2

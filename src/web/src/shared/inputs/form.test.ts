@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest'
+import type { InputItem } from '@/api/runbooks'
+import { fieldsOf } from './fields'
+import { useInputForm } from './form'
+
+function input(name: string, more: Partial<InputItem> = {}): InputItem {
+  return {
+    name, description: '', type: 'string', typed: true, default: null, optional: false,
+    choices: [], choices_from: null, pattern: null, min: null, max: null, group: null,
+    example: null, from: null, line: 1, ...more,
+  }
+}
+const FIELDS = fieldsOf(
+  [
+    input('NAME'),
+    input('PORT', { type: 'integer' }),
+    input('SHORT', { typed: false }),
+    input('TOKEN', { type: 'secret' }),
+    input('PLAN', { type: 'file', optional: true }),
+  ],
+  {},
+  [],
+)
+const FILE = { name: 'a', content_base64: 'YQ==' }
+const begin = () => useInputForm(() => FIELDS, { values: { NAME: '', PORT: '', SHORT: '', TOKEN: '' } })
+const shown = (form: ReturnType<typeof begin>) =>
+  Object.fromEntries(FIELDS.map((field) => [field.name, form.shownFault(field)]).filter(([, fault]) => fault))
+
+it('holds nothing against an empty field before someone has been there', () => {
+  const form = begin()
+  expect(shown(form)).toEqual({})
+  form.touch('NAME')
+  form.give('PORT', 'x')
+  expect(Object.keys(shown(form))).toEqual(['NAME', 'PORT'])
+  expect(form.check()).toBe(false)
+  expect(Object.keys(shown(form))).toEqual(['NAME', 'PORT', 'SHORT', 'TOKEN'])
+})
+
+it('can be sent once nothing is wrong, with an empty text where one is meant', () => {
+  const form = begin()
+  form.give('NAME', 'a')
+  form.give('PORT', '1')
+  form.give('TOKEN', 's')
+  form.giveEmpty('SHORT', true)
+  form.giveFile('PLAN', FILE)
+  expect(form.check()).toBe(true)
+  expect(form.sent()).toEqual({ NAME: 'a', PORT: '1', SHORT: '', TOKEN: 's', PLAN: FILE })
+  form.give('SHORT', 'b')
+  form.give('SHORT', '')
+  expect(form.check()).toBe(false)
+})
+
+it('shows what the server said until the value is another one', () => {
+  const form = begin()
+  form.give('NAME', 'a')
+  form.tell([{ message: 'NAME is taken', hint: null }, { message: 'Too late', hint: 'Hurry' }])
+  expect(shown(form)).toEqual({ NAME: 'NAME is taken' })
+  expect(form.others).toEqual(['Too late. Hurry'])
+  form.give('NAME', 'b')
+  expect(shown(form)).toEqual({})
+  form.check()
+  expect(form.others).toEqual([])
+})
+
+it('says first that a file cannot be read', () => {
+  const form = begin()
+  form.tell([{ message: 'The content of the file of PLAN is wrong', hint: null }])
+  form.refuseFile('PLAN', 'Too large')
+  expect(shown(form)).toEqual({ PLAN: 'Too large' })
+  form.refuseFile('PLAN', '')
+  expect(shown(form).PLAN).toContain('is wrong')
+})
+
+it('forgets secrets and files, and keeps the rest', () => {
+  const form = begin()
+  form.give('NAME', 'a')
+  form.give('TOKEN', 's')
+  form.giveFile('PLAN', FILE)
+  form.tell([{ message: 'TOKEN is old', hint: null }])
+  form.forget()
+  expect(form.sent()).toEqual({ NAME: 'a' })
+  expect(shown(form)).toEqual({})
+})
