@@ -225,11 +225,11 @@ def test_the_list_searches_texts_and_tells_what_one_may(view, server):
     expect(page.get_by_role("link", name="Steps", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="RestrictedRunbook", exact=True)).to_have_count(0)
     found = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="Steps"))
-    expect(found).to_contain_text(re.compile(r"Line \d+ .*gzip -c build"))
+    expect(found).to_contain_text(re.compile(r"Line \d+ *gzip -c build"))
     expect(found.locator("mark")).to_have_text("gzip -c build")
     look(page, "runbooks-found")
-    page.get_by_role("searchbox", name="Search").fill("language st")
-    expect(found.locator("mark")).to_have_text(["St", "language", "St"])
+    page.get_by_role("searchbox", name="Search").fill("LANGUAGE/steps")
+    expect(found.locator("mark")).to_have_text("language/Steps")
     expect(found).not_to_contain_text("Line")
     page.get_by_role("searchbox", name="Search").fill("")
     page.get_by_label("Only those that I may execute").check()
@@ -359,9 +359,9 @@ def test_the_list_says_how_fresh_each_is(server, view):
     for name, text in (
         ("Never", "Never run"),
         ("Fails", "Never succeeded"),
-        ("Breaks", "Last success just now"),
+        ("Breaks", "Failed.*Last success *just now"),
         ("Works", "Succeeded"),
     ):
         row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name=name))
-        expect(row.get_by_text(text, exact=True)).to_be_visible()
+        expect(row).to_contain_text(re.compile(text))
     look(page, "runbooks-fresh")
