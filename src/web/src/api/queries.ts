@@ -14,10 +14,7 @@ export function createQueries(router: Router): QueryClient {
       queries: {
         staleTime: 5_000,
         retry: (failures, error) => failures < TRIES && !isRefusal(error),
-        refetchInterval: ({ state: { error } }) => {
-          if (!(error instanceof ApiError) || !error.passing) return false
-          return Math.max(error.waitMs ?? 0, AGAIN_MS)
-        },
+        refetchInterval: ({ state: { error } }) => healingMs(error),
       },
     },
   })
@@ -29,6 +26,12 @@ export function createQueries(router: Router): QueryClient {
     }
   })
   return client
+}
+
+/** When a failed query is asked again by itself; false where that cannot help. */
+export function healingMs(error: unknown): number | false {
+  if (!(error instanceof ApiError) || !error.passing) return false
+  return Math.max(error.waitMs ?? 0, AGAIN_MS)
 }
 
 /** Whether asking at once once more cannot help. */

@@ -4,6 +4,7 @@ import { useChanges } from './changes'
 import { api, authorizedFetch, bodyOf, type Schemas } from './client'
 import { readRows } from './jsonlines'
 import { errorOf } from './problem'
+import { healingMs } from './queries'
 import type { GivenFile } from './runbooks'
 
 export type Run = Schemas['Run']
@@ -88,8 +89,10 @@ export function useRun(id: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => runKey(toValue(id))),
     queryFn: ({ signal }) => fetchRun(toValue(id), signal),
-    refetchInterval: ({ state: { data } }) =>
-      data && !isActive(data.status) && hasActiveRelative(data) ? RELATIVES_MS : false,
+    refetchInterval: ({ state: { data, error } }) => {
+      const goesOn = data && !isActive(data.status) && hasActiveRelative(data)
+      return healingMs(error) || (goesOn ? RELATIVES_MS : false)
+    },
   })
 }
 
