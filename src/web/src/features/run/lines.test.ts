@@ -4,6 +4,7 @@ import {
   formatElapsed,
   formatSize,
   hashOf,
+  rangesOf,
   readGoTo,
   readHash,
 } from './lines'
@@ -14,6 +15,15 @@ it('reads and writes addresses of lines', () => {
   expect([readHash('#L0'), readHash('#x'), readHash('')]).toEqual([null, null, null])
   expect(['#L7', '#L7-L9'].map((hash) => hashOf(readHash(hash)))).toEqual(['#L7', '#L7-L9'])
   expect([readGoTo(':7-9'), readGoTo('7')]).toEqual([{ first: 7, last: 9 }, null])
+})
+
+it('puts numbers that follow each other together', () => {
+  expect(rangesOf([1, 2, 3, 7, 9, 10])).toEqual([
+    { first: 1, last: 3 },
+    { first: 7, last: 7 },
+    { first: 9, last: 10 },
+  ])
+  expect(rangesOf([])).toEqual([])
 })
 
 it('says times and sizes shortly', () => {

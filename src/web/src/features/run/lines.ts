@@ -24,6 +24,17 @@ export function ordered(a: number, b: number): Lines | null {
   return first < 1 ? null : { first, last: Math.max(a, b) }
 }
 
+/** Ascending numbers as ranges without a gap. */
+export function rangesOf(numbers: readonly number[]): Lines[] {
+  const found: Lines[] = []
+  for (const n of numbers) {
+    const last = found.at(-1)
+    if (last?.last === n - 1) last.last = n
+    else found.push({ first: n, last: n })
+  }
+  return found
+}
+
 /** `+0:03.2`, `+12:03.2`, `+1:02:03`: how long after the start. */
 export function formatElapsed(ms: number): string {
   const tenths = Math.max(0, Math.floor(ms / 100))
