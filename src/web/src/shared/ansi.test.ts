@@ -29,17 +29,36 @@ describe('parseAnsi', () => {
     const [spans] = parseAnsi(
       `${ESC}[38;5;196ma${ESC}[38;5;244mb${ESC}[48;2;1;2;300mc${ESC}[38;5;3;4md`,
     )
-    expect(spans.map((span) => ansiColors(span.style))).toEqual([
-      { color: 'rgb(255, 0, 0)' },
-      { color: 'rgb(128, 128, 128)' },
-      { color: 'rgb(128, 128, 128)', backgroundColor: 'rgb(1, 2, 255)' },
-      { backgroundColor: 'rgb(1, 2, 255)' },
+    expect(spans.map(({ style }) => [style.color, style.background])).toEqual([
+      [[255, 0, 0], null],
+      [[128, 128, 128], null],
+      [[128, 128, 128], [1, 2, 255]],
+      [3, [1, 2, 255]],
     ])
     expect(ansiClasses(spans[3]?.style ?? PLAIN)).toEqual(['ansi-fg-3', 'ansi-underline'])
   })
   it('hands the style on to the next line', () => {
     const [, style] = parseAnsi(`${ESC}[33mbegins`)
     expect(parseAnsi('goes on', style)[0][0]?.style.color).toBe(3)
+  })
+})
+
+describe('ansiColors', () => {
+  it('gives what was asked for where it can be read', () => {
+    const style = { ...PLAIN, color: [0, 0, 200] as const }
+    expect(ansiColors(style)['--ansi-light']).toBe('rgb(0, 0, 200)')
+    expect(ansiColors(style)['--ansi-dark']).not.toBe('rgb(0, 0, 200)')
+    expect(ansiClasses(style)).toEqual(['ansi-own'])
+  })
+  it('gives text on a ground of its own a colour that can be read there', () => {
+    const yellow = { ...PLAIN, background: [255, 255, 0] as const }
+    expect(ansiColors(yellow)).toMatchObject({ backgroundColor: 'rgb(255, 255, 0)' })
+    expect(ansiColors({ ...yellow, color: [0, 0, 0] })).toMatchObject({ color: 'rgb(0, 0, 0)' })
+    expect(ansiClasses({ ...yellow, color: [0, 0, 0] })).toEqual([])
+  })
+  it('leaves the palette and inverse text to their classes', () => {
+    expect(ansiColors({ ...PLAIN, color: 3 })).toEqual({})
+    expect(ansiColors({ ...PLAIN, color: [0, 0, 0], inverse: true })).toEqual({})
   })
 })
 

@@ -1,8 +1,13 @@
+import { cssColor, readableOn, type Rgb } from './contrast'
+
+/** What the log stands on, as theme.ts has it. */
+const GROUNDS: Record<'light' | 'dark', Rgb> = { light: [255, 255, 255], dark: [13, 17, 23] }
+
 /** ANSI escape sequences in a line of output become spans; what only moves a cursor is left out. */
 export interface AnsiStyle {
-  /** 0-15 of the palette, or a CSS colour. */
-  color: number | string | null
-  background: number | string | null
+  /** 0-15 of the palette, or a colour of its own. */
+  color: number | Rgb | null
+  background: number | Rgb | null
   bold: boolean
   dim: boolean
   italic: boolean
@@ -117,24 +122,29 @@ function applyCode(style: AnsiStyle, code: number): AnsiStyle {
 }
 
 /** The colour behind 38 or 48, and how many parameters it took. */
-function extendedColor(rest: number[]): [number | string | null, number] {
+function extendedColor(rest: number[]): [number | Rgb | null, number] {
   const byte = (value: number | undefined) => Math.min(value ?? 0, 255)
   if (rest[0] === 5) return [paletteColor(byte(rest[1])), 2]
-  if (rest[0] === 2) return [`rgb(${byte(rest[1])}, ${byte(rest[2])}, ${byte(rest[3])})`, 4]
+  if (rest[0] === 2) return [[byte(rest[1]), byte(rest[2]), byte(rest[3])], 4]
   return [null, 1]
 }
 
 const CUBE = [0, 95, 135, 175, 215, 255]
 
-function paletteColor(index: number): number | string {
+function paletteColor(index: number): number | Rgb {
   if (index < 16) return index
   if (index >= 232) {
     const grey = 8 + (index - 232) * 10
-    return `rgb(${grey}, ${grey}, ${grey})`
+    return [grey, grey, grey]
   }
   const cell = index - 16
-  const part = (value: number) => CUBE[value % 6]
-  return `rgb(${part(Math.floor(cell / 36))}, ${part(Math.floor(cell / 6))}, ${part(cell)})`
+  const part = (value: number) => CUBE[value % 6] ?? 0
+  return [part(Math.floor(cell / 36)), part(Math.floor(cell / 6)), part(cell)]
+}
+
+/** Whether the text has a colour of its own on the ground of the log. */
+function isOwn({ color, background, inverse }: AnsiStyle): boolean {
+  return color !== null && typeof color === 'object' && background === null && !inverse
 }
 
 /** Classes of style.css for a span. */
@@ -142,16 +152,27 @@ export function ansiClasses(style: AnsiStyle): string[] {
   const classes: string[] = []
   if (typeof style.color === 'number') classes.push(`ansi-fg-${style.color}`)
   if (typeof style.background === 'number') classes.push(`ansi-bg-${style.background}`)
+  if (isOwn(style)) classes.push('ansi-own')
   for (const name of ['bold', 'dim', 'italic', 'underline', 'inverse'] as const) {
     if (style[name]) classes.push(`ansi-${name}`)
   }
   return classes
 }
 
-/** Colours beyond the palette, set through the CSSOM. */
-export function ansiColors(style: AnsiStyle): { color?: string; backgroundColor?: string } {
+/**
+ * Colours beyond the palette, set through the CSSOM: what was asked for, as far as it can be read
+ * in the light and in the dark. Palette and inverse have classes that see to that.
+ */
+export function ansiColors(style: AnsiStyle): Record<string, string> {
+  const { color, background } = style
+  if (typeof background === 'number' || style.inverse) return {}
+  if (background !== null) {
+    const text = typeof color === 'object' && color !== null ? color : background
+    return { backgroundColor: cssColor(background), color: cssColor(readableOn(text, background)) }
+  }
+  if (color === null || typeof color === 'number') return {}
   return {
-    ...(typeof style.color === 'string' && { color: style.color }),
-    ...(typeof style.background === 'string' && { backgroundColor: style.background }),
+    '--ansi-light': cssColor(readableOn(color, GROUNDS.light)),
+    '--ansi-dark': cssColor(readableOn(color, GROUNDS.dark)),
   }
 }

@@ -1,0 +1,46 @@
+import { computed, watch } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+import { hashOf, type Lines, ordered, readGoTo, readHash } from './lines'
+
+/** The lines that the address names; `show` is called where they come from elsewhere than a click. */
+export function useSelection(show: (line: number) => void) {
+  const route = useRoute()
+  const router = useRouter()
+  const selected = computed(() => readHash(route.hash))
+  let own = route.hash
+
+  function select(lines: Lines | null) {
+    own = hashOf(lines)
+    void router.replace({ query: route.query, hash: own })
+  }
+
+  /** By a line's number; with Shift up to it. */
+  function onClick(event: MouseEvent) {
+    const at = event.target instanceof HTMLElement ? Number(event.target.dataset.line) : 0
+    if (!at) return
+    const from = event.shiftKey ? selected.value : null
+    const isSame = !from && hashOf(selected.value) === `#L${at}`
+    select(isSame ? null : ordered(from && at < from.first ? from.last : (from?.first ?? at), at))
+  }
+
+  /** `:120` and `:120-140`. */
+  function goTo(text: string) {
+    const lines = readGoTo(text)
+    if (!lines) return
+    select(lines)
+    show(lines.first)
+  }
+
+  // Another address of this page, from the history or typed in.
+  watch(
+    () => route.hash,
+    (hash) => {
+      const lines = hash === own ? null : readHash(hash)
+      own = hash
+      if (lines) show(lines.first)
+    },
+  )
+  const isSelected = (n: number) =>
+    selected.value !== null && selected.value.first <= n && n <= selected.value.last
+  return { selected, select, onClick, goTo, isSelected }
+}
