@@ -1,6 +1,7 @@
 """Characters that turn the direction of text: a script with them is not what it looks like.
 
-They are those of CVE-2021-42574. Marks of direction, which right-to-left text needs, are not among them.
+They are those of CVE-2021-42574. Marks of direction, which right-to-left text needs, are not
+among them.
 """
 
 from __future__ import annotations
