@@ -16,12 +16,12 @@ def hold():
 
     def hold_(page, pattern):
         held = []
-        page.route(pattern, held.append)
+        page.route(pattern, lambda route: held.append(route))  # noqa: PLW0108 - Playwright needs a function of Python
 
         def let_go():
-            page.unroute(pattern)
             for route in held:
                 route.continue_()
+            page.unroute(pattern)
 
         return let_go
 
@@ -32,7 +32,7 @@ def hold():
     ("scheme", "chosen"), [("light", None), ("dark", None), ("light", "dark"), ("dark", "light")]
 )
 def test_something_is_seen_before_any_of_the_app_is_there(
-    open_page, sign_in, hold, picture, check_accessibility, scheme, chosen
+    open_page, sign_in, hold, picture, scheme, chosen
 ):
     page = sign_in(open_page("/", scheme=scheme))
     if chosen:
@@ -55,9 +55,7 @@ def test_something_is_seen_before_any_of_the_app_is_there(
         ("/runbook/SimpleRunbook.md", "Required Claims", "/api/runbooks/SimpleRunbook.md", 11),
     ],
 )
-def test_what_a_page_needs_is_asked_for_at_once(
-    open_page, sign_in, hold, path, text, source, most
-):
+def test_what_a_page_needs_is_asked_for_at_once(open_page, sign_in, hold, path, text, source, most):
     page = sign_in(open_page("/login"))
     expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
     asked = []

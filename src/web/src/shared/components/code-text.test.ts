@@ -1,7 +1,7 @@
 import { mount } from '@vue/test-utils'
 import { expect, it } from 'vitest'
 import { h } from 'vue'
-import CodeText from './CodeText.vue'
+import CodeText from './CodeText'
 
 it('shows hidden characters that turn text, and keeps them for who copies', () => {
   const text = 'if x \u202e:\n  \u2066\u2069 <b>'
