@@ -29,6 +29,16 @@ for n in range(1, {lines}):
     print(f"{{n:07d}} worker-{{n % 16}} handled request {{n * 7919 % 99991}} in {{n % 977}} ms")
 print("the last line")
 """
+# As Lighthouse's slow 4G: 1.6 Mbit/s.
+SLOW_LINE = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 200_000,
+    "uploadThroughput": 93_750,
+}
+SLOW_PAGES = {"/runbooks": "Small.md", "/runbook/Small.md": "the last line"}
+SEEN = """new PerformanceObserver(list => window.seen = list.getEntries().at(-1).startTime)
+    .observe({type: 'largest-contentful-paint', buffered: true})"""
 # Frames drawn while the log is scrolled from one end to the other in two seconds.
 SCROLL = """box => new Promise(resolve => {
     const begun = performance.now(), stamps = []
@@ -77,6 +87,8 @@ def measure(server: Server, browser: Browser) -> list[Figure]:
     script_kb = first_load_kb(page)
     page.get_by_role("button", name="developer", exact=True).click()
     page.get_by_role("navigation", name="Main").wait_for()
+    server.add("Small", PRINTS.format(lines=2), language="python")
+    slow = [slow_load(page, path, text) for path, text in SLOW_PAGES.items()]
     client = server.client()
     runs = {lines: client.execute(add(server, lines))[0]["run_id"] for lines in (FEW, MANY)}
     opened, found, ended = [], [], []
@@ -91,6 +103,7 @@ def measure(server: Server, browser: Browser) -> list[Figure]:
     behind = followed(page, server)
     return [
         Figure("script of the first page, compressed", f"{script_kb:.0f} KB", "300 KB"),
+        *slow,
         Figure("a log of 1,000,000 lines opens", str(pair(opened)), "2 s"),
         Figure(
             "the only hit, in its last line, is shown after the last key", str(pair(found)), "0.5 s"
@@ -136,6 +149,24 @@ def first_load_kb(page: Page) -> float:
             ".reduce((sum, entry) => sum + entry.encodedBodySize, 0)"
         )
         / 1000
+    )
+
+
+def slow_load(page: Page, path: str, text: str) -> Figure:
+    """When the largest part of a page was seen that a slow line brings, with nothing cached."""
+    context = page.context.browser.new_context(base_url=page.url)
+    fresh = context.new_page()
+    session = page.evaluate("JSON.stringify(sessionStorage)")
+    fresh.add_init_script(f"Object.assign(sessionStorage, {session}); {SEEN}")
+    context.new_cdp_session(fresh).send("Network.emulateNetworkConditions", SLOW_LINE)
+    fresh.goto(path, wait_until="commit")
+    fresh.get_by_text(text).first.wait_for()
+    fresh.evaluate("new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
+    seen = fresh.evaluate("window.seen") / 1000
+    context.close()
+    name = path.replace("Small", "NAME")
+    return Figure(
+        f"largest part of `{name}` is seen, at 1.6 Mbit/s and 150 ms", f"{seen:.1f} s", "2.5 s"
     )
 
 

@@ -34,6 +34,13 @@ PAGES = {
 }
 
 
+PHONE_ENDS = {
+    "/runbooks": "SimpleRunbook.md",
+    "/execute/language/Inputs.md": "Execute",
+    "/runbook/language/Inputs.md": "Environment Requirements",
+}
+
+
 @pytest.fixture(scope="module")
 def runs(server):
     with server.client("dev-sre") as client:
@@ -179,6 +186,62 @@ def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility
     check_accessibility(page)
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
+
+
+# The focused element of the page, where a bar of the app lies upon its middle; '' otherwise.
+COVERED = """() => {
+    const element = document.activeElement, box = element.getBoundingClientRect()
+    if (!element.closest('#main')) return ''
+    const [top, bottom] = [Math.max(box.top, 0), Math.min(box.bottom, innerHeight)]
+    const shown = document.elementFromPoint((box.left + box.right) / 2, (top + bottom) / 2)
+    return shown?.closest('#main') ? '' : `${element.outerHTML.slice(0, 200)} is not seen`
+}"""
+
+
+@pytest.mark.parametrize(
+    "path", ["/runbooks", "/execute/language/Inputs.md", "/runbook/language/Inputs.md"]
+)
+def test_the_bars_of_a_phone_cover_nothing_that_has_the_focus(open_page, sign_in, path):
+    page = sign_in(open_page(path, viewport=VIEWS["phone"][0]))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(page.get_by_text(PHONE_ENDS[path]).first).to_be_attached()
+    covered, seen = [], 0
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(80):
+            page.keyboard.press(key)
+            # Scrolling to it ends with the next frame.
+            page.evaluate("new Promise(requestAnimationFrame)")
+            seen += page.evaluate("Boolean(document.activeElement.closest('#main'))")
+            covered.append(page.evaluate(COVERED))
+    assert seen > 20
+    assert not any(covered), "\n".join(filter(None, covered))
+
+
+def test_the_tab_of_a_phone_that_is_open_looks_different(open_page, sign_in):
+    page = sign_in(open_page("/runbooks", viewport=VIEWS["phone"][0]))
+    tabs = page.get_by_role("navigation", name="Main").get_by_role("link")
+    expect(tabs).to_have_count(3)
+    expect(tabs.nth(0)).to_have_attribute("aria-current", "page")
+    colours = tabs.evaluate_all("tabs => tabs.map(tab => getComputedStyle(tab).color)")
+    assert colours[0] != colours[1] == colours[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "list_"),
+    [("/runbook/", "runbooks"), ("/execute/", "runbooks"), ("/run/", "runs"), ("/compare", "runs")],
+)
+def test_an_address_without_a_name_leads_to_the_list(open_page, sign_in, path, list_):
+    page = sign_in(open_page(path))
+    expect(page).to_have_url(re.compile(f"/{list_}$"))
+
+
+def test_slashes_of_an_address_stay_as_they_are(open_page, sign_in):
+    page = sign_in(open_page("/runbook/language/Locks.md"))
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/runbook/language/Locks\.md\?view=history$"))
+    page.keyboard.press("d")
+    expect(page).to_have_url(re.compile(r"/runbook/language/Locks\.md$"))
 
 
 FOCUS_IS_SEEN = """element => {

@@ -122,6 +122,12 @@ def test_the_output_goes_where_the_script_sends_it(cli):
     assert done.stderr.startswith("to stderr\nrunbook: Greet.md succeeded after ")
 
 
+def test_the_runbook_may_stand_behind_the_command(cli):
+    done = cli.run("execute", cli.add("Greet", "print hello"), "--quiet")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+
+
 def test_quiet_says_nothing_of_its_own(cli):
     done = cli.execute(cli.add("Greet", "print out; print -u2 err; exit 4"), "--quiet")
 

@@ -298,6 +298,19 @@ def test_a_valid_runbook_is_said_to_be_so(run, runbooks):
     assert result.stderr == "runbook: Greet.md is valid\n"
 
 
+def test_a_runbook_is_named_as_for_execute(run, runbooks):
+    result = run("validate", "--runbook", "Greet.md", "--env", "TARGET=x")
+    assert (result.exit_code, result.stderr) == (0, "runbook: Greet.md is valid\n")
+
+
+@pytest.mark.parametrize("command", ["validate", "execute"])
+@pytest.mark.parametrize("names", [(), ("Greet.md", "--runbook", "Greet.md")])
+def test_a_runbook_is_named_once(run, runbooks, command, names):
+    result = run(command, *names)
+    assert result.exit_code == 2
+    assert "Name the runbook" in result.stderr
+
+
 # -- as a process --------------------------------------------------------------------------------
 
 

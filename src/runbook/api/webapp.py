@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import secrets
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ blueprint = Blueprint("webapp", __name__)
 
 STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
+PAGES = "pages.json"
+"""Which files the pages of the app need, by the first name in their paths; the build writes it."""
+START = "runbooks"
+"""Where `/` leads."""
 NONCE = b"__CSP_NONCE__"
 """What index.html holds where the page wants the nonce of its response."""
 
@@ -50,13 +55,14 @@ _PACKED = (Packed("br", ".br"), Packed("gzip", ".gz"))
 def serve(path: str = "") -> Response:
     if path and path != INDEX and (STATIC / path).is_file():
         return _file(path)
-    return _page()
+    return _page(path)
 
 
-def _page() -> Response:
+def _page(path: str) -> Response:
     """A new nonce each time, so that no page may be kept."""
     try:
         page = (STATIC / INDEX).read_bytes()
+        page = page.replace(b"</head>", _preloads(path) + b"</head>", 1)
     except FileNotFoundError:
         page = _PAGE
     nonce = secrets.token_urlsafe(16)
@@ -65,6 +71,14 @@ def _page() -> Response:
         "Cache-Control": "no-store",
     }
     return Response(page.replace(NONCE, nonce.encode()), 200, headers, mimetype="text/html")
+
+
+def _preloads(path: str) -> bytes:
+    """Links to the scripts of this page: else the app would ask for them once it is there."""
+    pages: dict[str, list[str]] = json.loads((STATIC / PAGES).read_bytes())
+    files = pages.get(path.partition("/")[0] or START, ())
+    links = (f'<link rel="modulepreload" crossorigin href="/{file}">' for file in files)
+    return "".join(links).encode()
 
 
 def _file(path: str) -> Response:

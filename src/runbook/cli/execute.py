@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from runbook.cli.chosen import runbook_choice
 from runbook.cli.commands import ExampleCommand, invocation
-from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.inputs import Assignment, check_stdin_once
 from runbook.cli.run_options import (
     confirm_option,
@@ -29,7 +29,7 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 EXAMPLES = (
     "runbook execute --runbook SimpleRunbook.md --env TEST_VAR=hello",
-    "runbook execute --runbook Deploy.md --env-file staging.env --reason 'OPS-12'",
+    "runbook execute Deploy.md --env-file staging.env --reason 'OPS-12'",
     "runbook execute --runbook Backup.md --secret PASSWORD=@password.txt --timeout 1800",
     "pass show api | runbook execute --runbook Call.md --secret API_KEY=-",
     "runbook execute --runbook DeleteVm.md --env NAME=web1 --dry-run",
@@ -86,13 +86,7 @@ def execute_options(callback: Callback) -> Callback:
 
 
 _OPTIONS = (
-    click.option(
-        "--runbook",
-        required=True,
-        metavar="FILE",
-        help="The runbook: a file, or its path below RUNBOOKS_DIR.",
-        shell_complete=complete_files_and_refs,
-    ),
+    runbook_choice,
     env_option,
     env_file_option,
     secret_option,

@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from runbook.cli import color, exit_codes
+from runbook.cli.chosen import runbook_choice
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.completion import complete_files_and_refs, complete_refs_and_runs
+from runbook.cli.completion import complete_refs_and_runs
 from runbook.cli.inputs import (
     Assignment,
     AssignmentType,
@@ -209,12 +210,12 @@ def _given(value: Mapping[str, Any]) -> str:
     cls=ExampleCommand,
     examples=(
         "runbook validate Deploy.md",
-        "runbook validate Deploy.md --env STAGE=test --env-file test.env",
+        "runbook validate --runbook Deploy.md --env STAGE=test --env-file test.env",
         "runbook validate proxmox/CreateVm.md --url http://localhost:8083 --json",
     ),
     short_help="Check a runbook without executing it.",
 )
-@click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
+@runbook_choice
 @click.option(
     "--env",
     type=AssignmentType(),
@@ -237,7 +238,7 @@ def _given(value: Mapping[str, Any]) -> str:
 @json_option
 @source_options
 def validate(
-    what: str,
+    runbook: str,
     env: tuple[Assignment, ...],
     env_file: Path | None,
     secret: tuple[Assignment, ...],
@@ -252,14 +253,14 @@ def validate(
     options = SourceOptions(**given)
     check_stdin_once(secret, token_stdin=options.token_stdin)
     inputs = gather(env, secret, env_file)
-    report = _validate(options, what, inputs)
+    report = _validate(options, runbook, inputs)
     if as_json:
         print_json(report)
     else:
         for problem in report["problems"]:
-            print_line(problem_line(what, problem))
+            print_line(problem_line(runbook, problem))
         if report["success"]:
-            note(f"{what} is valid")
+            note(f"{runbook} is valid")
     return 0 if report["success"] else exit_codes.INVALID
 
 

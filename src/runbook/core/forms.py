@@ -25,6 +25,9 @@ BASE64_WIDTHS = (64, 76)
 HEX_WIDTH = 60
 """The column at which `xxd -p` does."""
 
+LINE_ENDS = (b"\n", b"\r\n")
+"""What commands that print a secret put behind it."""
+
 _ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 _ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
 _ZSH_SPECIAL = re.compile(r"""(["#$&'()*;<>?[\\\]^`{|} ])""")
@@ -145,12 +148,13 @@ def _encoded_forms(data: bytes) -> Iterator[str]:
     yield digits.upper()
     yield _in_lines(digits, HEX_WIDTH)
     for shift in range(3):
-        standard = _base64_core(data, shift)
-        yield standard
-        yield standard.replace("+", "-").replace("/", "_")
-    whole = _base64_core(data, 0)
-    for width in BASE64_WIDTHS:
-        yield _in_lines(whole, width)
+        cores = (_base64_core(data, shift), *_base64_ends(data, shift))
+        for standard in cores:
+            yield standard
+            yield standard.replace("+", "-").replace("/", "_")
+        for width in BASE64_WIDTHS if shift == 0 else ():
+            yield from (_in_lines(core, width) for core in cores)
+    yield from _base32_words(data)
 
 
 def _in_lines(text: str, width: int) -> str:
@@ -162,3 +166,19 @@ def _base64_core(data: bytes, shift: int) -> str:
     encoded = base64.b64encode(bytes(shift) + data).decode("ascii")
     first = (shift * 8 + 5) // 6
     return encoded[first : (shift + len(data)) * 8 // 6]
+
+
+def _base64_ends(data: bytes, shift: int) -> Iterator[str]:
+    """The same where the text ends behind `data`, perhaps with a line end, up to the padding."""
+    first = (shift * 8 + 5) // 6
+    for end in (b"", *LINE_ENDS):
+        yield base64.b64encode(bytes(shift) + data + end).decode("ascii")[first:]
+
+
+def _base32_words(data: bytes) -> Iterator[str]:
+    """Of a text that begins with `data`, and of one that is nothing else."""
+    yield base64.b32encode(data).decode("ascii")[: len(data) * 8 // 5]
+    for end in (b"", *LINE_ENDS):
+        word = base64.b32encode(data + end).decode("ascii")
+        yield word
+        yield _in_lines(word, BASE64_WIDTHS[-1])

@@ -33,6 +33,7 @@ from runbook.core.markdown import HEAD_LIMIT, Head, line_at, read_head
 from runbook.core.policy import check_reversible, read_policy
 from runbook.core.sections import SectionName, read_sections
 from runbook.core.steps import read_steps
+from runbook.core.turns import turned_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class _Reading:
         self._problems = self._sections.problems
         self._stem = stem
         check_fences(self._sections, head.blocks)
+        self._problems += turned_lines(head)
         self.name = self._name()
 
     def document(self) -> Document:

@@ -8,8 +8,15 @@ import { createWebRouter } from './router'
 import { createTheme } from './theme'
 
 const router = createWebRouter()
-createApp(App)
+const app = createApp(App)
   .use(router)
   .use(VueQueryPlugin, { queryClient: createQueries(router) })
   .use(createTheme())
-  .mount('#app')
+
+/** What index.html shows stays until there is a page. Where that cannot be loaded, the app says so. */
+async function show() {
+  const came = await router.isReady().then(() => true, () => false)
+  app.mount('#app')
+  if (!came) await router.replace(location.pathname + location.search + location.hash)
+}
+void show()

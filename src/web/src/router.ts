@@ -16,11 +16,13 @@ declare module 'vue-router' {
   }
 }
 
-/** `ref` itself is a word of Vue's and cannot be a property. */
-const refProps = (route: RouteLocationNormalized) => ({ runbookRef: String(route.params.ref) })
+/** A ref, folder by folder: so its slashes stay slashes. `ref` itself cannot be a property. */
+const refProps = ({ params }: RouteLocationNormalized) => ({ runbookRef: [params.ref].flat().join('/') })
 
 export const routes: RouteRecordRaw[] = [
-  { path: '/', redirect: '/runbooks' },
+  // An address without what it is about leads to the list.
+  ...['/', '/runbook', '/execute'].map((path) => ({ path, redirect: '/runbooks' })),
+  ...['/run', '/compare'].map((path) => ({ path, redirect: '/runs' })),
   {
     path: '/login',
     name: 'login',
@@ -34,14 +36,14 @@ export const routes: RouteRecordRaw[] = [
     component: () => import('@/features/runbooks/RunbooksPage.vue'),
   },
   {
-    path: '/runbook/:ref(.*)',
+    path: '/runbook/:ref+',
     name: 'runbook',
     meta: { title: 'Runbook' },
     component: () => import('@/features/runbook/RunbookPage.vue'),
     props: refProps,
   },
   {
-    path: '/execute/:ref(.*)',
+    path: '/execute/:ref+',
     name: 'execute',
     meta: { title: 'Execute' },
     component: () => import('@/features/execute/ExecutePage.vue'),

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from runbook.api import webapp
 from runbook.api.routing import PageConverter
 
 INDEX = (
-    '<!doctype html><meta name="csp-nonce" content="__CSP_NONCE__">'
+    '<!doctype html><head><meta name="csp-nonce" content="__CSP_NONCE__"></head>'
     '<script type="module" nonce="__CSP_NONCE__" src="/assets/app-1a2b.js"></script>'
 )
 SCRIPT = b"console.log(1)" * 100
@@ -20,6 +21,8 @@ def static(tmp_path, monkeypatch):
     assets.mkdir(parents=True)
     (tmp_path / "secret.txt").write_text("secret")
     (assets.parent / "index.html").write_text(INDEX)
+    pages = {"runbooks": ["assets/list-1.js"], "runbook": ["assets/one-2.js", "assets/text-3.js"]}
+    (assets.parent / "pages.json").write_text(json.dumps(pages))
     (assets.parent / "logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (assets / "app-1a2b.js").write_bytes(SCRIPT)
     (assets / "app-1a2b.js.gz").write_bytes(b"gzip of it")
@@ -59,6 +62,21 @@ def test_the_page_holds_the_nonce_of_its_policy_which_is_new_each_time(client):
         assert len(nonce) >= 20
         nonces.add(nonce)
     assert len(nonces) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("/", ["/assets/list-1.js"]),
+        ("/runbooks", ["/assets/list-1.js"]),
+        ("/runbook/net/Push.md", ["/assets/one-2.js", "/assets/text-3.js"]),
+        ("/runbook", ["/assets/one-2.js", "/assets/text-3.js"]),
+        ("/nowhere/at/all", []),
+    ],
+)
+def test_the_page_names_the_scripts_that_it_will_need(client, path, files):
+    head = client.get(path).text.partition("</head>")[0]
+    assert re.findall(r'<link rel="modulepreload" crossorigin href="([^"]+)">', head) == files
 
 
 def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline(client):

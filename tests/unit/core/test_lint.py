@@ -59,6 +59,22 @@ def test_a_runbook_with_errors_has_those():
     assert lint(found, b"# Demo\n", ANY) == list(found.problems)
 
 
+@pytest.mark.parametrize("turn", [*"\u202a\u202b\u202c\u202d\u202e", *"\u2066\u2067\u2068\u2069"])
+def test_characters_that_turn_the_direction_of_code_are_a_warning_on_their_line(turn):
+    found, text = document(f"true\necho {turn}{turn} # \u202e", above="A text \u202e.")
+    (problem,) = lint(found, text, ANY)
+    assert (problem.code, problem.severity) == ("hidden_direction", Severity.WARNING)
+    assert f"U+{ord(turn):04X}" in problem.message
+    assert "U+202E" in problem.message
+    assert text.decode().split("\n")[problem.line - 1].startswith("echo")
+    assert problem in found.warnings
+
+
+def test_inputs_are_looked_at_for_turned_text_and_marks_of_direction_are_none():
+    assert "hidden_direction" in codes(inputs="HOST: A \u2067name.")
+    assert codes("echo \u200e\u200f\u061c") == []
+
+
 # -- undeclared variables ------------------------------------------------------------------------
 
 

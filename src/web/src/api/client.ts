@@ -1,5 +1,6 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { session, signOut } from '@/auth/session'
+import { earlyAnswer } from '@/early'
 import { errorOf, silent, unreachable } from './problem'
 import type { components, paths } from './schema'
 
@@ -27,7 +28,7 @@ const PATIENCE_S = 60
 export async function authorizedFetch(input: Request): Promise<Response> {
   const token = session.current?.token
   if (token) input.headers.set('Authorization', `Bearer ${token}`)
-  const response = await patiently(input)
+  const response = (await earlyAnswer(input)) ?? (await patiently(input))
   if (response.status === 401 && token) tokenRefused(token)
   return response
 }

@@ -1,26 +1,10 @@
 import { reactive } from 'vue'
+import { KEY, keptSession, type Session } from './kept'
 
-export interface Session {
-  token: string
-  subject: string
-  roles: string[]
-  /** Milliseconds since the epoch. */
-  expiresAt: number
-}
-
-const KEY = 'runbook.session'
+export type { Session }
 
 /** Who is signed in: in memory, and in this tab's storage so that reloading keeps it. */
-export const session = reactive<{ current: Session | null }>({ current: restore() })
-
-function restore(): Session | null {
-  try {
-    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Session | null
-    return kept && kept.expiresAt > Date.now() ? kept : null
-  } catch {
-    return null
-  }
-}
+export const session = reactive<{ current: Session | null }>({ current: keptSession() })
 
 export function signIn(signedIn: Session): void {
   session.current = signedIn

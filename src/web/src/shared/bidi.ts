@@ -8,3 +8,18 @@ export const TURNS = /[\u202a-\u202e\u2066-\u2069]/g
 export function turnName(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
 }
+
+export const TURN_TITLE = 'A hidden character that turns the direction of text'
+
+/** A piece of a text: `turn` names the character where it is one that turns. */
+export interface Piece {
+  text: string
+  turn: string | null
+}
+
+export function piecesOf(text: string): Piece[] {
+  return text
+    .split(/([\u202a-\u202e\u2066-\u2069])/)
+    .filter(Boolean)
+    .map((piece) => ({ text: piece, turn: piece.search(TURNS) < 0 ? null : turnName(piece) }))
+}

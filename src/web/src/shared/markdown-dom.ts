@@ -1,3 +1,4 @@
+import { piecesOf, TURN_TITLE } from './bidi'
 import { targetOf } from './markdown-links'
 import { PREFIX } from './safe-html'
 
@@ -9,6 +10,7 @@ export function finish(root: DocumentFragment, home: string) {
   settleLinks(root, home)
   markTasks(root)
   markAlerts(root)
+  showTurns(root)
   makeReachable(root)
 }
 
@@ -113,6 +115,32 @@ function firstText(element: Element): Text | null {
   const first = [...element.childNodes].find((node) => node.textContent?.trim())
   if (first?.nodeType === Node.TEXT_NODE) return first as Text
   return first instanceof Element && first.tagName === 'P' ? firstText(first) : null
+}
+
+/** Code must not look like another one: what turns its direction is shown, and turns nothing. */
+function showTurns(root: DocumentFragment) {
+  for (const code of root.querySelectorAll('code, pre, kbd, samp, tt')) {
+    for (const text of textsIn(code)) {
+      const pieces = piecesOf(text.data)
+      if (!pieces.some((piece) => piece.turn)) continue
+      text.replaceWith(...pieces.map((piece) => (piece.turn ? markOf(text, piece.text, piece.turn) : piece.text)))
+    }
+  }
+}
+
+/** Those that are not marked already: such elements stand in each other. */
+function textsIn(element: Element): Text[] {
+  const walker = (element.ownerDocument as Document).createTreeWalker(element, NodeFilter.SHOW_TEXT)
+  const texts: Text[] = []
+  while (walker.nextNode()) texts.push(walker.currentNode as Text)
+  return texts.filter((text) => !text.parentElement?.classList.contains('code-turn'))
+}
+
+function markOf(near: Node, character: string, name: string): HTMLElement {
+  const mark = make(near, 'span', 'code-turn', character)
+  mark.dataset.turn = name
+  mark.title = TURN_TITLE
+  return mark
 }
 
 /** What is wider than the page scrolls in a box of its own, which must be reachable by keyboard. */

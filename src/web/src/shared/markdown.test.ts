@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { TURNS, turnName } from './bidi'
 import { ATTRIBUTES, knownHtml, TAGS } from './html-tags'
 import { renderMarkdown, runbookBody } from './markdown'
 import { finish } from './markdown-dom'
@@ -112,6 +113,24 @@ describe('pictures', () => {
   ])('%s is a link to it', (text, expected) => {
     expect(html(text)).toContain(expected)
     expect(shown(text).querySelector('img, source, picture')).toBeNull()
+  })
+})
+
+describe('characters that turn the direction of code', () => {
+  it.each([
+    ['```sh\nif [ "$a" \u202e = "\u2066x" ]\n```', 2],
+    ['```\nplain \u202d block\n```', 1],
+    ['    indented \u202a block', 1],
+    ['in a `line\u2069` of text', 1],
+    ['<pre><code>raw \u202b</code></pre>', 1],
+    ['text \u202e alone, a `mark\u200f` of direction', 0],
+  ])('%j shows them, and keeps what is copied', (text, count) => {
+    const box = shown(text)
+    const marks = [...box.querySelectorAll<HTMLElement>('.code-turn')]
+    expect(marks.map((mark) => mark.dataset.turn)).toEqual(marks.map((mark) => turnName(mark.textContent)))
+    expect(marks).toHaveLength(count)
+    const turns = (source: string) => source.match(TURNS) ?? []
+    expect(turns(box.textContent)).toEqual(turns(text))
   })
 })
 

@@ -1,32 +1,10 @@
 import { reactive, watch } from 'vue'
+import { KEY, keptPreferences } from './kept-preferences'
 
-export const THEMES = ['light', 'dark', 'system'] as const
-export type Theme = (typeof THEMES)[number]
-export const ZONES = ['local', 'utc'] as const
-export type Zone = (typeof ZONES)[number]
-
-export interface Preferences {
-  theme: Theme
-  zone: Zone
-}
-
-const KEY = 'runbook.preferences'
-
-function read(): Preferences {
-  let kept: Partial<Preferences> = {}
-  try {
-    kept = (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as Partial<Preferences>
-  } catch {
-    // What cannot be read is as good as nothing.
-  }
-  return {
-    theme: THEMES.find((theme) => theme === kept.theme) ?? 'system',
-    zone: ZONES.find((zone) => zone === kept.zone) ?? 'local',
-  }
-}
+export * from './kept-preferences'
 
 /** How this person likes to see things, kept in this browser. */
-export const preferences = reactive(read())
+export const preferences = reactive(keptPreferences())
 
 watch(preferences, (value) => {
   try {

@@ -1,0 +1,46 @@
+"""The one runbook of a command: `FILE` behind its name, or `--runbook FILE`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from runbook.cli.completion import complete_files_and_refs
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+def runbook_choice(callback: Callback) -> Callback:
+    """Lets the command be given its runbook in both forms, as one `runbook`."""
+
+    @functools.wraps(callback)
+    def command(*args: Any, argument: str | None, option: str | None, **given: Any) -> Any:
+        return callback(*args, runbook=_one(argument, option), **given)
+
+    for decorate in (_option, _argument):
+        command = decorate(command)
+    return command  # type: ignore[return-value]
+
+
+def _one(argument: str | None, option: str | None) -> str:
+    """Raises click.UsageError where there is none, or two."""
+    if argument and option:
+        raise click.UsageError("Name the runbook once: as FILE or with --runbook")
+    if named := argument or option:
+        return named
+    raise click.UsageError("Name the runbook: FILE or --runbook FILE")
+
+
+_argument = click.argument(
+    "argument", metavar="[FILE|REF]", required=False, shell_complete=complete_files_and_refs
+)
+_option = click.option(
+    "--runbook",
+    "option",
+    metavar="FILE|REF",
+    help="The runbook: a file, or its path below RUNBOOKS_DIR.",
+    shell_complete=complete_files_and_refs,
+)
