@@ -129,16 +129,17 @@ def guard(server):
 
 @pytest.fixture
 def open_page(server, browser, guard):
-    """Opens a page in a context of its own; `viewport`, `scheme` and another server by keyword."""
+    """Opens a page in a context of its own; its look, its `zone` and another server by keyword."""
     contexts = []
 
-    def open_(path="/", *, viewport=None, scheme="light", at=None):
+    def open_(path="/", *, viewport=None, scheme="light", zone=None, at=None):
         origin = (at or server).url
         guard.origins.append(origin)
         context = browser.new_context(
             base_url=origin,
             viewport=viewport or DESKTOP,
             color_scheme=scheme,
+            timezone_id=zone,
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)

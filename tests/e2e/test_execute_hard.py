@@ -170,6 +170,6 @@ def test_an_invalid_runbook_says_what_is_wrong(server, open_page, sign_in, check
 
 def test_missing_claims_say_what_to_do(open_page, sign_in):
     page = sign_in(open_page("/execute/RestrictedRunbook.md", viewport=SMALL))
-    expect(page.get_by_text("To execute it you need team (not present)")).to_be_visible()
+    expect(page.get_by_text("To execute it you need team=platform; environment=")).to_be_visible()
     expect(page.get_by_text("Ask whoever gives out roles, or sign in as")).to_be_visible()
     expect(execute_button(page)).to_be_disabled()

@@ -337,7 +337,7 @@ def test_who_may_not_execute_it_any_more_is_told_why(
     server.add("Guarded", "exit 3", claims="roles: admin")
     page = open_run(run_id, **VIEWS["narrow"])
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_disabled()
-    expect(page.get_by_text("You may not execute it: roles")).to_be_visible()
+    expect(page.get_by_text("To execute it you need roles=")).to_be_visible()
     picture(page, "follow-refused")
     check_accessibility(page)
 

@@ -133,6 +133,7 @@ def test_what_it_declares(view):
     steps = beside(page, "Steps")
     expect(steps.get_by_role("listitem")).to_have_count(2)
     expect(steps.get_by_text("Undo")).to_have_count(2)
+    assert re.search(r"\w (zsh|sh|python), line \d+", steps.inner_text())
     page.goto("/runbook/language/Inputs.md")
     expect(page.get_by_role("heading", name="Environment Requirements")).to_be_visible()
     inputs = beside(page, "Inputs")
@@ -217,7 +218,7 @@ def test_the_list_searches_texts_and_tells_what_one_may(view, server):
     row = page.get_by_role("listitem").filter(
         has=page.get_by_role("link", name="RestrictedRunbook")
     )
-    expect(row).to_contain_text("Needs team (not present)")
+    expect(row).to_contain_text("Needs team=platform; environment=staging or production")
     # Who may not execute it does not see whether it has run.
     expect(row).not_to_contain_text("Never run")
     look(page, "runbooks")
@@ -329,6 +330,7 @@ def test_a_document_reads_as_it_does_in_a_repository(server, view):
     expect(picture).to_have_attribute("href", "https://example.invalid/plan.png")
     expect(text.get_by_role("link", name="the web")).to_have_attribute("target", "_blank")
     expect(text.get_by_role("link", name="this")).to_have_count(0)
+    expect(text).to_contain_text("but not this.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     look(page, "runbook-rich")
 

@@ -140,7 +140,8 @@ def test_what_waits_says_why(server, install, start, tmp_path, view, sign_in):
         start(client, ref, "second", HOST="db7")
         page = sign_in(open_("/runs"))
         expect(page.get_by_role("heading", name="Going on now")).to_be_visible()
-        expect(row(page, "Waits for the lock host:db7 of Locked.md")).to_be_visible()
+        waits = row(page, "Waits for the lock host:db7 of Locked.md")
+        expect(waits).to_contain_text(re.compile(r"; \d.* so far"))
         look(page, "runs-going-on")
         go.touch()
         expect(page.get_by_role("heading", name="Going on now")).to_be_hidden()
@@ -201,6 +202,45 @@ def test_every_filter_works_as_a_link(server, install, finish, open_page, sign_i
     else:
         expect(page.get_by_text("No run is like that")).to_be_visible()
     assert page.url.endswith(query)
+
+
+@pytest.mark.parametrize(
+    ("zone", "label", "typed"),
+    [("local", "Berlin time", "2026-01-23T15:33"), ("utc", "UTC", "2026-01-23T14:33")],
+)
+def test_filters_by_time_are_in_the_zone_that_was_chosen(open_page, sign_in, zone, label, typed):
+    page = sign_in(open_page("/runs?since=2026-01-23T14:33:00Z", zone="Europe/Berlin"))
+    page.get_by_role("button", name="Menu of").click()
+    page.get_by_role("radio", name="Local" if zone == "local" else "UTC").check()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label(f"Since ({label})")).to_have_value(typed)
+    page.get_by_label(f"Until ({label})").fill("2026-01-24T12:00")
+    hour = "11" if zone == "local" else "12"
+    expect(page).to_have_url(re.compile(f"until=2026-01-24T{hour}:00:00Z"))
+
+
+def test_times_name_their_zone(server, install, finish, open_page, sign_in):
+    ref = install("Zoned")
+    with server.client() as client:
+        finish(client, ref, HOST="a")
+    page = sign_in(open_page(f"/runs?runbook={ref}", zone="Europe/Berlin"))
+    title = row(page, ref).locator("time").first.get_attribute("title")
+    assert re.fullmatch(r"\S+ \S+ GMT\+[12] \(\S+Z\)", title)
+
+
+def test_a_phone_counts_what_goes_on(server, install, start, tmp_path, open_page, sign_in):
+    ref, go = install("Counted", policy=LOCK), tmp_path / "go"
+    with server.client() as client:
+        start(client, ref, "first", HOST="db8", GO=str(go))
+        start(client, ref, "second", HOST="db8")
+        page = sign_in(open_page("/runs", viewport=VIEWS["phone"][0]))
+        going = page.locator("section", has=page.get_by_role("heading", name="Going on now"))
+        expect(going.get_by_role("link")).to_have_text(["1 running", "1 waiting"])
+        assert going.bounding_box()["height"] < 60
+        going.get_by_role("link", name="1 waiting").click()
+        expect(page).to_have_url(re.compile("status=waiting"))
+        expect(row(page, "Counted.md")).to_have_count(1)
+        go.touch()
 
 
 def test_a_filter_that_the_server_refuses_is_an_error(

@@ -107,7 +107,7 @@ def _same(text):
         return re.sub(r" *\bneeds .*|  executable.*|missing claims.*", "", text)
     for item in answer.get("runbooks", []):
         if item["filename"] == "Admin.md":
-            item.pop("executable"), item.pop("missing_claims")
+            item.pop("executable"), item.pop("missing_claims"), item.pop("requirements")
     return answer
 
 

@@ -28,6 +28,7 @@ def test_it_is_sorted_and_names_folders(server, client, listed):
         "valid": True,
         "executable": True,
         "missing_claims": [],
+        "requirements": [],
         "description": "A runbook of the tests.",
         "steps": 1,
         "dry_run": False,
@@ -42,6 +43,8 @@ def test_it_differs_by_token(server, listed):
     viewer = listed(roles=["viewer"])["Guarded.md"]
     assert not viewer["executable"]
     assert viewer["missing_claims"] == ["roles=viewer (required: sre)"]
+    lack = {"claim": "roles", "wanted": ["sre"], "given": ["viewer"]}
+    assert viewer["requirements"] == [lack]
 
 
 def test_a_new_run_a_new_file_and_a_removed_one_show_at_once(server, client, listed, execute):

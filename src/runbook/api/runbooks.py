@@ -22,7 +22,7 @@ from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
 from runbook.engine.history_wire import history_entry_json, history_page_json
-from runbook.engine.wire import report_json, runbook_json, text_of
+from runbook.engine.wire import access_json, report_json, runbook_json, text_of
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -57,9 +57,7 @@ def get_runbook(ref: str) -> Response:
     entry = engine().entry(ref)
     decision = engine().decide(entry, principal(), Action.EXECUTE)
     content = engine().parts.catalog.content(ref) if decision.allowed else entry.head
-    body = {"success": True, **runbook_json(entry)}
-    body["executable"] = decision.allowed
-    body["missing_claims"] = list(decision.missing)
+    body = {"success": True, **runbook_json(entry), **access_json(decision)}
     body["content"] = text_of(content)
     return wire.json_reply(body)
 

@@ -39,6 +39,14 @@ class LineMatch(Schema):
     text: str = Field(description="The line, of a long one 200 characters around what was sought")
 
 
+class Requirement(Schema):
+    claim: str
+    wanted: list[str] = Field(description="One of these is needed")
+    given: list[str] | None = Field(
+        description="What the token has; null where it has no such claim"
+    )
+
+
 class ListedRunbook(Schema):
     filename: str
     name: str
@@ -46,6 +54,7 @@ class ListedRunbook(Schema):
     valid: bool
     executable: bool = Field(description="By this token")
     missing_claims: list[str]
+    requirements: list[Requirement] = Field(description="The missing claims, for programs")
     description: str = Field(description="Its first paragraph as plain text, cut")
     steps: int = Field(description="How many; 0 where it is not valid")
     dry_run: bool = Field(description="Whether the script supports dry runs")
@@ -122,6 +131,7 @@ class RunbookContent(Schema):
     valid: bool
     executable: bool
     missing_claims: list[str]
+    requirements: list[Requirement] = Field(description="The missing claims, for programs")
     digest: str = Field(description="SHA-256 of the bytes above # History")
     description: str
     inputs: list[InputItem]
@@ -350,6 +360,7 @@ class ListedActive(Schema):
     status: RunStatus
     by: str
     created_at: str
+    started_at: str | None
     waiting: LockHolder | None
 
 

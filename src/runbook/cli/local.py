@@ -14,6 +14,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.run_wire import whole_run_json
 from runbook.engine.wire import (
+    access_json,
     artifact_json,
     listed_json,
     report_json,
@@ -41,8 +42,7 @@ class LocalSource:
         return {
             "success": True,
             **runbook_json(entry),
-            "executable": decision.allowed,
-            "missing_claims": list(decision.missing),
+            **access_json(decision),
             "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
         }
 

@@ -5,7 +5,7 @@ Every rule fails closed: what is not understood denies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -53,12 +53,31 @@ def was_local(requester: Requester) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """A claim that a token lacks: one of `wanted` is needed; `given` is None where it has none."""
+
+    claim: str
+    wanted: tuple[str, ...]
+    given: tuple[str, ...] | None
+
+    def __str__(self) -> str:
+        if self.given is None:
+            return f"{self.claim} (not present)"
+        return f"{self.claim}={', '.join(self.given)} (required: {', '.join(self.wanted)})"
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether an action is allowed; `text` says which claims are missing where it is not."""
+    """Whether an action is allowed; `text` says which claims are missing where it is not.
+
+    `unmet` says the same as `missing`, for programs; it is empty where the runbook's own claims
+    cannot be understood.
+    """
 
     allowed: bool
     text: str = ""
     missing: tuple[str, ...] = ()
+    unmet: tuple[Requirement, ...] = ()
 
 
 ALLOWED = Decision(allowed=True)
@@ -96,20 +115,18 @@ def authorize(
         return ALLOWED
     if not known or (required is not None and not required):
         return _denied(action, ["the runbook's Required Claims section cannot be understood"])
-    missing = [
-        _missing_text(name, principal.claims.get(name), allowed)
+    unmet = [
+        _requirement(name, principal.claims.get(name), allowed)
         for name, allowed in (required or {}).items()
         if not set(claim_values(principal.claims.get(name))).intersection(allowed)
     ]
-    return _denied(action, missing) if missing else ALLOWED
+    return _denied(action, [str(one) for one in unmet], unmet) if unmet else ALLOWED
 
 
-def _missing_text(name: str, given: object, allowed: tuple[str, ...]) -> str:
-    if given is None:
-        return f"{name} (not present)"
-    return f"{name}={', '.join(claim_values(given))} (required: {', '.join(allowed)})"
+def _requirement(name: str, given: object, allowed: tuple[str, ...]) -> Requirement:
+    return Requirement(name, tuple(allowed), None if given is None else claim_values(given))
 
 
-def _denied(action: Action, missing: list[str]) -> Decision:
+def _denied(action: Action, missing: list[str], unmet: Iterable[Requirement] = ()) -> Decision:
     text = f"RBAC check failed for {action}. Missing or invalid claims: {', '.join(missing)}"
-    return Decision(allowed=False, text=text, missing=tuple(missing))
+    return Decision(allowed=False, text=text, missing=tuple(missing), unmet=tuple(unmet))

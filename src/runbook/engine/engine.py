@@ -74,7 +74,7 @@ class Engine:
             entry = found.entry
             decision = self.decide(entry, principal, Action.EXECUTE)
             last_run = last_runs.get(entry.ref) if decision.allowed else None
-            listed.append(Listed(entry, decision.allowed, decision.missing, last_run, found.match))
+            listed.append(Listed(entry, decision, last_run, found.match))
         return listed
 
     def last_runs(self) -> Mapping[str, LastRun]:

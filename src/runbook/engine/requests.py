@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runbook.core.access import Decision
 from runbook.core.document import Problem
 from runbook.core.followup import Restored
 from runbook.core.run import Relation, Run, StepRun
@@ -90,7 +91,6 @@ class Listed:
     """A runbook in the list, as one principal sees it."""
 
     entry: Entry
-    executable: bool
-    missing: tuple[str, ...] = ()
+    decision: Decision
     last_run: LastRun | None = None
     match: Match | None = None

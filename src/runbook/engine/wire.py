@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.core.access import Decision
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Executed, Listed, Report
@@ -79,6 +80,7 @@ def activity_json(activity: Activity) -> Json:
                 "status": run.status.value,
                 "by": run.by,
                 "created_at": iso(run.created_at),
+                "started_at": _iso(run.started_at),
                 "waiting": None if run.waiting is None else holder_json(run.waiting),
             }
             for run in activity.active
@@ -132,12 +134,27 @@ def listed_json(item: Listed) -> Json:
         "name": entry.document.name,
         "path": entry.ref,
         "valid": not entry.document.errors,
-        "executable": item.executable,
-        "missing_claims": list(item.missing),
+        **access_json(item.decision),
         "description": entry.summary.description,
         "steps": entry.summary.steps,
         "dry_run": entry.summary.dry_run,
         "last_run": last_run_json(item.last_run),
+    }
+
+
+def access_json(decision: Decision) -> Json:
+    """What a token may do with a runbook, and which claims it lacks."""
+    return {
+        "executable": decision.allowed,
+        "missing_claims": list(decision.missing),
+        "requirements": [
+            {
+                "claim": one.claim,
+                "wanted": list(one.wanted),
+                "given": None if one.given is None else list(one.given),
+            }
+            for one in decision.unmet
+        ],
     }
 
 

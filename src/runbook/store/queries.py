@@ -46,6 +46,7 @@ _ACTIVITY = (
         runs.c.status,
         runs.c.subject,
         runs.c.created_at,
+        runs.c.started_at,
         runs.c.root_id,
         runs.c.waiting,
     )
@@ -200,9 +201,10 @@ class RunReads(StorePart):
 
 
 def _active_run_of(row: Sequence[Any]) -> ActiveRun:
-    run_id, ref, status, by, created_at, root_id, waiting = row
+    *known, root_id, waiting = row
+    run_id, ref, status, by, created_at, started_at = known
     holder = None if waiting is None else Holder(**waiting)
-    return ActiveRun(run_id, ref, RunStatus(status), by, created_at, root_id, holder)
+    return ActiveRun(run_id, ref, RunStatus(status), by, created_at, started_at, root_id, holder)
 
 
 def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:

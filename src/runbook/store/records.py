@@ -199,6 +199,7 @@ class ActiveRun:
     status: RunStatus
     by: str
     created_at: Millis
+    started_at: Millis | None
     root_id: str | None
     waiting: Holder | None
 

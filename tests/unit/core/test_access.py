@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.core.access import Action, Principal, authorize, claim_values, was_local
+from runbook.core.access import Action, Principal, Requirement, authorize, claim_values, was_local
 from runbook.core.run import Origin, Requester
 
 ROLES = {"roles": ("sre", "api")}
@@ -36,6 +36,10 @@ def test_every_claim_must_match():
         "roles=viewer (required: sre, api), team (not present)"
     )
     assert decision.missing == ("roles=viewer (required: sre, api)", "team (not present)")
+    assert decision.unmet == (
+        Requirement("roles", ("sre", "api"), ("viewer",)),
+        Requirement("team", ("net",), None),
+    )
 
 
 def test_the_text_names_the_action():

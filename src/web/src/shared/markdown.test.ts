@@ -91,6 +91,11 @@ describe('links', () => {
     const raw = shown(`<a href="${address}">text</a>`).querySelector('a')
     expect([link(address), raw].map((one) => one?.hasAttribute('href') ?? false)).toEqual([false, false])
   })
+  it('whose address leads nowhere show their words alone', () => {
+    for (const text of ['[this](javascript:alert(1))', '[this](data:text/html,x)', '[this][1]\n\n[1]: vbscript:x']) {
+      expect(shown(`See ${text}`).textContent?.trim()).toBe('See this')
+    }
+  })
   it('finds headings and marked places as a repository does', () => {
     const box = shown('# Set up, then go!\n\n## Same\n\n## Same\n\n## Größe\n\n<details>\n\n<a name="inside"></a>\n\n</details>\n\n<h2 id="own">x</h2>')
     const texts = ['#set-up-then-go', '#same', '#same-1', '#größe', '#gr%C3%B6%C3%9Fe', '#own'].map((one) => placeIn(box, one)?.textContent)

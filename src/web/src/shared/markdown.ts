@@ -26,6 +26,9 @@ const markdown = new MarkdownIt({
   },
 })
 
+// An address that leads nowhere leaves its words, as on GitHub: settleLinks takes it out.
+markdown.validateLink = () => true
+
 for (const kind of ['html_block', 'html_inline']) {
   markdown.renderer.rules[kind] = (tokens, index) => knownHtml(tokens[index]?.content ?? '')
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatAgo, formatDuration, formatTime } from './time'
+import { formatAgo, formatDuration, formatLasted, formatTime, formatWhole, spanText, zoneName } from './time'
 
 describe('formatTime', () => {
   it('marks UTC', () => {
@@ -12,6 +12,27 @@ describe('formatTime', () => {
   it('leaves alone what is no time', () => {
     expect(formatTime('soon')).toBe('soon')
   })
+})
+
+it('names the zone of a whole time, and says it in UTC too', () => {
+  const at = '2026-01-23T14:33:02Z'
+  expect(formatWhole(at, 'utc')).toBe(`2026-01-23 14:33:02 UTC (${at})`)
+  expect(formatWhole(at, 'local')).toMatch(/^2026-01-2\d \d\d:\d\d:02 (GMT|UTC)\S* \(2026-01-23T14:33:02Z\)$/)
+  expect(formatWhole('soon')).toBe('soon')
+})
+
+it.each([
+  [-5, '0 s'],
+  [999, '0 s'],
+  [4_900, '4 s'],
+  [65_000, '1 m 05 s'],
+])('counts %d ms as %s', (ms, text) => {
+  expect(formatLasted('2026-01-23T14:33:02Z', Date.parse('2026-01-23T14:33:02Z') + ms)).toBe(text)
+})
+
+it('names the zone that was chosen', () => {
+  expect(zoneName('utc')).toBe('UTC')
+  expect(zoneName('local')).toMatch(/^(UTC|.+ time)$/)
 })
 
 it.each([
@@ -36,4 +57,10 @@ it.each([
   [7_620_000, '2 h 07 m'],
 ])('shows %d ms as %s', (ms, text) => {
   expect(formatDuration(ms)).toBe(text)
+})
+
+it('writes spans of time', () => {
+  expect([0, 0.5, 90, 300, 5400, 90_061].map(spanText)).toEqual([
+    '0 s', '0.5 s', '1 min 30 s', '5 min', '1 h 30 min', '1 d 1 h 1 min 1 s',
+  ])
 })

@@ -14,6 +14,27 @@ export function formatTime(iso: string, zone: Zone = preferences.zone): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
 }
 
+/** The time with its zone, and in UTC: `2026-01-23 15:33:02 GMT+1 (2026-01-23T14:33:02Z)`. */
+export function formatWhole(iso: string, zone: Zone = preferences.zone): string {
+  const date = new Date(iso)
+  if (Number.isNaN(date.getTime())) return iso
+  const offset = zone === 'utc' ? '' : ` ${offsetName(date)}`
+  return `${formatTime(iso, zone)}${offset} (${iso})`
+}
+
+/** `GMT+1`, as it is at that time. */
+function offsetName(date: Date): string {
+  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts(date)
+  return parts.find((part) => part.type === 'timeZoneName')?.value ?? ''
+}
+
+/** What times are shown in: `UTC`, `Berlin time`. */
+export function zoneName(zone: Zone = preferences.zone): string {
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone
+  const place = name.split('/').at(-1)?.replaceAll('_', ' ') ?? ''
+  return zone === 'utc' || place === 'UTC' ? 'UTC' : `${place || 'local'} time`
+}
+
 /** `just now`, `5 min ago`, `3 h ago`, `2 d ago`; older ones as a date. */
 export function formatAgo(iso: string, now = Date.now(), zone: Zone = preferences.zone): string {
   const age = now - new Date(iso).getTime()
@@ -34,4 +55,24 @@ export function formatDuration(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`
   const minutes = Math.floor(seconds / 60)
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`
+}
+
+/** How long something has lasted by now, in whole seconds: it is seen counting. */
+export function formatLasted(since: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000)
+}
+
+/** `90 s`, `5 min`, `1 h 30 min`: spans that someone has set. */
+export function spanText(seconds: number): string {
+  const units: [string, number][] = [['d', 86_400], ['h', 3_600], ['min', 60]]
+  const parts: string[] = []
+  let rest = seconds
+  for (const [unit, length] of units) {
+    const count = Math.floor(rest / length)
+    if (count) parts.push(`${count} ${unit}`)
+    rest -= count * length
+  }
+  if (rest || !parts.length) parts.push(`${Number(rest.toFixed(3))} s`)
+  return parts.join(' ')
 }

@@ -1,10 +1,19 @@
 import { expect, test } from 'vitest'
-import { claimText, formatBytes, matchingSettings } from './admin'
+import { claimText, formatBytes, matchingSettings, readable } from './admin'
 
 test('sizes have the unit that people read', () => {
   expect(formatBytes(512)).toBe('512 bytes')
   expect(formatBytes(1536)).toBe('1.5 KiB')
-  expect(formatBytes(5 * 2 ** 30)).toBe('5.0 GiB')
+  expect(formatBytes(5 * 2 ** 30)).toBe('5 GiB')
+})
+
+test('settings that are sizes and spans can be read', () => {
+  expect(readable('MAX_OUTPUT_SIZE_BYTES', '10485760')).toBe('10 MiB')
+  expect(readable('SCRIPT_TIMEOUT_SECONDS', '600.0')).toBe('10 min')
+  expect(readable('JWT_TTL_MINUTES', '480')).toBe('8 h')
+  expect(readable('SCRIPT_MAX_FILE_BYTES', '0')).toBeNull()
+  expect(readable('API_PORT', '8083')).toBeNull()
+  expect(readable('DATA_DIR', '')).toBeNull()
 })
 
 test('claims are shown as text, moments also as times', () => {

@@ -1,5 +1,5 @@
 import type { Schemas } from '@/api/client'
-import { formatTime } from '@/shared/time'
+import { formatTime, spanText } from '@/shared/time'
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 const MOMENTS = ['exp', 'iat', 'nbf', 'auth_time']
@@ -11,7 +11,19 @@ export function formatBytes(bytes: number): string {
     value /= 1024
     unit += 1
   }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
+  return `${Number(value.toFixed(1))} ${UNITS[unit]}`
+}
+
+const SECONDS: Record<string, number> = { SECONDS: 1, MINUTES: 60, DAYS: 86_400 }
+
+/** A setting that is a size or a span, as people read it; null for all others, and for 0. */
+export function readable(name: string, value: string): string | null {
+  const number = Number(value)
+  if (value.trim() === '' || !Number.isFinite(number) || number <= 0) return null
+  const unit = name.split('_').at(-1) ?? ''
+  if (unit === 'BYTES') return formatBytes(number)
+  const seconds = SECONDS[unit]
+  return seconds ? spanText(number * seconds) : null
 }
 
 /** A claim as text; those that are moments also as a time. */

@@ -1,12 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Policy } from '@/api/runbooks'
-import { claimsOf, policyRules, spanText } from './words'
-
-it('writes spans of time', () => {
-  expect([0, 0.5, 90, 300, 5400, 90_061].map(spanText)).toEqual([
-    '0 s', '0.5 s', '1 min 30 s', '5 min', '1 h 30 min', '1 d 1 h 1 min 1 s',
-  ])
-})
+import { claimsOf, policyRules } from './words'
 
 it('says what a policy means', () => {
   const policy: Policy = {
@@ -24,9 +18,11 @@ it('says what a policy means', () => {
 
 it('tells the claims that are there from those that are not', () => {
   const claims = { roles: ['sre', 'api'], team: ['platform'] }
-  expect(claimsOf(claims, ['team=web (required: platform)'])).toEqual([
+  const requirements = [{ claim: 'team', wanted: ['platform'], given: ['web'] }]
+  expect(claimsOf({ claims, requirements })).toEqual([
     { name: 'roles', allowed: ['sre', 'api'], given: null },
     { name: 'team', allowed: ['platform'], given: 'web' },
   ])
-  expect(claimsOf({ team: ['platform'] }, ['team (not present)'])[0]?.given).toBe('')
+  const absent = [{ claim: 'team', wanted: ['platform'], given: null }]
+  expect(claimsOf({ claims, requirements: absent })[1]?.given).toBe('')
 })

@@ -1,18 +1,5 @@
 import type { InputItem, Policy, Runbook, Step } from '@/api/runbooks'
-
-/** `90 s`, `5 min`, `1 h 30 min`: spans as a policy means them. */
-export function spanText(seconds: number): string {
-  const units: [string, number][] = [['d', 86_400], ['h', 3_600], ['min', 60]]
-  const parts: string[] = []
-  let rest = seconds
-  for (const [unit, length] of units) {
-    const count = Math.floor(rest / length)
-    if (count) parts.push(`${count} ${unit}`)
-    rest -= count * length
-  }
-  if (rest || !parts.length) parts.push(`${Number(rest.toFixed(3))} s`)
-  return parts.join(' ')
-}
+import { spanText } from '@/shared/time'
 
 export interface Rule {
   name: string
@@ -101,17 +88,11 @@ export interface Claim {
   given: string | null
 }
 
-export function claimsOf(claims: Record<string, string[]>, missing: readonly string[]): Claim[] {
-  return Object.entries(claims).map(([name, allowed]) => {
-    const lack = missing.find((text) => text.startsWith(`${name}=`) || text.startsWith(`${name} (`))
-    const given = lack?.slice(name.length + 1).replace(/^\(.*| \(required: .*$/s, '')
-    return { name, allowed, given: given ?? null }
-  })
-}
-
-/** The claims that are missing, as `team=platform`. */
-export function neededText(runbook: Pick<Runbook, 'claims' | 'missing_claims'>): string {
-  const lacking = claimsOf(runbook.claims ?? {}, runbook.missing_claims).filter((claim) => claim.given !== null)
-  const texts = lacking.map((claim) => `${claim.name}=${claim.allowed.join(' or ')}`)
-  return texts.join('; ') || runbook.missing_claims.join('; ') || 'other claims'
+export function claimsOf({ claims, requirements }: Pick<Runbook, 'claims' | 'requirements'>): Claim[] {
+  const unmet = new Map(requirements.map((one) => [one.claim, one.given?.join(', ') ?? '']))
+  return Object.entries(claims ?? {}).map(([name, allowed]) => ({
+    name,
+    allowed,
+    given: unmet.get(name) ?? null,
+  }))
 }

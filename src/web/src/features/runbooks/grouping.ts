@@ -1,3 +1,4 @@
+import type { ActiveRun } from '@/api/changes'
 import type { ListedRunbook } from '@/api/runbooks'
 import { wordsOf } from './marking'
 
@@ -51,6 +52,13 @@ export function rowsOf(runbooks: readonly ListedRunbook[], closed: ReadonlySet<s
     const rows = isOpen ? own.map((runbook): Row => ({ kind: 'runbook', runbook })) : []
     return path ? [{ kind: 'folder', path, count: own.length, isOpen }, ...rows] : rows
   })
+}
+
+/** The runs that have not ended of each runbook, in the order in which they come. */
+export function activeByRef(runs: readonly ActiveRun[]): Map<string, ActiveRun[]> {
+  const groups = new Map<string, ActiveRun[]>()
+  for (const run of runs) groups.set(run.runbook, [...(groups.get(run.runbook) ?? []), run])
+  return groups
 }
 
 export function rowKey(row: Row): string {

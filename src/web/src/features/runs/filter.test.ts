@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readFilter, toLocal, toMoment, withFilter, withoutFilter } from './filter'
+import { readFilter, toMoment, toTyped, withFilter, withoutFilter } from './filter'
 
 test('reads what the list can be filtered by, and nothing else', () => {
   const query = { q: 'vm', status: '', other: '1', who: ['a', 'b'], active: 'true' }
@@ -15,8 +15,14 @@ test('sets and clears fields and leaves others alone', () => {
 test('moments go to the server in UTC and come back as they were typed', () => {
   const moment = toMoment('2026-01-23T14:33')
   expect(moment).toMatch(/^2026-01-2\dT\d\d:\d\d:00Z$/)
-  expect(toLocal(moment)).toBe('2026-01-23T14:33')
+  expect(toTyped(moment)).toBe('2026-01-23T14:33')
   expect(toMoment('')).toBe('')
   expect(toMoment('nonsense')).toBe('')
-  expect(toLocal(undefined)).toBe('')
+  expect(toTyped(undefined)).toBe('')
+  expect(toTyped('nonsense')).toBe('')
+})
+
+test('moments are typed in the zone that was chosen', () => {
+  expect(toMoment('2026-01-23T14:33', 'utc')).toBe('2026-01-23T14:33:00Z')
+  expect(toTyped('2026-01-23T14:33:00Z', 'utc')).toBe('2026-01-23T14:33')
 })

@@ -1,5 +1,7 @@
 import type { LocationQuery, LocationQueryRaw } from 'vue-router'
 import type { RunFilter } from '@/api/runs'
+import { preferences, type Zone } from '@/shared/preferences'
+import { formatTime } from '@/shared/time'
 
 /** What the list is filtered by, as it stands in the address and as the server takes it. */
 export const FIELDS = [
@@ -38,18 +40,15 @@ export function withoutFilter(query: LocationQuery): LocationQueryRaw {
   return withFilter(query, Object.fromEntries(FIELDS.map((field) => [field, ''])))
 }
 
-/** A moment of an input of the type datetime-local, which is meant in the browser's own zone. */
-export function toMoment(local: string): string {
-  const date = new Date(local)
-  return local === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 19) + 'Z'
+/** A moment of an input of the type datetime-local, which is meant in the zone that was chosen. */
+export function toMoment(typed: string, zone: Zone = preferences.zone): string {
+  const date = new Date(zone === 'utc' && typed ? `${typed}Z` : typed)
+  return typed === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 19) + 'Z'
 }
 
-export function toLocal(moment: string | undefined): string {
-  const date = new Date(moment ?? '')
-  if (Number.isNaN(date.getTime())) return ''
-  const two = (value: number) => String(value).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}`
+export function toTyped(moment: string | undefined, zone: Zone = preferences.zone): string {
+  const isMoment = !Number.isNaN(Date.parse(moment ?? ''))
+  return moment && isMoment ? formatTime(moment, zone).slice(0, 16).replace(' ', 'T') : ''
 }
 
 export function toServer(filter: Filter, limit: number): RunFilter {
