@@ -206,7 +206,7 @@ def test_values_that_were_not_kept_are_asked_for(server, open_run, start, tmp_pa
     go.touch()
     open_dialog(page, "Resume")
     follow(page, "Resume")
-    expect(fault(page, "TOKEN")).to_have_text("Required environment variable not set: TOKEN")
+    expect(fault(page, "TOKEN")).to_have_text("TOKEN is required")
     expect(field(page, "TOKEN")).to_be_focused()
     field(page, "TOKEN").fill("a-long-secret-value")
     follow(page, "Resume")
