@@ -54,8 +54,8 @@ def test_an_input_without_a_group_keeps_its_place(server, open_form, picture):
     expect(field(page, "LAST")).to_be_visible()
     names = page.locator("[id^=input-][id$=-label]").all_text_contents()
     assert names == ["FIRST", "SECOND", "BETWEEN", "THIRD", "LAST"]
-    expect(page.get_by_role("group", name="Where").locator("input")).to_have_count(2)
-    expect(page.get_by_role("group", name="When").locator("input")).to_have_count(1)
+    expect(page.get_by_role("group", name="Where").locator(".control")).to_have_count(2)
+    expect(page.get_by_role("group", name="When").locator(".control")).to_have_count(1)
     picture(page, "execute-groups")
 
 

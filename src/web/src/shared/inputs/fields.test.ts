@@ -74,11 +74,11 @@ it('orders by the schema', () => {
   expect(fields.map((one) => one.name)).toEqual(['PORT', 'TARGET'])
 })
 
-it('keeps the order of the fields, with neighbours of one group together', () => {
-  const groups = [['A', 'Where'], ['B', 'Where'], ['C', null], ['D', 'When'], ['E', null]] as const
+it('puts a group where its first field stands, and keeps the place of what has none', () => {
+  const groups = [['A', 'Where'], ['B', 'Where'], ['C', null], ['D', 'When'], ['E', null], ['F', 'Where']] as const
   const fields = fieldsOf(groups.map(([name, group], at) => input(name, { group, line: at })), {}, [])
   expect(groupsOf(fields).map((group) => [group.title, group.fields.map((one) => one.name).join('')])).toEqual([
-    ['Where', 'AB'], ['', 'C'], ['When', 'D'], ['', 'E'],
+    ['Where', 'ABF'], ['', 'C'], ['When', 'D'], ['', 'E'],
   ])
 })
 

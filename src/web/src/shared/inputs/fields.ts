@@ -106,12 +106,13 @@ export interface Group {
   fields: Field[]
 }
 
-/** Neighbours of one group stand together; the order stays that of the fields. */
+/** Each group stands where its first field does; fields without one keep their place. */
 export function groupsOf(fields: readonly Field[]): Group[] {
   const groups: Group[] = []
   for (const field of fields) {
     const last = groups.at(-1)
-    if (last?.title === field.group) last.fields.push(field)
+    const own = last?.title === field.group ? last : field.group && groups.find((one) => one.title === field.group)
+    if (own) own.fields.push(field)
     else groups.push({ title: field.group, fields: [field] })
   }
   return groups
