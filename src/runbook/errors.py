@@ -88,7 +88,7 @@ class ConflictError(RunbookError):
 
 
 class DocumentChangedError(RunbookError):
-    """The runbook was changed above the step to go on with; the detail `diff` says how."""
+    """The runbook was changed since it was read, or ran; the detail `diff` says how."""
 
     code = "document_changed"
     http_status = 409

@@ -161,7 +161,7 @@ def test_wrong_values_are_named_while_they_are_typed(open_page, sign_in, server)
         expect(row).to_have_count(0)
     field(page, "TITLE").fill("")
     execute(page)
-    expect(page.get_by_text("Required environment variable not set: TITLE")).to_be_visible()
+    expect(page.get_by_text("TITLE is required")).to_be_visible()
     expect(field(page, "TITLE")).to_be_focused()
     assert "/execute/" in page.url
 

@@ -76,7 +76,7 @@ def test_an_empty_text_is_given_on_purpose_by_keys(open_form, check_accessibilit
     expect(box(page, "NAME")).to_have_count(0)
     execute(page)
     expect(fault(page, "SHORT")).to_have_text(
-        "Required environment variable not set: SHORT. Type a value, or tick “Give an empty text”"
+        "SHORT is required. Type a value, or tick “Give an empty text”"
     )
     expect(field(page, "SHORT")).to_be_focused()
     page.keyboard.press("Tab")

@@ -54,6 +54,23 @@ def test_the_default_reply_is_the_old_stream(client):
     assert list(done)[:5] == ["success", "runbook", "return_code", "stdout", "stderr"]
 
 
+def test_what_was_read_is_what_runs(client, server):
+    server.add("Edited", "print before")
+    read = client.get("/api/runbooks/Edited.md").json()["digest"]
+    body = {"digest": read}
+    assert client.patch("/api/runbooks/Edited.md/validate", json=body).status_code == 200
+    server.add("Edited", "print after")
+
+    for call in (client.patch, client.post):
+        address = f"/api/runbooks/Edited.md/{'validate' if call == client.patch else 'execute'}"
+        problem = call(address, json=body)
+        assert (problem.status_code, problem.json()["code"]) == (409, "document_changed")
+    body["digest"] = problem.json()["current_digest"]
+    done = client.post("/api/runbooks/Edited.md", json=body).json()
+    assert done["stdout"] == "after\n"
+    assert client.get("/api/runs", params={"runbook": "Edited.md"}).json()["runs"][1:] == []
+
+
 def test_events_are_numbered_and_done_comes_last_and_once(client, parse_stream):
     events = parse_stream(post(client, "Greet.md", {"TARGET": "x"}))
 

@@ -183,6 +183,34 @@ def test_a_changed_document_is_a_conflict_with_the_difference(failed, ask, serve
     assert [line[0] for line in diff if "print A=" in line] == ["-", "+"]
 
 
+@pytest.mark.parametrize("action", ["retry", "resume"])
+def test_a_document_that_was_not_read_is_not_executed(failed, ask, server, client, action):
+    before = client.get("/api/runbooks/Fails.md").json()["digest"]
+    path = server.runbooks / "Fails.md"
+    path.write_text(path.read_text().replace("print two", "print three"))
+
+    problem = ask(failed, action, env_vars=GIVEN, digest=before)
+
+    assert (problem.status_code, problem.json()["code"]) == (409, "document_changed")
+    now = problem.json()["current_digest"]
+    diff = problem.json()["diff"].split("\n")
+    assert [line[0] for line in diff if "print t" in line] == ["-", "+"]
+    assert client.get(f"/api/runs/{failed['run_id']}").json()["followers"] == []
+    assert "run_id" in ask(failed, action, env_vars=GIVEN, digest=now).json()
+
+
+def test_an_undo_is_by_the_document_that_ran_whatever_was_read(failed, ask, server, client):
+    path = server.runbooks / "Fails.md"
+    path.write_text(path.read_text().replace("print two", "print three"))
+
+    told = client.get(f"/api/runs/{failed['run_id']}/undo").json()
+
+    assert told == {"steps": [{"n": 1, "name": "One"}], "left": []}
+    assert ask(failed, "undo", env_vars=GIVEN, digest="of-another").json()["success"]
+    again = client.get(f"/api/runs/{failed['run_id']}/undo")
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+
+
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
 def test_there_must_be_such_a_run(ask, action):
     assert ask({"run_id": "nothing"}, action).status_code == 404

@@ -45,14 +45,18 @@ def map_query(context, query):
 CONFIGURATION = """
 [[operations]]
 include-method = "PATCH"
-checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
+
+[[operations]]
+include-name = "POST /api/runbooks/{ref}/execute"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409, 422]
 
 [[operations]]
 include-name = ["POST /api/runs/{run_id}/retry", "POST /api/runs/{run_id}/resume"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
 
 [[operations]]
-include-name = "POST /api/runs/{run_id}/undo"
+include-name = ["POST /api/runs/{run_id}/undo", "GET /api/runs/{run_id}/undo"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
 
 [[operations]]
@@ -61,7 +65,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
 [[operations]]
 include-name = "GET /api/runs/{run_id}/log"
-checks.positive_data_acceptance.expected-statuses = ["2xx", 404, 416]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 416]
 """
 
 

@@ -30,6 +30,9 @@ class RunBody(BaseModel):
         None, description="The text that the runbook's policy wants to be typed"
     )
     dry_run: bool = Field(False, description="Change nothing; show what would be done")
+    digest: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="Of the document that was read: where it is another one now, 409"
+    )
 
 
 class ResumeBody(RunBody):

@@ -40,8 +40,6 @@ def starting(
     summary: str,
     body: type[RunBody] = RunBody,
     parameters: tuple[Parameter, ...] = (CORRELATION, IDEMPOTENCY, PREFER),
-    *,
-    conflicts: bool = False,
 ) -> Policy:
     """The policy of a view that starts a run."""
     return Policy(
@@ -53,7 +51,7 @@ def starting(
         media=("text/event-stream", "application/json"),
         parameters=parameters,
         schema="Done",
-        conflicts=conflicts,
+        conflicts=True,
     )
 
 
@@ -67,6 +65,7 @@ def execute_request(body: RunBody) -> ExecuteRequest:
         reason=body.reason,
         confirm=body.confirm,
         dry_run=body.dry_run,
+        digest=body.digest,
         correlation_id=g.correlation_id,
         recursion_stack=_recursion_stack(),
         idempotency_key=key,

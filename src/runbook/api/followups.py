@@ -13,7 +13,7 @@ from runbook.api.context import engine, principal, run_of
 from runbook.api.execution import execute_request, started_reply, starting
 from runbook.api.routing import Access, Limit, Policy, View, route
 from runbook.engine.requests import Submitted
-from runbook.engine.wire import artifact_json
+from runbook.engine.wire import artifact_json, undoing_json
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("followups", __name__, url_prefix="/api/runs")
@@ -21,7 +21,7 @@ blueprint = Blueprint("followups", __name__, url_prefix="/api/runs")
 
 def following(action: str, summary: str, body: type[RunBody] = RunBody) -> Callable[[View], View]:
     """Declare a view that starts what follows from a run."""
-    policy = starting(Access.CALLER, summary, body, conflicts=True)
+    policy = starting(Access.CALLER, summary, body)
     return route(blueprint, f"/<run_id>/{action}", policy=policy, methods=("POST",))
 
 
@@ -42,6 +42,17 @@ def resume(run_id: str) -> Response:
 def undo(run_id: str) -> Response:
     asked = execute_request(read_body(RunBody))
     return started(engine().undo(run_of(run_id), principal(), asked))
+
+
+@route(
+    blueprint,
+    "/<run_id>/undo",
+    policy=Policy(
+        Access.TOKEN, Limit.NORMAL, "What an undo would do", schema="Undoing", conflicts=True
+    ),
+)
+def get_undo(run_id: str) -> Response:
+    return wire.json_reply(undoing_json(engine().undoing(run_of(run_id))))
 
 
 def started(submitted: Submitted) -> Response:

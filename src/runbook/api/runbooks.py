@@ -140,6 +140,7 @@ _VALIDATE = Policy(
     replies={400: "Not valid; the same body with success false"},
     parameters=(RECURSION,),
     schema="Report",
+    conflicts=True,
 )
 
 

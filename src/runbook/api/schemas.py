@@ -339,6 +339,18 @@ class RunDocument(Schema):
     current_digest: str | None = Field(description="Of the runbook now; null where it is gone")
 
 
+class NumberedStep(Schema):
+    n: int = Field(description="Its number in the document that ran, from 1")
+    name: str
+
+
+class Undoing(Schema):
+    """What an undo would do."""
+
+    steps: list[NumberedStep] = Field(description="To be reversed, in that order: the last first")
+    left: list[NumberedStep] = Field(description="Completed steps that have no Undo")
+
+
 class RunPage(Schema):
     runs: list[Run]
     next_cursor: str | None
@@ -404,6 +416,7 @@ MODELS: dict[str, type[Schema]] = {
         ArtifactList,
         RunPage,
         RunDocument,
+        Undoing,
         Event,
         Changes,
         Login,

@@ -121,13 +121,11 @@ def undo_steps(
     )
 
 
-def irreversible(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[str, ...]:
-    """The names of the completed steps that nothing reverses."""
+def irreversible(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Numbered, ...]:
+    """The completed steps that nothing reverses."""
     completed = {row.n for row in rows if row.status.completed}
     return tuple(
-        item.step.name
-        for item in numbered(runbook)
-        if item.n in completed and item.step.undo is None
+        item for item in numbered(runbook) if item.n in completed and item.step.undo is None
     )
 
 
@@ -155,7 +153,16 @@ def diff_above(old: str, new: str, start: Step, again: Step | None) -> str | Non
     if before[:line] == after[:line]:
         return None
     end = line if again is None or again.heading_line is None else again.heading_line
-    found = list(unified_diff(before[:line], after[:end], "as it ran", "as it is now", lineterm=""))
+    return _diff(before[:line], after[:end], "as it ran")
+
+
+def diff_texts(old: str, new: str) -> str:
+    """How a document differs from what it was."""
+    return _diff(_lines(old), _lines(new), "as it was")
+
+
+def _diff(old: Sequence[str], new: Sequence[str], called: str) -> str:
+    found = list(unified_diff(old, new, called, "as it is now", lineterm=""))
     if len(found) > DIFF_LINES:
         found[DIFF_LINES:] = [f"... {len(found) - DIFF_LINES} more lines"]
     return "\n".join(found)

@@ -24,7 +24,7 @@ from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
 from runbook.engine.reaper import Reaper
 from runbook.engine.records import RecordedOutput
-from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted
+from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted, Undoing
 from runbook.engine.submission import Submission
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
@@ -161,6 +161,10 @@ class Engine:
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """See Following.undo."""
         return self._following.undo(run, principal, request)
+
+    def undoing(self, run: Run) -> Undoing:
+        """See Following.undoing."""
+        return self._following.undoing(run)
 
     def cancel(self, run: Run, principal: Principal) -> Run:
         """Ask for the end of a run and of the runs it called. An ended run is left as it is."""

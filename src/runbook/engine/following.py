@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from runbook.core.access import Principal
 from runbook.core.document import Problem, Runbook, Severity
 from runbook.core.followup import (
+    Numbered,
     diff_above,
     find_step,
     irreversible,
@@ -23,7 +24,7 @@ from runbook.engine.dispatch import CANCEL
 from runbook.engine.ending import PARENT_ENDED
 from runbook.engine.parts import Parts
 from runbook.engine.process import Stop
-from runbook.engine.requests import ExecuteRequest, Follows, Submitted
+from runbook.engine.requests import ExecuteRequest, Follows, Submitted, Undoing
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.submission import Submission
 from runbook.errors import ConflictError, DocumentChangedError, NotFoundError
@@ -116,6 +117,16 @@ class Following:
             problems=_left_as_they_are(runbook, rows),
         )
         return self._submit(run, principal, request, follows)
+
+    def undoing(self, run: Run) -> Undoing:
+        """What an undo of the run would do. Raises ConflictError, and NotFoundError."""
+        self._check_ended(run)
+        runbook = self._runbook(self._document(run))
+        rows = steps_of_all(self._store, run, runbook)
+        self._check_undo(run, runbook, rows)
+        found = undo_steps(runbook, rows, undone_steps(self._store, run.id))
+        steps = tuple(Numbered(item.n, runbook.steps[item.n - 1]) for item in found)
+        return Undoing(steps, irreversible(runbook, rows))
 
     def undo_failed(
         self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
@@ -296,8 +307,8 @@ def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Proble
     return tuple(
         Problem(
             "not_reversible",
-            f"Step '{name}' has no Undo: what it did stays",
+            f"Step '{item.step.name}' has no Undo: what it did stays",
             severity=Severity.WARNING,
         )
-        for name in irreversible(runbook, rows)
+        for item in irreversible(runbook, rows)
     )

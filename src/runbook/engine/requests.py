@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runbook.core.access import Decision
 from runbook.core.document import Problem
-from runbook.core.followup import Restored
+from runbook.core.followup import Numbered, Restored
 from runbook.core.run import Relation, Run, StepRun
 from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
@@ -20,7 +20,8 @@ class ExecuteRequest:
 
     `env_vars` is what the caller sent, unchecked. `secrets` names those of them that are secret
     whatever the runbook says. `recursion_stack` is what the caller's header claims. `assigned_to`
-    is the worker that alone may execute the run. `confirm` is what was typed to confirm it.
+    is the worker that alone may execute the run. `confirm` is what was typed to confirm it, and
+    `digest` is of the document that the caller has read: no other one is executed.
     """
 
     env_vars: object = None
@@ -33,6 +34,7 @@ class ExecuteRequest:
     timeout_s: float | None = None
     confirm: str | None = None
     dry_run: bool = False
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Executed:
     digest: str
     content: bytes
     current_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What an undo would do: the steps that it reverses, in order, and those that it leaves."""
+
+    steps: tuple[Numbered, ...]
+    left: tuple[Numbered, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 import uuid_utils
@@ -19,6 +17,7 @@ from runbook.engine.ending import done_data
 from runbook.engine.inheritance import hiding, secrets_of
 from runbook.engine.input_facts import InputKnowledge
 from runbook.engine.parts import Parts
+from runbook.engine.promises import check_read, idempotency_of
 from runbook.engine.records import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
@@ -26,7 +25,7 @@ from runbook.engine.wire import problem_json
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
-from runbook.store.records import IdempotencyKey, NewEvent, NewRun, StoredDocument
+from runbook.store.records import NewEvent, NewRun, StoredDocument
 
 REFUSED_CODE = 403
 INVALID_CODE = 1
@@ -65,6 +64,7 @@ class Submission:
         decision = self.decide(entry, principal, Action.VALIDATE)
         if _is_refusal(decision, entry):
             self._refuse(new, entry, decision)
+        check_read(self._store, entry, request)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         if request.confirm is None:  # it is asked for when there is something to confirm
             new = dataclasses.replace(new, dry_run=True)
@@ -77,6 +77,7 @@ class Submission:
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
+        check_read(self._store, entry, request, idempotency_of(new, principal, request))
         masks = secrets_of(self._parts, parent)
         request = hiding(request, masks)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
@@ -108,6 +109,8 @@ class Submission:
             return self._queue(self._taking_over(new, follows), entry, principal, request)
         for checked in (current, entry) if follows.entry else (entry,):
             self._authorize(new, checked, principal)
+        if follows.entry is None:  # what is executed is the runbook as it is now
+            check_read(self._store, entry, request, idempotency_of(new, principal, request))
         inputs, problems = self._preflight(entry, principal, request, ())
         problems = [*problems, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
@@ -248,7 +251,7 @@ class Submission:
                 [event],
                 _document(entry),
                 max_queued=self._options.max_queued_runs,
-                idempotency=_idempotency(new, principal, request),
+                idempotency=idempotency_of(new, principal, request),
             )
         except QueueFullError as error:
             self._record_ended(
@@ -380,19 +383,3 @@ def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
 
 def _document(entry: Entry) -> StoredDocument:
     return StoredDocument(entry.document.digest, entry.head)
-
-
-def _idempotency(
-    new: NewRun, principal: Principal, request: ExecuteRequest
-) -> IdempotencyKey | None:
-    """The caller's key, bound to what was asked: the same key with another request is refused."""
-    if request.idempotency_key is None:
-        return None
-    what = [request.env_vars, request.reason, request.confirm, request.dry_run]
-    follows = [new.relation, new.related_id, new.start_step] if new.relation else []
-    asked = json.dumps([new.ref, *what, *follows], sort_keys=True)
-    # A script's keys are its run's own: another tree of the same caller must not see this one's.
-    caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
-    return IdempotencyKey(
-        caller, request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest()
-    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from runbook.core.access import Decision
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
+from runbook.core.followup import Numbered
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
-from runbook.engine.requests import Executed, Listed, Report
+from runbook.engine.requests import Executed, Listed, Report, Undoing
 from runbook.library.catalog import Entry
 from runbook.store.records import Activity, LastRun, LogLine
 
@@ -97,6 +100,14 @@ def run_document_json(executed: Executed) -> Json:
         "changed": executed.current_digest != executed.digest,
         "current_digest": executed.current_digest,
     }
+
+
+def undoing_json(undoing: Undoing) -> Json:
+    return {"steps": _steps_json(undoing.steps), "left": _steps_json(undoing.left)}
+
+
+def _steps_json(steps: Sequence[Numbered]) -> list[Json]:
+    return [{"n": item.n, "name": item.step.name} for item in steps]
 
 
 def text_of(content: bytes) -> str:

@@ -156,6 +156,18 @@ class RunWrites(StorePart):
 
         return self._database.write(work, durable=run.status.terminal)
 
+    def is_known(self, idempotency: IdempotencyKey | None) -> bool:
+        """Whether this very request has made a run: `create_run` would give that one back."""
+        if idempotency is None:
+            return False
+        key = {"of_caller": idempotency.caller, "of_key": idempotency.key}
+        row = self._database.read(lambda c: c.execute(_KNOWN_KEY, key).first())
+        return (
+            row is not None
+            and row[0] == idempotency.request_digest
+            and row[1] > self._clock() - IDEMPOTENCY_MS
+        )
+
     def claim(
         self, worker_id: str, *, root_slots: int, expected: bool = False, only: str | None = None
     ) -> Claimed | None:

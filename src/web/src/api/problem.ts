@@ -8,6 +8,8 @@ export interface ProblemBody {
   correlation_id?: string
   /** How a runbook was changed, where that stands in the way. */
   diff?: string
+  /** Of the runbook as it is, where another one was named. */
+  current_digest?: string
 }
 
 /** What the headers of a refusal say. */
@@ -24,6 +26,8 @@ export class ApiError extends Error {
   readonly correlationId: string | null
   readonly errors: string[]
   readonly diff: string | null
+  /** Whether what was read is not what would be executed. */
+  readonly isUnread: boolean
   /** For how long the server does not want to be asked again. */
   readonly waitMs: number | null
 
@@ -36,6 +40,7 @@ export class ApiError extends Error {
     this.correlationId = body.correlation_id ?? correlationId ?? null
     this.waitMs = waitMs ?? null
     this.diff = body.diff ?? null
+    this.isUnread = body.code === 'document_changed' && body.current_digest !== undefined
     this.errors = (body.errors ?? []).map(errorText)
   }
 

@@ -140,6 +140,8 @@ export interface Execution {
   reason?: string
   confirm?: string
   dry_run?: boolean
+  /** Of the document that was read: no other one is executed. */
+  digest?: string
 }
 
 /** What speaks against this execution. Nothing is started. */

@@ -85,8 +85,18 @@ export function hasActiveRelative(run: WholeRun): boolean {
   return [run.parent, run.related, ...run.followers].some((one) => one !== null && isActive(one.status))
 }
 
-export function useRun(id: MaybeRefOrGetter<string>) {
+/** What an undo of the run would do. */
+export function useUndoing(id: MaybeRefOrGetter<string>) {
   return useQuery({
+    queryKey: computed(() => [...runKey(toValue(id)), 'undo']),
+    queryFn: ({ signal }) =>
+      bodyOf(api.GET('/api/runs/{run_id}/undo', { params: { path: { run_id: toValue(id) } }, signal })),
+  })
+}
+
+export function useRun(id: MaybeRefOrGetter<string>, enabled: () => boolean = () => true) {
+  return useQuery({
+    enabled,
     queryKey: computed(() => runKey(toValue(id))),
     queryFn: ({ signal }) => fetchRun(toValue(id), signal),
     refetchInterval: ({ state: { data, error } }) => {
@@ -176,6 +186,8 @@ export interface FollowBody {
   reason?: string
   confirm?: string
   from_step?: string
+  /** Of the runbook that was read, where that is executed. */
+  digest?: string
 }
 
 /** Starts a run that follows from an ended one; answers what was started, at once. */

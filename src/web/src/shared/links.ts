@@ -14,8 +14,10 @@ export function runbookLink(ref: string): string {
   return path('runbook', ref)
 }
 
-export function executeLink(ref: string): string {
-  return path('execute', ref)
+/** The form; `query` says what it begins with. */
+export function executeLink(ref: string, query: Record<string, string> = {}): string {
+  const said = new URLSearchParams(query).toString()
+  return path('execute', ref) + (said && `?${said}`)
 }
 
 export function runLink(id: string): string {

@@ -57,7 +57,7 @@ function alignCell(token: Token) {
 const HISTORY = /^ {0,3}(?:#[ \t]+History[ \t]*#*[ \t]*|History[ \t]*(?:\r\n|\r|\n) {0,3}=+[ \t]*)$/gim
 
 /** The text above the History, which may be long: what stands below is not even parsed. */
-function withoutHistory(content: string): string {
+export function withoutHistory(content: string): string {
   for (const match of content.matchAll(HISTORY)) {
     const tokens = markdown.parse(content.slice(0, match.index + match[0].length), {})
     const [open, text] = tokens.slice(-3)

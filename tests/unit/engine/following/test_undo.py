@@ -26,6 +26,20 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     }
 
 
+def test_what_an_undo_would_do_is_told(workshop, failed, follow, diary, conflict):
+    run = failed()
+    diary.mend("three")
+    resumed = follow("resume", run, None)
+
+    undoing = workshop.engine.undoing(resumed)
+
+    assert [(item.n, item.step.name) for item in undoing.steps] == [(3, "Three"), (1, "One")]
+    assert [(item.n, item.step.name) for item in undoing.left] == [(2, "Two"), (4, "Four")]
+    follow("undo", resumed)
+    told = conflict(workshop.engine.undoing, resumed)
+    assert told == "There is nothing to undo: all steps were undone before."
+
+
 def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
     workshop, failed, follow, diary
 ):

@@ -49,7 +49,7 @@ function followField(run: WholeRun, field: Field, isAsked: boolean): Field {
 function handedOver(name: string): Field {
   return {
     name, type: 'secret', typed: true, description: 'Handed over by a completed step.', group: '',
-    required: true, optional: false, supplied: false, default: null, hasDefault: false, example: null,
+    required: true, optional: false, supplied: false, source: '', default: null, hasDefault: false, example: null,
     choices: [], choicesFrom: null, min: null, max: null, pattern: null, basePattern: undefined,
     ownPattern: undefined, note: 'Not kept: give it again.', emptyText: 'never', kept: false,
   }

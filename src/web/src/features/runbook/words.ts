@@ -1,4 +1,5 @@
 import type { InputItem, Policy, Runbook, Step } from '@/api/runbooks'
+import { sourceText } from '@/shared/inputs/fields'
 import { spanText } from '@/shared/time'
 
 export interface Rule {
@@ -63,7 +64,7 @@ export function stepNotes(step: Step): string[] {
 
 /** Whether and how a value must be given. */
 export function needText(input: InputItem): string {
-  if (input.from) return input.from === 'env' ? "from the server's environment" : 'from a file of the server'
+  if (input.from) return sourceText(input)
   if (input.default !== null) return input.type === 'secret' ? 'has a default' : 'default'
   return input.optional ? 'optional' : 'required'
 }

@@ -44,8 +44,9 @@ export function checkText(field: Field, text: string): string | null {
   return broken ? worded(field, broken, text) : null
 }
 
+/** In the form's own words: the engine's speak of its environment. */
 export function missing(field: Field): string {
-  const text = `Required environment variable not set: ${field.name}`
+  const text = `${field.name} is required`
   return field.emptyText === 'asked' ? `${text}. Type a value, or tick “${EMPTY_TEXT}”` : text
 }
 

@@ -68,11 +68,18 @@ it('requires what nothing else supplies', () => {
   expect(field('string', { optional: true }).required).toBe(false)
 })
 
-it('orders by the schema, and groups', () => {
+it('orders by the schema', () => {
   const schema = { PORT: { 'x-order': 1 }, TARGET: { 'x-order': 2 } } as unknown as Record<string, InputProperty>
   const fields = fieldsOf(INPUTS.slice(0, 2), schema, [])
   expect(fields.map((one) => one.name)).toEqual(['PORT', 'TARGET'])
-  expect(groupsOf(fields).map((group) => group.title)).toEqual(['', 'Where'])
+})
+
+it('puts a group where its first field stands, and keeps the place of what has none', () => {
+  const groups = [['A', 'Where'], ['B', 'Where'], ['C', null], ['D', 'When'], ['E', null], ['F', 'Where']] as const
+  const fields = fieldsOf(groups.map(([name, group], at) => input(name, { group, line: at })), {}, [])
+  expect(groupsOf(fields).map((group) => [group.title, group.fields.map((one) => one.name).join('')])).toEqual([
+    ['Where', 'ABF'], ['', 'C'], ['When', 'D'], ['', 'E'],
+  ])
 })
 
 it('takes values from an address, but no secrets', () => {
@@ -97,7 +104,7 @@ it('puts what the server says at its field', () => {
     FIELDS,
   )
   expect(faults.fields).toEqual({
-    TARGET: "TARGET must be one line: 'a'. Shorter", PORT: 'Required environment variable not set: PORT',
+    TARGET: "TARGET must be one line: 'a'. Shorter", PORT: 'PORT is required',
   })
   expect(faults.others).toEqual(['Broken'])
 })
@@ -134,10 +141,10 @@ it('shows no secret and no password of a URL', () => {
 })
 
 it('says what is missing', () => {
-  expect(checkText(field('string'), '')).toBe('Required environment variable not set: X')
+  expect(checkText(field('string'), '')).toBe('X is required')
   expect(checkText(field('string', { default: 'a' }), '')).toBeNull()
   expect(checkText(field('string', { typed: false }), '')).toBe(
-    'Required environment variable not set: X. Type a value, or tick “Give an empty text”',
+    'X is required. Type a value, or tick “Give an empty text”',
   )
 })
 

@@ -1,4 +1,5 @@
 import type { GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
+import { missing } from './check'
 
 /** Every value as the text that the engine takes; files stand apart. */
 export type Values = Record<string, string>
@@ -15,6 +16,8 @@ export interface Field {
   optional: boolean
   /** Whether the server has a value of its own. */
   supplied: boolean
+  /** Where the server takes it from; empty where it is only given. */
+  source: string
   /** Shown; null for secrets. */
   default: string | null
   hasDefault: boolean
@@ -50,6 +53,12 @@ function takesEmpty(input: InputItem): boolean {
   return !input.typed || (input.optional && TEXTS.includes(input.type))
 }
 
+/** Where the server takes a secret from; empty where it has none. */
+export function sourceText({ from }: Pick<InputItem, 'from'>): string {
+  if (!from) return ''
+  return from === 'env' ? "from the server's environment" : 'from a file of the server'
+}
+
 /** The fields in the schema's order. */
 export function fieldsOf(
   inputs: readonly InputItem[],
@@ -75,6 +84,7 @@ function fieldOf(input: InputItem, property: InputProperty | undefined, supplied
     required: !input.optional && input.default === null && !supplied,
     optional: input.optional,
     supplied: supplied && input.default === null,
+    source: sourceText(input),
     default: isSecret ? null : input.default,
     hasDefault: input.default !== null,
     example: isSecret ? null : input.example,
@@ -96,11 +106,16 @@ export interface Group {
   fields: Field[]
 }
 
-/** Fields without a group first, then each group where its first field stands. */
+/** Each group stands where its first field does; fields without one keep their place. */
 export function groupsOf(fields: readonly Field[]): Group[] {
-  const groups = new Map<string, Field[]>([['', []]])
-  for (const field of fields) groups.set(field.group, [...(groups.get(field.group) ?? []), field])
-  return [...groups].filter(([, own]) => own.length).map(([title, own]) => ({ title, fields: own }))
+  const groups: Group[] = []
+  for (const field of fields) {
+    const last = groups.at(-1)
+    const own = last?.title === field.group ? last : field.group && groups.find((one) => one.title === field.group)
+    if (own) own.fields.push(field)
+    else groups.push({ title: field.group, fields: [field] })
+  }
+  return groups
 }
 
 /** Later ones of `given` win over earlier ones; secrets and files are taken from none of them. */
@@ -206,6 +221,8 @@ export function confirmText(
   return known ? text.trim() : null
 }
 
+const NOT_SET = 'Required environment variable not set: '
+
 export interface Faults {
   fields: Record<string, string>
   others: string[]
@@ -219,6 +236,7 @@ export function placed(problems: readonly Told[], fields: readonly Field[]): Fau
   for (const { message, hint } of problems) {
     const field = fields.find((one) => speaksOf(message, one.name))
     if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
+    else if (message.startsWith(NOT_SET)) faults.fields[field.name] = missing(field)
     else if (hint && hint !== field.description) faults.fields[field.name] = `${message}. ${hint}`
     else faults.fields[field.name] = message
   }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { nextTick, shallowRef } from 'vue'
 import type { InputItem } from '@/api/runbooks'
 import { fieldsOf } from './fields'
 import { useInputForm } from './form'
@@ -80,4 +81,16 @@ it('forgets secrets and files, and keeps the rest', () => {
   form.forget()
   expect(form.sent()).toEqual({ NAME: 'a' })
   expect(shown(form)).toEqual({})
+})
+
+it('takes in the fields of a runbook that was changed, and keeps what was typed', async () => {
+  const fields = shallowRef(FIELDS.slice(0, 1))
+  const form = useInputForm(() => fields.value, { values: { NAME: '' } })
+  form.give('NAME', 'typed')
+  fields.value = fieldsOf([input('NAME'), input('NEW', { default: 'new' }), input('NEEDED')], {}, [])
+  await nextTick()
+  expect(form.values).toEqual({ NAME: 'typed', NEW: 'new', NEEDED: '' })
+  expect(form.faultCount()).toBe(0)
+  expect(form.check()).toBe(false)
+  expect(form.faultCount()).toBe(1)
 })

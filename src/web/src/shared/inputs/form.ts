@@ -1,4 +1,4 @@
-import { nextTick, reactive } from 'vue'
+import { nextTick, reactive, watch } from 'vue'
 import type { GivenFile } from '@/api/runbooks'
 import { checkText, missing } from './check'
 import { type Field, type Files, givenBy, placed, sentValues, type Told, type Values } from './fields'
@@ -23,6 +23,11 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
   const told = reactive<Record<string, { given: unknown; message: string }>>({})
   /** What the server said of no field. */
   const others = reactive<string[]>([])
+
+  // A runbook that was changed may declare more.
+  watch(fields, (now) => {
+    for (const { name, default: standard } of now) values[name] ??= standard ?? ''
+  })
 
   const given = (field: Field) => givenBy(field, values, files, empty)
 
@@ -77,6 +82,8 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
 
   return {
     values, files, empty, others,
+    /** How many faults are shown. */
+    faultCount: () => fields().filter(shownFault).length,
     shownFault, give, giveEmpty, tell, check, forget,
     sent: () => sentValues(fields(), values, files, empty),
     giveFile: (name: string, file: GivenFile | undefined) => (files[name] = file),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { diffLines, folded } from './diff'
+import { diffLines, diffText, folded } from './diff'
 
 const SIGNS = { same: ' ', removed: '-', added: '+', skipped: '…' }
 const text = (lines: ReturnType<typeof diffLines>) =>
@@ -28,4 +28,9 @@ test('folds what is far from any change', () => {
 test('texts that are too large are told as replaced', () => {
   const many = (word: string) => Array.from({ length: 2_100 }, (_, n) => `${word} ${n}`).join('\n')
   expect(diffLines(many('a'), many('b'))).toHaveLength(4_200)
+})
+
+test('writes what changed as text', () => {
+  const before = ['a', 'b', 'c', 'd', 'e', 'f'].join('\n')
+  expect(diffText(before, before.replace('f', 'g'))).toBe('… 2 lines are the same\n c\n d\n e\n-f\n+g')
 })

@@ -91,3 +91,12 @@ export function folded(lines: DiffLine[]): DiffLine[] {
   tell()
   return shown
 }
+
+const SIGNS: Record<DiffLine['kind'], string> = { same: ' ', removed: '-', added: '+', skipped: '… ' }
+
+/** What changed, as lines that begin with their sign. */
+export function diffText(before: string, after: string): string {
+  return folded(diffLines(before, after))
+    .map((line) => SIGNS[line.kind] + line.text)
+    .join('\n')
+}

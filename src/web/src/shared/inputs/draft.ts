@@ -1,0 +1,52 @@
+import { type Ref, watch } from 'vue'
+import { type Draft, dropDraft, loadDraft, saveDraft } from '@/shared/drafts'
+import { type Field, keptValues, type Values } from './fields'
+import type { InputForm } from './form'
+
+// No input has a name with a space.
+const EMPTY = ' empty'
+const REASON = ' reason'
+
+export interface FormDraft {
+  values: Values
+  /** The names of fields whose empty text is meant. */
+  empty: string[]
+  reason: string | undefined
+  has: (mark: string) => boolean
+}
+
+/** What was typed into a form of this name, in this tab. */
+export function loadFormDraft(name: string): FormDraft {
+  const draft = loadDraft(name)
+  return {
+    values: Object.fromEntries(Object.entries(draft).filter(([key]) => !key.startsWith(' '))),
+    empty: (draft[EMPTY] ?? '').split(',').filter(Boolean),
+    reason: draft[REASON],
+    has: (mark) => ` ${mark}` in draft,
+  }
+}
+
+/** Keeps what is typed, secrets and files never, until it is dropped; under a mark of the caller's. */
+export function useFormDraft(
+  name: string,
+  fields: () => readonly Field[],
+  form: InputForm,
+  reason: Ref<string>,
+  mark = '',
+) {
+  let isDone = false
+  watch([form.values, form.empty, reason], () => {
+    if (isDone) return
+    const draft: Draft = keptValues(fields(), form.values)
+    draft[EMPTY] = [...form.empty].filter((one) => one in draft).join(',')
+    draft[REASON] = reason.value
+    draft[` ${mark}`] = ''
+    saveDraft(name, draft)
+  })
+  return {
+    drop() {
+      isDone = true
+      dropDraft(name)
+    },
+  }
+}
