@@ -86,3 +86,10 @@ def test_a_first_page_that_cannot_be_loaded_says_so_and_can_be_tried_again(
     page.unroute(LIST)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+
+
+def test_the_styles_of_the_app_stand_in_their_order(open_page, sign_in):
+    page = sign_in(open_page("/runbook/SimpleRunbook.md"))
+    button = page.get_by_role("link", name="Execute", exact=True)
+    expect(button).to_have_css("background-color", "rgb(31, 95, 191)")
+    expect(button).to_have_css("color", "rgb(255, 255, 255)")
