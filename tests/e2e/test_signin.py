@@ -152,12 +152,12 @@ def test_an_answer_works_once(strict, open_page):
 def test_the_end_of_a_token_loses_nothing(strict, open_page):
     page = open_page("/execute/Echo.md", at=strict)
     page.get_by_role("link", name="ann for a moment", exact=True).click()
-    page.get_by_label("TEXT").fill("what was typed")
+    page.get_by_role("textbox", name="TEXT").fill("what was typed")
     expect(page.get_by_text("Your sign-in ends in")).to_be_visible()
     expect(page.get_by_text("Your sign-in has ended")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
-    expect(page.get_by_label("TEXT")).to_have_value("what was typed")
+    expect(page.get_by_role("textbox", name="TEXT")).to_have_value("what was typed")
     assert page.url == f"{strict.url}/execute/Echo.md"
 
 
