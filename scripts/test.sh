@@ -29,7 +29,8 @@ run_in_scratch() {
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 
-run_in_scratch .venv/bin/python -m pytest -n auto -o cache_dir=.cache/pytest \
+# One more than there are cores: many tests wait for processes, and leave a core to another one.
+run_in_scratch .venv/bin/python -m pytest -n "$(($(nproc) + 1))" -o cache_dir=.cache/pytest \
     --cov=runbook --cov-branch --cov-report=term:skip-covered "$@"
 status=$?
 

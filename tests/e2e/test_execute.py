@@ -317,7 +317,9 @@ def test_one_key_for_one_content(open_page, sign_in, guard):
 def test_who_may_not_execute_is_told_why(open_page, sign_in, check_accessibility):
     page = sign_in(open_page("/execute/RestrictedRunbook.md"), "sre")
     expect(page.get_by_role("button", name="Execute", exact=True)).to_be_disabled()
-    expect(page.get_by_text("To execute it you need team (not present)")).to_be_visible()
+    expect(
+        page.get_by_text("To execute it you need team=platform; environment=staging or production")
+    ).to_be_visible()
     check_accessibility(page)
 
 

@@ -8,8 +8,10 @@ from playwright.sync_api import expect
 RUNBOOKS = 400
 LINES = 5_000
 TO_THE_LAST = """() => {
-    scrollTo(0, document.documentElement.scrollHeight)
-    return [...document.querySelectorAll('a')].some(link => link.textContent === 'Runbook399')
+    const left = document.documentElement.scrollHeight - innerHeight - scrollY
+    scrollBy(0, left)
+    const links = [...document.querySelectorAll('a')]
+    return left < 1 && links.some(link => link.textContent === 'Runbook399')
 }"""
 LOG_ROWS = "[data-index]"
 

@@ -69,6 +69,7 @@ GOLDEN = {
     "POST /api/runs/<run_id>/cancel": (401, 401, 404, 200, 404, 403, 401),
     "POST /api/runs/<run_id>/retry": (401, 401, 404, 202, 404, 403, 401),
     "POST /api/runs/<run_id>/resume": (401, 401, 404, 409, 404, 403, 401),
+    "GET /api/runs/<run_id>/undo": tuple(409 if status == 200 else status for status in READERS),
     "POST /api/runs/<run_id>/undo": (401, 401, 404, 409, 404, 403, 401),
 }
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"

@@ -27,11 +27,12 @@ def runbook_choice(callback: Callback) -> Callback:
 
 def _one(argument: str | None, option: str | None) -> str:
     """Raises click.UsageError where there is none, or two."""
-    if argument and option:
+    named = [name for name in (argument, option) if name is not None]
+    if len(named) > 1:
         raise click.UsageError("Name the runbook once: as FILE or with --runbook")
-    if named := argument or option:
-        return named
-    raise click.UsageError("Name the runbook: FILE or --runbook FILE")
+    if not named:
+        raise click.UsageError("Name the runbook: FILE or --runbook FILE")
+    return named[0]
 
 
 _argument = click.argument(
