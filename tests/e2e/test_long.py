@@ -39,7 +39,7 @@ def long_server(server, tmp_path_factory):
 
 def test_of_a_long_list_only_a_part_is_drawn(long_server, open_page, sign_in, check_accessibility):
     page = sign_in(open_page("/runbooks"))
-    expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("^Execute ")).first).to_be_visible()
     assert page.get_by_role("listitem").count() < 150
     check_accessibility(page)
     # The list grows as its rows are measured: its end is further away than it seems at first.
