@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from runbook.core.access import Principal
 from runbook.core.followup import diff_texts
@@ -12,6 +13,8 @@ from runbook.errors import DocumentChangedError
 from runbook.library.catalog import Entry
 from runbook.store.records import IdempotencyKey, NewRun
 from runbook.store.store import Store
+
+KeyOf = Callable[[], IdempotencyKey | None]
 
 
 def idempotency_of(
@@ -32,14 +35,17 @@ def idempotency_of(
 
 
 def check_read(
-    store: Store, entry: Entry, request: ExecuteRequest, key: IdempotencyKey | None = None
+    store: Store, entry: Entry, request: ExecuteRequest, key_of: KeyOf | None = None
 ) -> None:
     """Raises DocumentChangedError where the runbook is not the one that the caller has read.
 
     Nor is it where that very request has made its run already: asking again answers that one.
     """
     current = entry.document.digest
-    if request.digest is None or request.digest == current or store.is_known(key):
+    if request.digest is None or request.digest == current:
+        return
+    # The key's digest is over all inputs: it is made here only where it decides.
+    if key_of is not None and store.is_known(key_of()):
         return
     read = store.document(request.digest)
     details: dict[str, object] = {"current_digest": current}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import uuid_utils
 
@@ -77,7 +78,7 @@ class Submission:
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
-        check_read(self._store, entry, request, idempotency_of(new, principal, request))
+        check_read(self._store, entry, request, partial(idempotency_of, new, principal, request))
         masks = secrets_of(self._parts, parent)
         request = hiding(request, masks)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
@@ -110,7 +111,9 @@ class Submission:
         for checked in (current, entry) if follows.entry else (entry,):
             self._authorize(new, checked, principal)
         if follows.entry is None:  # what is executed is the runbook as it is now
-            check_read(self._store, entry, request, idempotency_of(new, principal, request))
+            check_read(
+                self._store, entry, request, partial(idempotency_of, new, principal, request)
+            )
         inputs, problems = self._preflight(entry, principal, request, ())
         problems = [*problems, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
