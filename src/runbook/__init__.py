@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` would be loaded at every start
 if TYPE_CHECKING:
-    from runbook.script import (
+    from runbook.script.commands import (
         CalledRunbookError,
         NotInRunError,
         artifact,
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Loaded at their first use: the engine itself needs none of them."""
     if name in __all__:
-        from runbook import script
+        from runbook.script import commands as script
 
         return getattr(script, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

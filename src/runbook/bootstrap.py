@@ -9,20 +9,20 @@ import time
 from pathlib import Path
 
 from runbook import settings as configuration
-from runbook.auth import Authenticator, RunTokens, stored_key
+from runbook.access.tokens import Authenticator, RunTokens, stored_key
 from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.run import Origin
-from runbook.engine.artifacts import ArtifactStore
-from runbook.engine.dispatch import Role, Wakeups
-from runbook.engine.ending import Ending
 from runbook.engine.engine import Engine
-from runbook.engine.family import Families
-from runbook.engine.limits import Limits
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
-from runbook.engine.records import Records
+from runbook.engine.process.family import Families
+from runbook.engine.process.limits import Limits
+from runbook.engine.process.workspace import SAFE_PATH
+from runbook.engine.record.artifacts import ArtifactStore
+from runbook.engine.record.ending import Ending
+from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
-from runbook.engine.workspace import SAFE_PATH
+from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
 from runbook.library.catalog import Catalog
 from runbook.settings import Settings

@@ -129,7 +129,7 @@ class Server:
 
     def start(self, *, wait=True):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runbook.supervisor"],
+            [sys.executable, "-m", "runbook.host.supervisor"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -195,7 +195,7 @@ class Server:
 
     @property
     def worker(self):
-        (worker,) = self.children("runbook.worker")
+        (worker,) = self.children("runbook.worker.local")
         return worker
 
     @property

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from runbook.calling import Caller, CallRequest, HttpTransport, file_inputs, follow
 from runbook.errors import NotFoundError, ServerUnavailableError
-from runbook.frame import Frame
+from runbook.script.calling import Caller, CallRequest, HttpTransport, file_inputs, follow
+from runbook.script.frame import Frame
 
 CALL = 'out=$(runbook call {call}); code=$?; print -r -- "$code $out"'
 BY_FUNCTION = """

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runbook.cli.local import open_local
-from runbook.cli.source import RunQuery
+from runbook.cli.source.local import open_local
+from runbook.cli.source.protocol import RunQuery
 
 JWT_SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUNBOOK = """\

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from runbook.cli.app import cli
-from runbook.cli.locate import locate
-from runbook.cli.one_shot import OneShot
-from runbook.cli.opening import close_engine, open_engine, principal_for
-from runbook.cli.views import TextView
+from runbook.cli.one_shot.execution import OneShot
+from runbook.cli.source.locate import locate
+from runbook.cli.source.opening import close_engine, open_engine, principal_for
+from runbook.cli.terminal.views import TextView
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import StoreUnavailableError
 

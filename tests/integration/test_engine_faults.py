@@ -7,15 +7,15 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import Origin, RunStatus
-from runbook.engine import execution
-from runbook.engine.dispatch import Role
-from runbook.engine.identity import process_identity
-from runbook.engine.process import Stop
+from runbook.engine.execute import execution
+from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.sealing import Sealer
+from runbook.engine.wakeups import Role
 from runbook.errors import StoreBusyError
+from runbook.host.identity import process_identity
 from runbook.settings import Settings
-from runbook.store.records import Worker, WorkerKind
+from runbook.store.models import Worker, WorkerKind
 
 ANN = Principal("ann", Origin.API)
 RUNBOOK = """# Quick

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from runbook import proctable
-from runbook.guard import SEALED_FD
+from runbook.host import proctable
+from runbook.host.guard import SEALED_FD
 
 CANARY = "c4n4ry"
 
 SEALED = """
 import json, os, subprocess, sys
-from runbook.guard import seal_environment
+from runbook.host.guard import seal_environment
 given = seal_environment()
 print(json.dumps({
     "given": given.get("SECRET"),
@@ -114,7 +114,7 @@ def test_without_memory_files_a_file_without_a_name_will_do(tmp_path):
 def test_a_kept_descriptor_can_be_read_again():
     program = """
 import json, os
-from runbook.guard import _read_sealed, seal_environment
+from runbook.host.guard import _read_sealed, seal_environment
 descriptor = os.environ.get("RUNBOOK_SEALED_FD")
 given = seal_environment(keep=True)
 again = _read_sealed(int(descriptor)) == _read_sealed(int(descriptor)) == given
@@ -127,7 +127,7 @@ print(json.dumps({"again": again, "inherited": os.get_inheritable(int(descriptor
 def test_the_guard_is_light():
     """Each of these would be paid for at every start."""
     heavy = ("subprocess", "threading", "typing", "dataclasses", "ctypes", "pathlib", "logging")
-    program = "import sys; before = set(sys.modules); import runbook.guard\n"
+    program = "import sys; before = set(sys.modules); import runbook.host.guard\n"
     program += "print(sorted((set(sys.modules) - before) & set(sys.argv[1:])))"
     with python(program, *heavy, options=["-I"]) as process:
         assert process.communicate()[0] == "[]\n"
@@ -136,7 +136,7 @@ def test_the_guard_is_light():
 # The guardian starts the same program again as its engine process.
 GUARDED = """
 import os, signal, subprocess, sys, time
-from runbook.guard import *
+from runbook.host.guard import *
 given = seal_environment()
 lifeline = take_lifeline()
 if lifeline is None:
@@ -293,8 +293,8 @@ def test_ctrl_c_at_a_terminal_arrives_once(tmp_path):
 def test_a_sweep_spares_what_is_kept_and_what_that_has_started():
     program = """
 import os, subprocess
-from runbook.guard import sweep_descendants
-from runbook.proctable import become_subreaper, read_process
+from runbook.host.guard import sweep_descendants
+from runbook.host.proctable import become_subreaper, read_process
 become_subreaper()
 def start(script):
     child = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
@@ -315,7 +315,7 @@ for child in (kept, other): child.returncode = -9
 def test_an_engine_that_cannot_start_is_an_error_and_leaks_nothing():
     program = """
 import os
-from runbook.guard import spawn_engine
+from runbook.host.guard import spawn_engine
 before = sorted(os.listdir("/proc/self/fd"))
 try:
     spawn_engine(["/nowhere"], {})
@@ -328,7 +328,7 @@ except FileNotFoundError:
 
 @pytest.mark.parametrize("forged", ["999", "x"])
 def test_a_forged_lifeline_is_not_taken(forged):
-    program = "from runbook.guard import take_lifeline; print(take_lifeline())"
+    program = "from runbook.host.guard import take_lifeline; print(take_lifeline())"
     with python(program, env=os.environ | {"RUNBOOK_LIFELINE_FD": forged}) as process:
         assert process.communicate()[0] == "None\n"
 
@@ -338,10 +338,10 @@ def test_another_process_of_the_same_user_finds_no_secret():
     """What a script would try: every environment in /proc that its user may read."""
     program = """
 import ctypes, json, os, subprocess
-import runbook.guard
-given = runbook.guard.seal_environment()
+import runbook.host.guard
+given = runbook.host.guard.seal_environment()
 os.setuid(65534)
-runbook.guard.make_undumpable()
+runbook.host.guard.make_undumpable()
 search = "cat /proc/*/environ 2>/dev/null | grep -zc ^SECRET="
 found = subprocess.run(search, shell=True, capture_output=True, text=True, env={})
 server = subprocess.run(["cat", f"/proc/{os.getpid()}/environ"], capture_output=True, env={})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.entry import EntryRecord, sha256
-from runbook.core.history import iter_entries
+from runbook.core.history.chain import iter_entries
+from runbook.core.history.entry import EntryRecord, sha256
 from runbook.core.run import Origin, RunStatus
 from runbook.library import rotation
 from runbook.library.history import HistoryWriter, verify_file

@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from runbook.core.parse import parse
+from runbook.core.language.parse import parse
 
 ROOT = Path(__file__).parents[2]
 CASES = yaml.safe_load((ROOT / "tests" / "data" / "input_values.yaml").read_text())

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from runbook.auth import Authenticator, RunTokens
+from runbook.access.tokens import Authenticator, RunTokens
 from runbook.errors import AuthenticationError, IdentityProviderUnavailableError
 from runbook.settings import Settings
 

@@ -15,14 +15,14 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, RunStatus
-from runbook.engine.dispatch import Role
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wakeups import Role
 from runbook.settings import Settings
 
 # Gives runs their locks at the start of the process that submits them, in place of a Policy.
 GIVE_LOCKS = """
 import dataclasses, sys
-if "runbook.cli.one_shot" in sys.orig_argv:
+if "runbook.cli.one_shot.execution" in sys.orig_argv:
     from runbook.core.run import LockRequest, LockWant
     from runbook.store.runs import RunWrites
     create = RunWrites.create_run

@@ -299,7 +299,7 @@ def test_a_start_that_fails_is_one_line_and_no_traceback(server):
     """The one line that is not JSON: what `runbook serve` says to the person who typed it."""
     environment = {**server.environment, "API_PORT": "x", "DATA_DIR": str(server.folder / "other")}
     ended = subprocess.run(
-        [sys.executable, "-m", "runbook.supervisor"],
+        [sys.executable, "-m", "runbook.host.supervisor"],
         env=environment,
         capture_output=True,
         text=True,

@@ -20,11 +20,11 @@ from runbook.api.routing import policy_of
 from runbook.bootstrap import build_authenticator, build_engine, run_tokens
 from runbook.core.access import Principal
 from runbook.core.run import EventType, Origin, Outcome, RunStatus
-from runbook.engine.dispatch import Role
-from runbook.engine.identity import process_identity
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wakeups import Role
+from runbook.host.identity import process_identity
 from runbook.settings import Settings
-from runbook.store.records import NewEvent, Worker, WorkerKind
+from runbook.store.models import NewEvent, Worker, WorkerKind
 
 CALLERS = ("none", "bad", "viewer", "sre", "admin", "script", "ended script")
 EVERYONE = (200,) * 7

@@ -14,12 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from runbook import proctable
 from runbook.core.run import EventType
-from runbook.engine.family import RUN_MARK, Families, become_subreaper
-from runbook.engine.limits import Limits
-from runbook.engine.process import Command, Ended, Grace, ProcessStartError, StopReason, run_process
-from runbook.engine.process import Stop as StopRequest
+from runbook.engine.process.family import RUN_MARK, Families, become_subreaper
+from runbook.engine.process.limits import Limits
+from runbook.engine.process.run import (
+    Command,
+    Ended,
+    Grace,
+    ProcessStartError,
+    StopReason,
+    run_process,
+)
+from runbook.engine.process.run import Stop as StopRequest
+from runbook.host import proctable
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SHORT = Grace(interrupt_s=0.2, terminate_s=0.2, drain_s=0.2)
@@ -414,8 +421,8 @@ def test_zombies_of_a_long_run_are_reaped_while_it_goes_on(run, families, tmp_pa
 KILL_EVERYTHING = r"""
 import os, sys, threading
 from pathlib import Path
-from runbook.engine.family import Families, become_subreaper
-from runbook.engine.process import *
+from runbook.engine.process.family import Families, become_subreaper
+from runbook.engine.process.run import *
 
 class Sink:
     def write(self, stream, data): begun.release()
@@ -468,6 +475,6 @@ def test_optional_limits_bind_the_script_from_its_first_moment(run):
 
 
 def test_a_limit_without_prlimit_is_not_forgotten(run, monkeypatch):
-    monkeypatch.setattr("runbook.engine.limits.shutil.which", lambda name, path: None)
+    monkeypatch.setattr("runbook.engine.process.limits.shutil.which", lambda name, path: None)
     with pytest.raises(ProcessStartError, match="prlimit"):
         run("true", limits=Limits(processes=50))

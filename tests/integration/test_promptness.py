@@ -8,15 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook import proctable, worker
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import Origin, RunStatus
 from runbook.engine import engine as engine_module
-from runbook.engine.dispatch import Role
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wakeups import Role
+from runbook.host import proctable
 from runbook.settings import Settings
-from runbook.worker import LocalWorker
+from runbook.worker import local as worker
+from runbook.worker.local import LocalWorker
 
 RUNBOOK = """# {name}
 

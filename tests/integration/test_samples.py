@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.parse import parse
+from runbook.core.language.parse import parse
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.md"))

@@ -156,7 +156,7 @@ def test_they_load_nothing_heavy(script, args):
         check=True,
     )
     loaded = done.stdout.split()
-    assert "runbook.script" in loaded
+    assert "runbook.script.commands" in loaded
     assert not [name for name in loaded if name.startswith(HEAVY)]
 
 

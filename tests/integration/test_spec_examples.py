@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 import runbook
-from runbook.core import declarations, input_declarations, policy, retries, step_options, steps
-from runbook.core.cases import CASE_KEYS
+from runbook.core.authoring.cases import CASE_KEYS
 from runbook.core.document import InputType, Language, OnBusy, OnFailure, Operand, SecretKind
-from runbook.core.parse import parse
+from runbook.core.inputs import declarations as input_declarations
+from runbook.core.language import declarations, policy, retries, step_options, steps
+from runbook.core.language.parse import parse
 from runbook.core.run import PlanLabel
-from runbook.core.sections import SectionName
-from runbook.engine.workspace import HandOver
+from runbook.core.syntax.sections import SectionName
+from runbook.engine.process.workspace import HandOver
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
 TESTED = sorted(path for path in SAMPLES.rglob("*.md") if path.with_suffix(".test.yaml").is_file())

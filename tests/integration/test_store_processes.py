@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from runbook.core.run import EventType, Origin, Outcome, Requester, RunStatus
-from runbook.store.records import IdempotencyKey, NewEvent, NewRun, StoredDocument
+from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

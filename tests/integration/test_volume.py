@@ -44,12 +44,12 @@ import os, sys
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import Origin
-from runbook.engine.dispatch import Role
-from runbook.engine.identity import process_identity
-from runbook.engine.process import Stop
+from runbook.engine.wakeups import Role
+from runbook.host.identity import process_identity
+from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.settings import Settings
-from runbook.store.records import Worker, WorkerKind
+from runbook.store.models import Worker, WorkerKind
 import logging
 logging.disable(logging.CRITICAL)
 engine = build_engine(Settings.load(dict(os.environ)), Role.FOLLOWER)

@@ -19,11 +19,11 @@ from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.openapi import document
 from runbook.bootstrap import build_authenticator, build_engine
-from runbook.cli import exit_codes
 from runbook.cli.app import cli
 from runbook.cli.commands import BROKEN_PIPE_CODE, CANCELLED_CODE, IO_ERROR_CODE
+from runbook.cli.terminal import exit_codes
 from runbook.core.run import TRANSITIONS, EventType, RunStatus
-from runbook.engine.dispatch import Role
+from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.settings import Settings
 

@@ -9,15 +9,15 @@ import pytest
 from markdown_it import MarkdownIt
 
 from runbook.core.document import Input, InputType
-from runbook.core.entry import ENTRY_HEAD
 from runbook.core.environ import RESERVED, RESERVED_PREFIXES
-from runbook.core.input_declarations import _FIELDS
-from runbook.core.input_types import check_text
-from runbook.core.parse import parse
-from runbook.core.policy import KEYS as POLICY_KEYS
-from runbook.core.retries import KEYS as RETRY_KEYS
-from runbook.core.step_options import KEYS as OPTION_KEYS
-from runbook.core.steps import LANGUAGES
+from runbook.core.history.entry import ENTRY_HEAD
+from runbook.core.inputs.declarations import _FIELDS
+from runbook.core.inputs.types import check_text
+from runbook.core.language.parse import parse
+from runbook.core.language.policy import KEYS as POLICY_KEYS
+from runbook.core.language.retries import KEYS as RETRY_KEYS
+from runbook.core.language.step_options import KEYS as OPTION_KEYS
+from runbook.core.language.steps import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "runbook"
@@ -185,7 +185,7 @@ def test_no_documented_problem_is_out_of_date():
 @cache
 def messages():
     """What can stand in a Problem, as patterns in which anything may stand for a value."""
-    files = [*SOURCE.glob("core/*.py"), SOURCE / "library" / "refs.py"]
+    files = [*(SOURCE / "core").rglob("*.py"), SOURCE / "library" / "refs.py"]
     return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
 
 

@@ -17,9 +17,9 @@ from runbook import log
 from runbook.api import (
     context,
     documentation,
-    followups,
     limits,
     operations,
+    reruns,
     runbooks,
     runs,
     session,
@@ -51,7 +51,7 @@ def create_app(application: Application) -> Flask:
     app.extensions[context.EXTENSION] = application
     app.before_request(context.begin_request)
     app.before_request(guard_metrics_port)
-    for module in (runbooks, runs, followups, session, operations, documentation, webapp):
+    for module in (runbooks, runs, reruns, session, operations, documentation, webapp):
         app.register_blueprint(module.blueprint)
     limits.install_limits(app, application.settings)
     app.before_request(guard_request)

@@ -12,8 +12,8 @@ from ipaddress import ip_address, ip_network
 from flask import Request, current_app, g, request
 from prometheus_client import CollectorRegistry
 
+from runbook.access.tokens import Authenticator
 from runbook.api.listing import Listings
-from runbook.auth import Authenticator
 from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.engine.engine import Engine

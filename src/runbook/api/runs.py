@@ -34,7 +34,7 @@ from runbook.engine.wire import (
 )
 from runbook.errors import RequestError
 from runbook.store.logs import LogSearch
-from runbook.store.records import LogQuery, RunFilter
+from runbook.store.models import LogQuery, RunFilter
 from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")

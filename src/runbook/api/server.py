@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from runbook import guard
+from runbook.host import guard
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -45,7 +45,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from runbook.api.app import create_app
     from runbook.api.context import Application
     from runbook.bootstrap import build_authenticator, build_engine
-    from runbook.engine.dispatch import Role
+    from runbook.engine.wakeups import Role
     from runbook.metrics import RunMetrics
 
     def build() -> Flask:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runbook.store.records import WorkerKind
+from runbook.store.models import WorkerKind
 
 
 class Schema(BaseModel):

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, g, redirect, request
 
 from runbook import log
+from runbook.access.tokens import dev_login
 from runbook.api import wire
 from runbook.api.bodies import LoginBody, read_body
 from runbook.api.context import application, principal
 from runbook.api.routing import Access, Limit, Policy, route
-from runbook.auth import dev_login
 from runbook.bootstrap import config_json
 from runbook.core.access import claim_values
 from runbook.errors import AccessDeniedError, NotFoundError

@@ -15,7 +15,7 @@ def main() -> None:
     """The console script. Exits with the code that docs/cli.md explains."""
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
-        from runbook import guard  # before anything else: it starts the program again
+        from runbook.host import guard  # before anything else: it starts the program again
 
         environment = guard.seal_environment()
     from runbook.cli.app import cli

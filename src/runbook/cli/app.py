@@ -5,22 +5,22 @@ from __future__ import annotations
 import click
 
 from runbook.cli.artifacts import artifacts
+from runbook.cli.authoring.cases import test
+from runbook.cli.authoring.fmt import fmt
+from runbook.cli.authoring.lint import lint
+from runbook.cli.authoring.new import new
 from runbook.cli.call import call
-from runbook.cli.cases import test
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
 from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
-from runbook.cli.fmt import fmt
-from runbook.cli.following import resume, retry, undo
-from runbook.cli.handover import artifact, env, mask, output, plan, progress, summary
-from runbook.cli.inputs_command import inputs
-from runbook.cli.lint import lint
-from runbook.cli.new import new
+from runbook.cli.inputs import inputs
+from runbook.cli.rerun import resume, retry, undo
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
+from runbook.cli.script_values import artifact, env, mask, output, plan, progress, summary
 from runbook.cli.serve import serve
 from runbook.cli.token import token
 from runbook.cli.verify import verify

@@ -9,9 +9,9 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_runs
-from runbook.cli.messages import note, print_json, print_line
-from runbook.cli.render import table, text_of
-from runbook.cli.source import SourceOptions, json_option, source_options
+from runbook.cli.source.choose import SourceOptions, json_option, source_options
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import table, text_of
 from runbook.errors import ConflictError
 
 

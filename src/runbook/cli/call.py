@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from runbook import script
-from runbook.cli import exit_codes
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs
-from runbook.cli.handover import plain_errors
-from runbook.cli.inputs import Assignment, AssignmentType
-from runbook.cli.messages import print_error, print_json
+from runbook.cli.options.inputs import Assignment, AssignmentType
+from runbook.cli.script_values import plain_errors
+from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.messages import print_error, print_json
+from runbook.script import commands as script
 
 
 @click.command(

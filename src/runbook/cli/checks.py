@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from runbook.bootstrap import search_path
-from runbook.cli.opening import load_settings
+from runbook.cli.source.opening import load_settings
 from runbook.errors import ConfigurationError, RunbookError
 from runbook.settings import Settings, check_paths, check_server
 from runbook.store.store import Store
@@ -95,7 +95,7 @@ def _programs(settings: Settings) -> Iterator[Finding]:
 
 
 def _kernel() -> Iterator[Finding]:
-    from runbook.proctable import become_subreaper
+    from runbook.host.proctable import become_subreaper
 
     for name, attempt, advice in (
         ("pidfd", lambda: os.close(os.pidfd_open(os.getpid())), "Linux 5.3 or newer is best"),

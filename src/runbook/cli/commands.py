@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
-from runbook.cli.messages import print_error, print_lines
+from runbook.cli.terminal.messages import print_error, print_lines, silence
 from runbook.errors import RunbookError
 
 USAGE_CODE = 2
@@ -100,16 +99,6 @@ def exit_code_of(command: Callable[[], object]) -> int:
         print_error(str(error))
         return IO_ERROR_CODE
     return answer if isinstance(answer, int) else 0
-
-
-def silence(stream: TextIO) -> None:
-    """Nobody reads this stream any more; writing more of it must not raise again."""
-    try:
-        descriptor = stream.fileno()
-    except (OSError, ValueError):  # not a real stream
-        return
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
-        os.dup2(nowhere.fileno(), descriptor)
 
 
 def hint_for(error: RunbookError) -> str | None:

@@ -65,7 +65,7 @@ def _quietly(find: Callable[[], Iterator[Found]]) -> list[Found]:
 
 
 def _settings() -> Settings:
-    from runbook.cli.opening import load_settings
+    from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
 
     return load_settings(process_environment())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.messages import print_json, print_line
-from runbook.cli.render import table, text_of
-from runbook.cli.source import json_option
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import print_json, print_line
+from runbook.cli.terminal.render import table, text_of
 
 
 @click.command(
@@ -27,7 +27,7 @@ def config(changed: bool, as_json: bool) -> None:
 
     Each is an environment variable. Secrets are shown as `secret`.
     """
-    from runbook.cli.opening import load_settings
+    from runbook.cli.source.opening import load_settings
     from runbook.settings import config_items, process_environment
 
     items = [

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.messages import note, print_json, print_line
-from runbook.cli.source import json_option
-from runbook.cli.times import SinceType
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.times import SinceType
 
 if TYPE_CHECKING:
     from runbook.settings import Settings
@@ -39,7 +39,7 @@ def database() -> None:
 @contextmanager
 def _store() -> Iterator[tuple[Store, Settings]]:
     from runbook.bootstrap import build_store, prepare_data_dir
-    from runbook.cli.opening import load_settings
+    from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
 
     settings = load_settings(process_environment())

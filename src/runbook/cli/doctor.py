@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from runbook.cli import color
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.messages import print_json, print_line
-from runbook.cli.render import table, text_of
-from runbook.cli.source import json_option
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal import color
+from runbook.cli.terminal.messages import print_json, print_line
+from runbook.cli.terminal.render import table, text_of
 
 
 @click.command(

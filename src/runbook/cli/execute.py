@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from runbook.cli.chosen import runbook_choice
 from runbook.cli.commands import ExampleCommand, invocation
-from runbook.cli.inputs import Assignment, check_stdin_once
-from runbook.cli.run_options import (
+from runbook.cli.options.inputs import Assignment, check_stdin_once
+from runbook.cli.options.run_options import (
     confirm_option,
     env_file_option,
     env_option,
@@ -24,6 +23,7 @@ from runbook.cli.run_options import (
     secret_option,
     token_option,
 )
+from runbook.cli.runbook_choice import runbook_choice
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -120,10 +120,10 @@ _OPTIONS = (
 @click.pass_context
 def execute(context: click.Context, /, **given: Any) -> int:
     ExecuteOptions(**given).check()
-    from runbook import guard
+    from runbook.host import guard
     from runbook.settings import process_environment
 
     called = invocation(context)
     arguments = called.arguments[1:]
-    command = [sys.executable, "-m", "runbook.cli.one_shot", *arguments]
+    command = [sys.executable, "-m", "runbook.cli.one_shot.execution", *arguments]
     return guard.guard(command, called.environment or process_environment())

@@ -11,11 +11,9 @@ from typing import Any
 
 import click
 
-from runbook.cli import color, exit_codes
-from runbook.cli.chosen import runbook_choice
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs_and_runs
-from runbook.cli.inputs import (
+from runbook.cli.options.inputs import (
     Assignment,
     AssignmentType,
     GivenInputs,
@@ -24,9 +22,12 @@ from runbook.cli.inputs import (
     gather,
     with_files,
 )
-from runbook.cli.messages import note, print_json, print_line
-from runbook.cli.render import Json, duration, fields, moment, problem_line, table, text_of
-from runbook.cli.source import Source, SourceOptions, json_option, source_options
+from runbook.cli.runbook_choice import runbook_choice
+from runbook.cli.source.choose import SourceOptions, json_option, source_options
+from runbook.cli.source.protocol import Source
+from runbook.cli.terminal import color, exit_codes
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 RECENT_RUNS = 5
@@ -116,7 +117,7 @@ def show(what: str, as_json: bool, **given: Any) -> None:
 
 
 def _recent(source: Source, ref: str) -> list[Json]:
-    from runbook.cli.source import RunQuery
+    from runbook.cli.source.protocol import RunQuery
 
     recent: list[Json] = source.runs(RunQuery(runbook=ref), None, RECENT_RUNS)["runs"]
     return recent
@@ -283,8 +284,8 @@ def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str
 @contextmanager
 def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
     """A file's own folder is its runbooks directory."""
-    from runbook.cli.local import open_with
-    from runbook.cli.locate import locate
+    from runbook.cli.source.local import open_with
+    from runbook.cli.source.locate import locate
     from runbook.settings import process_environment
 
     environment = process_environment()

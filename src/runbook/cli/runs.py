@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from runbook.cli import color
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs, complete_runs
-from runbook.cli.escaping import OutputEscaper
-from runbook.cli.messages import note, print_json, print_line
-from runbook.cli.render import duration, moment, table, text_of
-from runbook.cli.source import Json, RunQuery, Source, SourceOptions, json_option, source_options
-from runbook.cli.times import SinceType
+from runbook.cli.source.choose import SourceOptions, json_option, source_options
+from runbook.cli.source.protocol import Json, RunQuery, Source
+from runbook.cli.terminal import color
+from runbook.cli.terminal.escaping import OutputEscaper
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import duration, moment, table, text_of
+from runbook.cli.terminal.times import SinceType
 
 PAGE = 200
 STATUSES = (

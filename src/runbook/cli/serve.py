@@ -43,8 +43,8 @@ def serve(
 
     Settings come from the environment; `runbook config` lists them, `runbook doctor` checks them.
     """
+    from runbook.host.supervisor import serve as serve_until_told
     from runbook.settings import Settings, process_environment
-    from runbook.supervisor import serve as serve_until_told
 
     given = {"RUNBOOKS_DIR": runbooks_dir, "API_PORT": port, "BIND_HOST": bind}
     overrides = {name: str(value) for name, value in given.items() if value is not None}

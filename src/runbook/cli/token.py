@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import click
 
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.inputs import Assignment, AssignmentType
-from runbook.cli.messages import print_json, print_line
-from runbook.cli.source import json_option
-from runbook.cli.times import SpanType
+from runbook.cli.options.inputs import Assignment, AssignmentType
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import print_json, print_line
+from runbook.cli.terminal.times import SpanType
 
 
 @click.command(
@@ -51,7 +51,7 @@ def token(
     """
     all_claims = _claims(roles, claims)
     overrides = {} if ttl is None else {"jwt_ttl_minutes": _minutes(ttl)}
-    from runbook.cli.opening import load_settings, minting_authenticator
+    from runbook.cli.source.opening import load_settings, minting_authenticator
     from runbook.settings import process_environment
 
     settings = load_settings(process_environment(), **overrides)
@@ -70,7 +70,7 @@ def _minutes(seconds: int) -> int:
 
 def _claims(roles: Iterable[str], claims: Iterable[Assignment]) -> dict[str, object]:
     """Raises click.UsageError for a claim that the token has anyway."""
-    from runbook.auth import REGISTERED
+    from runbook.access.tokens import REGISTERED
 
     gathered: dict[str, list[str]] = {}
     for claim in claims:

@@ -8,12 +8,12 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
-from runbook.cli.messages import note, print_json, print_line
-from runbook.cli.render import text_of
-from runbook.cli.source import json_option
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import text_of
 
 if TYPE_CHECKING:
-    from runbook.cli.locate import Target
+    from runbook.cli.source.locate import Target
 
 BROKEN = 1
 
@@ -43,7 +43,7 @@ def verify(file: str, with_store: bool | None, as_json: bool) -> int:
     Each entry carries a digest of itself and of the one before it. Entries that were cut off at
     the end are noticed by the database only. The exit code is 1 where anything is wrong.
     """
-    from runbook.cli.locate import locate
+    from runbook.cli.source.locate import locate
     from runbook.library.history import verify_file
     from runbook.settings import process_environment
 

@@ -8,8 +8,8 @@ import click
 
 from runbook import __version__
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.messages import print_json, print_line
-from runbook.cli.source import json_option
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import print_json, print_line
 
 
 @click.command(

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from runbook.cli import exit_codes
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
-from runbook.cli.messages import print_json, print_line
-from runbook.cli.render import text_of
-from runbook.cli.source import SourceOptions, json_option, source_options
+from runbook.cli.source.choose import SourceOptions, json_option, source_options
+from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.messages import print_json, print_line
+from runbook.cli.terminal.render import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def _lack(access: Access) -> str:
 
 
 def _local(what: str, options: SourceOptions) -> Access:
-    from runbook.cli.locate import locate
-    from runbook.cli.opening import principal_for
+    from runbook.cli.source.locate import locate
+    from runbook.cli.source.opening import principal_for
     from runbook.core.access import Action, authorize
     from runbook.library.catalog import Catalog
     from runbook.settings import process_environment

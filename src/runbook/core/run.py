@@ -94,8 +94,8 @@ class RunEvent:
     """What happened in a run. `n` counts from 1 without gaps.
 
     Output events carry `text`; all others carry `data`. `line` and `offset` say where an output
-    event's text begins in the run's log (see `core/log.py`): the number of the line that its
-    first character belongs to, from 1, and the byte offset in UTF-8.
+    event's text begins in the run's log (see `core/output/log_text.py`): the number of the line
+    that its first character belongs to, from 1, and the byte offset in UTF-8.
     """
 
     n: int

@@ -13,25 +13,25 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
-from runbook.core.input_schema import input_schema
-from runbook.core.preflight import RequiredEnv, required_env
+from runbook.core.inputs.preflight import RequiredEnv, required_env
+from runbook.core.inputs.schema import input_schema
 from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
-from runbook.engine.dispatch import CANCEL
-from runbook.engine.execution import NOT_STARTED_CODE, Execution
-from runbook.engine.following import Following
-from runbook.engine.live import Live
+from runbook.engine.activity import Live
+from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.parts import Parts
-from runbook.engine.process import Stop
-from runbook.engine.reaper import Reaper
-from runbook.engine.records import RecordedOutput
+from runbook.engine.process.run import Stop
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.engine.record.reaper import Reaper
 from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted, Undoing
-from runbook.engine.submission import Submission
+from runbook.engine.reruns import Following
+from runbook.engine.submit.submission import Submission
+from runbook.engine.wakeups import CANCEL
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.library.refs import locate
 from runbook.store.locks import held_text
-from runbook.store.records import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
+from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -288,14 +288,18 @@ class Engine:
 
     def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
         """End what a worker owns but no longer executes, since its store failed at the end."""
-        reaper = Reaper(self.parts)
+        reaper = self._reaper()
         for run in self.store.unfinished(worker_id):
             if run.status is RunStatus.RUNNING and run.id not in executing:
                 reaper.end(run)
 
+    def _reaper(self) -> Reaper:
+        parts = self.parts
+        return Reaper(parts.store, parts.records, parts.ending, parts.clock)
+
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""
-        return Reaper(self.parts).reap()
+        return self._reaper().reap()
 
 
 def _busy_text(run: Run, holder: Holder) -> str:

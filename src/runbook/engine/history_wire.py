@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.core.legacy import LegacyRecord
+from runbook.core.history.legacy import LegacyRecord
 from runbook.core.run import iso
 from runbook.engine.wire import Json
 from runbook.library.history_pages import HistoryPage, PagedEntry

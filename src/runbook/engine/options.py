@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook.core.run import Run
-from runbook.engine.limits import Limits
-from runbook.engine.process import Grace
-from runbook.engine.workspace import SAFE_PATH
+from runbook.engine.process.limits import Limits
+from runbook.engine.process.run import Grace
+from runbook.engine.process.workspace import SAFE_PATH
 
 
 class MintToken(Protocol):

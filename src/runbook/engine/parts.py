@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook.core.document import Runbook
-from runbook.core.parse import parse_stored
-from runbook.engine.artifacts import ArtifactStore
-from runbook.engine.dispatch import Wakeups
-from runbook.engine.ending import Ending
-from runbook.engine.family import Families
+from runbook.core.language.parse import parse_stored
 from runbook.engine.options import EngineOptions, Observer
-from runbook.engine.records import Records
+from runbook.engine.process.family import Families
+from runbook.engine.record.artifacts import ArtifactStore
+from runbook.engine.record.ending import Ending
+from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
+from runbook.engine.wakeups import Wakeups
 from runbook.errors import InvalidRunbookError
 from runbook.library.catalog import Catalog
-from runbook.store.records import StoredDocument
+from runbook.store.models import StoredDocument
 from runbook.store.store import Store
 
 CACHED_DOCUMENTS = 256

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from runbook.core.access import Decision
 from runbook.core.document import Problem
-from runbook.core.followup import Numbered, Restored
+from runbook.core.reruns import Numbered, Restored
 from runbook.core.run import Relation, Run, StepRun
 from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
-from runbook.store.records import LastRun
+from runbook.store.models import LastRun
 
 
 @dataclass(frozen=True, slots=True)

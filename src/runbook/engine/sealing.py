@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from runbook.core.input_values import GivenFile
+from runbook.core.inputs.values import GivenFile
 from runbook.errors import StoreUnavailableError
 
 NONCE_BYTES = 12

@@ -9,7 +9,7 @@ from runbook.core.run import iso
 from runbook.engine.parts import Parts
 from runbook.engine.wire import Json
 from runbook.errors import RunbookError
-from runbook.store.records import DatabaseState, QueueStats, Worker
+from runbook.store.models import DatabaseState, QueueStats, Worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from runbook.core.access import Decision
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
-from runbook.core.followup import Numbered
+from runbook.core.reruns import Numbered
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Executed, Listed, Report, Undoing
 from runbook.library.catalog import Entry
-from runbook.store.records import Activity, LastRun, LogLine
+from runbook.store.models import Activity, LastRun, LogLine
 
 Json = dict[str, object]
 

@@ -12,8 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.core.authoring.format import formatted
 from runbook.core.document import Problem
-from runbook.core.format import formatted
 from runbook.errors import HistoryError
 from runbook.library.history import LOCK_SECONDS
 from runbook.library.locking import locked, read_at, size_of, sync_data, write_all, write_at

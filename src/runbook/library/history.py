@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook.core.entry import LINK_BYTES
-from runbook.core.history import (
+from runbook.core.history.chain import (
     EntryRecord,
     Link,
     Recorded,
@@ -23,7 +22,8 @@ from runbook.core.history import (
     sha256,
     verify,
 )
-from runbook.core.markdown import read_head
+from runbook.core.history.entry import LINK_BYTES
+from runbook.core.syntax.markdown import read_head
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library.locking import failure, locked, read_at, size_of, sync_data, write_all
 from runbook.library.rotation import archive_path, recover, rotate

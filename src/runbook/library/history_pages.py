@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import dropwhile, islice
 from pathlib import Path
 
-from runbook.core.entry import EntryRecord
-from runbook.core.history_back import Backward, Found, legacy_page
-from runbook.core.legacy import LegacyRecord
+from runbook.core.history.backwards import Backward, Found, legacy_page
+from runbook.core.history.entry import EntryRecord
+from runbook.core.history.legacy import LegacyRecord
 from runbook.library.loading import Entry
 from runbook.library.locking import failure, locked, read_at, size_of
 from runbook.library.rotation import archive_path, history_offset

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from runbook.core.document import Document
-from runbook.core.history_scan import HistoryScan, scan_history
-from runbook.core.parse import ParsedHead, parse_head, unreadable, with_history
-from runbook.core.summary import NO_SUMMARY, Summary, summarize
+from runbook.core.history.scan import HistoryScan, scan_history
+from runbook.core.language.parse import ParsedHead, parse_head, unreadable, with_history
+from runbook.core.language.summary import NO_SUMMARY, Summary, summarize
 from runbook.errors import NotFoundError
 from runbook.library.refs import not_found, open_runbook
 

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from runbook.core.history import entry_start, sha256
-from runbook.core.markdown import HEAD_LIMIT, read_head
+from runbook.core.history.chain import entry_start, sha256
+from runbook.core.syntax.markdown import HEAD_LIMIT, read_head
 from runbook.library.locking import (
     COPY_BYTES,
     read_at,

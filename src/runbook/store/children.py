@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from runbook.core.run import EventType, Millis, Run, StepStatus
-from runbook.store.records import NewEvent
+from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, event_rows
 from runbook.store.tables import runs, steps
 

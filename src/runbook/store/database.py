@@ -15,7 +15,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from runbook.errors import ConflictError, StoreBusyError, StoreUnavailableError
-from runbook.store import sqlite
+from runbook.store.dialects import sqlite
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from runbook.errors import ConflictError
 from runbook.store.children import tell_parent
 from runbook.store.history import keep_last_run
 from runbook.store.locks import release_locks
-from runbook.store.records import Finished, HistoryHead, NewEvent
+from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.rows import (
     INSERT_EVENTS,
     LogEnd,

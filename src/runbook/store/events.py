@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from runbook.core.run import RunEvent, StepRun
 from runbook.errors import ConflictError
-from runbook.store.records import NewEvent
+from runbook.store.models import NewEvent
 from runbook.store.rows import (
     EVENT_COLUMNS,
     EVENTS_PER_RUN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from runbook.core.run import Relation, Run, RunStatus
-from runbook.store.records import HistoryHead, LastRun, LastRuns
+from runbook.store.models import HistoryHead, LastRun, LastRuns
 from runbook.store.rows import StorePart
 from runbook.store.tables import runbooks
 

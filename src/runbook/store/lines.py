@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runbook.core.run import EventType, Millis
-from runbook.store.records import LogLine
+from runbook.store.models import LogLine
 
 # Of one line, a reader is given at most so many bytes.
 MAX_LINE_BYTES = 64 * 1024

@@ -21,7 +21,7 @@ from runbook.core.run import (
     RunStatus,
     iso,
 )
-from runbook.store.records import NewEvent
+from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, run_of
 from runbook.store.tables import locks, runs
 

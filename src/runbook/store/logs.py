@@ -14,8 +14,8 @@ from runbook.core.run import EventType
 from runbook.errors import NotFoundError, RequestError
 from runbook.store.database import Database
 from runbook.store.lines import Piece, lines_of
-from runbook.store.matching import LineMatcher, PatternMatcher, TextMatcher
-from runbook.store.records import LogLine, LogQuery, LogSize
+from runbook.store.log_search import LineMatcher, PatternMatcher, TextMatcher
+from runbook.store.models import LogLine, LogQuery, LogSize
 from runbook.store.rows import StorePart, event_key
 from runbook.store.tables import events, runs
 

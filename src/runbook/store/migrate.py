@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from runbook.errors import StoreBusyError, StoreUnavailableError
-from runbook.store import sqlite
+from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
 
 MIGRATIONS = Path(__file__).with_name("migrations")

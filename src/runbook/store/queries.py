@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from runbook.core.run import ACTIVE, Holder, LockWant, Relation, Run, RunStatus
 from runbook.errors import RequestError
-from runbook.store.records import (
+from runbook.store.models import (
     ActiveRun,
     Activity,
     QueueStats,

@@ -25,7 +25,7 @@ from runbook.core.run import (
 )
 from runbook.errors import NotFoundError
 from runbook.store.database import Database
-from runbook.store.records import NewEvent, NewRun
+from runbook.store.models import NewEvent, NewRun
 from runbook.store.tables import events, runs
 
 ACTIVE_STATUSES = tuple(sorted(status.value for status in ACTIVE))

@@ -12,7 +12,7 @@ from runbook.errors import IdempotencyKeyReusedError, QueueFullError
 from runbook.store.children import tell_parent
 from runbook.store.history import keep_history_head
 from runbook.store.locks import may_wait, park, take_locks
-from runbook.store.records import (
+from runbook.store.models import (
     Claimed,
     Created,
     HistoryHead,

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from runbook.core.run import Millis
 from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
-from runbook.store import migrate, sqlite
+from runbook.store import migrate
+from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
-from runbook.store.records import DatabaseState, PurgeCounts
+from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import StorePart, event_key
 from runbook.store.runs import IDEMPOTENCY_MS
 from runbook.store.tables import (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 
 from runbook.core.run import Millis, Run, RunStatus
-from runbook.store.records import Worker, WorkerKind
+from runbook.store.models import Worker, WorkerKind
 from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, StorePart, run_of
 from runbook.store.tables import runs, workers
 

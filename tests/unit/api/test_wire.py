@@ -9,7 +9,7 @@ from runbook.api import wire
 from runbook.core.access import Principal
 from runbook.core.run import EventType, Origin, RunEvent
 from runbook.errors import AuthenticationError
-from runbook.store.records import Activity
+from runbook.store.models import Activity
 
 NASTY = st.text(
     st.sampled_from("a:\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029 é") | st.characters(codec="utf-8")

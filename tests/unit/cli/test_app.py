@@ -30,8 +30,8 @@ def no_processes(monkeypatch):
     def refuse(*_):
         raise AssertionError("nothing is to be started")
 
-    monkeypatch.setattr("runbook.guard.guard", refuse)
-    monkeypatch.setattr("runbook.supervisor.serve", refuse)
+    monkeypatch.setattr("runbook.host.guard.guard", refuse)
+    monkeypatch.setattr("runbook.host.supervisor.serve", refuse)
 
 
 def leaves(group=cli, path=()):
@@ -159,18 +159,20 @@ def test_an_error_cannot_forge_lines_or_colours(capsys):
 
 def test_execute_guards_the_same_command_line(monkeypatch):
     calls = []
-    monkeypatch.setattr("runbook.guard.guard", lambda argv, env: calls.append((argv, env)) or 3)
+    monkeypatch.setattr(
+        "runbook.host.guard.guard", lambda argv, env: calls.append((argv, env)) or 3
+    )
     args = ("execute", "--runbook", "x.md", "--env", "A=1", "--quiet")
     result = run(*args, obj=Invocation(args, {"HOME": "/"}))
     assert result.exit_code == 3
-    command = [sys.executable, "-m", "runbook.cli.one_shot", *args[1:]]
+    command = [sys.executable, "-m", "runbook.cli.one_shot.execution", *args[1:]]
     assert calls == [(command, {"HOME": "/"})]
 
 
 def test_serve_hands_its_options_on_as_settings(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "runbook.supervisor.serve", lambda env, over: calls.append((env, over)) or 0
+        "runbook.host.supervisor.serve", lambda env, over: calls.append((env, over)) or 0
     )
     args = ("serve", "--runbooks-dir", "/books", "--port", "9000", "--bind", "::1")
     assert run(*args, obj=Invocation(args, {"A": "1"})).exit_code == 0

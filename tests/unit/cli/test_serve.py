@@ -13,7 +13,7 @@ from runbook.cli.commands import Invocation
 def served(monkeypatch):
     """The environments that the supervisor was started with."""
     calls = []
-    monkeypatch.setattr("runbook.supervisor.serve", lambda *given: calls.append(given) or 0)
+    monkeypatch.setattr("runbook.host.supervisor.serve", lambda *given: calls.append(given) or 0)
     return calls
 
 

@@ -10,12 +10,12 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.run import EventType, Origin
-from runbook.engine.dispatch import Role, Wakeups
-from runbook.engine.identity import process_identity
-from runbook.engine.process import Stop
+from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wakeups import Role, Wakeups
+from runbook.host.identity import process_identity
 from runbook.settings import Settings
-from runbook.store.records import Worker, WorkerKind
+from runbook.store.models import Worker, WorkerKind
 
 RUNBOOK = """\
 # {name}

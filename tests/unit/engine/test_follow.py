@@ -7,8 +7,8 @@ import pytest
 
 from runbook.api import wire
 from runbook.core.run import EventType, Outcome, RunStatus
-from runbook.engine.records import RecordedOutput
-from runbook.store.records import NewEvent
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.store.models import NewEvent
 
 
 @pytest.fixture

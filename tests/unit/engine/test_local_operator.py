@@ -4,7 +4,7 @@ import pytest
 
 from runbook.core.access import Principal
 from runbook.core.run import Origin, Relation, RunStatus
-from runbook.engine.process import Stop
+from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError
 

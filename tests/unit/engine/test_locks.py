@@ -6,9 +6,9 @@ import pytest
 
 from runbook.core.access import Principal
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, RunStatus, iso
-from runbook.engine.dispatch import CANCEL, QUEUED, Role, Wakeups
-from runbook.engine.process import Stop
-from runbook.engine.records import RecordedOutput
+from runbook.engine.process.run import Stop
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.engine.wakeups import CANCEL, QUEUED, Role, Wakeups
 
 DONE = Outcome(RunStatus.SUCCEEDED, 0)
 

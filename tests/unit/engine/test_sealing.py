@@ -1,6 +1,6 @@
 import pytest
 
-from runbook.core.input_values import GivenFile
+from runbook.core.inputs.values import GivenFile
 from runbook.engine.sealing import GivenInputs, Sealer
 from runbook.errors import StoreUnavailableError
 

@@ -13,7 +13,7 @@ from runbook.core.document import (
     Script,
     Step,
 )
-from runbook.core.parse import parse
+from runbook.core.language.parse import parse
 from runbook.engine.wire import policy_json, runbook_json, step_json
 from runbook.library.catalog import Entry
 from runbook.library.loading import Identity

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.parse import parse
-from runbook.core.summary import NO_SUMMARY, Summary
+from runbook.core.language.parse import parse
+from runbook.core.language.summary import NO_SUMMARY, Summary
 from runbook.errors import NotFoundError
 from runbook.library import loading, refs
 from runbook.library.catalog import Catalog, Snapshot

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.entry import sha256
-from runbook.core.history import EntryRecord, Link, Recorded, iter_entries, last_link, read_record
+from runbook.core.history.chain import (
+    EntryRecord,
+    Link,
+    Recorded,
+    iter_entries,
+    last_link,
+    read_record,
+)
+from runbook.core.history.entry import sha256
 from runbook.core.run import Origin, RunStatus
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library import history, locking

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from runbook.core.entry import EntryRecord, last_digest, render, sha256
+from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
 from runbook.core.run import Origin, RunStatus
 from runbook.errors import HistoryError
 from runbook.library import history_pages

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.entry import sha256
-from runbook.core.history import EntryRecord, iter_entries, last_link
+from runbook.core.history.chain import EntryRecord, iter_entries, last_link
+from runbook.core.history.entry import sha256
 from runbook.core.run import Origin, RunStatus
 from runbook.library import rotation
 from runbook.library.history import Appended, HistoryWriter, verify_file

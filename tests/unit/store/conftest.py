@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
-from runbook.store.records import NewEvent, NewRun, StoredDocument
+from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
 DOCUMENT = StoredDocument("d" * 64, b"# A runbook\n")

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from runbook.errors import ConfigurationError, StoreBusyError, StoreUnavailableError
-from runbook.store.sqlite import url_for
+from runbook.store.dialects.sqlite import url_for
 from runbook.store.store import Store
 
 
@@ -164,7 +164,7 @@ class TestReadOnly:
 
 def refuse_once(monkeypatch):
     """The first connection fails as it does on a read-only mount."""
-    from runbook.store import sqlite
+    from runbook.store.dialects import sqlite
 
     real = sqlite._open
 

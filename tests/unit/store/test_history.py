@@ -1,7 +1,7 @@
 """The last run of each runbook, and the head of its history."""
 
 from runbook.core.run import RunStatus
-from runbook.store.records import HistoryHead
+from runbook.store.models import HistoryHead
 
 
 def last(store, ref="a/Runbook.md"):

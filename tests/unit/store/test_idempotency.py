@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runbook.errors import IdempotencyKeyReusedError
-from runbook.store.records import IdempotencyKey
+from runbook.store.models import IdempotencyKey
 
 DAY = 24 * 3600 * 1000
 

@@ -30,7 +30,7 @@ from runbook.core.run import (
     RunStatus,
 )
 from runbook.errors import ConflictError, QueueFullError
-from runbook.store.records import NewEvent, NewRun, StoredDocument
+from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 from runbook.store.tables import locks
 

@@ -4,7 +4,7 @@ import pytest
 
 from runbook.core.run import Origin, Relation, Requester, RunStatus
 from runbook.errors import RequestError
-from runbook.store.records import RunFilter, Visibility
+from runbook.store.models import RunFilter, Visibility
 
 
 def ids(page):

@@ -4,7 +4,7 @@ import pytest
 
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
 from runbook.errors import ConflictError, NotFoundError, QueueFullError
-from runbook.store.records import StoredDocument
+from runbook.store.models import StoredDocument
 
 
 def types(store, run_id):

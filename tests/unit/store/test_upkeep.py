@@ -8,9 +8,10 @@ import pytest
 
 from runbook.core.run import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
-from runbook.store import sqlite, upkeep
+from runbook.store import upkeep
+from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
-from runbook.store.records import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
+from runbook.store.models import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
 from runbook.store.store import Store
 
 DAY = 24 * 3600 * 1000

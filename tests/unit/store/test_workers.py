@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.store.records import Worker, WorkerKind
+from runbook.store.models import Worker, WorkerKind
 from runbook.store.workers import FRESH_BEAT_MS
 
 

@@ -1,0 +1,97 @@
+"""Runs that follow from an earlier one: retry, resume, undo; and what a run left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from flask import Blueprint, Response, send_file
+
+from runbook.api import wire
+from runbook.api.bodies import ResumeBody, RunBody, read_body
+from runbook.api.context import engine, principal, run_of
+from runbook.api.execution import execute_request, started_reply, starting
+from runbook.api.routing import Access, Limit, Policy, View, route
+from runbook.engine.requests import Submitted
+from runbook.engine.wire import artifact_json, undoing_json
+from runbook.errors import NotFoundError
+
+blueprint = Blueprint("reruns", __name__, url_prefix="/api/runs")
+
+
+def following(action: str, summary: str, body: type[RunBody] = RunBody) -> Callable[[View], View]:
+    """Declare a view that starts what follows from a run."""
+    policy = starting(Access.CALLER, summary, body)
+    return route(blueprint, f"/<run_id>/{action}", policy=policy, methods=("POST",))
+
+
+@following("retry", "Execute with the same inputs, from the start")
+def retry(run_id: str) -> Response:
+    asked = execute_request(read_body(RunBody))
+    return started(engine().retry(run_of(run_id), principal(), asked))
+
+
+@following("resume", "Go on behind the steps that were completed", ResumeBody)
+def resume(run_id: str) -> Response:
+    body = read_body(ResumeBody)
+    asked = execute_request(body)
+    return started(engine().resume(run_of(run_id), principal(), asked, body.from_step))
+
+
+@following("undo", "Reverse the steps that were completed")
+def undo(run_id: str) -> Response:
+    asked = execute_request(read_body(RunBody))
+    return started(engine().undo(run_of(run_id), principal(), asked))
+
+
+@route(
+    blueprint,
+    "/<run_id>/undo",
+    policy=Policy(
+        Access.TOKEN, Limit.NORMAL, "What an undo would do", schema="Undoing", conflicts=True
+    ),
+)
+def get_undo(run_id: str) -> Response:
+    return wire.json_reply(undoing_json(engine().undoing(run_of(run_id))))
+
+
+def started(submitted: Submitted) -> Response:
+    return started_reply(submitted, as_json=wire.prefers_json())
+
+
+@route(
+    blueprint,
+    "/<run_id>/artifacts",
+    policy=Policy(Access.TOKEN, Limit.NONE, "The files that the run left", schema="ArtifactList"),
+)
+def list_artifacts(run_id: str) -> Response:
+    found = engine().store.artifacts(run_of(run_id).id)
+    return wire.json_reply({"artifacts": [artifact_json(artifact) for artifact in found]})
+
+
+@route(
+    blueprint,
+    "/<run_id>/artifacts/<path:artifact>",
+    policy=Policy(
+        Access.TOKEN,
+        Limit.NONE,
+        "One file that the run left",
+        media=("application/octet-stream",),
+    ),
+)
+def get_artifact(run_id: str, artifact: str) -> Response:
+    run = run_of(run_id)
+    kept = next((a for a in engine().store.artifacts(run.id) if a.name == artifact), None)
+    if kept is None:
+        raise NotFoundError("The run left no such file.")
+    reply = send_file(
+        engine().parts.artifacts.path(run.id, kept.name),
+        mimetype="application/octet-stream",
+        etag=kept.sha256,
+        conditional=True,
+    )
+    # A name may hold anything: it is only said in the form that needs no quoting.
+    name = quote(kept.name.rpartition("/")[2], safe="")
+    reply.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+    reply.headers["X-Content-Type-Options"] = "nosniff"
+    return reply

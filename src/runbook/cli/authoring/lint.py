@@ -1,0 +1,176 @@
+"""`runbook lint`: what is wrong with runbooks, or will be."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.completion import complete_files_and_refs
+from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.messages import note, print_line
+from runbook.cli.terminal.render import problem_line
+from runbook.core.document import Problem, Severity
+
+if TYPE_CHECKING:
+    from runbook.cli.authoring.selection import Selected
+    from runbook.core.authoring.lint import CalledRef
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of one file; `file` is its path as it is shown."""
+
+    file: str
+    problem: Problem
+
+    @property
+    def is_error(self) -> bool:
+        return self.problem.severity is Severity.ERROR
+
+    def as_json(self) -> dict[str, object]:
+        problem = self.problem
+        return {
+            "file": self.file,
+            "line": problem.line,
+            "code": problem.code,
+            "severity": problem.severity.value,
+            "message": problem.message,
+            "hint": problem.hint,
+        }
+
+
+@click.command(
+    "lint",
+    cls=ExampleCommand,
+    examples=(
+        "runbook lint",
+        "runbook lint Deploy.md network/",
+        "runbook lint --strict --format github runbooks/",
+        "runbook lint --format json | jq -r '.[].code'",
+    ),
+    short_help="Find what is wrong with runbooks.",
+)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, shell_complete=complete_files_and_refs)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json", "github")),
+    default="text",
+    show_default=True,
+    help="Lines for people, a JSON list, or annotations of GitHub Actions.",
+)
+def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
+    """Find what is wrong with runbooks, and what is probably meant otherwise.
+
+    Files, and all runbooks below folders; without any, those of RUNBOOKS_DIR. A comment
+    `<!-- runbook-lint: disable=CODE -->` in a runbook switches a finding off there. The exit code
+    is 65 where there is an error, or with --strict a warning.
+    """
+    from runbook.cli.authoring.selection import select_runbooks
+    from runbook.cli.source.opening import load_settings
+    from runbook.settings import process_environment
+
+    environment = process_environment()
+    selected = select_runbooks(paths, environment)
+    passed = load_settings(environment).script_env_pass
+    findings = [finding for item in selected for finding in examine(item, passed)]
+    _PRINTERS[form](findings)
+    errors = sum(finding.is_error for finding in findings)
+    note(_summary(len(selected), errors, len(findings) - errors))
+    return exit_codes.INVALID if errors or (strict and findings) else 0
+
+
+def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
+    """All findings in one file. `passed` names what the server hands to every script."""
+    from runbook.core.authoring.lint import Surroundings, called_refs
+    from runbook.core.authoring.lint import lint as find_problems
+    from runbook.core.language.parse import parse, unreadable
+    from runbook.library.refs import check_input_files
+
+    try:
+        data = item.file.read_bytes()
+    except OSError as error:
+        document = unreadable(item.file.stem, error.strerror or "unknown reason")
+        return [Finding(item.shown, problem) for problem in document.problems]
+    document = parse(data, stem=item.file.stem)
+    existing = {call.ref for call in called_refs(document) if _exists(item, call)}
+    around = Surroundings(existing, passed)
+    problems = find_problems(document, data[: document.head_bytes], around)
+    if document.runbook is not None:
+        problems += check_input_files(item.root, item.ref, document.runbook)
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    return [Finding(item.shown, problem) for problem in ordered]
+
+
+def _exists(item: Selected, call: CalledRef) -> bool:
+    if _is_runbook(item.root, call.ref):
+        return True
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(item.ref), call.ref))
+    return call.beside and _is_runbook(item.root, beside)
+
+
+def _is_runbook(root: Path, ref: str) -> bool:
+    from runbook.errors import NotFoundError
+    from runbook.library.refs import locate, parse_ref
+
+    try:
+        return locate(root, parse_ref(ref)).is_file()
+    except NotFoundError:
+        return False
+
+
+def _summary(files: int, errors: int, warnings: int) -> str:
+    return f"{_count(files, 'runbook')}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+# -- forms ---------------------------------------------------------------------------------------
+
+
+def _print_text(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        print_line(problem_line(finding.file, finding.as_json()))
+
+
+def _print_json(findings: Iterable[Finding]) -> None:
+    print_line(json.dumps([finding.as_json() for finding in findings]))
+
+
+def _print_github(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        print_line(annotation(finding))
+
+
+def annotation(finding: Finding) -> str:
+    """A workflow command of GitHub Actions: the finding is shown beside its line."""
+    problem = finding.problem
+    properties = {"file": finding.file, "line": str(problem.line or 1), "title": problem.code}
+    shown = ",".join(f"{name}={_escaped_property(text)}" for name, text in properties.items())
+    message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+    return f"::{problem.severity.value} {shown}::{_escaped_data(message)}"
+
+
+def _escaped_data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+_PRINTERS: Mapping[str, Callable[[Iterable[Finding]], None]] = {
+    "text": _print_text,
+    "json": _print_json,
+    "github": _print_github,
+}

@@ -1,0 +1,115 @@
+"""Which runbooks are meant by files and folders on the command line."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.cli.source.opening import load_settings
+from runbook.errors import NotFoundError
+from runbook.library.folders import Folders
+from runbook.library.refs import SUFFIX
+from runbook.settings import Settings
+
+CASES_SUFFIX = ".test.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A file, the runbooks directory that it belongs to, and its ref below that."""
+
+    file: Path
+    root: Path
+
+    @property
+    def ref(self) -> str:
+        return self.file.relative_to(self.root).as_posix()
+
+    @property
+    def shown(self) -> str:
+        return shown_path(self.file)
+
+
+def shown_path(file: Path) -> str:
+    """An absolute path as a person here would write it."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if here in file.parents else file)
+
+
+def select_runbooks(paths: Sequence[str], environment: Mapping[str, str]) -> list[Selected]:
+    """The runbooks that the paths mean, each once: files, and all below folders.
+
+    Without paths, those of RUNBOOKS_DIR. The runbooks directory of a file or folder that does
+    not lie below that is its own folder. Raises NotFoundError and ConfigurationError.
+    """
+    selection = _Selection(load_settings(environment))
+    found = [item for path in paths or [""] for item in selection.runbooks(path)]
+    return list(dict.fromkeys(found))
+
+
+def select_cases(paths: Sequence[str], environment: Mapping[str, str]) -> list[Selected]:
+    """The runbooks whose test cases the paths mean: runbooks, `.test.yaml` files and folders.
+
+    Of a folder, those that have a `.test.yaml` file. Raises as `select_runbooks`.
+    """
+    selection = _Selection(load_settings(environment))
+    found = [item for path in paths for item in selection.with_cases(path)]
+    return list(dict.fromkeys(found))
+
+
+def cases_path(runbook: Path) -> Path:
+    """Where the test cases of a runbook stand."""
+    return runbook.with_name(runbook.stem + CASES_SUFFIX)
+
+
+class _Selection:
+    def __init__(self, settings: Settings) -> None:
+        self._configured = _absolute(settings.runbooks_dir)
+
+    def runbooks(self, name: str) -> Iterator[Selected]:
+        path = self._existing(name) if name else self._configured
+        if path.is_dir():
+            root = self._root_of(path)
+            for ref in sorted(Folders(path).files(time.time_ns())):
+                yield Selected(path / ref, root)
+        else:
+            yield self._runbook(path)
+
+    def with_cases(self, name: str) -> Iterator[Selected]:
+        path = self._existing(name)
+        if path.is_dir():
+            root = self._root_of(path)
+            for cases in sorted(path.rglob(f"*{CASES_SUFFIX}")):
+                yield self._of_cases(cases, root)
+        elif path.name.endswith(CASES_SUFFIX):
+            yield self._of_cases(path, self._root_of(path.parent))
+        else:
+            yield self._runbook(path)
+
+    def _runbook(self, path: Path) -> Selected:
+        if path.suffix != SUFFIX:
+            raise NotFoundError(f"{path.name} is not a runbook: its name must end with {SUFFIX}")
+        return Selected(path, self._root_of(path.parent))
+
+    def _of_cases(self, cases: Path, root: Path) -> Selected:
+        file = cases.with_name(cases.name.removesuffix(CASES_SUFFIX) + SUFFIX)
+        if not file.is_file():
+            raise NotFoundError(f"There is no runbook {file.name} beside {cases.name}")
+        return Selected(file, root)
+
+    def _existing(self, name: str) -> Path:
+        for candidate in (Path(name), self._configured / name):
+            if candidate.exists():
+                return _absolute(candidate)
+        raise NotFoundError(f"There is no file or folder {name}")
+
+    def _root_of(self, folder: Path) -> Path:
+        below = folder == self._configured or self._configured in folder.parents
+        return self._configured if below else folder
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - links are kept

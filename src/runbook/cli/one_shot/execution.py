@@ -1,0 +1,157 @@
+"""The engine process of `runbook execute`: submits one run, executes it, shows its events.
+
+`python -m runbook.cli.one_shot.execution OPTIONS` is started by the guardian (see `execute.py`)
+with the sealed environment; it reads the same options again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from runbook.bootstrap import build_authenticator
+from runbook.cli.commands import Invocation
+from runbook.cli.execute import ExecuteOptions, execute_options
+from runbook.cli.one_shot.guarded import obey_signals, run_guarded
+from runbook.cli.one_shot.socket import CallServer, socket_path
+from runbook.cli.options.inputs import gather, read_token, with_files
+from runbook.cli.source.locate import locate
+from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
+from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.views import RunView, view_of
+from runbook.core.access import Principal
+from runbook.core.run import Run, RunStatus
+from runbook.engine.engine import Engine
+from runbook.engine.process.limits import inherit_limits
+from runbook.engine.requests import ExecuteRequest, Submitted
+from runbook.engine.wire import run_json
+from runbook.errors import AccessDeniedError, StoreBusyError
+from runbook.settings import Settings
+from runbook.worker.one_shot import OneShotWorker
+
+WATCH_SECONDS = 1.0
+
+
+def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
+    """Execute one runbook; the exit code. Raises RunbookError and click.UsageError."""
+    inputs = gather(options.env, options.secret, options.env_file)
+    token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
+    target = locate(options.runbook, environment)
+    view = view_of(
+        options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
+    )
+    with opened(target.settings, token) as (engine, principal):
+        inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
+        request = ExecuteRequest(
+            env_vars=dict(inputs.values),
+            secrets=inputs.secrets,
+            reason=options.reason,
+            timeout_s=options.timeout,
+            confirm=options.confirm,
+            dry_run=options.dry_run,
+        )
+        one_shot = OneShot(engine, principal, target.ref, view)
+        obey_signals(one_shot.worker)
+        return one_shot.execute(request)
+
+
+@contextmanager
+def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
+    """An engine for one run and what that calls, and who asks for it."""
+    with usable(settings) as kept:
+        principal = principal_for(kept, token)
+        with calling_engine(kept) as engine:
+            yield engine, principal
+
+
+@contextmanager
+def calling_engine(settings: Settings) -> Iterator[Engine]:
+    """An engine whose scripts may call other runbooks, without a server."""
+    path = socket_path(settings.execution_dir)
+    engine = open_engine(settings, call_socket=str(path))
+    try:
+        inherit_limits(engine.parts.options.limits)
+        with CallServer(path, engine, lambda: build_authenticator(settings)):
+            yield engine
+    finally:
+        close_engine(engine)
+
+
+class OneShot:
+    """One run from its request to its end. Used in the main thread, which only watches."""
+
+    def __init__(self, engine: Engine, principal: Principal, ref: str, view: RunView) -> None:
+        self._engine = engine
+        self._principal = principal
+        self._ref = ref
+        self._view = view
+        self.worker = OneShotWorker(engine, principal)
+
+    def execute(self, request: ExecuteRequest) -> int:
+        """Execute the runbook; the exit code."""
+        return self.execute_as(
+            lambda asked: self._engine.submit(self._ref, self._principal, asked), request
+        )
+
+    def execute_as(
+        self, submit: Callable[[ExecuteRequest], Submitted], request: ExecuteRequest
+    ) -> int:
+        """Execute what `submit` makes of the request; the exit code."""
+        self.worker.register()
+        try:
+            run = submit(dataclasses.replace(request, assigned_to=self.worker.id)).run
+            if run.status is RunStatus.INVALID:
+                self._show_invalid(run)
+            else:
+                self.worker.start(run)
+                self._show(run.id)
+                self.worker.wait()
+            return self._conclude(run)
+        except AccessDeniedError as error:
+            self._view.refused(self._ref, error.message)
+            raise
+        finally:
+            self.worker.close()
+
+    def _show(self, run_id: str) -> None:
+        """Show the events from the store: a slow terminal does not slow the script's thread."""
+        shown = 0
+        while True:
+            try:
+                for event in self._engine.follow(run_id, after=shown, heartbeat_s=WATCH_SECONDS):
+                    self.worker.check()
+                    if event is not None:
+                        shown = event.n
+                        self._view.event(event)
+            except StoreBusyError:
+                continue
+            return
+
+    def _show_invalid(self, run: Run) -> None:
+        """The run itself keeps texts only; its last event has the lines."""
+        events = self._engine.store.events(run.id)
+        problems = (events[-1].data or {}).get("problems", [])
+        self._view.invalid(events, problems if isinstance(problems, list) else [])
+
+    def _conclude(self, run: Run) -> int:
+        ended = run_json(self._engine.store.run(run.id) or run)
+        self._view.ended(ended)
+        return exit_codes.of_run(ended)
+
+
+@click.command("execute")
+@execute_options
+@click.pass_obj
+def _command(called: Invocation, /, **given: Any) -> int:
+    options = ExecuteOptions(**given)
+    options.check()
+    return run_once(options, called.environment or {})
+
+
+if __name__ == "__main__":
+    run_guarded(_command)

@@ -1,0 +1,99 @@
+"""The engine process of `runbook retry`, `resume` and `undo`; see `one_shot.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from runbook.cli.commands import Invocation
+from runbook.cli.one_shot.execution import OneShot, opened
+from runbook.cli.one_shot.guarded import obey_signals, run_guarded
+from runbook.cli.options.inputs import gather, read_token
+from runbook.cli.options.rerun_options import RerunOptions
+from runbook.cli.rerun import (
+    RESUME,
+    RETRY,
+    rerun_options,
+    start_option,
+)
+from runbook.cli.source.locate import locate
+from runbook.cli.source.opening import load_settings
+from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.terminal.views import view_of
+from runbook.core.access import Principal
+from runbook.core.run import Run
+from runbook.engine.engine import Engine
+from runbook.engine.requests import ExecuteRequest, Submitted
+from runbook.errors import NotFoundError
+from runbook.library.catalog import Entry
+
+
+def follow_once(action: str, options: RerunOptions, environment: Mapping[str, str]) -> int:
+    """Execute the run that follows; the exit code. Raises RunbookError and click.UsageError."""
+    inputs = gather(options.env, options.secret, options.env_file)
+    token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
+    settings = (
+        locate(options.runbook, environment).settings
+        if options.runbook
+        else load_settings(environment)
+    )
+    request = ExecuteRequest(
+        env_vars=dict(inputs.values),
+        secrets=inputs.secrets,
+        reason=options.reason,
+        confirm=options.confirm,
+    )
+    with opened(settings, token) as (engine, principal):
+        run = engine.run(options.run_id, principal)
+        _runbook_of(engine, run)
+        view = view_of(
+            run.ref, as_json=options.as_json, quiet=options.quiet, environment=environment
+        )
+        one_shot = OneShot(engine, principal, run.ref, view)
+
+        def submit(asked: ExecuteRequest) -> Submitted:
+            return _submit(engine, principal, action, run, options.start, asked)
+
+        obey_signals(one_shot.worker)
+        return one_shot.execute_as(submit, request)
+
+
+def _submit(
+    engine: Engine,
+    principal: Principal,
+    action: str,
+    run: Run,
+    start: str | None,
+    request: ExecuteRequest,
+) -> Submitted:
+    if action == RESUME:
+        return engine.resume(run, principal, request, start)
+    if action == RETRY:
+        return engine.retry(run, principal, request)
+    return engine.undo(run, principal, request)
+
+
+def _runbook_of(engine: Engine, run: Run) -> Entry:
+    """The run's runbook, which may lie elsewhere than the run's database says."""
+    try:
+        return engine.entry(run.ref)
+    except NotFoundError as error:
+        hint = "name its file with --runbook, or its folder in RUNBOOKS_DIR"
+        raise NotFoundError(error.message, hint=hint) from None
+
+
+@click.command("following")
+@click.argument("action")
+@start_option
+@rerun_options
+@click.pass_obj
+def _command(called: Invocation, /, action: str, **given: Any) -> int:
+    options = RerunOptions(**given)
+    options.check()
+    return follow_once(action, options, called.environment or {})
+
+
+if __name__ == "__main__":
+    run_guarded(_command)

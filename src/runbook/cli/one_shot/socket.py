@@ -1,0 +1,248 @@
+"""Where the scripts of a one-shot run call other runbooks: a socket of the engine process itself.
+
+One line of JSON asks, lines of JSON answer (see `calling.SocketTransport`). A caller proves who it
+is by its run's token, as over HTTP, and what it asks for passes Engine.submit. A caller that
+leaves does not stop what it called: its own end does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from runbook import log
+from runbook.access.tokens import Authenticator
+from runbook.cli.commands import hint_for
+from runbook.cli.terminal.messages import print_warning
+from runbook.core.access import Principal
+from runbook.engine.engine import Engine
+from runbook.engine.process.workspace import PREFIX, Workspace, WorkspaceError
+from runbook.engine.requests import ExecuteRequest
+from runbook.errors import AuthenticationError, RequestError, RunbookError, StoreBusyError
+from runbook.script.calling import MAX_REQUEST_BYTES
+
+Json = dict[str, Any]
+
+MAX_CONNECTIONS = 64
+REQUEST_SECONDS = 30.0
+WATCH_SECONDS = 0.5
+CLOSE_SECONDS = 2.0
+SOCKET = "call"
+SHORTEST = Path("/tmp")  # noqa: S108 - the folder made in it is new, and nobody else's
+PATH_BYTES = 100
+"""The kernel takes a few bytes more."""
+
+
+def socket_path(execution_dir: Path) -> Path:
+    """Where the socket of this process will be: in a private folder of EXECUTION_DIR.
+
+    A path too long for a socket gives way to a folder for temporary files.
+    """
+    name = f"{PREFIX}{uuid.uuid4()}/{SOCKET}"
+    places = (execution_dir.absolute(), Path(tempfile.gettempdir()))
+    paths = (place / name for place in places)
+    short = (path for path in paths if len(os.fsencode(path)) <= PATH_BYTES)
+    return next(short, SHORTEST / name)
+
+
+class CallServer:
+    """Answers calls while it is entered: one thread accepts, each connection has its own.
+
+    Its folder is made like a run's, so that it is removed as those are should this process be
+    killed.
+    """
+
+    def __init__(
+        self, path: Path, engine: Engine, authenticator: Callable[[], Authenticator]
+    ) -> None:
+        self._path = path
+        self._engine = engine
+        self._make_authenticator = authenticator
+        self._authenticator: Authenticator | None = None
+        self._folder: Workspace | None = None
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._closing = False
+
+    def __enter__(self) -> Self:
+        """Listen. Without a socket the run goes on: most scripts call nobody."""
+        folder = self._path.parent
+        try:
+            self._folder = Workspace.create(folder.parent, folder.name.removeprefix(PREFIX))
+            self._listener.bind(os.fsencode(self._path))
+            self._listener.listen(MAX_CONNECTIONS)
+        except (OSError, WorkspaceError) as error:
+            print_warning(f"Scripts cannot call other runbooks: no socket can be made ({error})")
+        else:
+            # Not waited for at the end: all that it touches by then is the closed socket.
+            threading.Thread(target=self._accept, name="calls", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take no more calls, and leave those that are still followed."""
+        self._closing = True
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._listener.close()
+        if self._folder is not None:
+            self._path.unlink(missing_ok=True)  # an empty folder goes at few strokes
+            self._folder.remove()
+        self._free_one_more()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _free_one_more(self) -> None:
+        """The thread that accepts may wait for a connection to end."""
+        with suppress(ValueError):
+            self._free.release()
+
+    def _start(self, connection: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection,), name="call", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            self._free.acquire()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            self._start(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, suppress(ConnectionError):  # the caller left
+                for answer in self._answers(connection):
+                    connection.sendall(_line(answer))
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+            self._free_one_more()
+
+    def _answers(self, connection: socket.socket) -> Iterator[Json | None]:
+        try:
+            yield from self._answer(_read_request(connection))
+        except RunbookError as error:
+            yield _error(error)
+        except Exception:  # noqa: BLE001 - a fault of ours must not look like the caller's
+            if not self._closing:
+                log.failure("call.fault")
+                yield {"error": {"code": "internal_error", "message": "The engine failed"}}
+
+    def _answer(self, request: Json) -> Iterator[Json | None]:
+        principal = self._principal(request)
+        ref = request.get("ref")
+        if not isinstance(ref, str):
+            raise RequestError("ref must be a text")
+        match request.get("op"):
+            case "inputs":
+                yield dict(self._engine.input_schema(ref, principal))
+            case "call":
+                run = self._engine.submit(ref, principal, _execute_request(request)).run
+                yield {"run": run.id}
+                yield from self._follow(run.id)
+            case _:
+                raise RequestError("op must be call or inputs")
+
+    def _principal(self, request: Json) -> Principal:
+        """The script's caller. Only tokens of runs are taken: nobody else has business here."""
+        with self._lock:
+            if self._authenticator is None:
+                self._authenticator = self._make_authenticator()
+        principal = self._authenticator.authenticate(f"Bearer {request.get('token')}", None)
+        if self._engine.calling_run(principal) is None:
+            raise AuthenticationError("The token is not that of a run.")
+        return principal
+
+    def _follow(self, run_id: str) -> Iterator[Json | None]:
+        """The run's events; None, in silence, finds out whether the caller is still there."""
+        shown = 0
+        while not self._closing:
+            try:
+                for event in self._engine.follow(run_id, after=shown, heartbeat_s=WATCH_SECONDS):
+                    if self._closing:
+                        return
+                    shown = event.n if event is not None else shown
+                    yield None if event is None else event.as_json()
+            except StoreBusyError:
+                continue
+            return
+
+
+def _read_request(connection: socket.socket) -> Json:
+    """Raises RequestError, also where no whole line comes in time."""
+    connection.settimeout(REQUEST_SECONDS)
+    try:
+        with connection.makefile("rb") as lines:
+            line = lines.readline(MAX_REQUEST_BYTES + 1)
+    except OSError as error:
+        raise RequestError(f"The request did not arrive: {error}") from None
+    connection.settimeout(None)
+    if not line.endswith(b"\n"):
+        raise RequestError("The request must be one line of at most 2 MiB")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict):
+        raise RequestError("The request must be a JSON object")
+    return request
+
+
+def _execute_request(request: Json) -> ExecuteRequest:
+    confirm = request.get("confirm")
+    return ExecuteRequest(
+        env_vars=request.get("env_vars"),
+        confirm=confirm if isinstance(confirm, str) else None,
+        recursion_stack=_stack(request.get("recursion_stack")),
+    )
+
+
+def _stack(given: object) -> tuple[str, ...]:
+    """What the caller says led here, as JSON text like the header of the API."""
+    if given in (None, ""):
+        return ()
+    try:
+        stack = json.loads(given) if isinstance(given, str) else None
+    except (ValueError, RecursionError):
+        stack = None
+    if not isinstance(stack, list) or not all(isinstance(ref, str) for ref in stack):
+        raise RequestError("recursion_stack must be a JSON list of refs")
+    return tuple(stack)
+
+
+def _line(answer: Mapping[str, Any] | None) -> bytes:
+    return b"\n" if answer is None else json.dumps(answer, default=str).encode() + b"\n"
+
+
+def _error(error: RunbookError) -> Json:
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "hint": hint_for(error),
+            "problems": error.details.get("problems", []),
+        }
+    }

@@ -1,0 +1,208 @@
+"""Values for a runbook's inputs, as the command line takes them."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+MAX_FILE_BYTES = 1024 * 1024
+STDIN = "-"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenInputs:
+    """What was given by name, as JSON. `secrets` names the values that are never shown."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One `NAME=VALUE` of the command line, in two parts."""
+
+    name: str
+    value: str
+
+
+class AssignmentType(click.ParamType[Assignment]):
+    """`NAME=VALUE`; the value may be empty and may hold anything."""
+
+    name = "assignment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Assignment:
+        if isinstance(value, Assignment):
+            return value
+        name, equals, rest = str(value).partition("=")
+        if not equals or not _NAME.fullmatch(name):
+            # The text is not repeated: it may be a secret in the wrong place.
+            self.fail("must be NAME=VALUE, with a NAME of letters, digits and _", param, ctx)
+        return Assignment(name, rest)
+
+
+class SecretType(AssignmentType):
+    """`NAME=@FILE` or `NAME=-`: a value on the command line would be seen by every process."""
+
+    name = "secret"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Assignment:
+        given = super().convert(value, param, ctx)
+        if given.value != STDIN and not (given.value.startswith("@") and len(given.value) > 1):
+            self.fail(
+                f"{given.name} must be read from a file ({given.name}=@FILE) or from standard "
+                f"input ({given.name}=-), as everyone can see a command line",
+                param,
+                ctx,
+            )
+        return given
+
+
+def gather(
+    assignments: Iterable[Assignment], secrets: Iterable[Assignment], env_file: Path | None
+) -> GivenInputs:
+    """The file's values, over them --env's, over them the secrets', which are read now.
+
+    Raises click.UsageError.
+    """
+    values: dict[str, object] = {**read_env_file(env_file)} if env_file else {}
+    values |= {given.name: given.value for given in assignments}
+    secret_values = {given.name: _read_secret(given) for given in secrets}
+    return GivenInputs(values | secret_values, frozenset(secret_values))
+
+
+def with_files(given: GivenInputs, schema: Callable[[], Mapping[str, Any]]) -> GivenInputs:
+    """The values, with the file's content where `NAME=@PATH` stands for an input that is a file.
+
+    `schema` gives the runbook's inputs (see core/inputs/schema.py); it is asked only where some
+    value begins with `@`, which means nothing for other inputs. Raises click.UsageError.
+    """
+    paths = {
+        name: value
+        for name, value in given.values.items()
+        if isinstance(value, str) and value.startswith("@") and name not in given.secrets
+    }
+    if not paths:
+        return given
+    declared = schema()["properties"]
+    files = {
+        name: _file_value(Path(value[1:]), name)
+        for name, value in paths.items()
+        if declared.get(name, {}).get("x-type") == "file"
+    }
+    return replace(given, values={**given.values, **files})
+
+
+def _file_value(path: Path, name: str) -> dict[str, str]:
+    content = base64.b64encode(_within_limit(_file_bytes(path, name), name)).decode()
+    return {"name": path.name, "content_base64": content}
+
+
+def check_stdin_once(secrets: Iterable[Assignment], *, token_stdin: bool) -> None:
+    """Standard input can be read once. Raises click.UsageError."""
+    readers = [f"--secret {given.name}=-" for given in secrets if given.value == STDIN]
+    if token_stdin:
+        readers.append("--token-stdin")
+    if len(readers) > 1:
+        raise click.UsageError(f"only one of {' and '.join(readers)} can read standard input")
+
+
+def read_token() -> str:
+    """The bearer token on standard input; asked for without echo at a terminal."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Token", hide_input=True, err=True)).strip()
+    return read_stdin("the token").strip()
+
+
+def _read_secret(given: Assignment) -> str:
+    """A value without its last newline, which editors and `echo` add."""
+    if given.value == STDIN:
+        if sys.stdin.isatty():
+            return str(click.prompt(given.name, hide_input=True, err=True, default=""))
+        text = read_stdin(given.name)
+    else:
+        text = _file_text(Path(given.value[1:]), given.name)
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def read_stdin(what: str) -> str:
+    """All of standard input, at most 1 MiB of UTF-8. Raises click.UsageError."""
+    return _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), what)
+
+
+def _file_text(path: Path, what: str) -> str:
+    return _decoded(_file_bytes(path, what), what)
+
+
+def _file_bytes(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise click.UsageError(f"{what}: {path} cannot be read: {error.strerror}") from None
+
+
+def _within_limit(data: bytes, what: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise click.UsageError(f"{what} is larger than 1 MiB")
+    return data
+
+
+def _decoded(data: bytes, what: str) -> str:
+    try:
+        return _within_limit(data, what).decode()
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{what} is not UTF-8 text") from None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    r"""`NAME=value` lines; blank lines and `#` comments are skipped, `export ` is allowed.
+
+    A value may stand in single quotes (taken as it is) or in double quotes (with \n, \t, \r,
+    \" and \\). It ends on its line, and nothing in it is expanded. Raises click.UsageError.
+    """
+    values: dict[str, str] = {}
+    text = _file_text(path, str(path)).removeprefix("\ufeff")
+    for number, line in enumerate(text.split("\n"), start=1):
+        content = line.strip()
+        if content and not content.startswith("#"):
+            name, value = _parse_line(content, f"{path}:{number}")
+            values[name] = value
+    return values
+
+
+def _parse_line(line: str, place: str) -> tuple[str, str]:
+    match = _ASSIGNMENT.fullmatch(line)
+    if match is None:
+        raise click.UsageError(f"{place}: must be NAME=value")
+    return match[1], _unquoted(match[2], place)
+
+
+def _unquoted(text: str, place: str) -> str:
+    if text[:1] not in ("'", '"'):
+        return re.split(r"(?:^|\s+)#", text, maxsplit=1)[0]
+    match = _QUOTED.match(text)
+    if match is None:
+        raise click.UsageError(f"{place}: the quote is not closed on its line")
+    rest = text[match.end() :].strip()
+    if rest and not rest.startswith("#"):
+        raise click.UsageError(f"{place}: something follows the closing quote")
+    if match[1] is not None:
+        return match[1]
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), match[2])

@@ -1,0 +1,30 @@
+"""What `runbook retry`, `resume` and `undo` were told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.cli.options.inputs import Assignment, check_stdin_once
+
+
+@dataclass(frozen=True, slots=True)
+class RerunOptions:
+    """What one of these commands was told."""
+
+    run_id: str
+    start: str | None = None
+    runbook: str | None = None
+    env: tuple[Assignment, ...] = ()
+    env_file: Path | None = None
+    secret: tuple[Assignment, ...] = ()
+    reason: str | None = None
+    confirm: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    url: str | None = None
+    token_stdin: bool = False
+
+    def check(self) -> None:
+        """Raises click.UsageError for what contradicts itself."""
+        check_stdin_once(self.secret, token_stdin=self.token_stdin)

@@ -1,0 +1,49 @@
+"""The options of all commands that start a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runbook.cli.options.inputs import AssignmentType, SecretType
+
+env_option = click.option(
+    "--env",
+    type=AssignmentType(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of an input, NAME=@PATH for one that is a file; may be given several times.",
+)
+env_file_option = click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Values of inputs, one NAME=value per line.",
+)
+secret_option = click.option(
+    "--secret",
+    type=SecretType(),
+    multiple=True,
+    metavar="NAME=@FILE|NAME=-",
+    help="Value of a secret input, from a file or from standard input.",
+)
+token_option = click.option(
+    "--token-stdin",
+    is_flag=True,
+    help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
+)
+reason_option = click.option(
+    "--reason", metavar="TEXT", help="Why; kept with the run and in the history."
+)
+confirm_option = click.option(
+    "--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."
+)
+events_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print every event as one line of JSON; `done` last.",
+)
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, help="Print only the script's output and errors."
+)

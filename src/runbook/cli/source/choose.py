@@ -1,0 +1,69 @@
+"""Which source a command asks: the options --url and --token-stdin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from runbook.cli.options.inputs import read_token
+from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, Source
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Which source was asked for."""
+
+    url: str | None = None
+    token_stdin: bool = False
+
+    def token(self, environment: Mapping[str, str]) -> str:
+        """The bearer token that was given, or an empty text."""
+        if self.token_stdin:
+            return read_token()
+        return environment.get(TOKEN_VARIABLE, "").strip()
+
+    @contextmanager
+    def open(self) -> Iterator[Source]:
+        """The server at `url`, else this machine's runbooks and runs."""
+        from runbook.settings import process_environment
+
+        environment = process_environment()
+        token = self.token(environment)
+        if self.url:
+            from runbook.cli.source.remote import open_remote
+
+            with open_remote(self.url, token) as source:
+                yield source
+        else:
+            from runbook.cli.source.local import open_local
+
+            with open_local(environment, token) as source:
+                yield source
+
+
+def source_options(callback: Callback) -> Callback:
+    """--url and --token-stdin, given to the command as one `source`."""
+    for decorate in (_token_option, url_option):
+        callback = decorate(callback)
+    return callback
+
+
+url_option = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    metavar="URL",
+    help="Ask this server, such as http://localhost:8083, instead of this machine.",
+)
+_token_option = click.option(
+    "--token-stdin",
+    is_flag=True,
+    help="Read the bearer token from standard input instead of RUNBOOK_TOKEN.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,110 @@
+"""Runbooks and runs of this machine, in the JSON forms of the HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from runbook.cli.options.inputs import GivenInputs
+from runbook.cli.source.opening import (
+    close_engine,
+    load_settings,
+    open_engine,
+    principal_for,
+    usable,
+)
+from runbook.cli.source.protocol import Json, RunQuery
+from runbook.core.access import Action, Principal
+from runbook.core.run import RunStatus
+from runbook.engine.engine import Engine
+from runbook.engine.requests import ExecuteRequest
+from runbook.engine.run_wire import whole_run_json
+from runbook.engine.wire import (
+    access_json,
+    artifact_json,
+    listed_json,
+    report_json,
+    run_json,
+    runbook_json,
+)
+from runbook.settings import Settings
+from runbook.store.models import RunFilter
+
+
+class LocalSource:
+    """Reads the files and the database that the settings name."""
+
+    def __init__(self, engine: Engine, principal: Principal) -> None:
+        self._engine = engine
+        self._principal = principal
+
+    def runbooks(self) -> list[Json]:
+        return [listed_json(item) for item in self._engine.listing(self._principal)]
+
+    def runbook(self, ref: str) -> Json:
+        entry = self._engine.entry(ref)
+        decision = self._engine.decide(entry, self._principal, Action.EXECUTE)
+        content = self._engine.parts.catalog.content(ref) if decision.allowed else entry.head
+        return {
+            "success": True,
+            **runbook_json(entry),
+            **access_json(decision),
+            "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
+        }
+
+    def inputs(self, ref: str) -> Json:
+        return self._engine.input_schema(ref, self._principal)
+
+    def validate(self, ref: str, inputs: GivenInputs) -> Json:
+        request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
+        return report_json(self._engine.validate(ref, self._principal, request))
+
+    def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:
+        wanted = RunFilter(
+            refs=frozenset({query.runbook}) if query.runbook else None,
+            statuses=frozenset(RunStatus(status) for status in query.statuses),
+            subject=query.who,
+            since=query.since,
+        )
+        page = self._engine.runs(self._principal, wanted, cursor=cursor, limit=limit)
+        return {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
+
+    def run(self, run_id: str) -> Json:
+        run = self._engine.run(run_id, self._principal)
+        return whole_run_json(run, self._engine, self._principal)
+
+    def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        run = self._engine.run(run_id, self._principal)
+        for event in self._engine.follow(run.id, after=after):
+            if event is not None:
+                yield event.as_json()
+
+    def cancel(self, run_id: str) -> Json:
+        run = self._engine.run(run_id, self._principal)
+        return run_json(self._engine.cancel(run, self._principal))
+
+    def artifacts(self, run_id: str) -> list[Json]:
+        run = self._engine.run(run_id, self._principal)
+        return [artifact_json(artifact) for artifact in self._engine.store.artifacts(run.id)]
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        run = self._engine.run(run_id, self._principal)
+        return self._engine.parts.artifacts.path(run.id, name).read_bytes()
+
+
+@contextmanager
+def open_local(environment: Mapping[str, str], token: str) -> Iterator[LocalSource]:
+    """This machine's runbooks and runs, as the settings of the environment name them."""
+    with open_with(load_settings(environment), token) as source:
+        yield source
+
+
+@contextmanager
+def open_with(settings: Settings, token: str) -> Iterator[LocalSource]:
+    with usable(settings) as kept:
+        principal = principal_for(kept, token)
+        engine = open_engine(kept)
+        try:
+            yield LocalSource(engine, principal)
+        finally:
+            close_engine(engine)

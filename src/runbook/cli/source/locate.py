@@ -1,0 +1,59 @@
+"""Which runbook is meant, and the settings that go with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.cli.source.opening import load_settings
+from runbook.errors import NotFoundError
+from runbook.settings import Settings, check_paths
+
+SUFFIX = ".md"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A runbook's file, its ref below the runbooks directory, and the settings to use.
+
+    `is_configured` says whether that directory is RUNBOOKS_DIR, not just the file's folder.
+    """
+
+    file: Path
+    ref: str
+    settings: Settings
+    is_configured: bool
+
+
+def locate(name: str, environment: Mapping[str, str]) -> Target:
+    """The runbook that `name` means: a file, else a ref below RUNBOOKS_DIR.
+
+    The runbooks directory is the configured one if the file lies below it, else the file's own
+    folder. Raises NotFoundError and ConfigurationError.
+    """
+    settings = load_settings(environment)
+    folder = Path(os.path.abspath(settings.runbooks_dir))  # noqa: PTH100 - links are kept
+    file = _existing(name, folder)
+    if folder in file.parents:
+        check_paths(settings)
+        return Target(file, file.relative_to(folder).as_posix(), settings, is_configured=True)
+    settings = load_settings(environment, runbooks_dir=file.parent)
+    return Target(file, file.name, settings, is_configured=False)
+
+
+def _existing(name: str, folder: Path) -> Path:
+    for candidate in (Path(name), folder / name):
+        path = Path(os.path.abspath(candidate))  # noqa: PTH100 - links are kept
+        if path.exists():
+            return _checked(path, name)
+    raise NotFoundError(f"There is no runbook {name}")
+
+
+def _checked(path: Path, name: str) -> Path:
+    if not path.is_file():
+        raise NotFoundError(f"{name} is not a file")
+    if path.suffix != SUFFIX:
+        raise NotFoundError(f"{name} is not a runbook: its name must end with {SUFFIX}")
+    return path

@@ -1,0 +1,54 @@
+"""Where runbooks and runs are read: on this machine, or from a server. The answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runbook.cli.options.inputs import GivenInputs
+
+Json = Mapping[str, Any]
+TOKEN_VARIABLE = "RUNBOOK_TOKEN"  # noqa: S105 - a variable's name
+URL_VARIABLE = "RUNBOOK_URL_BASE"
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list. `since` is in milliseconds since the epoch."""
+
+    runbook: str | None = None
+    statuses: tuple[str, ...] = ()
+    who: str | None = None
+    since: int | None = None
+
+
+class Source(Protocol):
+    """What reading commands ask for, in the JSON forms of the HTTP API.
+
+    Methods raise RunbookError: NotFoundError, AuthenticationError, ServerUnavailableError, ...
+    """
+
+    def runbooks(self) -> list[Json]: ...
+
+    def runbook(self, ref: str) -> Json: ...
+
+    def inputs(self, ref: str) -> Json:
+        """The runbook's inputs as a JSON Schema."""
+
+    def validate(self, ref: str, inputs: GivenInputs) -> Json: ...
+
+    def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:
+        """`{"runs": [...], "next_cursor": ...}`, newest first, at most `limit` (to 200)."""
+
+    def run(self, run_id: str) -> Json: ...
+
+    def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        """The events numbered above `after`, as they happen, up to and including `done`."""
+
+    def cancel(self, run_id: str) -> Json: ...
+
+    def artifacts(self, run_id: str) -> list[Json]: ...
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        """The content of a file that the run left."""

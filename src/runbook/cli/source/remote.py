@@ -1,0 +1,67 @@
+"""Runbooks and runs of a server, asked over its HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from runbook.cli.options.inputs import GivenInputs
+from runbook.cli.source.client import Client
+from runbook.cli.source.protocol import Json, RunQuery
+from runbook.core.run import iso
+
+
+class RemoteSource:
+    """The answers of a server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def runbooks(self) -> list[Json]:
+        runbooks: list[Json] = self._client.get("/api/runbooks")["runbooks"]
+        return runbooks
+
+    def runbook(self, ref: str) -> Json:
+        return self._client.get(f"/api/runbooks/{quote(ref)}")
+
+    def inputs(self, ref: str) -> Json:
+        return self._client.get(f"/api/runbooks/{quote(ref)}/inputs")
+
+    def validate(self, ref: str, inputs: GivenInputs) -> Json:
+        return self._client.validate(ref, inputs.values)
+
+    def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:
+        asked: dict[str, Any] = {
+            "runbook": query.runbook,
+            "status": ",".join(query.statuses),
+            "who": query.who,
+            "since": None if query.since is None else iso(query.since),
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return self._client.get("/api/runs", **{k: v for k, v in asked.items() if v})
+
+    def run(self, run_id: str) -> Json:
+        return self._client.get(f"/api/runs/{quote(run_id, safe='')}")
+
+    def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        return self._client.events(run_id, after=after)
+
+    def cancel(self, run_id: str) -> Json:
+        return self._client.post(f"/api/runs/{quote(run_id, safe='')}/cancel")
+
+    def artifacts(self, run_id: str) -> list[Json]:
+        path = f"/api/runs/{quote(run_id, safe='')}/artifacts"
+        found: list[Json] = self._client.get(path)["artifacts"]
+        return found
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        return self._client.content(f"/api/runs/{quote(run_id, safe='')}/artifacts/{quote(name)}")
+
+
+@contextmanager
+def open_remote(url: str, token: str) -> Iterator[RemoteSource]:
+    with Client(url, token) as client:
+        yield RemoteSource(client)

@@ -1,0 +1,66 @@
+"""Runs that a server executes, shown here as if they were executed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from runbook.cli.options.inputs import gather
+from runbook.cli.options.rerun_options import RerunOptions
+from runbook.cli.source.choose import SourceOptions
+from runbook.cli.source.client import Client
+from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.views import view_of
+from runbook.core.run import EventType, RunEvent
+from runbook.settings import process_environment
+
+_ENVELOPE = frozenset({"n", "at", "type", "step"})
+"""The members of an event that are not its data."""
+
+
+def rerun_remotely(action: str, options: RerunOptions) -> int:
+    """Have a server retry, resume or undo a run, and show it; the exit code."""
+    inputs = gather(options.env, options.secret, options.env_file)
+    source = SourceOptions(options.url, options.token_stdin)
+    body: dict[str, Any] = {
+        "env_vars": dict(inputs.values),
+        "reason": options.reason,
+        "confirm": options.confirm,
+    }
+    if options.start is not None:
+        body["from_step"] = options.start
+    with Client(options.url or "", source.token(process_environment())) as client:
+        begun = client.start(f"/api/runs/{quote(options.run_id, safe='')}/{action}", body)
+        return show_run(client, str(begun["run_id"]), options)
+
+
+def show_run(client: Client, run_id: str, options: RerunOptions) -> int:
+    """Show a run of a server from its beginning to its end; the exit code."""
+    run = client.get(f"/api/runs/{run_id}")
+    view = view_of(
+        run["runbook"],
+        as_json=options.as_json,
+        quiet=options.quiet,
+        environment=process_environment(),
+    )
+    for event in client.events(run_id):
+        view.event(event_of(event))
+    ended = client.get(f"/api/runs/{run_id}")
+    view.ended(ended)
+    return exit_codes.of_run(ended)
+
+
+def event_of(value: Mapping[str, Any]) -> RunEvent:
+    """An event from its JSON form; its time is of no interest here."""
+    kind = EventType(value["type"])
+    data = {name: item for name, item in value.items() if name not in _ENVELOPE}
+    return RunEvent(
+        n=int(value["n"]),
+        at=0,
+        type=kind,
+        text=value.get("text") if kind.is_output else None,
+        data=None if kind.is_output else data,
+        step=value.get("step"),
+        line=value.get("line"),
+    )

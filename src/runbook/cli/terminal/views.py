@@ -1,0 +1,193 @@
+"""How a run looks while `runbook execute` executes it: as text, or as lines of JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TextIO
+
+import click
+
+from runbook.cli.terminal.messages import note, print_json, print_warning, silence
+from runbook.cli.terminal.preview import preview_lines
+from runbook.cli.terminal.progress import ProgressBar, shows_bars
+from runbook.cli.terminal.render import Json, duration, problem_line
+from runbook.core.run import EventType, RunEvent
+from runbook.script.narration import ending, told
+
+
+class RunView(Protocol):
+    """Shows one run. Goes on without showing anything where nobody reads any more."""
+
+    def event(self, event: RunEvent) -> None: ...
+
+    def refused(self, ref: str, message: str) -> None:
+        """Nothing was started, for want of claims."""
+
+    def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:
+        """Nothing was started; the reasons, as the run's events and as problems with lines."""
+
+    def ended(self, run: Json) -> None: ...
+
+
+class JsonView:
+    """One line of JSON per event on standard output, and nothing else there."""
+
+    def __init__(self) -> None:
+        self._read = True
+
+    def event(self, event: RunEvent) -> None:
+        self._print(event.as_json())
+
+    def refused(self, ref: str, message: str) -> None:
+        self._print(
+            {
+                "type": EventType.DONE.value,
+                "success": False,
+                "runbook": ref,
+                "return_code": 403,
+                "errors": [message],
+                "warnings": [],
+                "status": "refused",
+                "outputs": {},
+            }
+        )
+
+    def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:  # noqa: ARG002
+        for event in events:
+            self.event(event)
+
+    def ended(self, run: Json) -> None:
+        """The `done` event has said it."""
+
+    def _print(self, value: Json) -> None:
+        if not self._read:
+            return
+        try:
+            print_json(value, pretty=False)
+        except BrokenPipeError:
+            self._read = False
+            silence(sys.stdout)
+
+
+class TextView:
+    """The script's output where it belongs; what the engine says goes to standard error.
+
+    At a terminal that can, progress is a bar below everything else.
+    """
+
+    def __init__(self, file: str, *, quiet: bool, environment: Mapping[str, str]) -> None:
+        self._file = file
+        self._quiet = quiet
+        self._open_line: TextIO | None = None
+        self._told_progress: str | None = None
+        bars = not quiet and shows_bars(sys.stderr, environment)
+        self._bar = ProgressBar(sys.stderr) if bars else None
+
+    def event(self, event: RunEvent) -> None:
+        match event.type:
+            case EventType.STDOUT:
+                self._write(sys.stdout, event.text or "")
+            case EventType.STDERR:
+                self._write(sys.stderr, event.text or "")
+            case EventType.PROGRESS:
+                self._progress(event)
+            case EventType.DONE:
+                self._clear_bar(for_good=True)
+            case EventType.PLAN if "preview" in (event.data or {}):
+                self._preview(event.data or {})
+            case _ if line := told(event.as_json()):
+                self._note(line)
+
+    def refused(self, ref: str, message: str) -> None:
+        """The error says it."""
+
+    def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:  # noqa: ARG002
+        for problem in problems:
+            click.echo(problem_line(self._file, problem), err=True)
+
+    def ended(self, run: Json) -> None:
+        self._clear_bar(for_good=True)
+        if self._quiet:
+            return
+        self._end_line()
+        warnings = run.get("warnings")
+        for warning in warnings if isinstance(warnings, list) else ():
+            print_warning(str(warning))
+        note(_ending(run))
+
+    def _preview(self, data: Mapping[str, object]) -> None:
+        """What a dry run is asked for: it goes where output goes."""
+        preview = data["preview"]
+        if isinstance(preview, Mapping) and not self._quiet:
+            self._write(sys.stdout, "\n".join(preview_lines(preview)) + "\n")
+
+    def _progress(self, event: RunEvent) -> None:
+        """A bar that moves, else a line for each change."""
+        line = told(event.as_json())
+        if line is None or line == self._told_progress:
+            return
+        self._told_progress = line
+        if self._bar is None:
+            self._note(line)
+            return
+        data = event.data or {}
+        percent = data.get("percent")
+        known = percent if isinstance(percent, int | float) else None
+        self._bar.set(known, str(data.get("text") or ""))
+        self._draw_bar()
+
+    def _draw_bar(self) -> None:
+        """Not behind a line that the script left open: it would cut that in two."""
+        if self._bar is not None and not self._shared(self._open_line):
+            self._bar.draw()
+
+    def _clear_bar(self, *, for_good: bool = False) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        if for_good:
+            self._bar = None
+
+    def _note(self, text: str) -> None:
+        if not self._quiet:
+            self._clear_bar()
+            self._end_line()
+            note(text)
+            self._draw_bar()
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        """Bytes of UTF-8 whatever the locale says. A reader that left does not end the run."""
+        if not text:
+            return
+        self._clear_bar()
+        self._open_line = None if text.endswith("\n") else stream
+        try:
+            stream.buffer.write(text.encode("utf-8", errors="replace"))
+            stream.flush()
+        except BrokenPipeError:
+            silence(stream)
+        self._draw_bar()
+
+    def _end_line(self) -> None:
+        """Do not write behind a line that the script left open where this goes too."""
+        if self._shared(self._open_line):
+            sys.stderr.write("\n")
+        self._open_line = None
+
+    @staticmethod
+    def _shared(stream: TextIO | None) -> bool:
+        """Whether what is written there appears where our own words do."""
+        both = sys.stdout.isatty() and sys.stderr.isatty()
+        return stream is not None and (both or stream is sys.stderr)
+
+
+def view_of(file: str, *, as_json: bool, quiet: bool, environment: Mapping[str, str]) -> RunView:
+    return JsonView() if as_json else TextView(file, quiet=quiet, environment=environment)
+
+
+def _ending(run: Json) -> str:
+    """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
+    took = run.get("duration_ms")
+    after = f" after {duration(took)}" if took is not None else ""
+    dry = f" (dry run: {run.get('label')})" if run.get("dry_run") else ""
+    return f"{run['runbook']} {ending(run)}{dry}{after}; run {run['id']}"

@@ -1,0 +1,221 @@
+"""What is wrong with a runbook, or will be, beyond what keeps it from being parsed.
+
+Rules look for what is surely wrong: where a script may set variables in a way that its text does
+not show, its variables are not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from runbook.core.authoring.python_names import python_names
+from runbook.core.authoring.shell_names import NameUse, shell_names
+from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
+from runbook.core.environ import is_reserved, set_by_zsh
+from runbook.core.syntax.markdown import BlockKind, read_head
+
+_UPPER = re.compile(r"[A-Z][A-Z0-9_]*")
+_SET_BY_BASH = re.compile(
+    r"BASH\w*|RANDOM|SRANDOM|SECONDS|LINENO|FUNCNAME|PIPESTATUS|HOSTNAME|HOSTTYPE|OSTYPE|MACHTYPE"
+    r"|EUID|UID|PPID|GROUPS|DIRSTACK|REPLY|OPTARG|OPTIND|OPTERR|COLUMNS|LINES|EPOCHSECONDS"
+    r"|EPOCHREALTIME|MAPFILE|COPROC|COMP_\w+|READLINE_\w+"
+)
+_SET_BY_ZSH = re.compile(r"MATCH|MBEGIN|MEND|REPLY|OPTARG|EPOCH\w+|LOGNAME|HOST|ZSH_\w+|WATCH")
+_ASSIGNED = re.compile(r"(?<![\w$])(?<!\$\{)([A-Z][A-Z0-9_]*)(?:\+?=|\[|<<|:=)")
+_MADE_ELSEWHERE = re.compile(r"\brunbook env\b(?!\s+[\"']?[A-Za-z_]\w*=)|\bRUNBOOK_ENV\b")
+_CALL = re.compile(r"\brunbook call\b[^\n;|&#]*?[\s\"']([\w][\w./-]*\.md)(?=[\s\"';|&)]|$)")
+_EXECUTE = re.compile(r"\$\{?RUNBOOK_URL\}?/([\w%][^\s\"'$?#]*?\.md)/execute\b")
+_SECRET_WORDS = frozenset(
+    {"PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
+)
+_SECRET_KEYS = re.compile(r"(?:^|_)(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION)_KEY$")
+_DISABLE = re.compile(r"<!--\s*runbook-lint:\s*disable=([\w,\s]+?)\s*-->")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a runbook's folder and the server add to it.
+
+    `refs` names those of the called runbooks that exist, `passed` the variables that the server
+    hands to every script.
+    """
+
+    refs: Collection[str] = ()
+    passed: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CalledRef:
+    """Another runbook that one names, and the line on which it does.
+
+    `beside` says that the path may also be relative to the runbook's own folder.
+    """
+
+    ref: str
+    line: int
+    beside: bool = False
+
+
+def lint(document: Document, head: bytes, around: Surroundings) -> list[Problem]:
+    """All findings, those of parsing too, by line. `head` is what stands above History.
+
+    `<!-- runbook-lint: disable=code -->` in the document switches a finding off; never an error
+    that keeps the runbook from being executed.
+    """
+    found = list(_findings(document, around))
+    disabled = disabled_codes(head)
+    kept = [p for p in (*document.warnings, *found) if p.code not in disabled]
+    return sorted([*document.errors, *kept], key=lambda problem: problem.line or 0)
+
+
+def disabled_codes(head: bytes) -> frozenset[str]:
+    """What the comments of a document switch off."""
+    texts = (
+        b.text for b in read_head(head).blocks if b.kind in (BlockKind.HTML, BlockKind.PARAGRAPH)
+    )
+    named = (match[1] for text in texts for match in _DISABLE.finditer(text))
+    return frozenset(code.strip() for codes in named for code in codes.split(","))
+
+
+def called_refs(document: Document) -> tuple[CalledRef, ...]:
+    """The runbooks that a runbook calls by name, or takes choices from."""
+    runbook = document.runbook
+    calls = [
+        CalledRef(item.choices_from.ref, item.line, beside=True)
+        for item in document.inputs
+        if item.choices_from is not None
+    ]
+    for script in _scripts(runbook) if runbook else ():
+        for number, text in enumerate(script.source.split("\n"), start=script.line):
+            if not text.lstrip().startswith("#"):
+                refs = (*_CALL.findall(text), *_EXECUTE.findall(text))
+                calls += [CalledRef(unquote(ref), number) for ref in refs]
+    return tuple(dict.fromkeys(calls))
+
+
+def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
+    yield from _secrets_by_name(document.inputs)
+    for call in called_refs(document):
+        if call.ref not in around.refs:
+            text = f"There is no runbook {call.ref}"
+            hint = "Name it by its path below the runbooks directory"
+            yield Problem("unknown_runbook", text, call.line, hint=hint)
+    if document.runbook is not None:
+        names = _read_names(document.runbook)
+        yield from names.problems
+        yield from _undeclared(document.runbook, names, around.passed)
+        yield from _unused(document.runbook, names)
+
+
+def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
+    for item in inputs:
+        if not item.typed and looks_secret(item.name):
+            text = f"{item.name} is called like a secret, but is not declared as one"
+            hint = f"Write {item.name}: with `type: secret` below it"
+            yield Problem("secret_by_name", text, item.line, Severity.WARNING, hint)
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a person would take a variable of this name for a secret."""
+    upper = name.upper()
+    return bool(_SECRET_WORDS.intersection(upper.split("_")) or _SECRET_KEYS.search(upper))
+
+
+# -- variables -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Names:
+    """What the scripts of one runbook read and set. `sure`: nothing else sets any."""
+
+    uses: list[NameUse] = field(default_factory=list)
+    assigned: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    indirect: bool = False
+    sure: bool = True
+
+
+def _scripts(runbook: Runbook) -> Iterator[Script]:
+    for step in runbook.steps:
+        yield step.script
+        if step.undo is not None:
+            yield step.undo
+
+
+def _read_names(runbook: Runbook) -> _Names:
+    names = _Names()
+    for script in _scripts(runbook):
+        names.assigned.update(_ASSIGNED.findall(script.source))
+        names.sure &= not any(_sets_unseen(line) for line in script.source.split("\n"))
+        if script.language is Language.PYTHON:
+            _read_python(script, names)
+        else:
+            _read_shell(script, names)
+    return names
+
+
+def _sets_unseen(line: str) -> bool:
+    """Whether it hands over variables whose names it does not show."""
+    return bool(_MADE_ELSEWHERE.search(line)) and not _ASSIGNED.search(line)
+
+
+def _read_python(script: Script, names: _Names) -> None:
+    found = python_names(script.source)
+    names.assigned |= found.assigned
+    names.indirect |= found.indirect
+    names.uses += _placed(found.uses, script)
+    if found.error is not None:
+        text = f"The Python script cannot be read: {found.error}"
+        line = script.line + found.error_line
+        names.problems.append(Problem("script_syntax", text, line))
+
+
+def _read_shell(script: Script, names: _Names) -> None:
+    found = shell_names(script.source)
+    names.assigned |= found.words
+    names.indirect |= found.indirect or not found.sure
+    names.sure &= not found.sources
+    if found.sure:
+        uses = [use for use in found.uses if not _set_by_shell(use.name, script.language)]
+        names.uses += _placed(uses, script)
+
+
+def _set_by_shell(name: str, language: Language) -> bool:
+    if language is Language.ZSH:
+        return set_by_zsh(name) or _SET_BY_ZSH.fullmatch(name) is not None
+    return _SET_BY_BASH.fullmatch(name) is not None
+
+
+def _placed(uses: list[NameUse], script: Script) -> list[NameUse]:
+    return [NameUse(use.name, script.line + use.line) for use in uses]
+
+
+def _undeclared(runbook: Runbook, names: _Names, passed: Collection[str]) -> Iterator[Problem]:
+    if not names.sure:
+        return
+    known = {item.name for item in runbook.inputs} | names.assigned | set(passed)
+    first: Mapping[str, NameUse] = {use.name: use for use in reversed(names.uses)}
+    for use in first.values():
+        if _UPPER.fullmatch(use.name) and use.name not in known and not is_reserved(use.name):
+            text = f"The script reads {use.name}, which is neither declared nor set"
+            hint = "Declare it in Environment Requirements, or correct the name"
+            yield Problem("undeclared_variable", text, use.line, Severity.WARNING, hint)
+
+
+def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
+    """Input files may be programs that read variables: then nothing is said."""
+    if names.indirect or runbook.files_in:
+        return
+    policy = runbook.policy
+    texts = [script.source for script in _scripts(runbook)]
+    texts += [*policy.locks, policy.confirm or "", policy.queue or ""]
+    mentioned = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+    mentioned |= {item.name for step in runbook.steps for item in step.conditions}
+    for item in runbook.inputs:
+        if item.name not in mentioned:
+            text = f"{item.name} is declared, but nothing uses it"
+            hint = "Remove it; if a program reads it, mention it in a comment of the script"
+            yield Problem("unused_input", text, item.line, Severity.WARNING, hint)

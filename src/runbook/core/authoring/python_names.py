@@ -1,0 +1,84 @@
+"""The environment variables that a Python script reads and sets, as far as its text tells."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass, field
+
+from runbook.core.authoring.shell_names import NameUse
+
+_ENVIRON = "environ"
+_READERS = frozenset({"get", "pop", "setdefault"})
+
+
+@dataclass(slots=True)
+class PythonNames:
+    """`indirect` says that it reads variables whose names are made while it runs.
+
+    `error` is what is wrong with its syntax, `error_line` the line, from 0, on which it is.
+    """
+
+    uses: list[NameUse] = field(default_factory=list)
+    assigned: set[str] = field(default_factory=set)
+    indirect: bool = False
+    error: str | None = None
+    error_line: int = 0
+
+
+def python_names(source: str) -> PythonNames:
+    """Read a script. Never raises."""
+    found = PythonNames()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
+    except SyntaxError as error:
+        return PythonNames(error=error.msg, error_line=max((error.lineno or 1) - 1, 0))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return PythonNames(error=str(error) or type(error).__name__)
+    known: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        _look_at(node, found, known)
+    found.indirect |= any(_is_environ(node) and node not in known for node in ast.walk(tree))
+    return found
+
+
+def _look_at(node: ast.AST, found: PythonNames, known: set[ast.AST]) -> None:
+    """Note one read or assignment; `known` gathers the environments that were understood."""
+    match node:
+        case ast.Subscript(value=value, slice=ast.Constant(value=str(name))) if _is_environ(value):
+            known.add(value)
+            if isinstance(node.ctx, ast.Load):
+                found.uses.append(NameUse(name, node.lineno - 1))
+            else:
+                found.assigned.add(name)
+        case ast.Call(
+            func=ast.Attribute(value=value, attr=method),
+            args=[ast.Constant(value=str(name)), *more],
+        ) if _is_environ(value) and method in _READERS:
+            known.add(value)
+            if method == "setdefault":
+                found.assigned.add(name)
+            elif not more:
+                found.uses.append(NameUse(name, node.lineno - 1))
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *more]) if _is_getenv(
+            function
+        ):
+            if not (more or node.keywords):  # with a default, it may well not be set
+                found.uses.append(NameUse(name, node.lineno - 1))
+        case ast.Call(func=function) if _is_getenv(function):
+            found.indirect = True
+
+
+def _is_environ(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr="environ") | ast.Name(id="environ"):
+            return True
+    return False
+
+
+def _is_getenv(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="os"), attr="getenv") | ast.Name(id="getenv"):
+            return True
+    return False

@@ -1,0 +1,166 @@
+"""A history read from its end, the newest entry first, in as little memory as one entry needs.
+
+An entry ends with its link. From there it is looked for backwards: its beginning is the head from
+which the strict grammar leads exactly to that end. Output cannot pretend to be one: the entry's
+fence is longer than any run of backticks in it, so no reading that begins inside gets out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from runbook.core.history.chain import last_link
+from runbook.core.history.entry import (
+    ENTRY_HEAD,
+    LINK,
+    LINK_BYTES,
+    Entry,
+    EntryRecord,
+    find_entry,
+    read_record,
+)
+from runbook.core.history.legacy import LegacyRecord, first_heading, legacy_marks, read_legacy
+
+Read = Callable[[int, int], bytes]
+"""The bytes of a history from an offset on, so many at most."""
+
+WINDOW_BYTES = 256 * 1024
+ENTRY_BYTES_LIMIT = 4 * 1024 * 1024
+"""A larger entry is passed over."""
+LEGACY_BYTES = 1024 * 1024
+"""As much text of the older engine is read for one page."""
+
+_HEAD_BYTES = b"\n### "
+_LINK_START = b"\n<!-- runbook-entry "
+_STEPS = 64
+"""What is no entry is stepped over so often in a row; then the rest is taken for legacy text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry on the way back.
+
+    `sound`: its bytes are those that its digest was made of, and the next entry names it.
+    """
+
+    entry: Entry
+    sound: bool
+
+
+class Backward:
+    """Goes through a history of `size` bytes once, from its end."""
+
+    def __init__(self, read: Read, size: int) -> None:
+        self._read = read
+        self._data = b""
+        self._base = size
+        self.end = size
+        """Everything from here on has been gone through."""
+
+    def __iter__(self) -> Iterator[Found]:
+        """The chain's entries, each number once, downwards; `record` reads the one at hand."""
+        last: Entry | None = None
+        steps = 0
+        while self.end > 0 and steps < _STEPS:
+            entry = self._entry()
+            if entry is None:
+                steps += 1
+                if not self._step_over():
+                    return
+                continue
+            steps = 0
+            self.end = self._base + entry.start
+            if last is None or entry.n < last.n:
+                sound = entry.intact and (last is None or last.previous == entry.digest)
+                last = entry
+                yield Found(entry, sound)
+            if entry.n == 1:
+                return
+
+    def record(self, found: Found) -> EntryRecord | None:
+        """What the entry just found says; None where it was changed beyond being understood."""
+        try:
+            return read_record(self._data, found.entry)
+        except ValueError:
+            return None
+
+    def _entry(self) -> Entry | None:
+        """The entry that ends here."""
+        self._reach_back(LINK_BYTES)
+        here = self.end - self._base
+        if last_link(self._data[max(0, here - LINK_BYTES) : here]) is None:
+            return None
+        while True:
+            found = _entry_ending(self._data, self.end - self._base)
+            reached = self.end - self._base
+            if found is not None or self._base == 0 or reached >= ENTRY_BYTES_LIMIT:
+                return found
+            self._reach_back(max(WINDOW_BYTES, 2 * reached))
+
+    def _step_over(self) -> bool:
+        """Go back to where another link ends; False, going nowhere, where there is none."""
+        end = self.end
+        while end > 0:
+            start = max(0, end - WINDOW_BYTES)
+            data = self._read(start, min(end + LINK_BYTES, self.end) - start)
+            if (at := _last_link_end(data, self.end - start)) is not None:
+                self.end = start + at
+                self._data, self._base = b"", self.end
+                return True
+            end = start
+        return False
+
+    def _reach_back(self, size: int) -> None:
+        """Have at least `size` of the bytes before `end` at hand, as far as there are any."""
+        start = max(0, self.end - size)
+        if start < self._base:
+            start = max(0, self.end - max(size, WINDOW_BYTES))
+            self._data, self._base = self._read(start, self.end - start), start
+
+
+def _entry_ending(data: bytes, end: int) -> Entry | None:
+    at = end
+    while (at := data.rfind(_HEAD_BYTES, 0, at)) >= 0:
+        if ENTRY_HEAD.match(data, at, end):
+            entry = find_entry(data, at)
+            if entry is not None and entry.end == end:
+                return entry
+    return None
+
+
+def _last_link_end(data: bytes, before: int) -> int | None:
+    """Where the last link ends that ends before."""
+    at = len(data)
+    while (at := data.rfind(_LINK_START, 0, at)) >= 0:
+        link = LINK.match(data, at)
+        if link is not None and link.end() < before:
+            return link.end()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyPage:
+    """Old entries, newest first. Older ones, if any, end before `rest`."""
+
+    records: tuple[LegacyRecord, ...]
+    rest: int
+
+
+def legacy_page(read: Read, end: int, limit: int) -> LegacyPage:
+    """The last old entries before `end`: at most `limit`, and what LEGACY_BYTES hold of them."""
+    top = end
+    while True:
+        start = max(0, top - LEGACY_BYTES)
+        text = read(start, min(end, top + LINK_BYTES) - start)
+        # What a reading from the middle begins in is not known: in no fence, most likely.
+        skipped = first_heading(text) if start > 0 else 0
+        text = text[skipped:]
+        entries = list(legacy_marks(text))
+        if entries or start == 0:
+            break
+        top = start
+    kept = entries[-limit:]
+    whole = start == 0 and len(kept) == len(entries)
+    rest = 0 if whole else start + skipped + kept[0].offset
+    return LegacyPage(tuple(reversed(read_legacy(text, kept))), rest)

@@ -1,0 +1,316 @@
+"""One history entry as Markdown, and back.
+
+    (blank line)
+    ### 2026-01-23T14:33:02.123Z | Exit Code: 0
+    (blank line)
+    By `ada` (roles `sre`) via api, run `0198...`, 1234 ms, succeeded, retry of `0197...`: `why`
+    (blank line)
+    **Stdout:**
+    (fence) text (fence)
+    (blank line)
+    <!-- runbook-entry v=1 n=12 run=... status=... document=... previous=... digest=... -->
+
+Behind the status stands `, dry run (verified)` where it was one, then which run this one follows
+from and how, then the reason; each only where there is one.
+Stdout, Stderr and Error stand only where they are not empty, in this order. Their text is kept
+byte for byte, control characters and CR included, between fences longer than any run of
+backticks in it; a line break that ends the text is followed by one more before the fence.
+Names are code spans without line breaks, backticks or anything invisible, so they end nowhere
+but where they should. The comment is the entry's last line and carries the chain: `digest` is
+the SHA-256 of the entry's bytes before ` digest=`, the digest of the previous entry included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runbook.core.output.cap import HeadTail, utf8_size
+from runbook.core.run import Millis, Origin, PlanLabel, Relation, RunStatus, iso
+
+_HEADING = (
+    rb"\n### (?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| Exit Code: (?P<code>-?\d{1,10})\n"
+)
+_SPAN = rb"`[^`\n]+`"
+_RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
+_WHO = (
+    rb"\nBy (?P<who>" + _SPAN + rb")"
+    rb"(?: \(roles (?P<roles>" + _SPAN + rb"(?:, " + _SPAN + rb")*)\))?"
+    rb" via (?P<origin>[a-z]+), run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
+    rb"(?:, dry run \((?P<label>verified|assumed|unknown)\))?"
+    rb"(?:, (?P<relation>retry|resume|undo) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
+    rb"(?:: (?P<reason>" + _SPAN + rb"))?\n"
+)
+ENTRY_HEAD = re.compile(_HEADING + _WHO)
+"""How every entry begins."""
+
+_TITLE = re.compile(rb"\n\*\*(Stdout|Stderr|Error):\*\*\n(`{3,})\n")
+_TITLES = (b"Stdout", b"Stderr", b"Error")
+LINK = re.compile(
+    rb"\n<!-- runbook-entry v=1 n=(?P<n>[1-9]\d{0,15}) run=(?P<run>" + _RUN_ID.encode() + rb")"
+    rb" status=(?P<status>[a-z_]+) document=(?P<document>[0-9a-f]{64})"
+    rb" previous=(?P<previous>[0-9a-f]{64}) digest=(?P<digest>[0-9a-f]{64}) -->\n"
+)
+"""How every entry ends."""
+
+LINK_BYTES = 1024
+"""A link is shorter."""
+
+_NO_DIGEST = len(b" digest=")
+_INNER_NOTICE = re.compile(
+    r"\n\[\.\.\. (\d{1,15}) bytes of output omitted: HISTORY_ENTRY_BYTES is \d+ \.\.\.\]\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """What an entry says of one run.
+
+    `at` is when the run ended, or was refused. `document` is the digest of the document that
+    was executed. Of the texts, those that are empty are left out; lone surrogates become `?`.
+    `dry_run` is a dry run's label; `relation` and `related_id` say what the run follows from.
+    """
+
+    run_id: str
+    status: RunStatus
+    return_code: int
+    at: Millis
+    who: str
+    origin: Origin
+    document: str
+    roles: tuple[str, ...] = ()
+    duration_ms: int = 0
+    reason: str | None = None
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+    dry_run: PlanLabel | None = None
+    relation: Relation | None = None
+    related_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where an entry stands in the history's bytes, and what its last line says.
+
+    `intact` tells that its bytes are those that its digest was made of.
+    """
+
+    start: int
+    end: int
+    n: int
+    run_id: str
+    status: RunStatus
+    return_code: int
+    document: str
+    previous: str
+    digest: str
+    intact: bool
+
+
+def refusal_text(user: str, text: str) -> str:
+    """The Error text of a refusal by claims."""
+    return f"RBAC Failure: Access denied for user {user}. {text}"
+
+
+def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
+    """The entry's bytes. Raises ValueError for run ids or digests that no entry can carry."""
+    text = (
+        f"\n### {iso(record.at)} | Exit Code: {record.return_code}\n"
+        f"\n{_who_line(record)}\n"
+        f"{_fenced('Stdout', record.stdout)}"
+        f"{_fenced('Stderr', record.stderr)}"
+        f"{_fenced('Error', record.error)}"
+        f"\n<!-- runbook-entry v=1 n={n} run={record.run_id} status={record.status.value}"
+        f" document={record.document} previous={previous}"
+    )
+    body = text.encode("utf-8", "replace")
+    entry = body + f" digest={sha256(body)} -->\n".encode()
+    if not (LINK.search(entry, entry.rfind(b"\n<!-- ")) and ENTRY_HEAD.match(entry)):
+        raise ValueError("A history entry needs plain run ids and SHA-256 digests in hex.")
+    return entry
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def last_digest(entry: bytes) -> str:
+    """The digest that rendered bytes end with."""
+    return entry[-len(" -->\n") - 64 : -len(" -->\n")].decode("ascii")
+
+
+def fitted(record: EntryRecord, limit: int) -> EntryRecord:
+    """The record with its output shortened to `limit` bytes; neither stream crowds out the other.
+
+    Output that was shortened before keeps the count of all that is missing.
+    """
+    out, err = utf8_size(record.stdout), utf8_size(record.stderr)
+    if out + err <= limit:
+        return record
+    half = limit // 2
+    for_out = limit - err if err <= limit - half else half
+    for_out = min(for_out, out)
+    return replace(
+        record,
+        stdout=_shortened(record.stdout, for_out),
+        stderr=_shortened(record.stderr, limit - for_out),
+    )
+
+
+def _shortened(text: str, limit: int) -> str:
+    kept = HeadTail(limit)
+    kept.feed(text)
+    notice = _INNER_NOTICE.search(text)
+    before = int(notice[1]) - len(notice[0]) if notice else 0
+    return kept.text(omitted_before=max(0, before))
+
+
+# -- rendering ---------------------------------------------------------------------------------
+
+
+def _who_line(record: EntryRecord) -> str:
+    roles = ", ".join(map(_span, record.roles))
+    return (
+        f"By {_span(record.who)}{f' (roles {roles})' if roles else ''} via {record.origin.value},"
+        f" run `{record.run_id}`, {record.duration_ms} ms, {record.status.value}"
+        f"{'' if record.dry_run is None else f', dry run ({record.dry_run})'}"
+        f"{'' if record.relation is None else f', {record.relation} of `{record.related_id}`'}"
+        f"{'' if record.reason is None else f': {_span(record.reason)}'}"
+    )
+
+
+def _span(text: str) -> str:
+    """A code span on one line, that shows what is not printable as an escape."""
+    return f"`{''.join(map(_escaped, text)) or _EMPTY}`"
+
+
+_EMPTY = "\\-"
+_ESCAPES = re.compile(r"\\(?:\\|-|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+
+
+def _escaped(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable() and character != "`":
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[0] == "\\\\":
+        return "\\"
+    code = found[1] or found[2] or found[3]
+    return chr(int(code, 16)) if code else ""
+
+
+def _from_span(span: bytes) -> str:
+    return _ESCAPES.sub(_unescaped, span[1:-1].decode("utf-8"))
+
+
+def _fenced(title: str, text: str) -> str:
+    if not text:
+        return ""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"\n**{title}:**\n{fence}\n{text}\n{fence}\n"
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def find_entry(data: bytes, start: int) -> Entry | None:
+    """The entry that begins exactly at `start`, by the strict grammar; changed ones included."""
+    head = ENTRY_HEAD.match(data, start)
+    if head is None:
+        return None
+    end = head.end()
+    for section in _sections(data, end):
+        end = section.end
+    link = LINK.match(data, end)
+    status = _status(link["status"]) if link else None
+    if link is None or status is None:
+        return None
+    body = data[start : link.start("digest") - _NO_DIGEST]
+    digest = link["digest"].decode()
+    return Entry(
+        start=start,
+        end=link.end(),
+        n=int(link["n"]),
+        run_id=link["run"].decode(),
+        status=status,
+        return_code=int(head["code"]),
+        document=link["document"].decode(),
+        previous=link["previous"].decode(),
+        digest=digest,
+        intact=sha256(body) == digest,
+    )
+
+
+def read_record(data: bytes, entry: Entry) -> EntryRecord:
+    """What an intact entry says: the record that it was rendered from."""
+    head = ENTRY_HEAD.match(data, entry.start)
+    if head is None:
+        raise ValueError("No history entry begins here.")
+    texts = {
+        section.title: data[section.text_start : section.text_end].decode("utf-8")
+        for section in _sections(data, head.end())
+    }
+    reason, label, relation = head["reason"], head["label"], head["relation"]
+    return EntryRecord(
+        run_id=entry.run_id,
+        status=entry.status,
+        return_code=entry.return_code,
+        at=_millis(head["at"].decode()),
+        who=_from_span(head["who"]),
+        origin=Origin(head["origin"].decode()),
+        document=entry.document,
+        roles=tuple(map(_from_span, re.findall(_SPAN, head["roles"] or b""))),
+        duration_ms=int(head["ms"]),
+        reason=_from_span(reason) if reason else None,
+        stdout=texts.get(b"Stdout", ""),
+        stderr=texts.get(b"Stderr", ""),
+        error=texts.get(b"Error", ""),
+        dry_run=PlanLabel(label.decode()) if label else None,
+        relation=Relation(relation.decode()) if relation else None,
+        related_id=head["related"].decode() if relation else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: bytes
+    text_start: int
+    text_end: int
+    end: int
+
+
+def _sections(data: bytes, at: int) -> list[_Section]:
+    """The fenced texts that follow each other from `at`, in their order."""
+    found: list[_Section] = []
+    titles = list(_TITLES)
+    while (title := _TITLE.match(data, at)) and title[1] in titles:
+        closing = b"\n" + title[2] + b"\n"
+        stop = data.find(closing, title.end())
+        if stop < 0:
+            break
+        at = stop + len(closing)
+        found.append(_Section(title[1], title.end(), stop, at))
+        titles = titles[titles.index(title[1]) + 1 :]
+    return found
+
+
+def _status(value: bytes) -> RunStatus | None:
+    try:
+        return RunStatus(value.decode())
+    except ValueError:
+        return None
+
+
+def _millis(text: str) -> Millis:
+    moment = datetime.fromisoformat(text)
+    return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

@@ -1,0 +1,215 @@
+"""Whether a run can begin: its inputs, and the chain of runbooks that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from runbook.core.document import Document, Input, InputType, Problem, SecretKind, SecretSource
+from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserved, valid_name
+from runbook.core.inputs.choices import Choices
+from runbook.core.inputs.types import COUNTED, check_text
+from runbook.core.inputs.values import GivenFile, GivenValues, coerce_values
+
+__all__ = [
+    "GivenFile",
+    "GivenValues",
+    "InputFacts",
+    "RequiredEnv",
+    "ResolvedInputs",
+    "check_chain",
+    "coerce_values",
+    "required_env",
+    "resolve_inputs",
+]
+
+
+def _no_secret(_source: SecretSource) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """What the server knows of inputs besides the request.
+
+    `supplied` is its environment; only declared names are looked up there. `find_secret` finds a
+    secret where its `from` says, or None. `choices` holds those that are not in the document, by
+    the input's name. `hidden` names the values that no problem may show, secret or not.
+    """
+
+    supplied: Mapping[str, str] = field(default_factory=dict)
+    find_secret: Callable[[SecretSource], str | None] = _no_secret
+    choices: Mapping[str, Choices] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    allow_undeclared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInputs:
+    """What a run is given. `secrets` names the values that must be masked everywhere.
+
+    `shown` maps each name to its value where its type says that it may be recorded, and to None
+    where it is only known to have been given.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+    shown: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, GivenFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredEnv:
+    """The declared inputs, those the server can supply by itself, and those it cannot."""
+
+    required: tuple[Input, ...]
+    available: tuple[Input, ...]
+    missing: tuple[Input, ...]
+
+
+def resolve_inputs(
+    declared: Sequence[Input], given: GivenValues, facts: InputFacts
+) -> tuple[ResolvedInputs, list[Problem]]:
+    """The value of each input: the request's, else the server's, else the default.
+
+    Each is held against the rules of its input.
+    """
+    unusable = {item.name for item in declared if is_reserved(item.name)} | given.refused
+    usable = [item for item in declared if item.name not in unusable]
+    allow = facts.allow_undeclared
+    names = [*given.texts, *given.files]
+    problems = _check_names(declared, names, allow_undeclared=allow)
+    values = _undeclared_values(declared, given.texts) if allow else {}
+    problems += [found for name in values if (found := check_value(name, values[name]))]
+    for item in usable:
+        if item.type is not InputType.FILE:
+            values |= _valued(item, _resolve(item, given.texts, facts), facts, problems)
+        elif item.name not in given.files and not item.optional:
+            problems.append(_missing(item))
+    files = {item.name: given.files[item.name] for item in usable if item.name in given.files}
+    problems += [problem] if (problem := check_total(values)) else []
+    secrets = frozenset(item.name for item in declared if item.secret and item.name in values)
+    shown = _shown(declared, values) | dict.fromkeys(files)
+    return ResolvedInputs(values, secrets, shown, files), problems
+
+
+def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | None:
+    """Whether `ref` may be called from the end of `chain`, outermost first."""
+    if ref in chain:
+        text = f"Recursion detected: Runbook {ref} already in execution chain: {list(chain)}"
+        return Problem("recursion", text)
+    if len(chain) >= max_depth:
+        text = f"Recursion depth limit exceeded: {len(chain)} (max: {max_depth})"
+        return Problem("recursion_depth", text, hint="The limit is MAX_RECURSION_DEPTH")
+    return None
+
+
+def required_env(document: Document, facts: InputFacts) -> RequiredEnv:
+    """What the runbook asks for, in document order, and what of it the server has."""
+    without = [item for item in document.inputs if _resolve(item, {}, facts) is None]
+    return RequiredEnv(
+        required=document.inputs,
+        available=tuple(item for item in document.inputs if item not in without),
+        missing=tuple(item for item in without if not item.optional),
+    )
+
+
+def _check_names(
+    declared: Sequence[Input], given: Iterable[str], *, allow_undeclared: bool
+) -> list[Problem]:
+    names = [item.name for item in declared]
+    problems = []
+    for name in given:
+        if not valid_name(name):
+            text = f"{name[:128]!r} cannot name an environment variable"
+            problems.append(Problem("bad_input_name", text, hint=NAME_RULE))
+        elif is_reserved(name):
+            text = f"Environment variable is reserved and cannot be given: {name}"
+            problems.append(Problem("reserved_name", text))
+        elif name not in names and not allow_undeclared:
+            problems.append(_undeclared(name, names))
+    return problems
+
+
+def _undeclared(name: str, names: Sequence[str]) -> Problem:
+    known = ", ".join(names) or "none"
+    close = get_close_matches(name, names, n=1)
+    return Problem(
+        "undeclared_input",
+        f"Environment variable is not declared by the runbook: {name} (declared: {known})",
+        hint=f"Did you mean {close[0]}?" if close else "Declare it in Environment Requirements",
+    )
+
+
+def _undeclared_values(declared: Sequence[Input], given: Mapping[str, str]) -> dict[str, str]:
+    names = {item.name for item in declared}
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in names and valid_name(name) and not is_reserved(name)
+    }
+
+
+def _resolve(item: Input, given: Mapping[str, str], facts: InputFacts) -> str | None:
+    """The first source that has a value; what is empty may count as none (see `_counts`)."""
+    value = given.get(item.name)
+    if _counts(item, value):
+        return value
+    if item.type is InputType.FILE:
+        return None
+    value = facts.find_secret(item.source) if item.source else facts.supplied.get(item.name)
+    return value if _counts(item, value) else item.default
+
+
+def _counts(item: Input, value: str | None) -> bool:
+    """Whether a value is one: an empty one is only in the old form, or as an optional text."""
+    if not value:
+        stays_empty = not item.typed or (item.optional and item.type in COUNTED)
+        return value is not None and stays_empty
+    return True
+
+
+def _valued(
+    item: Input, value: str | None, facts: InputFacts, problems: list[Problem]
+) -> dict[str, str]:
+    """The input's value by its name, unless there is none; what is wrong goes to `problems`."""
+    if value is not None:
+        problems += _faults(item, value, facts)
+        return {item.name: value}
+    if not item.optional:
+        choices = facts.choices.get(item.name)
+        problems += [choices] if isinstance(choices, Problem) else []
+        problems.append(_missing(item))
+    return {}
+
+
+def _faults(item: Input, value: str, facts: InputFacts) -> list[Problem]:
+    problem = check_value(item.name, value)
+    choices = facts.choices.get(item.name)
+    if problem is None and (value or not item.optional):
+        if isinstance(choices, Problem):
+            return [choices]
+        hidden = item.name in facts.hidden
+        problem = check_text(item, value, choices=choices, hidden=hidden)
+    return [problem] if problem else []
+
+
+def _missing(item: Input) -> Problem:
+    text = f"Required environment variable not set: {item.name}"
+    return Problem("missing_input", text, item.line, hint=_missing_hint(item))
+
+
+def _missing_hint(item: Input) -> str | None:
+    """What the input is; of a secret also which kind of source has none."""
+    if item.source is None:
+        return item.description or None
+    env = item.source.kind is SecretKind.ENV
+    where = "a variable of the server's environment" if env else "a file of the server"
+    hint = f"It comes from {where}, which is absent or empty"
+    return f"{item.description.rstrip('.')}. {hint}" if item.description else hint
+
+
+def _shown(declared: Sequence[Input], values: Mapping[str, str]) -> dict[str, str | None]:
+    showable = {item.name for item in declared if item.typed and not item.secret}
+    return {name: value if name in showable else None for name, value in values.items()}

@@ -1,0 +1,118 @@
+"""Whether what an input declares fits together: its keys its type, its values its own rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from runbook.core.document import Input, InputType, Problem, Severity
+from runbook.core.inputs.types import (
+    BOUNDED,
+    CHOOSING,
+    COUNTED,
+    MATCHED,
+    bounds_of,
+    check_text,
+)
+from runbook.core.syntax.patterns import PATTERN_LIMIT, compiled, is_explosive
+
+_LINE_ENDS = re.compile(r"[,\r\n]")
+_FITTING: Mapping[str, frozenset[InputType]] = {
+    "choices": CHOOSING,
+    "choices_from": CHOOSING,
+    "pattern": MATCHED,
+    "min": BOUNDED,
+    "max": BOUNDED,
+    "from": frozenset({InputType.SECRET}),
+    "default": frozenset(InputType) - {InputType.FILE},
+    "example": frozenset(InputType) - {InputType.FILE},
+}
+"""The keys that only some types take."""
+
+
+def check_declaration(item: Input, lines: Mapping[str, int]) -> list[Problem]:
+    """What is wrong with an input as a whole. `lines` holds the line of each key it has."""
+    checks = (_keys, _choices, _pattern, _bounds)
+    problems = [problem for check in checks for problem in check(item, lines)]
+    # Values are judged only by rules that can be used themselves.
+    return problems or [*_values(item, lines), *_secret(item)]
+
+
+def _keys(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    for key, line in lines.items():
+        if key in _FITTING and item.type not in _FITTING[key]:
+            fitting = ", ".join(kind for kind in InputType if kind in _FITTING[key])
+            text = f"{item.name}: '{key}' does not fit the type {item.type}"
+            yield Problem("bad_input", text, line, hint=f"It fits {fitting}")
+
+
+def _choices(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    if item.type not in CHOOSING:
+        return
+    line = lines.get("choices", item.line)
+    if bool(item.choices) == (item.choices_from is not None):
+        text = f"{item.name} must have either 'choices' or 'choices_from'"
+        yield Problem("bad_input", text, line, hint="Such as choices: small, large")
+    if len(set(item.choices)) < len(item.choices):
+        twice = next(word for word in item.choices if item.choices.count(word) > 1)
+        text = f"{item.name}: the choice {twice[:80]!r} stands twice"
+        yield Problem("bad_input", text, line, hint="Remove one of the two")
+    if item.type is InputType.MULTICHOICE:
+        for word in filter(_LINE_ENDS.search, item.choices):
+            text = f"{item.name}: the choice {word[:80]!r} holds a comma or a line break"
+            hint = "The script gets the chosen ones separated by commas"
+            yield Problem("bad_input", text, line, hint=hint)
+
+
+def _pattern(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    if item.pattern is None:
+        return
+    line = lines.get("pattern", item.line)
+    if len(item.pattern) > PATTERN_LIMIT:
+        text = f"{item.name}: 'pattern' is longer than {PATTERN_LIMIT} characters"
+        yield Problem("bad_input", text, line, hint="Check the value in the script instead")
+        return
+    try:
+        compiled(item.pattern)
+    except (re.error, ValueError, OverflowError, RecursionError, FutureWarning) as error:
+        text = f"{item.name}: 'pattern' is not a regular expression: {error}"
+        yield Problem("bad_input", text, line, hint="Quote it with single quotes in YAML")
+        return
+    if is_explosive(item.pattern):
+        text = f"{item.name}: 'pattern' repeats a repetition, which may take for ever"
+        hint = "Let something stand between what is repeated, as in [a-z]+(-[a-z]+)*"
+        yield Problem("bad_input", text, line, hint=hint)
+
+
+def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    if item.type not in BOUNDED:
+        return
+    least, most = bounds_of(item)
+    for key, text, bound in (("min", item.minimum, least), ("max", item.maximum, most)):
+        if text is not None and bound is None:
+            message = f"{item.name}: '{key}' must be {_kind_of_bound(item)}: {text[:80]!r}"
+            yield Problem("bad_input", message, lines.get(key), hint="Such as 5")
+    if least is not None and most is not None and least > most:
+        message = f"{item.name}: 'min' is greater than 'max'"
+        yield Problem("bad_input", message, lines.get("min"), hint="Exchange the two")
+
+
+def _kind_of_bound(item: Input) -> str:
+    if item.type in COUNTED:
+        return "a number of characters"
+    if item.type is InputType.MULTICHOICE:
+        return "a number of choices"
+    return "an integer" if item.type is InputType.INTEGER else f"a {item.type}"
+
+
+def _values(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    for key, value in (("default", item.default), ("example", item.example)):
+        if value is not None and (found := check_text(item, value)):
+            text = f"{item.name}: '{key}' breaks the input's own rules: {found.message}"
+            yield Problem("bad_input", text, lines.get(key), hint=found.hint)
+
+
+def _secret(item: Input) -> Iterator[Problem]:
+    if item.secret and item.default:
+        text = f"{item.name} is a secret, yet its default stands in the runbook for all to read"
+        yield Problem("secret_default", text, item.line, Severity.WARNING)

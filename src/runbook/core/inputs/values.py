@@ -1,0 +1,147 @@
+"""The values of a request, as they came over the wire: JSON becomes text, or a file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runbook.core.document import Input, InputType, Problem
+from runbook.core.inputs.types import Broken, broken
+
+FILE_LIMIT = 1024 * 1024
+"""Bytes of a file that is given for an input."""
+FILE_NAME_LIMIT = 255
+"""Bytes of UTF-8; what file systems take for one name."""
+FILE_FORM = 'Give {"name": "...", "content_base64": "..."}; on the command line NAME=@PATH'
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A file that was given for an input. `name` is a plain name, without a folder."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValues:
+    """What a request gives, by the names of the inputs. `refused` names what is not usable."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, GivenFile] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
+
+
+def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenValues, list[Problem]]:
+    """The values of `env_vars`: text as it is, other JSON as the declared type wants it.
+
+    Null becomes empty, and so does no mapping.
+    """
+    if raw is None:
+        return GivenValues(), []
+    if not isinstance(raw, Mapping):
+        return GivenValues(), [
+            Problem("bad_env_vars", "env_vars must be an object of names and values")
+        ]
+    types = {item.name: item for item in declared if item.typed}
+    texts: dict[str, str] = {}
+    files: dict[str, GivenFile] = {}
+    refused: dict[str, Problem] = {}
+    for name, value in raw.items():
+        match _read(str(name), value if isinstance(name, str) else object(), types.get(name)):
+            case Problem() as problem:
+                refused[str(name)] = problem
+            case GivenFile() as file:
+                files[name] = file
+            case text:
+                texts[name] = text
+    return GivenValues(texts, files, frozenset(refused)), list(refused.values())
+
+
+def _read(name: str, value: object, item: Input | None) -> str | GivenFile | Problem:
+    kind = item.type if item else InputType.TEXT
+    if item and kind is InputType.FILE:
+        return _file(item, value)
+    if item and kind is InputType.MULTICHOICE and isinstance(value, list):
+        return _joined(item, value)
+    if kind is InputType.JSON and isinstance(value, dict | list):
+        text = _json(value)
+    elif kind is InputType.INTEGER and isinstance(value, float) and value.is_integer():
+        text = str(int(value))  # JSON knows no difference between 5 and 5.0
+    else:
+        text = _text(value)
+    if text is not None:
+        return text
+    message = f"The value of {name[:128]} must be a string, number, boolean or null"
+    return Problem("bad_env_vars", message)
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case float() if not math.isfinite(value):
+            return None
+        case bool() | int() | float():
+            try:
+                return json.dumps(value)
+            except ValueError:  # an integer of thousands of digits
+                return None
+    return None
+
+
+def _json(value: object) -> str | None:
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _joined(item: Input, values: Sequence[object]) -> str | Problem:
+    """A list of choices. One with a comma in it would pass for two."""
+    texts = [_text(value) for value in values]
+    wrong = next((text or "" for text in texts if not text or "," in text), None)
+    if wrong is None:
+        return ",".join(text for text in texts if text)
+    return broken(item, Broken("must list choices, none of them empty or with a comma"), wrong)
+
+
+def _file(item: Input, value: object) -> str | GivenFile | Problem:
+    """The file; an empty text, which is none; or what is wrong, without the file's content."""
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, Mapping) or set(value) != {"name", "content_base64"}:
+        return Problem("bad_input_value", f"{item.name} must be a file", hint=FILE_FORM)
+    name, content = value["name"], _decoded(value["content_base64"])
+    if not isinstance(name, str) or not plain_name(name):
+        text = f"The file of {item.name} must have a plain name"
+        return Problem("bad_input_value", text, hint="No folders and no control characters")
+    if content is None:
+        text = f"The content of the file of {item.name} is not base64"
+        return Problem("bad_input_value", text, hint="Standard base64, padded, on one line")
+    if len(content) > FILE_LIMIT:
+        text = f"The file of {item.name} is too large: {len(content)} bytes, at most 1 MiB"
+        return Problem("bad_input_value", text)
+    return GivenFile(name, content)
+
+
+def _decoded(content: object) -> bytes | None:
+    if not isinstance(content, str):
+        return None
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name is one of a file, and of no folder and nothing above."""
+    if name in {"", ".", ".."} or not name.isprintable() or "/" in name or "\\" in name:
+        return False
+    return len(name.encode()) <= FILE_NAME_LIMIT

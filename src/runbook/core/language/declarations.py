@@ -1,0 +1,138 @@
+"""What the YAML blocks of a runbook declare: inputs, files and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+
+from runbook.core.document import FileRequirement, Input, Problem, Severity
+from runbook.core.environ import NAME_RULE, is_reserved, valid_name
+from runbook.core.inputs.declarations import read_input
+from runbook.core.syntax.sections import Section
+from runbook.core.syntax.unknown_keys import unknown_key
+from runbook.core.syntax.yaml_blocks import read_mapping
+from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`known` is false where the section cannot be understood: then nobody passes."""
+
+    values: MappingType[str, tuple[str, ...]] | None = None
+    known: bool = True
+
+
+NO_CLAIMS = Claims()
+UNKNOWN_CLAIMS = Claims(known=False)
+
+FILE_KEYS = ("Input", "Output")
+
+
+def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
+    """The declared inputs, in order; those that cannot be used are only reported."""
+    mapping = _optional_mapping(section, problems)
+    inputs = []
+    for name, node in mapping.entries if mapping else ():
+        problem = _name_problem(name)
+        if problem:
+            problems.append(problem)
+        else:
+            inputs.append(read_input(name, node, problems))
+    return tuple(inputs)
+
+
+def read_files(
+    section: Section, problems: list[Problem]
+) -> tuple[tuple[FileRequirement, ...], tuple[FileRequirement, ...]]:
+    """The paths under Input and Output."""
+    mapping = _optional_mapping(section, problems)
+    found: dict[str, tuple[FileRequirement, ...]] = {}
+    for key, node in mapping.entries if mapping else ():
+        word = key.raw.lower()
+        if word in {"input", "output"}:
+            found[word] = tuple(_read_paths(key, node, problems))
+        else:
+            problems.append(unknown_key(key, FILE_KEYS, Severity.WARNING))
+    return found.get("input", ()), found.get("output", ())
+
+
+def read_claims(section: Section, problems: list[Problem]) -> Claims:
+    """The claims a caller needs. Whatever is not understood fails closed, with an error."""
+    blocks = [fence for fence in section.fences() if fence.is_yaml]
+    before = len(problems)
+    values: dict[str, tuple[str, ...]] = {}
+    if len(blocks) != 1:
+        text = "Required Claims must contain exactly one yaml code block"
+        problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
+    elif mapping := read_mapping(blocks[0], section.name, problems):
+        if not mapping.entries:
+            problems.append(_claims_error("Required Claims names no claim", mapping.line))
+        values = {
+            key.raw.strip(): _allowed_values(key, node, problems) for key, node in mapping.entries
+        }
+    elif len(problems) == before:
+        problems.append(_claims_error("Required Claims names no claim", blocks[0].line))
+    return UNKNOWN_CLAIMS if len(problems) > before else Claims(values)
+
+
+def _claims_error(text: str, line: int) -> Problem:
+    hint = "Write a yaml block such as: roles: sre, admin"
+    return Problem("bad_required_claims", text, line, hint=hint)
+
+
+def _allowed_values(key: Scalar, node: Node, problems: list[Problem]) -> tuple[str, ...]:
+    values: list[str] = []
+    match node:
+        case Scalar():
+            values = [part.strip() for part in node.text.split(",")]
+            values = [part for part in values if part]
+        case Sequence() if all(isinstance(item, Scalar) for item in node.items):
+            values = [item.text.strip() for item in node.items if isinstance(item, Scalar)]
+    if not key.raw.strip() or not values or not all(values):
+        text = f"Required Claims: '{key.raw}' needs a list of allowed values"
+        problems.append(_claims_error(text, key.line))
+    return tuple(values)
+
+
+def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | None:
+    """The mapping of a section's first YAML block; warns where others are left unread."""
+    blocks = [block for block in section.blocks if block.is_yaml]
+    usable = [block for block in blocks if not block.nested]
+    for block in blocks:
+        if block.nested or block is not usable[0]:
+            text = f"Only the first yaml block of '{section.name}', outside lists, is read"
+            problems.append(Problem("unread_block", text, block.line, Severity.WARNING))
+    if not blocks and section.blocks:
+        text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
+        problems.append(Problem("no_yaml_block", text, section.line, Severity.WARNING))
+    return read_mapping(usable[0], section.name, problems) if usable else None
+
+
+def _name_problem(name: Scalar) -> Problem | None:
+    if not valid_name(name.raw):
+        text = f"'{name.raw[:80]}' cannot name an environment variable"
+        return Problem("bad_input_name", text, name.line, hint=NAME_RULE)
+    if is_reserved(name.raw):
+        text = f"Environment variable name is reserved: {name.raw}"
+        hint = "It changes how programs run, or belongs to the engine; choose another name"
+        return Problem("reserved_name", text, name.line, hint=hint)
+    return None
+
+
+def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[FileRequirement]:
+    items: tuple[Node, ...] = ()
+    match node:
+        case Scalar():
+            items = (node,) if node.text else ()
+        case Sequence():
+            items = node.items
+        case _:
+            text = f"'{key.raw}' must be a list of paths"
+            problems.append(Problem("bad_file_requirement", text, node.line))
+    for item in items:
+        if isinstance(item, Scalar) and item.text.strip():
+            yield FileRequirement(item.text.strip(), item.line)
+        else:
+            text = f"'{key.raw}' may only list paths"
+            problems.append(Problem("bad_file_requirement", text, item.line))

@@ -1,0 +1,196 @@
+"""Replacing secrets in text that arrives in pieces.
+
+The outcome does not depend on how the text is cut: occurrences that overlap become one mask,
+and only a tail that may begin a secret is held back, until it is resolved or the text ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from runbook.core.output.secret_forms import forms, unmaskable
+
+__all__ = ["MASK", "Masker", "unmaskable"]
+
+MASK = "***"
+
+_PROBE = 8
+"""Characters of a needle that are looked for before its longer beginnings are."""
+
+Span = tuple[int, int]
+"""Where an occurrence begins and where it ends, in characters."""
+
+
+class _Needle:
+    """One text to be masked."""
+
+    __slots__ = ("_borders", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._borders: list[int] = []
+
+    def runs(self, text: str) -> Iterator[Span]:
+        """Occurrences in `text`; those that overlap by the needle's own period are one run.
+
+        Takes time in proportion to the text, also for a needle such as `aaaa`.
+        """
+        size = len(self.text)
+        start = text.find(self.text)
+        period = size - self._border_table()[-1]
+        while start >= 0:
+            end = self._run_end(text, start + size, period)
+            yield start, end
+            start = text.find(self.text, end - size + 1)
+
+    def _run_end(self, text: str, end: int, period: int) -> int:
+        """The end of the occurrences that follow, each overlapping the one before it."""
+        if period == len(self.text):
+            return end
+        for step in (len(self.text) // period * period, period):
+            suffix = self.text[-step:]
+            while text.startswith(suffix, end):
+                end += step
+        return end
+
+    def open_tail(self, text: str) -> int:
+        """The length of the longest end of `text` that begins the needle, if over the probe's."""
+        if len(self.text) <= _PROBE:
+            return 0
+        tail = text[-(len(self.text) - 1) :]
+        start = tail.find(self.text[:_PROBE])
+        return 0 if start < 0 else self._longest_border(tail, start)
+
+    def _longest_border(self, tail: str, start: int) -> int:
+        borders, needle, length = self._border_table(), self.text, 0
+        for character in tail[start:]:
+            while length and needle[length] != character:
+                length = borders[length - 1]
+            if needle[length] == character:
+                length += 1
+        return length
+
+    def _border_table(self) -> list[int]:
+        """For each beginning, the length of its longest own beginning that also ends it."""
+        if not self._borders:
+            borders, needle, length = [0], self.text, 0
+            for character in needle[1:]:
+                while length and needle[length] != character:
+                    length = borders[length - 1]
+                if needle[length] == character:
+                    length += 1
+                borders.append(length)
+            self._borders = borders
+        return self._borders
+
+
+class _Needles:
+    """All texts to be masked in a run; shared by the maskers of its streams."""
+
+    def __init__(self) -> None:
+        self._needles: dict[str, _Needle] = {}
+        self._starts: set[str] = set()
+        self.longest_bytes = 0
+
+    def add(self, text: str) -> None:
+        if text in self._needles:
+            return
+        self._needles[text] = _Needle(text)
+        self._starts.update(text[:size] for size in range(1, min(_PROBE, len(text))))
+        self.longest_bytes = max(self.longest_bytes, len(text.encode()))
+
+    def spans(self, text: str) -> list[Span]:
+        """Occurrences of any needle, in order, merged where they overlap."""
+        found = [needle for key, needle in self._needles.items() if key in text]
+        return _merged(sorted(span for needle in found for span in needle.runs(text)))
+
+    def open_tail(self, text: str) -> int:
+        """The length of the longest end of `text` that is a proper beginning of some needle."""
+        longest = max((needle.open_tail(text) for needle in self._needles.values()), default=0)
+        return max(longest, self._short_tail(text))
+
+    def _short_tail(self, text: str) -> int:
+        sizes = range(min(_PROBE - 1, len(text)), 0, -1)
+        return next((size for size in sizes if text[-size:] in self._starts), 0)
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+class Masker:
+    """Masks secrets in one stream of text; `fork` gives the masker of another stream.
+
+    Empty and very short secrets are left alone (`unmaskable` tells which).
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._needles = _Needles()
+        self._held = ""
+        self._covered = 0
+        for secret in secrets:
+            self.add(secret)
+
+    def fork(self) -> Masker:
+        """A masker of the same secrets, also of those added later, with nothing held back."""
+        other = Masker()
+        other._needles = self._needles
+        return other
+
+    def add(self, secret: str) -> None:
+        """Mask this one too, in all forks, in what is fed or still held back from now on."""
+        for form in forms(secret):
+            self._needles.add(form)
+
+    @property
+    def longest_bytes(self) -> int:
+        """The UTF-8 size of the longest text that is masked; 0 without secrets."""
+        return self._needles.longest_bytes
+
+    def feed(self, text: str) -> str:
+        """The next piece of the stream, masked as far as it is decided."""
+        text = self._held + text
+        return self._pass(text, len(text) - self._needles.open_tail(text))
+
+    def finish(self) -> str:
+        """What was held back. The masker may then be fed another text."""
+        return self._pass(self._held, len(self._held))
+
+    def mask_text(self, text: str) -> str:
+        """One whole text, masked: an error, a name. Independent of what was fed."""
+        whole = self.fork()
+        return whole.feed(text) + whole.finish()
+
+    def mask_cut(self, text: str) -> str:
+        """One text whose end was cut off: what may begin a secret there is left out."""
+        return self.fork().feed(text)
+
+    def mask_value(self, value: object) -> object:
+        """A JSON value with every string in it masked, keys included."""
+        if isinstance(value, str):
+            return self.mask_text(value)
+        if isinstance(value, dict):
+            return {self.mask_value(key): self.mask_value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.mask_value(item) for item in value]
+        return value
+
+    def _pass(self, text: str, stop: int) -> str:
+        """Send what stands before `stop`. `_covered` counts held characters already masked."""
+        done = self._covered
+        pieces: list[str] = []
+        for start, end in self._needles.spans(text):
+            if start >= stop:
+                break
+            if start >= done:
+                pieces += (text[done:start], MASK)
+            done = max(done, end)
+        pieces.append(text[done:stop])
+        self._held, self._covered = text[stop:], max(0, done - stop)
+        return "".join(pieces)

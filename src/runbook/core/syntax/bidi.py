@@ -1,0 +1,31 @@
+"""Characters that turn the direction of text: a script with them is not what it looks like.
+
+They are those of CVE-2021-42574. Marks of direction, which right-to-left text needs, are not
+among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from runbook.core.document import Problem, Severity
+from runbook.core.syntax.markdown import BlockKind, Head
+
+_TURN = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_CODE = frozenset({BlockKind.FENCE, BlockKind.CODE})
+
+
+def turned_lines(head: Head) -> Iterator[Problem]:
+    """A warning for each line of a block of code that holds such characters."""
+    for block in head.blocks:
+        for number in range(block.line, block.end) if block.kind in _CODE else ():
+            if found := dict.fromkeys(_TURN.findall(head.lines[number - 1])):
+                yield _turned(number, found)
+
+
+def _turned(line: int, characters: dict[str, None]) -> Problem:
+    names = ", ".join(f"U+{ord(character):04X}" for character in characters)
+    text = f"Hidden characters turn the direction of the text: {names}"
+    hint = "Remove them: the code is not what it looks like"
+    return Problem("hidden_direction", text, line, Severity.WARNING, hint)

@@ -1,0 +1,319 @@
+"""The execution of one claimed run, in one thread of a worker or of the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from runbook import log
+from runbook.core.document import OnFailure, Runbook
+from runbook.core.output.handover import label_of
+from runbook.core.output.mask import unmaskable
+from runbook.core.output.pipeline import OutputPipeline
+from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
+from runbook.core.run import EventType, Outcome, PlanLabel, Relation, Run, RunStatus
+from runbook.engine.execute.handover import LiveHandOver
+from runbook.engine.execute.outcome import INTERRUPT_CODE, judge
+from runbook.engine.execute.preview import preview
+from runbook.engine.execute.recorder import Recorder
+from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
+from runbook.engine.execute.surroundings import Place
+from runbook.engine.options import EngineOptions
+from runbook.engine.parts import Parts
+from runbook.engine.process.run import Stop, StopReason
+from runbook.engine.process.workspace import Workspace
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.engine.reruns import steps_of_all, undone_steps
+from runbook.engine.sealing import GivenInputs
+from runbook.errors import (
+    ConflictError,
+    NotFoundError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from runbook.library.refs import input_sources
+from runbook.store.models import Claimed, NewEvent
+
+NOT_STARTED_CODE = 1
+NOT_DRY_TEXT = "Nothing was executed: the runbook does not say that it supports dry runs"
+END_ATTEMPTS = 10
+END_PAUSE_S = 0.1
+END_PAUSE_MOST_S = 5.0
+
+
+class Undoing(Protocol):
+    """Reverses what a failed run completed: see Following."""
+
+    def undo_failed(
+        self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
+    ) -> str | None:
+        """Wait for the end of the run that does it, and say how it went."""
+
+
+class Execution:
+    """Executes one run and ends it in the store, whatever happens on the way."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        claimed: Claimed,
+        worker_id: str,
+        stop: Stop,
+        undoing: Undoing,
+    ) -> None:
+        self._parts = parts
+        self._options: EngineOptions = parts.options
+        self._run: Run = claimed.run
+        self._worker_id = worker_id
+        self._stop = stop
+        self._undoing = undoing
+        self._runbook: Runbook = parts.documents.runbook(claimed.document)
+        self._given = (
+            parts.sealer.open(claimed.sealed_inputs, claimed.run.id)
+            if claimed.sealed_inputs
+            else GivenInputs({}, frozenset())
+        )
+        self._token = self._options.mint_token(
+            self._run.id,
+            self._run.requester.subject,
+            self._run.requester.claims,
+            self._run.timeout_s + self._options.grace.total_s,
+        )
+        self._values = Values(
+            self._given.values, dict(self._given.variables), dict(self._given.outputs)
+        )
+        self._registered: list[str] = []
+        """What the script itself has asked to mask."""
+        self._recorder = Recorder(
+            parts.store,
+            self._run.id,
+            worker_id,
+            lambda masker: OutputPipeline(masker, self._options.max_output_bytes),
+            secrets=self._secrets,
+            entry_bytes=self._options.history_entry_bytes,
+            clock=parts.clock,
+            wake=parts.wakeups.wake_followers,
+        )
+
+    def execute(self) -> None:
+        """Run the script to its end and record it. Only a lost claim ends without a record."""
+        log.event("run.started", run_id=self._run.id, runbook=self._run.ref)
+        try:
+            outcome = self._cancelled_before() or self._outcome()
+        except ConflictError:  # someone else ended the run: this process was taken for dead
+            log.warning("run.claim_lost", run_id=self._run.id)
+            return
+        except RunbookError as error:
+            outcome = self._not_run(error.message)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end the run, not lose it
+            log.failure("run.fault", run_id=self._run.id)
+            outcome = self._not_run(f"The engine failed: {type(error).__name__}")
+        finally:
+            self._stop.close()
+        self._end(outcome)
+
+    def _cancelled_before(self) -> Outcome | None:
+        """A run whose end was asked for while it waited is never started."""
+        if self._run.cancel_at is None:
+            return None
+        return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
+
+    def _outcome(self) -> Outcome:
+        if self._run.dry_run:
+            steps = [item.step for item in self._steps()]
+            shown = preview(self._runbook, steps, self._run, self._parts.store)
+            self._recorder.add(EventType.PLAN, shown)
+            if not self._runbook.policy.dry_run:
+                return Outcome(
+                    RunStatus.SUCCEEDED, 0, warnings=(NOT_DRY_TEXT,), label=PlanLabel.UNKNOWN
+                )
+        outcome = self._executed()
+        return self._undone(outcome) if self._is_to_be_undone(outcome) else outcome
+
+    def _executed(self) -> Outcome:
+        workspace = Workspace.create(
+            self._options.execution_dir, self._run.id, search_path=self._options.search_path
+        )
+        try:
+            workspace.copy_inputs(
+                self._options.runbooks_dir,
+                input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
+            )
+            workspace.write_input_files(self._given.files)
+            return self._in_workspace(workspace)
+        finally:
+            for problem in workspace.remove():
+                log.warning("workspace.left", run_id=self._run.id, problem=problem)
+
+    def _in_workspace(self, workspace: Workspace) -> Outcome:
+        recorder = self._recorder
+        with LiveHandOver(
+            workspace.handover,
+            on_progress=recorder.progress,
+            on_plan=recorder.plan,
+            on_secret=self._mask,
+            after_secrets=self._keep_masks,
+        ) as live:
+            recorder.before_output = live.read_secrets
+            place = Place(
+                self._parts,
+                self._run,
+                workspace,
+                recorder,
+                self._stop,
+                token=self._token,
+                inputs=self._given.values | workspace.input_paths,
+                live=live,
+            )
+            outcome = self._judged(self._run_steps(self._runner(place)))
+            summary = place.summary()
+        folder, may_keep = workspace.handover.artifacts, recorder.may_keep
+        kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
+        return dataclasses.replace(
+            outcome,
+            warnings=(*outcome.warnings, *kept.warnings),
+            artifacts=tuple(kept.artifacts),
+            summary=summary,
+        )
+
+    def _run_steps(self, runner: StepRunner) -> StepsEnd:
+        if self._run.start_step is not None:
+            rows = self._parts.store.steps(self._run.related_id or "")
+            runner.restore(restored_steps(rows, self._run.start_step))
+        return runner.run(self._steps())
+
+    def _steps(self) -> Sequence[Numbered]:
+        """Not those that an earlier run completed; or what reverses them. Raises NotFoundError."""
+        run, store = self._run, self._parts.store
+        if run.relation is not Relation.UNDO:
+            return numbered(self._runbook)[(run.start_step or 1) - 1 :]
+        earlier = store.run(run.related_id or "")
+        if earlier is None:
+            raise NotFoundError("The run that was to be undone is no longer kept.")
+        undone = undone_steps(store, earlier.id, but=run.id)
+        return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
+
+    def _runner(self, place: Place) -> StepRunner:
+        return StepRunner(
+            place,
+            self._recorder,
+            self._stop,
+            self._runbook.policy,
+            values=self._values,
+            deadline=time.monotonic() + self._run.timeout_s,
+            clock=self._parts.clock,
+            announced=self._runbook.stepped,
+        )
+
+    def _judged(self, end: StepsEnd) -> Outcome:
+        outcome = judge(
+            end,
+            timeout_s=self._run.timeout_s,
+            stepped=self._runbook.stepped,
+            cancelled=self._cancel_text() if end.stopped is StopReason.CANCEL else "",
+        )
+        if outcome.status is RunStatus.TIMED_OUT:
+            self._recorder.message(outcome.errors[0])
+        masked, shown = self._recorder.masked, self._recorder.shown
+        return dataclasses.replace(
+            outcome,
+            outputs={masked(name): shown(text) for name, text in self._values.outputs.items()},
+            label=label_of(self._recorder.labels) if self._run.dry_run else None,
+        )
+
+    def _secrets(self) -> list[str]:
+        return [self._token, *self._given.secret_values(), *self._registered]
+
+    def _mask(self, value: str) -> None:
+        """From now on, this value is a secret."""
+        if value not in self._registered:
+            self._registered.append(value)
+            self._recorder.masker.add(value)
+
+    def _keep_masks(self) -> None:
+        """Let the runs that this one calls know what is to be masked."""
+        masks = (*self._given.masks, *self._registered)
+        given = dataclasses.replace(self._given, masks=masks)
+        sealed = self._parts.sealer.seal(given, self._run.id)
+        try:
+            self._parts.store.reseal(self._run.id, self._worker_id, sealed)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            log.warning("run.masks_not_kept", run_id=self._run.id, error=error.message)
+
+    def _is_to_be_undone(self, outcome: Outcome) -> bool:
+        return (
+            self._runbook.policy.on_failure is OnFailure.UNDO
+            and outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
+            and self._run.relation is not Relation.UNDO
+            and not self._run.dry_run
+        )
+
+    def _undone(self, outcome: Outcome) -> Outcome:
+        """Have a child run reverse what was completed, while this one still holds its locks."""
+        self._recorder.save()
+        sealed = dataclasses.replace(
+            self._given,
+            variables=self._values.variables,
+            outputs=self._values.outputs,
+            masks=(*self._given.masks, *self._registered),
+        )
+        try:
+            text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+        except RunbookError as error:  # the failure itself must be recorded all the same
+            log.failure("run.not_undone", run_id=self._run.id, error=error.message)
+            text = f"The completed steps were NOT undone: {error.message}"
+        return dataclasses.replace(outcome, warnings=(*outcome.warnings, text)) if text else outcome
+
+    def _cancel_text(self) -> str:
+        run = self._parts.store.run(self._run.id)
+        return f"Cancelled by {run.cancel_by}" if run and run.cancel_by else "Cancelled"
+
+    def _not_run(self, text: str) -> Outcome:
+        self._recorder.message(text)
+        return Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+
+    def _end(self, outcome: Outcome) -> None:
+        events: list[NewEvent] = self._recorder.finish()
+        output = RecordedOutput(
+            self._recorder.excerpt(EventType.STDOUT),
+            self._recorder.excerpt(EventType.STDERR),
+            "\n".join(outcome.errors) if self._names_step(outcome) else "",
+        )
+        outcome = dataclasses.replace(
+            outcome,
+            warnings=(*self._run.warnings, *outcome.warnings, *self._unmasked()),
+            steps=self._recorder.unsaved_steps(),
+        )
+        for attempt in range(END_ATTEMPTS):
+            try:
+                self._parts.ending.end(
+                    self._run,
+                    outcome,
+                    output,
+                    events,
+                    worker_id=self._worker_id,
+                    once=attempt > 0,
+                )
+            except (StoreBusyError, StoreUnavailableError) as error:
+                log.warning("run.end_delayed", run_id=self._run.id, error=error.message)
+                time.sleep(min(END_PAUSE_S * 2**attempt, END_PAUSE_MOST_S))
+            else:
+                return
+        # The worker notices that nobody executes it any more, and ends it once the store is back.
+        log.warning("run.end_given_up", run_id=self._run.id, status=outcome.status.value)
+
+    def _names_step(self, outcome: Outcome) -> bool:
+        """Whether the errors say which of several steps failed, which no output does."""
+        failed = outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
+        return failed and self._runbook.stepped
+
+    def _unmasked(self) -> tuple[str, ...]:
+        """Secrets too short to be masked without garbling every output are named."""
+        return tuple(
+            f"The value of {name} is too short to be masked"
+            for name in sorted(self._given.secrets)
+            if unmaskable(self._given.values[name])
+        )

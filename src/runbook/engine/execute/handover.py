@@ -1,0 +1,169 @@
+"""Reads what a script hands over, while it runs and after each step.
+
+Progress, plans and what to mask come through named pipes, which the engine holds open: a line
+arrives when it is written, and a value to mask is there before the output that shows it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runbook.core.output.handover import (
+    HANDOVER_BYTES,
+    Assignments,
+    Lines,
+    MaskLines,
+    Planned,
+    Progress,
+    read_env,
+    read_outputs,
+    read_plan,
+    read_progress,
+)
+from runbook.engine.process.workspace import HandOver, Workspace
+from runbook.errors import RunbookError
+
+READ_BYTES = 65_536
+_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class HandOverError(RunbookError):
+    """What the script handed over cannot be used."""
+
+    code = "bad_hand_over"
+
+
+class _Pipe:
+    """A named pipe that a script may write lines to, as if it were a file."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path, 0o600)
+        # Also for writing, so that it never ends, whoever opens and closes it.
+        self.descriptor = os.open(path, _FLAGS)
+
+    def read(self) -> Iterator[bytes]:
+        """What is there now; as much as a pipe holds, so that a busy writer keeps nobody here."""
+        with suppress(BlockingIOError):
+            yield os.read(self.descriptor, READ_BYTES)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class LiveHandOver:
+    """The pipes of one run: enter it before the first script starts, leave it after the last.
+
+    `on_progress` and `on_plan` are called by whoever waits on `channels`, `on_secret` also by
+    `read_secrets`, and `after_secrets` once behind all that were there.
+    """
+
+    def __init__(
+        self,
+        handover: HandOver,
+        *,
+        on_progress: Callable[[Progress], None],
+        on_plan: Callable[[Planned], None],
+        on_secret: Callable[[str], None],
+        after_secrets: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._handover = handover
+        self._on_progress = on_progress
+        self._on_plan = on_plan
+        self._on_secret = on_secret
+        self._after_secrets = after_secrets
+        self._progress_lines, self._plan_lines = Lines(), Lines()
+        self._mask_lines = MaskLines()
+        self._pipes: list[_Pipe] = []
+
+    def __enter__(self) -> Self:
+        paths = (self._handover.mask, self._handover.progress, self._handover.plan)
+        try:
+            for path in paths:
+                self._pipes.append(_Pipe(path))
+        except OSError as error:
+            self._close()
+            raise HandOverError(f"EXECUTION_DIR has no named pipes: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        while self._pipes:
+            self._pipes.pop().close()
+
+    def channels(self) -> list[tuple[int, Callable[[], object]]]:
+        """Descriptors to wait on, each with what to call when it is readable."""
+        mask, progress, plan = self._pipes
+        return [
+            (mask.descriptor, self.read_secrets),
+            (progress.descriptor, self._read_progress),
+            (plan.descriptor, self._read_plan),
+        ]
+
+    def read_secrets(self) -> None:
+        """Take what is to be masked from now on. Called before any output is handled.
+
+        Raises HandOverError for a value that never ends: it could not be masked.
+        """
+        for data in self._pipes[0].read():
+            for value in self._mask_lines.feed(data):
+                self._on_secret(value)
+            self._after_secrets()
+        if self._mask_lines.size > HANDOVER_BYTES:
+            raise HandOverError("A value in RUNBOOK_MASK is longer than 1 MiB, or has no end")
+
+    def finish(self) -> None:
+        """Take what is left when a script has ended."""
+        self.read_secrets()
+        for value in self._mask_lines.finish():
+            self._on_secret(value)
+        self._read_progress()
+        self._read_plan()
+        self._tell_progress(self._progress_lines.finish())
+        self._tell_plans(self._plan_lines.finish())
+
+    def _read_progress(self) -> None:
+        for data in self._pipes[1].read():
+            self._tell_progress(self._progress_lines.feed(data))
+
+    def _tell_progress(self, lines: list[str]) -> None:
+        for line in lines:
+            if (progress := read_progress(line)) is not None:
+                self._on_progress(progress)
+
+    def _read_plan(self) -> None:
+        for data in self._pipes[2].read():
+            self._tell_plans(self._plan_lines.feed(data))
+
+    def _tell_plans(self, lines: list[str]) -> None:
+        for line in lines:
+            if (planned := read_plan(line)) is not None:
+                self._on_plan(planned)
+
+
+def take_env(workspace: Workspace) -> Assignments:
+    """The variables that a step set for those that follow. The next step finds no such file."""
+    return read_env(_take(workspace, workspace.handover.env))
+
+
+def take_outputs(workspace: Workspace) -> Assignments:
+    return read_outputs(_take(workspace, workspace.handover.output))
+
+
+def _take(workspace: Workspace, path: Path) -> bytes:
+    if not os.path.lexists(path):
+        return b""
+    data = workspace.read_handover(path, HANDOVER_BYTES)
+    workspace.discard(path)
+    return data

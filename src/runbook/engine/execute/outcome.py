@@ -1,0 +1,45 @@
+"""What the end of a run's scripts means for the run."""
+
+from __future__ import annotations
+
+import signal
+
+from runbook.core.reruns import Numbered
+from runbook.core.run import Outcome, RunStatus
+from runbook.engine.execute.steps import StepsEnd
+from runbook.engine.process.run import StopReason
+from runbook.engine.record.reaper import NOT_KNOWN_CODE
+
+TIMED_OUT_CODE = -9
+INTERRUPT_CODE = -signal.SIGINT.value
+
+
+def judge(end: StepsEnd, *, timeout_s: float, stepped: bool, cancelled: str) -> Outcome:
+    """The outcome, without what was handed over. `cancelled` says by whom it was."""
+    match end.stopped:
+        case StopReason.TIMEOUT:
+            return Outcome(
+                RunStatus.TIMED_OUT, TIMED_OUT_CODE, errors=(_timeout_text(end, timeout_s),)
+            )
+        case StopReason.CANCEL:
+            code = end.return_code if end.return_code < 0 else INTERRUPT_CODE
+            return Outcome(RunStatus.CANCELLED, code, errors=(cancelled,))
+        case StopReason.DRAIN:
+            text = "The engine was stopped before the script ended"
+            return Outcome(RunStatus.INTERRUPTED, NOT_KNOWN_CODE, errors=(text,))
+    if end.failed is None:
+        return Outcome(RunStatus.SUCCEEDED, end.return_code)
+    errors = [end.problem] if end.problem else []
+    if stepped:
+        errors.insert(0, f"{_named(end.failed)} failed with return code {end.return_code}")
+    return Outcome(RunStatus.FAILED, end.return_code, errors=tuple(errors))
+
+
+def _timeout_text(end: StepsEnd, timeout_s: float) -> str:
+    if end.step_timeout_s is not None and end.failed is not None:
+        return f"{_named(end.failed)} timed out after {end.step_timeout_s:g} seconds"
+    return f"Script execution timed out after {timeout_s:g} seconds"
+
+
+def _named(item: Numbered) -> str:
+    return f"Step {item.n} '{item.step.name}'"

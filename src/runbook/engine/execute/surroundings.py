@@ -1,0 +1,114 @@
+"""Where the scripts of one run are executed: its directory, environment and hand-over files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runbook.core.document import Script
+from runbook.core.environ import BaseVariables, RunVariables, child_env
+from runbook.core.output.handover import Assignments
+from runbook.core.run import Run
+from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
+from runbook.engine.execute.recorder import Recorder
+from runbook.engine.parts import Parts
+from runbook.engine.process.run import Command, Ended, Stop, run_process
+from runbook.engine.process.workspace import Workspace
+
+SUMMARY_BYTES = 256 * 1024
+
+
+class Place:
+    """Executes scripts of one run, one after the other. `inputs` are the values it was given."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        run: Run,
+        workspace: Workspace,
+        recorder: Recorder,
+        stop: Stop,
+        *,
+        token: str,
+        inputs: Mapping[str, str],
+        live: LiveHandOver,
+    ) -> None:
+        self._parts = parts
+        self._run = run
+        self._workspace = workspace
+        self._recorder = recorder
+        self._stop = stop
+        self._live = live
+        self._document = run.ref.rpartition("/")[2]
+        self._environment = self._made_environment(token, inputs)
+
+    def run_script(self, script: Script, variables: Mapping[str, str], timeout_s: float) -> Ended:
+        """One script to its end. Raises WorkspaceError and ProcessStartError."""
+        options = self._parts.options
+        command = Command(
+            argv=self._workspace.write_script(script, self._document),
+            env=self._with(variables),
+            cwd=self._workspace.path,
+            channels=self._live.channels(),
+        )
+        ended = run_process(
+            command,
+            sink=self._recorder,
+            stop=self._stop,
+            timeout_s=timeout_s,
+            run_id=self._run.id,
+            families=self._parts.families,
+            grace=options.grace,
+            limits=options.limits,
+        )
+        self._live.finish()
+        return ended
+
+    def take_env(self) -> Assignments:
+        return take_env(self._workspace)
+
+    def take_outputs(self) -> Assignments:
+        return take_outputs(self._workspace)
+
+    def summary(self) -> str | None:
+        """The Markdown that the scripts wrote about the run, masked; None where there is none."""
+        path = self._workspace.handover.summary
+        data = self._workspace.read_handover(path, SUMMARY_BYTES)
+        if not data:
+            return None
+        masker, text = self._recorder.masker, data.decode("utf-8", "replace")
+        return masker.mask_cut(text) if len(data) == SUMMARY_BYTES else masker.mask_text(text)
+
+    def _with(self, variables: Mapping[str, str]) -> Mapping[str, str]:
+        """The environment with what earlier steps set, none of which is the engine's own."""
+        return {**self._environment, **variables} if variables else self._environment
+
+    def _made_environment(self, token: str, inputs: Mapping[str, str]) -> dict[str, str]:
+        options, run = self._parts.options, self._run
+        handover = self._workspace.handover
+        return child_env(
+            inputs=inputs,
+            passed=options.passed,
+            base=BaseVariables(
+                path=options.search_path,
+                home=str(self._workspace.path),
+                tz=options.timezone,
+                tmpdir=str(self._workspace.tmp),
+            ),
+            run=RunVariables(
+                api_token=token,
+                correlation_id=run.correlation_id,
+                url=options.api_url,
+                chain=run.chain,
+                exec_dir_host=self._workspace.exec_dir_host(options.mount_dir),
+                run_id=run.id,
+                output=str(handover.output),
+                env=str(handover.env),
+                progress=str(handover.progress),
+                plan=str(handover.plan),
+                mask=str(handover.mask),
+                summary=str(handover.summary),
+                artifacts=str(handover.artifacts),
+                dry_run=run.dry_run,
+                call_socket=options.call_socket,
+            ),
+        )

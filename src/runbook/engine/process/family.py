@@ -1,0 +1,249 @@
+"""Finding and ending everything that a script started.
+
+A script leads its own session. What left that session, by setsid or as a daemon, is known by
+the mark in its environment, by an ancestor, or as an orphan: the engine process is a child
+subreaper, so that a process whose parent ended becomes its child.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runbook.errors import RunbookError
+from runbook.host.proctable import (
+    ProcessEntry,
+    become_subreaper,
+    descendants,
+    kill_until_gone,
+    last_pid,
+    list_processes,
+    read_process,
+    reap,
+    ticks_since_boot,
+    variable_of,
+)
+
+__all__ = ["RUN_MARK", "Families", "Family", "ProcessStartError", "become_subreaper"]
+
+RUN_MARK = "RUNBOOK_RUN_ID"
+"""The variable, in every script's environment, that says which run a process belongs to."""
+
+_SHORT_S = 0.5
+"""In a time this short, process numbers cannot have gone all the way round."""
+
+_EXEC_S = 0.001
+"""While a program is being loaded, its process has no environment for some microseconds."""
+
+
+class ProcessStartError(RunbookError):
+    """The script could not be started."""
+
+    code = "process_start_failed"
+    exit_code = 71
+
+
+class Family:
+    """What one script has started. Enter it before the script's start, leave it after its end.
+
+    `directory` is the run's own: an orphan that works in it belongs to the run.
+    """
+
+    def __init__(self, families: Families, run_id: str, directory: Path) -> None:
+        self.run_id = run_id
+        self.directory = directory
+        self.leader: int | None = None
+        self.since = 0
+        self.known: set[tuple[int, int]] = set()
+        """Who was found to belong. Of a zombie, nothing but its number can be read."""
+        self._began = 0.0
+        self._families = families
+
+    def __enter__(self) -> Self:
+        self.since = ticks_since_boot()
+        self._began = time.monotonic()
+        self._families.add(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._families.remove(self)
+        self.known.clear()
+        self.leader = None
+
+    def lead(self, pid: int) -> None:
+        """Name the script's process: leader of its session, our child, and not reaped yet."""
+        self.leader = pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the script's process group. The leader must not have been reaped."""
+        if self.leader is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.leader, number)
+
+    def kill(self) -> int:
+        """Kill everything, also the leader; only the leader is left to be reaped by its parent.
+
+        The leader must not have been reaped, so that its number means nobody else. Returns how
+        many other processes were alive.
+        """
+        if self.leader is None:
+            return 0
+        killed = kill_until_gone(self._members, group=self.leader)
+        return len(killed - {self.leader})
+
+    def may_have_started(self, entry: ProcessEntry) -> bool:
+        """Whether the process is young enough to be of this family."""
+        return self.since <= entry.started
+
+    def _members(self) -> list[ProcessEntry]:
+        table = self._younger_than_leader()
+        kinship = _Kinship(self, self._families.others(self), table)
+        members = [entry for entry in table.values() if kinship.belongs(entry)]
+        self.known.update(entry.identity for entry in members)
+        return [entry for entry in members if not (entry.pid == self.leader and entry.ended)]
+
+    def _younger_than_leader(self) -> dict[int, ProcessEntry]:
+        """Numbers rise, so that in a short run only higher ones than the leader's matter.
+
+        Often there are none: where the leader's was the last one given, it has started nothing.
+        """
+        leader = self.leader or 0
+        last = last_pid() if time.monotonic() - self._began < _SHORT_S else 0
+        if last == leader != 0:
+            entry = read_process(leader)
+            return {} if entry is None else {leader: entry}
+        return list_processes(leader if last > leader else 0)
+
+
+class _Kinship:
+    """Decides, for one look at the process table, who belongs to one family."""
+
+    def __init__(
+        self, family: Family, others: list[Family], table: Mapping[int, ProcessEntry]
+    ) -> None:
+        self._family = family
+        self._others = others
+        self._other_leaders = {other.leader for other in others}
+        self._other_runs = {other.run_id for other in others}
+        self._table = table
+        self._own_pid = os.getpid()
+        self._own_session = os.getsid(0)
+        self._verdicts = {self._own_pid: False}
+
+    def belongs(self, entry: ProcessEntry) -> bool:
+        """By its own evidence, else by that of its nearest ancestor that has some."""
+        chain: list[int] = []
+        current: ProcessEntry | None = entry
+        verdict: bool | None = None
+        while current is not None and current.pid not in chain:
+            known = self._verdicts.get(current.pid)
+            verdict = self._evidence(current) if known is None else known
+            if verdict is not None:
+                self._verdicts[current.pid] = verdict
+                break
+            chain.append(current.pid)
+            current = self._table.get(current.parent)
+        self._verdicts.update(dict.fromkeys(chain, bool(verdict)))
+        return bool(verdict)
+
+    def _evidence(self, entry: ProcessEntry) -> bool | None:
+        if entry.session == self._family.leader or entry.identity in self._family.known:
+            return True
+        if entry.session == self._own_session or entry.session in self._other_leaders:
+            return False
+        if not self._family.may_have_started(entry):
+            return False
+        run_id = variable_of(entry.pid, RUN_MARK)
+        if run_id == self._family.run_id:
+            return True
+        if run_id in self._other_runs:
+            return False
+        return self._adopted(entry) if entry.parent == self._own_pid else None
+
+    def _adopted(self, orphan: ProcessEntry) -> bool:
+        """An orphan without a mark is ours unless it may be what another run has started."""
+        if not any(other.may_have_started(orphan) for other in self._others):
+            return True
+        time.sleep(_EXEC_S)
+        if variable_of(orphan.pid, RUN_MARK) == self._family.run_id:
+            return True
+        return _works_in(orphan.pid, self._family.directory)
+
+
+def _works_in(pid: int, directory: Path) -> bool:
+    try:
+        current = Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return False
+    return current.is_relative_to(directory)
+
+
+class Families:
+    """The scripts that this engine process runs now. Safe to use from any thread.
+
+    The engine process must start nothing else in a session of its own while scripts run:
+    a child of it that nobody knows is taken for an orphan.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._active: set[Family] = set()
+        self._closed = False
+
+    def family(self, run_id: str, directory: Path) -> Family:
+        return Family(self, run_id, directory)
+
+    def add(self, family: Family) -> None:
+        """Raises ProcessStartError once everything has been killed for a shutdown."""
+        with self._lock:
+            if self._closed:
+                raise ProcessStartError("The script was not started: the engine is shutting down")
+            self._active.add(family)
+
+    def remove(self, family: Family) -> None:
+        with self._lock:
+            self._active.discard(family)
+
+    def others(self, family: Family) -> list[Family]:
+        with self._lock:
+            return [other for other in self._active if other is not family]
+
+    def kill_everything(self) -> int:
+        """Kill all scripts and what they started; none starts afterwards. Returns how many."""
+        with self._lock:
+            self._closed = True
+        return len(kill_until_gone(self._strangers))
+
+    def reap_orphans(self) -> int:
+        """Take off the table what long-running scripts left behind as zombies of ours.
+
+        Cheap enough for every heartbeat. Returns how many.
+        """
+        return sum(reap(entry) for entry in self._strangers() if entry.ended)
+
+    def _strangers(self) -> list[ProcessEntry]:
+        """Our descendants outside our session, without the zombies that their starters reap."""
+        own_session = os.getsid(0)
+        below = descendants(os.getpid(), list_processes())
+        strangers = [entry for entry in below if entry.session != own_session]
+        return [entry for entry in strangers if not (entry.ended and self._awaited(entry))]
+
+    def _awaited(self, zombie: ProcessEntry) -> bool:
+        with self._lock:
+            return any(
+                family.leader == zombie.pid
+                or (family.leader is None and family.may_have_started(zombie))
+                for family in self._active
+            )

@@ -1,0 +1,131 @@
+"""The files that runs leave: kept below DATA_DIR/artifacts, one folder for each run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbook.core.run import Artifact
+from runbook.engine.process.workspace import remove_tree
+from runbook.errors import NotFoundError
+
+MOST_ARTIFACTS = 1000
+DEEPEST = 16
+READ_BYTES = 256 * 1024
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+@dataclass(slots=True)
+class Collected:
+    """What was kept, and a line for each thing that was not."""
+
+    artifacts: list[Artifact] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class ArtifactStore:
+    """Keeps regular files, at most `max_bytes` of one run. Links and special files are left."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def collect(self, source: Path, run_id: str, may_show: Callable[[str], bool]) -> Collected:
+        """Copy what lies in `source`. A name that `may_show` refuses holds a secret."""
+        found = Collected()
+        room = self._max_bytes
+        for number, path in enumerate(_files(source)):
+            name = path.relative_to(source).as_posix()
+            if number == MOST_ARTIFACTS:
+                found.warnings.append(f"Of more than {MOST_ARTIFACTS} artifacts the rest is left")
+                break
+            if not may_show(name) or not _is_plain(name):
+                found.warnings.append("An artifact was not kept: its name may not be shown")
+            else:
+                room -= self._keep(path, name, run_id, room, found)
+        return found
+
+    def path(self, run_id: str, name: str) -> Path:
+        """Where an artifact lies that the store lists. Raises NotFoundError where it is gone."""
+        path = self._folder / run_id / name
+        if not path.is_file():
+            raise NotFoundError("This artifact is not kept here.")
+        return path
+
+    def purge(self, known: Callable[[Sequence[str]], Collection[str]]) -> int:
+        """Remove what belongs to runs that are forgotten. How many runs.
+
+        `known` says which of some runs are not.
+        """
+        try:
+            kept = sorted(path.name for path in self._folder.iterdir())
+        except OSError:  # no run has left anything
+            return 0
+        gone = set(kept).difference(known(kept))
+        for run_id in gone:
+            remove_tree(self._folder / run_id)
+        return len(gone)
+
+    def _keep(self, path: Path, name: str, run_id: str, room: int, found: Collected) -> int:
+        """Copy one file. How many bytes of the room it took."""
+        target = self._folder / run_id / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            artifact = _copy(path, target, name, room)
+        except OSError as error:
+            with suppress(OSError):  # a part of it, where the disk is full
+                target.unlink()
+            found.warnings.append(f"The artifact {name} was not kept: {error.strerror}")
+            return 0
+        if artifact is None:
+            found.warnings.append(
+                f"The artifact {name} was not kept: MAX_ARTIFACT_BYTES is {self._max_bytes}"
+            )
+            return 0
+        found.artifacts.append(artifact)
+        return artifact.size
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """Regular files below a folder, by name; no link is followed, also not the folder itself."""
+    if source.is_symlink():
+        return
+    for folder, folders, names in os.walk(source):
+        folders.sort()
+        if len(Path(folder).relative_to(source).parts) >= DEEPEST:
+            folders.clear()
+        for name in sorted(names):
+            path = Path(folder) / name
+            with suppress(OSError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    yield path
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name can be stored and shown as it is."""
+    return name.isprintable() and "\\" not in name and len(name.encode("utf-8", "replace")) <= 1024
+
+
+def _copy(source: Path, target: Path, name: str, room: int) -> Artifact | None:
+    """None where the file is larger than the room that is left."""
+    digest, size = hashlib.sha256(), 0
+    with (
+        os.fdopen(os.open(source, _READ), "rb") as reading,
+        os.fdopen(os.open(target, _WRITE, 0o600), "wb") as writing,
+    ):
+        while data := reading.read(READ_BYTES):
+            size += len(data)
+            if size > room:
+                break
+            digest.update(data)
+            writing.write(data)
+    if size > room:
+        target.unlink()
+        return None
+    return Artifact(name, size, digest.hexdigest())

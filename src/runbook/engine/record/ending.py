@@ -1,0 +1,122 @@
+"""The end of a run, the same for every way to end: history first, then the row, then `done`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from runbook import log
+from runbook.core.run import EventType, Outcome, Run
+from runbook.engine.options import Observer
+from runbook.engine.record.history_entry import RecordedOutput, Records
+from runbook.engine.wakeups import CANCEL, Wakeups
+from runbook.errors import ConflictError
+from runbook.store.models import HistoryHead, NewEvent, NewRun
+from runbook.store.store import Store
+
+PARENT_ENDED = "the end of its parent"
+
+
+class Ending:
+    """Ends runs. The entry and the row are on disk before anyone sees the `done` event."""
+
+    def __init__(
+        self,
+        store: Store,
+        records: Records,
+        wakeups: Wakeups,
+        observer: Observer,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._wakeups = wakeups
+        self._observer = observer
+        self._clock = clock
+
+    def end(
+        self,
+        run: Run,
+        outcome: Outcome,
+        output: RecordedOutput,
+        events: Sequence[NewEvent] = (),
+        *,
+        worker_id: str | None,
+        once: bool = False,
+    ) -> Run | None:
+        """The ended run, or None where someone else had ended it before.
+
+        `once`: the run may have its history entry already, since its worker died.
+        """
+        now = self._clock()
+        begun = run.started_at or run.created_at
+        ended = dataclasses.replace(
+            run,
+            status=outcome.status,
+            return_code=outcome.return_code,
+            errors=outcome.errors,
+            warnings=outcome.warnings,
+            outputs=outcome.outputs,
+            label=outcome.label,
+            finished_at=now,
+            duration_ms=max(0, now - begun),
+        )
+        head, warning = self._records.write_history(ended, output, once=once)
+        if warning:
+            outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, warning))
+        return self._finish(ended, outcome, output, events, head, worker_id)
+
+    def _finish(
+        self,
+        run: Run,
+        outcome: Outcome,
+        output: RecordedOutput,
+        events: Sequence[NewEvent],
+        head: HistoryHead | None,
+        worker_id: str | None,
+    ) -> Run | None:
+        done = NewEvent(run.finished_at or 0, EventType.DONE, data=done_data(run, outcome))
+        try:
+            finished = self._store.finish(
+                run.id,
+                outcome,
+                [*events, done],
+                worker_id=worker_id,
+                history=head,
+                finished_at=run.finished_at,
+                duration_ms=run.duration_ms,
+            )
+        except ConflictError:
+            log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
+            return None
+        self._wakeups.wake_followers(run.id)
+        if run.parent_id is not None:
+            self._wakeups.wake_followers(run.parent_id)
+        for _ in range(finished.going_on):
+            self._wakeups.wake_workers()
+        self._cancel_children(run)
+        self._records.log_run(finished.run, output)
+        self._observer.run_ended(finished.run)
+        return finished.run
+
+    def _cancel_children(self, run: Run) -> None:
+        """A child run lives in its parent's slot: it does not outlive it."""
+        for child in self._store.children(run.id):
+            if not child.status.terminal:
+                self._store.request_cancel(child.id, PARENT_ENDED)
+                self._wakeups.wake_workers(CANCEL)
+
+
+def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
+    """What the `done` event says, less the output itself."""
+    return {
+        "success": outcome.status.value == "succeeded",
+        "runbook": run.ref,
+        "return_code": outcome.return_code,
+        "errors": list(outcome.errors),
+        "warnings": list(outcome.warnings),
+        "run_id": run.id,
+        "status": outcome.status.value,
+        "outputs": dict(outcome.outputs),
+        **({"dry_run": True, "label": outcome.label} if run.dry_run else {}),
+    }

@@ -1,0 +1,165 @@
+"""The record of an ended run: its history entry and its log line."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runbook import log
+from runbook.core.history.chain import EntryRecord
+from runbook.core.output.pipeline import HeadTail
+from runbook.core.run import EventType, Outcome, PlanLabel, Run, RunStatus, iso
+from runbook.engine.options import EngineOptions
+from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
+from runbook.library.history import HistoryWriter
+from runbook.library.refs import locate
+from runbook.store.models import HistoryHead
+from runbook.store.store import Store
+
+REFUSAL_EXIT_CODE = 403
+REFUSALS_PER_MINUTE = 10
+REMEMBERED_RUNBOOKS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutput:
+    """What the record shows of the output: masked, head and tail where it was long.
+
+    `error` is what the output does not say: why a run was refused, or which step failed.
+    """
+
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+
+
+class RateBound:
+    """At most so many in a minute per key, so that refusals cannot grow a file without end."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def admits(self, key: str) -> bool:
+        now = self._clock()
+        with self._lock:
+            times = self._times.setdefault(key, deque(maxlen=self._per_minute))
+            self._times.move_to_end(key)
+            if len(self._times) > REMEMBERED_RUNBOOKS:
+                self._times.popitem(last=False)
+            if len(times) == self._per_minute and now - times[0] < 60:
+                return False
+            times.append(now)
+            return True
+
+
+class Records:
+    """Writes history entries and log records. One per engine."""
+
+    def __init__(self, options: EngineOptions, store: Store) -> None:
+        self._options = options
+        self._store = store
+        self._writer = HistoryWriter(options.history_max_entries, options.history_entry_bytes)
+        self._refusals = RateBound(REFUSALS_PER_MINUTE)
+
+    def write_history(
+        self, run: Run, output: RecordedOutput, *, once: bool = False
+    ) -> tuple[HistoryHead | None, str | None]:
+        """Append the run's entry. The new head of the chain, or a warning why there is none.
+
+        With `once` a run that has an entry gets no second one; that reads the whole history.
+        """
+        if not self._options.history_in_file:
+            return None, None
+        if run.status is RunStatus.REFUSED and not self._refusals.admits(run.ref):
+            log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
+            return None, None
+        try:
+            path = locate(self._options.runbooks_dir, run.ref)
+            appended = self._writer.append(path, _entry(run, output), once=once)
+        except HistoryReadOnlyError:
+            return None, "History was not written: the runbook is read-only. The store has it."
+        except (HistoryError, NotFoundError) as failure:
+            log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
+            return None, f"History was not written: {failure.message} The store has it."
+        return HistoryHead(appended.n, appended.digest), appended.warning
+
+    def recorded_end(self, run: Run) -> Outcome | None:
+        """How the run ended, if its entry reached the history before its worker died."""
+        try:
+            path = locate(self._options.runbooks_dir, run.ref)
+            recorded = self._writer.find_run(path, run.id)
+        except (HistoryError, NotFoundError):
+            return None
+        return None if recorded is None else Outcome(recorded.status, recorded.return_code)
+
+    def log_run(self, run: Run, output: RecordedOutput) -> None:
+        """One JSON line in the old schema, plus runbook, run_id and status."""
+        who = run.requester
+        log.record(
+            {
+                "start_timestamp": iso(run.started_at or run.created_at),
+                "finish_timestamp": iso(run.finished_at or run.created_at),
+                "return_code": run.return_code,
+                "operation": "execute",
+                "breadcrumb": {
+                    "at_time": iso(run.created_at),
+                    "by_user": who.subject,
+                    "from_ip": who.address,
+                    "correlation_id": run.correlation_id,
+                    "recursion_stack": list(run.chain),
+                    "roles": who.roles,
+                },
+                "config_items": self._options.config_items,
+                "stdout": output.stdout,
+                "stderr": output.stderr,
+                "errors": list(run.errors),
+                "warnings": list(run.warnings),
+                "runbook": run.ref,
+                "run_id": run.id,
+                "status": run.status.value,
+            }
+        )
+
+    def stored_output(self, run: Run) -> RecordedOutput:
+        """The record's output of a run whose own process can no longer give it."""
+        excerpts = {
+            stream: HeadTail(self._options.history_entry_bytes)
+            for stream in (EventType.STDOUT, EventType.STDERR)
+        }
+        after = 0
+        while events := self._store.events(run.id, after=after):
+            for event in events:
+                if event.type.is_output:
+                    excerpts[event.type].feed(event.text or "")
+            after = events[-1].n
+        return RecordedOutput(excerpts[EventType.STDOUT].text(), excerpts[EventType.STDERR].text())
+
+
+def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
+    who = run.requester
+    return EntryRecord(
+        run_id=run.id,
+        status=run.status,
+        return_code=REFUSAL_EXIT_CODE
+        if run.status is RunStatus.REFUSED
+        else (run.return_code if run.return_code is not None else -1),
+        at=run.finished_at or run.created_at,
+        who=who.subject,
+        origin=who.origin,
+        roles=tuple(who.roles),
+        duration_ms=run.duration_ms or 0,
+        reason=run.reason,
+        document=run.digest,
+        stdout=output.stdout,
+        stderr=output.stderr,
+        error=output.error,
+        dry_run=(run.label or PlanLabel.UNKNOWN) if run.dry_run else None,
+        relation=run.relation,
+        related_id=run.related_id,
+    )

@@ -1,0 +1,61 @@
+"""Ends the runs that nobody will end any more, because the process that had them is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runbook import log
+from runbook.core.run import Millis, Outcome, Run, RunStatus
+from runbook.engine.record.ending import Ending
+from runbook.engine.record.history_entry import Records
+from runbook.host.identity import boot_id, host_name, process_start
+from runbook.store.models import Worker
+from runbook.store.store import Store
+
+NOT_KNOWN_CODE = -1
+LOST_TEXT = "The worker died; how far the script came is not known"
+SILENCE_MS = 15_000
+
+
+class Reaper:
+    """Finds dead workers and ends their runs as `lost`."""
+
+    def __init__(
+        self, store: Store, records: Records, ending: Ending, clock: Callable[[], Millis]
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._ending = ending
+        self._clock = clock
+
+    def reap(self) -> int:
+        """How many runs were ended. A run is never taken from a worker that lives."""
+        for worker in self._store.workers():
+            if self._is_dead(worker):
+                log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
+                self._store.remove_worker(worker.id)
+        lost = self._store.runs_of_missing_workers()
+        for run in lost:
+            self.end(run)
+        return len(lost)
+
+    def _is_dead(self, worker: Worker) -> bool:
+        """On this host and boot the process itself tells; elsewhere, only its silence does.
+
+        A process that is merely stopped or starved is alive: it keeps its runs.
+        """
+        if worker.host == host_name() and worker.boot_id == boot_id():
+            return process_start(worker.pid) != worker.process_start
+        return self._silent_for(worker) > SILENCE_MS
+
+    def _silent_for(self, worker: Worker) -> Millis:
+        return self._clock() - worker.beat_at
+
+    def end(self, run: Run) -> None:
+        """A run whose entry reached the history before its worker died ends as that says."""
+        outcome = self._records.recorded_end(run) or Outcome(
+            RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,)
+        )
+        log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
+        output = self._records.stored_output(run)
+        self._ending.end(run, outcome, output, worker_id=run.worker_id, once=True)

@@ -1,0 +1,388 @@
+"""From a request to a recorded run: authorize, preflight, submit. The only way to start a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import uuid_utils
+
+from runbook import log
+from runbook.core.access import Action, Decision, Principal, authorize, was_local
+from runbook.core.document import Problem, Severity
+from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
+from runbook.core.language.policy_rules import check_confirm, lock_request
+from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
+from runbook.engine.parts import Parts
+from runbook.engine.record.ending import done_data
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
+from runbook.engine.sealing import GivenInputs
+from runbook.engine.submit.idempotency import check_read, idempotency_of
+from runbook.engine.submit.inheritance import hiding, secrets_of
+from runbook.engine.submit.input_facts import InputKnowledge
+from runbook.engine.wire import problem_json
+from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
+from runbook.library.catalog import Entry
+from runbook.library.refs import check_input_files
+from runbook.store.models import NewEvent, NewRun, StoredDocument
+
+REFUSED_CODE = 403
+INVALID_CODE = 1
+
+
+class Submission:
+    """Checks requests and records every attempt, whatever its fate."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._options = parts.options
+        self._store = parts.store
+        self.knowledge = InputKnowledge(parts)
+
+    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
+        document = entry.document
+        return authorize(principal, document.claims, action, known=document.claims_known)
+
+    def calling_run(self, principal: Principal) -> Run | None:
+        """The run whose script is asking, or None for any other caller.
+
+        Raises AuthenticationError once that run has ended: its token is void then.
+        """
+        if principal.run_id is None:
+            return None
+        run = self._store.run(principal.run_id)
+        if run is None or run.status.terminal:
+            raise AuthenticationError("The token's run has ended.")
+        return run
+
+    def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
+        entry = self._parts.catalog.get(ref)
+        parent = self.calling_run(principal)
+        principal = self._in_the_name_of(principal, parent)
+        new = self._new_run(entry, principal, request, parent)
+        decision = self.decide(entry, principal, Action.VALIDATE)
+        if _is_refusal(decision, entry):
+            self._refuse(new, entry, decision)
+        check_read(self._store, entry, request)
+        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        if request.confirm is None:  # it is asked for when there is something to confirm
+            new = dataclasses.replace(new, dry_run=True)
+        _, problems = self._with_policy(new, entry, inputs, request, problems)
+        return Report(entry.ref, _errors(problems), _warnings(problems))
+
+    def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
+        entry = self._parts.catalog.get(ref)
+        parent = self.calling_run(principal)
+        principal = self._in_the_name_of(principal, parent)
+        new = self._new_run(entry, principal, request, parent)
+        self._authorize(new, entry, principal)
+        check_read(self._store, entry, request, partial(idempotency_of, new, principal, request))
+        masks = secrets_of(self._parts, parent)
+        request = hiding(request, masks)
+        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        new, problems = self._with_policy(new, entry, inputs, request, problems)
+        if errors := _errors(problems):
+            return self._record_invalid(new, entry, errors)
+        new = self._sealed(new, inputs, request, masks=masks)
+        return self._queue(new, entry, principal, request)
+
+    def submit_following(
+        self, principal: Principal, request: ExecuteRequest, follows: Follows
+    ) -> Submitted:
+        """Submit a run that follows from an earlier one. Like `submit`, and its errors.
+
+        Both the runbook as it is and, where another document is executed, that one must allow it;
+        but for a run that belongs to one which is running, and has been allowed with it.
+        """
+        current = self._parts.catalog.get(follows.run.ref)
+        entry = follows.entry or current
+        new = dataclasses.replace(
+            self._new_run(entry, principal, request, follows.parent),
+            relation=follows.relation,
+            related_id=follows.run.id,
+            start_step=follows.start_step,
+        )
+        if follows.parent is not None:
+            new = dataclasses.replace(new, chain=follows.parent.chain)
+        if follows.inputs is not None:
+            return self._queue(self._taking_over(new, follows), entry, principal, request)
+        for checked in (current, entry) if follows.entry else (entry,):
+            self._authorize(new, checked, principal)
+        if follows.entry is None:  # what is executed is the runbook as it is now
+            check_read(
+                self._store, entry, request, partial(idempotency_of, new, principal, request)
+            )
+        inputs, problems = self._preflight(entry, principal, request, ())
+        problems = [*problems, *follows.problems]
+        if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
+            request = dataclasses.replace(request, confirm=None)
+        new, problems = self._with_policy(new, entry, inputs, request, problems)
+        if errors := _errors(problems):
+            return self._record_invalid(new, entry, errors)
+        new = self._sealed(new, inputs, request, follows)
+        return self._queue(new, entry, principal, request)
+
+    def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
+        """A script may call what whoever executed it may execute: claims bind both, or neither."""
+        if parent is None or self._options.enforce_claims or not was_local(parent.requester):
+            return principal
+        return dataclasses.replace(principal, local=True)
+
+    def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
+        """Raises AccessDeniedError, which is recorded, in the file too."""
+        decision = self.decide(entry, principal, Action.EXECUTE)
+        if _is_refusal(decision, entry):
+            self._refuse(new, entry, decision, in_file=True)
+
+    def _with_policy(
+        self,
+        new: NewRun,
+        entry: Entry,
+        inputs: ResolvedInputs,
+        request: ExecuteRequest,
+        problems: list[Problem],
+    ) -> tuple[NewRun, list[Problem]]:
+        """The run with what its policy says, and what speaks against it."""
+        runbook = entry.document.runbook
+        if runbook is not None and not _errors(problems):
+            policy = runbook.policy
+            locks = lock_request(policy, entry.ref, inputs.values)
+            found = [locks] if isinstance(locks, Problem) else []
+            if new.relation is not Relation.UNDO and not new.dry_run:
+                unconfirmed = check_confirm(policy, request.confirm, inputs.values)
+                found += [unconfirmed] if unconfirmed else []
+            problems = [*problems, *found]
+            new = dataclasses.replace(
+                new,
+                locks=None if isinstance(locks, Problem) else locks,
+                queue=policy.queue,
+                timeout_s=request.timeout_s or policy.timeout_s or self._options.timeout_s,
+            )
+        return dataclasses.replace(new, warnings=_messages(_warnings(problems))), problems
+
+    def _preflight(
+        self,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        chains: Sequence[Sequence[str]],
+    ) -> tuple[ResolvedInputs, list[Problem]]:
+        document = entry.document
+        given, problems = coerce_values(request.env_vars, document.inputs)
+        facts = self.knowledge.facts(entry, principal, request.secrets)
+        inputs, input_problems = resolve_inputs(document.inputs, given, facts)
+        problems = [*document.problems, *problems, *input_problems]
+        for chain in chains:
+            if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
+                problems.append(problem)
+        if document.runbook is not None:
+            problems += check_input_files(self._options.runbooks_dir, entry.ref, document.runbook)
+        return inputs, problems
+
+    def _new_run(
+        self, entry: Entry, principal: Principal, request: ExecuteRequest, parent: Run | None
+    ) -> NewRun:
+        run_id = str(uuid_utils.uuid7())
+        chain = parent.chain if parent else request.recursion_stack
+        return NewRun(
+            id=run_id,
+            ref=entry.ref,
+            name=entry.document.name,
+            digest=entry.document.digest,
+            status=RunStatus.QUEUED,
+            requester=principal.requester(),
+            correlation_id=parent.correlation_id if parent else request.correlation_id or run_id,
+            chain=(*chain, entry.ref),
+            created_at=self._parts.clock(),
+            parent_id=parent.id if parent else None,
+            root_id=(parent.root_id or parent.id) if parent else None,
+            reason=request.reason,
+            timeout_s=request.timeout_s or self._options.timeout_s,
+            assigned_to=(parent.worker_id if parent else None) or request.assigned_to,
+            # Whatever a dry run calls is a dry run too.
+            dry_run=request.dry_run or (parent is not None and parent.dry_run),
+        )
+
+    def _sealed(
+        self,
+        new: NewRun,
+        inputs: ResolvedInputs,
+        request: ExecuteRequest,
+        follows: Follows | None = None,
+        *,
+        masks: tuple[str, ...] = (),
+    ) -> NewRun:
+        secrets = inputs.secrets | (request.secrets & inputs.values.keys())
+        shown = {name: None if name in secrets else inputs.shown[name] for name in inputs.shown}
+        given = GivenInputs(dict(inputs.values), secrets, dict(inputs.files), masks=masks)
+        if follows is not None:
+            given = dataclasses.replace(
+                given,
+                variables=dict(follows.handed.variables),
+                outputs=dict(follows.handed.outputs),
+                masks=follows.masks,
+            )
+        asked = request.env_vars if isinstance(request.env_vars, Mapping) else {}
+        return dataclasses.replace(
+            new,
+            inputs=shown,
+            given=tuple(name for name in inputs.shown if name in asked),
+            sealed_inputs=self._parts.sealer.seal(given, new.id),
+        )
+
+    def _taking_over(self, new: NewRun, follows: Follows) -> NewRun:
+        """A run with the very inputs of the run that it belongs to."""
+        run, inputs = follows.run, follows.inputs or GivenInputs({}, frozenset())
+        return dataclasses.replace(
+            new,
+            inputs=run.inputs,
+            given=run.given,
+            timeout_s=run.timeout_s,
+            warnings=_messages(_warnings(follows.problems)),
+            sealed_inputs=self._parts.sealer.seal(inputs, new.id),
+        )
+
+    def _queue(
+        self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
+    ) -> Submitted:
+        event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
+        try:
+            created = self._store.create_run(
+                new,
+                [event],
+                _document(entry),
+                max_queued=self._options.max_queued_runs,
+                idempotency=idempotency_of(new, principal, request),
+            )
+        except QueueFullError as error:
+            self._record_ended(
+                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (error.message,)
+            )
+            raise
+        if not created.replayed:
+            self._parts.wakeups.wake_workers()
+            self._parts.wakeups.wake_followers(new.id)
+            if new.parent_id is not None:
+                self._parts.wakeups.wake_followers(new.parent_id)
+            log.event("run.queued", run_id=new.id, runbook=new.ref, by=principal.subject)
+        return Submitted(created.run, created.replayed)
+
+    def _refuse(
+        self, new: NewRun, entry: Entry, decision: Decision, *, in_file: bool = False
+    ) -> None:
+        """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
+        text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
+        error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        # Of an undo, the runbook as it is now may refuse what another document would do.
+        new = dataclasses.replace(new, name=entry.document.name, digest=entry.document.digest)
+        run = self._record_ended(
+            new,
+            entry,
+            RunStatus.REFUSED,
+            REFUSED_CODE,
+            (decision.text,),
+            entry_text=text if in_file else "",
+        )
+        self._parts.observer.run_refused(run)
+        log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
+        raise error
+
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
+        run = self._record_ended(
+            new, entry, RunStatus.INVALID, INVALID_CODE, _messages(errors), problems=errors
+        )
+        self._parts.observer.run_ended(run)
+        return Submitted(run)
+
+    def _record_ended(
+        self,
+        new: NewRun,
+        entry: Entry,
+        status: RunStatus,
+        code: int,
+        errors: tuple[str, ...],
+        *,
+        problems: Sequence[Problem] = (),
+        entry_text: str = "",
+    ) -> Run:
+        """A run that ends at its birth: one row, its error as output, and `done`.
+
+        With `entry_text` the history gets an entry too, before the row.
+        """
+        outcome = Outcome(status, code, errors, new.warnings)
+        now = self._parts.clock()
+        new = dataclasses.replace(
+            new, status=status, return_code=code, errors=errors, finished_at=now
+        )
+        text = "\n".join(errors)
+        stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
+        data = done_data(new, outcome)
+        if problems:
+            data["problems"] = [problem_json(problem) for problem in problems]
+        done = NewEvent(now, EventType.DONE, data=data)
+        head, _ = (
+            self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
+            if entry_text
+            else (None, None)
+        )
+        created = self._store.create_run(new, [stderr, done], _document(entry), history=head)
+        self._parts.wakeups.wake_followers(new.id)
+        self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
+        return created.run
+
+
+def _run_of(new: NewRun) -> Run:
+    """A run that ended at its birth, as its history entry needs it."""
+    return Run(
+        id=new.id,
+        ref=new.ref,
+        name=new.name,
+        digest=new.digest,
+        status=new.status,
+        requester=new.requester,
+        correlation_id=new.correlation_id,
+        chain=new.chain,
+        created_at=new.created_at or 0,
+        finished_at=new.finished_at,
+        return_code=new.return_code,
+        reason=new.reason,
+        dry_run=new.dry_run,
+        relation=new.relation,
+        related_id=new.related_id,
+    )
+
+
+def _is_refusal(decision: Decision, entry: Entry) -> bool:
+    """Whether the caller is to blame.
+
+    Claims that nobody can understand are the document's fault: it is invalid, which says on which
+    line, and starts nothing either.
+    """
+    undecidable = not entry.document.claims_known and bool(entry.document.errors)
+    return not decision.allowed and not undecidable
+
+
+def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
+    """What the run's token proves and what the header says: either may refuse."""
+    chains = [parent.chain] if parent else []
+    if request.recursion_stack and request.recursion_stack not in chains:
+        chains.append(request.recursion_stack)
+    return chains
+
+
+def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if p.severity is Severity.ERROR)
+
+
+def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if p.severity is Severity.WARNING)
+
+
+def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(problem.text for problem in problems)
+
+
+def _document(entry: Entry) -> StoredDocument:
+    return StoredDocument(entry.document.digest, entry.head)

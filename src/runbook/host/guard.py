@@ -1,0 +1,274 @@
+"""What happens before anything else: secrets leave the environment, a guardian stands by.
+
+The environment of a process can be read in /proc by every process of the same user, so also by
+scripts. `seal_environment` therefore copies it into a file in memory and starts the program
+again, in the same process, with an environment that holds nothing secret.
+
+A guardian is the parent of an engine process. When that ends, even by SIGKILL, its scripts
+become the guardian's children and are killed. A pipe between them tells the engine when it is
+the guardian that has died.
+
+Only light modules are loaded here: this runs at every start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from runbook.host.proctable import (
+    become_subreaper,
+    descendants,
+    kill_until_gone,
+    list_processes,
+    make_undumpable,
+)
+
+__all__ = [
+    "LIFELINE_FD",
+    "SEALED_FD",
+    "EngineProcess",
+    "guard",
+    "make_undumpable",
+    "pass_environment",
+    "seal_environment",
+    "spawn_engine",
+    "sweep_descendants",
+    "take_lifeline",
+    "watch_lifeline",
+]
+
+SEALED_FD = "RUNBOOK_SEALED_FD"
+"""Names the descriptor that holds the environment."""
+
+LIFELINE_FD = "RUNBOOK_LIFELINE_FD"
+"""Names the descriptor at whose end the guardian has died."""
+
+_MAGIC = b"runbook environment\0"
+_SYSTEM_NAMES = frozenset({"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR"})
+_CERTIFICATE_NAMES = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR"})
+_TERMINAL_NAMES = frozenset({"TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR"})
+_OPEN_NAMES = _SYSTEM_NAMES | _CERTIFICATE_NAMES | _TERMINAL_NAMES
+_OPEN_PREFIXES = ("LC_", "LD_", "MALLOC_", "PYTHON", "COVERAGE_", "COV_CORE_")
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_READ_BYTES = 1 << 20
+
+
+def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
+    """The environment that the program was started with; afterwards /proc shows none of it.
+
+    Must be the first thing that a program does: the first call replaces the program by itself,
+    and only the second one returns. With `keep` the descriptor stays open, to be read again.
+    Raises OSError if the program cannot be started again.
+    """
+    descriptor = _descriptor_from(SEALED_FD)
+    sealed = _read_sealed(descriptor)
+    if descriptor is None or sealed is None:
+        return _start_again()
+    os.environ.pop(SEALED_FD)
+    if keep:
+        os.set_inheritable(descriptor, False)
+    else:
+        os.close(descriptor)
+    return sealed
+
+
+def pass_environment(mapping: Mapping[str, str]) -> tuple[int, dict[str, str]]:
+    """A descriptor that holds the environment, and what a sealed child is started with.
+
+    The child must inherit the descriptor under its number; the caller closes its own.
+    """
+    descriptor = _write_sealed(mapping)
+    open_part = {name: value for name, value in mapping.items() if _is_open(name)}
+    return descriptor, open_part | {SEALED_FD: str(descriptor)}
+
+
+def _start_again() -> Mapping[str, str]:
+    """Replace the program by itself. Never returns."""
+    descriptor, environment = pass_environment(os.environ)
+    os.set_inheritable(descriptor, True)
+    # The interpreter by its path, as a virtual environment is found from it.
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
+
+
+def _is_open(name: str) -> bool:
+    return name in _OPEN_NAMES or name.startswith(_OPEN_PREFIXES)
+
+
+def _descriptor_from(name: str) -> int | None:
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _write_sealed(mapping: Mapping[str, str]) -> int:
+    pairs = (os.fsencode(name) + b"=" + os.fsencode(value) for name, value in mapping.items())
+    content = memoryview(_MAGIC + b"\0".join(pairs))
+    descriptor = _anonymous_file()
+    while content:
+        content = content[os.write(descriptor, content) :]
+    return descriptor
+
+
+def _anonymous_file() -> int:
+    try:
+        return os.memfd_create("runbook-environment", os.MFD_CLOEXEC)
+    except (AttributeError, OSError):  # another C library, or a filter of system calls
+        import tempfile
+
+        descriptor, path = tempfile.mkstemp()
+        os.unlink(path)  # noqa: PTH108 - pathlib is heavy
+        return descriptor
+
+
+def _read_sealed(descriptor: int | None) -> dict[str, str] | None:
+    """The environment in a descriptor, read without moving it; None if it holds none."""
+    if descriptor is None:
+        return None
+    content = b""
+    try:
+        while chunk := os.pread(descriptor, _READ_BYTES, len(content)):
+            content += chunk
+            if not content.startswith(_MAGIC):
+                return None
+    except OSError:  # closed, or a pipe: the variable is not of our making
+        return None
+    if not content:
+        return None
+    pairs = content.removeprefix(_MAGIC).split(b"\0")
+    parts = (os.fsdecode(pair).partition("=") for pair in pairs if pair)
+    return {name: value for name, _, value in parts}
+
+
+class EngineProcess:
+    """An engine process and the pipe that tells it whether its guardian lives."""
+
+    def __init__(self, pid: int, lifeline: int) -> None:
+        self.pid = pid
+        self._lifeline = lifeline
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens where the process has ended."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def wait(self) -> int:
+        """Wait for its end. Returns its exit code, 128 + N where signal N killed it."""
+        _, status = os.waitpid(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+    def close(self) -> None:
+        """Let go of the pipe. A living engine process takes that for the guardian's death."""
+        os.close(self._lifeline)
+
+
+def spawn_engine(
+    argv: Sequence[str], environment: Mapping[str, str], *, own_group: bool = False
+) -> EngineProcess:
+    """Start an engine process: sealed environment, a lifeline, our standard streams.
+
+    `argv[0]` is a path. Signals that are blocked or handled here have their default action in
+    it. With `own_group` what a terminal sends does not reach it. Call it from a process with one
+    thread: descriptors are open to inheritance for a moment.
+    Raises OSError.
+    """
+    sealed, environ = pass_environment(environment)
+    far_end, lifeline = os.pipe()
+    try:
+        for descriptor in (sealed, far_end):
+            os.set_inheritable(descriptor, True)
+        environ[LIFELINE_FD] = str(far_end)
+        pid = _spawn(list(argv), environ, own_group=own_group)
+    except BaseException:
+        os.close(lifeline)
+        raise
+    finally:
+        os.close(sealed)
+        os.close(far_end)
+    return EngineProcess(pid, lifeline)
+
+
+def _spawn(argv: list[str], environ: Mapping[str, str], *, own_group: bool) -> int:
+    if own_group:
+        return os.posix_spawn(argv[0], argv, environ, setsigmask=(), setpgroup=0)
+    return os.posix_spawn(argv[0], argv, environ, setsigmask=())
+
+
+def sweep_descendants(keep: Collection[int] = ()) -> int:
+    """Kill and reap all descendants of this process, except `keep` and what descends from them.
+
+    Loops until there is none. Returns how many were alive.
+    """
+    own_pid = os.getpid()
+    return len(kill_until_gone(lambda: descendants(own_pid, list_processes(), keep)))
+
+
+def guard(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Start an engine process, pass signals on to it, and clean up after it.
+
+    For the main thread of a process that does nothing else. Returns its exit code.
+    """
+    become_subreaper()
+    make_undumpable()
+    # Blocked, so that none is lost and each can be asked where it came from.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*_FORWARDED, signal.SIGCHLD))
+    engine = spawn_engine(argv, environment)
+    try:
+        code = _attend(engine)
+    finally:
+        engine.close()
+        sweep_descendants()
+    return code
+
+
+def _attend(engine: EngineProcess) -> int:
+    """Pass on signals until the engine process has ended.
+
+    What a terminal sends (Ctrl-C, a hang-up) has reached the engine already: it is in the same
+    process group. The kernel marks such a signal as its own.
+    """
+    while True:
+        arrived = signal.sigwaitinfo((*_FORWARDED, signal.SIGCHLD))
+        if arrived.si_signo == signal.SIGCHLD:
+            if _has_ended(engine.pid):
+                return engine.wait()
+        elif arrived.si_code <= 0:
+            engine.signal(arrived.si_signo)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether this child has ended. Other zombies, which are orphans, are reaped."""
+    while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if ended.si_pid == pid:
+            return True
+        os.waitpid(ended.si_pid, 0)
+    return False
+
+
+def take_lifeline() -> int | None:
+    """In an engine process: the lifeline's descriptor, kept from being inherited further."""
+    descriptor = _descriptor_from(LIFELINE_FD)
+    if descriptor is None:
+        return None
+    os.environ.pop(LIFELINE_FD)
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError:  # the variable is not of our making
+        return None
+    return descriptor
+
+
+def watch_lifeline(descriptor: int, on_lost: Callable[[], object]) -> None:
+    """Call back, in a thread of its own, when the guardian has died."""
+    import threading
+
+    def watch() -> None:
+        while os.read(descriptor, 1):
+            pass
+        on_lost()
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

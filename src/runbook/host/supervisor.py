@@ -1,0 +1,168 @@
+"""`runbook serve`: one supervisor over the web processes and the local worker.
+
+The supervisor is the guardian of both (see `guard`): it imports nothing of the engine, waits for
+its children, ends what a dead worker's scripts left behind, and puts a new worker in its place.
+The first thing a new worker does is to end its predecessor's runs as `lost`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+
+from runbook.host import guard, proctable
+
+BAD_CONFIGURATION = 78
+METRICS_DIR = "RUNBOOK_METRICS_DIR"
+WEB = (sys.executable, "-m", "runbook.api.server")
+WORKER = (sys.executable, "-m", "runbook.worker.local")
+QUICK_DEATH_SECONDS = 5.0
+MOST_QUICK_DEATHS = 5
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+class Child:
+    """One supervised process, started again when it ends unasked."""
+
+    def __init__(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        self._argv = argv
+        self._environment = environment
+        self._process: guard.EngineProcess | None = None
+        self._started = 0.0
+        self._quick_deaths = 0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        self._process = guard.spawn_engine(self._argv, self._environment, own_group=True)
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.signal(number)
+
+    def ended(self) -> int:
+        """Reap it after its end; its exit code."""
+        assert self._process is not None  # noqa: S101 - the caller saw it end
+        code = self._process.wait()
+        self._process.close()
+        self._process = None
+        quick = time.monotonic() - self._started < QUICK_DEATH_SECONDS
+        self._quick_deaths = self._quick_deaths + 1 if quick else 0
+        return code
+
+    @property
+    def hopeless(self) -> bool:
+        """It died several times in a row just after its start."""
+        return self._quick_deaths >= MOST_QUICK_DEATHS
+
+
+class Supervisor:
+    """Runs until it is told to end, or until a child cannot be kept alive."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._web = Child(WEB, environment)
+        self._worker = Child(WORKER, environment)
+        self._stopping = False
+        self._exit_code = 0
+
+    def run(self) -> int:
+        proctable.become_subreaper()
+        guard.make_undumpable()
+        # Blocked, so that none is lost between two looks.
+        awaited = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+        self._web.start()
+        self._worker.start()
+        try:
+            while self._web.pid or self._worker.pid:
+                self._handle(signal.sigwaitinfo(awaited).si_signo)
+        finally:
+            guard.sweep_descendants()
+        return self._exit_code
+
+    def _handle(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number == signal.SIGHUP:
+            self._web.signal(signal.SIGHUP)
+        else:
+            self._stop()
+
+    def _stop(self, exit_code: int = 0) -> None:
+        """Drain the worker first: its runs' followers stay connected until they have ended."""
+        self._exit_code = self._exit_code or exit_code
+        self._stopping = True
+        if self._worker.pid is not None:
+            self._worker.signal(signal.SIGTERM)
+        else:
+            self._web.signal(signal.SIGTERM)
+
+    def _reap(self) -> None:
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid == self._worker.pid:
+                self._worker_ended(self._worker.ended())
+            elif ended.si_pid == self._web.pid:
+                self._web_ended(self._web.ended())
+            else:
+                os.waitpid(ended.si_pid, 0)  # an orphan of a dead child
+            if not (self._web.pid or self._worker.pid):
+                return
+
+    def _worker_ended(self, code: int) -> None:
+        guard.sweep_descendants(_living(self._web))
+        if self._stopping:
+            self._web.signal(signal.SIGTERM)
+        else:
+            self._restart(self._worker, "worker", code)
+
+    def _web_ended(self, code: int) -> None:
+        guard.sweep_descendants(_living(self._worker))
+        if not self._stopping:
+            self._restart(self._web, "web", code)
+
+    def _restart(self, child: Child, name: str, code: int) -> None:
+        if code == BAD_CONFIGURATION or child.hopeless:
+            self._stop(code or 1)
+            return
+        _log("supervisor.restarts", child=name, exit_code=code)
+        child.start()
+
+
+def _living(child: Child) -> set[int]:
+    return set() if child.pid is None else {child.pid}
+
+
+def _log(event: str, **fields: object) -> None:
+    """As `log.event`, without the weight of the logging package."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    line = {"time": moment, "level": "WARNING", "logger": "runbook", "event": event, **fields}
+    sys.stderr.write(json.dumps(line) + "\n")
+
+
+def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = None) -> int:
+    """Serve until told to end. Returns the exit code; 78 for a bad configuration.
+
+    `environment` is the sealed one, see `guard.seal_environment`; `overrides` win over it.
+    """
+    metrics = tempfile.mkdtemp(prefix="runbook-metrics-")
+    try:
+        return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
+    finally:
+        shutil.rmtree(metrics, ignore_errors=True)
+
+
+def main() -> int:
+    return serve(guard.seal_environment())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

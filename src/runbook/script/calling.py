@@ -1,0 +1,281 @@
+"""How a script calls another runbook: over the API of a server, or over a one-shot run's socket.
+
+Needs the standard library only, so that a call costs little more than what it calls.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from runbook.errors import (
+    NotFoundError,
+    RequestError,
+    RunbookError,
+    ServerUnavailableError,
+    error_named,
+)
+from runbook.script.frame import Frame
+from runbook.script.sse import EventParser
+
+Json = dict[str, Any]
+
+ANSWER_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
+"""A stream that is silent for longer is dead: the server sends a comment every 15 s."""
+RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+"""How long a server that stays away is tried again, once the called run has begun."""
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
+READ_BYTES = 65_536
+_ENDED = "a call ends with the run whose script makes it"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: what a script's environment says of its run. `recursion_stack` is JSON."""
+
+    token: str
+    url: str = ""
+    socket: str = ""
+    correlation_id: str = ""
+    recursion_stack: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """Which runbook is called, with which inputs. `confirm` is what its policy may demand."""
+
+    ref: str
+    env_vars: Mapping[str, object]
+    confirm: str | None = None
+
+
+class Transport(Protocol):
+    """The way to whoever executes the called run. Both methods raise RunbookError."""
+
+    def inputs(self, ref: str) -> Json:
+        """The inputs of a runbook, as JSON Schema."""
+
+    def events(self, request: CallRequest) -> Iterator[Json]:
+        """`{"run": id}` once the run is recorded, then its events up to `done`."""
+
+
+def transport(caller: Caller) -> Transport:
+    """The socket of the engine process where there is one, else the server's API."""
+    return SocketTransport(caller) if caller.socket else HttpTransport(caller)
+
+
+def follow(transport: Transport, request: CallRequest, frame: Frame | None) -> Json:
+    """Call a runbook and show in the frame what it prints; its `done`. Raises RunbookError."""
+    for event in transport.events(request):
+        if frame is not None:
+            frame.show(event)
+        if event.get("type") == "done":
+            return event
+    raise ServerUnavailableError("The called run was not followed to its end")
+
+
+def file_inputs(transport: Transport, ref: str) -> frozenset[str]:
+    """The names of the inputs that are files. Raises RunbookError."""
+    properties = transport.inputs(ref).get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    return frozenset(
+        name
+        for name, schema in known.items()
+        if isinstance(schema, dict) and schema.get("x-type") == "file"
+    )
+
+
+def sent(value: object) -> object:
+    """A value as a request carries it: files with their content, lists and objects as JSON text.
+
+    Raises OSError for a file that cannot be read, and TypeError for what is no JSON.
+    """
+    if isinstance(value, Path):
+        content = base64.b64encode(value.read_bytes()).decode()
+        return {"name": value.name, "content_base64": content}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+class SocketTransport:
+    """Speaks to the engine process of `runbook execute`, in lines of JSON."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def inputs(self, ref: str) -> Json:
+        for answer in self._ask({"op": "inputs", "ref": ref}):
+            return answer
+        raise ServerUnavailableError("The engine of this run does not answer")
+
+    def events(self, request: CallRequest) -> Iterator[Json]:
+        asked: Json = {
+            "op": "call",
+            "ref": request.ref,
+            "env_vars": dict(request.env_vars),
+            "recursion_stack": self._caller.recursion_stack,
+        }
+        if request.confirm is not None:
+            asked["confirm"] = request.confirm
+        return self._ask(asked)
+
+    def _ask(self, request: Json) -> Iterator[Json]:
+        data = json.dumps({"token": self._caller.token, **request}).encode()
+        if len(data) >= MAX_REQUEST_BYTES:
+            raise RequestError("The inputs are too large together: at most 2 MiB")
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(self._caller.socket)
+                connection.sendall(data + b"\n")
+                with connection.makefile("rb") as lines:
+                    yield from (_answer(line) for line in lines if line.strip())
+        except OSError as error:
+            raise ServerUnavailableError(
+                f"The engine of this run does not answer: {error.strerror or error}", hint=_ENDED
+            ) from None
+
+
+class HttpTransport:
+    """Speaks to a server's API. A stream that breaks is taken up where it broke."""
+
+    def __init__(self, caller: Caller) -> None:
+        parts = urlsplit(caller.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RequestError("RUNBOOK_URL must be the address of the server's runbooks")
+        self._caller = caller
+        self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._place = parts.netloc
+        self._root = parts.path.rstrip("/").removesuffix("/api/runbooks")
+        self._heard = 0.0
+
+    def inputs(self, ref: str) -> Json:
+        try:
+            return self._json("GET", f"/api/runbooks/{quote(ref)}/inputs")
+        except NotFoundError:  # an unknown runbook: the call itself will say so
+            return {}
+
+    def events(self, request: CallRequest) -> Iterator[Json]:
+        body: Json = {"env_vars": dict(request.env_vars)}
+        if request.confirm is not None:
+            body["confirm"] = request.confirm
+        path = f"/api/runbooks/{quote(request.ref)}/execute"
+        headers = {"Prefer": "respond-async", "Content-Type": "application/json"}
+        accepted = self._json("POST", path, json.dumps(body).encode(), headers)
+        run_id = str(accepted.get("run_id"))
+        yield {"run": run_id}
+        yield from self._follow(f"/api/runs/{quote(run_id, safe='')}/events")
+
+    def _follow(self, path: str) -> Iterator[Json]:
+        after, self._heard = 0, time.monotonic()
+        while True:
+            try:
+                for event in self._stream(path, after):
+                    after = int(event["n"])
+                    yield event
+                    if event["type"] == "done":
+                        return
+            except ServerUnavailableError:
+                if time.monotonic() - self._heard > PATIENCE_SECONDS:
+                    raise
+            time.sleep(RETRY_SECONDS)
+
+    def _stream(self, path: str, after: int) -> Iterator[Json]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        parser = EventParser()
+        with self._exchange("GET", path, None, headers, SILENCE_SECONDS) as reply:
+            if reply.status >= 500:  # a gateway's error may be over in a moment: it restarts
+                raise ServerUnavailableError(f"{self._place} answers HTTP {reply.status}")
+            if reply.status != 200:
+                raise _problem(reply)
+            while data := reply.read1(READ_BYTES):
+                self._heard = time.monotonic()
+                yield from (_object(event.data) for event in parser.feed(data))
+        raise ServerUnavailableError(f"{self._place} ended the stream of the run's events early")
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
+        with self._exchange(method, path, body, headers or {}, ANSWER_SECONDS) as reply:
+            if not 200 <= reply.status < 300:
+                raise _problem(reply)
+            return _object(reply.read())
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> Iterator[HTTPResponse]:
+        """One request. What breaks while its answer is read is the server's absence, too."""
+        try:
+            with closing(self._kind(self._place, timeout=timeout_s)) as connection:
+                connection.request(method, self._root + path, body, {**self._headers(), **headers})
+                with connection.getresponse() as reply:
+                    yield reply
+        except (OSError, HTTPException, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise ServerUnavailableError(f"{self._place} does not answer: {reason}") from None
+
+    def _headers(self) -> dict[str, str]:
+        caller = self._caller
+        given = {
+            "Authorization": f"Bearer {caller.token}",
+            "Accept": "application/json",
+            "X-Correlation-Id": caller.correlation_id,
+            "X-Recursion-Stack": caller.recursion_stack,
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+def _answer(line: bytes) -> Json:
+    """An answer of the engine process. Raises the error that it names."""
+    answer = _object(line)
+    error = answer.get("error")
+    if isinstance(error, dict):
+        raise error_named(error.get("code"), 500, str(error.get("message")), **_hint(error))
+    return answer
+
+
+def _problem(reply: HTTPResponse) -> RunbookError:
+    try:
+        problem = _object(reply.read())
+    except ServerUnavailableError:
+        problem = {}
+    if wait := reply.getheader("Retry-After"):
+        problem.setdefault("hint", f"try again in {wait} s")
+    text = problem.get("detail") or problem.get("error") or f"HTTP {reply.status} is the answer"
+    return error_named(problem.get("code"), reply.status, str(text), **_hint(problem))
+
+
+def _hint(problem: Json) -> dict[str, str]:
+    hint = problem.get("hint")
+    return {"hint": hint} if isinstance(hint, str) else {}
+
+
+def _object(text: str | bytes) -> Json:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ServerUnavailableError("What answers is no engine of ours")
+    return value

@@ -1,0 +1,262 @@
+"""What a script says to its run: progress, values for later steps, outputs, what to mask.
+
+    import runbook
+
+    runbook.progress(40, "Cloning disk")
+    runbook.output("vmid", 104)
+
+Needs the standard library only, and little of it: a script pays for each import. Everything but
+`dry_run` raises NotInRunError outside of a run.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runbook.errors import RunbookError
+
+if TYPE_CHECKING:
+    from runbook.script.calling import Caller
+
+__all__ = [
+    "CalledRunbookError",
+    "NotInRunError",
+    "artifact",
+    "call",
+    "dry_run",
+    "env",
+    "file_inputs",
+    "mask",
+    "output",
+    "plan",
+    "progress",
+    "summary",
+]
+
+Label = Literal["verified", "assumed", "unknown"]
+LABELS: tuple[Label, ...] = ("verified", "assumed", "unknown")
+LINE_BYTES = 4096
+"""So much goes through a pipe in one piece: a longer line could be torn by another process."""
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+
+
+class NotInRunError(RunbookError, RuntimeError):
+    """This works in the script of a run."""
+
+    exit_code = 2
+
+
+class CalledRunbookError(RunbookError):
+    """A called runbook did not succeed. `done` is its `done` event."""
+
+    def __init__(self, done: Mapping[str, Any]) -> None:
+        super().__init__(_failure(done))
+        self.done = done
+
+
+def progress(percent: float, text: str = "") -> None:
+    """Say how far the script is, from 0 to 100, and at what. Raises ValueError."""
+    if not 0 <= percent <= 100:
+        raise ValueError(f"percent is {percent}; it must be from 0 to 100")
+    number = f"{percent:.2f}".rstrip("0").rstrip(".")
+    _append("RUNBOOK_PROGRESS", _line(f"{number} {text}"))
+
+
+def plan(text: str, *, label: Label = "unknown") -> None:
+    """Say what a real run would change: once for each change.
+
+    `verified`: found out by reading; `assumed`: it follows from what was asked for. Raises
+    ValueError for another label and for no text.
+    """
+    if label not in LABELS:
+        raise ValueError(f"label is {label!r}; it must be one of {', '.join(LABELS)}")
+    if not text.strip():
+        raise ValueError("a plan needs a text")
+    _append("RUNBOOK_PLAN", _line(f"{label}: {text}"))
+
+
+def env(name: str, value: object) -> None:
+    """Set a variable of the steps that follow. Raises ValueError for what no variable can be."""
+    _assign("RUNBOOK_ENV", name, value, _VARIABLE)
+
+
+def output(name: str, value: object) -> None:
+    """Set an output of the run; what is no text becomes JSON. Raises ValueError and TypeError."""
+    _assign("RUNBOOK_OUTPUT", name, value, _OUTPUT)
+
+
+def summary(markdown: str) -> None:
+    """Add Markdown to the run's summary, ending with a newline."""
+    _append("RUNBOOK_SUMMARY", _encoded("the summary", markdown.removesuffix("\n") + "\n"))
+
+
+def mask(value: str) -> None:
+    """Mask this value wherever it turns up from now on. Call it before the value is printed."""
+    text = _encoded("the value", value).decode()
+    if "\n" in text or text.startswith("<<"):
+        _append("RUNBOOK_MASK", _several_lines("", text).encode())
+    elif text:
+        _append("RUNBOOK_MASK", f"{text}\n".encode())
+
+
+def artifact(path: str | os.PathLike[str], name: str | None = None) -> Path:
+    """Keep a file with the run; the path of the copy that the engine collects at the end.
+
+    `name` is the file's own where it is not given; it may lead into folders. Raises ValueError
+    for a name that leads elsewhere, and OSError.
+    """
+    import shutil
+    from contextlib import suppress
+
+    kept = Path(path).name if name is None else name
+    folder = Path(_given("RUNBOOK_ARTIFACTS"))
+    if not kept or Path(kept).is_absolute() or ".." in Path(kept).parts or not kept.isprintable():
+        raise ValueError(f"{kept!r} cannot name an artifact: give a path without ..")
+    copy = folder / kept
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(shutil.SameFileError):  # it was made in the folder
+        shutil.copyfile(path, copy)
+    return copy
+
+
+def dry_run() -> bool:
+    """Whether nothing is to be changed, but planned only. Outside of a run: no."""
+    return _environment().get("RUNBOOK_DRY_RUN", "") not in ("", "0")
+
+
+def call(
+    ref: str,
+    inputs: Mapping[str, object] | None = None,
+    *,
+    confirm: str | None = None,
+    quiet: bool = False,
+    **more: object,
+) -> dict[str, Any]:
+    """Execute another runbook and wait for its end; its outputs.
+
+    Inputs are given by name, in `inputs` or as keywords; a Path is sent as the file's content.
+    What the runbook prints is shown in a frame on standard error unless `quiet`. `confirm` is
+    the text that a policy may demand. Raises CalledRunbookError where it does not succeed, other
+    RunbookErrors where it cannot be started, and OSError for a file that cannot be read.
+    """
+    import sys
+
+    from runbook.script import calling
+    from runbook.script.frame import Frame
+
+    _encoded("the ref", ref)
+    values = {name: calling.sent(value) for name, value in {**(inputs or {}), **more}.items()}
+    request = calling.CallRequest(ref, values, confirm)
+    frame = None if quiet else Frame(ref, sys.stderr)
+    done = calling.follow(calling.transport(_caller()), request, frame)
+    if done.get("success") is not True:
+        raise CalledRunbookError(done)
+    return dict(done.get("outputs") or {})
+
+
+def file_inputs(ref: str) -> frozenset[str]:
+    """The inputs of a runbook that are files. Raises RunbookError."""
+    from runbook.script import calling
+
+    return calling.file_inputs(calling.transport(_caller()), ref)
+
+
+def _caller() -> Caller:
+    from runbook.script.calling import Caller
+
+    environment = _environment()
+    return Caller(
+        token=_given("RUNBOOK_API_TOKEN"),
+        url=environment.get("RUNBOOK_URL", ""),
+        socket=environment.get("RUNBOOK_SOCKET", ""),
+        correlation_id=environment.get("RUNBOOK_CORRELATION_ID", ""),
+        recursion_stack=environment.get("RUNBOOK_RECURSION_STACK", ""),
+    )
+
+
+def _environment() -> Mapping[str, str]:
+    return os.environ
+
+
+def _given(variable: str) -> str:
+    value = _environment().get(variable)
+    if not value:
+        raise NotInRunError(f"{variable} is not set: this works in the script of a run")
+    return value
+
+
+def _assign(variable: str, name: str, value: object, allowed: re.Pattern[str]) -> None:
+    if not allowed.fullmatch(name):
+        more = "" if allowed is _VARIABLE else ", . and -"
+        raise ValueError(
+            f"{name[:80]!r} is no name: up to 128 letters, digits and _{more}, no digit in front"
+        )
+    text = _encoded(f"the value of {name}", _text(value)).decode()
+    record = _several_lines(name, text) if "\n" in text else f"{name}={text}\n"
+    _append(variable, record.encode())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _several_lines(name: str, text: str) -> str:
+    """The word that ends the value is random, so that no value can end itself early."""
+    import secrets
+
+    word = f"end-{secrets.token_hex(16)}"
+    return f"{name}<<{word}\n{text}\n{word}\n"
+
+
+def _encoded(what: str, text: str) -> bytes:
+    if "\0" in text:
+        raise ValueError(f"{what} holds a NUL character")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} is not valid Unicode") from None
+
+
+def _line(text: str) -> bytes:
+    """One line, cut where it is too long to arrive in one piece."""
+    data = " ".join(text.splitlines()).encode("utf-8", "replace")
+    return data[: LINE_BYTES - 1].decode("utf-8", "ignore").encode() + b"\n"
+
+
+def _append(variable: str, data: bytes) -> None:
+    """Add to a hand-over file or pipe. Raises NotInRunError, and OSError for a full disk."""
+    try:
+        # A pipe that nobody reads any more must not keep the script from ending.
+        descriptor = os.open(_given(variable), _APPEND, 0o600)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return
+        raise
+    try:
+        os.set_blocking(descriptor, True)
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except BrokenPipeError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _failure(done: Mapping[str, Any]) -> str:
+    from runbook.script.narration import ending
+
+    errors = done.get("errors")
+    why = f": {'; '.join(map(str, errors))}" if errors else ""
+    return f"{done.get('runbook')} {ending(done)}{why}"

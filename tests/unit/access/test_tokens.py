@@ -1,0 +1,220 @@
+import base64
+import json
+import time
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.access.tokens import Authenticator, RunTokens, dev_login, stored_key
+from runbook.core.run import Origin
+from runbook.errors import AuthenticationError, ConfigurationError, RequestError
+from runbook.settings import Settings
+
+SECRET = "a-secret-of-more-than-thirty-two-bytes!"
+RUN_KEY = bytes(range(32))
+
+
+@pytest.fixture(scope="module")
+def authenticator():
+    return Authenticator(Settings.load({"JWT_SECRET": SECRET}), RunTokens(RUN_KEY))
+
+
+def claims(**changed):
+    base = {"sub": "ann", "iss": "dev-idp", "aud": "dev-api", "exp": int(time.time()) + 3600}
+    return {name: value for name, value in (base | changed).items() if value is not ...}
+
+
+def signed(payload, key=SECRET, algorithm="HS256", **header):
+    return jwt.encode(payload, key, algorithm=algorithm, headers=header or None)
+
+
+def raw_token(header, payload):
+    parts = (base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, payload))
+    return ".".join([*parts, ""])
+
+
+def test_a_good_token_names_its_subject_and_claims(authenticator):
+    token = signed(claims(roles=["sre"], team="core"))
+
+    principal = authenticator.authenticate(f"bEaReR {token}", "192.0.2.1")
+
+    assert principal.subject == "ann"
+    assert principal.claims == {"sub": "ann", "roles": ["sre"], "team": "core"}
+    assert principal.origin is Origin.API
+    assert principal.address == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"exp": int(time.time()) - 11},
+        {"exp": ...},
+        {"exp": str(int(time.time()) + 3600)},
+        {"exp": 10**400},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"sub": ...},
+        {"sub": ""},
+        {"sub": 5},
+        {"sub": "x" * 257},
+        {"iss": ...},
+        {"iss": "other"},
+        {"iss": "dev-idp2"},
+        {"aud": ...},
+        {"aud": "dev-api2"},
+        {"aud": []},
+        {"nbf": int(time.time()) + 86400},
+        {"nbf": "soon"},
+        {"iat": int(time.time()) + 86400},
+        {"iat": True},
+    ],
+)
+def test_claims_that_are_wrong_are_refused(authenticator, changed):
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {signed(claims(**changed))}", None)
+
+
+def test_our_audience_may_be_one_of_several(authenticator):
+    token = signed(claims(aud=["other", "dev-api"]))
+    assert authenticator.authenticate(f"Bearer {token}", None).subject == "ann"
+
+
+def test_a_missing_iat_and_a_long_life_are_fine(authenticator):
+    token = signed(claims(exp=int(time.time()) + 10**9))
+    assert authenticator.authenticate(f"Bearer {token}", None).subject == "ann"
+
+
+@pytest.mark.parametrize("name", ["none", "None", "nOnE", "HS512", ""])
+def test_another_algorithm_is_refused(authenticator, name):
+    token = raw_token(json.dumps({"alg": name}).encode(), json.dumps(claims()).encode())
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {token}", None)
+
+
+def test_an_asymmetric_key_is_no_symmetric_secret(authenticator):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {signed(claims(), key, 'RS256')}", None)
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", "a.b.c", "a.b", "....", "é.é.é", "x" * 8193, "x" * 1_000_000, "a" * 4000 + ".b.c"],
+)
+def test_what_is_no_token_is_refused(authenticator, token):
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {token}", None)
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic YTpi", "Bearer"])
+def test_another_scheme_is_refused(authenticator, header):
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(header, None)
+
+
+def test_a_claim_given_twice_is_refused(authenticator):
+    payload = json.dumps(claims())[:-1] + ', "roles": ["viewer"], "roles": ["admin"]}'
+    header = json.dumps({"alg": "HS256"}).encode()
+    unsigned = raw_token(header, payload.encode())[:-1]
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    signature = mac.sign(unsigned.encode(), SECRET.encode())
+    token = f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {token}", None)
+
+
+@pytest.mark.parametrize("extra", [{"crit": ["x"], "x": 1}, {"kid": "../../dev/null"}])
+def test_headers_change_nothing_for_a_symmetric_secret(authenticator, extra):
+    token = signed(claims(), **extra)
+    if "crit" in extra:
+        with pytest.raises(AuthenticationError):
+            authenticator.authenticate(f"Bearer {token}", None)
+    else:
+        assert authenticator.authenticate(f"Bearer {token}", None).subject == "ann"
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail_otherwise(data):
+    authenticator = Authenticator(Settings.load({"JWT_SECRET": SECRET}), RunTokens(RUN_KEY))
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate("Bearer " + data.decode("latin-1"), None)
+
+
+def test_a_scripts_token_carries_the_claims_and_its_run(authenticator):
+    token = RunTokens(RUN_KEY).mint("run-1", "ann", {"roles": ["sre"], "aud": "x"}, 5)
+
+    principal = authenticator.authenticate(f"Bearer {token}", None)
+
+    assert principal.run_id == "run-1"
+    assert principal.origin is Origin.RUNBOOK
+    assert principal.claims["roles"] == ["sre"]
+
+
+def test_a_caller_cannot_forge_a_scripts_token(authenticator):
+    forged = signed(claims(iss="runbook-engine", aud="runbook-run", run_id="run-1"))
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {forged}", None)
+
+
+def test_a_caller_cannot_claim_to_be_a_run(authenticator):
+    principal = authenticator.authenticate(f"Bearer {signed(claims(run_id='run-1'))}", None)
+    assert principal.run_id is None
+
+
+def test_a_scripts_token_ends_with_its_time(authenticator, monkeypatch):
+    past = time.time() - 100
+    monkeypatch.setattr(time, "time", lambda: past)
+    token = RunTokens(RUN_KEY).mint("run-1", "ann", {}, 5)
+    monkeypatch.undo()
+
+    with pytest.raises(AuthenticationError, match="expired"):
+        authenticator.authenticate(f"Bearer {token}", None)
+
+
+def test_dev_login_mints_what_authenticate_accepts(authenticator):
+    minted = dev_login(authenticator, "bob", ["sre", "api"])
+
+    principal = authenticator.authenticate(f"Bearer {minted.token}", None)
+
+    assert principal.subject == "bob"
+    assert principal.claims["roles"] == ["sre", "api"]
+    assert minted.expires_at > time.time()
+
+
+@pytest.mark.parametrize(("subject", "roles"), [("", []), (5, []), ("a", "sre"), ("a", [1])])
+def test_dev_login_refuses_wrong_types(authenticator, subject, roles):
+    with pytest.raises(RequestError):
+        dev_login(authenticator, subject, roles)
+
+
+def test_without_a_secret_nobody_is_accepted():
+    authenticator = Authenticator(Settings.load({}), RunTokens(RUN_KEY))
+
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {signed(claims())}", None)
+    with pytest.raises(ConfigurationError):
+        authenticator.mint("ann", {})
+
+
+def test_a_key_is_made_once_closed_to_others_and_kept(tmp_path):
+    path = tmp_path / "keys" / "one"
+
+    key = stored_key(path)
+
+    assert stored_key(path) == key
+    assert len(key) == 32
+    assert path.stat().st_mode & 0o077 == 0
+    assert [file.name for file in path.parent.iterdir()] == ["one"]
+
+
+def test_a_damaged_key_is_refused_not_replaced(tmp_path):
+    path = tmp_path / "one"
+    path.write_bytes(b"short")
+
+    with pytest.raises(ConfigurationError, match="one"):
+        stored_key(path)
+    assert path.read_bytes() == b"short"

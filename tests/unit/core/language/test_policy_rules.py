@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.core.document import NO_POLICY, Language, OnBusy, Policy, Problem, Retry, Step
+from runbook.core.language.policy_rules import (
+    check_confirm,
+    fill,
+    is_success,
+    lock_request,
+    retry_of,
+)
+from runbook.core.run import LockRequest, LockWant
+
+REF = "net/Push.md"
+VALUES = {"HOST": "r1", "NAME": "two words"}
+
+
+# -- templates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("device", "device"),
+        ("device:${HOST}", "device:r1"),
+        ("${HOST}${HOST}-${NAME}", "r1r1-two words"),
+        ("${OTHER}", ""),
+        ("$HOST ${HOST", "$HOST ${HOST"),
+        ("$${HOST}", "$r1"),
+    ],
+)
+def test_fill(template, text):
+    assert fill(template, VALUES) == text
+
+
+@given(st.text())
+def test_a_value_is_put_in_as_it_is(value):
+    assert fill("<${HOST}>", {"HOST": value}) == f"<{value}>"
+
+
+# -- locks ----------------------------------------------------------------------------------------
+
+
+def test_no_locks():
+    assert lock_request(NO_POLICY, REF, VALUES) is None
+
+
+def test_locks_are_filled_stripped_and_merged():
+    policy = Policy(locks=("device:${HOST}", " ${HOST} ", "r1", "${NAME} "))
+    assert lock_request(policy, REF, VALUES) == LockRequest(
+        (LockWant("device:r1"), LockWant("r1"), LockWant("two words")), waits=True
+    )
+
+
+def test_concurrency_is_a_lock_that_several_hold():
+    policy = Policy(locks=("a",), concurrency=3, on_busy=OnBusy.FAIL)
+    assert lock_request(policy, REF, VALUES) == LockRequest(
+        (LockWant("a"), LockWant("concurrency:net/Push.md", 3)), waits=False
+    )
+
+
+def test_concurrency_alone():
+    wants = (LockWant("concurrency:net/Push.md"),)
+    assert lock_request(Policy(concurrency=1), REF, {}) == LockRequest(wants)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("a\nb", "holds a line break or a control character"),
+        ("a\x1bb", "holds a line break or a control character"),
+        ("a\u2028b", "holds a line break or a control character"),
+        ("x" * 201, "is longer than 200 characters"),
+        ("concurrency:net/Push.md", "begins with concurrency:"),
+    ],
+)
+def test_a_lock_whose_name_is_of_no_use(value, reason):
+    found = lock_request(Policy(locks=("ok", "${HOST}")), REF, {"HOST": value})
+    assert isinstance(found, Problem)
+    assert found.code == "bad_lock_name"
+    assert found.message == f"The lock '${{HOST}}' {reason} with these inputs"
+    assert found.hint
+
+
+def test_a_name_of_the_greatest_length_will_do():
+    found = lock_request(Policy(locks=("${HOST}",)), REF, {"HOST": "x" * 200})
+    assert found == LockRequest((LockWant("x" * 200),))
+
+
+# -- confirmation ---------------------------------------------------------------------------------
+
+CONFIRM = Policy(confirm="delete ${HOST}")
+
+
+@pytest.mark.parametrize("given_text", [None, "", "anything"])
+def test_nothing_to_confirm(given_text):
+    assert check_confirm(NO_POLICY, given_text, VALUES) is None
+
+
+@pytest.mark.parametrize("given_text", ["delete r1", " delete r1\n"])
+def test_confirmed(given_text):
+    assert check_confirm(CONFIRM, given_text, VALUES) is None
+
+
+@pytest.mark.parametrize(
+    "given_text", [None, "", "delete", "Delete r1", "delete  r1", "delete ${HOST}"]
+)
+def test_not_confirmed(given_text):
+    problem = check_confirm(CONFIRM, given_text, VALUES)
+    assert problem is not None
+    assert problem.code == "confirmation_needed"
+    assert problem.message == "Confirmation needed: type 'delete r1'"
+    assert "`confirm`" in (problem.hint or "")
+    assert "--confirm" in (problem.hint or "")
+
+
+@pytest.mark.parametrize("given_text", [None, ""])
+def test_a_confirmation_never_vanishes(given_text):
+    problem = check_confirm(Policy(confirm="${OTHER}"), given_text, VALUES)
+    assert problem is not None
+    assert problem.code == "bad_confirmation"
+    assert problem.message == "The text to confirm, '${OTHER}', is empty with these inputs"
+
+
+def test_a_confirmation_may_begin_as_a_lock_may_not():
+    assert check_confirm(Policy(confirm="concurrency:1"), "concurrency:1", {}) is None
+
+
+# -- retries and return codes ---------------------------------------------------------------------
+
+
+def test_a_step_has_its_own_retry_or_the_policys():
+    policy = Policy(retry=Retry(3))
+    step = Step("One", Language.ZSH, "a\n", 1)
+    assert retry_of(step, policy) == Retry(3)
+    own = Step("One", Language.ZSH, "a\n", 1, retry=Retry())
+    assert retry_of(own, policy) == Retry(1)
+
+
+def test_success():
+    assert is_success(0, NO_POLICY)
+    assert not is_success(1, NO_POLICY)
+    policy = Policy(success_codes=frozenset({2, 3}))
+    assert [code for code in range(-10, 10) if is_success(code, policy)] == [2, 3]

@@ -1,0 +1,213 @@
+import dataclasses
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from runbook.core.access import Principal
+from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.engine.record.history_entry import RecordedOutput
+from runbook.engine.record.reaper import LOST_TEXT, SILENCE_MS
+from runbook.host.identity import boot_id, host_name, process_start
+from runbook.library.history import verify_file
+from runbook.store.models import NewEvent
+
+
+@pytest.fixture
+def process():
+    """A process that waits to be killed."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.stdin.close()
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def begin(workshop):
+    """A run that a worker with this identity executes."""
+    workshop.write("Quick")
+
+    def call(worker_id="w", **identity):
+        workshop.register(worker_id, **identity)
+        workshop.submit("Quick.md")
+        return workshop.claim(worker_id).run
+
+    return call
+
+
+def of(process):
+    return {"pid": process.pid, "process_start": process_start(process.pid)}
+
+
+def kill(process):
+    process.kill()
+    process.wait()
+
+
+def test_a_dead_workers_run_is_lost_once(workshop, begin, process):
+    run = begin(**of(process))
+    kill(process)
+
+    assert workshop.engine.reap() == 1
+
+    lost = workshop.store.run(run.id)
+    assert (lost.status, lost.return_code, lost.errors) == (RunStatus.LOST, -1, (LOST_TEXT,))
+    assert workshop.events(run)[-1].data["status"] == "lost"
+    assert workshop.history("Quick").count(f"run={run.id} ") == 1
+    assert workshop.store.workers() == []
+    assert workshop.engine.reap() == 0
+    assert len(workshop.events(run)) == lost.last_event
+
+
+def test_several_who_reap_at_the_same_time_end_a_run_once(build, workshop, begin, process):
+    runs = [begin(**of(process)) for _ in range(3)]
+    others = [workshop, *(build() for _ in range(3))]
+    kill(process)
+    barrier = threading.Barrier(4)
+
+    def reap(one):
+        barrier.wait()
+        one.engine.reap()
+
+    threads = [threading.Thread(target=reap, args=(one,)) for one in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for run in runs:
+        kinds = [event.type for event in workshop.events(run)]
+        assert kinds.count(EventType.DONE) == 1
+        assert workshop.history("Quick").count(f"run={run.id} ") == 1
+    assert verify_file(workshop.settings.runbooks_dir / "Quick.md").ok
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_living_workers_run_is_never_taken(workshop, begin, process, stopped):
+    """However long it was silent: it may be stopped, or starved of processor time."""
+    run = begin(**of(process), beat_at=0)
+    if stopped:
+        os.kill(process.pid, 19)
+
+    assert workshop.engine.reap() == 0
+    assert workshop.store.run(run.id).status is RunStatus.RUNNING
+    assert [worker.id for worker in workshop.store.workers()] == ["w"]
+
+
+def test_a_zombie_is_dead(workshop, begin, process):
+    run = begin(**of(process))
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not waited for
+
+    assert workshop.engine.reap() == 1
+    assert workshop.store.run(run.id).status is RunStatus.LOST
+
+
+def test_a_pid_that_was_given_away_again_is_not_the_worker(workshop, begin, process):
+    run = begin(pid=process.pid, process_start=process_start(process.pid) - 1)
+
+    assert workshop.engine.reap() == 1
+    assert workshop.store.run(run.id).status is RunStatus.LOST
+
+
+def test_before_a_reboot_no_worker_of_this_host_lives(workshop, begin, process):
+    """The pid may be another process's now; the silence tells."""
+    now = workshop.engine.parts.clock()
+    run = begin(**of(process), boot_id="another", beat_at=now - SILENCE_MS - 1000)
+
+    assert workshop.engine.reap() == 1
+    assert workshop.store.run(run.id).status is RunStatus.LOST
+
+
+@pytest.mark.parametrize(
+    ("silence", "taken"), [(0, 0), (SILENCE_MS - 5000, 0), (SILENCE_MS + 1000, 1)]
+)
+def test_a_worker_elsewhere_is_judged_by_its_silence(workshop, begin, silence, taken):
+    assert host_name() != "elsewhere"
+    now = workshop.engine.parts.clock()
+    run = begin(host="elsewhere", pid=1, process_start=1, beat_at=now - silence)
+
+    assert workshop.engine.reap() == taken
+    expected = RunStatus.LOST if taken else RunStatus.RUNNING
+    assert workshop.store.run(run.id).status is expected
+
+
+def test_a_run_whose_worker_is_not_known_at_all_is_lost(workshop, begin):
+    run = begin()
+    workshop.store.remove_worker("w")
+
+    assert workshop.engine.reap() == 1
+    assert workshop.store.run(run.id).status is RunStatus.LOST
+
+
+def test_what_the_script_had_printed_is_in_the_entry(workshop, begin, process):
+    run = begin(**of(process))
+    printed = NewEvent(1, EventType.STDOUT, text="half of it\n", line=1, offset=0)
+    workshop.store.append_events(run.id, [printed], worker_id="w")
+    kill(process)
+
+    workshop.engine.reap()
+
+    assert "half of it\n" in workshop.history("Quick")
+
+
+def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process):
+    """The worker died after the entry was on disk and before the row was."""
+    run = begin(**of(process))
+    parts = workshop.engine.parts
+    ended = Outcome(RunStatus.SUCCEEDED, 0)
+    entry = dataclasses.replace(run, status=ended.status, return_code=0, finished_at=parts.clock())
+    parts.records.write_history(entry, RecordedOutput("all of it\n"))
+    kill(process)
+
+    assert workshop.engine.reap() == 1
+
+    found = workshop.store.run(run.id)
+    assert (found.status, found.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert workshop.history("Quick").count("### ") == 1
+    assert "Exit Code: 0" in workshop.history("Quick")
+
+
+def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
+    parent = begin(**of(process))
+    workshop.write("Child")
+    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    running = workshop.submit("Child.md", script)
+    workshop.claim("w")
+    workshop.write("Waiting")
+    waiting = workshop.submit("Waiting.md", script)
+    kill(process)
+
+    assert workshop.engine.reap() == 3
+
+    for run in (parent, running, waiting):
+        assert workshop.store.run(run.id).status is RunStatus.LOST
+
+
+def test_a_run_that_waits_for_any_worker_is_left_alone(workshop, begin, process):
+    begin(**of(process))
+    waiting = workshop.submit("Quick.md")
+    kill(process)
+
+    assert workshop.engine.reap() == 1
+    assert workshop.store.run(waiting.id).status is RunStatus.QUEUED
+
+
+def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(workshop, begin):
+    run = begin("late", host="elsewhere", beat_at=0)
+    workshop.engine.reap()
+
+    parts = workshop.engine.parts
+    outcome = Outcome(RunStatus.SUCCEEDED, 0)
+    assert parts.ending.end(run, outcome, RecordedOutput(), worker_id="late") is None
+    assert workshop.store.run(run.id).status is RunStatus.LOST
+    assert workshop.store.beat("late") is False
+
+
+def test_the_boot_of_this_machine_is_known():
+    assert boot_id() == boot_id() != ""
+    assert process_start(os.getpid()) == process_start(os.getpid())
+    assert process_start(2**22 + 1) is None

@@ -1,0 +1,202 @@
+"""An undo that someone asks for: what was completed is reversed."""
+
+from runbook.core.run import EventType, Relation, RunStatus, StepStatus
+from runbook.engine.process.run import Stop, StopReason
+
+DONE = StepStatus.SUCCEEDED
+
+
+def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow, diary, rows):
+    run = failed()
+    diary.mend("three")
+    resumed = follow("resume", run, None)
+    diary.clear()
+
+    undo = follow("undo", resumed)
+
+    assert undo.success
+    assert diary.lines() == ["un-three", "un-one"]  # also what the run before it completed
+    assert (undo.relation, undo.related_id, undo.start_step) == (Relation.UNDO, resumed.id, None)
+    assert rows(undo) == [(1, DONE), (3, DONE)]
+    names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
+    assert names == ["Undo: Three", "Undo: One"]
+    assert set(undo.warnings) == {
+        "Step 'Two' has no Undo: what it did stays",
+        "Step 'Four' has no Undo: what it did stays",
+    }
+
+
+def test_what_an_undo_would_do_is_told(workshop, failed, follow, diary, conflict):
+    run = failed()
+    diary.mend("three")
+    resumed = follow("resume", run, None)
+
+    undoing = workshop.engine.undoing(resumed)
+
+    assert [(item.n, item.step.name) for item in undoing.steps] == [(3, "Three"), (1, "One")]
+    assert [(item.n, item.step.name) for item in undoing.left] == [(2, "Two"), (4, "Four")]
+    follow("undo", resumed)
+    told = conflict(workshop.engine.undoing, resumed)
+    assert told == "There is nothing to undo: all steps were undone before."
+
+
+def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
+    workshop, failed, follow, diary
+):
+    run = failed()
+    resumed = follow("resume", run, None)
+    workshop.store.purge(resumed.finished_at)
+    assert workshop.store.run(run.id) is None
+    diary.clear()
+
+    assert follow("undo", resumed).success
+    assert diary.lines() == ["un-one"]
+
+
+def test_what_a_run_completed_is_undone_though_it_failed_when_it_was_repeated(
+    workshop, follow, diary, step
+):
+    workshop.write_steps(
+        "Job",
+        step("One", f"{diary.note('one')}; [[ -z $BAD ]]", undo=diary.note("un-one")),
+        step("Two", undo=diary.note("un-two")),
+        step("Three", "exit 1", undo=diary.note("never")),
+        inputs="BAD: {type: string, optional: true}",
+    )
+    workshop.submit("Job.md")
+    run = workshop.execute()
+    resumed = follow("resume", run, "One", env_vars={"BAD": "1"})
+    diary.clear()
+
+    assert resumed.status is RunStatus.FAILED
+    assert follow("undo", resumed).success
+    assert diary.lines() == ["un-two", "un-one"]
+
+
+def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, step, conflict):
+    workshop.write_steps(
+        "Job",
+        step("One", undo=diary.fails_while("un-one")),
+        step("Two", undo=diary.note("un-two")),
+    )
+    workshop.submit("Job.md")
+    run = workshop.execute()
+    first = follow("undo", run)
+    assert first.errors == ("Step 1 'Undo: One' failed with return code 1",)
+    diary.mend("un-one")
+    diary.clear()
+
+    assert follow("undo", run).success
+
+    assert diary.lines() == ["un-one"]
+    text = conflict(follow, "undo", run)
+    assert text == "There is nothing to undo: all steps were undone before."
+    text = conflict(follow, "resume", run, "Two")
+    assert text == "The run's steps were undone: retry the run instead."
+
+
+def test_an_undo_that_waits_keeps_others_from_going_on(failed, follow, conflict):
+    run = failed()
+    waiting = follow("undo", run, execute=False)
+    for action, args in (("resume", (None,)), ("undo", ())):
+        assert conflict(follow, action, run, *args) == (
+            f"Run {waiting.id} is about to undo it; it has to end first."
+        )
+
+
+def test_an_undo_has_the_values_that_were_handed_over(workshop, follow, step):
+    workshop.write_steps(
+        "Job",
+        step("One", "print VM=104 >> $RUNBOOK_ENV", undo='print "destroy $VM on $HOST1"'),
+        inputs="HOST1: {type: string}",
+    )
+    workshop.submit("Job.md", env_vars={"HOST1": "pve"})
+    run = workshop.execute()
+
+    assert workshop.output(follow("undo", run)) == "destroy 104 on pve\n"
+
+
+def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, follow, step):
+    workshop.write_steps(
+        "Job",
+        step("One", "print hunter22 >> $RUNBOOK_MASK; print KEY=hunter22 >> $RUNBOOK_ENV; print -",
+             undo="print [$KEY]"),
+    )  # fmt: skip
+    workshop.submit("Job.md")
+    run = workshop.execute()
+
+    (text,) = follow("undo", run).errors
+    assert text == "The value of KEY was not kept: it has to be given again"
+    assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
+
+
+def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, follow, diary):
+    run = failed()
+    workshop.write_steps("Three", "## Other\n```sh\ntrue\n```\n")
+    diary.clear()
+
+    undo = follow("undo", run)
+
+    assert diary.lines() == ["un-one"]
+    assert undo.digest == run.digest
+
+
+def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, follow, diary, step, conflict):
+    workshop.write_steps("Job", step("One", undo=diary.note("un-one")), policy="dry_run: supported")
+    workshop.submit("Job.md", dry_run=True)
+    dry = workshop.execute()
+    text = conflict(follow, "undo", dry)
+    assert text == "The run was a dry run: there is nothing to undo."
+
+    workshop.submit("Job.md")
+    run = workshop.execute()
+    shown = follow("undo", run, dry_run=True)
+    (plan,) = workshop.data(shown, EventType.PLAN)
+    assert [s["name"] for s in plan["preview"]["steps"]] == ["Undo: One"]
+    assert follow("undo", run).success
+    assert diary.lines() == ["un-one", "un-one"]
+
+
+def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow):
+    three(policy="confirm: really")
+    workshop.submit("Three.md", confirm="really")
+    run = workshop.execute()
+
+    (text,) = follow("retry", run).errors
+    assert text == "Confirmation needed: type 'really'"
+    assert follow("undo", run).success
+
+
+def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
+    workshop.write_steps(
+        "Job",
+        step("One", undo=diary.note("un-one")),
+        step("Two", "sleep 60", undo=diary.note("un-two")),
+    )
+    run = workshop.submit("Job.md")
+    stop = Stop()
+    claimed = workshop.claim()
+    create = workshop.engine.parts.store.append_events
+
+    def append(run_id, events, **more):
+        create(run_id, events, **more)
+        if any((e.data or {}) == {"name": "Two", "state": "started"} for e in events):
+            stop.request(StopReason.CANCEL, at_once=True)
+
+    workshop.engine.parts.store.append_events = append
+    workshop.engine.execute(claimed, "w", stop)
+    del workshop.engine.parts.store.append_events
+
+    cancelled = workshop.store.run(run.id)
+    assert cancelled.status is RunStatus.CANCELLED
+    assert follow("undo", cancelled).success
+    assert diary.lines() == ["un-one"]
+
+
+def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, follow):
+    run = failed()
+    follow("undo", run, execute=False)
+    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+
+    undo = workshop.execute()
+    assert undo.errors == ("The run that was to be undone is no longer kept.",)
