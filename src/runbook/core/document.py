@@ -12,6 +12,9 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+Param = str | int | float | bool | None
+Params = Mapping[str, Param]
+
 OLD_WORDINGS = (
     "Missing required section: ",
     "Section '",
@@ -26,7 +29,8 @@ OLD_WORDINGS = (
 class Problem:
     """One thing that is wrong with a runbook or a request, and what to do about it.
 
-    `code` is stable and part of the API; `message` keeps the wording of the contract.
+    `code` is stable and part of the API; `message` keeps the wording of the contract. `params`
+    holds what the message says of this one: `variable`, `step`, `run_id`, `limit` and the like.
     """
 
     code: str
@@ -34,6 +38,7 @@ class Problem:
     line: int | None = None
     severity: Severity = Severity.ERROR
     hint: str | None = None
+    params: Params = field(default_factory=dict, hash=False)
 
     @property
     def text(self) -> str:

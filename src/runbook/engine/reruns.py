@@ -300,7 +300,7 @@ def _not_kept(rows: Sequence[StepRun]) -> frozenset[str]:
 def _needed_again(name: str) -> Problem:
     text = f"The value of {name} was not kept: it has to be given again"
     hint = f"Give it in env_vars, or with --env {name}=... or --secret {name}=@FILE"
-    return Problem("value_not_kept", text, hint=hint)
+    return Problem("value_not_kept", text, hint=hint, params={"variable": name})
 
 
 def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Problem, ...]:
@@ -309,6 +309,7 @@ def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Proble
             "not_reversible",
             f"Step '{item.step.name}' has no Undo: what it did stays",
             severity=Severity.WARNING,
+            params={"step": item.n, "name": item.step.name},
         )
         for item in irreversible(runbook, rows)
     )

@@ -170,7 +170,13 @@ def check_input_files(root: Path, ref: str, runbook: Runbook) -> list[Problem]:
 
 def _collision(name: str, line: int, first: int) -> Problem:
     text = f"Two input files would be copied as {name}; the first is on line {first}"
-    return Problem("input_file_collision", text, line, hint="Rename one of them")
+    return Problem(
+        "input_file_collision",
+        text,
+        line,
+        hint="Rename one of them",
+        params={"file": name, "first_line": first},
+    )
 
 
 def _locate(root: Path, ref: str, path: str) -> Path | Problem:
@@ -205,17 +211,22 @@ def _usable_path(path: str) -> bool:
 def _absent(path: str) -> Problem:
     text = f"Required input file does not exist: {_shown(path)}"
     hint = "Give it relative to the runbook's folder or to the runbooks directory"
-    return Problem("input_file_missing", text, hint=hint)
+    return Problem("input_file_missing", text, hint=hint, params={"path": _shown(path)})
 
 
 def _outside(path: str) -> Problem:
     text = f"Input file lies outside the runbooks directory: {_shown(path)}"
-    return Problem("input_file_outside", text, hint="Copy it into the runbooks directory")
+    return Problem(
+        "input_file_outside",
+        text,
+        hint="Copy it into the runbooks directory",
+        params={"path": _shown(path)},
+    )
 
 
 def _special(path: str) -> Problem:
     text = f"Input file is neither a regular file nor a folder: {_shown(path)}"
-    return Problem("input_file_special", text)
+    return Problem("input_file_special", text, params={"path": _shown(path)})
 
 
 @dataclass(slots=True)
@@ -237,7 +248,11 @@ class _Budget:
                     return _too_much()
         except OSError as error:
             text = f"Input file cannot be read: {_shown(path)} ({error.strerror})"
-            return Problem("input_file_unreadable", text)
+            return Problem(
+                "input_file_unreadable",
+                text,
+                params={"path": _shown(path), "reason": error.strerror},
+            )
         return None
 
 
@@ -246,7 +261,11 @@ def _too_much() -> Problem:
         f"The input files are more than {INPUT_FILES_LIMIT} "
         f"or larger than {INPUT_BYTES_LIMIT >> 20} MiB together"
     )
-    return Problem("input_files_too_large", text)
+    return Problem(
+        "input_files_too_large",
+        text,
+        params={"files": INPUT_FILES_LIMIT, "bytes": INPUT_BYTES_LIMIT},
+    )
 
 
 def _walk(root: Path, real: Path, shown: str, above: tuple[Path, ...]) -> Iterator[int | Problem]:
@@ -261,7 +280,7 @@ def _walk(root: Path, real: Path, shown: str, above: tuple[Path, ...]) -> Iterat
         yield _special(shown)
     elif real in above or len(above) >= _DEPTH_LIMIT:
         text = f"A link leads back to a folder around it: {_shown(shown)}"
-        yield Problem("input_file_cycle", text)
+        yield Problem("input_file_cycle", text, params={"path": _shown(shown)})
     else:
         yield 0
         with os.scandir(real) as entries:
