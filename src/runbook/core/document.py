@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -46,6 +46,27 @@ class Problem:
         if self.line is None or self.message.startswith(OLD_WORDINGS):
             return self.message
         return f"{self.message} (line {self.line})"
+
+
+UNCLASSIFIED = "unclassified"
+"""The code of what an earlier version recorded as a text alone."""
+
+
+def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity is Severity.ERROR)
+
+
+def warnings_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity is Severity.WARNING)
+
+
+def texts_of(problems: Iterable[Problem]) -> list[str]:
+    return [problem.text for problem in problems]
+
+
+def warning(code: str, message: str, **params: Param) -> Problem:
+    """What a run says of itself, without a line."""
+    return Problem(code, message, severity=Severity.WARNING, params=params)
 
 
 class Language(StrEnum):
@@ -306,8 +327,8 @@ class Document:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        return tuple(p for p in self.problems if p.severity is Severity.ERROR)
+        return errors_of(self.problems)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return tuple(p for p in self.problems if p.severity is Severity.WARNING)
+        return warnings_of(self.problems)

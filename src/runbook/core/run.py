@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from runbook.core.document import Problem
+
 Millis = int
 
 
@@ -258,8 +260,8 @@ class Outcome:
 
     status: RunStatus
     return_code: int
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     outputs: Mapping[str, object] = field(default_factory=dict)
     label: PlanLabel | None = None
     summary: str | None = None
@@ -297,8 +299,8 @@ class Run:
     finished_at: Millis | None = None
     duration_ms: int | None = None
     return_code: int | None = None
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     outputs: Mapping[str, object] = field(default_factory=dict)
     worker_id: str | None = None
     cancel_at: Millis | None = None

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
+from runbook.core.document import Problem
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
@@ -20,6 +21,7 @@ from runbook.engine.activity import Live
 from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
+from runbook.engine.record.ending import problem_of
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
 from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted, Undoing
@@ -30,7 +32,7 @@ from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.library.refs import locate
-from runbook.store.locks import held_text
+from runbook.store.locks import held_text, holder_params
 from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
 
@@ -269,20 +271,21 @@ class Engine:
         """Execute a claimed run in this thread, to its recorded end."""
         if claimed.busy is not None:
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, _busy_text(claimed.run, claimed.busy))
+            self._end_unstarted(claimed.run, worker_id, _busy(claimed.run, claimed.busy))
             return
         try:
             execution = Execution(self.parts, claimed, worker_id, stop, self._following)
         except RunbookError as error:  # its document or its inputs cannot be had back
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, error.message)
+            self._end_unstarted(claimed.run, worker_id, problem_of(error))
         else:
             execution.execute()
 
-    def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
+    def _end_unstarted(self, run: Run, worker_id: str, problem: Problem) -> None:
+        text = problem.message
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(problem,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 
@@ -302,9 +305,11 @@ class Engine:
         return self._reaper().reap()
 
 
-def _busy_text(run: Run, holder: Holder) -> str:
+def _busy(run: Run, holder: Holder) -> Problem:
     """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
     text = f"Lock {holder.lock} is {held_text(holder)}"
+    params = holder_params(holder)
     if run.locks is None or not run.locks.waits:
-        return text
-    return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"
+        return Problem("lock_held", text, params=params)
+    text += "; it waits in turn for a lock of this run's callers: both would wait for ever"
+    return Problem("deadlock", text, params=params)

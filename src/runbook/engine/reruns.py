@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from runbook.core.access import Principal
-from runbook.core.document import Problem, Runbook, Severity
+from runbook.core.document import Problem, Runbook, Severity, warning
 from runbook.core.language.parse import parse_stored
 from runbook.core.reruns import (
     Numbered,
@@ -130,10 +130,10 @@ class Following:
 
     def undo_failed(
         self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
-    ) -> str | None:
+    ) -> Problem | None:
         """Reverse what a run has completed before it fails; it holds its locks meanwhile.
 
-        Returns once the run that does it has ended, with a sentence about it; None where there
+        Returns once the run that does it has ended, with a warning about it; None where there
         was nothing to do.
         """
         rows = steps_of_all(self._store, run, runbook)
@@ -153,8 +153,9 @@ class Following:
         ended = self._wait(undoing, stop)
         text = f"The completed steps were undone by run {ended.id}"
         if ended.status is RunStatus.SUCCEEDED:
-            return text
-        return f"The completed steps were NOT all undone: run {ended.id} {ended.status}"
+            return warning("undone", text, run_id=ended.id)
+        text = f"The completed steps were NOT all undone: run {ended.id} {ended.status}"
+        return warning("not_all_undone", text, run_id=ended.id, status=ended.status.value)
 
     def _wait(self, run: Run, stop: Stop) -> Run:
         """Until a child run has ended. A request to stop is passed on."""
@@ -309,7 +310,7 @@ def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Proble
             "not_reversible",
             f"Step '{item.step.name}' has no Undo: what it did stays",
             severity=Severity.WARNING,
-            params={"step": item.n, "name": item.step.name},
+            params={"step": item.step.name, "n": item.n},
         )
         for item in irreversible(runbook, rows)
     )

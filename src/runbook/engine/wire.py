@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.core.access import Decision
-from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
+from runbook.core.document import Document, Input, Policy, Problem, Retry, Step, texts_of
 from runbook.core.reruns import Numbered
 from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
 from runbook.engine.requests import Executed, Listed, Report, Undoing
@@ -44,8 +44,9 @@ def run_json(run: Run) -> Json:
             name: {"given": True} if value is None else {"value": value}
             for name, value in run.inputs.items()
         },
-        "errors": list(run.errors),
-        "warnings": list(run.warnings),
+        "errors": texts_of(run.errors),
+        "warnings": texts_of(run.warnings),
+        "problems": [problem_json(item) for item in (*run.errors, *run.warnings)],
         "outputs": dict(run.outputs),
         "cancel_requested_by": run.cancel_by,
         "log_bytes": run.log_bytes,
@@ -194,6 +195,7 @@ def problem_json(problem: Problem) -> Json:
         "code": problem.code,
         "message": problem.message,
         "severity": problem.severity.value,
+        "params": dict(problem.params),
     }
     if problem.line is not None:
         value["line"] = problem.line

@@ -18,6 +18,7 @@ from runbook.store.rows import (
     LogEnd,
     StorePart,
     event_rows,
+    problem_rows,
     run_by_id,
     storable,
 )
@@ -138,8 +139,8 @@ def _update(connection: sa.Connection, run: Run, ended: Run, summary: str | None
             "new_finished_at": ended.finished_at,
             "new_duration_ms": ended.duration_ms,
             "new_return_code": ended.return_code,
-            "new_errors": list(ended.errors),
-            "new_warnings": list(ended.warnings),
+            "new_errors": problem_rows(ended.errors),
+            "new_warnings": problem_rows(ended.warnings),
             "new_outputs": dict(ended.outputs),
             "new_label": ended.label,
             "new_summary": None if summary is None else storable(summary),

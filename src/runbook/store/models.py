@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runbook.core.document import Problem
 from runbook.core.run import (
     EventType,
     Holder,
@@ -81,8 +82,8 @@ class NewRun:
     inputs: Mapping[str, str | None] = field(default_factory=dict)
     sealed_inputs: bytes | None = None
     assigned_to: str | None = None
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     return_code: int | None = None
     created_at: Millis | None = None
     finished_at: Millis | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.document import UNCLASSIFIED, Param, Problem, Severity
 from runbook.core.run import (
     ACTIVE,
     EventType,
@@ -91,8 +92,8 @@ def run_of(row: Sequence[Any]) -> Run:
     values[4] = RunStatus(values[4])
     values[5] = _requester_of(values[5])
     values[7] = tuple(values[7])
-    values[19] = tuple(values[19])
-    values[20] = tuple(values[20])
+    values[19] = problems_of(values[19], Severity.ERROR)
+    values[20] = problems_of(values[20], Severity.WARNING)
     values[28] = bool(values[28])
     values[29] = None if values[29] is None else PlanLabel(values[29])
     values[30] = None if values[30] is None else Relation(values[30])
@@ -134,8 +135,8 @@ def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
         "finished_at": (run.finished_at or created_at) if ended else None,
         "duration_ms": None,
         "return_code": run.return_code,
-        "errors": list(run.errors),
-        "warnings": list(run.warnings),
+        "errors": problem_rows(run.errors),
+        "warnings": problem_rows(run.warnings),
         "outputs": {},
         "worker_id": run.assigned_to if running else None,
         "cancel_at": None,
@@ -152,6 +153,34 @@ def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
         "locks": None if run.locks is None else _locks_json(run.locks),
         "waiting": None,
     }
+
+
+def problem_rows(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems as they are kept; the column says how severe they are."""
+    return [
+        {
+            "code": problem.code,
+            "message": storable(problem.message),
+            "line": problem.line,
+            "hint": None if problem.hint is None else storable(problem.hint),
+            "params": {name: _storable_param(value) for name, value in problem.params.items()},
+        }
+        for problem in problems
+    ]
+
+
+def _storable_param(value: Param) -> Param:
+    return storable(value) if isinstance(value, str) else value
+
+
+def problems_of(values: Sequence[Any], severity: Severity) -> tuple[Problem, ...]:
+    """An earlier version kept texts alone."""
+    return tuple(
+        Problem(UNCLASSIFIED, value, severity=severity)
+        if isinstance(value, str)
+        else Problem(**value, severity=severity)
+        for value in values
+    )
 
 
 def _locks_json(request: LockRequest) -> dict[str, Any]:

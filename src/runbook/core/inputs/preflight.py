@@ -128,8 +128,9 @@ def _check_names(
     for name in given:
         if not valid_name(name):
             text = f"{name[:128]!r} cannot name an environment variable"
+            shown = name[:128].encode("utf-8", "replace").decode()
             problems.append(
-                Problem("bad_input_name", text, hint=NAME_RULE, params={"variable": name[:128]})
+                Problem("bad_input_name", text, hint=NAME_RULE, params={"variable": shown})
             )
         elif is_reserved(name):
             text = f"Environment variable is reserved and cannot be given: {name}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook import log
+from runbook.core.document import Problem, texts_of, warning
 from runbook.core.history.chain import EntryRecord
 from runbook.core.output.pipeline import HeadTail
 from runbook.core.run import EventType, Outcome, PlanLabel, Run, RunStatus, iso
@@ -69,7 +70,7 @@ class Records:
 
     def write_history(
         self, run: Run, output: RecordedOutput, *, once: bool = False
-    ) -> tuple[HistoryHead | None, str | None]:
+    ) -> tuple[HistoryHead | None, Problem | None]:
         """Append the run's entry. The new head of the chain, or a warning why there is none.
 
         With `once` a run that has an entry gets no second one; that reads the whole history.
@@ -82,12 +83,15 @@ class Records:
         try:
             path = locate(self._options.runbooks_dir, run.ref)
             appended = self._writer.append(path, _entry(run, output), once=once)
-        except HistoryReadOnlyError:
-            return None, "History was not written: the runbook is read-only. The store has it."
+        except HistoryReadOnlyError as failure:
+            text = "History was not written: the runbook is read-only. The store has it."
+            return None, warning(failure.code, text)
         except (HistoryError, NotFoundError) as failure:
             log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
-            return None, f"History was not written: {failure.message} The store has it."
-        return HistoryHead(appended.n, appended.digest), appended.warning
+            text = f"History was not written: {failure.message} The store has it."
+            return None, warning(HistoryError.code, text, reason=failure.message)
+        head = HistoryHead(appended.n, appended.digest)
+        return head, warning("history_not_rotated", appended.warning) if appended.warning else None
 
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""
@@ -118,8 +122,8 @@ class Records:
                 "config_items": self._options.config_items,
                 "stdout": output.stdout,
                 "stderr": output.stderr,
-                "errors": list(run.errors),
-                "warnings": list(run.warnings),
+                "errors": texts_of(run.errors),
+                "warnings": texts_of(run.warnings),
                 "runbook": run.ref,
                 "run_id": run.id,
                 "status": run.status.value,

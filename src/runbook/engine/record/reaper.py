@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runbook import log
+from runbook.core.document import Problem
 from runbook.core.run import Millis, Outcome, Run, RunStatus
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
@@ -14,6 +15,7 @@ from runbook.store.store import Store
 
 NOT_KNOWN_CODE = -1
 LOST_TEXT = "The worker died; how far the script came is not known"
+WORKER_DIED = "worker_died"
 SILENCE_MS = 15_000
 
 
@@ -54,7 +56,7 @@ class Reaper:
     def end(self, run: Run) -> None:
         """A run whose entry reached the history before its worker died ends as that says."""
         outcome = self._records.recorded_end(run) or Outcome(
-            RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,)
+            RunStatus.LOST, NOT_KNOWN_CODE, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )
         log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
         output = self._records.stored_output(run)

@@ -10,19 +10,18 @@ import uuid_utils
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal, authorize, was_local
-from runbook.core.document import Problem, Severity
+from runbook.core.document import Problem, errors_of, texts_of, warnings_of
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.language.policy_rules import check_confirm, lock_request
 from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
 from runbook.engine.parts import Parts
-from runbook.engine.record.ending import done_data
+from runbook.engine.record.ending import done_data, problem_of
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.submit.idempotency import check_read, idempotency_of
 from runbook.engine.submit.inheritance import hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
-from runbook.engine.wire import problem_json
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
@@ -70,7 +69,7 @@ class Submission:
         if request.confirm is None:  # it is asked for when there is something to confirm
             new = dataclasses.replace(new, dry_run=True)
         _, problems = self._with_policy(new, entry, inputs, request, problems)
-        return Report(entry.ref, _errors(problems), _warnings(problems))
+        return Report(entry.ref, errors_of(problems), warnings_of(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         entry = self._parts.catalog.get(ref)
@@ -83,7 +82,7 @@ class Submission:
         request = hiding(request, masks)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, masks=masks)
         return self._queue(new, entry, principal, request)
@@ -119,7 +118,7 @@ class Submission:
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
             request = dataclasses.replace(request, confirm=None)
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, follows)
         return self._queue(new, entry, principal, request)
@@ -146,7 +145,7 @@ class Submission:
     ) -> tuple[NewRun, list[Problem]]:
         """The run with what its policy says, and what speaks against it."""
         runbook = entry.document.runbook
-        if runbook is not None and not _errors(problems):
+        if runbook is not None and not errors_of(problems):
             policy = runbook.policy
             locks = lock_request(policy, entry.ref, inputs.values)
             found = [locks] if isinstance(locks, Problem) else []
@@ -160,7 +159,7 @@ class Submission:
                 queue=policy.queue,
                 timeout_s=request.timeout_s or policy.timeout_s or self._options.timeout_s,
             )
-        return dataclasses.replace(new, warnings=_messages(_warnings(problems))), problems
+        return dataclasses.replace(new, warnings=warnings_of(problems)), problems
 
     def _preflight(
         self,
@@ -240,7 +239,7 @@ class Submission:
             inputs=run.inputs,
             given=run.given,
             timeout_s=run.timeout_s,
-            warnings=_messages(_warnings(follows.problems)),
+            warnings=warnings_of(follows.problems),
             sealed_inputs=self._parts.sealer.seal(inputs, new.id),
         )
 
@@ -258,7 +257,7 @@ class Submission:
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (error.message,)
+                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (problem_of(error),)
             )
             raise
         if not created.replayed:
@@ -282,17 +281,15 @@ class Submission:
             entry,
             RunStatus.REFUSED,
             REFUSED_CODE,
-            (decision.text,),
+            (problem_of(error, decision.text),),
             entry_text=text if in_file else "",
         )
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
         raise error
 
-    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
-        run = self._record_ended(
-            new, entry, RunStatus.INVALID, INVALID_CODE, _messages(errors), problems=errors
-        )
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: tuple[Problem, ...]) -> Submitted:
+        run = self._record_ended(new, entry, RunStatus.INVALID, INVALID_CODE, errors)
         self._parts.observer.run_ended(run)
         return Submitted(run)
 
@@ -302,9 +299,8 @@ class Submission:
         entry: Entry,
         status: RunStatus,
         code: int,
-        errors: tuple[str, ...],
+        errors: tuple[Problem, ...],
         *,
-        problems: Sequence[Problem] = (),
         entry_text: str = "",
     ) -> Run:
         """A run that ends at its birth: one row, its error as output, and `done`.
@@ -316,12 +312,9 @@ class Submission:
         new = dataclasses.replace(
             new, status=status, return_code=code, errors=errors, finished_at=now
         )
-        text = "\n".join(errors)
+        text = "\n".join(texts_of(errors))
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
-        data = done_data(new, outcome)
-        if problems:
-            data["problems"] = [problem_json(problem) for problem in problems]
-        done = NewEvent(now, EventType.DONE, data=data)
+        done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
         head, _ = (
             self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
             if entry_text
@@ -370,18 +363,6 @@ def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]
     if request.recursion_stack and request.recursion_stack not in chains:
         chains.append(request.recursion_stack)
     return chains
-
-
-def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.ERROR)
-
-
-def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.WARNING)
-
-
-def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(problem.text for problem in problems)
 
 
 def _document(entry: Entry) -> StoredDocument:
