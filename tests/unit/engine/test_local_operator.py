@@ -90,7 +90,8 @@ def test_a_failed_run_is_undone_whatever_claims_it_needed(workshop):
     (undo,) = workshop.store.children(ended.id)
     assert (undo.relation, undo.status) == (Relation.UNDO, RunStatus.SUCCEEDED)
     assert workshop.output(undo) == "undone\n"
-    assert ended.warnings[-1] == f"The completed steps were undone by run {undo.id}"
+    last = ended.warnings[-1]
+    assert (last.code, last.params) == ("undone", {"run_id": undo.id})
 
 
 def _execute_children(workshop):

@@ -85,7 +85,16 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
         f"Lock a is held by run {holder.id} of Quick.md, "
         f"started by ann since {iso(holder.started_at)}"
     )
-    assert (failed.status, failed.return_code, failed.errors) == (RunStatus.FAILED, 1, (text,))
+    (problem,) = failed.errors
+    assert (failed.status, failed.return_code) == (RunStatus.FAILED, 1)
+    assert (problem.code, problem.text) == ("lock_held", text)
+    assert problem.params == {
+        "lock": "a",
+        "run_id": holder.id,
+        "runbook": "Quick.md",
+        "by": "ann",
+        "since": iso(holder.started_at),
+    }
     assert workshop.output(run, EventType.STDERR) == text
     assert workshop.output(run) == ""
     assert text in workshop.history("Quick")
@@ -99,9 +108,8 @@ def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
 
     assert workshop.execute().id == run.id
 
-    (text,) = workshop.store.run(run.id).errors
-    assert text.startswith(f"Lock a is held by run {one.id} of Quick.md, ")
-    assert text.endswith("both would wait for ever")
+    (problem,) = workshop.store.run(run.id).errors
+    assert (problem.code, problem.params["run_id"]) == ("deadlock", one.id)
 
 
 def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit):
@@ -114,7 +122,8 @@ def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit)
 
     ended = workshop.execute()
     assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)
-    assert ended.errors == ("Cancelled by bob",)
+    (problem,) = ended.errors
+    assert (problem.code, problem.params) == ("cancelled", {"by": "bob"})
     assert workshop.output(run) == ""
 
 

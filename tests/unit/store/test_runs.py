@@ -2,9 +2,13 @@
 
 import pytest
 
+from runbook.core.document import Problem, warning
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
 from runbook.errors import ConflictError, NotFoundError, QueueFullError
 from runbook.store.models import StoredDocument
+
+CAREFUL = warning("not_masked", "careful", variable="S1")
+BAD = Problem("step_failed", "bad", 7, hint="mend it", params={"step": "One", "n": 1})
 
 
 def types(store, run_id):
@@ -16,7 +20,7 @@ def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
         reason="because",
         timeout_s=1.5,
         inputs={"SHOWN": "1", "GIVEN": None},
-        warnings=("careful",),
+        warnings=(CAREFUL,),
         sealed_inputs=b"sealed",
     )
     assert store.run(made.id) == made
@@ -83,9 +87,9 @@ def test_an_impossible_birth_is_a_mistake_of_the_caller(helper, changes):
 
 @pytest.mark.parametrize("status", [RunStatus.REFUSED, RunStatus.INVALID])
 def test_a_run_may_be_born_ended(helper, store, status):
-    run = helper.queued(status=status, errors=("no",), return_code=1, sealed_inputs=b"x")
+    run = helper.queued(status=status, errors=(BAD,), return_code=1, sealed_inputs=b"x")
     assert run.finished_at == helper.clock.now
-    assert (run.errors, run.return_code) == (("no",), 1)
+    assert (run.errors, run.return_code) == ((BAD,), 1)
     assert store.sealed(run.id) is None
     with pytest.raises(ConflictError):
         helper.finish(run.id)
@@ -161,16 +165,26 @@ class TestClaim:
         assert store.claim("w", only="nobody", **ask) is None
 
 
+def test_what_an_earlier_version_kept_as_texts_is_still_read(helper, store):
+    run = helper.queued()
+    with store.database._engine.begin() as connection:
+        old = sa.update(runs).where(runs.c.id == run.id)
+        connection.execute(old.values(errors=["bad"], warnings=["careful"]))
+    found = store.run(run.id)
+    assert found.errors == (Problem("unclassified", "bad"),)
+    assert found.warnings == (warning("unclassified", "careful"),)
+
+
 class TestFinish:
     def test_it_keeps_the_outcome_and_wipes_the_inputs(self, helper, store):
         run = helper.running(sealed_inputs=b"sealed")
         helper.clock.now += 1500
-        outcome = Outcome(RunStatus.FAILED, 3, ("bad",), ("hm",), {"ip": "192.0.2.9"})
+        outcome = Outcome(RunStatus.FAILED, 3, (BAD,), (CAREFUL,), {"ip": "192.0.2.9"})
         last = [helper.output("bye"), helper.done()]
         ended = store.finish(run.id, outcome, last, worker_id="w").run
         assert ended == store.run(run.id)
-        assert (ended.status, ended.return_code, ended.errors) == (outcome.status, 3, ("bad",))
-        assert (ended.warnings, ended.outputs) == (("hm",), {"ip": "192.0.2.9"})
+        assert (ended.status, ended.return_code, ended.errors) == (outcome.status, 3, (BAD,))
+        assert (ended.warnings, ended.outputs) == ((CAREFUL,), {"ip": "192.0.2.9"})
         assert (ended.finished_at, ended.duration_ms) == (helper.clock.now, 1500)
         assert (ended.log_bytes, ended.log_lines) == (3, 1)
         assert types(store, run.id)[-2:] == [EventType.STDOUT, EventType.DONE]

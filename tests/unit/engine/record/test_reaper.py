@@ -9,7 +9,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.run import EventType, Origin, Outcome, RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.record.reaper import LOST_TEXT, SILENCE_MS
+from runbook.engine.record.reaper import SILENCE_MS, WORKER_DIED
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.library.history import verify_file
 from runbook.store.models import NewEvent
@@ -54,7 +54,8 @@ def test_a_dead_workers_run_is_lost_once(workshop, begin, process):
     assert workshop.engine.reap() == 1
 
     lost = workshop.store.run(run.id)
-    assert (lost.status, lost.return_code, lost.errors) == (RunStatus.LOST, -1, (LOST_TEXT,))
+    assert (lost.status, lost.return_code) == (RunStatus.LOST, -1)
+    assert [problem.code for problem in lost.errors] == [WORKER_DIED]
     assert workshop.events(run)[-1].data["status"] == "lost"
     assert workshop.history("Quick").count(f"run={run.id} ") == 1
     assert workshop.store.workers() == []

@@ -20,10 +20,10 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
-    assert set(undo.warnings) == {
-        "Step 'Two' has no Undo: what it did stays",
-        "Step 'Four' has no Undo: what it did stays",
-    }
+    assert [(one.code, one.params["step"]) for one in undo.warnings] == [
+        ("not_reversible", "Two"),
+        ("not_reversible", "Four"),
+    ]
 
 
 def test_what_an_undo_would_do_is_told(workshop, failed, follow, diary, conflict):
@@ -82,7 +82,7 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     workshop.submit("Job.md")
     run = workshop.execute()
     first = follow("undo", run)
-    assert first.errors == ("Step 1 'Undo: One' failed with return code 1",)
+    assert first.errors[0].params == {"step": "Undo: One", "n": 1, "return_code": 1}
     diary.mend("un-one")
     diary.clear()
 
@@ -125,8 +125,8 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (text,) = follow("undo", run).errors
-    assert text == "The value of KEY was not kept: it has to be given again"
+    (problem,) = follow("undo", run).errors
+    assert (problem.code, problem.params) == ("value_not_kept", {"variable": "KEY"})
     assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
 
@@ -162,8 +162,8 @@ def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow)
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (text,) = follow("retry", run).errors
-    assert text == "Confirmation needed: type 'really'"
+    (problem,) = follow("retry", run).errors
+    assert (problem.code, problem.params) == ("confirmation_needed", {"confirm": "really"})
     assert follow("undo", run).success
 
 
@@ -199,4 +199,4 @@ def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, fo
     workshop.store.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
-    assert undo.errors == ("The run that was to be undone is no longer kept.",)
+    assert [problem.code for problem in undo.errors] == ["not_found"]

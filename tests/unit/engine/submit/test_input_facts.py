@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.core.access import Principal
-from runbook.core.document import SecretKind, SecretSource
+from runbook.core.document import SecretKind, SecretSource, texts_of
 from runbook.core.inputs.values import GivenFile
 from runbook.core.run import EventType, Origin, Outcome, Relation, RunStatus
 from runbook.engine.process.workspace import Workspace, WorkspaceError
@@ -180,7 +180,7 @@ def test_what_the_command_line_gives_as_a_secret_is_in_no_problem(workshop):
     run = workshop.engine.submit("Show.md", ANN, request).run
 
     assert [problem.message for problem in report.errors] == ["PORT must be an integer"]
-    assert run.errors == ("PORT must be an integer",)
+    assert run.errors == report.errors
 
 
 # -- choices of other runbooks --------------------------------------------------------------------
@@ -316,7 +316,8 @@ def test_a_file_that_is_none_is_an_invalid_run(workshop, value, text):
 
     run = workshop.submit("Use.md", env_vars={"FILE": value})
 
-    assert (run.status, run.errors) == (RunStatus.INVALID, (text,))
+    assert (run.status, texts_of(run.errors)) == (RunStatus.INVALID, [text])
+    assert run.errors[0].params == {"variable": "FILE"}
     assert "geheim" not in str([event.as_json() for event in workshop.events(run)])
 
 
