@@ -6,8 +6,9 @@ import signal
 from collections.abc import Callable
 
 from runbook.core.document import Param, Problem
+from runbook.core.outcome import Outcome
 from runbook.core.reruns import Numbered
-from runbook.core.run import Outcome, RunStatus
+from runbook.core.status import RunStatus
 from runbook.engine.execute.steps import StepsEnd
 from runbook.engine.process.run import StopReason
 from runbook.engine.record.reaper import NOT_KNOWN_CODE

@@ -3,7 +3,9 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, PlanLabel
+from runbook.core.events import EventType
+from runbook.core.outcome import PlanLabel
+from runbook.core.run import Origin
 from runbook.engine.execute.execution import NOT_DRY
 
 
@@ -91,7 +93,7 @@ def test_a_script_that_does_not_support_it_is_not_executed(workshop, dry_run, pl
     run = dry_run()
 
     assert (run.success, run.return_code) == (True, 0)
-    assert run.warnings == (NOT_DRY,)
+    assert run.result.warnings == (NOT_DRY,)
     assert run.label is PlanLabel.UNKNOWN
     assert not (tmp_path / "done").exists()
     (plan,) = plans(run)
@@ -140,5 +142,5 @@ def test_what_a_dry_run_calls_is_a_dry_run(workshop, step, asked):
     child = workshop.submit("Child.md", script, dry_run=asked)
 
     assert child.dry_run
-    assert workshop.execute().warnings == (NOT_DRY,)
+    assert workshop.execute().result.warnings == (NOT_DRY,)
     assert workshop.output(child) == ""

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from runbook.core.document import texts_of
-from runbook.core.run import EventType, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
 
 RESERVED = "is reserved: it changes how programs run, or belongs to the engine"
@@ -22,7 +23,7 @@ def run_steps(workshop):
     def call(*steps, env_vars=None, timeout_s=None, **more):
         workshop.write_steps("Steps", *steps, **more)
         run = workshop.submit("Steps.md", env_vars=env_vars or {}, timeout_s=timeout_s)
-        assert run.status is RunStatus.QUEUED, run.errors
+        assert run.status is RunStatus.QUEUED, run.result.errors
         return workshop.execute()
 
     return call
@@ -30,7 +31,7 @@ def run_steps(workshop):
 
 @pytest.fixture
 def rows(workshop):
-    return lambda run: workshop.store.steps(run.id)
+    return lambda run: workshop.store.steps.of(run.id)
 
 
 @pytest.fixture
@@ -66,8 +67,8 @@ def test_the_first_failure_ends_the_run(workshop, run_steps, rows, step):
     run = run_steps(step("One"), step("Two", "exit 3"), step("Three", "print never"))
 
     assert (run.status, run.return_code) == (RunStatus.FAILED, 3)
-    assert run.errors[0].code == "step_failed"
-    assert run.errors[0].params == {"step": "Two", "n": 2, "return_code": 3}
+    assert run.result.errors[0].code == "step_failed"
+    assert run.result.errors[0].params == {"step": "Two", "n": 2, "return_code": 3}
     assert [(r.n, r.status) for r in rows(run)] == [(1, DONE), (2, FAILED)]
     assert workshop.output(run) == ""
 
@@ -78,7 +79,7 @@ def test_a_script_without_steps_is_not_announced(workshop, rows, told):
     run = workshop.execute()
 
     assert rows(run) == told(run) == []
-    assert run.errors == ()
+    assert run.result.errors == ()
     assert {event.step for event in workshop.events(run)} == {None}
 
 
@@ -245,7 +246,7 @@ def test_a_pause_ends_when_the_run_is_to_end(workshop, paused, rows, reason, sta
     thread.join(20)
 
     assert not thread.is_alive()
-    ended = workshop.store.run(run.id)
+    ended = workshop.store.runs.get(run.id)
     assert (ended.status, ended.return_code) == (status, code)
     assert [(r.n, r.status.value, r.attempts) for r in rows(run)] == [(1, status.value, 1)]
 
@@ -265,7 +266,7 @@ def test_pauses_work_with_descriptors_beyond_1023(workshop, paused):
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    assert workshop.store.run(run.id).status is RunStatus.CANCELLED
+    assert workshop.store.runs.get(run.id).status is RunStatus.CANCELLED
 
 
 # -- time limits ---------------------------------------------------------------------------------
@@ -279,8 +280,8 @@ def test_a_steps_time_limit_is_one_of_each_try(run_steps, rows, step):
     )
 
     assert (run.status, run.return_code) == (RunStatus.TIMED_OUT, -9)
-    assert run.errors[0].code == "step_timed_out"
-    assert run.errors[0].params == {"step": "One", "n": 1, "limit": 0.2}
+    assert run.result.errors[0].code == "step_timed_out"
+    assert run.result.errors[0].params == {"step": "One", "n": 1, "limit": 0.2}
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 2)]
 
 
@@ -301,7 +302,7 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
     )
 
     assert run.status is RunStatus.TIMED_OUT
-    assert [(one.code, one.params) for one in run.errors] == [("timed_out", {"limit": 0.4})]
+    assert [(one.code, one.params) for one in run.result.errors] == [("timed_out", {"limit": 0.4})]
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 1)]
     assert workshop.output(run) == ""
 
@@ -309,7 +310,7 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
 def test_a_run_may_take_months(workshop, run_steps, step):
     run = run_steps(step("One", "sleep 0.3; print x"), policy="timeout: 300d")
 
-    assert run.success, run.errors
+    assert run.success, run.result.errors
     assert workshop.output(run) == "x\n"
 
 
@@ -325,7 +326,7 @@ def test_no_step_follows_one_that_was_cancelled_though_it_may_fail(workshop, row
             stop.request(StopReason.CANCEL)
     thread.join()
 
-    assert workshop.store.run(run.id).status is RunStatus.CANCELLED
+    assert workshop.store.runs.get(run.id).status is RunStatus.CANCELLED
     assert [(r.n, r.status, r.attempts) for r in rows(run)] == [(1, StepStatus.CANCELLED, 1)]
 
 
@@ -402,8 +403,8 @@ def test_what_cannot_be_read_fails_the_step(workshop, run_steps, rows, step, lin
     run = run_steps(step("One", line), step("Two", "print no"))
 
     assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
-    assert [one.code for one in run.errors] == ["step_failed", "bad_hand_over"]
-    assert run.errors[1].text == problem
+    assert [one.code for one in run.result.errors] == ["step_failed", "bad_hand_over"]
+    assert run.result.errors[1].text == problem
     assert workshop.output(run, EventType.STDERR) == problem
     assert [(r.status, r.return_code) for r in rows(run)] == [(FAILED, 1)]
     assert workshop.output(run) == ""
@@ -418,7 +419,7 @@ def test_a_secret_that_cannot_be_read_is_not_shown(workshop, run_steps, step):
 
     assert run.status is RunStatus.FAILED
     assert "hunter22" not in "".join(
-        [*texts_of(run.errors), workshop.output(run, EventType.STDERR)]
+        [*texts_of(run.result.errors), workshop.output(run, EventType.STDERR)]
     )
     assert "hunter22" not in workshop.history("Steps")
 
@@ -431,8 +432,8 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
         env_vars={"TOKEN": "hunter22"},
     )
 
-    assert run.errors[-1].code == "bad_hand_over"
-    assert "hunter22" not in run.errors[-1].text
+    assert run.result.errors[-1].code == "bad_hand_over"
+    assert "hunter22" not in run.result.errors[-1].text
     assert dict(run.outputs) == {}
     assert (dict(rows(run)[0].env), dict(rows(run)[0].outputs)) == ({}, {})
 
@@ -440,7 +441,7 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
 def test_a_failure_of_the_script_goes_before_what_it_handed_over(workshop, run_steps, step):
     run = run_steps(step("One", "print nonsense >> $RUNBOOK_ENV; exit 6"))
 
-    assert (run.return_code, [one.code for one in run.errors]) == (6, ["step_failed"])
+    assert (run.return_code, [one.code for one in run.result.errors]) == (6, ["step_failed"])
 
 
 def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, rows, step):
@@ -468,7 +469,7 @@ def test_a_step_knows_its_lines_of_the_log(workshop, run_steps, rows, step):
     )
 
     spans = [(r.first_line, r.last_line) for r in rows(run)]
-    log = workshop.store.log_range(run.id, 0, workshop.store.log_size(run.id).bytes).decode()
+    log = workshop.store.logs.range(run.id, 0, workshop.store.logs.size(run.id).bytes).decode()
     lines = log.splitlines()
     shown = [sorted("".join(lines[first - 1 : last])) for first, last in spans]
     assert shown == [["a", "b"], [], [], ["c", "d"], ["e", "f"], ["e", "f"]]  # one line

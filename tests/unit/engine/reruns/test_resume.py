@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from runbook.core.run import EventType, Relation, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus, StepStatus
 from runbook.errors import DocumentChangedError
 
 DONE, FAILED, RESTORED = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.RESTORED
@@ -109,8 +111,8 @@ def test_values_that_were_not_kept_are_asked_for_and_masked_again(workshop, foll
     run = workshop.execute()
 
     def asked(run):
-        assert {problem.code for problem in run.errors} == {"value_not_kept"}
-        return [problem.params["variable"] for problem in run.errors]
+        assert {problem.code for problem in run.result.errors} == {"value_not_kept"}
+        return [problem.params["variable"] for problem in run.result.errors]
 
     refused = follow("resume", run, None, env_vars={"TOKEN": "hunter22"})
     assert refused.status is RunStatus.INVALID
@@ -160,7 +162,7 @@ def test_a_runbook_that_is_no_longer_valid_is_not_resumed(workshop, failed, foll
 
     resumed = follow("resume", run, None)
     assert resumed.status is RunStatus.INVALID
-    assert resumed.errors[0].params["key"] == "nonsense"
+    assert resumed.result.errors[0].params["key"] == "nonsense"
 
 
 def test_a_step_that_was_skipped_or_might_fail_is_done_with(workshop, follow, diary, step, rows):
@@ -201,7 +203,7 @@ def test_a_lost_run_is_resumed_at_the_step_that_was_running(workshop, follow, di
         worker.send_signal(signal.SIGKILL)
     workshop.engine.reap()
 
-    lost = workshop.store.run(run.id)
+    lost = workshop.store.runs.get(run.id)
     assert lost.status is RunStatus.LOST
     assert rows(lost) == [(1, DONE), (2, StepStatus.LOST)]
     diary.clear()

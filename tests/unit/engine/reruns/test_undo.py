@@ -1,6 +1,8 @@
 """An undo that someone asks for: what was completed is reversed."""
 
-from runbook.core.run import EventType, Relation, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
 
 DONE = StepStatus.SUCCEEDED
@@ -20,7 +22,7 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
-    assert [(one.code, one.params["step"]) for one in undo.warnings] == [
+    assert [(one.code, one.params["step"]) for one in undo.result.warnings] == [
         ("not_reversible", "Two"),
         ("not_reversible", "Four"),
     ]
@@ -45,8 +47,8 @@ def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
 ):
     run = failed()
     resumed = follow("resume", run, None)
-    workshop.store.purge(resumed.finished_at)
-    assert workshop.store.run(run.id) is None
+    workshop.store.maintenance.purge(resumed.finished_at)
+    assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
     assert follow("undo", resumed).success
@@ -82,7 +84,7 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     workshop.submit("Job.md")
     run = workshop.execute()
     first = follow("undo", run)
-    assert first.errors[0].params == {"step": "Undo: One", "n": 1, "return_code": 1}
+    assert first.result.errors[0].params == {"step": "Undo: One", "n": 1, "return_code": 1}
     diary.mend("un-one")
     diary.clear()
 
@@ -125,7 +127,7 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (problem,) = follow("undo", run).errors
+    (problem,) = follow("undo", run).result.errors
     assert (problem.code, problem.params) == ("value_not_kept", {"variable": "KEY"})
     assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
@@ -162,7 +164,7 @@ def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow)
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (problem,) = follow("retry", run).errors
+    (problem,) = follow("retry", run).result.errors
     assert (problem.code, problem.params) == ("confirmation_needed", {"confirm": "really"})
     assert follow("undo", run).success
 
@@ -176,18 +178,18 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
     run = workshop.submit("Job.md")
     stop = Stop()
     claimed = workshop.claim()
-    create = workshop.engine.parts.store.append_events
+    create = workshop.engine.parts.store.events.append
 
     def append(run_id, events, **more):
         create(run_id, events, **more)
         if any((e.data or {}) == {"name": "Two", "state": "started"} for e in events):
             stop.request(StopReason.CANCEL, at_once=True)
 
-    workshop.engine.parts.store.append_events = append
+    workshop.engine.parts.store.events.append = append
     workshop.engine.execute(claimed, "w", stop)
-    del workshop.engine.parts.store.append_events
+    del workshop.engine.parts.store.events.append
 
-    cancelled = workshop.store.run(run.id)
+    cancelled = workshop.store.runs.get(run.id)
     assert cancelled.status is RunStatus.CANCELLED
     assert follow("undo", cancelled).success
     assert diary.lines() == ["un-one"]
@@ -196,7 +198,7 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
 def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, follow):
     run = failed()
     follow("undo", run, execute=False)
-    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
-    assert [problem.code for problem in undo.errors] == ["not_found"]
+    assert [problem.code for problem in undo.result.errors] == ["not_found"]

@@ -2,14 +2,15 @@
 
 import pytest
 
-from runbook.core.run import Relation, RunStatus
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop, StopReason
 
 UNDOES = "on_failure: undo\nlocks: machine"
 
 
 def child_of(workshop, run):
-    (child,) = workshop.store.children(run.id)
+    (child,) = workshop.store.runs.children(run.id)
     return child
 
 
@@ -22,9 +23,9 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
 
     child = child_of(workshop, run)
     assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
-    assert run.errors[0].params == {"step": "Three", "n": 3, "return_code": 1}
-    assert run.warnings[-1].code == "undone"
-    assert run.warnings[-1].params == {"run_id": child.id}
+    assert run.result.errors[0].params == {"step": "Three", "n": 3, "return_code": 1}
+    assert run.result.warnings[-1].code == "undone"
+    assert run.result.warnings[-1].params == {"run_id": child.id}
     assert (child.relation, child.related_id, child.status) == (
         Relation.UNDO,
         run.id,
@@ -33,7 +34,7 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     assert workshop.output(child) == "1\nmachine\n"
     assert child.requester == run.requester
     assert child.chain == run.chain
-    assert workshop.store.holder(run.locks.wants[0]) is None
+    assert workshop.store.locks.holder(run.locks.wants[0]) is None
     text = conflict(follow, "resume", run, None)
     assert text == "The run's steps were undone: retry the run instead."
 
@@ -60,8 +61,8 @@ def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
 
     child = child_of(workshop, run)
     assert run.return_code == 9
-    assert run.warnings[-1].code == "not_all_undone"
-    assert run.warnings[-1].params == {"run_id": child.id, "status": "failed"}
+    assert run.result.warnings[-1].code == "not_all_undone"
+    assert run.result.warnings[-1].params == {"run_id": child.id, "status": "failed"}
     diary.mend("un-one")
     diary.clear()
     assert follow("undo", run).success
@@ -81,8 +82,8 @@ def test_a_run_keeps_its_own_end_where_it_cannot_be_undone(workshop, step):
     run = workshop.execute_family()
 
     assert (run.status, run.return_code) == (RunStatus.FAILED, 9)
-    assert "not_undone" in [one.code for one in run.warnings]
-    assert [artifact.name for artifact in workshop.store.artifacts(run.id)] == ["a"]
+    assert any(w.startswith("The completed steps were NOT undone: ") for w in run.result.warnings)
+    assert [artifact.name for artifact in workshop.store.artifacts.of(run.id)] == ["a"]
 
 
 def test_where_nothing_was_completed_nothing_is_undone(workshop, step):
@@ -90,8 +91,8 @@ def test_where_nothing_was_completed_nothing_is_undone(workshop, step):
     workshop.submit("Job.md")
     run = workshop.execute_family()
 
-    assert workshop.store.children(run.id) == []
-    assert not [one for one in run.warnings if "undone" in one.code]
+    assert workshop.store.runs.children(run.id) == []
+    assert not [w for w in run.result.warnings if "undone" in w]
 
 
 @pytest.mark.parametrize("dry", [True, False])
@@ -107,7 +108,7 @@ def test_neither_cancelled_nor_dry_runs_are_undone_by_themselves(workshop, step,
     run = workshop.execute_family(stop)
 
     assert run.status is (RunStatus.FAILED if dry else RunStatus.CANCELLED)
-    assert workshop.store.children(run.id) == []
+    assert workshop.store.runs.children(run.id) == []
 
 
 def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path):
@@ -115,17 +116,17 @@ def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path)
     stop = Stop()
     workshop.write_steps("Job", step("One", undo="true"), step("Two", "exit 9"), policy=UNDOES)
     workshop.submit("Job.md")
-    submit = workshop.store.create_run
+    submit = workshop.store.runs.create
 
     def create(run, *args, **more):
         stop.request(StopReason.DRAIN)
         return submit(run, *args, **more)
 
-    workshop.store.create_run = create
+    workshop.store.runs.create = create
     run = workshop.execute_family(stop)
-    del workshop.store.create_run
+    del workshop.store.runs.create
 
     child = child_of(workshop, run)
     assert child.status in (RunStatus.CANCELLED, RunStatus.SUCCEEDED)
-    assert child.status is RunStatus.SUCCEEDED or run.warnings[-1].code == "not_all_undone"
+    assert child.status is RunStatus.SUCCEEDED or run.result.warnings[-1].code == "not_all_undone"
     assert run.return_code == 9

@@ -6,7 +6,10 @@ import pytest
 
 from runbook.core.access import Principal
 from runbook.core.document import texts_of
-from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import (
     AccessDeniedError,
@@ -22,7 +25,7 @@ VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
 
 
 def runs(workshop):
-    return workshop.store.runs().runs
+    return workshop.store.runs.page().runs
 
 
 def script_of(run):
@@ -42,7 +45,7 @@ def test_a_run_is_recorded_before_anything_happens(workshop):
     assert run.requester.address == "192.0.2.1"
     assert [event.type for event in workshop.events(run)] == [EventType.QUEUED]
     above = path.read_bytes().partition(b"# History")[0]
-    assert workshop.store.document(run.digest).content == above
+    assert workshop.store.documents.get(run.digest).content == above
 
 
 def test_a_refusal_is_recorded_in_store_and_file(workshop):
@@ -85,7 +88,7 @@ def test_an_invalid_attempt_is_in_the_store_only(workshop):
 
     assert run.status is RunStatus.INVALID
     assert run.return_code == 1
-    (problem,) = run.errors
+    (problem,) = run.result.errors
     assert (problem.code, problem.params) == ("missing_input", {"variable": "TARGET"})
     assert workshop.output(run, EventType.STDERR) == problem.text
     done = workshop.events(run)[-1]
@@ -111,7 +114,7 @@ def test_an_attempt_that_finds_the_queue_full_is_recorded(build):
     refused, queued = runs(workshop)
     assert (refused.status, refused.return_code) == (RunStatus.REFUSED, 503)
     assert queued.status is RunStatus.QUEUED
-    assert workshop.store.sealed(refused.id) is None
+    assert workshop.store.runs.sealed(refused.id) is None
     workshop.claim()
     assert workshop.submit("Quick.md").status is RunStatus.QUEUED
 
@@ -144,10 +147,10 @@ COUNT: {description: n, type: string}
 
     assert run.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
     assert b"canary" not in database(tmp_path)
-    assert workshop.store.sealed(run.id) is not None
+    assert workshop.store.runs.sealed(run.id) is not None
     ended = workshop.execute()
     assert ended.status is RunStatus.SUCCEEDED
-    assert workshop.store.sealed(run.id) is None
+    assert workshop.store.runs.sealed(run.id) is None
     assert workshop.output(run).endswith(" s3cret-canary-2 5\n")  # not declared to be secret
     assert b"canary-1" not in database(tmp_path)
     assert "canary-1" not in workshop.history("Given")
@@ -194,8 +197,8 @@ def test_a_child_goes_to_its_parents_worker_and_needs_no_slot(workshop):
     parent = workshop.claim("w").run
     child = workshop.submit("Child.md", script_of(parent))
 
-    assert workshop.store.claim("another", root_slots=8) is None
-    assert workshop.store.claim("w", root_slots=0).run.id == child.id
+    assert workshop.store.runs.claim("another", root_slots=8) is None
+    assert workshop.store.runs.claim("w", root_slots=0).run.id == child.id
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_the_chain_is_known_from_the_token_whatever_the_header_says(workshop, st
 
     text = f"Recursion detected: Runbook Parent.md already in execution chain: {error}"
     assert run.status is RunStatus.INVALID
-    assert (run.errors[0].code, run.errors[0].text) == ("recursion", text)
+    assert (run.result.errors[0].code, run.result.errors[0].text) == ("recursion", text)
 
 
 def test_the_deeper_of_token_and_header_decides_the_depth(build):
@@ -228,7 +231,7 @@ def test_the_deeper_of_token_and_header_decides_the_depth(build):
 
     run = workshop.submit("Child.md", script_of(parent), recursion_stack=("a.md", "b.md", "c.md"))
 
-    (problem,) = run.errors
+    (problem,) = run.result.errors
     assert (problem.code, problem.params) == ("recursion_depth", {"depth": 3, "limit": 3})
     assert workshop.submit("Child.md", script_of(parent)).status is RunStatus.QUEUED
 
@@ -240,7 +243,7 @@ def test_a_token_is_void_once_its_run_has_ended(workshop):
     assert workshop.engine.calling_run(script_of(parent)).id == parent.id
     assert workshop.engine.calling_run(ANN) is None
     done = NewEvent(1, EventType.DONE, data={})
-    workshop.store.finish(parent.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
+    workshop.store.runs.finish(parent.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
 
     for principal in (script_of(parent), dataclasses.replace(ANN, run_id="never-was")):
         with pytest.raises(AuthenticationError):
@@ -302,7 +305,7 @@ def test_a_stored_document_that_was_tampered_with_is_not_run(workshop, tmp_path)
 
     assert ended.status is RunStatus.FAILED
     assert ended.return_code == 1
-    assert [problem.code for problem in ended.errors] == ["invalid_runbook"]
+    assert [problem.code for problem in ended.result.errors] == ["invalid_runbook"]
     assert workshop.output(run) == ""
     assert workshop.events(run)[-1].type is EventType.DONE
     assert f"run={run.id} " in workshop.history("Tampered")
@@ -313,7 +316,7 @@ def test_a_document_that_is_gone_from_the_store_is_not_run(workshop, tmp_path):
     workshop.submit("Gone.md")
     tamper(tmp_path, "UPDATE documents SET content = x''")
 
-    assert [problem.code for problem in workshop.execute().errors] == ["invalid_runbook"]
+    assert [problem.code for problem in workshop.execute().result.errors] == ["invalid_runbook"]
 
 
 def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
@@ -324,7 +327,7 @@ def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
     tamper(
         tmp_path,
         "UPDATE runs SET sealed_inputs = ? WHERE id = ?",
-        workshop.store.sealed(second.id),
+        workshop.store.runs.sealed(second.id),
         first.id,
     )
 
@@ -332,7 +335,7 @@ def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
 
     assert ended.id == first.id
     assert ended.status is RunStatus.FAILED
-    assert ended.errors[0].code == "store_unavailable"
+    assert ended.result.errors[0].code == "store_unavailable"
     assert workshop.output(first) == ""
 
 
@@ -345,11 +348,11 @@ def test_secrets_too_short_to_be_masked_are_named(workshop):
     )
     ended = workshop.execute()
 
-    assert [(one.code, one.params) for one in ended.warnings] == [
+    assert [(one.code, one.params) for one in ended.result.warnings] == [
         ("not_masked", {"variable": "S1"}),
         ("not_masked", {"variable": "S2"}),
     ]
     assert json.loads(json.dumps(workshop.events(run)[-1].data))["warnings"] == texts_of(
-        ended.warnings
+        ended.result.warnings
     )
     assert "long-enough" not in workshop.output(run)
