@@ -21,8 +21,10 @@ from runbook.api.execution import (
 from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
 from runbook.core.access import Action
-from runbook.engine.history_wire import history_entry_json, history_page_json
-from runbook.engine.wire import access_json, report_json, runbook_json, text_of
+from runbook.resources.declaration import required_env_json
+from runbook.resources.history import history_entry_json, history_page_json
+from runbook.resources.report import report_json
+from runbook.resources.runbook import runbook_json
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -57,9 +59,7 @@ def get_runbook(ref: str) -> Response:
     entry = engine().entry(ref)
     decision = engine().decide(entry, principal(), Action.EXECUTE)
     content = engine().parts.catalog.content(ref) if decision.allowed else entry.head
-    body = {"success": True, **runbook_json(entry), **access_json(decision)}
-    body["content"] = text_of(content)
-    return wire.json_reply(body)
+    return wire.json_reply(runbook_json(entry, decision, content))
 
 
 @route(
@@ -73,13 +73,7 @@ def get_runbook(ref: str) -> Response:
     ),
 )
 def get_required_env(ref: str) -> Response:
-    found = engine().required_env(ref)
-    body: dict[str, object] = {"success": True, "filename": ref}
-    for name in ("required", "available", "missing"):
-        body[name] = [
-            {"name": item.name, "description": item.description} for item in getattr(found, name)
-        ]
-    return wire.json_reply(body)
+    return wire.json_reply(required_env_json(ref, engine().required_env(ref)))
 
 
 @route(
@@ -98,7 +92,8 @@ def get_required_env(ref: str) -> Response:
 )
 def get_history(ref: str) -> Response:
     page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
-    return wire.json_reply(history_page_json(page, engine().store))
+    known = engine().store.runs.known(entry.record.run_id for entry in page.entries)
+    return wire.json_reply(history_page_json(page, known))
 
 
 @route(
@@ -113,7 +108,8 @@ def get_history(ref: str) -> Response:
 )
 def get_history_entry(ref: str, n: int) -> Response:
     entry = engine().history_entry(ref, principal(), n)
-    return wire.json_reply(history_entry_json(entry, engine().store))
+    known = engine().store.runs.known([entry.record.run_id])
+    return wire.json_reply(history_entry_json(entry, known))
 
 
 @route(
@@ -149,7 +145,8 @@ _VALIDATE = Policy(
 def validate(ref: str) -> Response:
     asked = execute_request(read_body(RunBody))
     report = engine().validate(ref, principal(), asked)
-    return wire.json_reply(report_json(report), 200 if report.success else 400)
+    body = report_json(report.ref, report.errors, report.warnings)
+    return wire.json_reply(body, 200 if report.success else 400)
 
 
 _EXECUTE = starting(

@@ -17,6 +17,7 @@ from runbook.api.routing import Access, Limit, Policy, route
 from runbook.bootstrap import config_json
 from runbook.core.access import claim_values
 from runbook.errors import AccessDeniedError, NotFoundError
+from runbook.resources.server import ConfigJson, LoginJson, TokenInfoJson
 
 blueprint = Blueprint("session", __name__)
 
@@ -42,16 +43,14 @@ def login() -> Response:
     minted = dev_login(application().authenticator, body.subject, body.roles)
     expires = datetime.fromtimestamp(minted.expires_at, tz=UTC).isoformat().replace("+00:00", "Z")
     log.event("auth.dev_login", subject=body.subject, roles=body.roles)
-    return wire.json_reply(
-        {
-            "access_token": minted.token,
-            "token_type": "bearer",
-            "expires_at": expires,
-            "subject": body.subject,
-            "roles": body.roles,
-        },
-        Cache_Control="no-store",
-    )
+    reply: LoginJson = {
+        "access_token": minted.token,
+        "token_type": "bearer",
+        "expires_at": expires,
+        "subject": body.subject,
+        "roles": body.roles,
+    }
+    return wire.json_reply(reply, Cache_Control="no-store")
 
 
 @route(
@@ -66,14 +65,14 @@ def login() -> Response:
 )
 def get_config() -> Response:
     caller = principal()
-    token = {
+    token: TokenInfoJson = {
         "user_id": caller.subject,
         "roles": list(claim_values(caller.claims.get("roles"))),
         "remote_ip": caller.address,
         "claims": dict(caller.claims),
     }
-    items = config_json(application().settings)
-    return wire.json_reply({"config_items": items, "token": token})
+    body: ConfigJson = {"config_items": config_json(application().settings), "token": token}
+    return wire.json_reply(body)
 
 
 @route(

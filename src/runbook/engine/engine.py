@@ -19,13 +19,15 @@ from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run
+from runbook.core.run_details import RunDetails
 from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
+from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
 from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
-from runbook.engine.record.ending import problem_of
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
 from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted, Undoing
@@ -42,6 +44,7 @@ from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
+SHOWN_FOLLOWERS = 100
 
 
 class Engine:
@@ -51,6 +54,7 @@ class Engine:
         self.parts = parts
         self._submission = Submission(parts)
         self._following = Following(parts, self._submission)
+        self._actions = ActionRules(parts, self._submission, self._following)
         self.live = Live(parts, self._submission)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
@@ -199,6 +203,26 @@ class Engine:
         if run is None or not self.may_see(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
+
+    def details(self, run: Run, principal: Principal) -> RunDetails:
+        """The run with its steps, artifacts, relatives, and what may be done with it."""
+        store = self.store
+        return RunDetails(
+            run,
+            steps=tuple(store.steps.of(run.id)),
+            summary=store.runs.summary(run.id),
+            artifacts=tuple(store.artifacts.of(run.id)),
+            parent=self._seen(run.tree.parent_id, principal),
+            related=self._seen(run.related_id, principal),
+            followers=tuple(store.runs.reruns(run.id)[-SHOWN_FOLLOWERS:]),
+            tree=tuple(store.runs.tree(run.tree_id)),
+            actions=self._actions.of(run, principal),
+        )
+
+    def _seen(self, run_id: str | None, principal: Principal) -> Run | None:
+        """None also for one that is no longer kept, or that this principal may not see."""
+        run = None if run_id is None else self.store.runs.get(run_id)
+        return run if run is not None and self.may_see(run, principal) else None
 
     def executed(self, run: Run) -> Executed:
         """What the run executed, and what the runbook is now.

@@ -25,9 +25,9 @@ from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
 from runbook.engine.execute.surroundings import Place
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.process.workspace import Workspace
-from runbook.engine.record.ending import problem_of
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.reruns import steps_of_all, undone_steps
 from runbook.engine.sealing import GivenInputs

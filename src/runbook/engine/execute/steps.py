@@ -22,9 +22,9 @@ from runbook.core.status import StepStatus
 from runbook.core.times import Millis
 from runbook.engine.execute.handover import HandOverError
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.process.workspace import WorkspaceError
-from runbook.engine.record.ending import problem_of
 
 FAILED_CODE = 1
 LEAST_S = 0.001

@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from runbook import log
-from runbook.core.document import Problem, texts_of
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunResult
 from runbook.engine.options import Observer
 from runbook.engine.record.history_entry import RecordedOutput, Records
 from runbook.engine.wakeups import CANCEL, Wakeups
-from runbook.engine.wire import problem_json
-from runbook.errors import ConflictError, RunbookError
+from runbook.errors import ConflictError
+from runbook.resources.event import done_json
 from runbook.store.models import HistoryHead, NewEvent, NewRun
 from runbook.store.store import Store
 
@@ -106,22 +105,6 @@ class Ending:
                 self._wakeups.wake_workers(CANCEL)
 
 
-def problem_of(error: RunbookError, text: str | None = None) -> Problem:
-    """An error as a run records it."""
-    return Problem(error.code, text or error.message, params=error.params)
-
-
 def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
     """What the `done` event says, less the output itself."""
-    return {
-        "success": outcome.status.value == "succeeded",
-        "runbook": run.ref,
-        "return_code": outcome.return_code,
-        "errors": texts_of(outcome.errors),
-        "warnings": texts_of(outcome.warnings),
-        "run_id": run.id,
-        "status": outcome.status.value,
-        "outputs": dict(outcome.outputs),
-        "problems": [problem_json(item) for item in (*outcome.errors, *outcome.warnings)],
-        **({"dry_run": True, "label": outcome.label} if run.request.dry_run else {}),
-    }
+    return {**done_json(run.id, run.ref, outcome, dry_run=run.request.dry_run)}

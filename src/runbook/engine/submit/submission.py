@@ -19,7 +19,8 @@ from runbook.core.outcome import Outcome
 from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest, RunTimes, RunTree
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
-from runbook.engine.record.ending import done_data, problem_of
+from runbook.engine.problems import problem_of
+from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs

@@ -1,0 +1,24 @@
+"""What may be done with a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.core.document import Problem
+
+
+class RunAction(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+    RESUME = "resume"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What one caller may do with a run now, and what speaks against the rest."""
+
+    available: tuple[RunAction, ...]
+    unavailable: Mapping[RunAction, Problem]
