@@ -312,7 +312,7 @@ class Following:
         if not undo_steps(runbook, rows, undone):
             text = "were undone before" if undone else "were completed that have an Undo"
             text = f"There is nothing to undo: {'all' if undone else 'no'} steps {text}."
-            raise conflict("all_undone" if undone else "nothing_to_undo", text)
+            raise conflict("all_undone" if undone else "no_step_to_undo", text)
 
     def _document(self, run: Run) -> StoredDocument:
         document = self._store.documents.get(run.runbook.digest)

@@ -36,16 +36,19 @@ def judge(
     errors = [end.problem] if end.problem else []
     if stepped:
         text = f"{_named(end.failed)} failed with return code {end.return_code}"
-        params = _params(end.failed) | {"return_code": end.return_code}
-        errors.insert(0, Problem("step_failed", text, params=params))
+        failed = Problem(
+            "step_failed", text, params=_params(end.failed) | {"return_code": end.return_code}
+        )
+        errors.insert(0, failed)
     return Outcome(RunStatus.FAILED, end.return_code, errors=tuple(errors))
 
 
 def _timeout(end: StepsEnd, timeout_s: float) -> Problem:
     if end.step_timeout_s is not None and end.failed is not None:
         text = f"{_named(end.failed)} timed out after {end.step_timeout_s:g} seconds"
-        params = _params(end.failed) | {"limit": end.step_timeout_s}
-        return Problem("step_timed_out", text, params=params)
+        return Problem(
+            "step_timed_out", text, params=_params(end.failed) | {"limit": end.step_timeout_s}
+        )
     text = f"Script execution timed out after {timeout_s:g} seconds"
     return Problem("timed_out", text, params={"limit": timeout_s})
 

@@ -20,6 +20,7 @@ from runbook.engine.process.workspace import Workspace, WorkspaceError
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.submit.secret_sources import SecretSources
+from runbook.resources.event import event_json
 
 ANN = Principal("ann", Origin.API, {"roles": ["sre"]})
 VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
@@ -321,7 +322,7 @@ def test_a_file_that_is_none_is_an_invalid_run(workshop, value, text):
 
     assert (run.status, texts_of(run.result.errors)) == (RunStatus.INVALID, [text])
     assert run.result.errors[0].params == {"variable": "FILE"}
-    assert "geheim" not in str([event.as_json() for event in workshop.events(run)])
+    assert "geheim" not in str([event_json(event) for event in workshop.events(run)])
 
 
 # -- what reaches the script ----------------------------------------------------------------------
