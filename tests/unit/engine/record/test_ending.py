@@ -114,7 +114,7 @@ def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
     ending.end(run, DONE, OUTPUT, worker_id="w")
 
     assert workshop.store.runs.get(child.id).cancel.by == "the end of its parent"
-    assert workshop.store.runs.get(over.id).cancel.by is None
+    assert workshop.store.runs.get(over.id).cancel is None
     assert workshop.execute().status is RunStatus.CANCELLED  # it is never started
 
 

@@ -139,7 +139,7 @@ def test_history_in_the_store_only(build):
     run = workshop.execute()
 
     assert run.status is RunStatus.SUCCEEDED
-    assert run.warnings == ()
+    assert run.result.warnings == ()
     assert path.read_bytes() == before
 
 
@@ -156,7 +156,7 @@ def test_a_history_that_cannot_be_written_costs_a_warning_never_the_run(workshop
     run = workshop.execute()
 
     assert run.status is RunStatus.SUCCEEDED
-    (warning,) = run.warnings
+    (warning,) = run.result.warnings
     assert warning.startswith("History was not written: ")
     assert warning.endswith(" The store has it.")
     assert str(workshop.settings.runbooks_dir) not in warning

@@ -178,7 +178,7 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
     assert workshop.engine.reap() == 1
 
     found = workshop.store.runs.get(run.id)
-    assert (found.status, found.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (found.status, found.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert workshop.history("Quick").count("### ") == 1
     assert "Exit Code: 0" in workshop.history("Quick")
 

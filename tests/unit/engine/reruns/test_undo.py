@@ -88,7 +88,7 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     workshop.submit("Job.md")
     run = workshop.execute()
     first = follow("undo", run)
-    assert first.errors == ("Step 1 'Undo: One' failed with return code 1",)
+    assert first.result.errors == ("Step 1 'Undo: One' failed with return code 1",)
     diary.mend("un-one")
     diary.clear()
 
@@ -131,7 +131,7 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (text,) = follow("undo", run).errors
+    (text,) = follow("undo", run).result.errors
     assert text == "The value of KEY was not kept: it has to be given again"
     assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
@@ -144,7 +144,7 @@ def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, follow, diary)
     undo = follow("undo", run)
 
     assert diary.lines() == ["un-one"]
-    assert undo.digest == run.digest
+    assert undo.runbook.digest == run.runbook.digest
 
 
 def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, follow, diary, step, conflict):
@@ -168,7 +168,7 @@ def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow)
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (text,) = follow("retry", run).errors
+    (text,) = follow("retry", run).result.errors
     assert text == "Confirmation needed: type 'really'"
     assert follow("undo", run).success
 
@@ -205,4 +205,4 @@ def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, fo
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
-    assert undo.errors == ("The run that was to be undone is no longer kept.",)
+    assert undo.result.errors == ("The run that was to be undone is no longer kept.",)
