@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
@@ -24,7 +25,7 @@ from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
 from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
-from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
+from runbook.engine.execute.execution import Execution
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
@@ -313,7 +314,7 @@ class Engine:
         text = problem.message
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(problem,))
+        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 

@@ -42,7 +42,7 @@ def parent(workshop):
 def test_a_script_of_the_local_operator_is_not_bound_by_claims(workshop, parent):
     workshop.write("Child", claims="roles: sre")
     child = workshop.submit("Child.md", script_of(parent))
-    assert (child.status, child.parent_id) == (RunStatus.QUEUED, parent.id)
+    assert (child.status, child.tree.parent_id) == (RunStatus.QUEUED, parent.id)
 
 
 def test_it_is_where_claims_bind_the_local_operator(build):

@@ -26,14 +26,13 @@ def submit(workshop, monkeypatch):
 
     def call(*names, waits=True, below=None):
         locks = LockRequest(tuple(LockWant(name) for name in names), waits) if names else None
+
+        def with_locks(run, *args, **more):
+            asked = dataclasses.replace(run.request, locks=locks)
+            return create(dataclasses.replace(run, request=asked), *args, **more)
+
         with monkeypatch.context() as patch:
-            patch.setattr(
-                workshop.store,
-                "create_run",
-                lambda run, *args, **more: create(
-                    dataclasses.replace(run, locks=locks), *args, **more
-                ),
-            )
+            patch.setattr(workshop.store.runs, "create", with_locks)
             if below is None:
                 return workshop.submit("Quick.md")
             script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
@@ -60,7 +59,7 @@ def test_workers_are_woken_once_for_each_run_that_may_go_on(workshop, submit, wo
     holder = workshop.claim().run
     for name in ("a", "a", "b", "c"):
         submit(name)
-    assert workshop.claim().run.locks.wants == (LockWant("c"),)
+    assert workshop.claim().run.request.locks.wants == (LockWant("c"),)
     worker.drain()
 
     end(workshop, holder)
@@ -87,17 +86,22 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
     failed = workshop.store.runs.get(run.id)
     text = (
         f"Lock a is held by run {holder.id} of Quick.md, "
-        f"started by ann since {iso(holder.started_at)}"
+        f"started by ann since {iso(holder.times.started_at)}"
+    )
+    assert (failed.status, failed.result.return_code, failed.result.errors) == (
+        RunStatus.FAILED,
+        1,
+        (text,),
     )
     (problem,) = failed.result.errors
-    assert (failed.status, failed.return_code) == (RunStatus.FAILED, 1)
+    assert (failed.status, failed.result.return_code) == (RunStatus.FAILED, 1)
     assert (problem.code, problem.text) == ("lock_held", text)
     assert problem.params == {
         "lock": "a",
         "run_id": holder.id,
         "runbook": "Quick.md",
         "by": "ann",
-        "since": iso(holder.started_at),
+        "since": iso(holder.times.started_at),
     }
     assert workshop.output(run, EventType.STDERR) == text
     assert workshop.output(run) == ""
@@ -145,7 +149,7 @@ def test_the_end_of_a_parent_ends_a_child_that_waits(workshop, submit, worker):
 
     assert worker.drain() == [CANCEL]
     assert workshop.execute().status is RunStatus.CANCELLED
-    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
+    assert workshop.store.runs.get(child.id).cancel.by == "the end of its parent"
 
 
 def test_a_dead_workers_locks_are_free(workshop, submit, worker):

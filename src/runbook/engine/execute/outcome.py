@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 
+from runbook.core import return_codes
 from runbook.core.document import Param, Problem
 from runbook.core.outcome import Outcome
 from runbook.core.reruns import Numbered
 from runbook.core.status import RunStatus
 from runbook.engine.execute.steps import StepsEnd
 from runbook.engine.process.run import StopReason
-from runbook.engine.record.reaper import NOT_KNOWN_CODE
-
-TIMED_OUT_CODE = -9
-INTERRUPT_CODE = -signal.SIGINT.value
 
 
 def judge(
@@ -23,14 +19,16 @@ def judge(
     """The outcome, without what was handed over. `cancelled` says by whom it was."""
     match end.stopped:
         case StopReason.TIMEOUT:
-            return Outcome(RunStatus.TIMED_OUT, TIMED_OUT_CODE, errors=(_timeout(end, timeout_s),))
+            return Outcome(
+                RunStatus.TIMED_OUT, return_codes.TIMED_OUT, errors=(_timeout(end, timeout_s),)
+            )
         case StopReason.CANCEL:
-            code = end.return_code if end.return_code < 0 else INTERRUPT_CODE
+            code = end.return_code if end.return_code < 0 else return_codes.CANCELLED
             return Outcome(RunStatus.CANCELLED, code, errors=(cancelled(),))
         case StopReason.DRAIN:
             text = "The engine was stopped before the script ended"
             stopped = Problem("engine_stopped", text)
-            return Outcome(RunStatus.INTERRUPTED, NOT_KNOWN_CODE, errors=(stopped,))
+            return Outcome(RunStatus.INTERRUPTED, return_codes.UNKNOWN, errors=(stopped,))
     if end.failed is None:
         return Outcome(RunStatus.SUCCEEDED, end.return_code)
     errors = [end.problem] if end.problem else []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from runbook.core import return_codes
 from runbook.core.document import Policy, Problem, Retry, Script
 from runbook.core.events import EventType
 from runbook.core.language.policy_rules import is_success, retry_of
@@ -26,7 +27,6 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.process.workspace import WorkspaceError
 
-FAILED_CODE = 1
 LEAST_S = 0.001
 SECRET_NAME = "A name that was handed over holds a secret"  # noqa: S105 - a message
 
@@ -180,7 +180,7 @@ class StepRunner:
             ended = self._around.run_script(step.script, self._values.variables, timeout_s)
         except (WorkspaceError, ProcessStartError, HandOverError) as error:
             self._recorder.message(error.message)
-            return StepsEnd(FAILED_CODE, numbered, problem=problem_of(error))
+            return StepsEnd(return_codes.FAILED, numbered, problem=problem_of(error))
         timed_out = ended.stopped is StopReason.TIMEOUT
         failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
         return StepsEnd(
@@ -212,7 +212,7 @@ class StepRunner:
             text = self._recorder.masked(problem)
             self._recorder.message(text)
             unusable = Problem(HandOverError.code, text)
-            end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=unusable)
+            end = replace(end, return_code=return_codes.FAILED, failed=numbered, problem=unusable)
         ended = replace(
             begun,
             status=_status(end),

@@ -10,6 +10,7 @@ from typing import Any
 import uuid_utils
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Action, Decision, Principal, authorize, was_local
 from runbook.core.document import Problem, errors_of, texts_of, warnings_of
 from runbook.core.events import EventType
@@ -31,9 +32,6 @@ from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullErro
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
 from runbook.store.models import NewEvent, NewRun, StoredDocument
-
-REFUSED_CODE = 403
-INVALID_CODE = 1
 
 
 class Submission:
@@ -258,7 +256,7 @@ class Submission:
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (problem_of(error),)
+                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (problem_of(error),)
             )
             raise
         if not created.replayed:
@@ -281,7 +279,7 @@ class Submission:
             new,
             entry,
             RunStatus.REFUSED,
-            REFUSED_CODE,
+            return_codes.REFUSED,
             (problem_of(error, decision.text),),
             entry_text=text if in_file else "",
         )
@@ -290,7 +288,7 @@ class Submission:
         raise error
 
     def _record_invalid(self, new: NewRun, entry: Entry, errors: tuple[Problem, ...]) -> Submitted:
-        run = self._record_ended(new, entry, RunStatus.INVALID, INVALID_CODE, errors)
+        run = self._record_ended(new, entry, RunStatus.INVALID, return_codes.INVALID, errors)
         self._parts.observer.run_ended(run)
         return Submitted(run)
 

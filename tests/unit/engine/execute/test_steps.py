@@ -51,7 +51,7 @@ def told(workshop):
 def test_steps_run_in_order_and_each_is_recorded(workshop, run_steps, rows, told, step):
     run = run_steps(step("One", "print one > file; print 1"), step("Two", "cat file"))
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert workshop.output(run) == "1\none\n"
     assert [(r.n, r.name, r.status, r.return_code) for r in rows(run)] == [
         (1, "One", DONE, 0),
@@ -66,7 +66,7 @@ def test_steps_run_in_order_and_each_is_recorded(workshop, run_steps, rows, told
 def test_the_first_failure_ends_the_run(workshop, run_steps, rows, step):
     run = run_steps(step("One"), step("Two", "exit 3"), step("Three", "print never"))
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 3)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 3)
     assert run.result.errors[0].code == "step_failed"
     assert run.result.errors[0].params == {"step": "Two", "n": 2, "return_code": 3}
     assert [(r.n, r.status) for r in rows(run)] == [(1, DONE), (2, FAILED)]
@@ -122,7 +122,7 @@ def test_a_run_goes_on_after_a_step_that_may_fail(workshop, run_steps, rows, ste
         step("Two", "print $a"),
     )
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert [(r.status, r.return_code) for r in rows(run)] == [(FAILED, 7), (DONE, 0)]
     assert workshop.output(run) == "1\n"
 
@@ -130,7 +130,7 @@ def test_a_run_goes_on_after_a_step_that_may_fail(workshop, run_steps, rows, ste
 def test_other_codes_may_count_as_success(run_steps, rows, step):
     run = run_steps(step("One", "exit 2"), step("Two", "exit 3"), policy="success_codes: [0, 2, 3]")
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 3)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 3)
     assert [(r.status, r.return_code) for r in rows(run)] == [(DONE, 2), (DONE, 3)]
 
     run = run_steps(step("One", "exit 0"), policy="success_codes: 2")
@@ -155,7 +155,7 @@ def test_a_step_is_tried_until_it_succeeds(workshop, run_steps, rows, told, step
     assert run.success
     assert workshop.output(run) == "try 1\ntry 2\ntry 3\n[]\n"
     assert (rows(run)[0].attempts, rows(run)[0].status) == (3, DONE)
-    assert dict(run.outputs) == {"k": "3"}
+    assert dict(run.result.outputs) == {"k": "3"}
     assert told(run)[:4] == [(1, "started"), (1, "retrying"), (1, "retrying"), (1, "ended")]
     first, second = [d for d in workshop.data(run, EventType.STEP) if d["state"] == "retrying"]
     assert first == {
@@ -210,7 +210,7 @@ def test_no_pause_that_would_outlast_the_run_is_begun(run_steps, rows, step):
     )
 
     assert time.monotonic() - began < 20
-    assert (run.status, run.return_code, rows(run)[0].attempts) == (RunStatus.FAILED, 4, 1)
+    assert (run.status, run.result.return_code, rows(run)[0].attempts) == (RunStatus.FAILED, 4, 1)
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_a_pause_ends_when_the_run_is_to_end(workshop, paused, rows, reason, sta
 
     assert not thread.is_alive()
     ended = workshop.store.runs.get(run.id)
-    assert (ended.status, ended.return_code) == (status, code)
+    assert (ended.status, ended.result.return_code) == (status, code)
     assert [(r.n, r.status.value, r.attempts) for r in rows(run)] == [(1, status.value, 1)]
 
 
@@ -279,7 +279,7 @@ def test_a_steps_time_limit_is_one_of_each_try(run_steps, rows, step):
         timeout_s=60,
     )
 
-    assert (run.status, run.return_code) == (RunStatus.TIMED_OUT, -9)
+    assert (run.status, run.result.return_code) == (RunStatus.TIMED_OUT, -9)
     assert run.result.errors[0].code == "step_timed_out"
     assert run.result.errors[0].params == {"step": "One", "n": 1, "limit": 0.2}
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 2)]
@@ -344,7 +344,7 @@ def test_variables_and_outputs_reach_later_steps_and_are_kept(workshop, run_step
     assert workshop.output(run) == "[]\n[1x]\n[1one\ntwo]\n"
     assert [dict(r.env) for r in rows(run)] == [{"A": "1", "B": "x"}, {"B": "one\ntwo"}, {}]
     assert [dict(r.outputs) for r in rows(run)] == [{}, {}, {"done": "yes"}]
-    assert dict(run.outputs) == {"done": "yes"}
+    assert dict(run.result.outputs) == {"done": "yes"}
 
 
 def test_a_variable_replaces_an_input_but_not_in_conditions(workshop, run_steps, step):
@@ -378,7 +378,7 @@ def test_a_value_with_a_secret_is_handed_over_but_not_kept(workshop, run_steps, 
     assert workshop.output(run) == "21\n"
     assert dict(rows(run)[0].env) == {"URL": None}
     assert dict(rows(run)[0].outputs) == {"key": None, "pin": None, "learnt": None}
-    assert dict(run.outputs) == {"key": "***", "pin": "***", "learnt": "***"}
+    assert dict(run.result.outputs) == {"key": "***", "pin": "***", "learnt": "***"}
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_a_value_with_a_secret_is_handed_over_but_not_kept(workshop, run_steps, 
 def test_what_cannot_be_read_fails_the_step(workshop, run_steps, rows, step, line, problem):
     run = run_steps(step("One", line), step("Two", "print no"))
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
     assert [one.code for one in run.result.errors] == ["step_failed", "bad_hand_over"]
     assert run.result.errors[1].text == problem
     assert workshop.output(run, EventType.STDERR) == problem
@@ -434,14 +434,14 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
 
     assert run.result.errors[-1].code == "bad_hand_over"
     assert "hunter22" not in run.result.errors[-1].text
-    assert dict(run.outputs) == {}
+    assert dict(run.result.outputs) == {}
     assert (dict(rows(run)[0].env), dict(rows(run)[0].outputs)) == ({}, {})
 
 
 def test_a_failure_of_the_script_goes_before_what_it_handed_over(workshop, run_steps, step):
     run = run_steps(step("One", "print nonsense >> $RUNBOOK_ENV; exit 6"))
 
-    assert (run.return_code, [one.code for one in run.result.errors]) == (6, ["step_failed"])
+    assert (run.result.return_code, [one.code for one in run.result.errors]) == (6, ["step_failed"])
 
 
 def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, rows, step):
@@ -452,7 +452,7 @@ def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, r
 
     assert run.success
     assert [dict(r.env) for r in rows(run)] == [{}, {"b": "2"}]
-    assert dict(run.outputs) == {}
+    assert dict(run.result.outputs) == {}
 
 
 # -- where in the log ----------------------------------------------------------------------------

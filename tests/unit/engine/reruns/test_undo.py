@@ -18,7 +18,11 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
 
     assert undo.success
     assert diary.lines() == ["un-three", "un-one"]  # also what the run before it completed
-    assert (undo.relation, undo.related_id, undo.start_step) == (Relation.UNDO, resumed.id, None)
+    assert (undo.relation, undo.related_id, undo.rerun_of.start_step) == (
+        Relation.UNDO,
+        resumed.id,
+        None,
+    )
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
@@ -47,7 +51,7 @@ def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
 ):
     run = failed()
     resumed = follow("resume", run, None)
-    workshop.store.maintenance.purge(resumed.finished_at)
+    workshop.store.maintenance.purge(resumed.times.finished_at)
     assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
@@ -140,7 +144,7 @@ def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, follow, diary)
     undo = follow("undo", run)
 
     assert diary.lines() == ["un-one"]
-    assert undo.digest == run.digest
+    assert undo.runbook.digest == run.runbook.digest
 
 
 def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, follow, diary, step, conflict):

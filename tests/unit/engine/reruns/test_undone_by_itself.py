@@ -22,7 +22,7 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     run = workshop.execute_family()
 
     child = child_of(workshop, run)
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
     assert run.result.errors[0].params == {"step": "Three", "n": 3, "return_code": 1}
     assert run.result.warnings[-1].code == "undone"
     assert run.result.warnings[-1].params == {"run_id": child.id}
@@ -33,8 +33,8 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     )
     assert workshop.output(child) == "1\nmachine\n"
     assert child.requester == run.requester
-    assert child.chain == run.chain
-    assert workshop.store.locks.holder(run.locks.wants[0]) is None
+    assert child.tree.chain == run.tree.chain
+    assert workshop.store.locks.holder(run.request.locks.wants[0]) is None
     text = conflict(follow, "resume", run, None)
     assert text == "The run's steps were undone: retry the run instead."
 
@@ -60,7 +60,7 @@ def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
     run = workshop.execute_family()
 
     child = child_of(workshop, run)
-    assert run.return_code == 9
+    assert run.result.return_code == 9
     assert run.result.warnings[-1].code == "not_all_undone"
     assert run.result.warnings[-1].params == {"run_id": child.id, "status": "failed"}
     diary.mend("un-one")
@@ -81,7 +81,7 @@ def test_a_run_keeps_its_own_end_where_it_cannot_be_undone(workshop, step):
     workshop.submit("Job.md")
     run = workshop.execute_family()
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 9)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 9)
     assert any(w.startswith("The completed steps were NOT undone: ") for w in run.result.warnings)
     assert [artifact.name for artifact in workshop.store.artifacts.of(run.id)] == ["a"]
 
@@ -129,4 +129,4 @@ def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path)
     child = child_of(workshop, run)
     assert child.status in (RunStatus.CANCELLED, RunStatus.SUCCEEDED)
     assert child.status is RunStatus.SUCCEEDED or run.result.warnings[-1].code == "not_all_undone"
-    assert run.return_code == 9
+    assert run.result.return_code == 9

@@ -62,7 +62,7 @@ def test_a_secret_of_the_environment(with_secrets):
     run = with_secrets.execute()
 
     assert with_secrets.output(run) == "***\n"
-    assert run.inputs == {"KEY": None}
+    assert run.request.inputs == {"KEY": None}
 
 
 def test_the_callers_value_wins_and_a_reference_is_a_text(with_secrets):
@@ -277,7 +277,7 @@ def test_a_file_is_found_by_its_path(workshop):
 
     path, mode, content, whole = workshop.output(run).splitlines()
     assert (path, mode, content) == (".runbook/inputs/FILE/a b.yaml", "600", "YQD/")
-    assert run.inputs == {"FILE": None, "NAME": "x"}
+    assert run.request.inputs == {"FILE": None, "NAME": "x"}
     assert not os.path.exists(whole)
     assert os.listdir(workshop.settings.execution_dir) == []
 
@@ -365,7 +365,7 @@ def test_what_is_shown_of_a_run(workshop):
 
     run = workshop.submit("Use.md", env_vars=values)
 
-    assert run.inputs == {
+    assert run.request.inputs == {
         "OLD": None,
         "MODE": "a",
         "TAGS": "c,b",

@@ -39,13 +39,13 @@ def test_a_run_is_recorded_before_anything_happens(workshop):
     run = workshop.submit("Quick.md", correlation_id="c-1", reason="OPS-1")
 
     assert run.status is RunStatus.QUEUED
-    assert (run.ref, run.name, run.correlation_id) == ("Quick.md", "Quick", "c-1")
-    assert run.reason == "OPS-1"
-    assert run.chain == ("Quick.md",)
+    assert (run.ref, run.runbook.name, run.correlation_id) == ("Quick.md", "Quick", "c-1")
+    assert run.request.reason == "OPS-1"
+    assert run.tree.chain == ("Quick.md",)
     assert run.requester.address == "192.0.2.1"
     assert [event.type for event in workshop.events(run)] == [EventType.QUEUED]
     above = path.read_bytes().partition(b"# History")[0]
-    assert workshop.store.documents.get(run.digest).content == above
+    assert workshop.store.documents.get(run.runbook.digest).content == above
 
 
 def test_a_refusal_is_recorded_in_store_and_file(workshop):
@@ -56,7 +56,7 @@ def test_a_refusal_is_recorded_in_store_and_file(workshop):
 
     (run,) = runs(workshop)
     assert run.status is RunStatus.REFUSED
-    assert run.return_code == 403
+    assert run.result.return_code == 403
     assert run.requester.subject == "vic"
     assert [event.type for event in workshop.events(run)] == [EventType.STDERR, EventType.DONE]
     assert workshop.claim() is None
@@ -87,7 +87,7 @@ def test_an_invalid_attempt_is_in_the_store_only(workshop):
     run = workshop.submit("Needs.md")
 
     assert run.status is RunStatus.INVALID
-    assert run.return_code == 1
+    assert run.result.return_code == 1
     (problem,) = run.result.errors
     assert (problem.code, problem.params) == ("missing_input", {"variable": "TARGET"})
     assert workshop.output(run, EventType.STDERR) == problem.text
@@ -112,7 +112,7 @@ def test_an_attempt_that_finds_the_queue_full_is_recorded(build):
         workshop.submit("Quick.md")
 
     refused, queued = runs(workshop)
-    assert (refused.status, refused.return_code) == (RunStatus.REFUSED, 503)
+    assert (refused.status, refused.result.return_code) == (RunStatus.REFUSED, 503)
     assert queued.status is RunStatus.QUEUED
     assert workshop.store.runs.sealed(refused.id) is None
     workshop.claim()
@@ -145,7 +145,7 @@ COUNT: {description: n, type: string}
 
     run = workshop.submit("Given.md", env_vars=values)
 
-    assert run.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
+    assert run.request.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
     assert b"canary" not in database(tmp_path)
     assert workshop.store.runs.sealed(run.id) is not None
     ended = workshop.execute()
@@ -167,7 +167,7 @@ def test_names_a_caller_calls_secret_are_masked_whatever_the_runbook_says(worksh
         "Given.md", env_vars={"TEXT": "from-the-vault"}, secrets=frozenset({"TEXT", "ABSENT"})
     )
 
-    assert run.inputs == {"TEXT": None}
+    assert run.request.inputs == {"TEXT": None}
     workshop.execute()
     assert workshop.output(run) == "***\n"
 
@@ -184,9 +184,9 @@ def test_a_called_run_belongs_to_its_caller(workshop):
     grandchild = workshop.submit("Grandchild.md", script_of(running))
 
     assert running.id == child.id
-    assert (child.parent_id, child.root_id) == (parent.id, parent.id)
-    assert (grandchild.parent_id, grandchild.root_id) == (child.id, parent.id)
-    assert grandchild.chain == ("Parent.md", "Child.md", "Grandchild.md")
+    assert (child.tree.parent_id, child.tree.root_id) == (parent.id, parent.id)
+    assert (grandchild.tree.parent_id, grandchild.tree.root_id) == (child.id, parent.id)
+    assert grandchild.tree.chain == ("Parent.md", "Child.md", "Grandchild.md")
     assert {parent.correlation_id, child.correlation_id, grandchild.correlation_id} == {"c-7"}
 
 
@@ -304,7 +304,7 @@ def test_a_stored_document_that_was_tampered_with_is_not_run(workshop, tmp_path)
     ended = workshop.execute()
 
     assert ended.status is RunStatus.FAILED
-    assert ended.return_code == 1
+    assert ended.result.return_code == 1
     assert [problem.code for problem in ended.result.errors] == ["invalid_runbook"]
     assert workshop.output(run) == ""
     assert workshop.events(run)[-1].type is EventType.DONE
