@@ -90,7 +90,7 @@ def caught(secret, data):
 
 
 def walk(folders, gone):
-    """The path and the content of every file; the errors of what is not there any more go to `gone`."""
+    """Path and content of every file; errors of what is not there any more go to `gone`."""
     for folder in folders:
         for parent, _names, names in os.walk(folder, onerror=gone.append):
             for path in (Path(parent, name) for name in names):
