@@ -9,13 +9,21 @@ const HIGHEST = 15_000_000
 const AROUND = 300
 const NEAR = 2 * LINE
 
+interface Elements {
+  /** What scrolls. */
+  box: Ref<HTMLElement | null>
+  /** What is scrolled: as high as all rows together. */
+  content: Ref<HTMLElement | null>
+}
+
 /** Scrolls over rows of which only those in sight are drawn. */
-export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra: Ref<Extra>) {
+export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: Ref<Extra>) {
   const top = ref(0)
   const view = ref(400)
   const width = ref(0)
   const pin = shallowRef<Pin>(null)
-  let expected = 0
+  /** Where the box was put, and how high both were then. */
+  let placed = { top: 0, inner: 0, outer: 0 }
 
   const height = computed(() => Math.min(rows.value.height, HIGHEST))
   const scale = computed(() =>
@@ -34,16 +42,27 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
   function setTop(y: number) {
     if (!box.value) return
     box.value.scrollTop = Math.round(y / scale.value)
-    expected = box.value.scrollTop
-    top.value = expected
+    notePlace(box.value)
+  }
+
+  function notePlace({ scrollTop, scrollHeight, clientHeight }: HTMLElement) {
+    placed = { top: scrollTop, inner: scrollHeight, outer: clientHeight }
+    top.value = scrollTop
+  }
+
+  /** Where the top is to be for what is pinned; null where it may stay. */
+  function pinnedY(): number | null {
+    const target = pin.value
+    if (target === null) return null
+    if (target === 'end') return rows.value.height
+    if ('step' in target) return rows.value.yOfStep(target.step)
+    const y = rows.value.yOf(target.line)
+    return y === null ? null : Math.max(0, y - view.value / 3)
   }
 
   function keepPin() {
-    const target = pin.value
-    if (target === null) return
-    if (target === 'end') return setTop(rows.value.height)
-    const y = 'line' in target ? rows.value.yOf(target.line) : rows.value.yOfStep(target.step)
-    if (y !== null) setTop(Math.max(0, 'line' in target ? y - view.value / 3 : y))
+    const y = pinnedY()
+    if (y !== null) setTop(y)
   }
 
   async function goTo(target: Pin) {
@@ -52,11 +71,14 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
     keepPin()
   }
 
+  /** A person's scrolling unpins; not our own, nor what the browser does as heights change. */
   function onScroll() {
     const element = box.value
-    if (!element || Math.abs(element.scrollTop - expected) < 1.5) return
-    expected = element.scrollTop
-    top.value = expected
+    if (!element || Math.abs(element.scrollTop - placed.top) < 1.5) return
+    const { inner, outer } = placed
+    const isSameLayout = element.scrollHeight === inner && element.clientHeight === outer
+    if (!isSameLayout && pinnedY() !== null) return keepPin()
+    notePlace(element)
     const left = element.scrollHeight - element.scrollTop - element.clientHeight
     pin.value = left < NEAR ? 'end' : null
   }
@@ -79,20 +101,26 @@ export function useScroller(box: Ref<HTMLElement | null>, rows: Ref<Rows>, extra
     if (y !== null) setTop(y + below)
   }
 
-  const observer = new ResizeObserver(([entry]) => {
-    if (!entry) return
-    view.value = entry.contentRect.height
-    width.value = entry.contentRect.width
+  // Heights change when the browser has laid them out, which may be later than they were set.
+  const observer = new ResizeObserver((entries) => {
+    const size = entries.find(({ target }) => target === box.value)?.contentRect
+    if (size) {
+      view.value = size.height
+      width.value = size.width
+    }
+    keepPin()
   })
-  watch(
-    box,
-    (now, before) => {
-      if (before) observer.unobserve(before)
-      if (now) observer.observe(now)
-    },
-    { flush: 'post' },
-  )
-  watch([() => rows.value.height, view], keepPin, { flush: 'post' })
+  for (const observed of [box, content]) {
+    watch(
+      observed,
+      (now, before) => {
+        if (before) observer.unobserve(before)
+        if (now) observer.observe(now)
+      },
+      { flush: 'post' },
+    )
+  }
+  watch(() => rows.value.height, keepPin, { flush: 'post' })
   onScopeDispose(() => observer.disconnect())
   const isAtEnd = computed(
     () => top.value + view.value >= height.value - NEAR || pin.value === 'end',
