@@ -7,6 +7,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.actions import RunAction
 from runbook.core.run import Origin
+from runbook.engine.requests import ExecuteRequest
 from runbook.errors import ConflictError
 
 ANN = Principal("ann", Origin.API, {"roles": ["sre"]})
@@ -102,13 +103,13 @@ def test_it_says_which_run_has_gone_on_instead(workshop, job, allowed):
     job()
     workshop.submit("Job.md")
     run = workshop.execute()
-    resumed = workshop.engine.resume(run, ANN, workshop.request()).run
+    resumed = workshop.engine.resume(run, ANN, ExecuteRequest()).run
 
     problem = workshop.engine.details(run, ANN).actions.unavailable[RunAction.RESUME]
 
     assert (problem.code, problem.params) == ("resumed", {"run_id": resumed.id})
     with pytest.raises(ConflictError) as refused:
-        workshop.engine.resume(run, ANN, workshop.request())
+        workshop.engine.resume(run, ANN, ExecuteRequest())
     assert refused.value.details["problems"] == (problem,)
 
 
