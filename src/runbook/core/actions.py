@@ -18,7 +18,11 @@ class RunAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What one caller may do with a run now, and what speaks against the rest."""
+    """What one caller may do with a run now, and what speaks against the rest.
+
+    `resume_from` is the step, from 1, that a resume goes on with by itself, where one may be.
+    """
 
     available: tuple[RunAction, ...]
     unavailable: Mapping[RunAction, Problem]
+    resume_from: int | None = None

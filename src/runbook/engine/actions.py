@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from runbook.core.access import Action, Principal
 from runbook.core.actions import Actions, RunAction
-from runbook.core.run import Relation, Run
+from runbook.core.document import Problem
+from runbook.core.run import Run
 from runbook.engine.parts import Parts
 from runbook.engine.problems import conflict, problem_of
 from runbook.engine.reruns import Following
 from runbook.engine.submit.submission import Submission
 from runbook.errors import AccessDeniedError, RunbookError
-
-_RERUNS: Mapping[RunAction, Relation] = {
-    RunAction.RETRY: Relation.RETRY,
-    RunAction.RESUME: Relation.RESUME,
-    RunAction.UNDO: Relation.UNDO,
-}
 
 
 class ActionRules:
@@ -32,24 +25,35 @@ class ActionRules:
         self._reruns = reruns
 
     def of(self, run: Run, principal: Principal) -> Actions:
-        available, unavailable = [], {}
+        unavailable: dict[RunAction, Problem] = {}
+        resume_from = None
         for action in RunAction:
             try:
-                self._check(action, run, principal)
+                step = self._check(action, run, principal)
             except RunbookError as error:
                 unavailable[action] = problem_of(error)
             else:
-                available.append(action)
-        return Actions(tuple(available), unavailable)
+                resume_from = step or resume_from
+        available = tuple(action for action in RunAction if action not in unavailable)
+        return Actions(available, unavailable, resume_from)
 
-    def _check(self, action: RunAction, run: Run, principal: Principal) -> None:
+    def _check(self, action: RunAction, run: Run, principal: Principal) -> int | None:
+        """The step that a resume goes on with. Raises RunbookError where it is not allowed."""
         if principal.run_id is not None:
             raise AccessDeniedError("A script's token is not accepted here.")
         if action is RunAction.CANCEL:
             _check_cancel(run)
-        else:
-            self._reruns.check(run, _RERUNS[action])
-            self._check_allowed(run, principal)
+            return None
+        step = None
+        match action:
+            case RunAction.RETRY:
+                self._reruns.check_retry(run)
+            case RunAction.RESUME:
+                step = self._reruns.resume_step(run)
+            case RunAction.UNDO:
+                self._reruns.undoing(run)
+        self._check_allowed(run, principal)
+        return step
 
     def _check_allowed(self, run: Run, principal: Principal) -> None:
         """Raises NotFoundError where the runbook is gone, and AccessDeniedError."""

@@ -125,19 +125,18 @@ class Following:
         )
         return self._submit(run, principal, request, follows)
 
-    def check(self, run: Run, relation: Relation) -> None:
-        """Raises RunbookError where the state of the run does not allow it, whoever asks.
+    def check_retry(self, run: Run) -> None:
+        """Raises ConflictError where the run cannot be retried, whoever asks."""
+        self._check_ended(run)
 
-        Of a resume: without a step being named, and whatever the runbook is now.
+    def resume_step(self, run: Run) -> int:
+        """The step, from 1, that a resume goes on with by itself, whatever the runbook is now.
+
+        Raises ConflictError, and NotFoundError where the document is no longer kept.
         """
         self._check_ended(run)
-        if relation is Relation.RETRY:
-            return
         runbook = self._runbook(self._document(run))
-        if relation is Relation.RESUME:
-            self._start(run, runbook, self._store.steps.of(run.id), None)
-        else:
-            self._check_undo(run, runbook, steps_of_all(self._store, run, runbook))
+        return self._start(run, runbook, self._store.steps.of(run.id), None)
 
     def undoing(self, run: Run) -> Undoing:
         """What an undo of the run would do. Raises ConflictError, and NotFoundError."""

@@ -130,6 +130,9 @@ class WholeRunJson(ChildRunJson):
     followers: Annotated[list[FollowerJson], Doc("At most the latest 100")]
     available_actions: Annotated[list[RunAction], Doc("What you may do with the run now")]
     unavailable_actions: Annotated[list[UnavailableJson], Doc("What you may not, and why")]
+    resume_from: Annotated[
+        int | None, Doc("The step, from 1, that a resume goes on with; null where it may not be")
+    ]
 
 
 def run_json(run: Run) -> RunJson:
@@ -215,6 +218,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
             {"action": action, "problem": problem_json(problem)}
             for action, problem in actions.unavailable.items()
         ],
+        "resume_from": actions.resume_from,
         "children": _children_json(details.run, details.tree),
     }
 

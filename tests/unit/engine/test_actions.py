@@ -78,6 +78,7 @@ def test_a_failed_run_is_rerun_in_every_way(workshop, job, allowed):
     run = workshop.execute()
 
     assert allowed(run) == ({"retry", "resume", "undo"}, {"cancel": "run_ended"})
+    assert workshop.engine.details(run, ANN).actions.resume_from == 2
 
 
 def test_a_run_that_succeeded_is_not_resumed(workshop, job, allowed):
