@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.run import EventType, Holder, Millis, Run, RunStatus
 from runbook.errors import IdempotencyKeyReusedError, QueueFullError
 from runbook.store.children import tell_parent
@@ -72,14 +74,29 @@ _MAY_CLAIM = sa.and_(
     ),
     sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
 )
-_CLAIMABLE = sa.select(runs.c.seq).where(_MAY_CLAIM).order_by(runs.c.seq).limit(1)
-_CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindparam("only"))
+# Of the run with this id, and of those that nobody else may take: it calls them.
+_OF_ONE = sa.or_(runs.c.assigned_to == sa.bindparam("claimer"), runs.c.id == sa.bindparam("only"))
+_OF_QUEUES = sa.or_(
+    # A run whose end was asked for, or that nobody else may take, waits in no queue.
+    runs.c.cancel_at.is_not(None),
+    runs.c.assigned_to.is_not(None),
+    sa.func.coalesce(runs.c.queue, DEFAULT_QUEUE).in_(sa.bindparam("queues", expanding=True)),
+)
 
 
-def _claim(claimable: sa.Select[int]) -> sa.Update:
-    return (
+@dataclass(frozen=True, slots=True)
+class _Claiming:
+    """How to look for a run that may be claimed, and how to claim it."""
+
+    look: sa.Select[int]
+    claim: sa.Update
+
+
+def _claiming(*conditions: sa.ColumnElement[bool]) -> _Claiming:
+    look = sa.select(runs.c.seq).where(_MAY_CLAIM, *conditions).order_by(runs.c.seq).limit(1)
+    claim = (
         sa.update(runs)
-        .where(runs.c.seq == claimable.scalar_subquery(), _QUEUED)
+        .where(runs.c.seq == look.scalar_subquery(), _QUEUED)
         .values(
             status=RunStatus.RUNNING.value,
             worker_id=sa.bindparam("claimer"),
@@ -88,10 +105,12 @@ def _claim(claimable: sa.Select[int]) -> sa.Update:
         )
         .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
     )
+    return _Claiming(look, claim)
 
 
-_CLAIM = _claim(_CLAIMABLE)
-_CLAIM_ONE = _claim(_CLAIMABLE_ONE)
+_CLAIMING = _claiming()
+_CLAIMING_ONE = _claiming(_OF_ONE)
+_CLAIMING_OF_QUEUES = _claiming(_OF_QUEUES)
 _RESEAL = (
     sa.update(runs)
     .where(
@@ -169,14 +188,23 @@ class RunWrites(StorePart):
         )
 
     def claim(
-        self, worker_id: str, *, root_slots: int, expected: bool = False, only: str | None = None
+        self,
+        worker_id: str,
+        *,
+        root_slots: int,
+        expected: bool = False,
+        only: str | None = None,
+        queues: Collection[str] | None = None,
     ) -> Claimed | None:
         """Take the oldest queued run that this worker may execute; None where there is none.
 
         Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
         worker goes to that worker only. The `started` event is appended. A run with a request
-        to cancel is claimed like any other, so that its worker ends it. With `only`, no run but
-        the one with this id is taken.
+        to cancel is claimed like any other, so that its worker ends it.
+
+        With `only`, no run is taken but the one with this id, and those assigned to this worker.
+        With `queues`, those of other queues are left, unless they are assigned to this worker or
+        only to be ended.
 
         The run's locks are taken with it. Where one is held, a run that waits gets the status
         `waiting` and the event that says for whom, and the next run is tried. Of a run that does
@@ -185,17 +213,18 @@ class RunWrites(StorePart):
         `expected` says that there is probably one. Otherwise the write lock is taken only where
         a look finds one: most polls find nothing. Several transactions where runs have to wait.
         """
-        given = {"claimer": worker_id, "root_slots": root_slots}
-        look, claim = _CLAIMABLE, _CLAIM
+        given: dict[str, Any] = {"claimer": worker_id, "root_slots": root_slots}
+        claiming = _CLAIMING
         if only is not None:
-            given["only"] = only
-            look, claim = _CLAIMABLE_ONE, _CLAIM_ONE
-        if not expected and self._database.read(lambda c: c.scalar(look, given)) is None:
+            claiming, given["only"] = _CLAIMING_ONE, only
+        elif queues is not None:
+            claiming, given["queues"] = _CLAIMING_OF_QUEUES, sorted(queues)
+        if not expected and self._database.read(lambda c: c.scalar(claiming.look, given)) is None:
             return None
 
         def work(connection: sa.Connection) -> Claimed | Holder | None:
             now = self._clock()
-            row = connection.execute(claim, {**given, "at": now}).first()
+            row = connection.execute(claiming.claim, {**given, "at": now}).first()
             return None if row is None else _claimed_or_waiting(connection, row, now)
 
         tried = self._database.write(work)

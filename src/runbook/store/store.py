@@ -15,6 +15,7 @@ from runbook.store.database import PATIENCE_S, Database
 from runbook.store.endings import Endings
 from runbook.store.events import Events
 from runbook.store.history import Runbooks
+from runbook.store.leases import Leases
 from runbook.store.logs import Logs
 from runbook.store.queries import RunReads
 from runbook.store.runs import RunWrites
@@ -42,4 +43,6 @@ class Store(RunWrites, Endings, Events, Steps, RunReads, Logs, Runbooks, Workers
         read_only: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        super().__init__(Database(url, read_only=read_only, patience_s=patience_s), clock)
+        database = Database(url, read_only=read_only, patience_s=patience_s)
+        super().__init__(database, clock)
+        self.leases = Leases(database, clock)

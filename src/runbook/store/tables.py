@@ -180,6 +180,18 @@ workers = sa.Table(
     sa.Column("draining", sa.Boolean, nullable=False),
 )
 
+# Which worker does a periodic task of the whole store, and until when nobody else may begin it.
+# `last_run` is when it was last begun, `last_success` when it last ended well; 0 is never.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text),
+    sa.Column("until", _BIG, nullable=False),
+    sa.Column("last_run", _BIG, nullable=False),
+    sa.Column("last_success", _BIG, nullable=False),
+)
+
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
