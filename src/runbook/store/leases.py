@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from runbook.core.run import Millis
+from runbook.core.times import Millis
 from runbook.errors import ConflictError
-from runbook.store.rows import StorePart
+from runbook.store.rows import Component
 from runbook.store.tables import leases
 
 LEASE_INTERVALS = 3
@@ -58,7 +58,7 @@ class Lease:
         return max(counting)
 
 
-class Leases(StorePart):
+class Leases(Component):
     """Intervals are milliseconds; `holder` is a worker's id."""
 
     def take(self, task: str, holder: str, interval: Millis) -> Millis:

@@ -116,7 +116,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
 
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
-    engine.store.migrate()
+    engine.store.maintenance.migrate()
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,

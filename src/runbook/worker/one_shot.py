@@ -134,14 +134,14 @@ class OneShotWorker:
         if self._run is None:
             return False
         try:
-            run = self._engine.store.run(self._run.id)
+            run = self._engine.store.runs.get(self._run.id)
         except RunbookError:  # asked again in the next turn
             return False
         return run is None or run.status.terminal
 
     def _give_up(self, run: Run) -> None:
         if not self._loop.executes(run.id):
-            self._engine.store.request_cancel(run.id, GUARDIAN_ENDED)
+            self._engine.store.runs.request_cancel(run.id, GUARDIAN_ENDED)
             self._engine.parts.wakeups.wake_workers(CANCEL)
         self._loop.stop_all(StopReason.DRAIN, at_once=True)
 

@@ -62,13 +62,13 @@ def worker_tasks(
     parts, store = engine.parts, engine.store
 
     def purge() -> None:
-        store.purge(parts.clock() - retention_days * DAY_MS)
+        store.maintenance.purge(parts.clock() - retention_days * DAY_MS)
 
     def purge_artifacts() -> None:
-        parts.artifacts.purge(store.known_runs)
+        parts.artifacts.purge(store.runs.known)
 
     def remove_stale_directories() -> None:
-        remove_stale(parts.options.execution_dir, {run.id for run in store.active_runs()})
+        remove_stale(parts.options.execution_dir, {run.id for run in store.runs.active()})
 
     return (
         reap_task(engine),

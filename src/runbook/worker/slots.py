@@ -75,7 +75,7 @@ class _ActiveRun:
 
     @property
     def is_root(self) -> bool:
-        return self.claimed.run.parent_id is None
+        return self.claimed.run.tree.parent_id is None
 
 
 class ClaimLoop:
@@ -107,7 +107,7 @@ class ClaimLoop:
     def register(self) -> None:
         """Make the worker known. Raises StoreBusyError and StoreUnavailableError."""
         now = self._engine.parts.clock()
-        self._engine.store.register_worker(
+        self._engine.store.workers.register(
             Worker(
                 id=self._terms.id,
                 kind=self._terms.kind,
@@ -165,7 +165,7 @@ class ClaimLoop:
     def leave(self) -> None:
         """Sign off, after the end of `run`."""
         try:
-            self._engine.store.remove_worker(self._terms.id)
+            self._engine.store.workers.remove(self._terms.id)
         except RunbookError as error:
             log.warning("worker.not_removed", worker_id=self._terms.id, error=error.message)
         self._wakeups.close()
@@ -208,14 +208,14 @@ class ClaimLoop:
         draining = self._orders.draining
         if not self._beat_is_due() and draining == self._beat_said_draining:
             return
-        self._engine.store.beat(self._terms.id, draining=draining)
+        self._engine.store.workers.beat(self._terms.id, draining=draining)
         self._beat_said_draining = draining
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._periodic.renew()
 
     def _stop_cancelled(self) -> None:
         """What somebody asked for, and what the end of a parent asks of its children."""
-        for run_id in self._engine.store.cancel_requested(self._terms.id):
+        for run_id in self._engine.store.workers.cancel_requested(self._terms.id):
             with self._lock:
                 active = self._active.get(run_id)
             if active is not None:
@@ -246,7 +246,7 @@ class ClaimLoop:
     def _claim(self, *, expected: bool) -> _ActiveRun | None:
         """One claim at a time, so that two threads do not take one slot."""
         with self._claiming:
-            claimed = self._engine.store.claim(
+            claimed = self._engine.store.runs.claim(
                 self._terms.id,
                 root_slots=self._free_slots(),
                 expected=expected,

@@ -50,7 +50,7 @@ def time(monkeypatch):
 @pytest.fixture
 def store(tmp_path, time):
     store = Store(f"sqlite:///{tmp_path}/store.db", clock=time.milliseconds)
-    store.migrate()
+    store.maintenance.migrate()
     yield store
     store.close()
 
