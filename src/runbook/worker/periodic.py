@@ -6,6 +6,7 @@ store do not do it twice. A task of a host or a process is done by each worker f
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -124,15 +125,18 @@ class Periodic:
 
     def _perform(self, task: Task) -> float:
         """Do the task, unless another worker does it or has done it lately. When to look again."""
-        if task.scope is not Scope.STORE:
-            due = time.monotonic() + task.seconds
-            task.work()
-            return due
-        wait_ms = self._leases.take(task.name, self._holder, task.interval_ms)
-        due = time.monotonic() + (wait_ms / 1000 if wait_ms else task.seconds)
-        if not wait_ms:
+        wait_ms = 0
+        if task.scope is Scope.STORE:
+            wait_ms = self._leases.take(task.name, self._holder, task.interval_ms)
+        begun = time.monotonic()
+        if wait_ms:
+            return begun + wait_ms / 1000
+        if task.scope is Scope.STORE:
             self._perform_under_lease(task)
-        return due
+        else:
+            task.work()
+        log.event("task.done", level=logging.DEBUG, task=task.name, worker_id=self._holder)
+        return begun + task.seconds
 
     def _perform_under_lease(self, task: Task) -> None:
         done = False
