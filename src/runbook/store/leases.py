@@ -50,6 +50,11 @@ class Lease:
     last_run: Millis
     last_success: Millis
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt has ended, and not well."""
+        return self.holder is None and self.last_success < self.last_run
+
     def wait(self, now: Millis, interval: Millis) -> Millis:
         """How long until the task may be begun. A time that lies too far ahead does not count."""
         held = self.until - now
