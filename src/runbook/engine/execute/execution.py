@@ -34,7 +34,6 @@ from runbook.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from runbook.library.refs import input_sources
 from runbook.store.models import Claimed, NewEvent
 
 NOT_STARTED_CODE = 1
@@ -138,10 +137,7 @@ class Execution:
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
         try:
-            workspace.copy_inputs(
-                self._options.runbooks_dir,
-                input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
-            )
+            workspace.copy_inputs(*self._parts.catalog.inputs(self._run.ref, self._runbook))
             workspace.write_input_files(self._given.files)
             return self._in_workspace(workspace)
         finally:

@@ -25,7 +25,6 @@ from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.wire import problem_json
 from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
 from runbook.library.catalog import Entry
-from runbook.library.refs import check_input_files
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 
 REFUSED_CODE = 403
@@ -178,7 +177,7 @@ class Submission:
             if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
                 problems.append(problem)
         if document.runbook is not None:
-            problems += check_input_files(self._options.runbooks_dir, entry.ref, document.runbook)
+            problems += self._parts.catalog.check_inputs(entry.ref, document.runbook)
         return inputs, problems
 
     def _new_run(
