@@ -12,6 +12,7 @@ from runbook import settings as configuration
 from runbook.access.tokens import Authenticator, RunTokens, stored_key
 from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.run import Origin
+from runbook.core.run_files import InputLimits
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -57,7 +58,12 @@ def build_store(settings: Settings) -> Store:
 
 def build_catalog(settings: Settings) -> Catalog:
     """Raises SourceConflictError."""
-    return Catalog((Source(settings.runbooks_dir),))
+    sources = (Source(settings.runbooks_dir),)
+    return Catalog(sources, input_limits=input_limits(settings))
+
+
+def input_limits(settings: Settings) -> InputLimits:
+    return InputLimits(settings.max_input_files, settings.max_input_bytes)
 
 
 def build_engine(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
+from runbook.core.run_files import InputLimits, RunFiles
 from runbook.errors import NotFoundError
-from runbook.library.input_files import check_input_files, input_sources
+from runbook.library.input_files import check_input_files, read_input_files
 from runbook.library.listing import Listing, Snapshot, merged
 from runbook.library.loading import (
     Entry,
@@ -53,12 +54,14 @@ class Catalog:
         wall_clock: Callable[[], int] = time.time_ns,
         cached_runbooks: int = CACHED_RUNBOOKS,
         cached_bytes: int = CACHED_BYTES,
+        input_limits: InputLimits | None = None,
     ) -> None:
         """`clock` counts seconds from anywhere, `wall_clock` nanoseconds since the epoch.
 
         Raises SourceConflictError.
         """
         self.sources = Sources(sources)
+        self._input_limits = input_limits or InputLimits()
         self._wall_clock = wall_clock
         self._cached_runbooks = cached_runbooks
         self._cached_bytes = cached_bytes
@@ -96,15 +99,14 @@ class Catalog:
 
     def check_inputs(self, ref: str, runbook: Runbook) -> list[Problem]:
         """Everything that is wrong with the input files of a runbook. Raises NotFoundError."""
-        return check_input_files(self._place(ref), runbook)
+        return check_input_files(self._place(ref), runbook, self._input_limits)
 
-    def inputs(self, ref: str, runbook: Runbook) -> tuple[Path, tuple[Path, ...]]:
-        """The folder of the runbook's source, and where in it each input file or folder stands.
+    def read_inputs(self, ref: str, runbook: Runbook) -> tuple[RunFiles, list[Problem]]:
+        """The input files of a runbook as they are now, and everything that is wrong with them.
 
-        Raises NotFoundError and InvalidRunbookError.
+        Raises NotFoundError.
         """
-        place = self._place(ref)
-        return place.root, input_sources(place, runbook)
+        return read_input_files(self._place(ref), runbook, self._input_limits)
 
     def list(self) -> Snapshot:
         """Every runbook. What changed inside a file may go unnoticed for a second."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.document import FileRequirement, Runbook
-from runbook.errors import InvalidRunbookError
+from runbook.core.document import FileRequirement, Problem, Runbook
+from runbook.core.run_files import InputLimits
 from runbook.library import input_files
-from runbook.library.input_files import check_input_files, input_sources, resolve_input_file
+from runbook.library.input_files import check_input_files, read_input_files
 from runbook.library.refs import Place
 
 EMPTY = Runbook("A", "", (), (), (), None, ())
@@ -38,21 +38,41 @@ def runbook(*paths: str) -> Runbook:
     return replace(EMPTY, files_in=tuple(files))
 
 
-def problems(root: Path, *paths: str, ref: str = "A.md") -> list[tuple[str, int | None]]:
-    return [(p.code, p.line) for p in check_input_files(at(root, ref), runbook(*paths))]
+def check(root: Path, *paths: str, **limits: int) -> list[Problem]:
+    """What is wrong; whoever reads is told the same."""
+    asked = (at(root, "A.md"), runbook(*paths), InputLimits(**limits))
+    found = check_input_files(*asked)
+    assert read_input_files(*asked)[1] == found
+    return found
+
+
+def problems(root: Path, *paths: str, **limits: int) -> list[tuple[str, int | None]]:
+    return [(p.code, p.line) for p in check(root, *paths, **limits)]
 
 
 def test_the_runbooks_own_folder_comes_first(root):
-    write(root / "conf.txt")
-    write(root / "net" / "conf.txt")
-    write(root / "shared" / "x")
-    assert resolve_input_file(at(root, "net/A.md"), "conf.txt") == root / "net" / "conf.txt"
-    assert resolve_input_file(at(root, "other/A.md"), "./conf.txt") == root / "conf.txt"
-    assert resolve_input_file(at(root, "net/A.md"), "../shared/") == root / "shared"
-    assert input_sources(at(root, "net/A.md"), runbook("conf.txt", "shared/x")) == (
-        root / "net" / "conf.txt",
-        root / "shared" / "x",
-    )
+    write(root / "conf.txt", "root")
+    write(root / "net" / "conf.txt", "own")
+    write(root / "shared" / "x", "shared")
+
+    def read(ref: str, *paths: str) -> list[tuple[str, bytes | None]]:
+        found, wrong = read_input_files(at(root, ref), runbook(*paths), InputLimits())
+        assert wrong == []
+        return [(file.path, found.contents.get(file.digest or "")) for file in found.files]
+
+    assert read("net/A.md", "conf.txt") == [("conf.txt", b"own")]
+    assert read("other/A.md", "./conf.txt") == [("conf.txt", b"root")]
+    assert read("net/A.md", "../shared/") == [("shared", None), ("shared/x", b"shared")]
+    assert read("net/A.md", "conf.txt", "shared/x") == [("conf.txt", b"own"), ("x", b"shared")]
+
+
+def test_what_vanishes_before_it_is_read(root, monkeypatch):
+    path = write(root / "conf.txt")
+    found = input_files._locate(at(root, "A.md"), "conf.txt")
+    path.unlink()
+    monkeypatch.setattr(input_files, "_locate", lambda *_: found)
+    _, wrong = read_input_files(at(root, "A.md"), runbook("conf.txt"), InputLimits())
+    assert [(problem.code, problem.line) for problem in wrong] == [("input_file_unreadable", 10)]
 
 
 def test_good_input_files(root):
@@ -63,11 +83,9 @@ def test_good_input_files(root):
 
 
 def test_a_missing_input_file(root):
-    found = check_input_files(at(root, "A.md"), runbook("gone.txt"))
+    found = check(root, "gone.txt")
     assert found[0].message == "Required input file does not exist: gone.txt"
     assert (found[0].code, found[0].line) == ("input_file_missing", 10)
-    with pytest.raises(InvalidRunbookError, match="does not exist"):
-        input_sources(at(root, "A.md"), runbook("gone.txt"))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +102,7 @@ def test_input_files_outside(root, tmp_path, path):
 def test_a_link_inside_an_input_folder_that_leads_outside(root):
     write(root / "conf" / "x")
     (root / "conf" / "link").symlink_to("../../secret.md")
-    found = check_input_files(at(root, "A.md"), runbook("conf"))
+    found = check(root, "conf")
     assert [problem.code for problem in found] == ["input_file_outside"]
     assert found[0].message.endswith(": conf/link")
 
@@ -111,14 +129,13 @@ def test_two_input_files_of_one_name(root):
     assert problems(root, "a/x", "a/x") == [("input_file_collision", 11)]
 
 
-def test_too_many_or_too_large(root, monkeypatch):
+def test_too_many_or_too_large(root):
     for number in range(4):
         write(root / "conf" / str(number), "12345")
-    monkeypatch.setattr(input_files._Budget.__init__, "__defaults__", (5, 20))
-    assert problems(root, "conf") == []
-    assert problems(root, "conf", "conf/1") == [("input_files_too_large", 11)]
-    monkeypatch.setattr(input_files._Budget.__init__, "__defaults__", (100, 19))
-    assert problems(root, "conf") == [("input_files_too_large", 10)]
+    assert problems(root, "conf", files=5, bytes=20) == []
+    too_large = [("input_files_too_large", 11)]
+    assert problems(root, "conf", "conf/1", files=5) == too_large
+    assert problems(root, "conf", "conf/1", bytes=20) == too_large
 
 
 def test_a_sparse_file_counts_with_its_size(root):
@@ -130,8 +147,8 @@ def test_a_sparse_file_counts_with_its_size(root):
 def test_a_folder_that_cannot_be_read(root, monkeypatch):
     write(root / "conf" / "x")
 
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(folder: int) -> None:
+        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     assert problems(root, "conf") == [("input_file_unreadable", 10)]
