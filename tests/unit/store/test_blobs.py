@@ -28,8 +28,8 @@ def test_a_run_has_its_files(helper, store):
     odd = RunFiles(
         (
             RunFile("conf", 0o700),
-            RunFile("conf/\udcff", 0o700, digest_of(b"tool"), 4),
             RunFile("conf/empty", 0o600, digest_of(b"")),
+            RunFile("conf/\udcff", 0o700, digest_of(b"tool"), 4),
         ),
         {digest_of(b"tool"): b"tool", digest_of(b""): b""},
     )

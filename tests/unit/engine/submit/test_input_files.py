@@ -1,4 +1,4 @@
-"""What was checked when a run was submitted is what it begins with, whatever becomes of the files."""
+"""What was checked when a run was submitted is what it begins with, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from runbook.core.access import Principal
+from runbook.core.events import EventType
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop
@@ -47,7 +48,7 @@ def with_inputs(path, listed):
 
 
 def problems(workshop, run):
-    return [problem["code"] for problem in workshop.data(run, "done")[0].get("problems", [])]
+    return [problem["code"] for problem in workshop.data(run, EventType.DONE)[0]["problems"]]
 
 
 def test_files_and_folders_as_they_were_at_the_submit(workshop, write, folder):
@@ -64,7 +65,9 @@ def test_files_and_folders_as_they_were_at_the_submit(workshop, write, folder):
 def test_a_file_that_changes_while_the_run_waits_for_a_lock(workshop, files, folder, change):
     workshop.register()
     paths = [
-        workshop.write_steps(name, "## Show\n\n```sh\ncat conf.txt\n```\n", policy="lock: one")
+        workshop.write_steps(
+            name, "## Show\n\n```sh\ncat conf.txt\n```\n", policy="locks: one\non_busy: wait"
+        )
         for name in ("First", "Second")
     ]
     for path in paths:
@@ -156,7 +159,7 @@ def test_resume_and_undo_have_the_files_of_the_run_they_follow(workshop, files, 
 
 def test_undone_by_itself_with_the_files_of_the_run(workshop, files, folder):
     steps = (STEPS[0], f"## Second\n\n```sh\nrm {folder}/conf.txt; false\n```\n")
-    path = workshop.write_steps("Steps", *steps, policy="on-failure: undo")
+    path = workshop.write_steps("Steps", *steps, policy="on_failure: undo")
     with_inputs(path, ["conf.txt"])
     run = workshop.submit("Steps.md")
     assert workshop.execute_family().status is RunStatus.FAILED
@@ -166,7 +169,7 @@ def test_undone_by_itself_with_the_files_of_the_run(workshop, files, folder):
 
 def test_a_dry_run_has_them_too(workshop, files):
     path = workshop.write_steps(
-        "Steps", "## First\n\n```sh\ncat conf.txt\n```\n", policy="dry-run: true"
+        "Steps", "## First\n\n```sh\ncat conf.txt\n```\n", policy="dry_run: supported"
     )
     with_inputs(path, ["conf.txt"])
     run = workshop.submit("Steps.md", dry_run=True)
