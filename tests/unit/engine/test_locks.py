@@ -26,14 +26,13 @@ def submit(workshop, monkeypatch):
 
     def call(*names, waits=True, below=None):
         locks = LockRequest(tuple(LockWant(name) for name in names), waits) if names else None
+
+        def with_locks(run, *args, **more):
+            asked = dataclasses.replace(run.request, locks=locks)
+            return create(dataclasses.replace(run, request=asked), *args, **more)
+
         with monkeypatch.context() as patch:
-            patch.setattr(
-                workshop.store,
-                "create_run",
-                lambda run, *args, **more: create(
-                    dataclasses.replace(run, locks=locks), *args, **more
-                ),
-            )
+            patch.setattr(workshop.store.runs, "create", with_locks)
             if below is None:
                 return workshop.submit("Quick.md")
             script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)

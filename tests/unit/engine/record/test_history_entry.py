@@ -7,7 +7,7 @@ import pytest
 
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
-from runbook.core.run import Relation
+from runbook.core.run import Relation, RerunOf
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import REMEMBERED_RUNBOOKS, RateBound, RecordedOutput
 from runbook.library.history import verify_file
@@ -102,13 +102,17 @@ def test_an_entry_says_what_happened_and_continues_the_chain(workshop, ended):
     [(PlanLabel.ASSUMED, "dry run (assumed)"), (None, "dry run (unknown)")],
 )
 def test_an_entry_says_that_it_was_a_dry_run(workshop, ended, label, text):
-    dry = dataclasses.replace(ended, dry_run=True, label=label)
+    dry = dataclasses.replace(
+        ended,
+        request=dataclasses.replace(ended.request, dry_run=True),
+        result=dataclasses.replace(ended.result, label=label),
+    )
     workshop.engine.parts.records.write_history(dry, RecordedOutput())
     assert f", failed, {text}: `why`\n" in workshop.history("Quick")
 
 
 def test_an_entry_says_what_its_run_follows_from_and_what_failed(workshop, ended):
-    resumed = dataclasses.replace(ended, relation=Relation.RESUME, related_id="run-0")
+    resumed = dataclasses.replace(ended, rerun_of=RerunOf(Relation.RESUME, "run-0"))
     output = RecordedOutput(error="Step 4 'Copy' failed with return code 3")
     workshop.engine.parts.records.write_history(resumed, output)
     history = workshop.history("Quick")

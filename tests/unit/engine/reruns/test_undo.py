@@ -18,11 +18,15 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
 
     assert undo.success
     assert diary.lines() == ["un-three", "un-one"]  # also what the run before it completed
-    assert (undo.relation, undo.related_id, undo.start_step) == (Relation.UNDO, resumed.id, None)
+    assert (undo.relation, undo.related_id, undo.rerun_of.start_step) == (
+        Relation.UNDO,
+        resumed.id,
+        None,
+    )
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
-    assert set(undo.warnings) == {
+    assert set(undo.result.warnings) == {
         "Step 'Two' has no Undo: what it did stays",
         "Step 'Four' has no Undo: what it did stays",
     }
@@ -47,7 +51,7 @@ def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
 ):
     run = failed()
     resumed = follow("resume", run, None)
-    workshop.store.maintenance.purge(resumed.finished_at)
+    workshop.store.maintenance.purge(resumed.times.finished_at)
     assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
