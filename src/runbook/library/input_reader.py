@@ -196,10 +196,10 @@ def _unreadable(path: str, error: OSError) -> Problem:
 
 
 def _too_many(path: str, limits: InputLimits) -> Problem:
-    text = f"With {shown(path)} the input files are more than {limits.files}"
-    return Problem("input_files_too_large", text, hint="Name fewer, or raise MAX_INPUT_FILES")
+    text = f"With {shown(path)} the input files are more than MAX_INPUT_FILES: {limits.files}"
+    return Problem("input_files_too_large", text, hint="Name fewer, or raise the limit")
 
 
 def _too_large(path: str, limits: InputLimits) -> Problem:
-    text = f"With {shown(path)} the input files are larger than {limits.bytes} bytes together"
-    return Problem("input_files_too_large", text, hint="Name fewer, or raise MAX_INPUT_BYTES")
+    text = f"With {shown(path)} the input files are larger than MAX_INPUT_BYTES: {limits.bytes}"
+    return Problem("input_files_too_large", text, hint="Name fewer, or raise the limit")

@@ -20,6 +20,7 @@ from runbook.core.document import Problem, Severity
 if TYPE_CHECKING:
     from runbook.cli.authoring.selection import Selected
     from runbook.core.authoring.lint import CalledRef
+    from runbook.core.run_files import InputLimits
     from runbook.library.catalog import Catalog
 
 
@@ -74,21 +75,25 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
     `<!-- runbook-lint: disable=CODE -->` in a runbook switches a finding off there. The exit code
     is 65 where there is an error, or with --strict a warning.
     """
+    from runbook.bootstrap import input_limits
     from runbook.cli.authoring.selection import select_runbooks
     from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
 
     environment = process_environment()
     selected = select_runbooks(paths, environment)
-    passed = load_settings(environment).script_env_pass
-    findings = [finding for item in selected for finding in examine(item, passed)]
+    settings = load_settings(environment)
+    passed, limits = settings.script_env_pass, input_limits(settings)
+    findings = [finding for item in selected for finding in examine(item, passed, limits)]
     _PRINTERS[form](findings)
     errors = sum(finding.is_error for finding in findings)
     note(_summary(len(selected), errors, len(findings) - errors))
     return exit_codes.INVALID if errors or (strict and findings) else 0
 
 
-def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
+def examine(
+    item: Selected, passed: Sequence[str], limits: InputLimits | None = None
+) -> list[Finding]:
     """All findings in one file. `passed` names what the server hands to every script."""
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
@@ -101,7 +106,7 @@ def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
         return [Finding(item.shown, problem) for problem in document.problems]
     document = parse(data, stem=item.file.stem)
-    catalog = Catalog((Source(item.root),))
+    catalog = Catalog((Source(item.root),), input_limits=limits)
     existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
     around = Surroundings(existing, passed)
     problems = find_problems(document, data[: document.head_bytes], around)

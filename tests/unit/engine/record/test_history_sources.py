@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
-from runbook.core.run import EventType, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput, Records
 from runbook.library.catalog import Catalog, Source
 from runbook.library.history import verify_file
@@ -46,12 +48,16 @@ def ended(workshop, folders):
     workshop.submit("Quick.md")
     claimed = workshop.claim().run
     done = NewEvent(1, EventType.DONE, data={})
-    return workshop.store.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done]).run
+    return workshop.store.runs.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done]).run
+
+
+def at(run, ref):
+    return dataclasses.replace(run, runbook=dataclasses.replace(run.runbook, ref=ref))
 
 
 def test_each_history_is_written_in_its_own_source(records, folders, ended):
     for number, prefix in enumerate(["", "kit/", "kit/"]):
-        run = dataclasses.replace(ended, id=f"run-{number}", ref=f"{prefix}Quick.md")
+        run = dataclasses.replace(at(ended, f"{prefix}Quick.md"), id=f"run-{number}")
         head, warning = records.write_history(run, RecordedOutput("out\n"))
         assert (head is not None, warning) == (True, None)
         assert records.recorded_end(run) == Outcome(RunStatus.FAILED, 3)
@@ -66,7 +72,7 @@ def test_each_history_is_written_in_its_own_source(records, folders, ended):
 
 def test_nothing_is_written_to_a_read_only_source(records, folders, ended):
     before = sorted((path, path.read_bytes()) for path in folders["fixed/"].iterdir())
-    run = dataclasses.replace(ended, ref="fixed/Quick.md")
+    run = at(ended, "fixed/Quick.md")
 
     head, warning = records.write_history(run, RecordedOutput("out\n"))
 
@@ -78,7 +84,7 @@ def test_nothing_is_written_to_a_read_only_source(records, folders, ended):
 
 def test_a_source_that_is_disabled_while_a_run_goes_on(records, folders, off, ended):
     off.add("kit/")
-    run = dataclasses.replace(ended, ref="kit/Quick.md")
+    run = at(ended, "kit/Quick.md")
 
     head, warning = records.write_history(run, RecordedOutput("out\n"))
 

@@ -14,6 +14,7 @@ from runbook.engine.requests import ExecuteRequest
 from runbook.store.tables import blobs
 
 ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
+STEP = "## Show\n\n```sh\ncat conf.txt\n```\n"
 SHOW = "cat conf.txt; cat tools/data; tools/run; ls tools/empty | wc -l"
 
 
