@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Relation, Run
+from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import Holder
+from runbook.store.blobs import keep_files
 from runbook.store.children import tell_parent
 from runbook.store.claiming import Claim
 from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
@@ -154,12 +156,14 @@ class Runs(Component):
         max_queued: int | None = None,
         idempotency: IdempotencyKey | None = None,
         history: HistoryHead | None = None,
+        files: RunFiles = NO_FILES,
     ) -> Created:
         """Record a run, or give back the one that the same request made in the last 24 hours.
 
         `max_queued` bounds the root runs that wait; None does not. A run born ended is on the
         disk before this returns; `history` is where its entry left the runbook's history.
-        Raises IdempotencyKeyReusedError, QueueFullError.
+        Raises IdempotencyKeyReusedError, QueueFullError, and NotFoundError for `files` without
+        their contents that are not kept any more.
         """
         check_birth(run, document)
 
@@ -171,6 +175,7 @@ class Runs(Component):
             check_room(connection, run, max_queued)
             keep_document(connection, document, now)
             made = insert_run(connection, run, events, run.created_at or now)
+            keep_files(connection, made.seq, files, now)
             if history is not None:
                 keep_history_head(connection, run.runbook.ref, history)
             remember(connection, idempotency, run.id, now)

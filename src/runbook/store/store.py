@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from runbook.core.times import Millis
 from runbook.store.artifacts import Artifacts
+from runbook.store.blobs import Blobs
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
 from runbook.store.events import Events
@@ -50,6 +51,7 @@ class Store:
         self.steps = Steps(self._database, clock)
         self.logs = Logs(self._database, clock)
         self.artifacts = Artifacts(self._database, clock)
+        self.blobs = Blobs(self._database, clock)
         self.documents = Documents(self._database, clock)
         self.locks = Locks(self._database, clock)
         self.runbooks = Runbooks(self._database, clock)

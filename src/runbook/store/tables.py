@@ -150,6 +150,28 @@ artifacts = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
 )
 
+# What the input files of runs hold, each content once; `digest` is its SHA-256.
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("size", _BIG, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+)
+
+# The files that a run's directory begins with; a folder has no digest. `path` is in bytes: names
+# of files need not be UTF-8.
+run_files = sa.Table(
+    "run_files",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("path", sa.LargeBinary, primary_key=True),
+    sa.Column("digest", sa.Text, sa.ForeignKey("blobs.digest")),
+    sa.Column("mode", sa.Integer, nullable=False),
+)
+sa.Index("ix_run_files_digest", run_files.c.digest)
+
 # One row for each runbook that has ever ended a run; `revision` grows over the whole table.
 runbooks = sa.Table(
     "runbooks",
