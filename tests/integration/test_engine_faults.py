@@ -71,7 +71,7 @@ def claimed(engine):
 
 
 def entries(engine):
-    return (engine.parts.options.runbooks_dir / "Quick.md").read_text().count("\n### ")
+    return engine.parts.catalog.path("Quick.md").read_text().count("\n### ")
 
 
 def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, claimed):

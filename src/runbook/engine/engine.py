@@ -38,7 +38,6 @@ from runbook.engine.wakeups import CANCEL
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
-from runbook.library.refs import locate
 from runbook.store.locks import held_text, holder_params
 from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
 from runbook.store.store import Store
@@ -123,7 +122,7 @@ class Engine:
         decision = self.decide(entry, principal, Action.EXECUTE)
         if not decision.allowed:
             raise AccessDeniedError(decision.text, missing=list(decision.missing))
-        return entry, locate(self.parts.options.runbooks_dir, ref)
+        return entry, self.parts.catalog.path(ref)
 
     def required_env(self, ref: str) -> RequiredEnv:
         """What the runbook asks for, and what of it the server has. Raises NotFoundError."""

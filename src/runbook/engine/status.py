@@ -44,6 +44,6 @@ def not_ready(parts: Parts) -> list[Problem]:
             found.append(Problem("no_worker", text))
     except RunbookError as error:
         found.append(problem_of(error))
-    if not parts.options.runbooks_dir.is_dir():
+    if not parts.catalog.sources.root.folder.is_dir():
         found.append(Problem("runbooks_dir_missing", "RUNBOOKS_DIR is not a folder"))
     return found

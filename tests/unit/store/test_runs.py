@@ -181,6 +181,34 @@ def test_what_an_earlier_version_kept_as_texts_is_still_read(helper, store):
     assert result.warnings == (warning("unclassified", "careful"),)
 
 
+@pytest.mark.parametrize("expected", [True, False])
+def test_only_one_run_and_those_that_it_calls(helper, store, expected):
+    one, _other = helper.queued(), helper.queued()
+    child = helper.queued(parent_id=one.id, root_id=one.id, assigned_to="w")
+    helper.queued(parent_id="another", root_id="another", assigned_to="v")
+    ask = {"root_slots": 1, "expected": expected, "only": one.id}
+    assert store.runs.claim("w", **ask).run.id == one.id
+    assert store.runs.claim("w", **ask).run.id == child.id
+    assert store.runs.claim("w", **ask) is None
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_of_queues_the_runs_of_others_are_left(helper, store, expected):
+    far, plain, near = (helper.queued(queue=name) for name in ("far", None, "near"))
+    called = helper.queued(queue="far", parent_id="parent", assigned_to="w")
+
+    def claimed(*queues):
+        ask = {"root_slots": 1, "expected": expected, "queues": queues}
+        claims = iter(lambda: store.runs.claim("w", **ask), None)
+        return [claim.run.id for claim in claims]
+
+    assert claimed("near", "nearer") == [near.id, called.id]
+    assert claimed() == []
+    assert claimed("default") == [plain.id]
+    store.runs.request_cancel(far.id, "ada")
+    assert claimed("near") == [far.id]  # only to be ended
+
+
 class TestFinish:
     def test_it_keeps_the_outcome_and_wipes_the_inputs(self, helper, store):
         run = helper.running(sealed_inputs=b"sealed")

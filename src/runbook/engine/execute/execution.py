@@ -17,6 +17,7 @@ from runbook.core.output.mask import unmaskable
 from runbook.core.output.pipeline import OutputPipeline
 from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
+from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
@@ -39,7 +40,6 @@ from runbook.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from runbook.library.refs import input_sources
 from runbook.store.models import Claimed, NewEvent
 
 NOT_DRY = warning(
@@ -143,15 +143,27 @@ class Execution:
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
         try:
-            workspace.copy_inputs(
-                self._options.runbooks_dir,
-                input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
-            )
+            if self._runbook.files_in:
+                workspace.write_run_files(self._run_files(), self._content_of)
             workspace.write_input_files(self._given.files)
             return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
+
+    def _run_files(self) -> tuple[RunFile, ...]:
+        """Raises NotFoundError for a run that was submitted when files were not kept yet."""
+        files = self._parts.store.blobs.files_of(self._run.id)
+        if not files:
+            raise NotFoundError("The run's input files are not kept: retry the run.")
+        return files
+
+    def _content_of(self, digest: str) -> bytes:
+        """Raises NotFoundError where the database has no such content, or another one."""
+        content = self._parts.store.blobs.content(digest)
+        if content is None or digest_of(content) != digest:
+            raise NotFoundError("An input file is not in the database as it was kept.")
+        return content
 
     def _in_workspace(self, workspace: Workspace) -> Outcome:
         recorder = self._recorder

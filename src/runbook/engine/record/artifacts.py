@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runbook.core.document import Problem, warning
 from runbook.core.outcome import Artifact
-from runbook.engine.process.workspace import remove_tree
+from runbook.engine.process.removal import remove_tree
 from runbook.errors import NotFoundError
 
 MOST_ARTIFACTS = 1000

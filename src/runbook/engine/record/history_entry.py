@@ -20,8 +20,8 @@ from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
-from runbook.library.history import HistoryWriter
-from runbook.library.refs import locate
+from runbook.library.catalog import Catalog
+from runbook.library.history import Appended, HistoryWriter
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store
 
@@ -66,9 +66,10 @@ class RateBound:
 class Records:
     """Writes history entries and log records. One per engine."""
 
-    def __init__(self, options: EngineOptions, store: Store) -> None:
+    def __init__(self, options: EngineOptions, store: Store, catalog: Catalog) -> None:
         self._options = options
         self._store = store
+        self._catalog = catalog
         self._writer = HistoryWriter(options.history_max_entries, options.history_entry_bytes)
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
@@ -85,8 +86,7 @@ class Records:
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            appended = self._writer.append(path, _entry(run, output), once=once)
+            appended = self._append(run, output, once=once)
         except HistoryReadOnlyError as failure:
             text = "History was not written: the runbook is read-only. The store has it."
             return None, warning(failure.code, text)
@@ -97,11 +97,17 @@ class Records:
         head = HistoryHead(appended.n, appended.digest)
         return head, warning("history_not_rotated", appended.warning) if appended.warning else None
 
+    def _append(self, run: Run, output: RecordedOutput, *, once: bool) -> Appended:
+        """Raises HistoryError and NotFoundError."""
+        if self._catalog.is_read_only(run.ref):
+            raise HistoryReadOnlyError
+        path = self._catalog.path(run.ref)
+        return self._writer.append(path, _entry(run, output), once=once)
+
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            recorded = self._writer.find_run(path, run.id)
+            recorded = self._writer.find_run(self._catalog.path(run.ref), run.id)
         except (HistoryError, NotFoundError):
             return None
         return None if recorded is None else Outcome(recorded.status, recorded.return_code)

@@ -9,7 +9,7 @@ import pytest
 from runbook.engine.record import artifacts as module
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.errors import NotFoundError
-from runbook.worker.local import LocalWorker
+from runbook.worker.periodic import worker_tasks
 
 
 @pytest.fixture
@@ -222,10 +222,10 @@ def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_
     workshop.write("Job", "print hi > $RUNBOOK_ARTIFACTS/a")
     workshop.submit("Job.md")
     run = workshop.execute()
-    engine = workshop.engine
-    worker = LocalWorker(engine, slots=1, drain_s=0, retention_days=retention_days)
+    tasks = {task.name: task for task in worker_tasks(workshop.engine, list, retention_days)}
 
-    worker._tend()
+    tasks["purge"].work()
+    tasks["purge-artifacts"].work()
 
     assert bool(workshop.store.artifacts.of(run.id)) is left
     assert (workshop.settings.data_dir / "artifacts" / run.id).exists() is left
