@@ -12,6 +12,7 @@ from runbook import settings as configuration
 from runbook.access.tokens import Authenticator, RunTokens, stored_key
 from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.run import Origin
+from runbook.core.run_files import InputLimits
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -24,7 +25,7 @@ from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
-from runbook.library.catalog import Catalog
+from runbook.library.catalog import Catalog, Source
 from runbook.settings import Settings
 from runbook.store.store import Store
 
@@ -55,6 +56,16 @@ def build_store(settings: Settings) -> Store:
     return Store(settings.database, clock=now_ms)
 
 
+def build_catalog(settings: Settings) -> Catalog:
+    """Raises SourceConflictError."""
+    sources = (Source(settings.runbooks_dir),)
+    return Catalog(sources, input_limits=input_limits(settings))
+
+
+def input_limits(settings: Settings) -> InputLimits:
+    return InputLimits(settings.max_input_files, settings.max_input_bytes)
+
+
 def build_engine(
     settings: Settings, role: Role, observer: Observer | None = None, *, call_socket: str = ""
 ) -> Engine:
@@ -67,12 +78,13 @@ def build_engine(
     store = build_store(settings)
     watching = observer or NoObserver()
     wakeups = Wakeups(settings.data_dir / "wake", role)
-    records = Records(options, store)
+    catalog = build_catalog(settings)
+    records = Records(options, store, catalog)
     return Engine(
         Parts(
             options=options,
             store=store,
-            catalog=Catalog(settings.runbooks_dir),
+            catalog=catalog,
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
             wakeups=wakeups,
             families=Families(),
@@ -92,7 +104,6 @@ def build_artifacts(settings: Settings) -> ArtifactStore:
 
 def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
-        runbooks_dir=settings.runbooks_dir,
         execution_dir=settings.execution_dir,
         data_dir=settings.data_dir,
         api_url=settings.api_url,

@@ -90,15 +90,15 @@ def _lack(access: Access) -> str:
 
 
 def _local(what: str, options: SourceOptions) -> Access:
+    from runbook.bootstrap import build_catalog
     from runbook.cli.source.locate import locate
     from runbook.cli.source.opening import principal_for
     from runbook.core.access import Action, authorize
-    from runbook.library.catalog import Catalog
     from runbook.settings import process_environment
 
     environment = process_environment()
     target = locate(what, environment)
-    document = Catalog(target.settings.runbooks_dir).get(target.ref).document
+    document = build_catalog(target.settings).get(target.ref).document
     token = options.token(environment)
     if not token or not document.claims_known:
         return Access(document.claims, document.claims_known)
