@@ -19,6 +19,7 @@ from runbook.api.context import Application
 from runbook.api.routing import policy_of
 from runbook.bootstrap import build_authenticator, build_engine, run_tokens
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import EventType, Origin, Outcome, RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
@@ -98,7 +99,7 @@ true
 
 # History
 """
-SRE = Principal("ann", Origin.API, {"roles": ["sre"]})
+SRE = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
 
 
 class InProcess:
@@ -159,7 +160,9 @@ class InProcess:
         self.engine.store.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
 
     def _script(self, run):
-        return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id)
+        return Principal(
+            "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id, grants=ALL_GRANTS
+        )
 
     def _script_token(self, run):
         token = run_tokens(self.settings).mint(run.id, "ann", {"roles": ["sre"]}, 60)

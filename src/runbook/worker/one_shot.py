@@ -204,7 +204,7 @@ class OneShotWorker:
 
     def _cancel(self, run: Run) -> None:
         try:
-            self._engine.cancel(run, self._principal)
+            self._engine.request_cancel(run, self._principal.subject)
         except RunbookError:
             if not self._taken:  # it has no script to stop: only the request ends it
                 raise

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from runbook.api import wire
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import EventType, Origin, RunEvent
 from runbook.errors import AuthenticationError
 from runbook.store.models import Activity
@@ -89,7 +90,7 @@ def test_a_stream_of_changes_ends_when_its_token_is_no_longer_valid():
                 yield Activity((), 8)
                 raise AssertionError
 
-    sent = list(wire.change_events(Engine, Principal("ann", Origin.API), check))
+    sent = list(wire.change_events(Engine, Principal("ann", Origin.API, grants=ALL_GRANTS), check))
 
     assert sent == [
         b"retry: 1000\n\n",

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, RunStatus, iso
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
@@ -32,7 +33,9 @@ def submit(workshop, monkeypatch):
             )
             if below is None:
                 return workshop.submit("Quick.md")
-            script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
+            script = Principal(
+                "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id, grants=ALL_GRANTS
+            )
             return workshop.submit("Child.md", script)
 
     return call
@@ -110,7 +113,7 @@ def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit)
     run = submit("a")
     assert workshop.claim() is None
 
-    workshop.engine.cancel(run, Principal("bob", Origin.API))
+    workshop.engine.cancel(run, Principal("bob", Origin.API, grants=ALL_GRANTS))
 
     ended = workshop.execute()
     assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)

@@ -49,6 +49,7 @@ class Finding:
 @click.command(
     "lint",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook lint",
         "runbook lint Deploy.md network/",

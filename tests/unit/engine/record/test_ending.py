@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import EventType, Origin, Outcome, RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.errors import HistoryReadOnlyError
@@ -102,7 +103,7 @@ def test_the_wrong_worker_cannot_end_a_run(workshop, run, ending):
 
 
 def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
-    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id)
+    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id, grants=ALL_GRANTS)
     workshop.write("Child")
     over = workshop.submit("Child.md", script)
     ending.end(workshop.claim().run, DONE, OUTPUT, worker_id="w")

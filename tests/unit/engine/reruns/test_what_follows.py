@@ -3,11 +3,12 @@
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, IdempotencyKeyReusedError, NotFoundError
 
-EVE = Principal("eve", Origin.API, {"roles": ["guest"]})
+EVE = Principal("eve", Origin.API, {"roles": ["guest"]}, grants=ALL_GRANTS)
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
