@@ -58,7 +58,7 @@ def test_where_no_role_is_everyones_a_stranger_may_do_nothing():
 
 @pytest.mark.parametrize("text", ["sre", "=run.read", "a=run.reed", "a=run.read;a=run.cancel"])
 def test_what_is_not_understood_is_refused(text):
-    with pytest.raises(ValueError, match="role|permission"):
+    with pytest.raises(ValueError, match=r"role|permission"):
         RolePermissions.parse(text)
 
 
