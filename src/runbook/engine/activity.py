@@ -59,7 +59,7 @@ class Live:
         with self._lock:
             if self._seen is None or self._due() <= 0:
                 self._heard = self._parts.wakeups.heard  # before: what comes now may be missed
-                self._seen = self._parts.store.activity()
+                self._seen = self._parts.store.runs.activity()
                 self._looked_at = self._clock()
             return self._seen
 

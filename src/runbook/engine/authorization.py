@@ -91,7 +91,7 @@ class Authorizer:
         """
         if principal.run_id is None:
             return None
-        run = self._store.run(principal.run_id)
+        run = self._store.runs.get(principal.run_id)
         if run is None or run.status.terminal:
             raise AuthenticationError("The token's run has ended.")
         return run
@@ -170,7 +170,7 @@ def _name(resource: Entry | Run | ActiveRun) -> str:
 
 
 def _root(run: Run | ActiveRun) -> str:
-    return run.root_id or run.id
+    return run.tree_id if isinstance(run, Run) else run.root_id or run.id
 
 
 def _requested_by(run: Run | ActiveRun) -> str:

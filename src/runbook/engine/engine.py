@@ -12,10 +12,14 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Principal
+from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
+from runbook.core.outcome import Outcome
 from runbook.core.permissions import Permission
-from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
+from runbook.core.waiting import Holder
 from runbook.engine.activity import Live
 from runbook.engine.authorization import Authorizer
 from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
@@ -113,7 +117,7 @@ class Engine:
 
     def last_runs(self) -> Mapping[str, LastRun]:
         """The last run of each runbook; only what changed since is read from the store."""
-        changed = self.store.last_runs(self._last_revision)
+        changed = self.store.runbooks.last_runs(self._last_revision)
         self._last_runs.update((row.ref, row) for row in changed.rows)
         self._last_revision = changed.revision
         return self._last_runs
@@ -211,7 +215,7 @@ class Engine:
 
     def request_cancel(self, run: Run, by: str) -> Run:
         """Cancel for the process that executes the run, whose end asks for it."""
-        cancelled = self.store.request_cancel(run.id, by)
+        cancelled = self.store.runs.request_cancel(run.id, by)
         if not cancelled.status.terminal:
             log.event("run.cancel_requested", run_id=run.id, by=by)
             self.parts.wakeups.wake_workers(CANCEL)
@@ -221,7 +225,7 @@ class Engine:
 
     def run(self, run_id: str, principal: Principal) -> Run:
         """Raises NotFoundError also for a run that this principal may not see."""
-        run = self.store.run(run_id)
+        run = self.store.runs.get(run_id)
         if run is None or not self.may_read(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
@@ -231,14 +235,14 @@ class Engine:
 
         Raises NotFoundError where the document is no longer kept.
         """
-        document = self.store.document(run.digest)
+        document = self.store.documents.get(run.runbook.digest)
         if document is None:
             raise NotFoundError("The document that was executed is no longer kept.")
         try:
             current = self.entry(run.ref).document.digest
         except NotFoundError:
             current = None
-        return Executed(run.digest, document.content, current)
+        return Executed(run.runbook.digest, document.content, current)
 
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int
@@ -249,7 +253,7 @@ class Engine:
         """
         self.authorizer.require(principal, Permission.RUN_READ)
         wanted = self.authorizer.narrowed(principal, wanted)
-        return self.store.runs(wanted, cursor=cursor, limit=limit)
+        return self.store.runs.page(wanted, cursor=cursor, limit=limit)
 
     def follow(
         self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS
@@ -264,7 +268,7 @@ class Engine:
         with self.parts.wakeups.following(run_id) as news:
             while True:
                 news.clear()
-                events = self.store.events(run_id, after=after)
+                events = self.store.events.after(run_id, n=after)
                 for event in events:
                     yield event
                     after = event.n
@@ -281,8 +285,8 @@ class Engine:
 
     def _is_gone(self, run_id: str, after: int) -> bool:
         """Deleted, or ended with every event read: nothing more will come."""
-        run = self.store.run(run_id)
-        return run is None or (run.status.terminal and after >= run.last_event)
+        run = self.store.runs.get(run_id)
+        return run is None or (run.status.terminal and after >= run.log.last_event)
 
     def may_read(self, run: Run, principal: Principal) -> bool:
         return self.authorizer.can(principal, Permission.RUN_READ, run).allowed
@@ -313,7 +317,7 @@ class Engine:
     def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
         """End what a worker owns but no longer executes, since its store failed at the end."""
         reaper = self._reaper()
-        for run in self.store.unfinished(worker_id):
+        for run in self.store.workers.unfinished(worker_id):
             if run.status is RunStatus.RUNNING and run.id not in executing:
                 reaper.end(run)
 
@@ -329,6 +333,6 @@ class Engine:
 def _busy_text(run: Run, holder: Holder) -> str:
     """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
     text = f"Lock {holder.lock} is {held_text(holder)}"
-    if run.locks is None or not run.locks.waits:
+    if run.request.locks is None or not run.request.locks.waits:
         return text
     return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"

@@ -55,4 +55,4 @@ def commands(group, path=""):
 def test_each_command_needs_the_permission_of_the_table():
     found = {name: command.permission or NONE for name, command in commands(cli)}
     rows = (line.rsplit(maxsplit=1) for line in TABLE.strip().splitlines())
-    assert found == {name: permission for name, permission in rows}
+    assert found == dict(rows)

@@ -76,7 +76,7 @@ def test_who_sees_which_runs(rooms, caller, seen):
     assert read(engine, caller) == seen
     one_by_one = [run.ref for run in rooms.runs.values() if engine.may_read(run, caller)]
     assert sorted(one_by_one) == seen
-    live = engine.live.visible(rooms.store.activity(), caller).active
+    live = engine.live.visible(rooms.store.runs.activity(), caller).active
     assert sorted(run.ref for run in live) == seen
 
 

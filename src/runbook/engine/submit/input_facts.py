@@ -62,7 +62,7 @@ class InputKnowledge:
         decision = self._parts.authorizer.can(principal, Permission.RUNBOOK_EXECUTE, other)
         if not decision.allowed:
             return choices_not_allowed(item, source, tuple(map(str, decision.missing)))
-        outputs = self._parts.store.last_outputs(other.ref)
+        outputs = self._parts.store.runs.last_outputs(other.ref)
         if outputs is None:
             return choices_not_known(item, source)
         return read_choices(item, source, outputs.get(source.output))

@@ -4,7 +4,8 @@ import pytest
 
 from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, IdempotencyKeyReusedError, NotFoundError
 
@@ -89,7 +90,7 @@ def test_no_step_is_left_out(failed, follow, wanted, conflict):
 
 def test_a_document_that_is_forgotten_cannot_be_gone_on_with(workshop, failed, follow):
     run = failed()
-    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
     with pytest.raises(NotFoundError, match="no longer kept"):
         follow("resume", run, None)
 
@@ -104,7 +105,7 @@ def test_claims_are_checked_again(workshop, failed, follow, diary, action):
         follow(action, run, *args, by=DEMOTED)
 
     assert diary.lines() == []
-    (refused,) = workshop.store.followers(run.id)
+    (refused,) = workshop.store.runs.reruns(run.id)
     assert refused.status is RunStatus.REFUSED
     assert "Access denied for user ann" in workshop.history("Three")
     # Who is refused keeps nobody else from it.
@@ -120,7 +121,7 @@ def test_who_may_not_see_a_run_starts_nothing_that_follows_from_it(
     with pytest.raises(AccessDeniedError) as refusal:
         follow(action, run, *args, by=EVE)
     assert [one["code"] for one in refusal.value.details["missing"]] == ["run_ownership"]
-    assert workshop.store.followers(run.id) == []
+    assert workshop.store.runs.reruns(run.id) == ()
 
 
 def test_claims_of_the_runbook_as_it_is_now_bind_an_undo_too(workshop, failed, follow, step):
