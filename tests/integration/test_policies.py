@@ -14,6 +14,7 @@ import pytest
 from flask import Blueprint
 from prometheus_client import CollectorRegistry
 
+from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import policy_of
@@ -172,9 +173,8 @@ class InProcess:
         return {"Authorization": f"Bearer {token}"}
 
     def _caller(self, subject, role):
-        return {
-            "Authorization": f"Bearer {self.authenticator.mint(subject, {'roles': [role]}).token}"
-        }
+        token = CallerTokens(self.settings).mint(subject, {"roles": [role]}).token
+        return {"Authorization": f"Bearer {token}"}
 
     def close(self):
         self.engine.store.close()

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.core.permissions import (
@@ -62,6 +62,7 @@ def test_what_is_not_understood_is_refused(text):
         RolePermissions.parse(text)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["*", "admin", "sre"]), st.frozensets(st.sampled_from(Permission))
@@ -102,12 +103,14 @@ grants_of = st.frozensets(grant).map(Grants)
 refs = st.none() | st.sampled_from(["a/x.md", "b.md", "c.md"])
 
 
+@settings(deadline=None)
 @given(grants_of, grant, st.sampled_from(Permission), refs)
 def test_one_more_grant_takes_nothing_away(grants, more, permission, ref):
     if grants.allow(permission, ref):
         assert Grants(grants.items | {more}).allow(permission, ref)
 
 
+@settings(deadline=None)
 @given(grants_of, st.frozensets(st.sampled_from(Permission)), st.sampled_from(Permission), refs)
 def test_a_limit_leaves_what_both_allow(grants, limit, permission, ref):
     both = permission in limit and grants.allow(permission, ref)

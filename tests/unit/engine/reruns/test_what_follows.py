@@ -121,7 +121,7 @@ def test_who_may_not_see_a_run_starts_nothing_that_follows_from_it(
     with pytest.raises(AccessDeniedError) as refusal:
         follow(action, run, *args, by=EVE)
     assert [one["code"] for one in refusal.value.details["missing"]] == ["run_ownership"]
-    assert workshop.store.runs.reruns(run.id) == ()
+    assert workshop.store.runs.reruns(run.id) == []
 
 
 def test_claims_of_the_runbook_as_it_is_now_bind_an_undo_too(workshop, failed, follow, step):
