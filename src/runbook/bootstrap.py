@@ -19,6 +19,7 @@ from runbook.access.tokens import CallerTokens, RunTokens
 from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
+from runbook.core.run_files import InputLimits
 from runbook.engine.authorization import Authorizer
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
@@ -32,7 +33,7 @@ from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
-from runbook.library.catalog import Catalog
+from runbook.library.catalog import Catalog, Source
 from runbook.settings import Settings
 from runbook.store.store import Store
 
@@ -67,6 +68,16 @@ def build_store(settings: Settings) -> Store:
     return Store(settings.database, clock=now_ms)
 
 
+def build_catalog(settings: Settings) -> Catalog:
+    """Raises SourceConflictError."""
+    sources = (Source(settings.runbooks_dir),)
+    return Catalog(sources, input_limits=input_limits(settings))
+
+
+def input_limits(settings: Settings) -> InputLimits:
+    return InputLimits(settings.max_input_files, settings.max_input_bytes)
+
+
 def build_engine(
     settings: Settings, role: Role, observer: Observer | None = None, *, call_socket: str = ""
 ) -> Engine:
@@ -79,8 +90,8 @@ def build_engine(
     store = build_store(settings)
     watching = observer or NoObserver()
     wakeups = Wakeups(settings.data_dir / "wake", role)
-    records = Records(options, store)
-    catalog = Catalog(settings.runbooks_dir)
+    catalog = build_catalog(settings)
+    records = Records(options, store, catalog)
     return Engine(
         Parts(
             options=options,
@@ -106,7 +117,6 @@ def build_artifacts(settings: Settings) -> ArtifactStore:
 
 def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
-        runbooks_dir=settings.runbooks_dir,
         execution_dir=settings.execution_dir,
         data_dir=settings.data_dir,
         api_url=settings.api_url,

@@ -135,6 +135,14 @@ class ServerUnavailableError(RunbookError):
     exit_code = 69
 
 
+class SourceConflictError(RunbookError):
+    """Two sources of runbooks would claim the same names."""
+
+    code = "source_conflict"
+    http_status = 409
+    exit_code = 78
+
+
 class HistoryError(RunbookError):
     """The history entry could not be written."""
 

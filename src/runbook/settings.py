@@ -163,6 +163,10 @@ class Settings(BaseModel):
     max_artifact_bytes: Count = Field(
         100 * 1024 * 1024, description="Bytes of the artifacts that are kept of one run"
     )
+    max_input_files: Positive = Field(1000, description="Input files of one run, with folders")
+    max_input_bytes: Positive = Field(
+        16 * 1024 * 1024, description="Bytes of the input files of one run together"
+    )
     max_recursion_depth: Positive = Field(50, description="Longest chain of runbooks")
     max_parallel_runs: Positive = Field(8, description="Slots of the local worker")
     max_queued_runs: Count = Field(1000, description="Waiting runs; beyond it, 503")

@@ -18,7 +18,7 @@ from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host import proctable
 from runbook.settings import Settings
-from runbook.worker import local as worker
+from runbook.worker import slots
 from runbook.worker.local import LocalWorker
 
 RUNBOOK = """# {name}
@@ -80,7 +80,7 @@ def engine(configuration):
 def working(configuration, engine, monkeypatch):
     """A worker in a thread, whose every interval is an hour."""
     monkeypatch.setattr(engine_module, "POLL_SECONDS", 3600)
-    monkeypatch.setattr(worker, "BEAT_SECONDS", 3600)
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 3600)
     # Its scripts' orphans would come to this process; it must not take the tests' children.
     monkeypatch.setattr(proctable, "become_subreaper", lambda: None)
     executing = build_engine(configuration, Role.WORKER)

@@ -72,9 +72,9 @@ def _settings() -> Settings:
 
 
 def _refs() -> Iterator[Found]:
-    from runbook.library.catalog import Catalog
+    from runbook.bootstrap import build_catalog
 
-    for entry in Catalog(_settings().runbooks_dir).list().entries:
+    for entry in build_catalog(_settings()).list().entries:
         yield entry.ref, entry.document.name
 
 

@@ -92,16 +92,16 @@ def _lack(access: Access) -> str:
 
 
 def _local(what: str, options: SourceOptions) -> Access:
+    from runbook.bootstrap import build_catalog
     from runbook.cli.source.locate import locate
     from runbook.cli.source.opening import principal_for
     from runbook.core.permissions import Permission
     from runbook.engine.authorization import may_with_runbook
-    from runbook.library.catalog import Catalog
     from runbook.settings import process_environment
 
     environment = process_environment()
     target = locate(what, environment)
-    entry = Catalog(target.settings.runbooks_dir).get(target.ref)
+    entry = build_catalog(target.settings).get(target.ref)
     document = entry.document
     token = options.token(environment)
     if not token or not document.claims_known:

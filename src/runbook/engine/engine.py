@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Principal
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
@@ -22,7 +23,7 @@ from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
 from runbook.engine.activity import Live
 from runbook.engine.authorization import Authorizer
-from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
+from runbook.engine.execute.execution import Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
@@ -42,7 +43,6 @@ from runbook.engine.wakeups import CANCEL
 from runbook.errors import NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
-from runbook.library.refs import locate
 from runbook.store.locks import held_text
 from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage
 from runbook.store.store import Store
@@ -148,7 +148,7 @@ class Engine:
     def _history_of(self, ref: str, principal: Principal) -> tuple[Entry, Path]:
         entry = self.entry(ref)
         self.authorizer.require(principal, Permission.RUNBOOK_HISTORY, entry)
-        return entry, locate(self.parts.options.runbooks_dir, ref)
+        return entry, self.parts.catalog.path(ref)
 
     def required_env(self, ref: str, principal: Principal) -> RequiredEnv:
         """What the runbook asks for, and what of it the server has. Raises as readable_entry."""
@@ -310,7 +310,7 @@ class Engine:
     def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 

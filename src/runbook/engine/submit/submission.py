@@ -10,6 +10,7 @@ from typing import Any
 import uuid_utils
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Decision, Principal, UnreadableClaims, was_local
 from runbook.core.document import Problem, Severity
 from runbook.core.events import EventType
@@ -18,6 +19,7 @@ from runbook.core.language.policy_rules import check_confirm, lock_request
 from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS, Permission
 from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest, RunTimes, RunTree
+from runbook.core.run_files import RunFiles
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
 from runbook.engine.record.ending import done_data
@@ -25,16 +27,13 @@ from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.submit.idempotency import check_read, idempotency_of
-from runbook.engine.submit.inheritance import hiding, secrets_of
+from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
+from runbook.engine.submit.input_files import check_files, input_files
 from runbook.engine.wire import problem_json
 from runbook.errors import QueueFullError
 from runbook.library.catalog import Entry
-from runbook.library.refs import check_input_files
 from runbook.store.models import NewEvent, NewRun, StoredDocument
-
-REFUSED_CODE = 403
-INVALID_CODE = 1
 
 
 class Submission:
@@ -56,7 +55,8 @@ class Submission:
         if _is_refusal(decision, entry):
             self._refuse(new, entry, principal, decision)
         check_read(self._store, entry, request)
-        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, chains_of(parent, request))
+        problems += check_files(self._parts, entry)
         if request.confirm is None:  # it is asked for when there is something to confirm
             new = _asking(new, dry_run=True)
         _, problems = self._with_policy(new, entry, inputs, request, problems)
@@ -71,12 +71,14 @@ class Submission:
         check_read(self._store, entry, request, partial(idempotency_of, new, principal, request))
         masks = secrets_of(self._parts, parent)
         request = hiding(request, masks)
-        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, chains_of(parent, request))
+        files, unfit = input_files(self._parts, entry)
+        problems += unfit
         new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, masks=masks)
-        return self._queue(new, entry, principal, request)
+        return self._queue(new, entry, principal, request, files)
 
     def submit_following(
         self, principal: Principal, request: ExecuteRequest, follows: Follows
@@ -97,7 +99,8 @@ class Submission:
                 new, tree=dataclasses.replace(new.tree, chain=follows.parent.tree.chain)
             )
         if follows.inputs is not None:
-            return self._queue(self._taking_over(new, follows), entry, principal, request)
+            files, _ = input_files(self._parts, entry, follows)
+            return self._queue(self._taking_over(new, follows), entry, principal, request, files)
         for checked in (current, entry) if follows.entry else (entry,):
             self._authorize(new, checked, principal)
         if follows.entry is None:  # what is executed is the runbook as it is now
@@ -105,14 +108,15 @@ class Submission:
                 self._store, entry, request, partial(idempotency_of, new, principal, request)
             )
         inputs, problems = self._preflight(entry, principal, request, ())
-        problems = [*problems, *follows.problems]
+        files, unfit = input_files(self._parts, entry, follows)
+        problems = [*problems, *unfit, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
             request = dataclasses.replace(request, confirm=None)
         new, problems = self._with_policy(new, entry, inputs, request, problems)
         if errors := _errors(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, follows)
-        return self._queue(new, entry, principal, request)
+        return self._queue(new, entry, principal, request, files)
 
     def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
         """A script may call what whoever executed it may execute.
@@ -171,8 +175,6 @@ class Submission:
         for chain in chains:
             if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
                 problems.append(problem)
-        if document.runbook is not None:
-            problems += check_input_files(self._options.runbooks_dir, entry.ref, document.runbook)
         return inputs, problems
 
     def _new_run(
@@ -235,7 +237,12 @@ class Submission:
         return _warned(new, follows.problems)
 
     def _queue(
-        self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
+        self,
+        new: NewRun,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        files: RunFiles,
     ) -> Submitted:
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
         try:
@@ -245,10 +252,11 @@ class Submission:
                 _document(entry),
                 max_queued=self._options.max_queued_runs,
                 idempotency=idempotency_of(new, principal, request),
+                files=files,
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (error.message,)
+                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (error.message,)
             )
             raise
         if not created.replayed:
@@ -277,7 +285,7 @@ class Submission:
             new,
             entry,
             RunStatus.REFUSED,
-            REFUSED_CODE,
+            return_codes.REFUSED,
             (decision.text,),
             entry_text=text if in_file else "",
         )
@@ -287,7 +295,7 @@ class Submission:
 
     def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
         run = self._record_ended(
-            new, entry, RunStatus.INVALID, INVALID_CODE, _messages(errors), problems=errors
+            new, entry, RunStatus.INVALID, return_codes.INVALID, _messages(errors), problems=errors
         )
         self._parts.observer.run_ended(run)
         return Submitted(run)
@@ -365,14 +373,6 @@ def _is_refusal(decision: Decision, entry: Entry) -> bool:
     """
     undecidable = decision.missing == (UnreadableClaims(),) and bool(entry.document.errors)
     return not decision.allowed and not undecidable
-
-
-def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
-    """What the run's token proves and what the header says: either may refuse."""
-    chains = [parent.tree.chain] if parent else []
-    if request.recursion_stack and request.recursion_stack not in chains:
-        chains.append(request.recursion_stack)
-    return chains
 
 
 def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
