@@ -11,7 +11,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from runbook import __version__
 from runbook.api import wire
 from runbook.api.context import application, engine
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.core.permissions import Permission
 from runbook.engine.status import engine_status, not_ready
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
@@ -29,7 +30,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "The process answers"),
+    policy=Policy(PUBLIC, Limit.NONE, "The process answers"),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -39,7 +40,7 @@ def livez() -> Response:
     blueprint,
     "/readyz",
     policy=Policy(
-        Access.PUBLIC,
+        PUBLIC,
         Limit.NONE,
         "Runs can be accepted and executed; otherwise 503 with the reasons",
         replies={503: "Not ready; `reasons` says why"},
@@ -59,7 +60,10 @@ def readyz() -> Response:
     blueprint,
     "/api/status",
     policy=Policy(
-        Access.CALLER, Limit.NORMAL, "Versions, the database, the queue, workers", schema="Status"
+        Permission.SERVER_READ,
+        Limit.NORMAL,
+        "Versions, the database, the queue, workers",
+        schema="Status",
     ),
 )
 def status() -> Response:
@@ -87,9 +91,7 @@ def status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(
-        Access.PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"
-    ),
+    policy=Policy(PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"),
 )
 def public() -> Response:
     settings = application().settings
@@ -105,7 +107,7 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from runbook.core.access import Action, Principal
+from runbook.core.access import Decision, Principal, missing_json
 from runbook.core.actions import Actions, RunAction
 from runbook.core.document import Problem
+from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.parts import Parts
 from runbook.engine.problems import conflict, problem_of
 from runbook.engine.reruns import Following
-from runbook.engine.submit.submission import Submission
 from runbook.errors import AccessDeniedError, RunbookError
 
 
@@ -19,9 +19,8 @@ class ActionRules:
     Whether the runbook was changed above the step to go on with is only found out by a resume.
     """
 
-    def __init__(self, parts: Parts, submission: Submission, reruns: Following) -> None:
+    def __init__(self, parts: Parts, reruns: Following) -> None:
         self._parts = parts
-        self._submission = submission
         self._reruns = reruns
 
     def of(self, run: Run, principal: Principal) -> Actions:
@@ -38,11 +37,11 @@ class ActionRules:
         return Actions(available, unavailable, resume_from)
 
     def _check(self, action: RunAction, run: Run, principal: Principal) -> int | None:
-        """The step that a resume goes on with. Raises RunbookError where it is not allowed."""
-        if principal.run_id is not None:
-            raise AccessDeniedError("A script's token is not accepted here.")
+        """The step that a resume goes on with. Raises RunbookError where it is not possible."""
+        can = self._parts.authorizer.can
         if action is RunAction.CANCEL:
             _check_cancel(run)
+            _check_allowed(can(principal, Permission.RUN_CANCEL, run))
             return None
         step = None
         match action:
@@ -52,15 +51,16 @@ class ActionRules:
                 step = self._reruns.resume_step(run)
             case RunAction.UNDO:
                 self._reruns.undoing(run)
-        self._check_allowed(run, principal)
+        _check_allowed(can(principal, Permission.RUN_RERUN, run))
+        entry = self._parts.catalog.get(run.ref)
+        _check_allowed(can(principal, Permission.RUNBOOK_EXECUTE, entry))
         return step
 
-    def _check_allowed(self, run: Run, principal: Principal) -> None:
-        """Raises NotFoundError where the runbook is gone, and AccessDeniedError."""
-        entry = self._parts.catalog.get(run.ref)
-        decision = self._submission.decide(entry, principal, Action.EXECUTE)
-        if not decision.allowed:
-            raise AccessDeniedError(decision.text, missing=list(decision.missing))
+
+def _check_allowed(decision: Decision) -> None:
+    """Raises AccessDeniedError. Nothing was refused yet: it is not recorded."""
+    if not decision.allowed:
+        raise AccessDeniedError(decision.text, missing=missing_json(decision))
 
 
 def _check_cancel(run: Run) -> None:

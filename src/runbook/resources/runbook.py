@@ -87,7 +87,7 @@ class RunbookContentJson(AccessJson):
 def access_json(decision: Decision) -> AccessJson:
     return {
         "executable": decision.allowed,
-        "missing_claims": list(decision.missing),
+        "missing_claims": [str(one) for one in decision.missing],
         "requirements": [
             {
                 "claim": one.claim,

@@ -1,6 +1,6 @@
 """What is answered about policies and steps has the form that the API's document promises."""
 
-from runbook.core.access import ALLOWED
+from runbook.core.access import Decision
 from runbook.core.document import (
     NO_POLICY,
     Condition,
@@ -14,6 +14,7 @@ from runbook.core.document import (
     Step,
 )
 from runbook.core.language.parse import parse
+from runbook.core.permissions import Permission
 from runbook.library.catalog import Entry
 from runbook.library.loading import Identity
 from runbook.resources.declaration import (
@@ -124,4 +125,4 @@ def test_a_runbook_has_a_policy_unless_it_is_not_valid():
 
 def declared(data):
     entry = Entry("Demo.md", parse(data), Identity(0, 0, 0, 0, 0))
-    return runbook_json(entry, ALLOWED, data)
+    return runbook_json(entry, Decision(Permission.RUNBOOK_EXECUTE), data)

@@ -14,7 +14,7 @@ from runbook.cli.source.opening import (
     usable,
 )
 from runbook.cli.source.protocol import Json, RunQuery
-from runbook.core.access import Action, Principal
+from runbook.core.access import Principal
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
@@ -41,10 +41,8 @@ class LocalSource:
         ]
 
     def runbook(self, ref: str) -> Json:
-        entry = self._engine.entry(ref)
-        decision = self._engine.decide(entry, self._principal, Action.EXECUTE)
-        content = self._engine.parts.catalog.content(ref) if decision.allowed else entry.head
-        return runbook_json(entry, decision, content)
+        found = self._engine.text_for(ref, self._principal)
+        return runbook_json(found.entry, found.decision, found.content)
 
     def inputs(self, ref: str) -> Json:
         return self._engine.input_schema(ref, self._principal)
