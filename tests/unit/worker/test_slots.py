@@ -1,5 +1,6 @@
 """The loop that all workers share; tests/integration shows it with processes and signals."""
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_a_one_shot_hears_that_its_run_cannot_be_executed(engine, one_shot, subm
         one_shot.check()
     one_shot.close()
     assert status(engine, own) is RunStatus.LOST
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_waking_a_loop_that_ends_meanwhile(engine, _again):
+    worker = OneShotWorker(engine, ANN)
+    worker.register()
+    closing = threading.Thread(target=worker.close)
+    closing.start()
+    for _ in range(100):
+        worker.abandon()
+    closing.join()
 
 
 def open_for_wake_ups():
