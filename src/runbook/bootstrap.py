@@ -9,10 +9,18 @@ import time
 from pathlib import Path
 
 from runbook import settings as configuration
-from runbook.access.tokens import Authenticator, RunTokens, stored_key
+from runbook.access.authenticators import (
+    Authenticators,
+    CallerTokenAuthenticator,
+    RunTokenAuthenticator,
+)
+from runbook.access.keys import stored_key
+from runbook.access.tokens import CallerTokens, RunTokens
 from runbook.core.access import LOCAL_PREFIX, Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.run_files import InputLimits
+from runbook.engine.authorization import Authorizer
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -48,8 +56,12 @@ def run_tokens(settings: Settings) -> RunTokens:
     return RunTokens(stored_key(settings.data_dir / "keys" / "run-tokens"))
 
 
-def build_authenticator(settings: Settings) -> Authenticator:
-    return Authenticator(settings, run_tokens(settings))
+def build_authenticator(settings: Settings) -> Authenticators:
+    """Every way to prove who one is, in the order in which they are asked."""
+    return Authenticators(
+        RunTokenAuthenticator(run_tokens(settings), settings.role_permissions),
+        CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions),
+    )
 
 
 def build_store(settings: Settings) -> Store:
@@ -85,6 +97,7 @@ def build_engine(
             options=options,
             store=store,
             catalog=catalog,
+            authorizer=Authorizer(store, catalog),
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
             wakeups=wakeups,
             families=Families(),
@@ -153,6 +166,11 @@ def local_operator(settings: Settings) -> Principal:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         name = "unknown"
-    return Principal(
-        f"{LOCAL_PREFIX}{name}", Origin.CLI, {}, None, local=not settings.enforce_claims
-    )
+    return operator(settings, f"{LOCAL_PREFIX}{name}")
+
+
+def operator(settings: Settings, subject: str) -> Principal:
+    """Who has all permissions and is bound by no claims, unless ENFORCE_CLAIMS is on."""
+    if settings.enforce_claims:
+        return Principal(subject, Origin.CLI, grants=settings.role_permissions.grants(()))
+    return Principal(subject, Origin.CLI, local=True, grants=ALL_GRANTS)

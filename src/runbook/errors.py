@@ -56,7 +56,7 @@ class IdentityProviderUnavailableError(RunbookError):
 
 
 class AccessDeniedError(RunbookError):
-    """The token's claims do not allow this."""
+    """A permission or a claim is missing; the detail `missing` says which."""
 
     code = "access_denied"
     http_status = 403

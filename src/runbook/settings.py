@@ -19,11 +19,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     ValidationError,
 )
 
+from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 32
@@ -74,9 +76,14 @@ def _networks(value: object) -> object:
     return names
 
 
+def _roles(value: object) -> object:
+    return RolePermissions.parse(value) if isinstance(value, str) else value
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+Roles = Annotated[RolePermissions, PlainValidator(_roles)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -142,6 +149,10 @@ class Settings(BaseModel):
     jwt_ttl_minutes: Positive = Field(480, description="Lifetime of tokens that we mint")
     jwt_jwks_url: str = Field(
         "", description="Keys of the identity provider, for RS, PS, ES, EdDSA"
+    )
+    role_permissions: Roles = Field(
+        default_factory=lambda: RolePermissions.parse(STANDARD_ROLES),
+        description="What each role may do; * is everyone with a token",
     )
     enforce_claims: Switch = Field(False, description="Claims bind the local operator too")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine import engine as engine_module
@@ -39,7 +40,7 @@ Input:
 
 # History
 """
-ANN = Principal("ann", Origin.API)
+ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 
 
 def write(folder, name, script, inputs="", history=""):

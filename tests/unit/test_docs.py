@@ -90,7 +90,7 @@ def test_a_default_is_the_documented_one(name, place, monkeypatch):
     monkeypatch.setattr(configuration, "in_image", lambda: in_image)
     monkeypatch.setattr(configuration, "CHECKOUT", Path())
     monkeypatch.setenv("HOME", "/home/me")
-    default = Settings.load({}).model_dump()[name.lower()]
+    default = getattr(Settings.load({}), name.lower())
 
     if name == "EXECUTION_DIR":
         default = "the system's temporary folder"

@@ -92,6 +92,7 @@ def _runs() -> Iterator[Found]:
 @click.command(
     "completion",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook completion bash > ~/.local/share/bash-completion/completions/runbook",
         'runbook completion zsh > "${fpath[1]}/_runbook"',

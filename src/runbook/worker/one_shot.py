@@ -147,7 +147,7 @@ class OneShotWorker:
 
     def _cancel(self, run: Run) -> None:
         try:
-            self._engine.cancel(run, self._principal)
+            self._engine.request_cancel(run, self._principal.subject)
         except RunbookError:
             if not self._loop.executes(run.id):  # no script to stop: only the request ends it
                 raise

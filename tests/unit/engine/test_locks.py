@@ -7,6 +7,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import LockRequest, LockWant, Origin
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
@@ -35,7 +36,9 @@ def submit(workshop, monkeypatch):
             patch.setattr(workshop.store.runs, "create", with_locks)
             if below is None:
                 return workshop.submit("Quick.md")
-            script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
+            script = Principal(
+                "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id, grants=ALL_GRANTS
+            )
             return workshop.submit("Child.md", script)
 
     return call
@@ -117,7 +120,7 @@ def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit)
     run = submit("a")
     assert workshop.claim() is None
 
-    workshop.engine.cancel(run, Principal("bob", Origin.API))
+    workshop.engine.cancel(run, Principal("bob", Origin.API, grants=ALL_GRANTS))
 
     ended = workshop.execute()
     assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)

@@ -6,6 +6,7 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
@@ -13,7 +14,7 @@ from runbook.settings import Settings
 from runbook.worker.local import LocalWorker
 from runbook.worker.one_shot import OneShotWorker
 
-ANN = Principal("ann", Origin.API)
+ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 RUNBOOK = """# {name}
 
 # Environment Requirements

@@ -50,6 +50,7 @@ class Finding:
 @click.command(
     "lint",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook lint",
         "runbook lint Deploy.md network/",

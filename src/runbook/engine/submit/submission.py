@@ -11,12 +11,13 @@ import uuid_utils
 
 from runbook import log
 from runbook.core import return_codes
-from runbook.core.access import Action, Decision, Principal, authorize, was_local
+from runbook.core.access import Decision, Principal, UnreadableClaims, was_local
 from runbook.core.document import Problem, Severity
 from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.language.policy_rules import check_confirm, lock_request
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS, Permission
 from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest, RunTimes, RunTree
 from runbook.core.run_files import RunFiles
 from runbook.core.status import RunStatus
@@ -30,7 +31,7 @@ from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.submit.input_files import check_files, input_files
 from runbook.engine.wire import problem_json
-from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
+from runbook.errors import QueueFullError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 
@@ -42,32 +43,17 @@ class Submission:
         self._parts = parts
         self._options = parts.options
         self._store = parts.store
+        self._authorizer = parts.authorizer
         self.knowledge = InputKnowledge(parts)
-
-    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
-        document = entry.document
-        return authorize(principal, document.claims, action, known=document.claims_known)
-
-    def calling_run(self, principal: Principal) -> Run | None:
-        """The run whose script is asking, or None for any other caller.
-
-        Raises AuthenticationError once that run has ended: its token is void then.
-        """
-        if principal.run_id is None:
-            return None
-        run = self._store.runs.get(principal.run_id)
-        if run is None or run.status.terminal:
-            raise AuthenticationError("The token's run has ended.")
-        return run
 
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         entry = self._parts.catalog.get(ref)
-        parent = self.calling_run(principal)
+        parent = self._authorizer.calling_run(principal)
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
-        decision = self.decide(entry, principal, Action.VALIDATE)
+        decision = self._authorizer.can(principal, Permission.RUNBOOK_VALIDATE, entry)
         if _is_refusal(decision, entry):
-            self._refuse(new, entry, decision)
+            self._refuse(new, entry, principal, decision)
         check_read(self._store, entry, request)
         inputs, problems = self._preflight(entry, principal, request, chains_of(parent, request))
         problems += check_files(self._parts, entry)
@@ -78,7 +64,7 @@ class Submission:
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         entry = self._parts.catalog.get(ref)
-        parent = self.calling_run(principal)
+        parent = self._authorizer.calling_run(principal)
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
@@ -133,16 +119,20 @@ class Submission:
         return self._queue(new, entry, principal, request, files)
 
     def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
-        """A script may call what whoever executed it may execute: claims bind both, or neither."""
+        """A script may call what whoever executed it may execute.
+
+        Claims and grants bind both, or neither.
+        """
         if parent is None or self._options.enforce_claims or not was_local(parent.requester):
             return principal
-        return dataclasses.replace(principal, local=True)
+        grants = ALL_GRANTS.limited_to(SCRIPT_PERMISSIONS)
+        return dataclasses.replace(principal, local=True, grants=grants)
 
     def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
         """Raises AccessDeniedError, which is recorded, in the file too."""
-        decision = self.decide(entry, principal, Action.EXECUTE)
+        decision = self._authorizer.can(principal, Permission.RUNBOOK_EXECUTE, entry)
         if _is_refusal(decision, entry):
-            self._refuse(new, entry, decision, in_file=True)
+            self._refuse(new, entry, principal, decision, in_file=True)
 
     def _with_policy(
         self,
@@ -278,11 +268,17 @@ class Submission:
         return Submitted(created.run, created.replayed)
 
     def _refuse(
-        self, new: NewRun, entry: Entry, decision: Decision, *, in_file: bool = False
+        self,
+        new: NewRun,
+        entry: Entry,
+        principal: Principal,
+        decision: Decision,
+        *,
+        in_file: bool = False,
     ) -> None:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
-        error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        error = self._authorizer.refusal(principal, decision, entry)
         # Of an undo, the runbook as it is now may refuse what another document would do.
         new = dataclasses.replace(new, runbook=_version(entry))
         run = self._record_ended(
@@ -370,12 +366,12 @@ def _warned(new: NewRun, problems: Sequence[Problem]) -> NewRun:
 
 
 def _is_refusal(decision: Decision, entry: Entry) -> bool:
-    """Whether the caller is to blame.
+    """Whether the principal is to blame.
 
     Claims that nobody can understand are the document's fault: it is invalid, which says on which
     line, and starts nothing either.
     """
-    undecidable = not entry.document.claims_known and bool(entry.document.errors)
+    undecidable = decision.missing == (UnreadableClaims(),) and bool(entry.document.errors)
     return not decision.allowed and not undecidable
 
 

@@ -5,6 +5,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import PlanLabel
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.execute.execution import NOT_DRY_TEXT
 
@@ -137,7 +138,9 @@ def test_what_a_dry_run_calls_is_a_dry_run(workshop, step, asked):
     workshop.write("Child", "print real")
     workshop.submit("Job.md", dry_run=True)
     parent = workshop.claim().run
-    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id, grants=ALL_GRANTS
+    )
 
     child = workshop.submit("Child.md", script, dry_run=asked)
 

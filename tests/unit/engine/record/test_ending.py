@@ -6,6 +6,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
@@ -105,7 +106,7 @@ def test_the_wrong_worker_cannot_end_a_run(workshop, run, ending):
 
 
 def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
-    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id)
+    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id, grants=ALL_GRANTS)
     workshop.write("Child")
     over = workshop.submit("Child.md", script)
     ending.end(workshop.claim().run, DONE, OUTPUT, worker_id="w")

@@ -9,6 +9,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
@@ -186,7 +187,9 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
 def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
     parent = begin(**of(process))
     workshop.write("Child")
-    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id, grants=ALL_GRANTS
+    )
     running = workshop.submit("Child.md", script)
     workshop.claim("w")
     workshop.write("Waiting")

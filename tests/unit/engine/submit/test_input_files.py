@@ -7,13 +7,14 @@ import sqlalchemy as sa
 
 from runbook.core.access import Principal
 from runbook.core.events import EventType
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.store.tables import blobs
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1", grants=ALL_GRANTS)
 STEP = "## Show\n\n```sh\ncat conf.txt\n```\n"
 SHOW = "cat conf.txt; cat tools/data; tools/run; ls tools/empty | wc -l"
 

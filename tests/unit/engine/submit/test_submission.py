@@ -7,6 +7,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
@@ -19,8 +20,8 @@ from runbook.errors import (
 )
 from runbook.store.models import NewEvent
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
-VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1", grants=ALL_GRANTS)
+VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 
 
 def runs(workshop):
@@ -29,7 +30,7 @@ def runs(workshop):
 
 def script_of(run):
     """The principal that a running script's token stands for."""
-    return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id)
+    return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id, grants=ALL_GRANTS)
 
 
 def test_a_run_is_recorded_before_anything_happens(workshop):
