@@ -185,7 +185,7 @@ def test_no_documented_problem_is_out_of_date():
 @cache
 def messages():
     """What can stand in a Problem, as patterns in which anything may stand for a value."""
-    files = [*(SOURCE / "core").rglob("*.py"), SOURCE / "library" / "refs.py"]
+    files = [path for layer in ("core", "library") for path in (SOURCE / layer).rglob("*.py")]
     return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
 
 
