@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from runbook.core.run import Millis
+from runbook.store.audit import Audit
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.endings import Endings
 from runbook.store.events import Events
@@ -42,4 +43,6 @@ class Store(RunWrites, Endings, Events, Steps, RunReads, Logs, Runbooks, Workers
         read_only: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        super().__init__(Database(url, read_only=read_only, patience_s=patience_s), clock)
+        database = Database(url, read_only=read_only, patience_s=patience_s)
+        super().__init__(database, clock)
+        self.audit = Audit(database, clock)
