@@ -60,7 +60,7 @@ def build_engine(
 ) -> Engine:
     """An engine that has opened nothing yet, so that a server may fork after this.
 
-    Call `engine.store.migrate()` once per start before use.
+    Call `engine.store.maintenance.migrate()` once per start before use.
     """
     prepare_data_dir(settings)
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)

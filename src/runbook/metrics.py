@@ -38,8 +38,8 @@ class RunMetrics:
 
     def run_ended(self, run: Run) -> None:
         self._runs.labels(run.ref, run.status.value).inc()
-        if run.started_at is not None and run.duration_ms is not None:
-            self._duration.labels(run.ref).observe(run.duration_ms / 1000)
+        if run.times.started_at is not None and run.times.duration_ms is not None:
+            self._duration.labels(run.ref).observe(run.times.duration_ms / 1000)
 
     def run_refused(self, run: Run) -> None:
         self._refused.labels(run.ref).inc()
@@ -53,7 +53,7 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            stats = self._engine.store.queue_stats()
+            stats = self._engine.store.runs.queue_stats()
         except RunbookError:
             yield _gauge("runbook_store_up", "Whether the store answers", 0)
             return

@@ -86,8 +86,8 @@ def test_a_one_shot_takes_nobody_elses_run(home, engine, execute):
     others = engine.submit("Greet.md", principal, ExecuteRequest(env_vars={})).run
 
     assert execute() == 0
-    assert engine.store.run(others.id).status == "queued"
-    assert engine.store.workers() == []
+    assert engine.store.runs.get(others.id).status == "queued"
+    assert engine.store.workers.all() == []
 
 
 def test_a_run_that_cannot_be_recorded_is_an_error_and_does_not_hang(engine, execute, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_run_that_cannot_be_recorded_is_an_error_and_does_not_hang(engine, exe
     monkeypatch.setattr(engine, "execute", fail)
     with pytest.raises(StoreUnavailableError):
         execute()
-    assert [item.status for item in engine.store.runs().runs] == ["lost"]
+    assert [item.status for item in engine.store.runs.page().runs] == ["lost"]
 
 
 # -- verify --------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.execute import execution
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
@@ -53,9 +54,9 @@ def engine(tmp_path):
         ),
         Role.FOLLOWER,
     )
-    engine.store.migrate()
+    engine.store.maintenance.migrate()
     now = engine.parts.clock()
-    engine.store.register_worker(
+    engine.store.workers.register(
         Worker("w", WorkerKind.LOCAL, slots=1, started_at=now, beat_at=now, **process_identity())
     )
     yield engine
@@ -66,7 +67,7 @@ def engine(tmp_path):
 @pytest.fixture
 def claimed(engine):
     engine.submit("Quick.md", ANN, ExecuteRequest())
-    return engine.store.claim("w", root_slots=1)
+    return engine.store.runs.claim("w", root_slots=1)
 
 
 def entries(engine):
@@ -79,7 +80,7 @@ def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, clai
 
     engine.execute(claimed, "w", Stop())
 
-    run = engine.store.run(claimed.run.id)
+    run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
     assert "key" in run.errors[0]
     assert entries(engine) == 1
@@ -92,13 +93,13 @@ def test_a_document_that_was_changed_in_the_store_is_not_run(engine, claimed):
 
     engine.execute(dataclasses.replace(claimed, document=forged), "w", Stop())
 
-    run = engine.store.run(claimed.run.id)
+    run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert "evil" not in engine.store.log_range(run.id, 0, 1000).decode()
+    assert "evil" not in engine.store.logs.range(run.id, 0, 1000).decode()
 
 
 def test_a_store_that_is_busy_at_the_end_delays_the_end_only(engine, claimed, monkeypatch):
-    finish, refused = engine.store.finish, []
+    finish, refused = engine.store.runs.finish, []
     monkeypatch.setattr(execution, "END_PAUSE_S", 0)
 
     def busy(*args, **more):
@@ -111,7 +112,7 @@ def test_a_store_that_is_busy_at_the_end_delays_the_end_only(engine, claimed, mo
     engine.execute(claimed, "w", Stop())
 
     assert len(refused) == 3
-    assert engine.store.run(claimed.run.id).success
+    assert engine.store.runs.get(claimed.run.id).success
     assert entries(engine) == 1
 
 
@@ -124,13 +125,13 @@ def test_a_run_that_nobody_executes_any_more_ends_as_its_history_says(engine, cl
 
         broken.setattr(engine.store, "finish", fail)
         engine.execute(claimed, "w", Stop())
-    assert engine.store.run(claimed.run.id).status is RunStatus.RUNNING
+    assert engine.store.runs.get(claimed.run.id).status is RunStatus.RUNNING
 
     engine.end_forgotten("w", executing=[claimed.run.id])
-    assert engine.store.run(claimed.run.id).status is RunStatus.RUNNING
+    assert engine.store.runs.get(claimed.run.id).status is RunStatus.RUNNING
     engine.end_forgotten("w", executing=[])
 
-    assert engine.store.run(claimed.run.id).status is RunStatus.SUCCEEDED
+    assert engine.store.runs.get(claimed.run.id).status is RunStatus.SUCCEEDED
     assert entries(engine) == 1
 
 
@@ -141,7 +142,7 @@ def test_a_fault_of_ours_fails_the_run_and_leaves_no_script(engine, claimed, mon
     monkeypatch.setattr(execution.Recorder, "write", fault)
     engine.execute(claimed, "w", Stop())
 
-    run = engine.store.run(claimed.run.id)
+    run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
     assert run.errors == ("The engine failed: ZeroDivisionError",)
     assert entries(engine) == 1

@@ -10,7 +10,8 @@ import pytest
 
 from runbook.core.history.chain import iter_entries
 from runbook.core.history.entry import EntryRecord, sha256
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.library import rotation
 from runbook.library.history import HistoryWriter, verify_file
 from runbook.library.rotation import archive_path, journal_path

@@ -14,7 +14,9 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
-from runbook.core.run import EventType, LockRequest, LockWant, Origin, RunStatus
+from runbook.core.events import EventType
+from runbook.core.run import LockRequest, LockWant, Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.settings import Settings
@@ -73,7 +75,7 @@ class Site:
         }
         settings = Settings.load(self.environment)
         self.engine = build_engine(settings, Role.FOLLOWER)
-        self.engine.store.migrate()
+        self.engine.store.maintenance.migrate()
         self.add("Holds", HOLD.format(gate=self.gate))
         self.add("Quick", "echo quick")
         self.add("Fails", "echo quick")
@@ -102,7 +104,7 @@ class Site:
 
     def submit(self, ref, *names):
         """Submit a run for the server's worker, with these locks."""
-        create = self.store.create_run
+        create = self.store.runs.create
 
         def with_locks(run, *args, **more):
             locks = LockRequest(tuple(LockWant(name) for name in names)) if names else None
@@ -118,12 +120,12 @@ class Site:
         for event in self.engine.follow(run_id, heartbeat_s=1):
             if event is not None and event.type is kind:
                 return event
-            assert time.monotonic() < deadline, self.store.run(run_id)
-        raise AssertionError(self.store.run(run_id))
+            assert time.monotonic() < deadline, self.store.runs.get(run_id)
+        raise AssertionError(self.store.runs.get(run_id))
 
     def ended(self, run_id):
         self.until(run_id, EventType.DONE)
-        return self.store.run(run_id).status
+        return self.store.runs.get(run_id).status
 
     def open_gate(self):
         self.gate.touch()
@@ -155,7 +157,7 @@ def holder(site):
     """A process whose run has the lock and whose script goes on until the gate opens."""
     with site.execute("Holds.md") as process:
         first_event(process, "stdout")
-        process.run_id = site.store.runs().runs[0].id
+        process.run_id = site.store.runs.page().runs[0].id
         yield process
         site.open_gate()
         process.communicate(timeout=60)
@@ -166,7 +168,7 @@ def waiter(site, holder):
     """A process whose run waits for that lock, and the event that says so."""
     with site.execute("Quick.md") as process:
         process.waiting = first_event(process, "waiting")
-        process.run_id = site.store.runs().runs[0].id
+        process.run_id = site.store.runs.page().runs[0].id
         yield process
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -177,14 +179,17 @@ def test_the_second_engine_waits_and_names_the_first(site, holder, waiter):
     assert (said["lock"], said["held_by"]) == ("device:r1", holder.run_id)
     assert said["runbook"] == "Holds.md"
     assert f"held by run {holder.run_id} of Holds.md" in said["reason"]
-    assert site.store.run(waiter.run_id).status is RunStatus.WAITING
+    assert site.store.runs.get(waiter.run_id).status is RunStatus.WAITING
 
     site.open_gate()
 
     events = rest(waiter)
     assert [event["type"] for event in events] == ["started", "stdout", "done"]
     assert waiter.returncode == 0
-    assert site.store.run(waiter.run_id).started_at >= site.store.run(holder.run_id).finished_at
+    assert (
+        site.store.runs.get(waiter.run_id).started_at
+        >= site.store.runs.get(holder.run_id).finished_at
+    )
 
 
 def test_the_terminal_shows_why_it_waits(site, holder):
@@ -206,7 +211,7 @@ def test_kill_9_of_the_holders_whole_tree_frees_the_lock(site, holder, waiter, k
     assert rest(waiter)[-1]["status"] == "succeeded"
 
     assert time.monotonic() - killed < 15
-    assert site.store.run(holder.run_id).status is RunStatus.LOST
+    assert site.store.runs.get(holder.run_id).status is RunStatus.LOST
 
 
 def test_a_run_that_does_not_wait_fails_and_says_who_holds_the_lock(site, holder):
@@ -227,8 +232,8 @@ def test_a_signal_ends_the_waiting(site, holder, waiter, number):
     assert waiter.returncode == 130
     assert events[-1]["status"] == "cancelled"
     assert "stdout" not in [event["type"] for event in events]
-    assert site.store.run(waiter.run_id).cancel_by.startswith("local:")
-    assert site.store.run(holder.run_id).status is RunStatus.RUNNING
+    assert site.store.runs.get(waiter.run_id).cancel_by.startswith("local:")
+    assert site.store.runs.get(holder.run_id).status is RunStatus.RUNNING
 
 
 def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter):
@@ -236,7 +241,7 @@ def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter)
     waiter.kill()
     psutil.wait_procs([engine], timeout=60)
 
-    run = site.store.run(waiter.run_id)
+    run = site.store.runs.get(waiter.run_id)
     assert (run.status, run.cancel_by) == (RunStatus.CANCELLED, "the end of its guardian")
 
 
@@ -244,7 +249,7 @@ def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, wait
     kill_tree(waiter)
     with site.execute("Quick.md") as process:
         first_event(process, "waiting")
-        assert site.store.run(waiter.run_id).status is RunStatus.LOST
+        assert site.store.runs.get(waiter.run_id).status is RunStatus.LOST
         site.open_gate()
         assert rest(process)[-1]["status"] == "succeeded"
 
@@ -264,13 +269,13 @@ class TestWithAServer:
         waiting = site.submit("Quick.md", "device:r1")
         assert site.until(waiting.id, EventType.WAITING).data["held_by"] == holder.run_id
         assert site.ended(site.submit("Quick.md").id) is RunStatus.SUCCEEDED
-        assert site.store.run(waiting.id).status is RunStatus.WAITING
+        assert site.store.runs.get(waiting.id).status is RunStatus.WAITING
 
         site.open_gate()
 
         assert site.ended(waiting.id) is RunStatus.SUCCEEDED
-        free = site.store.run(holder.run_id).finished_at
-        assert site.store.run(waiting.id).started_at >= free
+        free = site.store.runs.get(holder.run_id).finished_at
+        assert site.store.runs.get(waiting.id).started_at >= free
 
     def test_kill_9_of_the_worker_frees_its_locks_at_once(self, server, site):
         holds = site.submit("Holds.md", "device:r1")
@@ -279,7 +284,7 @@ class TestWithAServer:
             assert first_event(waiter, "waiting")["held_by"] == holds.id
             server.worker.kill()
             assert rest(waiter)[-1]["status"] == "succeeded"
-        assert site.store.run(holds.id).status is RunStatus.LOST
+        assert site.store.runs.get(holds.id).status is RunStatus.LOST
 
     def test_a_cancelled_waiter_is_ended_though_no_slot_is_free(self, site, holder):
         waiting = site.submit("Quick.md", "device:r1")
@@ -287,19 +292,19 @@ class TestWithAServer:
         busy = site.submit("Holds.md")
         site.until(busy.id, EventType.STDOUT)
 
-        site.engine.cancel(site.store.run(waiting.id), ANN)
+        site.engine.cancel(site.store.runs.get(waiting.id), ANN)
 
         assert site.ended(waiting.id) is RunStatus.CANCELLED
-        assert site.store.run(busy.id).status is RunStatus.RUNNING
+        assert site.store.runs.get(busy.id).status is RunStatus.RUNNING
 
     def test_waiting_runs_outlast_a_drain(self, server, site, holder):
         waiting = site.submit("Quick.md", "device:r1")
         site.until(waiting.id, EventType.WAITING)
         assert server.stop() == 0
-        assert site.store.run(waiting.id).status is RunStatus.WAITING
+        assert site.store.runs.get(waiting.id).status is RunStatus.WAITING
         site.open_gate()
         assert site.ended(holder.run_id) is RunStatus.SUCCEEDED
-        assert site.store.run(waiting.id).status is RunStatus.QUEUED
+        assert site.store.runs.get(waiting.id).status is RunStatus.QUEUED
 
         server.start()
 

@@ -13,7 +13,7 @@ import pytest
 import schemathesis
 import yaml
 
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 
 # Names of what exists, in place of some of the generated ones: not every request shall end at 404.
 HOOKS = """

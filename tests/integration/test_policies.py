@@ -19,7 +19,10 @@ from runbook.api.context import Application
 from runbook.api.routing import policy_of
 from runbook.bootstrap import build_authenticator, build_engine, run_tokens
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host.identity import process_identity
@@ -121,7 +124,7 @@ class InProcess:
             }
         )
         self.engine = build_engine(self.settings, Role.FOLLOWER)
-        self.engine.store.migrate()
+        self.engine.store.maintenance.migrate()
         self.authenticator = build_authenticator(self.settings)
         self.app = create_app(
             Application(
@@ -147,16 +150,16 @@ class InProcess:
         now = self.engine.parts.clock()
         times = {"started_at": now, "beat_at": now}
         worker = Worker("w", WorkerKind.LOCAL, slots=1, **times, **process_identity())
-        self.engine.store.register_worker(worker)
+        self.engine.store.workers.register(worker)
 
     def _begin(self, ref, principal):
         run = self.engine.submit(ref, principal, ExecuteRequest(correlation_id="c")).run
-        assert self.engine.store.claim("w", root_slots=1).run.id == run.id
+        assert self.engine.store.runs.claim("w", root_slots=1).run.id == run.id
         return run
 
     def _end(self, run):
         done = NewEvent(self.engine.parts.clock(), EventType.DONE, data={})
-        self.engine.store.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
+        self.engine.store.runs.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
 
     def _script(self, run):
         return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id)

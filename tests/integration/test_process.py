@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.run import EventType
+from runbook.core.events import EventType
 from runbook.engine.process.family import RUN_MARK, Families, become_subreaper
 from runbook.engine.process.limits import Limits
 from runbook.engine.process.run import (

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine import engine as engine_module
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
@@ -68,7 +69,7 @@ def configuration(tmp_path, folder):
 def engine(configuration):
     """The engine of a web process."""
     engine = build_engine(configuration, Role.FOLLOWER)
-    engine.store.migrate()
+    engine.store.maintenance.migrate()
     yield engine
     engine.parts.wakeups.close()
     engine.store.close()
@@ -110,7 +111,7 @@ def test_output_is_seen_at_once(folder, engine, working, tmp_path):
     for event in engine.follow(run.id, heartbeat_s=3600):
         if event.text == "first\n":
             gate.touch()
-    assert engine.store.run(run.id).success
+    assert engine.store.runs.get(run.id).success
 
 
 def test_a_start_is_seen_at_once(folder, engine, working, tmp_path):
@@ -120,7 +121,7 @@ def test_a_start_is_seen_at_once(folder, engine, working, tmp_path):
     for event in engine.follow(run.id, heartbeat_s=3600):
         if event.type == "started":
             gate.touch()
-    assert engine.store.run(run.id).success
+    assert engine.store.runs.get(run.id).success
 
 
 def test_a_cancellation_is_obeyed_at_once(folder, engine, working):
@@ -129,7 +130,7 @@ def test_a_cancellation_is_obeyed_at_once(folder, engine, working):
     for event in engine.follow(run.id, heartbeat_s=3600):
         if event.text == "begun\n":
             engine.cancel(run, ANN)
-    assert engine.store.run(run.id).status is RunStatus.CANCELLED
+    assert engine.store.runs.get(run.id).status is RunStatus.CANCELLED
 
 
 def test_a_warm_validate_reads_no_history(folder, engine, monkeypatch):
@@ -170,5 +171,5 @@ def test_any_value_reaches_the_script_byte_for_byte(folder, engine, working, val
     request = ExecuteRequest(env_vars={"VALUE": value})
     run = engine.submit("Echoes.md", ANN, request).run
     assert ended(engine, run.id).data["status"] == "succeeded"
-    printed = engine.store.log_range(run.id, 0, 10_000).decode()
+    printed = engine.store.logs.range(run.id, 0, 10_000).decode()
     assert bytes.fromhex(printed.replace("\n", "").replace(" ", "")) == value.encode()

@@ -14,7 +14,7 @@ from runbook.core.document import InputType, Language, OnBusy, OnFailure, Operan
 from runbook.core.inputs import declarations as input_declarations
 from runbook.core.language import declarations, policy, retries, step_options, steps
 from runbook.core.language.parse import parse
-from runbook.core.run import PlanLabel
+from runbook.core.outcome import PlanLabel
 from runbook.core.syntax.sections import SectionName
 from runbook.engine.process.workspace import HandOver
 

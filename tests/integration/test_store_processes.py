@@ -10,7 +10,10 @@ from contextlib import closing
 
 import pytest
 
-from runbook.core.run import EventType, Origin, Outcome, Requester, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin, Requester
+from runbook.core.status import RunStatus
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
@@ -44,7 +47,7 @@ def submit(store, run_id, key=None, **values):
         chain=("a.md",),
         **({"status": RunStatus.QUEUED} | values),
     )
-    return store.create_run(run, [event(EventType.QUEUED)], DOCUMENT, idempotency=key).run
+    return store.runs.create(run, [event(EventType.QUEUED)], DOCUMENT, idempotency=key).run
 
 
 def event(kind=EventType.NOTICE):
@@ -75,9 +78,9 @@ def assert_sound(store):
     with closing(sqlite3.connect(store._database.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    for run in store.runs(limit=200).runs:
+    for run in store.runs.page(limit=200).runs:
         numbers, last = [], 0
-        while page := store.events(run.id, after=last):
+        while page := store.events.after(run.id, n=last):
             numbers += [item.n for item in page]
             last = numbers[-1]
         assert numbers == list(range(1, run.last_event + 1))
@@ -102,17 +105,17 @@ def test_each_run_is_claimed_once_and_no_write_is_lost(store):
 
     def execute(number):
         mine, worker = [], f"w{number}"
-        while claimed := store.claim(worker, root_slots=1):
+        while claimed := store.runs.claim(worker, root_slots=1):
             mine.append(claimed.run.id)
             for _ in range(appends):
-                store.append_events(claimed.run.id, [event()], worker_id=worker)
+                store.events.append(claimed.run.id, [event()], worker_id=worker)
             outcome, done = Outcome(RunStatus.SUCCEEDED, 0), [event(EventType.DONE)]
-            store.finish(claimed.run.id, outcome, done, worker_id=worker, durable=False)
+            store.runs.finish(claimed.run.id, outcome, done, worker_id=worker, durable=False)
         return mine
 
     claimed = Counter(run for mine in in_processes(execute) for run in mine)
     assert claimed == Counter(f"run-{number}" for number in range(runs))
-    ended = store.runs(limit=200).runs
+    ended = store.runs.page(limit=200).runs
     assert {run.status for run in ended} == {RunStatus.SUCCEEDED}
     assert {run.last_event for run in ended} == {1 + 1 + appends + 1}
     assert_sound(store)
@@ -123,7 +126,7 @@ def test_one_key_in_many_processes_makes_one_run(store):
         return submit(store, f"run-{number}", IdempotencyKey("ada", "k", "request")).id
 
     assert len(set(in_processes(ask))) == 1
-    assert len(store.runs().runs) == 1
+    assert len(store.runs.page().runs) == 1
 
 
 def test_a_store_in_use_can_be_forked(store):
@@ -156,7 +159,7 @@ def kill(child):
 
 def test_a_writer_killed_inside_its_transaction_leaves_nothing_and_no_lock(store):
     submit(store, "r", status=RunStatus.RUNNING, assigned_to="w")
-    before = store.run("r")
+    before = store.runs.get("r")
     reading, writing = os.pipe()
 
     def stop_inside(connection):
@@ -167,8 +170,8 @@ def test_a_writer_killed_inside_its_transaction_leaves_nothing_and_no_lock(store
     child = forked(lambda: store._database.write(stop_inside))
     assert os.read(reading, 1) == b"x"
     kill(child)
-    assert store.run("r") == before
-    assert store.append_events("r", [event()], worker_id="w") == 2
+    assert store.runs.get("r") == before
+    assert store.events.append("r", [event()], worker_id="w") == 2
     assert_sound(store)
 
 
@@ -177,18 +180,18 @@ def test_writers_killed_at_any_moment_leave_a_sound_database(store):
 
     def write():
         while True:
-            store.append_events("r", [event()] * 20, worker_id="w")
+            store.events.append("r", [event()] * 20, worker_id="w")
 
     for turn in range(10):
-        before = store.run("r").last_event
+        before = store.runs.get("r").last_event
         child = forked(write)
-        while store.run("r").last_event == before:
+        while store.runs.get("r").last_event == before:
             time.sleep(0.0005 * turn)
         kill(child)
-        store.append_events("r", [event()], worker_id="w")
+        store.events.append("r", [event()], worker_id="w")
     assert_sound(store)
     outcome = Outcome(RunStatus.LOST, -1)
-    assert store.finish("r", outcome, [event(EventType.DONE)]).run.status is RunStatus.LOST
+    assert store.runs.finish("r", outcome, [event(EventType.DONE)]).run.status is RunStatus.LOST
 
 
 def test_a_lost_runs_revived_owner_writes_nothing(store):
@@ -196,16 +199,16 @@ def test_a_lost_runs_revived_owner_writes_nothing(store):
     claimed, go_on = os.pipe(), os.pipe()
 
     def own():
-        store.claim("w", root_slots=1)
+        store.runs.claim("w", root_slots=1)
         os.write(claimed[1], b"x")
         os.read(go_on[0], 1)
-        store.append_events("r", [event()], worker_id="w")
+        store.events.append("r", [event()], worker_id="w")
         os._exit(0)
 
     child = forked(own)
     assert os.read(claimed[0], 1) == b"x"
-    lost = store.finish("r", Outcome(RunStatus.LOST, -1), [event(EventType.DONE)]).run
+    lost = store.runs.finish("r", Outcome(RunStatus.LOST, -1), [event(EventType.DONE)]).run
     os.write(go_on[1], b"x")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    assert store.run("r") == lost
-    assert [item.type for item in store.events("r")][-1] is EventType.DONE
+    assert store.runs.get("r") == lost
+    assert [item.type for item in store.events.after("r")][-1] is EventType.DONE

@@ -53,18 +53,18 @@ from runbook.store.models import Worker, WorkerKind
 import logging
 logging.disable(logging.CRITICAL)
 engine = build_engine(Settings.load(dict(os.environ)), Role.FOLLOWER)
-engine.store.migrate()
+engine.store.maintenance.migrate()
 worker = f"worker-{os.getpid()}"
 now = engine.parts.clock()
-engine.store.register_worker(
+engine.store.workers.register(
     Worker(id=worker, kind=WorkerKind.CLI, slots=1, started_at=now, beat_at=now,
            **process_identity()))
 caller = Principal("ann", Origin.API)
 for _ in range(int(sys.argv[1])):
     run = engine.submit("Many.md", caller, ExecuteRequest(assigned_to=worker)).run
-    engine.execute(engine.store.claim(worker, root_slots=1), worker, Stop())
-    assert engine.store.run(run.id).success
-engine.store.remove_worker(worker)
+    engine.execute(engine.store.runs.claim(worker, root_slots=1), worker, Stop())
+    assert engine.store.runs.get(run.id).success
+engine.store.workers.remove(worker)
 """
 
 

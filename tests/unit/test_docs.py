@@ -22,7 +22,8 @@ from runbook.bootstrap import build_authenticator, build_engine
 from runbook.cli.app import cli
 from runbook.cli.commands import BROKEN_PIPE_CODE, CANCELLED_CODE, IO_ERROR_CODE
 from runbook.cli.terminal import exit_codes
-from runbook.core.run import TRANSITIONS, EventType, RunStatus
+from runbook.core.events import EventType
+from runbook.core.status import TRANSITIONS, RunStatus
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.settings import Settings

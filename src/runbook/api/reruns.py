@@ -65,7 +65,7 @@ def started(submitted: Submitted) -> Response:
     policy=Policy(Access.TOKEN, Limit.NONE, "The files that the run left", schema="ArtifactList"),
 )
 def list_artifacts(run_id: str) -> Response:
-    found = engine().store.artifacts(run_of(run_id).id)
+    found = engine().store.artifacts.of(run_of(run_id).id)
     return wire.json_reply({"artifacts": [artifact_json(artifact) for artifact in found]})
 
 
@@ -81,7 +81,7 @@ def list_artifacts(run_id: str) -> Response:
 )
 def get_artifact(run_id: str, artifact: str) -> Response:
     run = run_of(run_id)
-    kept = next((a for a in engine().store.artifacts(run.id) if a.name == artifact), None)
+    kept = next((a for a in engine().store.artifacts.of(run.id) if a.name == artifact), None)
     if kept is None:
         raise NotFoundError("The run left no such file.")
     reply = send_file(

@@ -24,7 +24,9 @@ from runbook.api.parameters import (
     switch,
 )
 from runbook.api.routing import Access, Limit, Parameter, Policy, route
-from runbook.core.run import Millis, Relation, Run, RunStatus
+from runbook.core.run import Relation, Run
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
 from runbook.engine.run_wire import whole_run_json
 from runbook.engine.wire import (
     Json,
@@ -241,7 +243,7 @@ def _log_query() -> LogQuery | None:
 
 
 def _search(run: Run, query: LogQuery) -> Response:
-    found = engine().store.log_search(run.id, query)
+    found = engine().store.logs.search(run.id, query)
     if wire.prefers_json_lines():
         return Response(_hit_lines(found), 200, mimetype=wire.JSON_LINES)
     hits = [log_line_json(hit) for hit in found]
@@ -256,14 +258,14 @@ def _hit_lines(found: LogSearch) -> Iterator[bytes]:
 
 
 def _lines(run: Run, first: int, count: int) -> Response:
-    lines = engine().store.log_lines(run.id, first, count)
+    lines = engine().store.logs.lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
-    headers = {"X-Log-Lines": str(run.log_lines)}
+    headers = {"X-Log-Lines": str(run.log.lines)}
     return Response(body, 200, headers, mimetype=wire.JSON_LINES)
 
 
 def _plain(run: Run) -> Response:
-    size = engine().store.log_size(run.id).bytes
+    size = engine().store.logs.size(run.id).bytes
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     asked = _asked_range(_range_header(), size)
     if asked == "unsatisfiable":
@@ -305,7 +307,7 @@ def _asked_range(
 def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[bytes]:
     """Read while it is sent: the request's context is gone by then."""
     while start < end:
-        piece = store.log_range(run_id, start, min(PIECE_BYTES, end - start))
+        piece = store.logs.range(run_id, start, min(PIECE_BYTES, end - start))
         if not piece:
             return
         yield piece

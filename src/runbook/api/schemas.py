@@ -15,7 +15,10 @@ from runbook.core.document import (
     SecretKind,
     Severity,
 )
-from runbook.core.run import EventType, Origin, PlanLabel, Relation, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import PlanLabel
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus, StepStatus
 
 
 class ProblemItem(Schema):

@@ -61,7 +61,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
 
     log.configure(settings.logging_level)
     store = build_engine(settings, Role.FOLLOWER).store
-    store.migrate()
+    store.maintenance.migrate()
     store.close()
     server(build, settings).run()
 

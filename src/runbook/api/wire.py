@@ -10,7 +10,7 @@ import orjson
 from flask import Response, g, request
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, RunEvent
+from runbook.core.events import EventType, RunEvent
 from runbook.engine.engine import Engine
 from runbook.engine.wire import activity_json
 from runbook.errors import AuthenticationError, RunbookError
@@ -167,7 +167,7 @@ class SeenOutput:
             return
         after = 0
         while after < before - 1 and (
-            events := self._engine.store.events(self._run_id, after=after)
+            events := self._engine.store.events.after(self._run_id, n=after)
         ):
             yield "".join(event.text or "" for event in events if event.type is stream)
             after = events[-1].n

@@ -202,8 +202,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         store = Store(settings.database, read_only=True)
         try:
             store.check()
-            workers = len(store.workers())
-            text = f"answers; {workers} workers, {len(store.active_runs())} runs under way"
+            workers = len(store.workers.all())
+            text = f"answers; {workers} workers, {len(store.runs.active())} runs under way"
         finally:
             store.close()
     except RunbookError as error:

@@ -83,7 +83,7 @@ def _runs() -> Iterator[Found]:
 
     store = Store(_settings().database, read_only=True, patience_s=0.5)
     try:
-        for run in store.runs(limit=MOST_RUNS).runs:
+        for run in store.runs.page(limit=MOST_RUNS).runs:
             yield run.id, f"{run.ref} {run.status}"
     finally:
         store.close()

@@ -46,7 +46,7 @@ def _store() -> Iterator[tuple[Store, Settings]]:
     prepare_data_dir(settings)
     store = build_store(settings)
     try:
-        store.migrate()
+        store.maintenance.migrate()
         yield store, settings
     finally:
         store.close()
@@ -62,7 +62,7 @@ def _store() -> Iterator[tuple[Store, Settings]]:
 def backup(file: Path) -> None:
     """Copy the database, as it is at one moment, to a new file that only you can read."""
     with _store() as (store, _):
-        store.backup(file)
+        store.maintenance.backup(file)
     note(f"copied to {file}")
 
 
@@ -96,8 +96,8 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
             kept = settings.retention_days if days is None else days
             before = time.time_ns() // 1_000_000 - kept * DAY_MS
         _confirm(before, yes=yes)
-        counts = dataclasses.asdict(store.purge(before))
-        build_artifacts(settings).purge(store.known_runs)
+        counts = dataclasses.asdict(store.maintenance.purge(before))
+        build_artifacts(settings).purge(store.runs.known)
     if as_json:
         print_json(counts)
     else:
@@ -107,7 +107,7 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
 def _confirm(before: int, *, yes: bool) -> None:
     if yes:
         return
-    from runbook.core.run import iso
+    from runbook.core.times import iso
 
     if not sys.stdin.isatty():
         raise click.UsageError("purge forgets runs for good: say --yes where nobody can be asked")

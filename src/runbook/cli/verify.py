@@ -92,7 +92,7 @@ def _known_head(target: Target, *, required: bool) -> tuple[int, str] | None:
         return None
     store = Store(target.settings.database, read_only=True)
     try:
-        rows = {row.ref: row for row in store.last_runs().rows}
+        rows = {row.ref: row for row in store.runbooks.last_runs().rows}
     except StoreUnavailableError:
         if required:
             raise

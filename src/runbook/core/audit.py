@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from runbook.core.access import Principal
-from runbook.core.run import Millis, Origin, iso
+from runbook.core.run import Origin
+from runbook.core.times import Millis, iso
 
 FIRST_PREVIOUS = "0" * 64
 """What the first event of all names as the digest before it."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 
 from runbook.core.document import Runbook, Step
-from runbook.core.run import StepRun, StepStatus
+from runbook.core.outcome import StepRun
+from runbook.core.status import StepStatus
 
 DIFF_LINES = 200
 

@@ -68,7 +68,7 @@ class Live:
         with self._lock:
             if self._seen is None or self._due() <= 0:
                 self._heard = self._parts.wakeups.heard  # before: what comes now may be missed
-                self._seen = self._parts.store.activity()
+                self._seen = self._parts.store.runs.activity()
                 self._looked_at = self._clock()
             return self._seen
 
@@ -76,7 +76,7 @@ class Live:
         """What of it the principal may see: see Engine.run."""
         own = self._submission.calling_run(principal)
         if own is not None:
-            root = own.root_id or own.id
+            root = own.tree_id
             kept = [run for run in activity.active if (run.root_id or run.id) == root]
         else:
             kept = self._allowed(activity.active, principal)

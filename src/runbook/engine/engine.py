@@ -13,9 +13,13 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
+from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
-from runbook.core.run import EventType, Holder, Outcome, Run, RunEvent, RunStatus
+from runbook.core.outcome import Outcome
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
+from runbook.core.waiting import Holder
 from runbook.engine.activity import Live
 from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
 from runbook.engine.parts import Parts
@@ -79,7 +83,7 @@ class Engine:
 
     def last_runs(self) -> Mapping[str, LastRun]:
         """The last run of each runbook; only what changed since is read from the store."""
-        changed = self.store.last_runs(self._last_revision)
+        changed = self.store.runbooks.last_runs(self._last_revision)
         self._last_runs.update((row.ref, row) for row in changed.rows)
         self._last_revision = changed.revision
         return self._last_runs
@@ -168,7 +172,7 @@ class Engine:
 
     def cancel(self, run: Run, principal: Principal) -> Run:
         """Ask for the end of a run and of the runs it called. An ended run is left as it is."""
-        cancelled = self.store.request_cancel(run.id, principal.subject)
+        cancelled = self.store.runs.request_cancel(run.id, principal.subject)
         if not cancelled.status.terminal:
             log.event("run.cancel_requested", run_id=run.id, by=principal.subject)
             self.parts.wakeups.wake_workers(CANCEL)
@@ -189,7 +193,7 @@ class Engine:
 
     def run(self, run_id: str, principal: Principal) -> Run:
         """Raises NotFoundError also for a run that this principal may not see."""
-        run = self.store.run(run_id)
+        run = self.store.runs.get(run_id)
         if run is None or not self.may_see(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
@@ -199,14 +203,14 @@ class Engine:
 
         Raises NotFoundError where the document is no longer kept.
         """
-        document = self.store.document(run.digest)
+        document = self.store.documents.get(run.runbook.digest)
         if document is None:
             raise NotFoundError("The document that was executed is no longer kept.")
         try:
             current = self.entry(run.ref).document.digest
         except NotFoundError:
             current = None
-        return Executed(run.digest, document.content, current)
+        return Executed(run.runbook.digest, document.content, current)
 
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int
@@ -214,10 +218,10 @@ class Engine:
         """A page of runs, newest first. A script sees those of its own tree only."""
         own = self.calling_run(principal)
         if own is not None:
-            wanted = dataclasses.replace(wanted, root_id=own.root_id or own.id)
+            wanted = dataclasses.replace(wanted, root_id=own.tree_id)
         else:
             wanted = dataclasses.replace(wanted, visible=self.visibility(principal))
-        return self.store.runs(wanted, cursor=cursor, limit=limit)
+        return self.store.runs.page(wanted, cursor=cursor, limit=limit)
 
     def follow(
         self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS
@@ -232,7 +236,7 @@ class Engine:
         with self.parts.wakeups.following(run_id) as news:
             while True:
                 news.clear()
-                events = self.store.events(run_id, after=after)
+                events = self.store.events.after(run_id, n=after)
                 for event in events:
                     yield event
                     after = event.n
@@ -249,12 +253,12 @@ class Engine:
 
     def _is_gone(self, run_id: str, after: int) -> bool:
         """Deleted, or ended with every event read: nothing more will come."""
-        run = self.store.run(run_id)
-        return run is None or (run.status.terminal and after >= run.last_event)
+        run = self.store.runs.get(run_id)
+        return run is None or (run.status.terminal and after >= run.log.last_event)
 
     def may_see(self, run: Run, principal: Principal) -> bool:
         if (own := self.calling_run(principal)) is not None:
-            return (run.root_id or run.id) == (own.root_id or own.id)
+            return run.tree_id == own.tree_id
         if principal.local or run.requester.subject == principal.subject:
             return True
         try:
@@ -289,7 +293,7 @@ class Engine:
     def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
         """End what a worker owns but no longer executes, since its store failed at the end."""
         reaper = self._reaper()
-        for run in self.store.unfinished(worker_id):
+        for run in self.store.workers.unfinished(worker_id):
             if run.status is RunStatus.RUNNING and run.id not in executing:
                 reaper.end(run)
 
@@ -305,6 +309,6 @@ class Engine:
 def _busy_text(run: Run, holder: Holder) -> str:
     """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
     text = f"Lock {holder.lock} is {held_text(holder)}"
-    if run.locks is None or not run.locks.waits:
+    if run.request.locks is None or not run.request.locks.waits:
         return text
     return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"

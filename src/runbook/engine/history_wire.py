@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from runbook.core.history.legacy import LegacyRecord
-from runbook.core.run import iso
+from runbook.core.times import iso
 from runbook.engine.wire import Json
 from runbook.library.history_pages import HistoryPage, PagedEntry
 from runbook.store.store import Store
 
 
 def history_page_json(page: HistoryPage, store: Store) -> Json:
-    known = store.known_runs(entry.record.run_id for entry in page.entries)
+    known = store.runs.known(entry.record.run_id for entry in page.entries)
     return {
         "entries": [
             _head_json(entry, known=entry.record.run_id in known) for entry in page.entries
@@ -23,7 +23,7 @@ def history_page_json(page: HistoryPage, store: Store) -> Json:
 def history_entry_json(entry: PagedEntry, store: Store) -> Json:
     """An entry with its texts."""
     record = entry.record
-    known = bool(store.known_runs([record.run_id]))
+    known = bool(store.runs.known([record.run_id]))
     return _head_json(entry, known=known) | {
         "document": record.document,
         "stdout": record.stdout,

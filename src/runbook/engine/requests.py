@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from runbook.core.access import Decision
 from runbook.core.document import Problem
+from runbook.core.outcome import StepRun
 from runbook.core.reruns import Numbered, Restored
-from runbook.core.run import Relation, Run, StepRun
+from runbook.core.run import Relation, Run
 from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
 from runbook.library.search import Match

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from runbook.core.access import Principal
 from runbook.core.document import Problem, Runbook, Severity
 from runbook.core.language.parse import parse_stored
+from runbook.core.outcome import StepRun
 from runbook.core.reruns import (
     Numbered,
     diff_above,
@@ -19,7 +20,8 @@ from runbook.core.reruns import (
     resume_point,
     undo_steps,
 )
-from runbook.core.run import Relation, Run, RunStatus, StepRun, StepStatus
+from runbook.core.run import Relation, Run
+from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
 from runbook.engine.record.ending import PARENT_ENDED
@@ -40,9 +42,11 @@ def undone_steps(store: Store, run_id: str, *, but: str = "") -> frozenset[int]:
     """The numbers of the steps of a run that undo runs have reversed; dry runs reverse nothing."""
     return frozenset(
         step.n
-        for follower in store.followers(run_id)
-        if follower.relation is Relation.UNDO and follower.id != but and not follower.dry_run
-        for step in store.steps(follower.id)
+        for follower in store.runs.reruns(run_id)
+        if follower.relation is Relation.UNDO
+        and follower.id != but
+        and not follower.request.dry_run
+        for step in store.steps.of(follower.id)
         if step.status is StepStatus.SUCCEEDED
     )
 
@@ -54,14 +58,16 @@ def steps_of_all(store: Store, run: Run, runbook: Runbook) -> tuple[StepRun, ...
     """
     line = [run]
     while line[-1].relation is Relation.RESUME:
-        earlier = store.run(line[-1].related_id or "")
+        earlier = store.runs.get(line[-1].related_id or "")
         if earlier is None:  # forgotten by now
             break
         line.append(earlier)
     names = {item.n: item.step.name for item in numbered(runbook)}
     rows: tuple[StepRun, ...] = ()
     for each in reversed(line):
-        rows = joined(store.steps(each.id), [row for row in rows if names.get(row.n) == row.name])
+        rows = joined(
+            store.steps.of(each.id), [row for row in rows if names.get(row.n) == row.name]
+        )
     return rows
 
 
@@ -91,7 +97,7 @@ class Following:
         self._check_ended(run)
         stored = self._document(run)
         old = self._runbook(stored)
-        rows = self._store.steps(run.id)
+        rows = self._store.steps.of(run.id)
         number = self._start(run, old, rows, start)
         entry = self._parts.catalog.get(run.ref)
         self._check_unchanged(entry, stored, old, number)
@@ -162,12 +168,12 @@ class Following:
         with self._parts.wakeups.following(run.id) as news:
             while True:
                 news.clear()
-                current = self._store.run(run.id) or run
+                current = self._store.runs.get(run.id) or run
                 if current.status.terminal:
                     return current
                 if stop.reason is not None and not asked:
                     asked = True
-                    self._store.request_cancel(run.id, PARENT_ENDED)
+                    self._store.runs.request_cancel(run.id, PARENT_ENDED)
                     self._parts.wakeups.wake_workers(CANCEL)
                 news.wait(WATCH_S)
 
@@ -181,12 +187,16 @@ class Following:
         asked = _not_kept(follows.rows)
         texts = {name: again[name] for name in asked if isinstance(again.get(name), str)}
         handed = restored(follows.rows, texts)
-        kept = {n: v for n, v in run.inputs.items() if v is not None and n in declared}
+        kept = {n: v for n, v in run.request.inputs.items() if v is not None and n in declared}
         new = {n: v for n, v in again.items() if n not in asked or n in declared}
-        lost = [n for n in run.given if run.inputs.get(n) is None and n in declared - again.keys()]
+        lost = [
+            n
+            for n in run.request.given
+            if run.request.inputs.get(n) is None and n in declared - again.keys()
+        ]
         needed = [_needed_again(name) for name in sorted({*handed.missing, *lost})]
         request = dataclasses.replace(
-            request, env_vars={**kept, **new}, dry_run=run.dry_run or request.dry_run
+            request, env_vars={**kept, **new}, dry_run=run.request.dry_run or request.dry_run
         )
         follows = dataclasses.replace(
             follows,
@@ -229,12 +239,12 @@ class Following:
 
     def _check_latest(self, run: Run) -> None:
         """Raises ConflictError where another run has gone on from where this one ended."""
-        if run.relation is Relation.RESUME and not self._store.steps(run.id):
+        if run.relation is Relation.RESUME and not self._store.steps.of(run.id):
             raise ConflictError(
                 f"The run ended before it began a step: name run {run.related_id} instead."
             )
-        for follower in self._store.followers(run.id):
-            if follower.dry_run and not run.dry_run:
+        for follower in self._store.runs.reruns(run.id):
+            if follower.request.dry_run and not run.request.dry_run:
                 continue
             if follower.relation is Relation.UNDO and not follower.status.terminal:
                 raise ConflictError(f"Run {follower.id} is about to undo it; it has to end first.")
@@ -245,7 +255,7 @@ class Following:
 
     def _may_have_begun(self, run: Run) -> bool:
         """Whether a resumed run has done anything, or still may. One without steps has not."""
-        return not run.status.terminal or bool(self._store.steps(run.id))
+        return not run.status.terminal or bool(self._store.steps.of(run.id))
 
     def _check_unchanged(
         self, entry: Entry, stored: StoredDocument, old: Runbook, number: int
@@ -264,7 +274,7 @@ class Following:
             )
 
     def _check_undo(self, run: Run, runbook: Runbook, rows: Sequence[StepRun]) -> None:
-        if run.dry_run:
+        if run.request.dry_run:
             raise ConflictError("The run was a dry run: there is nothing to undo.")
         self._check_latest(run)
         undone = undone_steps(self._store, run.id)
@@ -275,7 +285,7 @@ class Following:
             )
 
     def _document(self, run: Run) -> StoredDocument:
-        document = self._store.document(run.digest)
+        document = self._store.documents.get(run.runbook.digest)
         if document is None:
             raise NotFoundError("The document that was executed is no longer kept.")
         return document

@@ -16,14 +16,14 @@ def whole_run_json(run: Run, engine: Engine, principal: Principal) -> Json:
     """A run with its steps, artifacts, summary, and the runs that it has to do with."""
     store = engine.store
     return run_json(run) | {
-        "steps": [step_run_json(step) for step in store.steps(run.id)],
-        "summary": store.summary(run.id),
-        "artifacts": [artifact_json(artifact) for artifact in store.artifacts(run.id)],
-        "parent": _seen(run.parent_id, engine, principal),
+        "steps": [step_run_json(step) for step in store.steps.of(run.id)],
+        "summary": store.runs.summary(run.id),
+        "artifacts": [artifact_json(artifact) for artifact in store.artifacts.of(run.id)],
+        "parent": _seen(run.tree.parent_id, engine, principal),
         "related": _seen(run.related_id, engine, principal),
         "followers": [
             _relative_json(follower) | {"relation": follower.relation}
-            for follower in store.followers(run.id)[-SHOWN_FOLLOWERS:]
+            for follower in store.runs.reruns(run.id)[-SHOWN_FOLLOWERS:]
         ],
         "children": _children_json(run, engine),
     }
@@ -31,20 +31,20 @@ def whole_run_json(run: Run, engine: Engine, principal: Principal) -> Json:
 
 def _seen(run_id: str | None, engine: Engine, principal: Principal) -> Json | None:
     """None also for one that is no longer kept, or that this principal may not see."""
-    run = None if run_id is None else engine.store.run(run_id)
+    run = None if run_id is None else engine.store.runs.get(run_id)
     if run is None or not engine.may_see(run, principal):
         return None
     return _relative_json(run)
 
 
 def _relative_json(run: Run) -> Json:
-    return {"id": run.id, "runbook": run.ref, "name": run.name, "status": run.status.value}
+    return {"id": run.id, "runbook": run.ref, "name": run.runbook.name, "status": run.status.value}
 
 
 def _children_json(run: Run, engine: Engine) -> list[Json]:
     family: dict[str | None, list[Run]] = {}
-    for relative in engine.store.tree(run.root_id or run.id):
-        family.setdefault(relative.parent_id, []).append(relative)
+    for relative in engine.store.runs.tree(run.tree_id):
+        family.setdefault(relative.tree.parent_id, []).append(relative)
     return _below(run.id, family)
 
 

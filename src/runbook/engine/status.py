@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook.core.run import iso
+from runbook.core.times import iso
 from runbook.engine.parts import Parts
 from runbook.engine.wire import Json
 from runbook.errors import RunbookError
@@ -26,10 +26,10 @@ class EngineStatus:
 def engine_status(parts: Parts) -> EngineStatus:
     """Raises StoreBusyError and StoreUnavailableError."""
     return EngineStatus(
-        database=parts.store.database_state(),
-        queue=parts.store.queue_stats(),
-        workers=tuple(parts.store.workers()),
-        running=parts.store.running_by_worker(),
+        database=parts.store.maintenance.state(),
+        queue=parts.store.runs.queue_stats(),
+        workers=tuple(parts.store.workers.all()),
+        running=parts.store.workers.run_counts(),
         reasons=tuple(reasons_not_ready(parts)),
     )
 
@@ -39,7 +39,7 @@ def reasons_not_ready(parts: Parts) -> list[str]:
     reasons = []
     try:
         parts.store.check()
-        if not parts.store.queue_stats().accepting:
+        if not parts.store.runs.queue_stats().accepting:
             reasons.append("no worker takes runs: it is starting, draining or gone")
     except RunbookError as error:
         reasons.append(error.message)

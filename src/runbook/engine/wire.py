@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from runbook.core.access import Decision
 from runbook.core.document import Document, Input, Policy, Problem, Retry, Step
+from runbook.core.outcome import Artifact, StepRun
 from runbook.core.reruns import Numbered
-from runbook.core.run import Artifact, Holder, Millis, Run, StepRun, iso
+from runbook.core.run import Run
+from runbook.core.times import Millis, iso
+from runbook.core.waiting import Holder
 from runbook.engine.requests import Executed, Listed, Report, Undoing
 from runbook.library.catalog import Entry
 from runbook.store.models import Activity, LastRun, LogLine
@@ -21,43 +24,43 @@ def run_json(run: Run) -> Json:
     return {
         "id": run.id,
         "runbook": run.ref,
-        "name": run.name,
+        "name": run.runbook.name,
         "status": run.status.value,
         "success": run.success,
-        "return_code": run.return_code,
-        "digest": run.digest,
+        "return_code": run.result.return_code,
+        "digest": run.runbook.digest,
         "by": who.subject,
         "origin": who.origin.value,
         "roles": who.roles,
         "address": who.address,
-        "reason": run.reason,
+        "reason": run.request.reason,
         "correlation_id": run.correlation_id,
-        "chain": list(run.chain),
-        "parent_id": run.parent_id,
-        "root_id": run.root_id,
-        "created_at": iso(run.created_at),
-        "started_at": _iso(run.started_at),
-        "finished_at": _iso(run.finished_at),
-        "duration_ms": run.duration_ms,
-        "timeout_seconds": run.timeout_s,
+        "chain": list(run.tree.chain),
+        "parent_id": run.tree.parent_id,
+        "root_id": run.tree.root_id,
+        "created_at": iso(run.times.created_at),
+        "started_at": _iso(run.times.started_at),
+        "finished_at": _iso(run.times.finished_at),
+        "duration_ms": run.times.duration_ms,
+        "timeout_seconds": run.request.timeout_s,
         "inputs": {
             name: {"given": True} if value is None else {"value": value}
-            for name, value in run.inputs.items()
+            for name, value in run.request.inputs.items()
         },
-        "errors": list(run.errors),
-        "warnings": list(run.warnings),
-        "outputs": dict(run.outputs),
-        "cancel_requested_by": run.cancel_by,
-        "log_bytes": run.log_bytes,
-        "log_lines": run.log_lines,
-        "last_event": run.last_event,
-        "dry_run": run.dry_run,
-        "label": run.label,
+        "errors": list(run.result.errors),
+        "warnings": list(run.result.warnings),
+        "outputs": dict(run.result.outputs),
+        "cancel_requested_by": run.cancel.by if run.cancel else None,
+        "log_bytes": run.log.bytes,
+        "log_lines": run.log.lines,
+        "last_event": run.log.last_event,
+        "dry_run": run.request.dry_run,
+        "label": run.result.label,
         "relation": run.relation,
         "related_id": run.related_id,
-        "start_step": run.start_step,
-        "queue": run.queue,
-        "locks": [want.name for want in run.locks.wants] if run.locks else [],
+        "start_step": run.rerun_of.start_step if run.rerun_of else None,
+        "queue": run.request.queue,
+        "locks": [want.name for want in run.request.locks.wants] if run.request.locks else [],
         "waiting": None if run.waiting is None else holder_json(run.waiting),
     }
 

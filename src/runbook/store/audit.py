@@ -19,9 +19,9 @@ from runbook.core.audit import (
     linked,
     verify_events,
 )
-from runbook.core.run import Millis
+from runbook.core.times import Millis
 from runbook.store.models import AuditFilter, AuditPage
-from runbook.store.rows import StorePart, storable
+from runbook.store.rows import Component, storable
 from runbook.store.tables import audit
 
 MAX_PAGE = 200
@@ -77,7 +77,7 @@ def append_refusal(connection: sa.Connection, new: NewAuditEvent, at: Millis) ->
     return True
 
 
-class Audit(StorePart):
+class Audit(Component):
     def record(self, new: NewAuditEvent) -> AuditEvent:
         """Record what changes nothing in this database, such as a shutdown; on disk at return."""
         return self._database.write(

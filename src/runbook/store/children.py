@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from runbook.core.run import EventType, Millis, Run, StepStatus
+from runbook.core.events import EventType
+from runbook.core.run import Run
+from runbook.core.status import StepStatus
+from runbook.core.times import Millis
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, event_rows
 from runbook.store.tables import runs, steps
@@ -24,9 +27,9 @@ _STEP = (
 
 def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> None:
     """Append to the calling run, in the same transaction, that its child began or ended."""
-    if child.parent_id is None:
+    if child.is_root:
         return
-    parent = connection.execute(_ADVANCE, {"parent": child.parent_id}).first()
+    parent = connection.execute(_ADVANCE, {"parent": child.tree.parent_id}).first()
     if parent is None:  # it has ended: nobody follows it any more
         return
     seq, last = int(parent[0]), int(parent[1])
@@ -40,11 +43,11 @@ def _data(child: Run) -> dict[str, object]:
         "state": "ended" if child.status.terminal else "started",
         "run_id": child.id,
         "runbook": child.ref,
-        "name": child.name,
+        "name": child.runbook.name,
         "status": child.status.value,
     }
     if child.relation is not None:
         data["relation"] = child.relation.value
     if child.status.terminal:
-        data["return_code"] = child.return_code
+        data["return_code"] = child.result.return_code
     return data

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from runbook.core.run import TRANSITIONS, EventType, Millis, Outcome, Run
+from runbook.core.outcome import Outcome
+from runbook.core.run import Run, RunResult
+from runbook.core.status import TRANSITIONS
+from runbook.core.times import Millis
 from runbook.errors import ConflictError
+from runbook.store.artifacts import keep_artifacts
 from runbook.store.children import tell_parent
-from runbook.store.history import keep_last_run
 from runbook.store.locks import release_locks
 from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.rows import (
     INSERT_EVENTS,
-    LogEnd,
-    StorePart,
     event_rows,
+    grown,
     run_by_id,
     storable,
 )
-from runbook.store.steps import end_steps, keep_artifacts, keep_steps
+from runbook.store.runbooks import keep_last_run
+from runbook.store.steps import end_steps, keep_steps
 from runbook.store.tables import runs
 
 _FINISH = (
@@ -50,45 +53,36 @@ _FINISH = (
 )
 
 
-class Endings(StorePart):
-    def finish(
-        self,
-        run_id: str,
-        outcome: Outcome,
-        events: Sequence[NewEvent],
-        *,
-        worker_id: str | None = None,
-        history: HistoryHead | None = None,
-        durable: bool = True,
-        finished_at: Millis | None = None,
-        duration_ms: int | None = None,
-    ) -> Finished:
-        """End a run, with its last events, of which `done` is the last.
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ends, and at which time. `duration_ms` is the time since the start if None."""
 
-        `worker_id` is the owner who ends it; None ends it whoever owns it. `finished_at` is
-        the clock's where it is not given, `duration_ms` the time since the start. `durable`
-        returns only when the disk has it. Inputs that waited encrypted are wiped. Its locks are
-        given back, and the runs that waited for one are queued again.
-        Raises ConflictError where it has ended, cannot end so or has another owner,
-        NotFoundError.
-        """
-        if not outcome.status.terminal or not events or events[-1].type is not EventType.DONE:
-            raise ValueError("a run ends with a terminal status and done as its last event")
+    outcome: Outcome
+    events: Sequence[NewEvent]
+    at: Millis
+    duration_ms: int | None = None
 
-        def work(connection: sa.Connection) -> Finished:
-            run = run_by_id(connection, run_id)
-            _check_end(run, outcome, worker_id)
-            ended = _ended(run, outcome, events, finished_at or self._clock(), duration_ms)
-            _update(connection, run, ended, outcome.summary)
-            connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event, events))
-            keep_steps(connection, run.seq, outcome.steps)
-            end_steps(connection, run.seq, ended.status, ended.finished_at or 0)
-            keep_artifacts(connection, run.seq, outcome.artifacts)
-            tell_parent(connection, ended, ended.finished_at or 0)
-            keep_last_run(connection, ended, history)
-            return Finished(ended, release_locks(connection, run))
 
-        return self._database.write(work, durable=durable)
+def end_run(
+    connection: sa.Connection,
+    run_id: str,
+    end: End,
+    *,
+    worker_id: str | None,
+    history: HistoryHead | None,
+) -> Finished:
+    """See `Runs.finish`."""
+    run = run_by_id(connection, run_id)
+    _check_end(run, end.outcome, worker_id)
+    ended = _ended(run, end)
+    _update(connection, run, ended, end.outcome.summary)
+    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event, end.events))
+    keep_steps(connection, run.seq, end.outcome.steps)
+    end_steps(connection, run.seq, ended.status, end.at)
+    keep_artifacts(connection, run.seq, end.outcome.artifacts)
+    tell_parent(connection, ended, end.at)
+    keep_last_run(connection, ended, history)
+    return Finished(ended, release_locks(connection, run))
 
 
 def _check_end(run: Run, outcome: Outcome, worker_id: str | None) -> None:
@@ -100,30 +94,18 @@ def _check_end(run: Run, outcome: Outcome, worker_id: str | None) -> None:
         raise ConflictError("The run belongs to another worker.")
 
 
-def _ended(
-    run: Run,
-    outcome: Outcome,
-    events: Sequence[NewEvent],
-    finished_at: Millis,
-    duration_ms: int | None,
-) -> Run:
-    if duration_ms is None and run.started_at is not None:
-        duration_ms = max(0, finished_at - run.started_at)
-    log = LogEnd(run.log_bytes, run.log_lines).after(events)
+def _ended(run: Run, end: End) -> Run:
+    started, outcome = run.times.started_at, end.outcome
+    duration_ms = end.duration_ms
+    if duration_ms is None and started is not None:
+        duration_ms = max(0, end.at - started)
     return replace(
         run,
         status=outcome.status,
-        finished_at=finished_at,
-        duration_ms=duration_ms,
-        return_code=outcome.return_code,
-        errors=outcome.errors,
-        warnings=outcome.warnings,
-        outputs=dict(outcome.outputs),
-        label=outcome.label,
+        times=replace(run.times, finished_at=end.at, duration_ms=duration_ms),
+        result=RunResult.of(outcome),
+        log=grown(run.log, end.events),
         waiting=None,
-        log_bytes=log.bytes,
-        log_lines=log.lines,
-        last_event=run.last_event + len(events),
     )
 
 
@@ -133,19 +115,19 @@ def _update(connection: sa.Connection, run: Run, ended: Run, summary: str | None
         {
             "run_seq": run.seq,
             "from_status": run.status.value,
-            "from_event": run.last_event,
+            "from_event": run.log.last_event,
             "new_status": ended.status.value,
-            "new_finished_at": ended.finished_at,
-            "new_duration_ms": ended.duration_ms,
-            "new_return_code": ended.return_code,
-            "new_errors": list(ended.errors),
-            "new_warnings": list(ended.warnings),
-            "new_outputs": dict(ended.outputs),
-            "new_label": ended.label,
+            "new_finished_at": ended.times.finished_at,
+            "new_duration_ms": ended.times.duration_ms,
+            "new_return_code": ended.result.return_code,
+            "new_errors": list(ended.result.errors),
+            "new_warnings": list(ended.result.warnings),
+            "new_outputs": dict(ended.result.outputs),
+            "new_label": ended.result.label,
             "new_summary": None if summary is None else storable(summary),
-            "new_log_bytes": ended.log_bytes,
-            "new_log_lines": ended.log_lines,
-            "new_last_event": ended.last_event,
+            "new_log_bytes": ended.log.bytes,
+            "new_log_lines": ended.log.lines,
+            "new_last_event": ended.log.last_event,
         },
     )
     if done.rowcount != 1:

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from runbook.core.run import RunEvent, StepRun
+from runbook.core.events import RunEvent
+from runbook.core.outcome import StepRun
+from runbook.core.run import RunLog
 from runbook.errors import ConflictError
 from runbook.store.models import NewEvent
 from runbook.store.rows import (
     EVENT_COLUMNS,
     EVENTS_PER_RUN,
     INSERT_EVENTS,
-    LogEnd,
-    StorePart,
+    Component,
     event_of,
     event_rows,
+    grown,
     run_by_id,
 )
 from runbook.store.steps import keep_steps
@@ -50,8 +52,8 @@ _AFTER = (
 )
 
 
-class Events(StorePart):
-    def append_events(
+class Events(Component):
+    def append(
         self,
         run_id: str,
         new: Sequence[NewEvent],
@@ -64,7 +66,7 @@ class Events(StorePart):
         `steps` are recorded in the same transaction.
         Raises ConflictError where the run has ended or has another owner, NotFoundError.
         """
-        log = LogEnd().after(new) if any(event.type.is_output for event in new) else None
+        log = grown(RunLog(), new) if any(event.type.is_output for event in new) else None
         advance = {
             "run_id": run_id,
             "owner": worker_id,
@@ -85,23 +87,23 @@ class Events(StorePart):
 
         return self._database.write(work)
 
-    def events(
-        self, run_id: str, after: int = 0, limit: int = 256, max_bytes: int = MAX_BYTES
+    def after(
+        self, run_id: str, n: int = 0, limit: int = 256, max_bytes: int = MAX_BYTES
     ) -> list[RunEvent]:
-        """The events numbered above `after`: at most `limit`, and `max_bytes` of text.
+        """The events numbered above `n`: at most `limit`, and `max_bytes` of text.
 
         There is always one where there is any. Empty for a run that does not exist.
         """
 
         def work(connection: sa.Connection) -> list[RunEvent]:
             # Clamped: keys beyond a run's own belong to its neighbours.
-            begin = min(max(after, 0), EVENTS_PER_RUN - 1)
+            begin = min(max(n, 0), EVENTS_PER_RUN - 1)
             asked = {"run_id": run_id, "after": begin, "most": max(1, limit)}
             found: list[RunEvent] = []
             left = max_bytes
             with connection.execute(_AFTER, asked) as rows:
                 for row in rows:
-                    left -= len(row[3] or b"")
+                    left -= len(row.text or b"")
                     if left < 0 and found:
                         break
                     found.append(event_of(row))

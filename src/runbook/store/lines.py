@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from runbook.core.run import EventType, Millis
+from runbook.core.events import EventType
+from runbook.core.times import Millis
 from runbook.store.models import LogLine
 
 # Of one line, a reader is given at most so many bytes.

@@ -11,18 +11,13 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from runbook.core.run import (
-    EventType,
-    Holder,
-    LockRequest,
-    LockWant,
-    Millis,
-    Run,
-    RunStatus,
-    iso,
-)
+from runbook.core.events import EventType
+from runbook.core.run import LockRequest, LockWant, Run
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis, iso
+from runbook.core.waiting import Holder
 from runbook.store.models import NewEvent
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, run_of
+from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, run_of
 from runbook.store.tables import locks, runs
 
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
@@ -33,6 +28,12 @@ _HELD = (
         locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at, locks.c.run_seq
     )
     .where(locks.c.name.in_(sa.bindparam("names", expanding=True)), runs.c.seq == locks.c.run_seq)
+    .order_by(locks.c.taken_at, locks.c.run_seq)
+)
+_HOLDERS = (
+    # In the order of `Holder`.
+    sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
+    .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 _TAKE = sa.insert(locks)
@@ -85,22 +86,33 @@ class _Place:
     run_seq: int
 
 
+class Locks(Component):
+    def holder(self, want: LockWant) -> Holder | None:
+        """Who keeps others from a lock just now, the first of several; None while it is free."""
+
+        def work(connection: sa.Connection) -> Holder | None:
+            held = [Holder(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+            return held[0] if len(held) >= want.capacity else None
+
+        return self._database.read(work)
+
+
 def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None:
     """Take all locks of a run that was just claimed, or none: then say who holds one.
 
     What one of its ancestors holds, the run has already: they wait for its end.
     A run whose end was asked for takes none, since it is only ended; neither does a dry run.
     """
-    if run.locks is None or run.cancel_at is not None or run.dry_run:
+    if run.request.locks is None or run.cancel is not None or run.request.dry_run:
         return None
     line = _line_of(connection, run)
-    taken = _places(connection, run.locks)
-    for want in run.locks.wants:
+    taken = _places(connection, run.request.locks)
+    for want in run.request.locks.wants:
         others = [p for p in taken if p.holder.lock == want.name and p.run_seq not in line]
         if len(others) >= want.capacity:
             return others[0].holder
     inherited = {place.holder.lock for place in taken if place.run_seq in line}
-    missing = {want.name for want in run.locks.wants} - inherited
+    missing = {want.name for want in run.request.locks.wants} - inherited
     if missing:
         rows = [{"name": name, "run_seq": run.seq, "taken_at": at} for name in sorted(missing)]
         connection.execute(_TAKE, rows)
@@ -109,14 +121,18 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
 
 def may_wait(connection: sa.Connection, run: Run) -> bool:
     """Whether the run waits for a lock rather than fail. It does not where that never ended."""
-    return run.locks is not None and run.locks.waits and not _never_ends(connection, run)
+    return (
+        run.request.locks is not None
+        and run.request.locks.waits
+        and not _never_ends(connection, run)
+    )
 
 
 def park(connection: sa.Connection, run: Run, holder: Holder, at: Millis) -> None:
     """Let a run that was just claimed wait. Its event takes the place of the claim's."""
     connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder)})
     event = NewEvent(at, EventType.WAITING, data=_waiting_data(holder))
-    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event - 1, [event]))
+    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 
 def release_locks(connection: sa.Connection, run: Run) -> int:
@@ -125,7 +141,7 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
     All of them, since the first may have to wait for another lock now. Returns how many runs may
     go on, which is at most one for each lock.
     """
-    if run.locks is None:
+    if run.request.locks is None:
         return 0
     names = list(connection.scalars(_RELEASE, {"of_run": run.seq}))
     if not names:
@@ -159,7 +175,7 @@ def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:
     """The numbers of the run and of all its ancestors."""
-    if run.parent_id is None:
+    if run.is_root:
         return frozenset({run.seq})
     return frozenset(connection.scalars(_LINE, {"run_seq": run.seq}))
 
@@ -185,15 +201,15 @@ def _never_ends(connection: sa.Connection, run: Run) -> bool:
     and with them what they hold. Let everyone go who needs nothing that is pinned, again and
     again: who is left waits for ever. Runs without callers pin nobody.
     """
-    if run.parent_id is None:
+    if run.is_root:
         return False
-    others = [run_of(row) for row in connection.execute(_WAITING_CHILDREN)]
+    others = [run_of(row) for row in connection.execute(_WAITING_CHILDREN).mappings()]
     if not others:
         return False
     stuck = {
-        one.id: _Waiter(one.locks.wants, _line_of(connection, one))
+        one.id: _Waiter(one.request.locks.wants, _line_of(connection, one))
         for one in (run, *others)
-        if one.locks is not None
+        if one.request.locks is not None
     }
     places = _every_place(connection)
     while run.id in stuck:

@@ -10,13 +10,13 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from runbook.core.run import EventType
+from runbook.core.events import EventType
 from runbook.errors import NotFoundError, RequestError
 from runbook.store.database import Database
 from runbook.store.lines import Piece, lines_of
 from runbook.store.log_search import LineMatcher, PatternMatcher, TextMatcher
 from runbook.store.models import LogLine, LogQuery, LogSize
-from runbook.store.rows import StorePart, event_key
+from runbook.store.rows import Component, event_key
 from runbook.store.tables import events, runs
 
 # What a search reads at once.
@@ -78,14 +78,14 @@ class _Log:
     lines: int
 
 
-class Logs(StorePart):
+class Logs(Component):
     """All raise NotFoundError for a run that does not exist."""
 
-    def log_size(self, run_id: str) -> LogSize:
+    def size(self, run_id: str) -> LogSize:
         log = self._log(run_id)
         return LogSize(log.bytes, log.lines)
 
-    def log_range(self, run_id: str, start: int, length: int) -> bytes:
+    def range(self, run_id: str, start: int, length: int) -> bytes:
         """The bytes of the log's UTF-8 from `start`, as many of `length` as there are."""
         log = self._log(run_id)
         start = max(0, start)
@@ -94,12 +94,12 @@ class Logs(StorePart):
             return b""
         return self._database.read(lambda connection: _range(connection, log.seq, start, stop))
 
-    def log_lines(self, run_id: str, first: int, count: int) -> list[LogLine]:
+    def lines(self, run_id: str, first: int, count: int) -> list[LogLine]:
         """Up to `count` lines from line `first`, numbered from 1; the last may be unfinished."""
         log = self._log(run_id)
         return _lines(self._database, log.seq, first, count) if first <= log.lines else []
 
-    def log_search(self, run_id: str, query: LogQuery) -> LogSearch:
+    def search(self, run_id: str, query: LogQuery) -> LogSearch:
         """A search that reads the log while it is iterated over.
 
         Raises RequestError for an empty text and for what is not a pattern.

@@ -10,16 +10,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from runbook.core.audit import AuditEvent
+from runbook.core.events import EventType
 from runbook.core.run import (
-    EventType,
-    Holder,
-    LockRequest,
-    Millis,
     Relation,
     Requester,
+    RerunOf,
     Run,
-    RunStatus,
+    RunbookVersion,
+    RunRequest,
+    RunResult,
+    RunTree,
 )
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
+from runbook.core.waiting import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +67,31 @@ class NewRun:
     """A run at its birth: queued, running (claimed at once), refused or invalid.
 
     `assigned_to` is the only worker that may claim it; a run born running belongs to it.
-    `sealed_inputs` are the encrypted values; `inputs` is what may be shown of them.
-    `created_at` and `finished_at` default to the store's clock.
+    `sealed_inputs` are the encrypted values; `request.inputs` is what may be shown of them.
+    `result` is of a run born ended. `created_at` and `finished_at` default to the store's clock.
     """
 
     id: str
-    ref: str
-    name: str
-    digest: str
+    runbook: RunbookVersion
     status: RunStatus
     requester: Requester
     correlation_id: str
-    chain: tuple[str, ...]
-    parent_id: str | None = None
-    root_id: str | None = None
-    reason: str | None = None
-    timeout_s: float = 600.0
-    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    tree: RunTree
+    request: RunRequest
     sealed_inputs: bytes | None = None
     assigned_to: str | None = None
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    return_code: int | None = None
+    result: RunResult = field(default_factory=RunResult)
     created_at: Millis | None = None
     finished_at: Millis | None = None
-    dry_run: bool = False
-    relation: Relation | None = None
-    related_id: str | None = None
-    start_step: int | None = None
-    queue: str | None = None
-    given: tuple[str, ...] = ()
-    locks: LockRequest | None = None
+    rerun_of: RerunOf | None = None
+
+    @property
+    def ref(self) -> str:
+        return self.runbook.ref
+
+    @property
+    def relation(self) -> Relation | None:
+        return None if self.rerun_of is None else self.rerun_of.relation
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.events import EventType, RunEvent
+from runbook.core.outcome import PlanLabel
 from runbook.core.run import (
-    ACTIVE,
-    EventType,
-    Holder,
+    CancelRequest,
     LockRequest,
     LockWant,
-    Millis,
     Origin,
-    PlanLabel,
     Relation,
     Requester,
+    RerunOf,
     Run,
-    RunEvent,
-    RunStatus,
+    RunbookVersion,
+    RunLog,
+    RunRequest,
+    RunResult,
+    RunTimes,
+    RunTree,
 )
+from runbook.core.status import ACTIVE, RunStatus
+from runbook.core.times import Millis
+from runbook.core.waiting import Holder
 from runbook.errors import NotFoundError
 from runbook.store.database import Database
 from runbook.store.models import NewEvent, NewRun
@@ -30,8 +35,8 @@ from runbook.store.tables import events, runs
 
 ACTIVE_STATUSES = tuple(sorted(status.value for status in ACTIVE))
 
-# In the order of `run_of`; without what is sealed.
 RUN_COLUMNS = (
+    runs.c.seq,
     runs.c.id,
     runs.c.ref,
     runs.c.name,
@@ -40,13 +45,16 @@ RUN_COLUMNS = (
     runs.c.requester,
     runs.c.correlation_id,
     runs.c.chain,
-    runs.c.created_at,
-    runs.c.seq,
     runs.c.parent_id,
     runs.c.root_id,
     runs.c.reason,
     runs.c.timeout_s,
     runs.c.inputs,
+    runs.c.given,
+    runs.c.dry_run,
+    runs.c.queue,
+    runs.c.locks,
+    runs.c.created_at,
     runs.c.started_at,
     runs.c.finished_at,
     runs.c.duration_ms,
@@ -54,22 +62,21 @@ RUN_COLUMNS = (
     runs.c.errors,
     runs.c.warnings,
     runs.c.outputs,
-    runs.c.worker_id,
-    runs.c.cancel_at,
-    runs.c.cancel_by,
+    runs.c.label,
     runs.c.log_bytes,
     runs.c.log_lines,
     runs.c.last_event,
-    runs.c.dry_run,
-    runs.c.label,
+    runs.c.worker_id,
+    runs.c.cancel_at,
+    runs.c.cancel_by,
     runs.c.relation,
     runs.c.related_id,
     runs.c.start_step,
-    runs.c.queue,
-    runs.c.given,
-    runs.c.locks,
     runs.c.waiting,
 )
+"""What `run_of` needs: all but what is sealed."""
+
+RunRow = sa.RowMapping | dict[str, Any]
 
 EVENTS_PER_RUN = 2**32
 
@@ -77,79 +84,121 @@ RUN_BY_ID = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run_id"))
 INSERT_EVENTS = sa.insert(events)
 
 
-class StorePart:
-    """What every part of the store works with."""
+class Component:
+    """What every component of the store works with."""
 
     def __init__(self, database: Database, clock: Callable[[], Millis]) -> None:
         self._database = database
         self._clock = clock
 
 
-def run_of(row: Sequence[Any]) -> Run:
-    """The run in a row of RUN_COLUMNS."""
-    values = list(row)
-    values[4] = RunStatus(values[4])
-    values[5] = _requester_of(values[5])
-    values[7] = tuple(values[7])
-    values[19] = tuple(values[19])
-    values[20] = tuple(values[20])
-    values[28] = bool(values[28])
-    values[29] = None if values[29] is None else PlanLabel(values[29])
-    values[30] = None if values[30] is None else Relation(values[30])
-    values[34] = tuple(values[34] or ())
-    values[35] = None if values[35] is None else _locks_of(values[35])
-    values[36] = None if values[36] is None else Holder(**values[36])
-    return Run(*values)
+def run_of(row: RunRow) -> Run:
+    """The run in a row that has RUN_COLUMNS, by their names."""
+    return Run(
+        id=row["id"],
+        seq=row["seq"],
+        status=RunStatus(row["status"]),
+        runbook=RunbookVersion(row["ref"], row["name"], row["digest"]),
+        requester=_requester_of(row["requester"]),
+        correlation_id=row["correlation_id"],
+        tree=RunTree(tuple(row["chain"]), row["parent_id"], row["root_id"]),
+        request=_request_of(row),
+        times=_times_of(row),
+        result=_result_of(row),
+        log=RunLog(row["log_bytes"], row["log_lines"], row["last_event"]),
+        worker_id=row["worker_id"],
+        cancel=None if row["cancel_at"] is None else _cancel_of(row),
+        rerun_of=None if row["relation"] is None else _rerun_of(row),
+        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+    )
+
+
+def _request_of(row: RunRow) -> RunRequest:
+    return RunRequest(
+        reason=row["reason"],
+        timeout_s=row["timeout_s"],
+        inputs=row["inputs"],
+        given=tuple(row["given"] or ()),
+        dry_run=bool(row["dry_run"]),
+        queue=row["queue"],
+        locks=None if row["locks"] is None else _locks_of(row["locks"]),
+    )
+
+
+def _times_of(row: RunRow) -> RunTimes:
+    return RunTimes(row["created_at"], row["started_at"], row["finished_at"], row["duration_ms"])
+
+
+def _result_of(row: RunRow) -> RunResult:
+    return RunResult(
+        return_code=row["return_code"],
+        errors=tuple(row["errors"]),
+        warnings=tuple(row["warnings"]),
+        outputs=row["outputs"],
+        label=None if row["label"] is None else PlanLabel(row["label"]),
+    )
+
+
+def _cancel_of(row: RunRow) -> CancelRequest:
+    return CancelRequest(row["cancel_at"], row["cancel_by"])
+
+
+def _rerun_of(row: RunRow) -> RerunOf:
+    return RerunOf(Relation(row["relation"]), row["related_id"], row["start_step"])
 
 
 def run_by_id(connection: sa.Connection, run_id: str) -> Run:
     """Raises NotFoundError."""
-    row = connection.execute(RUN_BY_ID, {"run_id": run_id}).first()
+    row = connection.execute(RUN_BY_ID, {"run_id": run_id}).mappings().first()
     if row is None:
         raise NotFoundError("There is no such run.")
     return run_of(row)
 
 
-def row_of(run: NewRun, *, created_at: Millis) -> dict[str, Any]:
-    """The row of a run at its birth, without its events."""
+def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
+    """The row of a run at its birth."""
     ended = run.status.terminal
     running = run.status is RunStatus.RUNNING
+    request, rerun = run.request, run.rerun_of
     return {
         "id": run.id,
-        "ref": run.ref,
-        "name": run.name,
-        "digest": run.digest,
+        "ref": run.runbook.ref,
+        "name": run.runbook.name,
+        "digest": run.runbook.digest,
         "status": run.status.value,
         "requester": requester_json(run.requester),
         "subject": storable(run.requester.subject),
         "correlation_id": run.correlation_id,
-        "chain": list(run.chain),
+        "chain": list(run.tree.chain),
+        "parent_id": run.tree.parent_id,
+        "root_id": run.tree.root_id,
+        "reason": None if request.reason is None else storable(request.reason),
+        "timeout_s": request.timeout_s,
+        "inputs": dict(request.inputs),
+        "given": list(request.given) or None,
+        "dry_run": request.dry_run,
+        "queue": request.queue,
+        "locks": None if request.locks is None else _locks_json(request.locks),
         "created_at": created_at,
-        "parent_id": run.parent_id,
-        "root_id": run.root_id,
-        "reason": None if run.reason is None else storable(run.reason),
-        "timeout_s": run.timeout_s,
-        "inputs": dict(run.inputs),
         "started_at": created_at if running else None,
         "finished_at": (run.finished_at or created_at) if ended else None,
         "duration_ms": None,
-        "return_code": run.return_code,
-        "errors": list(run.errors),
-        "warnings": list(run.warnings),
+        "return_code": run.result.return_code,
+        "errors": list(run.result.errors),
+        "warnings": list(run.result.warnings),
         "outputs": {},
+        "label": None,
+        "log_bytes": log.bytes,
+        "log_lines": log.lines,
+        "last_event": log.last_event,
         "worker_id": run.assigned_to if running else None,
         "cancel_at": None,
         "cancel_by": None,
         "assigned_to": run.assigned_to,
         "sealed_inputs": None if ended else run.sealed_inputs,
-        "dry_run": run.dry_run,
-        "label": None,
-        "relation": run.relation,
-        "related_id": run.related_id,
-        "start_step": run.start_step,
-        "queue": run.queue,
-        "given": list(run.given) or None,
-        "locks": None if run.locks is None else _locks_json(run.locks),
+        "relation": None if rerun is None else rerun.relation.value,
+        "related_id": None if rerun is None else rerun.run_id,
+        "start_step": None if rerun is None else rerun.start_step,
         "waiting": None,
     }
 
@@ -177,21 +226,16 @@ def _requester_of(value: Mapping[str, Any]) -> Requester:
     return Requester(value["subject"], Origin(value["origin"]), value["claims"], value["address"])
 
 
-@dataclass(frozen=True, slots=True)
-class LogEnd:
-    """Where a run's log ends: its size in bytes, and its number of lines."""
-
-    bytes: int = 0
-    lines: int = 0
-
-    def after(self, new: Sequence[NewEvent]) -> LogEnd:
-        last = next((event for event in reversed(new) if event.type.is_output), None)
-        if last is None:
-            return self
-        text, line, offset = last.text or "", last.line or 0, last.offset or 0
-        newlines = text.count("\n")
-        unfinished = 0 if text.endswith("\n") or not text else 1
-        return LogEnd(offset + len(encoded(text)), line - 1 + newlines + unfinished)
+def grown(log: RunLog, new: Sequence[NewEvent]) -> RunLog:
+    """Where the log ends after these events."""
+    last_event = log.last_event + len(new)
+    last = next((event for event in reversed(new) if event.type.is_output), None)
+    if last is None:
+        return RunLog(log.bytes, log.lines, last_event)
+    text, line, offset = last.text or "", last.line or 0, last.offset or 0
+    newlines = text.count("\n")
+    unfinished = 0 if text.endswith("\n") or not text else 1
+    return RunLog(offset + len(encoded(text)), line - 1 + newlines + unfinished, last_event)
 
 
 def encoded(text: str) -> bytes:

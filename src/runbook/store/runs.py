@@ -1,97 +1,54 @@
-"""How a run begins and goes on: created, claimed, asked to end."""
+"""Runs: how they begin, go on and end; one, a page, a tree."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import EventType, Holder, Millis, Run, RunStatus
-from runbook.errors import IdempotencyKeyReusedError, QueueFullError
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Relation, Run
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
+from runbook.core.waiting import Holder
 from runbook.store.children import tell_parent
-from runbook.store.history import keep_history_head
-from runbook.store.locks import may_wait, park, take_locks
+from runbook.store.claiming import Claim
+from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
+from runbook.store.documents import keep_document
+from runbook.store.endings import End, end_run
 from runbook.store.models import (
+    ActiveRun,
+    Activity,
     Claimed,
     Created,
+    Finished,
     HistoryHead,
     IdempotencyKey,
     NewEvent,
     NewRun,
+    QueueStats,
+    RunFilter,
+    RunPage,
     StoredDocument,
 )
 from runbook.store.rows import (
-    INSERT_EVENTS,
+    ACTIVE_STATUSES,
+    RUN_BY_ID,
     RUN_COLUMNS,
-    LogEnd,
-    StorePart,
-    event_rows,
-    row_of,
+    Component,
     run_by_id,
     run_of,
     storable,
 )
-from runbook.store.tables import documents, idempotency_keys, runs
+from runbook.store.run_list import cursor_of, one_of, page_of
+from runbook.store.runbooks import keep_history_head
+from runbook.store.tables import runbooks, runs
+from runbook.store.workers import accepting
 
-IDEMPOTENCY_MS = 24 * 3600 * 1000
+MAX_PAGE = 200
 
-_QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
-_BEFORE_START = (RunStatus.QUEUED.value, RunStatus.WAITING.value)
-_ROOTS_BEFORE_START = sa.select(sa.func.count()).select_from(
-    sa.select(runs.c.seq)
-    .where(
-        runs.c.finished_at.is_(None),
-        runs.c.status.in_(_BEFORE_START),
-        runs.c.parent_id.is_(None),
-    )
-    .limit(sa.bindparam("most"))
-    .subquery()
-)
-_KEY = sa.and_(
-    idempotency_keys.c.caller == sa.bindparam("of_caller"),
-    idempotency_keys.c.key == sa.bindparam("of_key"),
-)
-_KNOWN_KEY = sa.select(
-    idempotency_keys.c.request_digest, idempotency_keys.c.created_at, *RUN_COLUMNS
-).where(_KEY, runs.c.id == idempotency_keys.c.run_id)
-_FORGET_KEY = sa.delete(idempotency_keys).where(_KEY)
-_INSERT_KEY = sa.insert(idempotency_keys)
-_HAS_DOCUMENT = sa.select(sa.literal(1)).where(documents.c.digest == sa.bindparam("wanted"))
-_DOCUMENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
-_INSERT_DOCUMENT = sa.insert(documents)
-_INSERT_RUN = sa.insert(runs)
-
-_MAY_CLAIM = sa.and_(
-    _QUEUED,
-    # A run whose end was asked for needs no slot: it is only ended.
-    sa.or_(
-        runs.c.parent_id.is_not(None),
-        runs.c.cancel_at.is_not(None),
-        sa.bindparam("root_slots", type_=sa.Integer) > 0,
-    ),
-    sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
-)
-_CLAIMABLE = sa.select(runs.c.seq).where(_MAY_CLAIM).order_by(runs.c.seq).limit(1)
-_CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindparam("only"))
-
-
-def _claim(claimable: sa.Select[int]) -> sa.Update:
-    return (
-        sa.update(runs)
-        .where(runs.c.seq == claimable.scalar_subquery(), _QUEUED)
-        .values(
-            status=RunStatus.RUNNING.value,
-            worker_id=sa.bindparam("claimer"),
-            started_at=sa.bindparam("at"),
-            last_event=runs.c.last_event + 1,
-        )
-        .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
-    )
-
-
-_CLAIM = _claim(_CLAIMABLE)
-_CLAIM_ONE = _claim(_CLAIMABLE_ONE)
 _RESEAL = (
     sa.update(runs)
     .where(
@@ -119,10 +76,76 @@ _REQUEST_CANCEL = (
         waiting=None,
     )
 )
+_RUNS = sa.select(*RUN_COLUMNS)
+_SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
+_KNOWN = sa.select(runs.c.id)
+_CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
+_RERUNS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
+_TREE = _RUNS.where(
+    sa.or_(runs.c.id == sa.bindparam("run_id"), runs.c.root_id == sa.bindparam("run_id"))
+).order_by(runs.c.seq)
+_ACTIVE_RUNS = _RUNS.where(
+    runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
+).order_by(runs.c.seq)
+_ACTIVITY = (
+    sa.select(
+        runs.c.id,
+        runs.c.ref,
+        runs.c.status,
+        runs.c.subject,
+        runs.c.created_at,
+        runs.c.started_at,
+        runs.c.root_id,
+        runs.c.waiting,
+    )
+    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .order_by(runs.c.seq)
+)
+_REVISION = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
+    + sa.func.coalesce(sa.select(sa.func.max(runbooks.c.revision)).scalar_subquery(), 0)
+)
+_LAST_OUTPUTS = (
+    sa.select(runs.c.outputs)
+    .where(
+        runs.c.ref == sa.bindparam("wanted_ref"),
+        runs.c.status == RunStatus.SUCCEEDED.value,
+        runs.c.dry_run.is_(False),
+        sa.or_(runs.c.relation.is_(None), runs.c.relation != Relation.UNDO.value),
+    )
+    .order_by(runs.c.seq.desc())
+    .limit(1)
+)
+_QUEUE = (
+    sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
+    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .group_by(runs.c.status)
+)
+_CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_seq"))
 
 
-class RunWrites(StorePart):
-    def create_run(
+def _ancestors() -> sa.Select[int]:
+    # UNION, not UNION ALL: it ends also where parents were ever to form a ring.
+    line = (
+        sa.select(runs.c.id, runs.c.parent_id)
+        .where(runs.c.id == sa.bindparam("run_id"))
+        .cte("line", recursive=True)
+    )
+    parent = runs.alias("parent")
+    line = line.union(
+        sa.select(parent.c.id, parent.c.parent_id).where(parent.c.id == line.c.parent_id)
+    )
+    return sa.select(sa.literal(1)).where(line.c.id == sa.bindparam("ancestor_id")).limit(1)
+
+
+_DESCENDS = _ancestors()
+
+
+_SUMMARY = sa.select(runs.c.summary).where(runs.c.id == sa.bindparam("run_id"))
+
+
+class Runs(Component):
+    def create(
         self,
         run: NewRun,
         events: Sequence[NewEvent],
@@ -138,35 +161,29 @@ class RunWrites(StorePart):
         disk before this returns; `history` is where its entry left the runbook's history.
         Raises IdempotencyKeyReusedError, QueueFullError.
         """
-        _check_birth(run, document)
+        check_birth(run, document)
 
         def work(connection: sa.Connection) -> Created:
             now = self._clock()
-            known = _replayed(connection, idempotency, now)
+            known = replayed(connection, idempotency, now)
             if known is not None:
                 return Created(known, replayed=True)
-            _check_room(connection, run, max_queued)
-            _keep_document(connection, document, now)
-            made = _insert_run(connection, run, events, run.created_at or now)
+            check_room(connection, run, max_queued)
+            keep_document(connection, document, now)
+            made = insert_run(connection, run, events, run.created_at or now)
             if history is not None:
-                keep_history_head(connection, run.ref, history)
-            _remember(connection, idempotency, run.id, now)
+                keep_history_head(connection, run.runbook.ref, history)
+            remember(connection, idempotency, run.id, now)
             tell_parent(connection, made, now)
             return Created(made, replayed=False)
 
         return self._database.write(work, durable=run.status.terminal)
 
     def is_known(self, idempotency: IdempotencyKey | None) -> bool:
-        """Whether this very request has made a run: `create_run` would give that one back."""
+        """Whether this very request has made a run: `create` would give that one back."""
         if idempotency is None:
             return False
-        key = {"of_caller": idempotency.caller, "of_key": idempotency.key}
-        row = self._database.read(lambda c: c.execute(_KNOWN_KEY, key).first())
-        return (
-            row is not None
-            and row[0] == idempotency.request_digest
-            and row[1] > self._clock() - IDEMPOTENCY_MS
-        )
+        return self._database.read(lambda c: is_known(c, idempotency, self._clock()))
 
     def claim(
         self, worker_id: str, *, root_slots: int, expected: bool = False, only: str | None = None
@@ -185,18 +202,12 @@ class RunWrites(StorePart):
         `expected` says that there is probably one. Otherwise the write lock is taken only where
         a look finds one: most polls find nothing. Several transactions where runs have to wait.
         """
-        given = {"claimer": worker_id, "root_slots": root_slots}
-        look, claim = _CLAIMABLE, _CLAIM
-        if only is not None:
-            given["only"] = only
-            look, claim = _CLAIMABLE_ONE, _CLAIM_ONE
-        if not expected and self._database.read(lambda c: c.scalar(look, given)) is None:
+        claim = Claim(worker_id, root_slots, only)
+        if not expected and not self._database.read(claim.sees_one):
             return None
 
         def work(connection: sa.Connection) -> Claimed | Holder | None:
-            now = self._clock()
-            row = connection.execute(claim, {**given, "at": now}).first()
-            return None if row is None else _claimed_or_waiting(connection, row, now)
+            return claim.attempt(connection, self._clock())
 
         tried = self._database.write(work)
         while isinstance(tried, Holder):
@@ -222,95 +233,133 @@ class RunWrites(StorePart):
 
         return self._database.write(work)
 
+    def finish(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        events: Sequence[NewEvent],
+        *,
+        worker_id: str | None = None,
+        history: HistoryHead | None = None,
+        durable: bool = True,
+        finished_at: Millis | None = None,
+        duration_ms: int | None = None,
+    ) -> Finished:
+        """End a run, with its last events, of which `done` is the last.
 
-def _check_birth(run: NewRun, document: StoredDocument) -> None:
-    """Mistakes of the caller, not of the person who asks."""
-    if run.digest != document.digest:
-        raise ValueError("the run and its document have different digests")
-    if run.status is RunStatus.RUNNING and run.assigned_to is None:
-        raise ValueError("a run born running needs assigned_to")
-    if run.status not in _BIRTHS:
-        raise ValueError(f"a run cannot be born {run.status}")
-    if run.locks is not None and run.status is RunStatus.RUNNING:
-        raise ValueError("a run takes its locks when it is claimed: it cannot be born running")
-    if run.locks is not None and any(want.capacity < 1 for want in run.locks.wants):
-        raise ValueError("a lock is held by one run at least")
+        `worker_id` is the owner who ends it; None ends it whoever owns it. `finished_at` is
+        the clock's where it is not given, `duration_ms` the time since the start. `durable`
+        returns only when the disk has it. Inputs that waited encrypted are wiped. Its locks are
+        given back, and the runs that waited for one are queued again.
+        Raises ConflictError where it has ended, cannot end so or has another owner,
+        NotFoundError.
+        """
+        if not outcome.status.terminal or not events or events[-1].type is not EventType.DONE:
+            raise ValueError("a run ends with a terminal status and done as its last event")
 
+        def work(connection: sa.Connection) -> Finished:
+            end = End(outcome, events, finished_at or self._clock(), duration_ms)
+            return end_run(connection, run_id, end, worker_id=worker_id, history=history)
 
-_BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
+        return self._database.write(work, durable=durable)
 
+    def get(self, run_id: str) -> Run | None:
+        found = self._select(RUN_BY_ID, {"run_id": run_id})
+        return found[0] if found else None
 
-def _claimed_or_waiting(
-    connection: sa.Connection, row: sa.Row[Any], now: Millis
-) -> Claimed | Holder:
-    """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
-    run = run_of(row[:-1])
-    busy = take_locks(connection, run, now)
-    if busy is not None and may_wait(connection, run):
-        park(connection, run, busy, now)
-        return busy
-    started = NewEvent(now, EventType.STARTED, data={"worker": run.worker_id})
-    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.last_event - 1, [started]))
-    content = connection.scalar(_DOCUMENT, {"wanted": run.digest})
-    return Claimed(run, row[-1], StoredDocument(run.digest, content or b""), busy)
+    def sealed(self, run_id: str) -> bytes | None:
+        """The encrypted inputs of a run that has not ended; None where there are none."""
+        return self._database.read(lambda c: c.scalar(_SEALED, {"run_id": run_id}))
 
+    def page(
+        self, wanted: RunFilter | None = None, cursor: str | None = None, limit: int = 50
+    ) -> RunPage:
+        """The wanted runs, newest first, at most `limit` (1 to 200) of them.
 
-def _replayed(
-    connection: sa.Connection, idempotency: IdempotencyKey | None, now: Millis
-) -> Run | None:
-    if idempotency is None:
-        return None
-    key = {"of_caller": idempotency.caller, "of_key": idempotency.key}
-    row = connection.execute(_KNOWN_KEY, key).first()
-    if row is None or row[1] <= now - IDEMPOTENCY_MS:
-        connection.execute(_FORGET_KEY, key)
-        return None
-    if row[0] != idempotency.request_digest:
-        raise IdempotencyKeyReusedError
-    return run_of(row[2:])
+        `cursor` is an earlier page's `next_cursor`; runs that began since do not shift the
+        pages. Raises RequestError for a cursor that never was one.
+        """
+        size = max(1, min(limit, MAX_PAGE))
+        found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
+        page = tuple(found[:size])
+        return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
 
+    def summary(self, run_id: str) -> str | None:
+        """The Markdown that a run's script wrote about it."""
+        return self._database.read(lambda c: c.scalar(_SUMMARY, {"run_id": run_id}))
 
-def _remember(
-    connection: sa.Connection, idempotency: IdempotencyKey | None, run_id: str, now: Millis
-) -> None:
-    if idempotency is not None:
-        connection.execute(
-            _INSERT_KEY,
-            {
-                "caller": idempotency.caller,
-                "key": idempotency.key,
-                "request_digest": idempotency.request_digest,
-                "run_id": run_id,
-                "created_at": now,
-            },
+    def children(self, run_id: str) -> list[Run]:
+        """The runs that this run's script started, oldest first."""
+        return self._select(_CHILDREN, {"run_id": run_id})
+
+    def reruns(self, run_id: str) -> list[Run]:
+        """The runs that retried, resumed or undid this one, oldest first."""
+        return self._select(_RERUNS, {"run_id": run_id})
+
+    def tree(self, root_id: str) -> list[Run]:
+        """A root run and all below it, oldest first."""
+        return self._select(_TREE, {"run_id": root_id})
+
+    def known(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of these runs that are still kept."""
+        statement = _KNOWN.where(one_of(runs.c.id, run_ids))
+        return self._database.read(lambda c: frozenset(c.scalars(statement)))
+
+    def descends(self, run_id: str, ancestor_id: str) -> bool:
+        """Whether a run is `ancestor_id` itself or below it. False for unknown runs."""
+        asked = {"run_id": run_id, "ancestor_id": ancestor_id}
+        return self._database.read(lambda c: c.scalar(_DESCENDS, asked)) is not None
+
+    def active(self) -> list[Run]:
+        """All runs that have not ended, oldest first."""
+        return self._select(_ACTIVE_RUNS, {})
+
+    def activity(self) -> Activity:
+        """What goes on now, for those who look again and again."""
+
+        def work(connection: sa.Connection) -> Activity:
+            active = tuple(_active_run_of(row) for row in connection.execute(_ACTIVITY).mappings())
+            return Activity(active, connection.scalar(_REVISION) or 0)
+
+        return self._database.read(work)
+
+    def last_outputs(self, ref: str) -> Mapping[str, object] | None:
+        """The outputs of a runbook's last run that succeeded and was meant.
+
+        Dry runs and runs that undid another one do not count. None where there was no run.
+        """
+        return self._database.read(lambda c: c.scalar(_LAST_OUTPUTS, {"wanted_ref": ref}))
+
+    def queue_stats(self) -> QueueStats:
+        def work(connection: sa.Connection) -> QueueStats:
+            counts = {status: (n, first) for status, n, first in connection.execute(_QUEUE)}
+            queued, oldest = counts.get(RunStatus.QUEUED.value, (0, None))
+            return QueueStats(
+                queued=queued,
+                oldest_queued_at=connection.scalar(_CREATED_AT, {"of_seq": oldest}),
+                running=counts.get(RunStatus.RUNNING.value, (0, None))[0],
+                waiting=counts.get(RunStatus.WAITING.value, (0, None))[0],
+                accepting=accepting(connection, self._clock()),
+            )
+
+        return self._database.read(work)
+
+    def _select(self, statement: sa.Select[Any], values: dict[str, Any]) -> list[Run]:
+        return self._database.read(
+            lambda connection: [
+                run_of(row) for row in connection.execute(statement, values).mappings()
+            ]
         )
 
 
-def _check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -> None:
-    if max_queued is None or run.status is not RunStatus.QUEUED or run.parent_id is not None:
-        return
-    queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
-    if queued >= max_queued:
-        raise QueueFullError
-
-
-def _keep_document(connection: sa.Connection, document: StoredDocument, now: Millis) -> None:
-    if connection.scalar(_HAS_DOCUMENT, {"wanted": document.digest}) is None:
-        connection.execute(
-            _INSERT_DOCUMENT,
-            {"digest": document.digest, "content": document.content, "created_at": now},
-        )
-
-
-def _insert_run(
-    connection: sa.Connection, run: NewRun, events: Sequence[NewEvent], created_at: Millis
-) -> Run:
-    end = LogEnd().after(events)
-    row: dict[str, Any] = row_of(run, created_at=created_at)
-    row |= {"log_bytes": end.bytes, "log_lines": end.lines, "last_event": len(events)}
-    key = connection.execute(_INSERT_RUN, row).inserted_primary_key
-    seq = int(key[0]) if key else 0
-    if events:
-        connection.execute(INSERT_EVENTS, event_rows(seq, 0, events))
-    row["seq"] = seq
-    return run_of([row[column.name] for column in RUN_COLUMNS])
+def _active_run_of(row: sa.RowMapping) -> ActiveRun:
+    return ActiveRun(
+        id=row["id"],
+        ref=row["ref"],
+        status=RunStatus(row["status"]),
+        by=row["subject"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        root_id=row["root_id"],
+        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+    )

@@ -8,9 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from runbook.core.run import Artifact, Millis, RunStatus, StepRun, StepStatus
-from runbook.store.rows import StorePart
-from runbook.store.tables import artifacts, runs, steps
+from runbook.core.outcome import StepRun
+from runbook.core.status import RunStatus, StepStatus
+from runbook.core.times import Millis
+from runbook.store.rows import Component
+from runbook.store.tables import runs, steps
 
 _SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
@@ -28,35 +30,16 @@ _END_STEPS = (
     .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
     .values(status=sa.bindparam("ended_as"), finished_at=sa.bindparam("at"))
 )
-_ARTIFACTS = (
-    sa.select(artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
-    .where(artifacts.c.run_seq == _SEQ_BY_ID)
-    .order_by(artifacts.c.name)
-)
-_INSERT_ARTIFACT = sa.insert(artifacts)
-_SUMMARY = sa.select(runs.c.summary).where(runs.c.id == sa.bindparam("run_id"))
 
 
-class Steps(StorePart):
-    def steps(self, run_id: str) -> list[StepRun]:
+class Steps(Component):
+    def of(self, run_id: str) -> list[StepRun]:
         """What became of the run's steps, in order. Empty where its script has none."""
         return self._database.read(
             lambda connection: [
                 _step_of(row) for row in connection.execute(_STEPS, {"run_id": run_id}).mappings()
             ]
         )
-
-    def artifacts(self, run_id: str) -> list[Artifact]:
-        """The files that a run left, by name."""
-        return self._database.read(
-            lambda connection: [
-                Artifact(*row) for row in connection.execute(_ARTIFACTS, {"run_id": run_id})
-            ]
-        )
-
-    def summary(self, run_id: str) -> str | None:
-        """The Markdown that a run's script wrote about it."""
-        return self._database.read(lambda c: c.scalar(_SUMMARY, {"run_id": run_id}))
 
 
 def keep_steps(connection: sa.Connection, run_seq: int, kept: Sequence[StepRun]) -> None:
@@ -68,17 +51,6 @@ def keep_steps(connection: sa.Connection, run_seq: int, kept: Sequence[StepRun])
 def end_steps(connection: sa.Connection, run_seq: int, status: RunStatus, at: Millis) -> None:
     """A step that was running when its run ended has ended as the run did."""
     connection.execute(_END_STEPS, {"of_run": run_seq, "ended_as": status.value, "at": at})
-
-
-def keep_artifacts(connection: sa.Connection, run_seq: int, kept: Sequence[Artifact]) -> None:
-    if kept:
-        connection.execute(
-            _INSERT_ARTIFACT,
-            [
-                {"run_seq": run_seq, "name": a.name, "size": a.size, "sha256": a.sha256}
-                for a in kept
-            ],
-        )
 
 
 def _row(run_seq: int, step: StepRun) -> dict[str, Any]:

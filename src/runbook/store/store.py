@@ -1,4 +1,4 @@
-"""The store: everything that the engine keeps, behind one class.
+"""The store: everything that the engine keeps, by noun.
 
 One method is one short transaction (the long ones say so), safe in threads, greenlets and
 processes. Methods raise StoreBusyError where others kept the database locked, and
@@ -10,17 +10,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from runbook.core.run import Millis
+from runbook.core.times import Millis
+from runbook.store.artifacts import Artifacts
 from runbook.store.audit import Audit
 from runbook.store.database import PATIENCE_S, Database
-from runbook.store.endings import Endings
+from runbook.store.documents import Documents
 from runbook.store.events import Events
-from runbook.store.history import Runbooks
+from runbook.store.locks import Locks
 from runbook.store.logs import Logs
-from runbook.store.queries import RunReads
-from runbook.store.runs import RunWrites
+from runbook.store.maintenance import Maintenance
+from runbook.store.runbooks import Runbooks
+from runbook.store.runs import Runs
 from runbook.store.steps import Steps
-from runbook.store.upkeep import Upkeep
 from runbook.store.workers import Workers
 
 
@@ -28,7 +29,7 @@ def now_ms() -> Millis:
     return time.time_ns() // 1_000_000
 
 
-class Store(RunWrites, Endings, Events, Steps, RunReads, Logs, Runbooks, Workers, Upkeep):
+class Store:
     """Connects at its first use, in each process by itself: make it before forking.
 
     `url` is `sqlite:///PATH`. `patience_s` is how long a locked database is waited for.
@@ -43,6 +44,23 @@ class Store(RunWrites, Endings, Events, Steps, RunReads, Logs, Runbooks, Workers
         read_only: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        database = Database(url, read_only=read_only, patience_s=patience_s)
-        super().__init__(database, clock)
-        self.audit = Audit(database, clock)
+        self._database = Database(url, read_only=read_only, patience_s=patience_s)
+        self.runs = Runs(self._database, clock)
+        self.events = Events(self._database, clock)
+        self.steps = Steps(self._database, clock)
+        self.logs = Logs(self._database, clock)
+        self.artifacts = Artifacts(self._database, clock)
+        self.documents = Documents(self._database, clock)
+        self.locks = Locks(self._database, clock)
+        self.runbooks = Runbooks(self._database, clock)
+        self.workers = Workers(self._database, clock)
+        self.maintenance = Maintenance(self._database, clock)
+        self.audit = Audit(self._database, clock)
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError unless the database answers and is of this version."""
+        self.maintenance.check()
+
+    def close(self) -> None:
+        """Close this process's connections; a later call opens them again."""
+        self._database.close()

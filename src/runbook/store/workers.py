@@ -6,9 +6,11 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from runbook.core.run import Millis, Run, RunStatus
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
 from runbook.store.models import Worker, WorkerKind
-from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, StorePart, run_of
+from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, Component, run_of
 from runbook.store.tables import runs, workers
 
 # Three beats, of 5 s each.
@@ -63,8 +65,8 @@ def accepting(connection: sa.Connection, now: Millis) -> bool:
     return connection.scalar(_ACCEPTING, {"fresh": now - FRESH_BEAT_MS}) is not None
 
 
-class Workers(StorePart):
-    def register_worker(self, worker: Worker) -> None:
+class Workers(Component):
+    def register(self, worker: Worker) -> None:
         """Make a worker known, in place of one of the same id."""
         row = asdict(worker) | {"kind": worker.kind.value}
 
@@ -79,7 +81,7 @@ class Workers(StorePart):
         values = {"worker_id": worker_id, "at": self._clock(), "drains": draining}
         return self._database.write(lambda c: c.execute(_BEAT, values).rowcount == 1)
 
-    def workers(self) -> list[Worker]:
+    def all(self) -> list[Worker]:
         """All known workers, oldest first."""
 
         def work(connection: sa.Connection) -> list[Worker]:
@@ -88,7 +90,7 @@ class Workers(StorePart):
 
         return self._database.read(work)
 
-    def running_by_worker(self) -> dict[str, int]:
+    def run_counts(self) -> dict[str, int]:
         """How many runs each worker executes, by its id; those without are left out."""
 
         def work(connection: sa.Connection) -> dict[str, int]:
@@ -96,7 +98,7 @@ class Workers(StorePart):
 
         return self._database.read(work)
 
-    def remove_worker(self, worker_id: str) -> None:
+    def remove(self, worker_id: str) -> None:
         self._database.write(lambda c: c.execute(_DELETE, {"worker_id": worker_id}))
 
     def cancel_requested(self, worker_id: str) -> list[str]:
@@ -112,9 +114,11 @@ class Workers(StorePart):
         statement = _OF_MISSING if worker_id is None else _OF_WORKER
         values = {} if worker_id is None else {"worker_id": worker_id}
         return self._database.read(
-            lambda connection: [run_of(row) for row in connection.execute(statement, values)]
+            lambda connection: [
+                run_of(row) for row in connection.execute(statement, values).mappings()
+            ]
         )
 
-    def runs_of_missing_workers(self) -> list[Run]:
+    def runs_of_missing(self) -> list[Run]:
         """The active runs that nobody known will end."""
         return self.unfinished(None)

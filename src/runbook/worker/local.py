@@ -50,7 +50,7 @@ class ActiveRun:
 
     @property
     def is_root(self) -> bool:
-        return self.claimed.run.parent_id is None
+        return self.claimed.run.tree.parent_id is None
 
 
 class LocalWorker:
@@ -144,12 +144,12 @@ class LocalWorker:
             beat_at=now,
             **process_identity(),
         )
-        self._engine.store.register_worker(worker)
+        self._engine.store.workers.register(worker)
         self._engine.reap()
         self._remove_stale()
 
     def _remove_stale(self) -> None:
-        active = {run.id for run in self._engine.store.active_runs()}
+        active = {run.id for run in self._engine.store.runs.active()}
         remove_stale(self._engine.parts.options.execution_dir, active)
 
     def _beat(self) -> None:
@@ -157,12 +157,12 @@ class LocalWorker:
         draining = self._drain_until is not None
         if now < self._next_beat and draining == self._beat_said_draining:
             return
-        self._engine.store.beat(self.id, draining=draining)
+        self._engine.store.workers.beat(self.id, draining=draining)
         self._beat_said_draining = draining
         self._next_beat = now + BEAT_SECONDS
 
     def _stop_cancelled(self) -> None:
-        for run_id in self._engine.store.cancel_requested(self.id):
+        for run_id in self._engine.store.workers.cancel_requested(self.id):
             with self._lock:
                 active = self._active.get(run_id)
             if active is not None:
@@ -185,7 +185,7 @@ class LocalWorker:
         Child runs are claimed even while draining: their parents wait for them.
         """
         with self._claiming:
-            claimed = self._engine.store.claim(
+            claimed = self._engine.store.runs.claim(
                 self.id, root_slots=self._free_slots(), expected=expected
             )
             if claimed is None:
@@ -233,8 +233,8 @@ class LocalWorker:
         if now >= self._next_purge:
             self._next_purge = now + PURGE_SECONDS
             store = self._engine.store
-            store.purge(self._engine.parts.clock() - self._retention_ms)
-            self._engine.parts.artifacts.purge(store.known_runs)
+            store.maintenance.purge(self._engine.parts.clock() - self._retention_ms)
+            self._engine.parts.artifacts.purge(store.runs.known)
 
     def _end_forgotten(self) -> None:
         with self._claiming, self._lock:  # or a run just claimed would look forgotten
@@ -243,7 +243,7 @@ class LocalWorker:
 
     def _leave(self) -> None:
         try:
-            self._engine.store.remove_worker(self.id)
+            self._engine.store.workers.remove(self.id)
         except RunbookError as error:
             log.warning("worker.not_removed", worker_id=self.id, error=error.message)
         self._engine.parts.wakeups.close()
@@ -271,7 +271,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
 
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
-    engine.store.migrate()
+    engine.store.maintenance.migrate()
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,

@@ -50,7 +50,7 @@ class OneShotWorker:
 
     def register(self) -> None:
         now = self._engine.parts.clock()
-        self._engine.store.register_worker(
+        self._engine.store.workers.register(
             Worker(
                 id=self.id,
                 kind=WorkerKind.CLI,
@@ -101,7 +101,7 @@ class OneShotWorker:
         """Wait, then sign off."""
         self.wait()
         with suppress(RunbookError):
-            self._engine.store.remove_worker(self.id)
+            self._engine.store.workers.remove(self.id)
             if self._failure is not None:
                 self._engine.reap()  # nobody else will end the run before the next opening
         self._wakeups.close()
@@ -132,7 +132,7 @@ class OneShotWorker:
         try:
             self._obey()
             self._claim_all()
-            self._engine.store.beat(self.id)
+            self._engine.store.workers.beat(self.id)
             self._stop_cancelled()
             self._reap()
         except (StoreBusyError, StoreUnavailableError) as error:
@@ -145,17 +145,17 @@ class OneShotWorker:
         """
         if not self._taken and self._run is not None:
             self._claim_own(self._run.id)
-        while claimed := self._engine.store.claim(self.id, root_slots=0):
+        while claimed := self._engine.store.runs.claim(self.id, root_slots=0):
             self._start(claimed)
 
     def _claim_own(self, run_id: str) -> None:
         store = self._engine.store
-        claimed = store.claim(self.id, root_slots=1, only=run_id, expected=not self._waits)
+        claimed = store.runs.claim(self.id, root_slots=1, only=run_id, expected=not self._waits)
         if claimed is not None:
             self._start(claimed)
             return
         self._waits = True
-        run = store.run(run_id)
+        run = store.runs.get(run_id)
         if run is None or run.status.terminal:  # whoever took us for dead ended it
             self._taken = True
 
@@ -193,7 +193,7 @@ class OneShotWorker:
         """Pass on what signals asked for: first recorded, so that the record says by whom."""
         if self._abandoned:
             if not self._taken and self._run is not None:
-                self._engine.store.request_cancel(self._run.id, GUARDIAN_ENDED)
+                self._engine.store.runs.request_cancel(self._run.id, GUARDIAN_ENDED)
             self._stop_all(StopReason.DRAIN, at_once=True)
         elif self._interrupts > self._told_interrupts:
             told = self._interrupts
@@ -217,7 +217,7 @@ class OneShotWorker:
 
     def _stop_cancelled(self) -> None:
         """What others asked for, and what the end of a parent asks of its children."""
-        for run_id in self._engine.store.cancel_requested(self.id):
+        for run_id in self._engine.store.workers.cancel_requested(self.id):
             with self._lock:
                 stop = self._active.get(run_id)
             if stop is not None:

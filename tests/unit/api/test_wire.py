@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from runbook.api import wire
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, RunEvent
+from runbook.core.events import EventType, RunEvent
+from runbook.core.run import Origin
 from runbook.errors import AuthenticationError
 from runbook.store.models import Activity
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.document import Language, Runbook, Script, Step
+from runbook.core.outcome import StepRun
 from runbook.core.reruns import (
     DIFF_LINES,
     diff_above,
@@ -17,7 +18,7 @@ from runbook.core.reruns import (
     resume_point,
     undo_steps,
 )
-from runbook.core.run import StepRun, StepStatus
+from runbook.core.status import StepStatus
 
 DONE, FAILED, RUNNING = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.RUNNING
 SKIPPED, RESTORED = StepStatus.SKIPPED, StepStatus.RESTORED

@@ -2,19 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.core.run import (
-    ACTIVE,
-    TERMINAL,
-    TRANSITIONS,
-    EventType,
-    Origin,
-    Requester,
-    Run,
-    RunEvent,
-    RunStatus,
-    StepStatus,
-    iso,
-)
+from runbook.core.events import EventType, RunEvent
+from runbook.core.run import Origin, Requester, Run
+from runbook.core.status import ACTIVE, TERMINAL, TRANSITIONS, RunStatus, StepStatus
+from runbook.core.times import iso
 
 AT = 1_769_178_782_123
 

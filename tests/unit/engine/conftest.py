@@ -9,7 +9,8 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin
+from runbook.core.events import EventType
+from runbook.core.run import Origin
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role, Wakeups
@@ -117,20 +118,20 @@ class Workshop:
             **process_identity(),
             **changes,
         }
-        self.store.register_worker(Worker(id=worker_id, **values))
+        self.store.workers.register(Worker(id=worker_id, **values))
         return worker_id
 
     def claim(self, worker_id="w"):
-        return self.store.claim(worker_id, root_slots=8)
+        return self.store.runs.claim(worker_id, root_slots=8)
 
     def execute(self, worker_id="w"):
         """Claim the oldest run and execute it in this thread, to its end."""
         claimed = self.claim(worker_id)
         self.engine.execute(claimed, worker_id, Stop())
-        return self.store.run(claimed.run.id)
+        return self.store.runs.get(claimed.run.id)
 
     def events(self, run):
-        return self.store.events(run.id)
+        return self.store.events.after(run.id)
 
     def output(self, run, stream=EventType.STDOUT):
         return "".join(event.text for event in self.events(run) if event.type is stream)
@@ -156,7 +157,7 @@ class Workshop:
         finally:
             thread.join()
             wakeups.close()
-        return self.store.run(claimed.run.id)
+        return self.store.runs.get(claimed.run.id)
 
     def history(self, name):
         text = (self.settings.runbooks_dir / f"{name}.md").read_text()
@@ -197,7 +198,7 @@ def build(tmp_path):
             }
         )
         engine = build_engine(settings, Role.FOLLOWER)
-        engine.store.migrate()
+        engine.store.maintenance.migrate()
         built.append(engine)
         return Workshop(engine, settings)
 

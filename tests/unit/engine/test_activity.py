@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin, Outcome, RunStatus
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine import activity as live
 from runbook.engine.activity import Live
 from runbook.engine.record.history_entry import RecordedOutput
@@ -92,7 +94,7 @@ def test_only_what_the_caller_may_see_is_told(workshop):
     for ref in ("Open.md", "Sre.md"):
         workshop.submit(ref, ANN)
     workshop.submit("Open.md", VIC)
-    seen = workshop.store.activity()
+    seen = workshop.store.runs.activity()
     visible = workshop.engine.live.visible
 
     assert len(visible(seen, ANN).active) == 3
@@ -113,13 +115,13 @@ def test_a_script_is_told_of_its_own_tree_until_it_ends(workshop):
     workshop.engine.submit("Child.md", script, ExecuteRequest())
     visible = workshop.engine.live.visible
 
-    assert shown(visible(workshop.store.activity(), script)) == [
+    assert shown(visible(workshop.store.runs.activity(), script)) == [
         ("Parent.md", "running"),
         ("Child.md", "queued"),
     ]
     end(workshop, parent)
     with pytest.raises(AuthenticationError):
-        visible(workshop.store.activity(), script)
+        visible(workshop.store.runs.activity(), script)
 
 
 # -- following ---------------------------------------------------------------------------------

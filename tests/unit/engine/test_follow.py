@@ -6,7 +6,9 @@ import threading
 import pytest
 
 from runbook.api import wire
-from runbook.core.run import EventType, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.store.models import NewEvent
 
@@ -26,7 +28,7 @@ def end(workshop, run):
 def print_line(workshop, run, number):
     text = f"line {number}\n"
     event = NewEvent(1, EventType.STDOUT, text=text, line=number, offset=(number - 1) * 7)
-    workshop.store.append_events(run.id, [event], worker_id="w")
+    workshop.store.events.append(run.id, [event], worker_id="w")
     workshop.engine.parts.wakeups.wake_followers(run.id)
 
 
@@ -89,7 +91,7 @@ def test_events_of_another_thread_arrive_in_order(workshop, run):
 def test_who_has_seen_the_end_does_not_wait(workshop, run, beyond, monkeypatch):
     monkeypatch.setattr("runbook.engine.engine.POLL_SECONDS", 3600)
     end(workshop, run)
-    last = workshop.store.run(run.id).last_event
+    last = workshop.store.runs.get(run.id).last_event
 
     assert list(workshop.engine.follow(run.id, after=last + beyond)) == []
 
@@ -99,7 +101,7 @@ def test_a_run_that_is_deleted_meanwhile_lets_its_followers_go(workshop, run, mo
     events = workshop.engine.follow(run.id)
     assert next(events).n == 1
     end(workshop, run)
-    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     rest = list(events)
 

@@ -3,7 +3,8 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin, Relation, RunStatus
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError
@@ -86,13 +87,13 @@ def test_a_failed_run_is_undone_whatever_claims_it_needed(workshop):
 
     workshop.engine.execute(claimed, "w", Stop())
 
-    ended = workshop.store.run(claimed.run.id)
-    (undo,) = workshop.store.children(ended.id)
+    ended = workshop.store.runs.get(claimed.run.id)
+    (undo,) = workshop.store.runs.children(ended.id)
     assert (undo.relation, undo.status) == (Relation.UNDO, RunStatus.SUCCEEDED)
     assert workshop.output(undo) == "undone\n"
     assert ended.warnings[-1] == f"The completed steps were undone by run {undo.id}"
 
 
 def _execute_children(workshop):
-    if (claimed := workshop.store.claim("w", root_slots=0)) is not None:
+    if (claimed := workshop.store.runs.claim("w", root_slots=0)) is not None:
         workshop.engine.execute(claimed, "w", Stop())

@@ -5,7 +5,11 @@ import dataclasses
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, RunStatus, iso
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import LockRequest, LockWant, Origin
+from runbook.core.status import RunStatus
+from runbook.core.times import iso
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.wakeups import CANCEL, QUEUED, Role, Wakeups
@@ -18,7 +22,7 @@ def submit(workshop, monkeypatch):
     """Submit a run of Quick.md with these locks, or of Child.md by the script of `below`."""
     for name in ("Quick", "Child"):
         workshop.write(name, "print quick")
-    create = workshop.store.create_run
+    create = workshop.store.runs.create
 
     def call(*names, waits=True, below=None):
         locks = LockRequest(tuple(LockWant(name) for name in names), waits) if names else None
@@ -80,7 +84,7 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
 
     workshop.engine.execute(workshop.claim(), "w", stop)
 
-    failed = workshop.store.run(run.id)
+    failed = workshop.store.runs.get(run.id)
     text = (
         f"Lock a is held by run {holder.id} of Quick.md, "
         f"started by ann since {iso(holder.started_at)}"
@@ -89,7 +93,7 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
     assert workshop.output(run, EventType.STDERR) == text
     assert workshop.output(run) == ""
     assert text in workshop.history("Quick")
-    assert workshop.store.run(holder.id).status is RunStatus.RUNNING
+    assert workshop.store.runs.get(holder.id).status is RunStatus.RUNNING
 
 
 def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
@@ -99,7 +103,7 @@ def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
 
     assert workshop.execute().id == run.id
 
-    (text,) = workshop.store.run(run.id).errors
+    (text,) = workshop.store.runs.get(run.id).errors
     assert text.startswith(f"Lock a is held by run {one.id} of Quick.md, ")
     assert text.endswith("both would wait for ever")
 
@@ -131,7 +135,7 @@ def test_the_end_of_a_parent_ends_a_child_that_waits(workshop, submit, worker):
 
     assert worker.drain() == [CANCEL]
     assert workshop.execute().status is RunStatus.CANCELLED
-    assert workshop.store.run(child.id).cancel_by == "the end of its parent"
+    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
 
 
 def test_a_dead_workers_locks_are_free(workshop, submit, worker):
@@ -145,7 +149,7 @@ def test_a_dead_workers_locks_are_free(workshop, submit, worker):
     assert workshop.engine.reap() == 1
 
     assert worker.drain() == [QUEUED]
-    assert workshop.store.run(holder.id).status is RunStatus.LOST
+    assert workshop.store.runs.get(holder.id).status is RunStatus.LOST
     assert workshop.execute().id == run.id
 
 
@@ -156,8 +160,8 @@ def test_a_waiting_run_is_not_lost_while_workers_come_and_go(workshop, submit):
     run = submit("a")
     workshop.register("another")
     assert workshop.claim("another") is None
-    workshop.store.remove_worker("another")
+    workshop.store.workers.remove("another")
 
     assert workshop.engine.reap() == 0
     workshop.engine.end_forgotten("another", ())
-    assert workshop.store.run(run.id).status is RunStatus.WAITING
+    assert workshop.store.runs.get(run.id).status is RunStatus.WAITING

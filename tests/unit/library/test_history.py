@@ -15,7 +15,8 @@ from runbook.core.history.chain import (
     read_record,
 )
 from runbook.core.history.entry import sha256
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library import history, locking
 from runbook.library.history import Appended, HistoryWriter, verify_file

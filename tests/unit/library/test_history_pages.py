@@ -3,7 +3,8 @@ import os
 import pytest
 
 from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.errors import HistoryError
 from runbook.library import history_pages
 from runbook.library.catalog import Catalog

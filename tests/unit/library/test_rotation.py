@@ -4,7 +4,8 @@ import pytest
 
 from runbook.core.history.chain import EntryRecord, iter_entries, last_link
 from runbook.core.history.entry import sha256
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.library import rotation
 from runbook.library.history import Appended, HistoryWriter, verify_file
 from runbook.library.rotation import archive_path, journal_path

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import LockRequest, LockWant, Origin, Requester
+from runbook.core.status import RunStatus
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
@@ -45,7 +48,7 @@ class Helper:
     def submit(self, run: NewRun | None = None, **options):
         run = run or self.new()
         event = self.event(EventType.QUEUED, data={})
-        return self.store.create_run(run, [event], DOCUMENT, **options).run
+        return self.store.runs.create(run, [event], DOCUMENT, **options).run
 
     def queued(self, **changes):
         return self.submit(self.new(**changes))
@@ -54,17 +57,17 @@ class Helper:
         """A run that is executed by `worker`."""
         run = self.new(status=RunStatus.RUNNING, assigned_to=worker, **changes)
         events = [self.event(kind, data={}) for kind in (EventType.QUEUED, EventType.STARTED)]
-        return self.store.create_run(run, events, DOCUMENT).run
+        return self.store.runs.create(run, events, DOCUMENT).run
 
     def waiting(self, **changes):
         """A run that waits for a lock which another run has."""
-        if self.store.run("holder") is None:
+        if self.store.runs.get("holder") is None:
             self.submit(self.new(id="holder", locks=self.locks("busy")))
-            self.store.claim("holders-worker", root_slots=1, only="holder")
+            self.store.runs.claim("holders-worker", root_slots=1, only="holder")
         run = self.queued(locks=self.locks("busy"), **changes)
         worker = changes.get("assigned_to", "w")
-        assert self.store.claim(worker, root_slots=1, only=run.id) is None
-        return self.store.run(run.id)
+        assert self.store.runs.claim(worker, root_slots=1, only=run.id) is None
+        return self.store.runs.get(run.id)
 
     def locks(self, *names, capacity=1, waits=True):
         return LockRequest(tuple(LockWant(name, capacity) for name in names), waits)
@@ -74,7 +77,7 @@ class Helper:
         return self.finish(run.id, status)
 
     def finish(self, run_id, status=RunStatus.SUCCEEDED, **options):
-        return self.store.finish(run_id, self.outcome(status), [self.done()], **options).run
+        return self.store.runs.finish(run_id, self.outcome(status), [self.done()], **options).run
 
     def outcome(self, status=RunStatus.SUCCEEDED):
         return Outcome(status, 0)
@@ -93,7 +96,7 @@ class Helper:
 def sqlite_template(tmp_path_factory):
     path = tmp_path_factory.mktemp("template") / "store.db"
     store = Store(f"sqlite:///{path}")
-    store.migrate()
+    store.maintenance.migrate()
     store.close()
     return path
 

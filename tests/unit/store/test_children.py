@@ -2,13 +2,16 @@
 
 import pytest
 
-from runbook.core.run import EventType, Relation, RunStatus, StepRun, StepStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import StepRun
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus, StepStatus
 
 
 @pytest.fixture
 def told(store):
     def call(run):
-        return [event for event in store.events(run.id) if event.type is EventType.CHILD]
+        return [event for event in store.events.after(run.id) if event.type is EventType.CHILD]
 
     return call
 
@@ -25,7 +28,7 @@ def test_a_run_is_told_that_its_child_began_and_ended(store, helper, told):
         "name": "Runbook",
         "status": "queued",
     }
-    store.claim("w", root_slots=0)
+    store.runs.claim("w", root_slots=0)
     helper.finish(child.id, RunStatus.SUCCEEDED)
 
     _, ended = told(parent)
@@ -35,8 +38,8 @@ def test_a_run_is_told_that_its_child_began_and_ended(store, helper, told):
         "status": "succeeded",
         "return_code": 0,
     }
-    assert [event.n for event in store.events(parent.id)] == [1, 2, 3, 4]
-    assert store.run(parent.id).last_event == 4
+    assert [event.n for event in store.events.after(parent.id)] == [1, 2, 3, 4]
+    assert store.runs.get(parent.id).last_event == 4
 
 
 def test_a_child_that_ended_at_its_birth_is_told_once(store, helper, told):
@@ -62,7 +65,7 @@ def test_the_event_belongs_to_the_step_that_is_running(store, helper, told):
         StepRun(2, "Two", StepStatus.RUNNING, 3),
     )
     helper.queued(parent_id=parent.id)
-    store.append_events(parent.id, [], worker_id="w", steps=steps)
+    store.events.append(parent.id, [], worker_id="w", steps=steps)
     helper.queued(parent_id=parent.id)
     assert [event.step for event in told(parent)] == [None, 2]
 
@@ -71,13 +74,13 @@ def test_a_run_that_has_ended_is_told_nothing(store, helper, told):
     parent = helper.running()
     child = helper.queued(parent_id=parent.id)
     helper.finish(parent.id)
-    before = store.run(parent.id).last_event
+    before = store.runs.get(parent.id).last_event
 
-    store.claim("w", root_slots=0)
+    store.runs.claim("w", root_slots=0)
     helper.finish(child.id)
 
     assert len(told(parent)) == 1
-    assert store.run(parent.id).last_event == before
+    assert store.runs.get(parent.id).last_event == before
 
 
 def test_only_the_run_that_called_is_told(helper, told):
@@ -98,5 +101,5 @@ def test_a_child_of_nobody_tells_nobody(store, helper, told):
 def test_events_of_the_run_itself_go_on_behind(store, helper, told):
     parent = helper.running()
     helper.queued(parent_id=parent.id)
-    store.append_events(parent.id, [helper.output("x\n")], worker_id="w")
-    assert [event.n for event in store.events(parent.id)] == [1, 2, 3, 4]
+    store.events.append(parent.id, [helper.output("x\n")], worker_id="w")
+    assert [event.n for event in store.events.after(parent.id)] == [1, 2, 3, 4]

@@ -29,7 +29,7 @@ def test_odd_characters_in_the_path(tmp_path):
     folder = tmp_path / "a b%20#1&é?x"
     folder.mkdir()
     store = Store(url_for(folder / "x.db"))
-    store.migrate()
+    store.maintenance.migrate()
     store.check()
     store.close()
     assert [path.name for path in folder.iterdir()] == ["x.db"]
@@ -52,9 +52,9 @@ def test_a_file_that_is_not_the_database(tmp_path, content, message):
         store.check()
     assert str(tmp_path) not in str(caught.value)
     with pytest.raises(StoreUnavailableError):
-        store.runs()
+        store.runs.page()
     with pytest.raises(StoreUnavailableError):
-        store.remove_worker("w")
+        store.workers.remove("w")
     assert path.exists() == (content is not None)
     store.close()
 
@@ -92,14 +92,14 @@ class TestLocked:
         assert waiting.is_alive()
         locked.execute("COMMIT")
         waiting.join()
-        assert store.run("x") is not None
+        assert store.runs.get("x") is not None
 
     def test_but_not_for_ever(self, helper, store, locked):
         store._database._patience_s = 0.05
         with pytest.raises(StoreBusyError):
             helper.submit(helper.new(id="x"))
         locked.execute("COMMIT")
-        assert store.run("x") is None
+        assert store.runs.get("x") is None
 
     def test_a_transaction_has_the_lock_before_it_looks_at_anything(self, store, locked):
         store._database._patience_s = 0.05
@@ -116,15 +116,15 @@ class TestLocked:
 
     def test_reads_do_not_wait(self, helper, store, locked):
         store._database._patience_s = 0
-        assert store.runs().runs == ()
-        assert store.claim("w", root_slots=1) is None
+        assert store.runs.page().runs == ()
+        assert store.runs.claim("w", root_slots=1) is None
 
 
 def test_a_closed_store_opens_again(helper, store):
     run = helper.queued()
     store.close()
     store.close()
-    assert store.run(run.id) == run
+    assert store.runs.get(run.id) == run
 
 
 class TestReadOnly:

@@ -1,11 +1,11 @@
 """The last run of each runbook, and the head of its history."""
 
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 from runbook.store.models import HistoryHead
 
 
 def last(store, ref="a/Runbook.md"):
-    return next(row for row in store.last_runs().rows if row.ref == ref)
+    return next(row for row in store.runbooks.last_runs().rows if row.ref == ref)
 
 
 def test_the_last_run_that_ended(helper, store):
@@ -19,15 +19,15 @@ def test_the_last_run_that_ended(helper, store):
 
 
 def test_a_cache_asks_only_for_what_changed(helper, store):
-    assert store.last_runs().revision == 0
+    assert store.runbooks.last_runs().revision == 0
     helper.ended(ref="one.md")
     helper.ended(ref="two.md")
-    first = store.last_runs()
+    first = store.runbooks.last_runs()
     assert [row.ref for row in first.rows] == ["one.md", "two.md"]
-    assert store.last_runs(first.revision).rows == ()
-    assert store.last_runs(first.revision).revision == first.revision
+    assert store.runbooks.last_runs(first.revision).rows == ()
+    assert store.runbooks.last_runs(first.revision).revision == first.revision
     helper.ended(ref="one.md")
-    second = store.last_runs(first.revision)
+    second = store.runbooks.last_runs(first.revision)
     assert [row.ref for row in second.rows] == ["one.md"]
     assert second.revision > first.revision
 
@@ -58,9 +58,9 @@ def test_a_refusal_may_be_all_there_is(helper, store):
 def test_another_history_can_be_accepted(helper, store):
     run = helper.running()
     helper.finish(run.id, history=HistoryHead(9, "nine"))
-    before = store.last_runs().revision
-    store.reset_history(run.ref, HistoryHead(1, "one"))
+    before = store.runbooks.last_runs().revision
+    store.runbooks.reset_history(run.ref, HistoryHead(1, "one"))
     assert last(store).history == HistoryHead(1, "one")
-    assert store.last_runs(before).rows
-    store.reset_history(run.ref, None)
+    assert store.runbooks.last_runs(before).rows
+    store.runbooks.reset_history(run.ref, None)
     assert last(store).history is None

@@ -21,10 +21,10 @@ def test_the_same_request_gives_the_same_run(helper):
 
 def test_a_replay_shows_the_run_as_it_is_now(helper, store):
     run = helper.submit(idempotency=key())
-    store.claim("w", root_slots=1)
+    store.runs.claim("w", root_slots=1)
     ended = helper.finish(run.id)
-    created = store.create_run(
-        helper.new(), [], store.document(run.digest), idempotency=key(), max_queued=0
+    created = store.runs.create(
+        helper.new(), [], store.documents.get(run.digest), idempotency=key(), max_queued=0
     )
     assert (created.run, created.replayed) == (ended, True)
 
@@ -33,7 +33,7 @@ def test_another_request_under_the_key_is_refused(helper, store):
     helper.submit(idempotency=key())
     with pytest.raises(IdempotencyKeyReusedError):
         helper.submit(helper.new(id="x"), idempotency=key(digest="other"))
-    assert store.run("x") is None
+    assert store.runs.get("x") is None
 
 
 @pytest.mark.parametrize("other", [key(caller="bob"), key(name="k2")])
@@ -56,4 +56,4 @@ def test_fifty_threads_with_one_key_make_one_run(helper, store):
     with ThreadPoolExecutor(50) as pool:
         made = list(pool.map(lambda _: helper.submit(idempotency=key()).id, range(50)))
     assert len(set(made)) == 1
-    assert len(store.runs().runs) == 1
+    assert len(store.runs.page().runs) == 1

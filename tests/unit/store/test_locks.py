@@ -3,7 +3,11 @@
 import pytest
 import sqlalchemy as sa
 
-from runbook.core.run import EventType, Holder, LockRequest, LockWant, RunStatus, iso
+from runbook.core.events import EventType
+from runbook.core.run import LockRequest, LockWant
+from runbook.core.status import RunStatus
+from runbook.core.times import iso
+from runbook.core.waiting import Holder
 from runbook.errors import QueueFullError
 from runbook.store.tables import locks
 
@@ -26,9 +30,9 @@ def claim(store):
     """Claim one run: `running`, `waiting` or `busy`."""
 
     def call(run, worker="w"):
-        claimed = store.claim(worker, root_slots=1, only=run.id)
+        claimed = store.runs.claim(worker, root_slots=1, only=run.id)
         if claimed is None:
-            return str(store.run(run.id).status)
+            return str(store.runs.get(run.id).status)
         assert claimed.run.status is RunStatus.RUNNING
         return "busy" if claimed.busy else "running"
 
@@ -54,11 +58,11 @@ def places(store):
 
 
 def kinds(store, run):
-    return [event.type for event in store.events(run.id)]
+    return [event.type for event in store.events.after(run.id)]
 
 
 def status(store, run):
-    return store.run(run.id).status
+    return store.runs.get(run.id).status
 
 
 class TestTaking:
@@ -67,7 +71,7 @@ class TestTaking:
         assert places(store) == set()
         assert claim(run) == "running"
         assert places(store) == {("a", run.seq), ("b", run.seq)}
-        assert helper.finish(run.id) == store.run(run.id)
+        assert helper.finish(run.id) == store.runs.get(run.id)
         assert places(store) == set()
 
     def test_a_dry_run_takes_none_and_waits_for_none(self, store, holding, want, claim):
@@ -81,11 +85,11 @@ class TestTaking:
         helper.clock.now += 1000
         second = want("a")
         assert claim(second) == "waiting"
-        waiting = store.run(second.id)
+        waiting = store.runs.get(second.id)
         since = helper.clock.now - 1000
         assert waiting.waiting == Holder("a", first.id, "a/Runbook.md", "ada", since)
         assert (waiting.worker_id, waiting.started_at, waiting.last_event) == (None, None, 2)
-        event = store.events(second.id)[-1]
+        event = store.events.after(second.id)[-1]
         assert (event.type, event.at) == (EventType.WAITING, helper.clock.now)
         assert event.data == {
             "lock": "a",
@@ -104,7 +108,7 @@ class TestTaking:
             helper.clock.now += 1
         run = want("a", capacity=2)
         assert claim(run) == "waiting"
-        assert store.run(run.id).waiting.run_id == first.id
+        assert store.runs.get(run.id).waiting.run_id == first.id
 
     def test_all_or_nothing(self, store, holding, want, claim):
         first = holding("b")
@@ -116,9 +120,9 @@ class TestTaking:
         holding("a")
         waits = [want("a"), want("a")]
         free = want("b")
-        assert store.claim("w", root_slots=1).run.id == free.id
+        assert store.runs.claim("w", root_slots=1).run.id == free.id
         assert [status(store, run) for run in waits] == [RunStatus.WAITING] * 2
-        assert store.claim("w", root_slots=1) is None
+        assert store.runs.claim("w", root_slots=1) is None
 
     def test_as_many_as_the_lock_has_places(self, helper, store, holding, want, claim):
         first, _second = holding("a", capacity=2), holding("a", capacity=2)
@@ -133,15 +137,15 @@ class TestTaking:
         assert claim(alone) == "waiting"
         helper.finish(shared[0].id)
         assert claim(alone) == "waiting"
-        assert store.run(alone.id).waiting.run_id == shared[1].id
+        assert store.runs.get(alone.id).waiting.run_id == shared[1].id
         helper.finish(shared[1].id)
         assert claim(alone) == "running"
 
     def test_a_run_that_does_not_wait_is_claimed_as_busy(self, helper, store, holding, want):
         first = holding("a")
         run = want("a", "b", waits=False)
-        claimed = store.claim("w", root_slots=1)
-        assert claimed.run == store.run(run.id)
+        claimed = store.runs.claim("w", root_slots=1)
+        assert claimed.run == store.runs.get(run.id)
         assert claimed.busy == Holder("a", first.id, first.ref, "ada", helper.clock.now)
         assert kinds(store, run) == [EventType.QUEUED, EventType.STARTED]
         helper.finish(run.id, RunStatus.FAILED)
@@ -161,7 +165,7 @@ class TestTaking:
 
     def test_they_are_kept_with_the_run(self, helper, store):
         request = LockRequest((LockWant("a"), LockWant("b", 3)), waits=False)
-        assert store.run(helper.queued(locks=request).id).locks == request
+        assert store.runs.get(helper.queued(locks=request).id).locks == request
 
 
 class TestInheriting:
@@ -202,7 +206,7 @@ class TestInheriting:
         root = holding()
         holding("a")
         run = want("a", below=root)
-        assert store.claim("w", root_slots=0) is None
+        assert store.runs.claim("w", root_slots=0) is None
         assert status(store, run) is RunStatus.WAITING
 
 
@@ -210,13 +214,13 @@ class TestGoingOn:
     def test_the_oldest_goes_first_and_the_others_wait_for_it(self, helper, store, holding, want):
         first = holding("a")
         waits = [want("a") for _ in range(3)]
-        assert store.claim("w", root_slots=1) is None
+        assert store.runs.claim("w", root_slots=1) is None
         helper.finish(first.id)
         assert [status(store, run) for run in waits] == [RunStatus.QUEUED] * 3
-        assert [store.run(run.id).waiting for run in waits] == [None] * 3
-        assert store.claim("w", root_slots=1).run.id == waits[0].id
-        assert store.claim("w", root_slots=1) is None
-        assert [store.run(run.id).waiting.run_id for run in waits[1:]] == [waits[0].id] * 2
+        assert [store.runs.get(run.id).waiting for run in waits] == [None] * 3
+        assert store.runs.claim("w", root_slots=1).run.id == waits[0].id
+        assert store.runs.claim("w", root_slots=1) is None
+        assert [store.runs.get(run.id).waiting.run_id for run in waits[1:]] == [waits[0].id] * 2
         assert kinds(store, waits[1])[1:] == [EventType.WAITING] * 2
         assert kinds(store, waits[0])[1:] == [EventType.WAITING, EventType.STARTED]
 
@@ -231,15 +235,15 @@ class TestGoingOn:
 
     def finish(self, helper, run):
         outcome = helper.outcome(RunStatus.SUCCEEDED)
-        return helper.store.finish(run.id, outcome, [helper.done()])
+        return helper.store.runs.finish(run.id, outcome, [helper.done()])
 
     def test_a_waiter_of_another_lock_is_left_alone(self, helper, store, holding, want, claim):
         first, second = holding("a"), holding("b")
         run = want("a", "b")
         assert claim(run) == "waiting"
         helper.finish(second.id)
-        assert store.run(run.id).waiting.run_id == first.id
-        assert len(store.events(run.id)) == 2
+        assert store.runs.get(run.id).waiting.run_id == first.id
+        assert len(store.events.after(run.id)) == 2
         helper.finish(first.id)
         assert claim(run) == "running"
 
@@ -249,7 +253,7 @@ class TestGoingOn:
         assert (claim(run), claim(after)) == ("waiting", "waiting")
         helper.finish(first.id)
         assert claim(run) == "waiting"
-        assert store.run(run.id).waiting.run_id == second.id
+        assert store.runs.get(run.id).waiting.run_id == second.id
         assert claim(after) == "running"
 
     @pytest.mark.parametrize("ending", [RunStatus.LOST, RunStatus.CANCELLED, RunStatus.FAILED])
@@ -265,7 +269,7 @@ class TestGoingOn:
         assert claim(run) == "waiting"
         lost = helper.finish(run.id, RunStatus.LOST)
         assert (lost.status, lost.waiting) == (RunStatus.LOST, None)
-        assert store.run(run.id) == lost
+        assert store.runs.get(run.id) == lost
 
 
 class TestCancelling:
@@ -274,9 +278,9 @@ class TestCancelling:
     ):
         first, run = holding("a"), want("a", "b")
         assert claim(run) == "waiting"
-        asked = store.request_cancel(run.id, "bob")
+        asked = store.runs.request_cancel(run.id, "bob")
         assert (asked.status, asked.waiting) == (RunStatus.QUEUED, None)
-        claimed = store.claim("w", root_slots=0)
+        claimed = store.runs.claim("w", root_slots=0)
         assert (claimed.run.id, claimed.busy) == (run.id, None)
         assert places(store) == {("a", first.seq)}
         helper.finish(run.id, RunStatus.CANCELLED)
@@ -284,7 +288,7 @@ class TestCancelling:
 
     def test_a_holder_keeps_its_locks_until_it_has_ended(self, store, holding, want, claim):
         first = holding("a")
-        store.request_cancel(first.id, "bob")
+        store.runs.request_cancel(first.id, "bob")
         assert status(store, first) is RunStatus.RUNNING
         assert claim(want("a")) == "waiting"
 
@@ -299,11 +303,11 @@ class TestWaitingForEver:
         one, two = trees
         assert claim(want("b", below=one)) == "waiting"
         last = want("a", below=two)
-        claimed = store.claim("w", root_slots=0)
+        claimed = store.runs.claim("w", root_slots=0)
         assert (claimed.run.id, claimed.busy.run_id) == (last.id, one.id)
         helper.finish(last.id, RunStatus.FAILED)
         helper.finish(two.id, RunStatus.FAILED)
-        assert store.claim("w", root_slots=0).run.parent_id == one.id
+        assert store.runs.claim("w", root_slots=0).run.parent_id == one.id
 
     def test_a_ring_of_three_through_grandchildren(self, trees, holding, want, claim):
         one, two = trees
@@ -377,7 +381,7 @@ def test_a_purge_leaves_nothing(helper, store, holding, want, claim):
     for run in (first, second):
         helper.finish(run.id, RunStatus.LOST)
     helper.clock.now += 1
-    assert store.purge(helper.clock.now).runs == 2
+    assert store.maintenance.purge(helper.clock.now).runs == 2
     assert places(store) == set()
 
 
@@ -389,7 +393,7 @@ def test_a_run_without_locks_costs_no_statement_more(helper, store):
     )
     run = helper.queued()
     counted.clear()
-    store.claim("w", root_slots=1, expected=True)
+    store.runs.claim("w", root_slots=1, expected=True)
     assert [text.split()[0] for text in counted] == ["BEGIN", "UPDATE", "INSERT", "SELECT"]
     counted.clear()
     helper.finish(run.id)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook.core.run import EventType, Origin, Requester, RunStatus
+from runbook.core.events import EventType
+from runbook.core.run import Origin, Requester
+from runbook.core.status import RunStatus
 from runbook.errors import NotFoundError, RequestError
 from runbook.store import logs
 from runbook.store.lines import MAX_LINE_BYTES
@@ -49,7 +51,7 @@ class Model:
 
 def search(store, text, *, run_id="r", **how):
     """What a search gives: how many lines match, and those that were asked for."""
-    found = store.log_search(run_id, LogQuery(text, **how))
+    found = store.logs.search(run_id, LogQuery(text, **how))
     hits = list(found)
     return found.count, hits
 
@@ -71,11 +73,11 @@ def write(store, model, run_id="r", per_append=3):
         chain=("a.md",),
         assigned_to="w",
     )
-    store.create_run(run, [NewEvent(0, EventType.QUEUED)], document)
+    store.runs.create(run, [NewEvent(0, EventType.QUEUED)], document)
     notice = NewEvent(0, EventType.NOTICE, data={"text": "between"})
     for start in range(0, len(model.events), per_append):
         batch = [*model.events[start : start + per_append], notice]
-        store.append_events(run_id, batch, worker_id="w")
+        store.events.append(run_id, batch, worker_id="w")
 
 
 @pytest.fixture
@@ -95,24 +97,24 @@ def log(store):
 
 def test_an_unfinished_line_ends_where_the_other_stream_begins(log, store):
     log((OUT, "one"), (ERR, "two\n"), (ERR, "three"), (OUT, "\n"))
-    assert store.log_range("r", 0, 100) == b"one\ntwo\nthree\n\n"
-    assert plain(store.log_lines("r", 1, 10)) == [
+    assert store.logs.range("r", 0, 100) == b"one\ntwo\nthree\n\n"
+    assert plain(store.logs.lines("r", 1, 10)) == [
         (1, OUT, 1, "one"),
         (2, ERR, 2, "two"),
         (3, ERR, 3, "three"),
         (4, OUT, 4, ""),
     ]
-    assert (store.log_size("r").bytes, store.log_size("r").lines) == (15, 4)
+    assert (store.logs.size("r").bytes, store.logs.size("r").lines) == (15, 4)
 
 
 def test_a_range_may_begin_or_end_at_the_newline_between_events(log, store):
     log((OUT, "ab"), (ERR, "cd"))
-    found = [store.log_range("r", start, 2) for start in range(6)]
+    found = [store.logs.range("r", start, 2) for start in range(6)]
     assert found == [b"ab", b"b\n", b"\nc", b"cd", b"d", b""]
-    assert store.log_range("r", 2, 1) == b"\n"
-    assert store.log_range("r", -5, 1) == b"a"
-    assert store.log_range("r", 10**30, 10**30) == b""
-    assert store.log_range("r", 0, -1) == b""
+    assert store.logs.range("r", 2, 1) == b"\n"
+    assert store.logs.range("r", -5, 1) == b"a"
+    assert store.logs.range("r", 10**30, 10**30) == b""
+    assert store.logs.range("r", 0, -1) == b""
 
 
 @pytest.mark.parametrize("batch", [1, 4, 6, 1000])
@@ -149,7 +151,7 @@ def test_a_query_over_two_lines_finds_nothing(log, store):
 def test_hits_come_as_they_are_found(log, store, monkeypatch):
     monkeypatch.setattr(logs, "BATCH_BYTES", 64)
     model = log(*[(OUT, f"{i} needle\n") for i in range(100)])
-    found = store.log_search("r", LogQuery("needle"))
+    found = store.logs.search("r", LogQuery("needle"))
     assert plain([next(iter(found))]) == model.lines[:1]
     assert found.count < 100
     assert plain(search(store, "NEEDLE", skip=90)[1]) == model.lines[90:]
@@ -158,7 +160,7 @@ def test_hits_come_as_they_are_found(log, store, monkeypatch):
 def test_a_very_long_line_is_cut_and_yet_searched_to_its_end(log, store, monkeypatch):
     monkeypatch.setattr(logs, "BATCH_BYTES", 50_000)
     log(*[(OUT, "é" * 20_000)] * 5, (OUT, "nee"), (OUT, "dle needle"), (OUT, " needle\nb\n"))
-    cut, last = store.log_lines("r", 1, 2)
+    cut, last = store.logs.lines("r", 1, 2)
     assert (cut.text, cut.cut) == ("é" * (MAX_LINE_BYTES // 2), True)
     assert (last.number, last.text, last.cut) == (2, "b", False)
     count, hits = search(store, "needle")
@@ -170,40 +172,40 @@ def test_a_very_long_line_is_cut_and_yet_searched_to_its_end(log, store, monkeyp
 
 def test_an_empty_log(log, store):
     log()
-    assert store.log_range("r", 0, 10) == b""
-    assert store.log_lines("r", 1, 10) == []
+    assert store.logs.range("r", 0, 10) == b""
+    assert store.logs.lines("r", 1, 10) == []
     assert search(store, "needle") == search(store, "$", is_pattern=True) == (0, [])
 
 
 def test_lines_beyond_the_end(log, store):
     log((OUT, "a\n"))
-    assert store.log_lines("r", 2, 10) == []
-    assert store.log_lines("r", 10**30, 10) == []
-    assert store.log_lines("r", 1, 0) == []
-    assert [line.text for line in store.log_lines("r", -3, 10)] == ["a"]
+    assert store.logs.lines("r", 2, 10) == []
+    assert store.logs.lines("r", 10**30, 10) == []
+    assert store.logs.lines("r", 1, 0) == []
+    assert [line.text for line in store.logs.lines("r", -3, 10)] == ["a"]
 
 
 def test_what_a_running_run_adds_is_seen(log, store):
     log((OUT, "ab"))
-    store.append_events("r", [NewEvent(9, OUT, text="c\nd", line=1, offset=2)], worker_id="w")
-    assert store.log_range("r", 0, 100) == b"abc\nd"
-    assert plain(store.log_lines("r", 1, 9)) == [(1, OUT, 1, "abc"), (2, OUT, 9, "d")]
+    store.events.append("r", [NewEvent(9, OUT, text="c\nd", line=1, offset=2)], worker_id="w")
+    assert store.logs.range("r", 0, 100) == b"abc\nd"
+    assert plain(store.logs.lines("r", 1, 9)) == [(1, OUT, 1, "abc"), (2, OUT, 9, "d")]
     assert search(store, "BC")[0] == 1
 
 
 def test_an_empty_query_is_refused(log, store):
     log((OUT, "a\n"))
     with pytest.raises(RequestError):
-        store.log_search("r", LogQuery(""))
+        store.logs.search("r", LogQuery(""))
 
 
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: store.log_size("nobody"),
-        lambda store: store.log_range("nobody", 0, 1),
-        lambda store: store.log_lines("nobody", 1, 1),
-        lambda store: store.log_search("nobody", LogQuery("x")),
+        lambda store: store.logs.size("nobody"),
+        lambda store: store.logs.range("nobody", 0, 1),
+        lambda store: store.logs.lines("nobody", 1, 1),
+        lambda store: store.logs.search("nobody", LogQuery("x")),
     ],
 )
 def test_an_unknown_run(store, read):
@@ -233,13 +235,13 @@ def test_any_log_reads_as_its_model(
     store, model = Store(f"sqlite:///{path}"), Model(pieces)
     write(store, model)
     whole = model.text.encode()
-    assert (store.log_size("r").bytes, store.log_size("r").lines) == (
+    assert (store.logs.size("r").bytes, store.logs.size("r").lines) == (
         len(whole),
         len(model.lines),
     )
     for start, length in [*ranges, (0, len(whole))]:
-        assert store.log_range("r", start, length) == whole[start : start + length]
-    assert plain(store.log_lines("r", first, 4)) == model.lines[first - 1 : first + 3]
+        assert store.logs.range("r", start, length) == whole[start : start + length]
+    assert plain(store.logs.lines("r", first, 4)) == model.lines[first - 1 : first + 3]
     for query in queries:
         expected = model.holding(query)
         count, hits = search(store, query, skip=first - 1, limit=5)

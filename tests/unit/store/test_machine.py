@@ -18,17 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from runbook.core.run import (
-    TERMINAL,
-    TRANSITIONS,
-    EventType,
-    LockRequest,
-    LockWant,
-    Origin,
-    Outcome,
-    Requester,
-    RunStatus,
-)
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import LockRequest, LockWant, Origin, Requester
+from runbook.core.status import TERMINAL, TRANSITIONS, RunStatus
 from runbook.errors import ConflictError, QueueFullError
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
@@ -145,7 +138,7 @@ class Runs(RuleBasedStateMachine):
         ]
         full = status is RunStatus.QUEUED and not parent and len(before_start) >= MAX_QUEUED
         try:
-            self.store.create_run(run, [event()] * count, DOCUMENT, max_queued=MAX_QUEUED)
+            self.store.runs.create(run, [event()] * count, DOCUMENT, max_queued=MAX_QUEUED)
         except QueueFullError:
             assert full
             return multiple()
@@ -184,7 +177,7 @@ class Runs(RuleBasedStateMachine):
             if busy is None or not self.waits[run] or self.waits_for_ever(run):
                 break
             self.status[run], self.waits_for[run] = RunStatus.WAITING, busy
-        claimed = self.store.claim(worker, root_slots=slots)
+        claimed = self.store.runs.claim(worker, root_slots=slots)
         assert (claimed and claimed.run.id) == run
         if run is None:
             return
@@ -200,7 +193,7 @@ class Runs(RuleBasedStateMachine):
     def append(self, run, worker, count):
         allowed = self.status[run] not in TERMINAL and self.owner[run] == worker
         try:
-            last = self.store.append_events(run, [event()] * count, worker_id=worker)
+            last = self.store.events.append(run, [event()] * count, worker_id=worker)
         except ConflictError:
             assert not allowed
             return
@@ -217,7 +210,7 @@ class Runs(RuleBasedStateMachine):
         allowed = status in TRANSITIONS[self.status[run]] and worker in (None, self.owner[run])
         try:
             done = [event(), event(EventType.DONE)]
-            ended = self.store.finish(
+            ended = self.store.runs.finish(
                 run, Outcome(status, 1), done, worker_id=worker, durable=False
             )
         except ConflictError:
@@ -240,7 +233,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule(run=runs)
     def cancel(self, run):
-        asked = self.store.request_cancel(run, "bob")
+        asked = self.store.runs.request_cancel(run, "bob")
         self.cancelled[run] |= self.status[run] not in TERMINAL
         assert (asked.cancel_by == "bob") is self.cancelled[run]
         if self.status[run] is RunStatus.WAITING:
@@ -248,10 +241,10 @@ class Runs(RuleBasedStateMachine):
 
     @invariant()
     def the_store_agrees(self):
-        found = {run.id: run for run in self.store.runs(limit=200).runs}
+        found = {run.id: run for run in self.store.runs.page(limit=200).runs}
         assert {run: kept.status for run, kept in found.items()} == self.status
         for run, kept in found.items():
-            numbers = [item.n for item in self.store.events(run)]
+            numbers = [item.n for item in self.store.events.after(run)]
             assert numbers == list(range(1, self.events[run] + 1))
             assert (kept.last_event, kept.worker_id) == (self.events[run], self.owner[run])
             assert (kept.finished_at is not None) is (kept.status in TERMINAL)
@@ -275,7 +268,7 @@ class Runs(RuleBasedStateMachine):
     @invariant()
     def the_queue_agrees(self):
         counted = [status for status in self.status.values() if status not in TERMINAL]
-        stats = self.store.queue_stats()
+        stats = self.store.runs.queue_stats()
         assert (stats.queued, stats.running, stats.waiting) == tuple(
             counted.count(status)
             for status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)

@@ -51,7 +51,7 @@ def columns(path):
 def test_an_empty_database_becomes_what_the_tables_say(tmp_path):
     path = tmp_path / "new.db"
     store = Store(f"sqlite:///{path}")
-    store.migrate()
+    store.maintenance.migrate()
     store.check()
     store.close()
     engine = sa.create_engine(f"sqlite:///{path}")
@@ -65,8 +65,8 @@ def test_an_empty_database_becomes_what_the_tables_say(tmp_path):
 def test_the_file_is_its_owners(tmp_path):
     path = tmp_path / "new.db"
     store = Store(f"sqlite:///{path}")
-    store.migrate()
-    store.reset_history("a.md", None)
+    store.maintenance.migrate()
+    store.runbooks.reset_history("a.md", None)
     files = list(tmp_path.iterdir())
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert len(files) == 3
@@ -93,15 +93,15 @@ def test_a_populated_database_keeps_its_rows(helper, store, later):
     path = store._database.path
     migrate.upgrade(path, head="later", migrations=later())
     assert columns(path)[-1] == "mood"
-    assert store.run(run.id) == run
-    assert [event.n for event in store.events(run.id)] == [1, 2, 3]
+    assert store.runs.get(run.id) == run
+    assert [event.n for event in store.events.after(run.id)] == [1, 2, 3]
 
 
 def test_migrating_again_changes_nothing(helper, store):
     run = helper.queued()
-    store.migrate()
+    store.maintenance.migrate()
     migrate.upgrade(store._database.path)
-    assert store.run(run.id) == run
+    assert store.runs.get(run.id) == run
 
 
 def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
@@ -111,14 +111,14 @@ def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
         migrate.upgrade(path, head="later", migrations=later(then="1 / 0"))
     assert "mood" not in columns(path)
     store.check()
-    assert store.run(run.id) == run
+    assert store.runs.get(run.id) == run
 
 
 def test_a_newer_database_is_left_alone(store):
     with closing(sqlite3.connect(store._database.path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreUnavailableError, match="newer version"):
-        store.migrate()
+        store.maintenance.migrate()
     with pytest.raises(StoreUnavailableError, match="prepared"):
         store.check()
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runbook.core.run import Origin, Relation, Requester, RunStatus
+from runbook.core.run import Origin, Relation, Requester
+from runbook.core.status import RunStatus
 from runbook.errors import RequestError
 from runbook.store.models import RunFilter, Visibility
 
@@ -17,10 +18,10 @@ def by(subject):
 
 def test_newest_first_in_pages(helper, store):
     made = [helper.queued().id for _ in range(5)]
-    first = store.runs(limit=2)
+    first = store.runs.page(limit=2)
     helper.queued()
-    second = store.runs(cursor=first.next_cursor, limit=2)
-    third = store.runs(cursor=second.next_cursor, limit=2)
+    second = store.runs.page(cursor=first.next_cursor, limit=2)
+    third = store.runs.page(cursor=second.next_cursor, limit=2)
     assert ids(first) + ids(second) + ids(third) == made[::-1]
     assert third.next_cursor is None
 
@@ -28,8 +29,8 @@ def test_newest_first_in_pages(helper, store):
 def test_a_page_is_between_1_and_200(helper, store):
     for _ in range(2):
         helper.queued()
-    assert len(store.runs(limit=0).runs) == 1
-    assert len(store.runs(limit=10**9).runs) == 2
+    assert len(store.runs.page(limit=0).runs) == 1
+    assert len(store.runs.page(limit=10**9).runs) == 2
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_page_is_between_1_and_200(helper, store):
 )
 def test_a_cursor_of_somebodys_own_making(store, cursor):
     with pytest.raises(RequestError):
-        store.runs(cursor=cursor)
+        store.runs.page(cursor=cursor)
 
 
 class TestVisibility:
@@ -46,22 +47,22 @@ class TestVisibility:
         mine = helper.queued(ref="other.md", requester=by("ada"))
         helper.queued(ref="other.md", requester=by("bob"))
         visible = Visibility(frozenset({"seen.md"}), "ada")
-        assert ids(store.runs(RunFilter(visible=visible))) == [mine.id, seen.id]
+        assert ids(store.runs.page(RunFilter(visible=visible))) == [mine.id, seen.id]
 
     def test_nothing_by_default(self, helper, store):
         helper.queued()
-        assert store.runs(RunFilter(visible=Visibility())).runs == ()
+        assert store.runs.page(RunFilter(visible=Visibility())).runs == ()
 
     def test_with_thousands_of_runbooks(self, helper, store):
         seen = helper.queued(ref="r4999.md", requester=by("bob"))
         helper.queued(ref="r5000.md", requester=by("bob"))
         refs = frozenset(f"r{i}.md" for i in range(5000))
-        assert ids(store.runs(RunFilter(visible=Visibility(refs, "ada")))) == [seen.id]
+        assert ids(store.runs.page(RunFilter(visible=Visibility(refs, "ada")))) == [seen.id]
 
     def test_other_filters_do_not_widen_it(self, helper, store):
         helper.queued(ref="other.md", requester=by("bob"))
         wanted = RunFilter(visible=Visibility(frozenset(), "ada"), refs=frozenset({"other.md"}))
-        assert store.runs(wanted).runs == ()
+        assert store.runs.page(wanted).runs == ()
 
 
 class TestFilter:
@@ -95,29 +96,31 @@ class TestFilter:
         ],
     )
     def test_it_finds_the_one(self, store, made, wanted):
-        assert ids(store.runs(wanted)) == [made.id]
+        assert ids(store.runs.page(wanted)) == [made.id]
 
     def test_by_status(self, helper, store):
         queued, ended = helper.queued(), helper.ended()
         wanted = RunFilter(statuses=frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED}))
-        assert ids(store.runs(wanted)) == [ended.id]
-        assert ids(store.runs(RunFilter(statuses=frozenset({RunStatus.QUEUED})))) == [queued.id]
+        assert ids(store.runs.page(wanted)) == [ended.id]
+        assert ids(store.runs.page(RunFilter(statuses=frozenset({RunStatus.QUEUED})))) == [
+            queued.id
+        ]
 
     def test_by_whether_it_has_ended(self, helper, store):
         running, ended, queued = helper.running(), helper.ended(), helper.queued()
-        assert ids(store.runs(RunFilter(active=True))) == [queued.id, running.id]
-        assert ids(store.runs(RunFilter(active=False))) == [ended.id]
+        assert ids(store.runs.page(RunFilter(active=True))) == [queued.id, running.id]
+        assert ids(store.runs.page(RunFilter(active=False))) == [ended.id]
 
     def test_by_relation_and_dry_run(self, helper, store):
         one = helper.queued(relation=Relation.RETRY, related_id="x", dry_run=True)
         other = helper.queued(relation=Relation.UNDO, related_id="x")
         plain = helper.queued()
-        assert ids(store.runs(RunFilter(relation=Relation.RETRY))) == [one.id]
-        assert ids(store.runs(RunFilter(dry_run=True))) == [one.id]
-        assert ids(store.runs(RunFilter(dry_run=False))) == [plain.id, other.id]
+        assert ids(store.runs.page(RunFilter(relation=Relation.RETRY))) == [one.id]
+        assert ids(store.runs.page(RunFilter(dry_run=True))) == [one.id]
+        assert ids(store.runs.page(RunFilter(dry_run=False))) == [plain.id, other.id]
 
     def test_no_refs_at_all(self, store, made):
-        assert store.runs(RunFilter(refs=frozenset())).runs == ()
+        assert store.runs.page(RunFilter(refs=frozenset())).runs == ()
 
 
 class TestTree:
@@ -132,9 +135,9 @@ class TestTree:
         return [root, one, two, deep]
 
     def test_children_and_tree_oldest_first(self, store, family):
-        assert [run.id for run in store.children("root")] == [run.id for run in family[1:3]]
-        assert [run.id for run in store.tree("root")] == [run.id for run in family]
-        assert store.tree("nobody") == []
+        assert [run.id for run in store.runs.children("root")] == [run.id for run in family[1:3]]
+        assert [run.id for run in store.runs.tree("root")] == [run.id for run in family]
+        assert store.runs.tree("nobody") == []
 
     @pytest.mark.parametrize(
         ("run_id", "ancestor", "expected"),
@@ -150,24 +153,24 @@ class TestTree:
         ],
     )
     def test_descends(self, store, family, run_id, ancestor, expected):
-        assert store.descends(run_id, ancestor) is expected
+        assert store.runs.descends(run_id, ancestor) is expected
 
     def test_a_ring_of_parents_ends(self, helper, store):
         helper.queued(id="a", parent_id="b")
         helper.queued(id="b", parent_id="a")
-        assert store.descends("a", "b")
-        assert not store.descends("a", "c")
+        assert store.runs.descends("a", "b")
+        assert not store.runs.descends("a", "c")
 
 
 def test_active_runs_oldest_first(helper, store):
     helper.ended()
     running, queued, waiting = helper.running(), helper.queued(), helper.waiting()
-    active = [run.id for run in store.active_runs()]
+    active = [run.id for run in store.runs.active()]
     assert active == [running.id, queued.id, "holder", waiting.id]
 
 
 def test_queue_stats(helper, store):
-    empty = store.queue_stats()
+    empty = store.runs.queue_stats()
     assert (empty.queued, empty.oldest_queued_at, empty.running) == (0, None, 0)
     helper.ended()
     helper.running()
@@ -175,31 +178,31 @@ def test_queue_stats(helper, store):
     helper.clock.now += 10
     helper.queued()
     helper.waiting()  # for a run that is running
-    stats = store.queue_stats()
+    stats = store.runs.queue_stats()
     assert (stats.queued, stats.running, stats.waiting) == (2, 2, 1)
     assert stats.oldest_queued_at == oldest.created_at
 
 
 def test_known_runs(helper, store):
     made = helper.queued()
-    assert store.known_runs([made.id, "other"]) == {made.id}
-    assert store.known_runs([]) == frozenset()
+    assert store.runs.known([made.id, "other"]) == {made.id}
+    assert store.runs.known([]) == frozenset()
 
 
 class TestActivity:
     def test_active_runs_oldest_first(self, helper, store):
         running, _ended, queued = helper.running(), helper.ended(), helper.queued(root_id="r")
-        first, second = store.activity().active
+        first, second = store.runs.activity().active
         assert (first.id, first.ref, first.status) == (running.id, running.ref, RunStatus.RUNNING)
         assert (second.id, second.status, second.root_id) == (queued.id, RunStatus.QUEUED, "r")
         assert (second.by, second.created_at) == (queued.requester.subject, queued.created_at)
         assert second.waiting is None
 
     def test_the_revision_is_another_one_after_each_new_and_each_ended_run(self, helper, store):
-        seen = [store.activity().revision]
+        seen = [store.runs.activity().revision]
         helper.queued()
-        seen.append(store.activity().revision)
+        seen.append(store.runs.activity().revision)
         helper.ended()
-        seen.append(store.activity().revision)
+        seen.append(store.runs.activity().revision)
         assert seen == sorted(set(seen))
-        assert store.activity().revision == seen[-1]
+        assert store.runs.activity().revision == seen[-1]

@@ -8,7 +8,8 @@ from threading import Barrier, Lock
 import pytest
 import sqlalchemy as sa
 
-from runbook.core.run import EventType, RunStatus
+from runbook.core.events import EventType
+from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, QueueFullError
 from runbook.store.tables import locks
 
@@ -29,7 +30,7 @@ def together(*calls):
 
 
 def endings(store, run_id):
-    return [event for event in store.events(run_id) if event.type is EventType.DONE]
+    return [event for event in store.events.after(run_id) if event.type is EventType.DONE]
 
 
 @pytest.mark.parametrize("_again", range(20))
@@ -41,7 +42,7 @@ def test_of_two_endings_one_happens(helper, store, _again):
         lambda: helper.finish(run.id, RunStatus.LOST, durable=False),
     )
     (won,) = [result for result in results if result]
-    assert store.run(run.id) == won
+    assert store.runs.get(run.id) == won
     assert len(endings(store, run.id)) == 1
 
 
@@ -49,10 +50,10 @@ def test_of_two_endings_one_happens(helper, store, _again):
 def test_a_request_to_cancel_never_changes_an_ended_run(helper, store, _again):
     run = helper.running()
     asked, ended = together(
-        lambda: store.request_cancel(run.id, "ada"),
+        lambda: store.runs.request_cancel(run.id, "ada"),
         lambda: helper.finish(run.id, worker_id="w", durable=False),
     )
-    now = store.run(run.id)
+    now = store.runs.get(run.id)
     assert now.status is RunStatus.SUCCEEDED
     assert now.cancel_by == asked.cancel_by
     assert (asked.cancel_by is None) is asked.status.terminal
@@ -63,12 +64,12 @@ def test_a_request_to_cancel_never_changes_an_ended_run(helper, store, _again):
 def test_cancelling_from_the_queue_against_a_claim(helper, store, _again):
     run = helper.queued()
     claimed, cancelled = together(
-        lambda: store.claim("w", root_slots=1),
+        lambda: store.runs.claim("w", root_slots=1),
         lambda: helper.finish(run.id, RunStatus.CANCELLED, durable=False),
     )
     assert cancelled
-    assert store.run(run.id).status is RunStatus.CANCELLED
-    started = [e for e in store.events(run.id) if e.type is EventType.STARTED]
+    assert store.runs.get(run.id).status is RunStatus.CANCELLED
+    started = [e for e in store.events.after(run.id) if e.type is EventType.STARTED]
     assert len(started) == bool(claimed)
 
 
@@ -77,7 +78,7 @@ def test_each_run_is_claimed_once(helper, store):
     names = [f"w{n}" for n in range(8)]
 
     def drain(worker):
-        claims = iter(lambda: store.claim(worker, root_slots=1), None)
+        claims = iter(lambda: store.runs.claim(worker, root_slots=1), None)
         return [claimed.run.id for claimed in claims]
 
     claimed = list(itertools.chain(*together(*[lambda w=w: drain(w) for w in names])))
@@ -89,23 +90,23 @@ def test_numbers_have_no_gap_when_threads_append(helper, store):
     run = helper.running()
 
     def append():
-        return [store.append_events(run.id, [helper.event()], worker_id="w") for _ in range(10)]
+        return [store.events.append(run.id, [helper.event()], worker_id="w") for _ in range(10)]
 
     last = together(*[append] * 8)
     assert sorted(itertools.chain(*last)) == list(range(3, 83))
-    assert [event.n for event in store.events(run.id)] == list(range(1, 83))
+    assert [event.n for event in store.events.after(run.id)] == list(range(1, 83))
 
 
 def test_the_queue_never_overflows(helper, store):
     made = together(*[lambda: helper.submit(max_queued=5)] * 20)
     assert len([run for run in made if run]) == 5
-    assert store.queue_stats().queued == 5
+    assert store.runs.queue_stats().queued == 5
 
 
 def test_revisions_are_unique(helper, store):
     runs = [helper.running(ref=f"{n % 3}.md") for n in range(12)]
     together(*[lambda r=r: helper.finish(r.id, durable=False) for r in runs])
-    rows = store.last_runs().rows
+    rows = store.runbooks.last_runs().rows
     assert len({row.revision for row in rows}) == 3
     assert max(row.revision for row in rows) >= 12
 
@@ -122,15 +123,15 @@ def test_a_lock_never_has_more_holders_than_places(helper, store, capacity):
 
     def work(worker):
         ended = []
-        while store.queue_stats().queued:
-            claimed = store.claim(worker, root_slots=1)
+        while store.runs.queue_stats().queued:
+            claimed = store.runs.claim(worker, root_slots=1)
             if claimed is None:
                 continue
             run_id = claimed.run.id
             with guard:
                 holding.update(wanted[run_id])
                 most.update({n: holding[n] - most[n] for n in names[2] if holding[n] > most[n]})
-            store.append_events(run_id, [helper.event()], worker_id=worker)
+            store.events.append(run_id, [helper.event()], worker_id=worker)
             with guard:
                 holding.subtract(wanted[run_id])
             helper.finish(run_id, worker_id=worker, durable=False)
@@ -139,7 +140,7 @@ def test_a_lock_never_has_more_holders_than_places(helper, store, capacity):
 
     ended = list(itertools.chain(*together(*[lambda w=f"w{n}": work(w) for n in range(8)])))
     assert sorted(ended) == sorted(wanted)
-    assert store.queue_stats().waiting == 0
+    assert store.runs.queue_stats().waiting == 0
     assert max(most.values()) <= capacity
     assert store._database.read(lambda c: c.execute(sa.select(locks)).all()) == []
 
@@ -147,24 +148,24 @@ def test_a_lock_never_has_more_holders_than_places(helper, store, capacity):
 @pytest.mark.parametrize("_again", range(20))
 def test_a_waiter_is_not_forgotten_when_the_holder_ends_meanwhile(helper, store, _again):
     first, second = (helper.queued(locks=helper.locks("a")) for _ in range(2))
-    store.claim("w", root_slots=1, only=first.id)
+    store.runs.claim("w", root_slots=1, only=first.id)
     claimed, _ended = together(
-        lambda: store.claim("w", root_slots=1),
+        lambda: store.runs.claim("w", root_slots=1),
         lambda: helper.finish(first.id, durable=False),
     )
-    claimed = claimed or store.claim("w", root_slots=1)
+    claimed = claimed or store.runs.claim("w", root_slots=1)
     assert claimed.run.id == second.id
 
 
 @pytest.mark.parametrize("_again", range(20))
 def test_a_waiter_is_ended_once_whether_cancelled_or_let_go(helper, store, _again):
     first, second = (helper.queued(locks=helper.locks("a")) for _ in range(2))
-    store.claim("w", root_slots=1)
-    assert store.claim("w", root_slots=1) is None
+    store.runs.claim("w", root_slots=1)
+    assert store.runs.claim("w", root_slots=1) is None
     together(
-        lambda: store.request_cancel(second.id, "ada"),
+        lambda: store.runs.request_cancel(second.id, "ada"),
         lambda: helper.finish(first.id, durable=False),
     )
-    claimed = store.claim("w", root_slots=1)
+    claimed = store.runs.claim("w", root_slots=1)
     assert (claimed.run.id, claimed.busy) == (second.id, None)
     assert store._database.read(lambda c: c.execute(sa.select(locks)).all()) == []

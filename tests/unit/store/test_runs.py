@@ -2,13 +2,16 @@
 
 import pytest
 
-from runbook.core.run import EventType, LockRequest, LockWant, Origin, Outcome, Requester, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import LockRequest, LockWant, Origin, Requester
+from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, NotFoundError, QueueFullError
 from runbook.store.models import StoredDocument
 
 
 def types(store, run_id):
-    return [event.type for event in store.events(run_id)]
+    return [event.type for event in store.events.after(run_id)]
 
 
 def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
@@ -19,33 +22,35 @@ def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
         warnings=("careful",),
         sealed_inputs=b"sealed",
     )
-    assert store.run(made.id) == made
+    assert store.runs.get(made.id) == made
     assert made.requester == Requester("ada", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
     assert (made.status, made.created_at) == (RunStatus.QUEUED, helper.clock.now)
-    assert store.sealed(made.id) == b"sealed"
+    assert store.runs.sealed(made.id) == b"sealed"
 
 
 def test_only_the_worker_of_a_run_replaces_its_sealed_inputs(helper, store):
     run = helper.queued(sealed_inputs=b"sealed")
-    store.reseal(run.id, "w", b"too early")
-    assert store.sealed(run.id) == b"sealed"
-    store.claim("w", root_slots=1)
-    store.reseal(run.id, "other", b"not its own")
-    store.reseal(run.id, "w", b"more")
-    assert store.sealed(run.id) == b"more"
+    store.runs.reseal(run.id, "w", b"too early")
+    assert store.runs.sealed(run.id) == b"sealed"
+    store.runs.claim("w", root_slots=1)
+    store.runs.reseal(run.id, "other", b"not its own")
+    store.runs.reseal(run.id, "w", b"more")
+    assert store.runs.sealed(run.id) == b"more"
     helper.finish(run.id)
-    store.reseal(run.id, "w", b"too late")
-    assert store.sealed(run.id) is None
+    store.runs.reseal(run.id, "w", b"too late")
+    assert store.runs.sealed(run.id) is None
 
 
 def test_first_events_are_numbered_from_one(helper, store):
     run = helper.queued()
-    assert [(event.n, event.type) for event in store.events(run.id)] == [(1, EventType.QUEUED)]
+    assert [(event.n, event.type) for event in store.events.after(run.id)] == [
+        (1, EventType.QUEUED)
+    ]
     assert run.last_event == 1
 
 
 def test_an_unknown_run_is_none(store):
-    assert store.run("nobody") is None
+    assert store.runs.get("nobody") is None
 
 
 def test_the_same_run_id_twice_is_a_conflict(helper):
@@ -57,8 +62,8 @@ def test_the_same_run_id_twice_is_a_conflict(helper):
 def test_text_that_no_database_takes_is_replaced(helper, store):
     requester = Requester("a\ud800", Origin.API, {"x": "\ud800"})
     run = helper.queued(reason="b\ud800\0", requester=requester)
-    assert store.run(run.id).reason == "b?\0"
-    assert store.run(run.id).requester == requester
+    assert store.runs.get(run.id).reason == "b?\0"
+    assert store.runs.get(run.id).requester == requester
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_run_may_be_born_ended(helper, store, status):
     run = helper.queued(status=status, errors=("no",), return_code=1, sealed_inputs=b"x")
     assert run.finished_at == helper.clock.now
     assert (run.errors, run.return_code) == (("no",), 1)
-    assert store.sealed(run.id) is None
+    assert store.runs.sealed(run.id) is None
     with pytest.raises(ConflictError):
         helper.finish(run.id)
 
@@ -94,7 +99,7 @@ def test_a_run_may_be_born_ended(helper, store, status):
 def test_a_run_born_running_belongs_to_its_worker(helper, store):
     run = helper.queued(status=RunStatus.RUNNING, assigned_to="w")
     assert (run.worker_id, run.started_at) == ("w", helper.clock.now)
-    assert store.claim("w", root_slots=1) is None
+    assert store.runs.claim("w", root_slots=1) is None
 
 
 def test_the_queue_is_bounded_for_root_runs_only(helper, store):
@@ -104,31 +109,31 @@ def test_the_queue_is_bounded_for_root_runs_only(helper, store):
         helper.submit(max_queued=2)
     helper.submit(helper.new(parent_id="run-0"), max_queued=2)
     helper.submit(helper.new(status=RunStatus.REFUSED), max_queued=2)
-    store.claim("w", root_slots=1)
+    store.runs.claim("w", root_slots=1)
     helper.submit(max_queued=2)
 
 
 def test_a_refused_queue_leaves_nothing_behind(helper, store):
     with pytest.raises(QueueFullError):
         helper.submit(helper.new(id="x"), max_queued=0)
-    assert store.run("x") is None
-    assert store.document("d" * 64) is None
+    assert store.runs.get("x") is None
+    assert store.documents.get("d" * 64) is None
 
 
 def test_a_document_is_kept_once(helper, store):
     first, second = helper.queued(), helper.queued()
-    assert store.document(first.digest) == store.document(second.digest)
-    assert store.document("unknown") is None
+    assert store.documents.get(first.digest) == store.documents.get(second.digest)
+    assert store.documents.get("unknown") is None
 
 
 class TestClaim:
     def test_it_gives_all_that_executing_takes(self, helper, store):
         run = helper.queued(sealed_inputs=b"sealed")
         helper.clock.now += 5
-        claimed = store.claim("w", root_slots=1)
+        claimed = store.runs.claim("w", root_slots=1)
         assert claimed.sealed_inputs == b"sealed"
         assert claimed.document == StoredDocument("d" * 64, b"# A runbook\n")
-        assert claimed.run == store.run(run.id)
+        assert claimed.run == store.runs.get(run.id)
         assert (claimed.run.status, claimed.run.worker_id) == (RunStatus.RUNNING, "w")
         assert claimed.run.started_at == helper.clock.now
         assert types(store, run.id) == [EventType.QUEUED, EventType.STARTED]
@@ -136,29 +141,29 @@ class TestClaim:
 
     def test_oldest_first_and_each_once(self, helper, store):
         made = [helper.queued().id for _ in range(3)]
-        assert [store.claim("w", root_slots=1).run.id for _ in range(3)] == made
-        assert store.claim("w", root_slots=1) is None
+        assert [store.runs.claim("w", root_slots=1).run.id for _ in range(3)] == made
+        assert store.runs.claim("w", root_slots=1) is None
 
     def test_without_root_slots_only_child_runs(self, helper, store):
         helper.queued()
         child = helper.queued(parent_id="run-0", root_id="run-0")
-        assert store.claim("w", root_slots=0).run.id == child.id
-        assert store.claim("w", root_slots=0) is None
+        assert store.runs.claim("w", root_slots=0).run.id == child.id
+        assert store.runs.claim("w", root_slots=0) is None
 
     def test_an_assigned_run_is_for_its_worker(self, helper, store):
         run = helper.queued(assigned_to="mine")
-        assert store.claim("other", root_slots=1) is None
-        assert store.claim("mine", root_slots=1).run.id == run.id
+        assert store.runs.claim("other", root_slots=1) is None
+        assert store.runs.claim("mine", root_slots=1).run.id == run.id
 
     @pytest.mark.parametrize("expected", [False, True])
     def test_only_the_one_that_is_asked_for(self, helper, store, expected):
         helper.queued()
         run, other = helper.queued(), helper.queued(assigned_to="other")
         ask = {"root_slots": 1, "expected": expected}
-        assert store.claim("w", only=run.id, **ask).run.id == run.id
-        assert store.claim("w", only=run.id, **ask) is None
-        assert store.claim("w", only=other.id, **ask) is None
-        assert store.claim("w", only="nobody", **ask) is None
+        assert store.runs.claim("w", only=run.id, **ask).run.id == run.id
+        assert store.runs.claim("w", only=run.id, **ask) is None
+        assert store.runs.claim("w", only=other.id, **ask) is None
+        assert store.runs.claim("w", only="nobody", **ask) is None
 
 
 class TestFinish:
@@ -167,14 +172,14 @@ class TestFinish:
         helper.clock.now += 1500
         outcome = Outcome(RunStatus.FAILED, 3, ("bad",), ("hm",), {"ip": "192.0.2.9"})
         last = [helper.output("bye"), helper.done()]
-        ended = store.finish(run.id, outcome, last, worker_id="w").run
-        assert ended == store.run(run.id)
+        ended = store.runs.finish(run.id, outcome, last, worker_id="w").run
+        assert ended == store.runs.get(run.id)
         assert (ended.status, ended.return_code, ended.errors) == (outcome.status, 3, ("bad",))
         assert (ended.warnings, ended.outputs) == (("hm",), {"ip": "192.0.2.9"})
         assert (ended.finished_at, ended.duration_ms) == (helper.clock.now, 1500)
         assert (ended.log_bytes, ended.log_lines) == (3, 1)
         assert types(store, run.id)[-2:] == [EventType.STDOUT, EventType.DONE]
-        assert store.sealed(run.id) is None
+        assert store.runs.sealed(run.id) is None
 
     def test_the_engine_may_know_the_times_better(self, helper, store):
         run = helper.running()
@@ -190,7 +195,7 @@ class TestFinish:
         run = helper.ended()
         with pytest.raises(ConflictError, match="already ended: succeeded"):
             helper.finish(run.id, RunStatus.FAILED)
-        assert store.run(run.id) == run
+        assert store.runs.get(run.id) == run
 
     def test_a_queued_run_can_be_cancelled_but_not_succeed(self, helper):
         run = helper.queued()
@@ -207,7 +212,7 @@ class TestFinish:
         run = helper.running()
         for events in ([], [helper.event()], [helper.done(), helper.event()]):
             with pytest.raises(ValueError):
-                store.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), events)
+                store.runs.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), events)
 
     def test_an_unknown_run(self, helper):
         with pytest.raises(NotFoundError):
@@ -217,93 +222,93 @@ class TestFinish:
 class TestEvents:
     def test_they_are_numbered_on(self, helper, store):
         run = helper.running()
-        assert store.append_events(run.id, [helper.event(), helper.event()], worker_id="w") == 4
-        assert store.append_events(run.id, [], worker_id="w") == 4
-        assert [event.n for event in store.events(run.id)] == [1, 2, 3, 4]
-        assert [event.n for event in store.events(run.id, after=3)] == [4]
+        assert store.events.append(run.id, [helper.event(), helper.event()], worker_id="w") == 4
+        assert store.events.append(run.id, [], worker_id="w") == 4
+        assert [event.n for event in store.events.after(run.id)] == [1, 2, 3, 4]
+        assert [event.n for event in store.events.after(run.id, n=3)] == [4]
 
     def test_they_come_back_as_they_went_in(self, helper, store):
         run = helper.running()
         step = helper.event(EventType.STEP, data={"name": "one", "deep": [1, None]}, step=1)
         output = helper.output("zeile\0\n", line=1, offset=0, kind=EventType.STDERR)
-        store.append_events(run.id, [step, output], worker_id="w")
-        first, second = store.events(run.id, after=2)
+        store.events.append(run.id, [step, output], worker_id="w")
+        first, second = store.events.after(run.id, n=2)
         assert (first.type, first.data, first.step) == (step.type, step.data, 1)
         assert (second.text, second.line, second.offset) == ("zeile\0\n", 1, 0)
         assert second.data is None
 
     def test_the_run_knows_the_size_of_its_log(self, helper, store):
         run = helper.running()
-        store.append_events(run.id, [helper.output("é\nb"), helper.event()], worker_id="w")
-        run = store.run(run.id)
+        store.events.append(run.id, [helper.output("é\nb"), helper.event()], worker_id="w")
+        run = store.runs.get(run.id)
         assert (run.last_event, run.log_bytes, run.log_lines) == (4, 4, 2)
 
     def test_output_needs_its_place(self, helper, store):
         run = helper.running()
         with pytest.raises(ValueError):
-            store.append_events(run.id, [helper.event(EventType.STDOUT, text="x")], worker_id="w")
-        assert store.run(run.id) == run
+            store.events.append(run.id, [helper.event(EventType.STDOUT, text="x")], worker_id="w")
+        assert store.runs.get(run.id) == run
 
     def test_the_owner_of_a_lost_run_writes_no_more(self, helper, store):
         run = helper.running()
         lost = helper.finish(run.id, RunStatus.LOST)
         with pytest.raises(ConflictError, match="already ended"):
-            store.append_events(run.id, [helper.event()], worker_id="w")
-        assert store.run(run.id) == lost
+            store.events.append(run.id, [helper.event()], worker_id="w")
+        assert store.runs.get(run.id) == lost
         assert types(store, run.id)[-1] is EventType.DONE
 
     @pytest.mark.parametrize("worker", ["other", None])
     def test_only_the_owner_writes(self, helper, store, worker):
         run = helper.running("w")
         with pytest.raises(ConflictError, match="another worker"):
-            store.append_events(run.id, [helper.event()], worker_id=worker)
+            store.events.append(run.id, [helper.event()], worker_id=worker)
 
     def test_a_queued_run_is_written_by_nobodys_worker(self, helper, store):
         run = helper.queued()
-        assert store.append_events(run.id, [helper.event()], worker_id=None) == 2
+        assert store.events.append(run.id, [helper.event()], worker_id=None) == 2
 
     def test_an_unknown_run(self, store):
         with pytest.raises(NotFoundError):
-            store.append_events("nobody", [], worker_id="w")
-        assert store.events("nobody") == []
+            store.events.append("nobody", [], worker_id="w")
+        assert store.events.after("nobody") == []
 
     def test_a_page_is_bounded_in_number_and_bytes(self, helper, store):
         run = helper.running()
         pieces = [helper.output("x" * 100, 1, 100 * i) for i in range(5)]
-        store.append_events(run.id, pieces, worker_id="w")
-        assert len(store.events(run.id, after=0, limit=3)) == 3
-        assert [e.n for e in store.events(run.id, after=2, max_bytes=250)] == [3, 4]
-        assert [e.n for e in store.events(run.id, after=2, max_bytes=1)] == [3]
+        store.events.append(run.id, pieces, worker_id="w")
+        assert len(store.events.after(run.id, n=0, limit=3)) == 3
+        assert [e.n for e in store.events.after(run.id, n=2, max_bytes=250)] == [3, 4]
+        assert [e.n for e in store.events.after(run.id, n=2, max_bytes=1)] == [3]
 
     @pytest.mark.parametrize("after", [-(10**30), -1, 10**30, 2**32])
     def test_no_number_reaches_the_events_of_another_run(self, helper, store, after):
         helper.queued()
         run = helper.queued()
         helper.queued()
-        found = store.events(run.id, after=after)
+        found = store.events.after(run.id, n=after)
         assert len(found) == (1 if after < 0 else 0)
 
 
 class TestCancel:
     def test_the_first_who_asks_is_kept(self, helper, store):
         run = helper.running()
-        first = store.request_cancel(run.id, "ada")
+        first = store.runs.request_cancel(run.id, "ada")
         helper.clock.now += 1
-        assert store.request_cancel(run.id, "bob") == first
+        assert store.runs.request_cancel(run.id, "bob") == first
         assert (first.cancel_by, first.cancel_at) == ("ada", helper.clock.now - 1)
 
     def test_an_ended_run_stays_as_it_is(self, helper, store):
         run = helper.ended()
-        assert store.request_cancel(run.id, "ada") == run
+        assert store.runs.request_cancel(run.id, "ada") == run
 
     def test_the_worker_hears_of_its_own_running_runs(self, helper, store):
         mine, other, waits = helper.running("w"), helper.running("v"), helper.queued()
         for run in (mine, other, waits):
-            store.request_cancel(run.id, "ada")
-        assert store.cancel_requested("w") == [mine.id]
+            store.runs.request_cancel(run.id, "ada")
+        assert store.workers.cancel_requested("w") == [mine.id]
         helper.finish(mine.id, RunStatus.CANCELLED)
-        assert store.cancel_requested("w") == []
+        assert store.workers.cancel_requested("w") == []
 
     def test_an_unknown_run(self, store):
         with pytest.raises(NotFoundError):
-            store.request_cancel("nobody", "ada")
+            store.runs.request_cancel("nobody", "ada")

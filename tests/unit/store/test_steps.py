@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from runbook.core.run import Artifact, Outcome, RunStatus, StepRun, StepStatus
+from runbook.core.outcome import Artifact, Outcome, StepRun
+from runbook.core.status import RunStatus, StepStatus
 from runbook.errors import ConflictError
 
 ONE = StepRun(
@@ -22,18 +23,18 @@ TWO = StepRun(2, "Two", StepStatus.RUNNING, 2000)
 
 
 def append(store, run, *steps, worker="w"):
-    store.append_events(run.id, [], worker_id=worker, steps=steps)
+    store.events.append(run.id, [], worker_id=worker, steps=steps)
 
 
 def finish(store, helper, run, status=RunStatus.FAILED, **more):
-    return store.finish(run.id, Outcome(status, 1, **more), [helper.done()])
+    return store.runs.finish(run.id, Outcome(status, 1, **more), [helper.done()])
 
 
 def test_steps_are_kept_as_they_are_in_their_order(store, helper):
     run = helper.running()
     append(store, run, TWO, ONE)
-    assert store.steps(run.id) == [ONE, TWO]
-    assert store.run(run.id).last_event == run.last_event
+    assert store.steps.of(run.id) == [ONE, TWO]
+    assert store.runs.get(run.id).last_event == run.last_event
 
 
 def test_a_step_is_replaced_by_what_became_of_it(store, helper):
@@ -41,22 +42,22 @@ def test_a_step_is_replaced_by_what_became_of_it(store, helper):
     append(store, run, ONE, TWO)
     ended = dataclasses.replace(TWO, status=StepStatus.FAILED, finished_at=3000, return_code=7)
     append(store, run, ended)
-    assert store.steps(run.id) == [ONE, ended]
+    assert store.steps.of(run.id) == [ONE, ended]
 
 
 def test_runs_have_steps_of_their_own(store, helper):
     one, two = helper.running(), helper.running()
     append(store, one, ONE)
     append(store, two, TWO)
-    assert store.steps(one.id) == [ONE]
-    assert store.steps("unknown") == []
+    assert store.steps.of(one.id) == [ONE]
+    assert store.steps.of("unknown") == []
 
 
 def test_only_its_worker_records_a_runs_steps(store, helper):
     run = helper.running()
     with pytest.raises(ConflictError):
         append(store, run, ONE, worker="other")
-    assert store.steps(run.id) == []
+    assert store.steps.of(run.id) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_step_that_was_running_ends_as_its_run(store, helper, clock, status):
     clock.now += 500
     finish(store, helper, run, status)
 
-    assert store.steps(run.id) == [
+    assert store.steps.of(run.id) == [
         ONE,
         dataclasses.replace(TWO, status=StepStatus(status.value), finished_at=clock.now),
     ]
@@ -79,19 +80,19 @@ def test_the_end_brings_steps_that_were_not_stored_yet(store, helper):
     append(store, run, TWO)
     ended = dataclasses.replace(TWO, status=StepStatus.SUCCEEDED, finished_at=9)
     finish(store, helper, run, steps=(ended,))
-    assert store.steps(run.id) == [ended]
+    assert store.steps.of(run.id) == [ended]
 
 
 def test_artifacts_and_the_summary_come_with_the_end(store, helper):
     run = helper.running()
     kept = (Artifact("b/c", 2**40, "d" * 64), Artifact("a", 0, "e" * 64))
-    assert store.artifacts(run.id) == []
-    assert store.summary(run.id) is None
+    assert store.artifacts.of(run.id) == []
+    assert store.runs.summary(run.id) is None
 
     finish(store, helper, run, artifacts=kept, summary="# It\nis \ud800 done")
 
-    assert store.artifacts(run.id) == sorted(kept, key=lambda artifact: artifact.name)
-    assert store.summary(run.id) == "# It\nis ? done"
+    assert store.artifacts.of(run.id) == sorted(kept, key=lambda artifact: artifact.name)
+    assert store.runs.summary(run.id) == "# It\nis ? done"
 
 
 def test_a_forgotten_run_leaves_neither_steps_nor_artifacts(store, helper, clock):
@@ -100,15 +101,15 @@ def test_a_forgotten_run_leaves_neither_steps_nor_artifacts(store, helper, clock
         append(store, each, ONE)
     finish(store, helper, run, artifacts=(Artifact("a", 1, "d" * 64),))
 
-    store.purge(clock.now + 1)
+    store.maintenance.purge(clock.now + 1)
 
-    assert store.steps(run.id) == store.artifacts(run.id) == []
-    assert store.steps(other.id) == [ONE]
+    assert store.steps.of(run.id) == store.artifacts.of(run.id) == []
+    assert store.steps.of(other.id) == [ONE]
 
 
 def test_says_which_runs_are_not_forgotten(store, helper):
     known = {helper.queued().id for _ in range(3)}
-    assert store.known_runs([]) == set()
-    assert store.known_runs([*known, "unknown", ""]) == known
+    assert store.runs.known([]) == set()
+    assert store.runs.known([*known, "unknown", ""]) == known
     many = [f"unknown-{n}" for n in range(1200)]
-    assert store.known_runs([*many, *known]) == known
+    assert store.runs.known([*many, *known]) == known

@@ -21,7 +21,7 @@ def register(store, clock):
             "beat_at": clock(),
         }
         worker = Worker(**(values | changes))
-        store.register_worker(worker)
+        store.workers.register(worker)
         return worker
 
     return make
@@ -29,28 +29,28 @@ def register(store, clock):
 
 def test_a_worker_is_read_back(register, store):
     worker = register()
-    assert store.workers() == [worker]
+    assert store.workers.all() == [worker]
 
 
 def test_registering_again_replaces(register, store):
     register()
     worker = register(slots=2, kind=WorkerKind.REMOTE)
-    assert store.workers() == [worker]
+    assert store.workers.all() == [worker]
 
 
 def test_a_beat(register, store, clock):
     register()
     clock.now += 5000
-    assert store.beat("w", draining=True)
-    (worker,) = store.workers()
+    assert store.workers.beat("w", draining=True)
+    (worker,) = store.workers.all()
     assert (worker.beat_at, worker.draining) == (clock.now, True)
 
 
 def test_a_removed_worker_hears_that_it_is_gone(register, store):
     register()
-    store.remove_worker("w")
-    assert not store.beat("w")
-    assert store.workers() == []
+    store.workers.remove("w")
+    assert not store.workers.beat("w")
+    assert store.workers.all() == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_removed_worker_hears_that_it_is_gone(register, store):
 def test_accepting(register, store, clock, changes, later, expected):
     register(**changes)
     clock.now += later
-    assert store.queue_stats().accepting is expected
+    assert store.runs.queue_stats().accepting is expected
 
 
 def test_how_many_runs_each_worker_executes(helper, store, register):
@@ -75,7 +75,7 @@ def test_how_many_runs_each_worker_executes(helper, store, register):
         helper.running(worker)
     helper.ended()
     helper.queued(assigned_to="v")
-    assert store.running_by_worker() == {"v": 1, "w": 2}
+    assert store.workers.run_counts() == {"v": 1, "w": 2}
 
 
 def test_unfinished_runs_of_a_worker(helper, store, register):
@@ -87,7 +87,11 @@ def test_unfinished_runs_of_a_worker(helper, store, register):
     assigned = helper.queued(assigned_to="w")
     helper.queued()
     helper.running("other")
-    assert [run.id for run in store.unfinished("w")] == [running.id, waiting.id, assigned.id]
+    assert [run.id for run in store.workers.unfinished("w")] == [
+        running.id,
+        waiting.id,
+        assigned.id,
+    ]
 
 
 def test_runs_whose_worker_is_gone(helper, store, register):
@@ -99,7 +103,7 @@ def test_runs_whose_worker_is_gone(helper, store, register):
     helper.waiting()
     register("waiter")
     waiting = helper.waiting(assigned_to="waiter")
-    store.remove_worker("waiter")
-    missing = [run.id for run in store.runs_of_missing_workers()]
+    store.workers.remove("waiter")
+    missing = [run.id for run in store.workers.runs_of_missing()]
     assert missing == [running.id, assigned.id, waiting.id]
-    assert [run.id for run in store.unfinished(None)] == missing
+    assert [run.id for run in store.workers.unfinished(None)] == missing

@@ -16,7 +16,9 @@ from runbook.cli.terminal.render import Json
 from runbook.core.access import Principal
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
-from runbook.core.run import EventType, Origin, RunEvent, RunStatus
+from runbook.core.events import EventType, RunEvent
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.submit.submission import REFUSED_CODE
 from runbook.errors import AccessDeniedError, RunbookError

@@ -25,7 +25,8 @@ from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
-from runbook.core.run import Run, RunStatus
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import inherit_limits
 from runbook.engine.requests import ExecuteRequest, Submitted
@@ -134,12 +135,12 @@ class OneShot:
 
     def _show_invalid(self, run: Run) -> None:
         """The run itself keeps texts only; its last event has the lines."""
-        events = self._engine.store.events(run.id)
+        events = self._engine.store.events.after(run.id)
         problems = (events[-1].data or {}).get("problems", [])
         self._view.invalid(events, problems if isinstance(problems, list) else [])
 
     def _conclude(self, run: Run) -> int:
-        ended = run_json(self._engine.store.run(run.id) or run)
+        ended = run_json(self._engine.store.runs.get(run.id) or run)
         self._view.ended(ended)
         return exit_codes.of_run(ended)
 

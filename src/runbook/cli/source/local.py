@@ -15,7 +15,7 @@ from runbook.cli.source.opening import (
 )
 from runbook.cli.source.protocol import Json, RunQuery
 from runbook.core.access import Action, Principal
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.run_wire import whole_run_json
@@ -85,7 +85,7 @@ class LocalSource:
 
     def artifacts(self, run_id: str) -> list[Json]:
         run = self._engine.run(run_id, self._principal)
-        return [artifact_json(artifact) for artifact in self._engine.store.artifacts(run.id)]
+        return [artifact_json(artifact) for artifact in self._engine.store.artifacts.of(run.id)]
 
     def artifact(self, run_id: str, name: str) -> bytes:
         run = self._engine.run(run_id, self._principal)

@@ -96,7 +96,7 @@ def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     `call_socket` is where its scripts call other runbooks.
     """
     engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
-    engine.store.migrate()
+    engine.store.maintenance.migrate()
     engine.reap()
     return engine
 

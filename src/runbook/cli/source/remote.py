@@ -10,7 +10,7 @@ from urllib.parse import quote
 from runbook.cli.options.inputs import GivenInputs
 from runbook.cli.source.client import Client
 from runbook.cli.source.protocol import Json, RunQuery
-from runbook.core.run import iso
+from runbook.core.times import iso
 
 
 class RemoteSource:

@@ -12,7 +12,7 @@ from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.client import Client
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.views import view_of
-from runbook.core.run import EventType, RunEvent
+from runbook.core.events import EventType, RunEvent
 from runbook.settings import process_environment
 
 _ENVELOPE = frozenset({"n", "at", "type", "step"})

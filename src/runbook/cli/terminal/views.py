@@ -12,7 +12,7 @@ from runbook.cli.terminal.messages import note, print_json, print_warning, silen
 from runbook.cli.terminal.preview import preview_lines
 from runbook.cli.terminal.progress import ProgressBar, shows_bars
 from runbook.cli.terminal.render import Json, duration, problem_line
-from runbook.core.run import EventType, RunEvent
+from runbook.core.events import EventType, RunEvent
 from runbook.script.narration import ending, told
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbook.core.authoring.cases import Case, Expected
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 
 _SHOWN = 200
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
 from runbook.core.document import Problem
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose

@@ -35,7 +35,7 @@ from runbook.core.history.entry import (
     sha256,
 )
 from runbook.core.history.scan import begin_scan, scan_history
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 
 __all__ = [
     "Entry",

@@ -27,8 +27,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runbook.core.outcome import PlanLabel
 from runbook.core.output.cap import HeadTail, utf8_size
-from runbook.core.run import Millis, Origin, PlanLabel, Relation, RunStatus, iso
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis, iso
 
 _HEADING = (
     rb"\n### (?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| Exit Code: (?P<code>-?\d{1,10})\n"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runbook.core.events import EventType
 from runbook.core.output.cap import PIECE_BYTES, split_utf8
-from runbook.core.run import EventType
 
 FLUSH_SECONDS = 0.025
 LINE_SECONDS = 0.2

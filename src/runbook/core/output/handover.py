@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runbook.core.environ import check_value, is_reserved, valid_name
-from runbook.core.run import PlanLabel
+from runbook.core.outcome import PlanLabel
 
 HANDOVER_BYTES = 1024 * 1024
 """So much of one file is read after each step."""

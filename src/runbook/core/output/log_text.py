@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from runbook.core.events import EventType, RunEvent
 from runbook.core.output.cap import PIECE_BYTES, utf8_size
-from runbook.core.run import EventType, Millis, RunEvent
+from runbook.core.times import Millis
 
 LINE_CHARACTERS = PIECE_BYTES
 """A longer line is listed in parts."""

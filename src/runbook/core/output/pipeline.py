@@ -11,6 +11,7 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runbook.core.events import EventType
 from runbook.core.output.cap import (
     PIECE_BYTES,
     ByteRing,
@@ -23,7 +24,6 @@ from runbook.core.output.cap import (
 )
 from runbook.core.output.coalesce import Coalescer, Piece
 from runbook.core.output.mask import Masker
-from runbook.core.run import EventType
 
 __all__ = ["HeadTail", "OutputPipeline", "Piece"]
 

@@ -9,11 +9,14 @@ from typing import Protocol
 
 from runbook import log
 from runbook.core.document import OnFailure, Runbook
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.output.handover import label_of
 from runbook.core.output.mask import unmaskable
 from runbook.core.output.pipeline import OutputPipeline
 from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
-from runbook.core.run import EventType, Outcome, PlanLabel, Relation, Run, RunStatus
+from runbook.core.run import Relation, Run
+from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import INTERRUPT_CODE, judge
 from runbook.engine.execute.preview import preview
@@ -80,7 +83,7 @@ class Execution:
             self._run.id,
             self._run.requester.subject,
             self._run.requester.claims,
-            self._run.timeout_s + self._options.grace.total_s,
+            self._run.request.timeout_s + self._options.grace.total_s,
         )
         self._values = Values(
             self._given.values, dict(self._given.variables), dict(self._given.outputs)
@@ -117,12 +120,12 @@ class Execution:
 
     def _cancelled_before(self) -> Outcome | None:
         """A run whose end was asked for while it waited is never started."""
-        if self._run.cancel_at is None:
+        if self._run.cancel is None:
             return None
         return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
 
     def _outcome(self) -> Outcome:
-        if self._run.dry_run:
+        if self._run.request.dry_run:
             steps = [item.step for item in self._steps()]
             shown = preview(self._runbook, steps, self._run, self._parts.store)
             self._recorder.add(EventType.PLAN, shown)
@@ -180,20 +183,22 @@ class Execution:
         )
 
     def _run_steps(self, runner: StepRunner) -> StepsEnd:
-        if self._run.start_step is not None:
-            rows = self._parts.store.steps(self._run.related_id or "")
-            runner.restore(restored_steps(rows, self._run.start_step))
+        rerun = self._run.rerun_of
+        if rerun is not None and rerun.start_step is not None:
+            rows = self._parts.store.steps.of(rerun.run_id)
+            runner.restore(restored_steps(rows, rerun.start_step))
         return runner.run(self._steps())
 
     def _steps(self) -> Sequence[Numbered]:
         """Not those that an earlier run completed; or what reverses them. Raises NotFoundError."""
-        run, store = self._run, self._parts.store
-        if run.relation is not Relation.UNDO:
-            return numbered(self._runbook)[(run.start_step or 1) - 1 :]
-        earlier = store.run(run.related_id or "")
+        store, rerun = self._parts.store, self._run.rerun_of
+        if rerun is None or rerun.relation is not Relation.UNDO:
+            start = 1 if rerun is None else rerun.start_step or 1
+            return numbered(self._runbook)[start - 1 :]
+        earlier = store.runs.get(rerun.run_id)
         if earlier is None:
             raise NotFoundError("The run that was to be undone is no longer kept.")
-        undone = undone_steps(store, earlier.id, but=run.id)
+        undone = undone_steps(store, earlier.id, but=self._run.id)
         return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
 
     def _runner(self, place: Place) -> StepRunner:
@@ -203,7 +208,7 @@ class Execution:
             self._stop,
             self._runbook.policy,
             values=self._values,
-            deadline=time.monotonic() + self._run.timeout_s,
+            deadline=time.monotonic() + self._run.request.timeout_s,
             clock=self._parts.clock,
             announced=self._runbook.stepped,
         )
@@ -211,7 +216,7 @@ class Execution:
     def _judged(self, end: StepsEnd) -> Outcome:
         outcome = judge(
             end,
-            timeout_s=self._run.timeout_s,
+            timeout_s=self._run.request.timeout_s,
             stepped=self._runbook.stepped,
             cancelled=self._cancel_text() if end.stopped is StopReason.CANCEL else "",
         )
@@ -221,7 +226,7 @@ class Execution:
         return dataclasses.replace(
             outcome,
             outputs={masked(name): shown(text) for name, text in self._values.outputs.items()},
-            label=label_of(self._recorder.labels) if self._run.dry_run else None,
+            label=label_of(self._recorder.labels) if self._run.request.dry_run else None,
         )
 
     def _secrets(self) -> list[str]:
@@ -239,7 +244,7 @@ class Execution:
         given = dataclasses.replace(self._given, masks=masks)
         sealed = self._parts.sealer.seal(given, self._run.id)
         try:
-            self._parts.store.reseal(self._run.id, self._worker_id, sealed)
+            self._parts.store.runs.reseal(self._run.id, self._worker_id, sealed)
         except (StoreBusyError, StoreUnavailableError) as error:
             log.warning("run.masks_not_kept", run_id=self._run.id, error=error.message)
 
@@ -248,7 +253,7 @@ class Execution:
             self._runbook.policy.on_failure is OnFailure.UNDO
             and outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
             and self._run.relation is not Relation.UNDO
-            and not self._run.dry_run
+            and not self._run.request.dry_run
         )
 
     def _undone(self, outcome: Outcome) -> Outcome:
@@ -268,8 +273,8 @@ class Execution:
         return dataclasses.replace(outcome, warnings=(*outcome.warnings, text)) if text else outcome
 
     def _cancel_text(self) -> str:
-        run = self._parts.store.run(self._run.id)
-        return f"Cancelled by {run.cancel_by}" if run and run.cancel_by else "Cancelled"
+        run = self._parts.store.runs.get(self._run.id)
+        return f"Cancelled by {run.cancel.by}" if run and run.cancel else "Cancelled"
 
     def _not_run(self, text: str) -> Outcome:
         self._recorder.message(text)
@@ -284,7 +289,7 @@ class Execution:
         )
         outcome = dataclasses.replace(
             outcome,
-            warnings=(*self._run.warnings, *outcome.warnings, *self._unmasked()),
+            warnings=(*self._run.result.warnings, *outcome.warnings, *self._unmasked()),
             steps=self._recorder.unsaved_steps(),
         )
         for attempt in range(END_ATTEMPTS):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 
+from runbook.core.outcome import Outcome
 from runbook.core.reruns import Numbered
-from runbook.core.run import Outcome, RunStatus
+from runbook.core.status import RunStatus
 from runbook.engine.execute.steps import StepsEnd
 from runbook.engine.process.run import StopReason
 from runbook.engine.record.reaper import NOT_KNOWN_CODE

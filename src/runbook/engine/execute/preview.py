@@ -19,16 +19,16 @@ def preview(runbook: Runbook, steps: Sequence[Step], run: Run, store: Store) -> 
     return {
         "preview": {
             "runbook": run.ref,
-            "digest": run.digest,
+            "digest": run.runbook.digest,
             "supported": runbook.policy.dry_run,
             "claims": {name: list(values) for name, values in claims.items()},
             "inputs": {
                 name: {"given": True} if value is None else {"value": value}
-                for name, value in run.inputs.items()
+                for name, value in run.request.inputs.items()
             },
             "files": [item.path for item in runbook.files_in],
             "locks": _locks(run, store),
-            "timeout_seconds": run.timeout_s,
+            "timeout_seconds": run.request.timeout_s,
             "steps": [_step(step) for step in steps],
         }
     }
@@ -36,11 +36,11 @@ def preview(runbook: Runbook, steps: Sequence[Step], run: Run, store: Store) -> 
 
 def _locks(run: Run, store: Store) -> list[Json]:
     """The locks that a real run would take, with who holds one now."""
-    if run.locks is None:
+    if run.request.locks is None:
         return []
     found: list[Json] = []
-    for want in run.locks.wants:
-        holder = store.holder(want)
+    for want in run.request.locks.wants:
+        holder = store.locks.holder(want)
         found.append({"lock": want.name, "held_by": holder and holder_json(holder)})
     return found
 

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from runbook import log
+from runbook.core.events import EventType
+from runbook.core.outcome import PlanLabel, StepRun
 from runbook.core.output.cap import utf8_size
 from runbook.core.output.handover import LINE_BYTES, Planned, Progress
 from runbook.core.output.log_text import LogCursor
 from runbook.core.output.mask import MASK, Masker
 from runbook.core.output.pipeline import HeadTail, OutputPipeline, Piece
-from runbook.core.run import EventType, Millis, PlanLabel, StepRun
+from runbook.core.times import Millis
 from runbook.errors import StoreBusyError, StoreUnavailableError
 from runbook.store.models import NewEvent
 from runbook.store.store import Store
@@ -204,7 +206,7 @@ class Recorder:
         if not self._unsaved and not self._unsaved_steps:
             return
         try:
-            self._store.append_events(
+            self._store.events.append(
                 self._run_id,
                 self._unsaved,
                 worker_id=self._worker_id,

@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from runbook.core.document import Policy, Retry, Script
+from runbook.core.events import EventType
 from runbook.core.language.policy_rules import is_success, retry_of
+from runbook.core.outcome import StepRun
 from runbook.core.output.handover import Assignments
 from runbook.core.reruns import Numbered
-from runbook.core.run import EventType, Millis, StepRun, StepStatus
+from runbook.core.status import StepStatus
+from runbook.core.times import Millis
 from runbook.engine.execute.handover import HandOverError
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason

@@ -98,7 +98,7 @@ class Place:
                 api_token=token,
                 correlation_id=run.correlation_id,
                 url=options.api_url,
-                chain=run.chain,
+                chain=run.tree.chain,
                 exec_dir_host=self._workspace.exec_dir_host(options.mount_dir),
                 run_id=run.id,
                 output=str(handover.output),
@@ -108,7 +108,7 @@ class Place:
                 mask=str(handover.mask),
                 summary=str(handover.summary),
                 artifacts=str(handover.artifacts),
-                dry_run=run.dry_run,
+                dry_run=run.request.dry_run,
                 call_socket=options.call_socket,
             ),
         )

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Protocol, Self, cast
 
-from runbook.core.run import EventType
+from runbook.core.events import EventType
 from runbook.engine.process.family import RUN_MARK, Families, Family, ProcessStartError
 from runbook.engine.process.limits import Limits
 from runbook.engine.process.stop import Stop, StopReason

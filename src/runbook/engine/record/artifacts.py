@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook.core.run import Artifact
+from runbook.core.outcome import Artifact
 from runbook.engine.process.workspace import remove_tree
 from runbook.errors import NotFoundError
 

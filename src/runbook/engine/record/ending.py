@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from runbook import log
-from runbook.core.run import EventType, Outcome, Run
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Run, RunResult
 from runbook.engine.options import Observer
 from runbook.engine.record.history_entry import RecordedOutput, Records
 from runbook.engine.wakeups import CANCEL, Wakeups
@@ -49,17 +51,12 @@ class Ending:
         `once`: the run may have its history entry already, since its worker died.
         """
         now = self._clock()
-        begun = run.started_at or run.created_at
+        begun = run.times.started_at or run.times.created_at
         ended = dataclasses.replace(
             run,
             status=outcome.status,
-            return_code=outcome.return_code,
-            errors=outcome.errors,
-            warnings=outcome.warnings,
-            outputs=outcome.outputs,
-            label=outcome.label,
-            finished_at=now,
-            duration_ms=max(0, now - begun),
+            times=dataclasses.replace(run.times, finished_at=now, duration_ms=max(0, now - begun)),
+            result=RunResult.of(outcome),
         )
         head, warning = self._records.write_history(ended, output, once=once)
         if warning:
@@ -75,23 +72,23 @@ class Ending:
         head: HistoryHead | None,
         worker_id: str | None,
     ) -> Run | None:
-        done = NewEvent(run.finished_at or 0, EventType.DONE, data=done_data(run, outcome))
+        done = NewEvent(run.times.finished_at or 0, EventType.DONE, data=done_data(run, outcome))
         try:
-            finished = self._store.finish(
+            finished = self._store.runs.finish(
                 run.id,
                 outcome,
                 [*events, done],
                 worker_id=worker_id,
                 history=head,
-                finished_at=run.finished_at,
-                duration_ms=run.duration_ms,
+                finished_at=run.times.finished_at,
+                duration_ms=run.times.duration_ms,
             )
         except ConflictError:
             log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
             return None
         self._wakeups.wake_followers(run.id)
-        if run.parent_id is not None:
-            self._wakeups.wake_followers(run.parent_id)
+        if run.tree.parent_id is not None:
+            self._wakeups.wake_followers(run.tree.parent_id)
         for _ in range(finished.going_on):
             self._wakeups.wake_workers()
         self._cancel_children(run)
@@ -101,9 +98,9 @@ class Ending:
 
     def _cancel_children(self, run: Run) -> None:
         """A child run lives in its parent's slot: it does not outlive it."""
-        for child in self._store.children(run.id):
+        for child in self._store.runs.children(run.id):
             if not child.status.terminal:
-                self._store.request_cancel(child.id, PARENT_ENDED)
+                self._store.runs.request_cancel(child.id, PARENT_ENDED)
                 self._wakeups.wake_workers(CANCEL)
 
 
@@ -118,5 +115,5 @@ def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
         "run_id": run.id,
         "status": outcome.status.value,
         "outputs": dict(outcome.outputs),
-        **({"dry_run": True, "label": outcome.label} if run.dry_run else {}),
+        **({"dry_run": True, "label": outcome.label} if run.request.dry_run else {}),
     }

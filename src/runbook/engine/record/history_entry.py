@@ -9,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook import log
+from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
+from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.output.pipeline import HeadTail
-from runbook.core.run import EventType, Outcome, PlanLabel, Run, RunStatus, iso
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
+from runbook.core.times import iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
 from runbook.library.history import HistoryWriter
@@ -103,23 +107,23 @@ class Records:
         who = run.requester
         log.record(
             {
-                "start_timestamp": iso(run.started_at or run.created_at),
-                "finish_timestamp": iso(run.finished_at or run.created_at),
-                "return_code": run.return_code,
+                "start_timestamp": iso(run.times.started_at or run.times.created_at),
+                "finish_timestamp": iso(run.times.finished_at or run.times.created_at),
+                "return_code": run.result.return_code,
                 "operation": "execute",
                 "breadcrumb": {
-                    "at_time": iso(run.created_at),
+                    "at_time": iso(run.times.created_at),
                     "by_user": who.subject,
                     "from_ip": who.address,
                     "correlation_id": run.correlation_id,
-                    "recursion_stack": list(run.chain),
+                    "recursion_stack": list(run.tree.chain),
                     "roles": who.roles,
                 },
                 "config_items": self._options.config_items,
                 "stdout": output.stdout,
                 "stderr": output.stderr,
-                "errors": list(run.errors),
-                "warnings": list(run.warnings),
+                "errors": list(run.result.errors),
+                "warnings": list(run.result.warnings),
                 "runbook": run.ref,
                 "run_id": run.id,
                 "status": run.status.value,
@@ -133,7 +137,7 @@ class Records:
             for stream in (EventType.STDOUT, EventType.STDERR)
         }
         after = 0
-        while events := self._store.events(run.id, after=after):
+        while events := self._store.events.after(run.id, n=after):
             for event in events:
                 if event.type.is_output:
                     excerpts[event.type].feed(event.text or "")
@@ -148,18 +152,18 @@ def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
         status=run.status,
         return_code=REFUSAL_EXIT_CODE
         if run.status is RunStatus.REFUSED
-        else (run.return_code if run.return_code is not None else -1),
-        at=run.finished_at or run.created_at,
+        else (run.result.return_code if run.result.return_code is not None else -1),
+        at=run.times.finished_at or run.times.created_at,
         who=who.subject,
         origin=who.origin,
         roles=tuple(who.roles),
-        duration_ms=run.duration_ms or 0,
-        reason=run.reason,
-        document=run.digest,
+        duration_ms=run.times.duration_ms or 0,
+        reason=run.request.reason,
+        document=run.runbook.digest,
         stdout=output.stdout,
         stderr=output.stderr,
         error=output.error,
-        dry_run=(run.label or PlanLabel.UNKNOWN) if run.dry_run else None,
+        dry_run=(run.result.label or PlanLabel.UNKNOWN) if run.request.dry_run else None,
         relation=run.relation,
         related_id=run.related_id,
     )

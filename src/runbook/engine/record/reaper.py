@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runbook import log
-from runbook.core.run import Millis, Outcome, Run, RunStatus
+from runbook.core.outcome import Outcome
+from runbook.core.run import Run
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
 from runbook.host.identity import boot_id, host_name, process_start
@@ -30,11 +33,11 @@ class Reaper:
 
     def reap(self) -> int:
         """How many runs were ended. A run is never taken from a worker that lives."""
-        for worker in self._store.workers():
+        for worker in self._store.workers.all():
             if self._is_dead(worker):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
-                self._store.remove_worker(worker.id)
-        lost = self._store.runs_of_missing_workers()
+                self._store.workers.remove(worker.id)
+        lost = self._store.workers.runs_of_missing()
         for run in lost:
             self.end(run)
         return len(lost)

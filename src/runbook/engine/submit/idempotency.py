@@ -24,7 +24,8 @@ def idempotency_of(
     if request.idempotency_key is None:
         return None
     what = [request.env_vars, request.reason, request.confirm, request.dry_run]
-    follows = [new.relation, new.related_id, new.start_step] if new.relation else []
+    rerun = new.rerun_of
+    follows = [rerun.relation, rerun.run_id, rerun.start_step] if rerun else []
     read = [request.digest] if request.digest is not None else []
     asked = json.dumps([new.ref, *what, *follows, *read], sort_keys=True)
     # A script's keys are its run's own: another tree of the same caller must not see this one's.
@@ -45,9 +46,9 @@ def check_read(
     if request.digest is None or request.digest == current:
         return
     # The key's digest is over all inputs: it is made here only where it decides.
-    if key_of is not None and store.is_known(key_of()):
+    if key_of is not None and store.runs.is_known(key_of()):
         return
-    read = store.document(request.digest)
+    read = store.documents.get(request.digest)
     details: dict[str, object] = {"current_digest": current}
     if read is not None:
         details["diff"] = diff_texts(_text(read.content), _text(entry.head))

@@ -13,7 +13,7 @@ from runbook.engine.requests import ExecuteRequest
 
 def secrets_of(parts: Parts, caller: Run | None) -> tuple[str, ...]:
     """All that is masked in the run that calls; nothing without one."""
-    sealed = parts.store.sealed(caller.id) if caller is not None else None
+    sealed = parts.store.runs.sealed(caller.id) if caller is not None else None
     if caller is None or sealed is None:
         return ()
     return tuple(parts.sealer.open(sealed, caller.id).secret_values())

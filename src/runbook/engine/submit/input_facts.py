@@ -64,7 +64,7 @@ class InputKnowledge:
         )
         if not decision.allowed:
             return choices_not_allowed(item, source, decision.missing)
-        outputs = self._parts.store.last_outputs(other.ref)
+        outputs = self._parts.store.runs.last_outputs(other.ref)
         if outputs is None:
             return choices_not_known(item, source)
         return read_choices(item, source, outputs.get(source.output))

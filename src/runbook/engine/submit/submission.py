@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import uuid_utils
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal, authorize, was_local
 from runbook.core.document import Problem, Severity
+from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.language.policy_rules import check_confirm, lock_request
-from runbook.core.run import EventType, Outcome, Relation, Run, RunStatus
+from runbook.core.outcome import Outcome
+from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest, RunTimes, RunTree
+from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
 from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
@@ -52,7 +56,7 @@ class Submission:
         """
         if principal.run_id is None:
             return None
-        run = self._store.run(principal.run_id)
+        run = self._store.runs.get(principal.run_id)
         if run is None or run.status.terminal:
             raise AuthenticationError("The token's run has ended.")
         return run
@@ -68,7 +72,7 @@ class Submission:
         check_read(self._store, entry, request)
         inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
         if request.confirm is None:  # it is asked for when there is something to confirm
-            new = dataclasses.replace(new, dry_run=True)
+            new = _asking(new, dry_run=True)
         _, problems = self._with_policy(new, entry, inputs, request, problems)
         return Report(entry.ref, _errors(problems), _warnings(problems))
 
@@ -100,12 +104,12 @@ class Submission:
         entry = follows.entry or current
         new = dataclasses.replace(
             self._new_run(entry, principal, request, follows.parent),
-            relation=follows.relation,
-            related_id=follows.run.id,
-            start_step=follows.start_step,
+            rerun_of=RerunOf(follows.relation, follows.run.id, follows.start_step),
         )
         if follows.parent is not None:
-            new = dataclasses.replace(new, chain=follows.parent.chain)
+            new = dataclasses.replace(
+                new, tree=dataclasses.replace(new.tree, chain=follows.parent.tree.chain)
+            )
         if follows.inputs is not None:
             return self._queue(self._taking_over(new, follows), entry, principal, request)
         for checked in (current, entry) if follows.entry else (entry,):
@@ -150,17 +154,17 @@ class Submission:
             policy = runbook.policy
             locks = lock_request(policy, entry.ref, inputs.values)
             found = [locks] if isinstance(locks, Problem) else []
-            if new.relation is not Relation.UNDO and not new.dry_run:
+            if new.relation is not Relation.UNDO and not new.request.dry_run:
                 unconfirmed = check_confirm(policy, request.confirm, inputs.values)
                 found += [unconfirmed] if unconfirmed else []
             problems = [*problems, *found]
-            new = dataclasses.replace(
+            new = _asking(
                 new,
                 locks=None if isinstance(locks, Problem) else locks,
                 queue=policy.queue,
                 timeout_s=request.timeout_s or policy.timeout_s or self._options.timeout_s,
             )
-        return dataclasses.replace(new, warnings=_messages(_warnings(problems))), problems
+        return _warned(new, problems), problems
 
     def _preflight(
         self,
@@ -185,24 +189,26 @@ class Submission:
         self, entry: Entry, principal: Principal, request: ExecuteRequest, parent: Run | None
     ) -> NewRun:
         run_id = str(uuid_utils.uuid7())
-        chain = parent.chain if parent else request.recursion_stack
+        chain = parent.tree.chain if parent else request.recursion_stack
         return NewRun(
             id=run_id,
-            ref=entry.ref,
-            name=entry.document.name,
-            digest=entry.document.digest,
+            runbook=_version(entry),
             status=RunStatus.QUEUED,
             requester=principal.requester(),
             correlation_id=parent.correlation_id if parent else request.correlation_id or run_id,
-            chain=(*chain, entry.ref),
+            tree=RunTree(
+                (*chain, entry.ref),
+                parent.id if parent else None,
+                parent.tree_id if parent else None,
+            ),
+            request=RunRequest(
+                reason=request.reason,
+                timeout_s=request.timeout_s or self._options.timeout_s,
+                # Whatever a dry run calls is a dry run too.
+                dry_run=request.dry_run or (parent is not None and parent.request.dry_run),
+            ),
             created_at=self._parts.clock(),
-            parent_id=parent.id if parent else None,
-            root_id=(parent.root_id or parent.id) if parent else None,
-            reason=request.reason,
-            timeout_s=request.timeout_s or self._options.timeout_s,
             assigned_to=(parent.worker_id if parent else None) or request.assigned_to,
-            # Whatever a dry run calls is a dry run too.
-            dry_run=request.dry_run or (parent is not None and parent.dry_run),
         )
 
     def _sealed(
@@ -225,31 +231,25 @@ class Submission:
                 masks=follows.masks,
             )
         asked = request.env_vars if isinstance(request.env_vars, Mapping) else {}
-        return dataclasses.replace(
-            new,
-            inputs=shown,
-            given=tuple(name for name in inputs.shown if name in asked),
-            sealed_inputs=self._parts.sealer.seal(given, new.id),
+        new = dataclasses.replace(new, sealed_inputs=self._parts.sealer.seal(given, new.id))
+        return _asking(
+            new, inputs=shown, given=tuple(name for name in inputs.shown if name in asked)
         )
 
     def _taking_over(self, new: NewRun, follows: Follows) -> NewRun:
         """A run with the very inputs of the run that it belongs to."""
         run, inputs = follows.run, follows.inputs or GivenInputs({}, frozenset())
-        return dataclasses.replace(
-            new,
-            inputs=run.inputs,
-            given=run.given,
-            timeout_s=run.timeout_s,
-            warnings=_messages(_warnings(follows.problems)),
-            sealed_inputs=self._parts.sealer.seal(inputs, new.id),
-        )
+        new = dataclasses.replace(new, sealed_inputs=self._parts.sealer.seal(inputs, new.id))
+        asked = run.request
+        new = _asking(new, inputs=asked.inputs, given=asked.given, timeout_s=asked.timeout_s)
+        return _warned(new, follows.problems)
 
     def _queue(
         self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
     ) -> Submitted:
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
         try:
-            created = self._store.create_run(
+            created = self._store.runs.create(
                 new,
                 [event],
                 _document(entry),
@@ -264,8 +264,8 @@ class Submission:
         if not created.replayed:
             self._parts.wakeups.wake_workers()
             self._parts.wakeups.wake_followers(new.id)
-            if new.parent_id is not None:
-                self._parts.wakeups.wake_followers(new.parent_id)
+            if new.tree.parent_id is not None:
+                self._parts.wakeups.wake_followers(new.tree.parent_id)
             log.event("run.queued", run_id=new.id, runbook=new.ref, by=principal.subject)
         return Submitted(created.run, created.replayed)
 
@@ -276,7 +276,7 @@ class Submission:
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
         error = AccessDeniedError(decision.text, missing=list(decision.missing))
         # Of an undo, the runbook as it is now may refuse what another document would do.
-        new = dataclasses.replace(new, name=entry.document.name, digest=entry.document.digest)
+        new = dataclasses.replace(new, runbook=_version(entry))
         run = self._record_ended(
             new,
             entry,
@@ -311,11 +311,10 @@ class Submission:
 
         With `entry_text` the history gets an entry too, before the row.
         """
-        outcome = Outcome(status, code, errors, new.warnings)
+        outcome = Outcome(status, code, errors, new.result.warnings)
         now = self._parts.clock()
-        new = dataclasses.replace(
-            new, status=status, return_code=code, errors=errors, finished_at=now
-        )
+        result = dataclasses.replace(new.result, return_code=code, errors=errors)
+        new = dataclasses.replace(new, status=status, result=result, finished_at=now)
         text = "\n".join(errors)
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
         data = done_data(new, outcome)
@@ -327,7 +326,7 @@ class Submission:
             if entry_text
             else (None, None)
         )
-        created = self._store.create_run(new, [stderr, done], _document(entry), history=head)
+        created = self._store.runs.create(new, [stderr, done], _document(entry), history=head)
         self._parts.wakeups.wake_followers(new.id)
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run
@@ -337,21 +336,29 @@ def _run_of(new: NewRun) -> Run:
     """A run that ended at its birth, as its history entry needs it."""
     return Run(
         id=new.id,
-        ref=new.ref,
-        name=new.name,
-        digest=new.digest,
+        runbook=new.runbook,
         status=new.status,
         requester=new.requester,
         correlation_id=new.correlation_id,
-        chain=new.chain,
-        created_at=new.created_at or 0,
-        finished_at=new.finished_at,
-        return_code=new.return_code,
-        reason=new.reason,
-        dry_run=new.dry_run,
-        relation=new.relation,
-        related_id=new.related_id,
+        tree=new.tree,
+        times=RunTimes(new.created_at or 0, finished_at=new.finished_at),
+        request=new.request,
+        result=new.result,
+        rerun_of=new.rerun_of,
     )
+
+
+def _version(entry: Entry) -> RunbookVersion:
+    return RunbookVersion(entry.ref, entry.document.name, entry.document.digest)
+
+
+def _asking(new: NewRun, **changes: Any) -> NewRun:
+    return dataclasses.replace(new, request=dataclasses.replace(new.request, **changes))
+
+
+def _warned(new: NewRun, problems: Sequence[Problem]) -> NewRun:
+    warnings = _messages(_warnings(problems))
+    return dataclasses.replace(new, result=dataclasses.replace(new.result, warnings=warnings))
 
 
 def _is_refusal(decision: Decision, entry: Entry) -> bool:
@@ -366,7 +373,7 @@ def _is_refusal(decision: Decision, entry: Entry) -> bool:
 
 def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
     """What the run's token proves and what the header says: either may refuse."""
-    chains = [parent.chain] if parent else []
+    chains = [parent.tree.chain] if parent else []
     if request.recursion_stack and request.recursion_stack not in chains:
         chains.append(request.recursion_stack)
     return chains

@@ -10,7 +10,8 @@ from runbook.cli.authoring.case_run import CaseResult, _CaseView, case_settings
 from runbook.cli.authoring.selection import Selected
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference
 from runbook.core.authoring.cases import Case
-from runbook.core.run import EventType, RunEvent, RunStatus
+from runbook.core.events import EventType, RunEvent
+from runbook.core.status import RunStatus
 from runbook.errors import InvalidRunbookError, QueueFullError
 
 ITEM = Selected(Path("/books/Demo.md"), Path("/books"))

@@ -4,7 +4,7 @@ import pytest
 
 from runbook.core.authoring.case_outcome import CaseOutcome, differences
 from runbook.core.authoring.cases import Case, Expected
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 
 DONE = CaseOutcome(
     RunStatus.SUCCEEDED,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook.core.authoring.cases import CASE_KEYS, Case, CaseFile, Expected, read_cases
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 
 RUNBOOK_MD = (Path(__file__).parents[4] / "RUNBOOK.md").read_text()
 SECTION = RUNBOOK_MD.partition("\n### Test cases\n")[2].partition("\n## ")[0]

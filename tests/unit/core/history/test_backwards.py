@@ -8,7 +8,8 @@ from runbook.core.history import backwards as history_back
 from runbook.core.history.backwards import Backward, legacy_page
 from runbook.core.history.chain import iter_entries
 from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 
 RECORD = EntryRecord(
     run_id="run-1",

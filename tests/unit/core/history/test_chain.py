@@ -23,7 +23,9 @@ from runbook.core.history.chain import (
     verify,
 )
 from runbook.core.history.entry import find_entry, fitted, last_digest, read_record, render, sha256
-from runbook.core.run import Origin, PlanLabel, Relation, RunStatus
+from runbook.core.outcome import PlanLabel
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus
 
 DOCUMENT = sha256(b"document")
 LEGACY = (

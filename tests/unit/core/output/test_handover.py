@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.environ import VALUE_LIMIT, is_reserved
+from runbook.core.outcome import PlanLabel
 from runbook.core.output.handover import (
     HANDOVER_BYTES,
     LINE_BYTES,
@@ -21,7 +22,6 @@ from runbook.core.output.handover import (
     read_plan,
     read_progress,
 )
-from runbook.core.run import PlanLabel
 
 VERIFIED, ASSUMED, UNKNOWN = PlanLabel.VERIFIED, PlanLabel.ASSUMED, PlanLabel.UNKNOWN
 

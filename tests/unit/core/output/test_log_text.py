@@ -1,6 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook.core.events import EventType, RunEvent
 from runbook.core.output.log_text import (
     LINE_CHARACTERS,
     LogCursor,
@@ -10,7 +11,6 @@ from runbook.core.output.log_text import (
     log_text,
     separator_needed,
 )
-from runbook.core.run import EventType, RunEvent
 
 OUT, ERR = EventType.STDOUT, EventType.STDERR
 

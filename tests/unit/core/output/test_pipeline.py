@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook.core.events import EventType
 from runbook.core.output import cap
 from runbook.core.output.cap import (
     PIECE_BYTES,
@@ -16,7 +17,6 @@ from runbook.core.output.cap import (
 )
 from runbook.core.output.mask import Masker
 from runbook.core.output.pipeline import OutputPipeline, Piece
-from runbook.core.run import EventType
 
 OUT, ERR = EventType.STDOUT, EventType.STDERR
 MIB = 1024 * 1024

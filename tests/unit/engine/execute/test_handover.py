@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
-from runbook.core.run import EventType, PlanLabel, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import PlanLabel
+from runbook.core.status import RunStatus
 from runbook.engine.execute import recorder as recorder_module
 from runbook.engine.execute.handover import HandOverError, LiveHandOver
 from runbook.engine.process.workspace import HandOver
@@ -185,9 +187,9 @@ def test_values_are_masked_in_all_that_is_recorded_of_a_run(workshop, run_script
         """
     )
     assert dict(run.outputs) == {"key": "a-***"}
-    assert workshop.store.summary(run.id) == "# ***\n"
+    assert workshop.store.runs.summary(run.id) == "# ***\n"
     assert [d["text"] for d in workshop.data(run, EventType.PROGRESS)] == ["***"]
-    assert workshop.store.artifacts(run.id) == []
+    assert workshop.store.artifacts.of(run.id) == []
     assert run.warnings == ("An artifact was not kept: its name may not be shown",)
 
 
@@ -200,7 +202,7 @@ def test_a_summary_is_cut_without_showing_the_half_of_a_secret(workshop, run_scr
         inputs="TOKEN: {type: secret}",
         TOKEN="hunter22hunter22",
     )
-    assert workshop.store.summary(run.id) == "x" * 262138
+    assert workshop.store.runs.summary(run.id) == "x" * 262138
 
 
 # -- progress and plans --------------------------------------------------------------------------
@@ -211,14 +213,14 @@ def test_progress_is_told_while_the_script_runs(workshop, run_script, tmp_path):
     workshop.write("Job", f"print 40 half >> $RUNBOOK_PROGRESS; read x < {tmp_path / 'go'}")
     workshop.submit("Job.md")
     thread = threading.Thread(target=workshop.execute)
-    run = workshop.store.active_runs()[0]
+    run = workshop.store.runs.active()[0]
     thread.start()
     seen = next(
         event
         for event in workshop.engine.follow(run.id)
         if event is not None and event.type is EventType.PROGRESS
     )
-    assert not workshop.store.run(run.id).status.terminal
+    assert not workshop.store.runs.get(run.id).status.terminal
     (tmp_path / "go").write_text("\n")
     thread.join()
     assert seen.data == {"percent": 40, "text": "half"}

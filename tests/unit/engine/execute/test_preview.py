@@ -3,7 +3,9 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, PlanLabel
+from runbook.core.events import EventType
+from runbook.core.outcome import PlanLabel
+from runbook.core.run import Origin
 from runbook.engine.execute.execution import NOT_DRY_TEXT
 
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from runbook.core.events import EventType
 from runbook.core.output.pipeline import OutputPipeline
-from runbook.core.run import EventType
 from runbook.engine.execute import recorder as module
 from runbook.engine.execute.recorder import Recorder
 from runbook.errors import ConflictError, StoreBusyError
@@ -107,8 +107,8 @@ def test_places_of_lines_go_on_over_both_streams(workshop, run, recorder):
 
     places = [(e.text, e.line, e.offset) for e in workshop.events(run) if e.type.is_output]
     assert [offset for _, _, offset in places] == sorted(offset for _, _, offset in places)
-    size = workshop.store.log_size(run.id).bytes
-    log = workshop.store.log_range(run.id, 0, size).decode()
+    size = workshop.store.logs.size(run.id).bytes
+    log = workshop.store.logs.range(run.id, 0, size).decode()
     assert all(log[offset:].startswith(text) for text, _, offset in places)
 
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from runbook.core.run import EventType, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
 
 RESERVED = "is reserved: it changes how programs run, or belongs to the engine"
@@ -29,7 +30,7 @@ def run_steps(workshop):
 
 @pytest.fixture
 def rows(workshop):
-    return lambda run: workshop.store.steps(run.id)
+    return lambda run: workshop.store.steps.of(run.id)
 
 
 @pytest.fixture
@@ -243,7 +244,7 @@ def test_a_pause_ends_when_the_run_is_to_end(workshop, paused, rows, reason, sta
     thread.join(20)
 
     assert not thread.is_alive()
-    ended = workshop.store.run(run.id)
+    ended = workshop.store.runs.get(run.id)
     assert (ended.status, ended.return_code) == (status, code)
     assert [(r.n, r.status.value, r.attempts) for r in rows(run)] == [(1, status.value, 1)]
 
@@ -263,7 +264,7 @@ def test_pauses_work_with_descriptors_beyond_1023(workshop, paused):
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    assert workshop.store.run(run.id).status is RunStatus.CANCELLED
+    assert workshop.store.runs.get(run.id).status is RunStatus.CANCELLED
 
 
 # -- time limits ---------------------------------------------------------------------------------
@@ -322,7 +323,7 @@ def test_no_step_follows_one_that_was_cancelled_though_it_may_fail(workshop, row
             stop.request(StopReason.CANCEL)
     thread.join()
 
-    assert workshop.store.run(run.id).status is RunStatus.CANCELLED
+    assert workshop.store.runs.get(run.id).status is RunStatus.CANCELLED
     assert [(r.n, r.status, r.attempts) for r in rows(run)] == [(1, StepStatus.CANCELLED, 1)]
 
 
@@ -461,7 +462,7 @@ def test_a_step_knows_its_lines_of_the_log(workshop, run_steps, rows, step):
     )
 
     spans = [(r.first_line, r.last_line) for r in rows(run)]
-    log = workshop.store.log_range(run.id, 0, workshop.store.log_size(run.id).bytes).decode()
+    log = workshop.store.logs.range(run.id, 0, workshop.store.logs.size(run.id).bytes).decode()
     lines = log.splitlines()
     shown = [sorted("".join(lines[first - 1 : last])) for first, last in spans]
     assert shown == [["a", "b"], [], [], ["c", "d"], ["e", "f"], ["e", "f"]]  # one line

@@ -167,7 +167,7 @@ def test_what_is_not_there_is_not_found(store):
 
 
 def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
-    assert store.purge(lambda _ids: []) == 0
+    assert store.maintenance.purge(lambda _ids: []) == 0
     (source / "a").touch()
     for run_id in ("one", "two", "three"):
         collect(store, source, run_id)
@@ -177,7 +177,7 @@ def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
         asked.append(list(ids))
         return {"two"}
 
-    assert store.purge(known) == 2
+    assert store.maintenance.purge(known) == 2
 
     assert asked == [["one", "three", "two"]]  # once for all
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["two"]
@@ -190,7 +190,7 @@ def test_a_runs_files_are_listed_and_survive_its_directory(workshop):
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (artifact,) = workshop.store.artifacts(run.id)
+    (artifact,) = workshop.store.artifacts.of(run.id)
     assert (artifact.name, artifact.size) == ("x/y", 3)
     path = workshop.engine.parts.artifacts.path(run.id, "x/y")
     assert path.read_text() == "hi\n"
@@ -204,7 +204,7 @@ def test_a_script_that_removes_its_folder_left_nothing(workshop):
     run = workshop.execute()
 
     assert run.success
-    assert workshop.store.artifacts(run.id) == []
+    assert workshop.store.artifacts.of(run.id) == []
 
 
 @pytest.mark.parametrize(("retention_days", "left"), [(1, True), (-1, False)])
@@ -217,5 +217,5 @@ def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_
 
     worker._tend()
 
-    assert bool(workshop.store.artifacts(run.id)) is left
+    assert bool(workshop.store.artifacts.of(run.id)) is left
     assert (workshop.settings.data_dir / "artifacts" / run.id).exists() is left

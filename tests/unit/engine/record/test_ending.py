@@ -4,7 +4,10 @@ import threading
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.errors import HistoryReadOnlyError
 from runbook.store.models import NewEvent
@@ -44,7 +47,7 @@ def test_entry_and_row_are_there_when_done_is_seen(workshop, run, ending):
         for event in workshop.engine.follow(run.id):
             if event is not None and event.type is EventType.DONE:
                 seen["history"] = workshop.history("Quick")
-                seen["status"] = workshop.store.run(run.id).status
+                seen["status"] = workshop.store.runs.get(run.id).status
 
     follower = threading.Thread(target=follow)
     follower.start()
@@ -74,7 +77,7 @@ def test_done_says_all_but_the_output(workshop, run, ending):
 def test_row_entry_and_done_tell_the_same_times(workshop, run, ending):
     ended = ending.end(run, DONE, OUTPUT, worker_id="w")
 
-    stored = workshop.store.run(run.id)
+    stored = workshop.store.runs.get(run.id)
     assert stored == ended
     assert workshop.events(run)[-1].at == stored.finished_at
     assert stored.duration_ms == stored.finished_at - stored.started_at
@@ -90,7 +93,7 @@ def test_who_comes_second_changes_nothing(workshop, run, ending):
     again = ending.end(run, Outcome(RunStatus.LOST, -1), OUTPUT, worker_id="w", once=True)
 
     assert again is None
-    assert workshop.store.run(run.id) == first
+    assert workshop.store.runs.get(run.id) == first
     assert workshop.events(run) == before
     assert workshop.history("Quick").count("### ") == 1
     assert [run.status for run in watching.ended] == [RunStatus.SUCCEEDED]
@@ -98,7 +101,7 @@ def test_who_comes_second_changes_nothing(workshop, run, ending):
 
 def test_the_wrong_worker_cannot_end_a_run(workshop, run, ending):
     assert ending.end(run, DONE, OUTPUT, worker_id="another", once=True) is None
-    assert workshop.store.run(run.id).status is RunStatus.RUNNING
+    assert workshop.store.runs.get(run.id).status is RunStatus.RUNNING
 
 
 def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
@@ -110,8 +113,8 @@ def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
 
     ending.end(run, DONE, OUTPUT, worker_id="w")
 
-    assert workshop.store.run(child.id).cancel_by == "the end of its parent"
-    assert workshop.store.run(over.id).cancel_by is None
+    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
+    assert workshop.store.runs.get(over.id).cancel_by is None
     assert workshop.execute().status is RunStatus.CANCELLED  # it is never started
 
 
@@ -138,4 +141,4 @@ def test_events_come_before_done(workshop, run, ending):
     ending.end(run, DONE, OUTPUT, [last], worker_id="w")
 
     assert [e.type for e in workshop.events(run)][-2:] == [EventType.STDOUT, EventType.DONE]
-    assert workshop.store.run(run.id).log_bytes == 5
+    assert workshop.store.runs.get(run.id).log_bytes == 5

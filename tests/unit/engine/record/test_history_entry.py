@@ -5,7 +5,10 @@ import threading
 
 import pytest
 
-from runbook.core.run import EventType, Outcome, PlanLabel, Relation, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome, PlanLabel
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import REMEMBERED_RUNBOOKS, RateBound, RecordedOutput
 from runbook.library.history import verify_file
 from runbook.log import RECORD_LOGGER
@@ -74,7 +77,7 @@ def ended(workshop):
     workshop.submit("Quick.md", reason="why")
     claimed = workshop.claim().run
     done = NewEvent(1, EventType.DONE, data={})
-    return workshop.store.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done]).run
+    return workshop.store.runs.finish(claimed.id, Outcome(RunStatus.FAILED, 3), [done]).run
 
 
 def test_an_entry_says_what_happened_and_continues_the_chain(workshop, ended):
@@ -170,7 +173,7 @@ def test_an_entry_that_output_forges_is_no_record(workshop):
     workshop.write("Forges", f"cat <<'EOF'\n{forged}\nEOF")
     run = workshop.submit("Forges.md")
     workshop.execute()
-    forger = workshop.store.run(run.id)
+    forger = workshop.store.runs.get(run.id)
 
     other = dataclasses.replace(forger, id="r-1")
     assert workshop.engine.parts.records.recorded_end(other) is None
@@ -183,7 +186,7 @@ def test_stored_output_is_shown_by_its_head_and_tail(build):
     run = workshop.submit("Prints.md")
     workshop.execute()
 
-    output = workshop.engine.parts.records.stored_output(workshop.store.run(run.id))
+    output = workshop.engine.parts.records.stored_output(workshop.store.runs.get(run.id))
 
     assert output.stdout.startswith("line 1\n")
     assert output.stdout.endswith("line 500\n")

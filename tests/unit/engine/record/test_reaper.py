@@ -7,7 +7,10 @@ import threading
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import LOST_TEXT, SILENCE_MS
 from runbook.host.identity import boot_id, host_name, process_start
@@ -53,11 +56,11 @@ def test_a_dead_workers_run_is_lost_once(workshop, begin, process):
 
     assert workshop.engine.reap() == 1
 
-    lost = workshop.store.run(run.id)
+    lost = workshop.store.runs.get(run.id)
     assert (lost.status, lost.return_code, lost.errors) == (RunStatus.LOST, -1, (LOST_TEXT,))
     assert workshop.events(run)[-1].data["status"] == "lost"
     assert workshop.history("Quick").count(f"run={run.id} ") == 1
-    assert workshop.store.workers() == []
+    assert workshop.store.workers.all() == []
     assert workshop.engine.reap() == 0
     assert len(workshop.events(run)) == lost.last_event
 
@@ -93,8 +96,8 @@ def test_a_living_workers_run_is_never_taken(workshop, begin, process, stopped):
         os.kill(process.pid, 19)
 
     assert workshop.engine.reap() == 0
-    assert workshop.store.run(run.id).status is RunStatus.RUNNING
-    assert [worker.id for worker in workshop.store.workers()] == ["w"]
+    assert workshop.store.runs.get(run.id).status is RunStatus.RUNNING
+    assert [worker.id for worker in workshop.store.workers.all()] == ["w"]
 
 
 def test_a_zombie_is_dead(workshop, begin, process):
@@ -103,14 +106,14 @@ def test_a_zombie_is_dead(workshop, begin, process):
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not waited for
 
     assert workshop.engine.reap() == 1
-    assert workshop.store.run(run.id).status is RunStatus.LOST
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
 def test_a_pid_that_was_given_away_again_is_not_the_worker(workshop, begin, process):
     run = begin(pid=process.pid, process_start=process_start(process.pid) - 1)
 
     assert workshop.engine.reap() == 1
-    assert workshop.store.run(run.id).status is RunStatus.LOST
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
 def test_before_a_reboot_no_worker_of_this_host_lives(workshop, begin, process):
@@ -119,7 +122,7 @@ def test_before_a_reboot_no_worker_of_this_host_lives(workshop, begin, process):
     run = begin(**of(process), boot_id="another", beat_at=now - SILENCE_MS - 1000)
 
     assert workshop.engine.reap() == 1
-    assert workshop.store.run(run.id).status is RunStatus.LOST
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
 @pytest.mark.parametrize(
@@ -132,21 +135,21 @@ def test_a_worker_elsewhere_is_judged_by_its_silence(workshop, begin, silence, t
 
     assert workshop.engine.reap() == taken
     expected = RunStatus.LOST if taken else RunStatus.RUNNING
-    assert workshop.store.run(run.id).status is expected
+    assert workshop.store.runs.get(run.id).status is expected
 
 
 def test_a_run_whose_worker_is_not_known_at_all_is_lost(workshop, begin):
     run = begin()
-    workshop.store.remove_worker("w")
+    workshop.store.workers.remove("w")
 
     assert workshop.engine.reap() == 1
-    assert workshop.store.run(run.id).status is RunStatus.LOST
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
 def test_what_the_script_had_printed_is_in_the_entry(workshop, begin, process):
     run = begin(**of(process))
     printed = NewEvent(1, EventType.STDOUT, text="half of it\n", line=1, offset=0)
-    workshop.store.append_events(run.id, [printed], worker_id="w")
+    workshop.store.events.append(run.id, [printed], worker_id="w")
     kill(process)
 
     workshop.engine.reap()
@@ -165,7 +168,7 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
 
     assert workshop.engine.reap() == 1
 
-    found = workshop.store.run(run.id)
+    found = workshop.store.runs.get(run.id)
     assert (found.status, found.return_code) == (RunStatus.SUCCEEDED, 0)
     assert workshop.history("Quick").count("### ") == 1
     assert "Exit Code: 0" in workshop.history("Quick")
@@ -184,7 +187,7 @@ def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
     assert workshop.engine.reap() == 3
 
     for run in (parent, running, waiting):
-        assert workshop.store.run(run.id).status is RunStatus.LOST
+        assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
 def test_a_run_that_waits_for_any_worker_is_left_alone(workshop, begin, process):
@@ -193,7 +196,7 @@ def test_a_run_that_waits_for_any_worker_is_left_alone(workshop, begin, process)
     kill(process)
 
     assert workshop.engine.reap() == 1
-    assert workshop.store.run(waiting.id).status is RunStatus.QUEUED
+    assert workshop.store.runs.get(waiting.id).status is RunStatus.QUEUED
 
 
 def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(workshop, begin):
@@ -203,8 +206,8 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(workshop, beg
     parts = workshop.engine.parts
     outcome = Outcome(RunStatus.SUCCEEDED, 0)
     assert parts.ending.end(run, outcome, RecordedOutput(), worker_id="late") is None
-    assert workshop.store.run(run.id).status is RunStatus.LOST
-    assert workshop.store.beat("late") is False
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
+    assert workshop.store.workers.beat("late") is False
 
 
 def test_the_boot_of_this_machine_is_known():

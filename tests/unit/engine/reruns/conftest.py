@@ -3,7 +3,8 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import ConflictError
 
@@ -86,7 +87,7 @@ def failed(workshop, three):
 
 @pytest.fixture
 def rows(workshop):
-    return lambda run: [(row.n, row.status) for row in workshop.store.steps(run.id)]
+    return lambda run: [(row.n, row.status) for row in workshop.store.steps.of(run.id)]
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from runbook.core.run import EventType, Relation, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus, StepStatus
 from runbook.errors import DocumentChangedError
 
 DONE, FAILED, RESTORED = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.RESTORED
@@ -198,7 +200,7 @@ def test_a_lost_run_is_resumed_at_the_step_that_was_running(workshop, follow, di
         worker.send_signal(signal.SIGKILL)
     workshop.engine.reap()
 
-    lost = workshop.store.run(run.id)
+    lost = workshop.store.runs.get(run.id)
     assert lost.status is RunStatus.LOST
     assert rows(lost) == [(1, DONE), (2, StepStatus.LOST)]
     diary.clear()

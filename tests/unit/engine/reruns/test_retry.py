@@ -1,6 +1,7 @@
 """A retry: the same inputs, from the start."""
 
-from runbook.core.run import Relation, RunStatus
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus
 
 
 def test_a_retry_has_the_same_inputs_and_begins_at_the_start(workshop, follow):
@@ -16,7 +17,7 @@ def test_a_retry_has_the_same_inputs_and_begins_at_the_start(workshop, follow):
     assert (again.requester.subject, again.reason) == ("bob", "second")
     assert again.chain == ("Job.md",)
     assert again.parent_id is None
-    assert [r.id for r in workshop.store.followers(run.id)] == [again.id]
+    assert [r.id for r in workshop.store.runs.reruns(run.id)] == [again.id]
 
 
 def test_a_retry_takes_the_runbook_as_it_is_now(workshop, follow):

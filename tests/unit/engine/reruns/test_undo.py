@@ -1,6 +1,8 @@
 """An undo that someone asks for: what was completed is reversed."""
 
-from runbook.core.run import EventType, Relation, RunStatus, StepStatus
+from runbook.core.events import EventType
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
 
 DONE = StepStatus.SUCCEEDED
@@ -45,8 +47,8 @@ def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
 ):
     run = failed()
     resumed = follow("resume", run, None)
-    workshop.store.purge(resumed.finished_at)
-    assert workshop.store.run(run.id) is None
+    workshop.store.maintenance.purge(resumed.finished_at)
+    assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
     assert follow("undo", resumed).success
@@ -176,18 +178,18 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
     run = workshop.submit("Job.md")
     stop = Stop()
     claimed = workshop.claim()
-    create = workshop.engine.parts.store.append_events
+    create = workshop.engine.parts.store.events.append
 
     def append(run_id, events, **more):
         create(run_id, events, **more)
         if any((e.data or {}) == {"name": "Two", "state": "started"} for e in events):
             stop.request(StopReason.CANCEL, at_once=True)
 
-    workshop.engine.parts.store.append_events = append
+    workshop.engine.parts.store.events.append = append
     workshop.engine.execute(claimed, "w", stop)
-    del workshop.engine.parts.store.append_events
+    del workshop.engine.parts.store.events.append
 
-    cancelled = workshop.store.run(run.id)
+    cancelled = workshop.store.runs.get(run.id)
     assert cancelled.status is RunStatus.CANCELLED
     assert follow("undo", cancelled).success
     assert diary.lines() == ["un-one"]
@@ -196,7 +198,7 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
 def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, follow):
     run = failed()
     follow("undo", run, execute=False)
-    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
     assert undo.errors == ("The run that was to be undone is no longer kept.",)

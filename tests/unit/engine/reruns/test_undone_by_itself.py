@@ -2,14 +2,15 @@
 
 import pytest
 
-from runbook.core.run import Relation, RunStatus
+from runbook.core.run import Relation
+from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop, StopReason
 
 UNDOES = "on_failure: undo\nlocks: machine"
 
 
 def child_of(workshop, run):
-    (child,) = workshop.store.children(run.id)
+    (child,) = workshop.store.runs.children(run.id)
     return child
 
 
@@ -32,7 +33,7 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     assert workshop.output(child) == "1\nmachine\n"
     assert child.requester == run.requester
     assert child.chain == run.chain
-    assert workshop.store.holder(run.locks.wants[0]) is None
+    assert workshop.store.locks.holder(run.locks.wants[0]) is None
     text = conflict(follow, "resume", run, None)
     assert text == "The run's steps were undone: retry the run instead."
 
@@ -80,7 +81,7 @@ def test_a_run_keeps_its_own_end_where_it_cannot_be_undone(workshop, step):
 
     assert (run.status, run.return_code) == (RunStatus.FAILED, 9)
     assert any(w.startswith("The completed steps were NOT undone: ") for w in run.warnings)
-    assert [artifact.name for artifact in workshop.store.artifacts(run.id)] == ["a"]
+    assert [artifact.name for artifact in workshop.store.artifacts.of(run.id)] == ["a"]
 
 
 def test_where_nothing_was_completed_nothing_is_undone(workshop, step):
@@ -88,7 +89,7 @@ def test_where_nothing_was_completed_nothing_is_undone(workshop, step):
     workshop.submit("Job.md")
     run = workshop.execute_family()
 
-    assert workshop.store.children(run.id) == []
+    assert workshop.store.runs.children(run.id) == []
     assert not [w for w in run.warnings if "undone" in w]
 
 
@@ -105,7 +106,7 @@ def test_neither_cancelled_nor_dry_runs_are_undone_by_themselves(workshop, step,
     run = workshop.execute_family(stop)
 
     assert run.status is (RunStatus.FAILED if dry else RunStatus.CANCELLED)
-    assert workshop.store.children(run.id) == []
+    assert workshop.store.runs.children(run.id) == []
 
 
 def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path):
@@ -113,15 +114,15 @@ def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path)
     stop = Stop()
     workshop.write_steps("Job", step("One", undo="true"), step("Two", "exit 9"), policy=UNDOES)
     workshop.submit("Job.md")
-    submit = workshop.store.create_run
+    submit = workshop.store.runs.create
 
     def create(run, *args, **more):
         stop.request(StopReason.DRAIN)
         return submit(run, *args, **more)
 
-    workshop.store.create_run = create
+    workshop.store.runs.create = create
     run = workshop.execute_family(stop)
-    del workshop.store.create_run
+    del workshop.store.runs.create
 
     child = child_of(workshop, run)
     assert child.status in (RunStatus.CANCELLED, RunStatus.SUCCEEDED)

@@ -3,7 +3,8 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, IdempotencyKeyReusedError, NotFoundError
 
@@ -87,7 +88,7 @@ def test_no_step_is_left_out(failed, follow, wanted, conflict):
 
 def test_a_document_that_is_forgotten_cannot_be_gone_on_with(workshop, failed, follow):
     run = failed()
-    workshop.store.purge(workshop.engine.parts.clock() + 1000)
+    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
     with pytest.raises(NotFoundError, match="no longer kept"):
         follow("resume", run, None)
 
@@ -102,7 +103,7 @@ def test_claims_are_checked_again(workshop, failed, follow, diary, action):
         follow(action, run, *args, by=EVE)
 
     assert diary.lines() == []
-    (refused,) = workshop.store.followers(run.id)
+    (refused,) = workshop.store.runs.reruns(run.id)
     assert refused.status is RunStatus.REFUSED
     assert "Access denied for user eve" in workshop.history("Three")
     # Who is refused keeps nobody else from it.

@@ -3,7 +3,8 @@
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin, RunStatus
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, DocumentChangedError, IdempotencyKeyReusedError
 
@@ -41,7 +42,7 @@ def test_another_document_than_the_one_that_was_read_starts_nothing(workshop, re
     assert caught.value.details["current_digest"] == read("Quick.md")
     lines = caught.value.details["diff"].split("\n")
     assert {"-print before", "+print after"} <= set(lines)
-    assert len(workshop.store.runs().runs) == 1
+    assert len(workshop.store.runs.page().runs) == 1
 
 
 def test_a_document_that_nobody_executed_has_no_difference(workshop):

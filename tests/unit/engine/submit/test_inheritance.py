@@ -37,16 +37,16 @@ def test_what_is_masked_is_the_callers_secrets_and_those_it_took_over(workshop):
     assert secrets_of(parts, None) == ()
     workshop.register()
     assert workshop.claim().run.id == caller.id
-    given = parts.sealer.open(workshop.store.sealed(caller.id), caller.id)
+    given = parts.sealer.open(workshop.store.runs.sealed(caller.id), caller.id)
     more = dataclasses.replace(given, masks=("registered",))
-    workshop.store.reseal(caller.id, "w", parts.sealer.seal(more, caller.id))
+    workshop.store.runs.reseal(caller.id, "w", parts.sealer.seal(more, caller.id))
     workshop.write("Called", inputs="X: {type: string}\nY: {type: string}")
     script = Principal("ann", Origin.RUNBOOK, {}, run_id=caller.id)
 
     called = workshop.submit("Called.md", script, env_vars={"X": f"<{SECRET}>", "Y": "open"})
 
     assert called.inputs == {"X": None, "Y": "open"}
-    sealed = parts.sealer.open(workshop.store.sealed(called.id), called.id)
+    sealed = parts.sealer.open(workshop.store.runs.sealed(called.id), called.id)
     assert sealed == GivenInputs(
         {"X": f"<{SECRET}>", "Y": "open"}, frozenset({"X"}), masks=(SECRET, "registered")
     )

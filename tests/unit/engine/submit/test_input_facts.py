@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from runbook.core.access import Principal
 from runbook.core.document import SecretKind, SecretSource
+from runbook.core.events import EventType
 from runbook.core.inputs.values import GivenFile
-from runbook.core.run import EventType, Origin, Outcome, Relation, RunStatus
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus
 from runbook.engine.process.workspace import Workspace, WorkspaceError
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest
@@ -283,13 +286,13 @@ def test_a_file_waits_encrypted_and_goes_with_its_run(workshop):
     workshop.register()
     run = workshop.submit("Use.md", env_vars={"FILE": file_of(b"content-of-the-file")})
 
-    sealed = workshop.store.sealed(run.id)
+    sealed = workshop.store.runs.sealed(run.id)
     assert b"content-of-the-file" not in sealed
     opened = workshop.engine.parts.sealer.open(sealed, run.id)
     assert opened.files["FILE"].content == b"content-of-the-file"
 
     workshop.execute()
-    assert workshop.store.sealed(run.id) is None
+    assert workshop.store.runs.sealed(run.id) is None
 
 
 def test_two_files_of_one_name(workshop):
@@ -377,11 +380,11 @@ def test_dry_runs_and_undoing_leave_no_outputs_behind(sites):
     for changes in ("dry_run = 1", f"relation = '{Relation.UNDO.value}'"):
         run_id = leave(sites, "lists/Sites.md", {"NAMES": "rome"})
         change(sites, run_id, changes)
-    assert sites.store.last_outputs("lists/Sites.md") == {"NAMES": "oslo"}
+    assert sites.store.runs.last_outputs("lists/Sites.md") == {"NAMES": "oslo"}
     change(sites, run_id, f"relation = '{Relation.RETRY.value}'")
-    assert sites.store.last_outputs("lists/Sites.md") == {"NAMES": "rome"}
+    assert sites.store.runs.last_outputs("lists/Sites.md") == {"NAMES": "rome"}
     assert first != run_id
-    assert sites.store.last_outputs("None.md") is None
+    assert sites.store.runs.last_outputs("None.md") is None
 
 
 def change(workshop, run_id, assignment):

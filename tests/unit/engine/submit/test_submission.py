@@ -5,7 +5,10 @@ import sqlite3
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.run import EventType, Origin, Outcome, RunStatus
+from runbook.core.events import EventType
+from runbook.core.outcome import Outcome
+from runbook.core.run import Origin
+from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import (
     AccessDeniedError,
@@ -21,7 +24,7 @@ VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
 
 
 def runs(workshop):
-    return workshop.store.runs().runs
+    return workshop.store.runs.page().runs
 
 
 def script_of(run):
@@ -41,7 +44,7 @@ def test_a_run_is_recorded_before_anything_happens(workshop):
     assert run.requester.address == "192.0.2.1"
     assert [event.type for event in workshop.events(run)] == [EventType.QUEUED]
     above = path.read_bytes().partition(b"# History")[0]
-    assert workshop.store.document(run.digest).content == above
+    assert workshop.store.documents.get(run.digest).content == above
 
 
 def test_a_refusal_is_recorded_in_store_and_file(workshop):
@@ -109,7 +112,7 @@ def test_an_attempt_that_finds_the_queue_full_is_recorded(build):
     refused, queued = runs(workshop)
     assert (refused.status, refused.return_code) == (RunStatus.REFUSED, 503)
     assert queued.status is RunStatus.QUEUED
-    assert workshop.store.sealed(refused.id) is None
+    assert workshop.store.runs.sealed(refused.id) is None
     workshop.claim()
     assert workshop.submit("Quick.md").status is RunStatus.QUEUED
 
@@ -142,10 +145,10 @@ COUNT: {description: n, type: string}
 
     assert run.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
     assert b"canary" not in database(tmp_path)
-    assert workshop.store.sealed(run.id) is not None
+    assert workshop.store.runs.sealed(run.id) is not None
     ended = workshop.execute()
     assert ended.status is RunStatus.SUCCEEDED
-    assert workshop.store.sealed(run.id) is None
+    assert workshop.store.runs.sealed(run.id) is None
     assert workshop.output(run).endswith(" s3cret-canary-2 5\n")  # not declared to be secret
     assert b"canary-1" not in database(tmp_path)
     assert "canary-1" not in workshop.history("Given")
@@ -192,8 +195,8 @@ def test_a_child_goes_to_its_parents_worker_and_needs_no_slot(workshop):
     parent = workshop.claim("w").run
     child = workshop.submit("Child.md", script_of(parent))
 
-    assert workshop.store.claim("another", root_slots=8) is None
-    assert workshop.store.claim("w", root_slots=0).run.id == child.id
+    assert workshop.store.runs.claim("another", root_slots=8) is None
+    assert workshop.store.runs.claim("w", root_slots=0).run.id == child.id
 
 
 @pytest.mark.parametrize(
@@ -237,7 +240,7 @@ def test_a_token_is_void_once_its_run_has_ended(workshop):
     assert workshop.engine.calling_run(script_of(parent)).id == parent.id
     assert workshop.engine.calling_run(ANN) is None
     done = NewEvent(1, EventType.DONE, data={})
-    workshop.store.finish(parent.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
+    workshop.store.runs.finish(parent.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
 
     for principal in (script_of(parent), dataclasses.replace(ANN, run_id="never-was")):
         with pytest.raises(AuthenticationError):
@@ -321,7 +324,7 @@ def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
     tamper(
         tmp_path,
         "UPDATE runs SET sealed_inputs = ? WHERE id = ?",
-        workshop.store.sealed(second.id),
+        workshop.store.runs.sealed(second.id),
         first.id,
     )
 

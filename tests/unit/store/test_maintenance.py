@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.run import RunStatus
+from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import upkeep
 from runbook.store.dialects import sqlite
@@ -20,9 +20,9 @@ DAY = 24 * 3600 * 1000
 class TestBackup:
     def test_it_restores(self, helper, store, tmp_path):
         run = helper.running()
-        store.append_events(run.id, [helper.output("text\n")], worker_id="w")
+        store.events.append(run.id, [helper.output("text\n")], worker_id="w")
         copy = tmp_path / "copy.db"
-        store.backup(copy)
+        store.maintenance.backup(copy)
         helper.finish(run.id)
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert not list(tmp_path.glob("copy.db-*"))
@@ -37,12 +37,12 @@ class TestBackup:
         copy = tmp_path / "copy.db"
         copy.write_text("precious")
         with pytest.raises(ConflictError):
-            store.backup(copy)
+            store.maintenance.backup(copy)
         assert copy.read_text() == "precious"
 
     def test_a_folder_that_is_not_there(self, store, tmp_path):
         with pytest.raises(StoreUnavailableError, match="No such file"):
-            store.backup(tmp_path / "missing" / "copy.db")
+            store.maintenance.backup(tmp_path / "missing" / "copy.db")
 
     def test_a_failed_copy_leaves_no_file(self, tmp_path):
         (tmp_path / "broken.db").write_text(
@@ -50,12 +50,12 @@ class TestBackup:
         )
         store = Store(f"sqlite:///{tmp_path}/broken.db")
         with pytest.raises(StoreUnavailableError, match="damaged"):
-            store.backup(tmp_path / "copy.db")
+            store.maintenance.backup(tmp_path / "copy.db")
         assert not (tmp_path / "copy.db").exists()
 
 
 def _ending(helper):
-    from runbook.core.run import Outcome
+    from runbook.core.outcome import Outcome
 
     return Outcome(RunStatus.LOST, -1), [helper.done()]
 
@@ -67,26 +67,26 @@ class TestPurge:
         before = helper.clock.now + 1
         helper.clock.now += 1
         young = helper.ended()
-        counts = store.purge(before)
+        counts = store.maintenance.purge(before)
         assert counts == PurgeCounts(runs=1, events=3)
-        assert (store.run(old.id), store.events(old.id)) == (None, [])
-        assert store.run(active.id) == active
-        assert store.run(young.id) == young
-        assert len(store.events(young.id)) == 3
+        assert (store.runs.get(old.id), store.events.after(old.id)) == (None, [])
+        assert store.runs.get(active.id) == active
+        assert store.runs.get(young.id) == young
+        assert len(store.events.after(young.id)) == 3
 
     def test_a_document_goes_with_its_last_run(self, helper, store):
         lonely = StoredDocument("e" * 64, b"lonely")
         run = helper.new(status=RunStatus.INVALID, digest=lonely.digest)
-        store.create_run(run, [], lonely)
+        store.runs.create(run, [], lonely)
         helper.queued()
-        assert store.purge(helper.clock.now + 1).documents == 1
-        assert store.document(lonely.digest) is None
-        assert store.document("d" * 64) is not None
+        assert store.maintenance.purge(helper.clock.now + 1).documents == 1
+        assert store.documents.get(lonely.digest) is None
+        assert store.documents.get("d" * 64) is not None
 
     def test_long_runs_and_many_runs_go_in_short_transactions(self, helper, store, monkeypatch):
         monkeypatch.setattr(upkeep, "PURGE_ROWS", 10)
         longest = helper.running()
-        store.append_events(longest.id, [helper.event()] * 95, worker_id="w")
+        store.events.append(longest.id, [helper.event()] * 95, worker_id="w")
         helper.finish(longest.id)
         for _ in range(25):
             helper.ended()
@@ -100,36 +100,36 @@ class TestPurge:
             return result
 
         monkeypatch.setattr(store._database, "write", watched)
-        counts = store.purge(helper.clock.now + 1)
+        counts = store.maintenance.purge(helper.clock.now + 1)
         assert (counts.runs, counts.events) == (26, 98 + 25 * 3)
         assert max(deleted) <= 10
-        assert [run.id for run in store.runs().runs] == [kept.id]
-        assert len(store.events(kept.id)) == 1
+        assert [run.id for run in store.runs.page().runs] == [kept.id]
+        assert len(store.events.after(kept.id)) == 1
 
     def test_numbers_of_purged_runs_do_not_come_back(self, helper, store):
         gone = helper.ended()
-        store.purge(helper.clock.now + 1)
+        store.maintenance.purge(helper.clock.now + 1)
         assert helper.queued().seq > gone.seq
 
     def test_old_keys_and_dead_workers(self, helper, store):
         now = helper.clock.now
         dead = Worker("dead", WorkerKind.LOCAL, "h", "b", 1, 1, 1, now, now)
-        store.register_worker(dead)
-        store.register_worker(replace(dead, id="holds"))
+        store.workers.register(dead)
+        store.workers.register(replace(dead, id="holds"))
         helper.running("holds")
         helper.submit(idempotency=IdempotencyKey("ada", "old", "x"))
         helper.clock.now += DAY
-        store.register_worker(replace(dead, id="alive", beat_at=helper.clock.now))
+        store.workers.register(replace(dead, id="alive", beat_at=helper.clock.now))
         young = helper.submit(idempotency=IdempotencyKey("ada", "young", "x"))
-        counts = store.purge(0)
+        counts = store.maintenance.purge(0)
         assert counts == PurgeCounts(idempotency_keys=1, workers=1)
-        assert {worker.id for worker in store.workers()} == {"holds", "alive"}
+        assert {worker.id for worker in store.workers.all()} == {"holds", "alive"}
         assert helper.submit(idempotency=IdempotencyKey("ada", "young", "x")) == young
 
     def test_a_key_whose_run_is_gone_makes_a_new_one(self, helper, store):
         key = IdempotencyKey("ada", "k", "x")
         first = helper.submit(helper.new(status=RunStatus.INVALID), idempotency=key)
-        store.purge(helper.clock.now + 1)
+        store.maintenance.purge(helper.clock.now + 1)
         assert helper.submit(idempotency=key).id != first.id
 
 
@@ -137,7 +137,7 @@ class TestPurge:
 def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
     path = tmp_path / "runbook.db"
     store = Store(sqlite.url_for(path))
-    store.migrate()
+    store.maintenance.migrate()
     store.check()
     path.rename(tmp_path / "elsewhere")
     if replaced:
@@ -150,10 +150,10 @@ def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
 
 def test_the_state_of_the_database(helper, store):
     helper.queued()
-    state = store.database_state()
+    state = store.maintenance.state()
     path = store._database.path
     assert state.version == HEAD
     assert state.bytes == path.stat().st_size + Path(f"{path}-wal").stat().st_size
     store.close()
     Path(f"{path}-wal").unlink(missing_ok=True)
-    assert store.database_state().bytes >= path.stat().st_size
+    assert store.maintenance.state().bytes >= path.stat().st_size

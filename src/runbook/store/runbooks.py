@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from runbook.core.run import Relation, Run, RunStatus
+from runbook.core.run import Relation, Run
+from runbook.core.status import RunStatus
 from runbook.store.models import HistoryHead, LastRun, LastRuns
-from runbook.store.rows import StorePart
+from runbook.store.rows import Component
 from runbook.store.tables import runbooks
 
 _other = runbooks.alias("other")
@@ -64,11 +65,11 @@ def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | No
 
     One that only looked, or that reversed another one, says nothing about the runbook's state.
     """
-    if run.dry_run or run.relation is Relation.UNDO:
+    if run.request.dry_run or run.relation is Relation.UNDO:
         if history is not None:
             keep_history_head(connection, run.ref, history)
         return
-    success = run.finished_at if run.status is RunStatus.SUCCEEDED else None
+    success = run.times.finished_at if run.status is RunStatus.SUCCEEDED else None
     _update(
         connection,
         _KEEP_RUN,
@@ -76,7 +77,7 @@ def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | No
             "of_ref": run.ref,
             "new_last_run_id": run.id,
             "new_last_status": run.status.value,
-            "new_last_finished_at": run.finished_at,
+            "new_last_finished_at": run.times.finished_at,
             "new_last_success_at": success,
             "new_last_by": run.requester.subject,
             **_head(history),
@@ -88,12 +89,12 @@ def keep_history_head(connection: sa.Connection, ref: str, history: HistoryHead)
     _update(connection, _KEEP_HEAD, {"of_ref": ref, **_head(history)})
 
 
-class Runbooks(StorePart):
+class Runbooks(Component):
     def last_runs(self, since_revision: int = 0) -> LastRuns:
         """The runbooks that changed after `since_revision`, for a cache that catches up."""
 
         def work(connection: sa.Connection) -> LastRuns:
-            rows = connection.execute(_CHANGED, {"since": since_revision}).all()
+            rows = connection.execute(_CHANGED, {"since": since_revision}).mappings()
             changed = tuple(_last_run_of(row) for row in rows)
             return LastRuns(changed, changed[-1].revision if changed else since_revision)
 
@@ -118,8 +119,7 @@ def _head(history: HistoryHead | None) -> dict[str, object]:
     }
 
 
-def _last_run_of(row: sa.Row[tuple[object, ...]]) -> LastRun:
-    known = row._mapping  # noqa: SLF001 - the public name of a row's values by column
+def _last_run_of(known: sa.RowMapping) -> LastRun:
     n, digest = known["history_n"], known["history_digest"]
     status = known["last_status"]
     return LastRun(

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from runbook.core.run import Millis
+from runbook.core.times import Millis
 from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
 from runbook.store import migrate
+from runbook.store.creation import IDEMPOTENCY_MS
 from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
-from runbook.store.rows import StorePart, event_key
-from runbook.store.runs import IDEMPOTENCY_MS
+from runbook.store.rows import Component, event_key
 from runbook.store.tables import (
     artifacts,
     documents,
@@ -73,7 +73,7 @@ _DELETE_WORKERS = sa.delete(workers).where(
 )
 
 
-class Upkeep(StorePart):
+class Maintenance(Component):
     def migrate(self) -> None:
         """Make the database, or bring it to this version. Others who start now wait for it.
 
@@ -101,17 +101,13 @@ class Upkeep(StorePart):
         self._database.read(migrate.check)
         self._database.check_file()
 
-    def database_state(self) -> DatabaseState:
+    def state(self) -> DatabaseState:
         path = self._database.path
         sizes = 0
         for file in (path, path.with_name(f"{path.name}-wal")):
             with suppress(FileNotFoundError):  # the log comes and goes
                 sizes += file.stat().st_size
         return DatabaseState(self._database.read(migrate.version), sizes)
-
-    def close(self) -> None:
-        """Close this process's connections; a later call opens them again."""
-        self._database.close()
 
     def backup(self, path: Path) -> None:
         """Copy the database, as it is at one moment, to a new file of its owner only.

@@ -1,0 +1,40 @@
+"""The files that runs left, by name; their content lies beside the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from runbook.core.outcome import Artifact
+from runbook.store.rows import Component
+from runbook.store.tables import artifacts, runs
+
+_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
+_ARTIFACTS = (
+    sa.select(artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
+    .where(artifacts.c.run_seq == _SEQ_BY_ID)
+    .order_by(artifacts.c.name)
+)
+_INSERT_ARTIFACT = sa.insert(artifacts)
+
+
+class Artifacts(Component):
+    def of(self, run_id: str) -> list[Artifact]:
+        """The files that a run left, by name."""
+        return self._database.read(
+            lambda connection: [
+                Artifact(*row) for row in connection.execute(_ARTIFACTS, {"run_id": run_id})
+            ]
+        )
+
+
+def keep_artifacts(connection: sa.Connection, run_seq: int, kept: Sequence[Artifact]) -> None:
+    if kept:
+        connection.execute(
+            _INSERT_ARTIFACT,
+            [
+                {"run_seq": run_seq, "name": a.name, "size": a.size, "sha256": a.sha256}
+                for a in kept
+            ],
+        )

@@ -1,0 +1,84 @@
+"""How a worker takes the next run, with the locks that it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from runbook.core.events import EventType
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
+from runbook.core.waiting import Holder
+from runbook.store.documents import content_of
+from runbook.store.locks import may_wait, park, take_locks
+from runbook.store.models import Claimed, NewEvent, StoredDocument
+from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, run_of
+from runbook.store.tables import runs
+
+_QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
+_MAY_CLAIM = sa.and_(
+    _QUEUED,
+    # A run whose end was asked for needs no slot: it is only ended.
+    sa.or_(
+        runs.c.parent_id.is_not(None),
+        runs.c.cancel_at.is_not(None),
+        sa.bindparam("root_slots", type_=sa.Integer) > 0,
+    ),
+    sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
+)
+_CLAIMABLE = sa.select(runs.c.seq).where(_MAY_CLAIM).order_by(runs.c.seq).limit(1)
+_CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindparam("only"))
+
+
+def _claim(claimable: sa.Select[int]) -> sa.Update:
+    return (
+        sa.update(runs)
+        .where(runs.c.seq == claimable.scalar_subquery(), _QUEUED)
+        .values(
+            status=RunStatus.RUNNING.value,
+            worker_id=sa.bindparam("claimer"),
+            started_at=sa.bindparam("at"),
+            last_event=runs.c.last_event + 1,
+        )
+        .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
+    )
+
+
+_CLAIM = _claim(_CLAIMABLE)
+_CLAIM_ONE = _claim(_CLAIMABLE_ONE)
+
+
+class Claim:
+    """Who wants which run; it is tried until a run is found that need not wait."""
+
+    def __init__(self, worker_id: str, root_slots: int, only: str | None) -> None:
+        self._given: dict[str, Any] = {"claimer": worker_id, "root_slots": root_slots}
+        self._look, self._take = _CLAIMABLE, _CLAIM
+        if only is not None:
+            self._given["only"] = only
+            self._look, self._take = _CLAIMABLE_ONE, _CLAIM_ONE
+
+    def sees_one(self, connection: sa.Connection) -> bool:
+        return connection.scalar(self._look, self._given) is not None
+
+    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
+        """The run; or who holds a lock that the next run has to wait for; None where all wait."""
+        taken = connection.execute(self._take, {**self._given, "at": now}).mappings().first()
+        return None if taken is None else _claimed_or_waiting(connection, taken, now)
+
+
+def _claimed_or_waiting(
+    connection: sa.Connection, row: sa.RowMapping, now: Millis
+) -> Claimed | Holder:
+    """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
+    run = run_of(row)
+    busy = take_locks(connection, run, now)
+    if busy is not None and may_wait(connection, run):
+        park(connection, run, busy, now)
+        return busy
+    started = NewEvent(now, EventType.STARTED, data={"worker": run.worker_id})
+    connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [started]))
+    digest = run.runbook.digest
+    document = StoredDocument(digest, content_of(connection, digest) or b"")
+    return Claimed(run, row["sealed_inputs"], document, busy)

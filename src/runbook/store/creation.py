@@ -1,0 +1,126 @@
+"""How a run begins: recorded once, however often the same request comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from runbook.core.run import Run, RunLog
+from runbook.core.status import RunStatus
+from runbook.core.times import Millis
+from runbook.errors import IdempotencyKeyReusedError, QueueFullError
+from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
+from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, grown, row_of, run_of
+from runbook.store.tables import idempotency_keys, runs
+
+IDEMPOTENCY_MS = 24 * 3600 * 1000
+_BEFORE_START = (RunStatus.QUEUED.value, RunStatus.WAITING.value)
+_ROOTS_BEFORE_START = sa.select(sa.func.count()).select_from(
+    sa.select(runs.c.seq)
+    .where(
+        runs.c.finished_at.is_(None),
+        runs.c.status.in_(_BEFORE_START),
+        runs.c.parent_id.is_(None),
+    )
+    .limit(sa.bindparam("most"))
+    .subquery()
+)
+_KEY = sa.and_(
+    idempotency_keys.c.caller == sa.bindparam("of_caller"),
+    idempotency_keys.c.key == sa.bindparam("of_key"),
+)
+_KNOWN_KEY = sa.select(
+    idempotency_keys.c.request_digest,
+    idempotency_keys.c.created_at.label("used_at"),
+    *RUN_COLUMNS,
+).where(_KEY, runs.c.id == idempotency_keys.c.run_id)
+_FORGET_KEY = sa.delete(idempotency_keys).where(_KEY)
+_INSERT_KEY = sa.insert(idempotency_keys)
+_INSERT_RUN = sa.insert(runs)
+
+
+def check_birth(run: NewRun, document: StoredDocument) -> None:
+    """Mistakes of the caller, not of the person who asks."""
+    if run.runbook.digest != document.digest:
+        raise ValueError("the run and its document have different digests")
+    if run.status is RunStatus.RUNNING and run.assigned_to is None:
+        raise ValueError("a run born running needs assigned_to")
+    if run.status not in _BIRTHS:
+        raise ValueError(f"a run cannot be born {run.status}")
+    locks = run.request.locks
+    if locks is not None and run.status is RunStatus.RUNNING:
+        raise ValueError("a run takes its locks when it is claimed: it cannot be born running")
+    if locks is not None and any(want.capacity < 1 for want in locks.wants):
+        raise ValueError("a lock is held by one run at least")
+
+
+_BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
+
+
+def is_known(connection: sa.Connection, idempotency: IdempotencyKey, now: Millis) -> bool:
+    """Whether this very request has made a run in the last 24 hours."""
+    row = connection.execute(_KNOWN_KEY, _key_of(idempotency)).mappings().first()
+    return (
+        row is not None
+        and _counts(row, now)
+        and row["request_digest"] == idempotency.request_digest
+    )
+
+
+def replayed(
+    connection: sa.Connection, idempotency: IdempotencyKey | None, now: Millis
+) -> Run | None:
+    if idempotency is None:
+        return None
+    row = connection.execute(_KNOWN_KEY, _key_of(idempotency)).mappings().first()
+    if row is None or not _counts(row, now):
+        connection.execute(_FORGET_KEY, _key_of(idempotency))
+        return None
+    if row["request_digest"] != idempotency.request_digest:
+        raise IdempotencyKeyReusedError
+    return run_of(row)
+
+
+def _key_of(idempotency: IdempotencyKey) -> dict[str, str]:
+    return {"of_caller": idempotency.caller, "of_key": idempotency.key}
+
+
+def _counts(key: sa.RowMapping, now: Millis) -> bool:
+    """Whether the key was used lately."""
+    return bool(key["used_at"] > now - IDEMPOTENCY_MS)
+
+
+def remember(
+    connection: sa.Connection, idempotency: IdempotencyKey | None, run_id: str, now: Millis
+) -> None:
+    if idempotency is not None:
+        connection.execute(
+            _INSERT_KEY,
+            {
+                "caller": idempotency.caller,
+                "key": idempotency.key,
+                "request_digest": idempotency.request_digest,
+                "run_id": run_id,
+                "created_at": now,
+            },
+        )
+
+
+def check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -> None:
+    if max_queued is None or run.status is not RunStatus.QUEUED or run.tree.parent_id is not None:
+        return
+    queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
+    if queued >= max_queued:
+        raise QueueFullError
+
+
+def insert_run(
+    connection: sa.Connection, run: NewRun, events: Sequence[NewEvent], created_at: Millis
+) -> Run:
+    row = row_of(run, grown(RunLog(), events), created_at=created_at)
+    key = connection.execute(_INSERT_RUN, row).inserted_primary_key
+    row["seq"] = int(key[0]) if key else 0
+    if events:
+        connection.execute(INSERT_EVENTS, event_rows(row["seq"], 0, events))
+    return run_of(row)

@@ -1,0 +1,32 @@
+"""The documents that runs were authorized for, each once."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from runbook.core.times import Millis
+from runbook.store.models import StoredDocument
+from runbook.store.rows import Component
+from runbook.store.tables import documents
+
+_HAS = sa.select(sa.literal(1)).where(documents.c.digest == sa.bindparam("wanted"))
+_CONTENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
+_INSERT = sa.insert(documents)
+
+
+class Documents(Component):
+    def get(self, digest: str) -> StoredDocument | None:
+        content = self._database.read(lambda c: content_of(c, digest))
+        return None if content is None else StoredDocument(digest, content)
+
+
+def content_of(connection: sa.Connection, digest: str) -> bytes | None:
+    return connection.scalar(_CONTENT, {"wanted": digest})
+
+
+def keep_document(connection: sa.Connection, document: StoredDocument, now: Millis) -> None:
+    if connection.scalar(_HAS, {"wanted": document.digest}) is None:
+        connection.execute(
+            _INSERT,
+            {"digest": document.digest, "content": document.content, "created_at": now},
+        )
