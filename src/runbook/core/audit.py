@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from runbook.core.access import Principal
-from runbook.core.run import Origin
+from runbook.core.run import Origin, Run
 from runbook.core.times import Millis, iso
 
 FIRST_PREVIOUS = "0" * 64
@@ -129,6 +129,14 @@ class AuditVerification:
 
 def actor_of(principal: Principal) -> Actor:
     return Actor(principal.subject, principal.origin, principal.address)
+
+
+def run_event(
+    action: AuditAction, run: Run, principal: Principal, details: Details | None = None
+) -> NewAuditEvent:
+    """What a principal does to a run."""
+    about = {"runbook": run.runbook.ref} | dict(details or {})
+    return NewAuditEvent(actor_of(principal), action, Target(TargetKind.RUN, run.id), about)
 
 
 def linked(new: NewAuditEvent, n: int, at: Millis, previous: str) -> AuditEvent:

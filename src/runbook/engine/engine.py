@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal
+from runbook.core.audit import AuditAction, run_event
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
@@ -172,7 +173,8 @@ class Engine:
 
     def cancel(self, run: Run, principal: Principal) -> Run:
         """Ask for the end of a run and of the runs it called. An ended run is left as it is."""
-        cancelled = self.store.runs.request_cancel(run.id, principal.subject)
+        audit = run_event(AuditAction.RUN_CANCEL, run, principal)
+        cancelled = self.store.runs.request_cancel(run.id, principal.subject, audit)
         if not cancelled.status.terminal:
             log.event("run.cancel_requested", run_id=run.id, by=principal.subject)
             self.parts.wakeups.wake_workers(CANCEL)

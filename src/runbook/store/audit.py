@@ -34,7 +34,9 @@ _MINUTE_MS = 60_000
 _EVENTS = sa.select(audit)
 _LAST = sa.select(audit.c.n, audit.c.digest).order_by(audit.c.n.desc()).limit(1)
 _LAST_OF = (
-    _EVENTS.where(audit.c.action == sa.bindparam("wanted")).order_by(audit.c.n.desc()).limit(1)
+    _EVENTS.where(audit.c.action == sa.bindparam("wanted"), audit.c.target == sa.bindparam("on"))
+    .order_by(audit.c.n.desc())
+    .limit(1)
 )
 _AFTER = (
     _EVENTS.where(audit.c.n > sa.bindparam("after")).order_by(audit.c.n).limit(VERIFIED_AT_ONCE)
@@ -57,6 +59,16 @@ _OLD = (
 )
 _DELETE = sa.delete(audit).where(audit.c.n <= sa.bindparam("last"))
 _INSERT = sa.insert(audit)
+
+
+def record(connection: sa.Connection, new: NewAuditEvent | None, at: Millis) -> None:
+    """Append the event of a change, if there is one, in the change's transaction."""
+    if new is None:
+        return
+    if new.action is AuditAction.ACCESS_REFUSED:
+        append_refusal(connection, new, at)
+    else:
+        append_audit(connection, new, at)
 
 
 def append_audit(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> AuditEvent:
@@ -102,9 +114,9 @@ class Audit(Component):
         page = tuple(found[:size])
         return AuditPage(page, page[-1].n if len(found) > size else None)
 
-    def last(self, action: AuditAction) -> AuditEvent | None:
-        """The latest event of this action."""
-        found = self._select(_LAST_OF, {"wanted": action.value})
+    def last(self, action: AuditAction, target: str) -> AuditEvent | None:
+        """The latest event of this action on this target."""
+        found = self._select(_LAST_OF, {"wanted": action.value, "on": target})
         return found[0] if found else None
 
     def verify(self) -> AuditVerification:

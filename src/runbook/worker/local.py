@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from runbook import log
-from runbook.bootstrap import build_engine
+from runbook.bootstrap import build_engine, started_with
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import Limits, inherit_limits
 from runbook.engine.process.run import Stop, StopReason
 from runbook.engine.process.workspace import remove_stale
+from runbook.engine.record.configuration import record_configuration
 from runbook.engine.wakeups import CANCEL, QUEUED, Role
 from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
 from runbook.host import guard, proctable
@@ -272,6 +273,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
     engine.store.maintenance.migrate()
+    record_configuration(engine.store.audit, started_with(settings))
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,

@@ -11,6 +11,7 @@ import uuid_utils
 
 from runbook import log
 from runbook.core.access import Action, Decision, Principal, authorize, was_local
+from runbook.core.audit import NewAuditEvent
 from runbook.core.document import Problem, Severity
 from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
@@ -23,6 +24,7 @@ from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
+from runbook.engine.submit.audit import refusal_event, rerun_event
 from runbook.engine.submit.idempotency import check_read, idempotency_of
 from runbook.engine.submit.inheritance import hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
@@ -255,6 +257,7 @@ class Submission:
                 _document(entry),
                 max_queued=self._options.max_queued_runs,
                 idempotency=idempotency_of(new, principal, request),
+                audit=rerun_event(new),
             )
         except QueueFullError as error:
             self._record_ended(
@@ -284,6 +287,7 @@ class Submission:
             REFUSED_CODE,
             (decision.text,),
             entry_text=text if in_file else "",
+            audit=refusal_event(new, decision),
         )
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
@@ -306,6 +310,7 @@ class Submission:
         *,
         problems: Sequence[Problem] = (),
         entry_text: str = "",
+        audit: NewAuditEvent | None = None,
     ) -> Run:
         """A run that ends at its birth: one row, its error as output, and `done`.
 
@@ -326,7 +331,9 @@ class Submission:
             if entry_text
             else (None, None)
         )
-        created = self._store.runs.create(new, [stderr, done], _document(entry), history=head)
+        created = self._store.runs.create(
+            new, [stderr, done], _document(entry), history=head, audit=audit
+        )
         self._parts.wakeups.wake_followers(new.id)
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run
