@@ -56,7 +56,7 @@ class IdentityProviderUnavailableError(RunbookError):
 
 
 class AccessDeniedError(RunbookError):
-    """The token's claims do not allow this."""
+    """A permission or a claim is missing; the detail `missing` says which."""
 
     code = "access_denied"
     http_status = 403
@@ -133,6 +133,14 @@ class ServerUnavailableError(RunbookError):
     code = "server_unavailable"
     http_status = 503
     exit_code = 69
+
+
+class SourceConflictError(RunbookError):
+    """Two sources of runbooks would claim the same names."""
+
+    code = "source_conflict"
+    http_status = 409
+    exit_code = 78
 
 
 class HistoryError(RunbookError):

@@ -6,6 +6,7 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.execute import execution
@@ -18,7 +19,7 @@ from runbook.host.identity import process_identity
 from runbook.settings import Settings
 from runbook.store.models import Worker, WorkerKind
 
-ANN = Principal("ann", Origin.API)
+ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 RUNBOOK = """# Quick
 
 # Environment Requirements
@@ -71,7 +72,7 @@ def claimed(engine):
 
 
 def entries(engine):
-    return (engine.parts.options.runbooks_dir / "Quick.md").read_text().count("\n### ")
+    return engine.parts.catalog.path("Quick.md").read_text().count("\n### ")
 
 
 def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, claimed):
@@ -82,7 +83,7 @@ def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, clai
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert "key" in run.errors[0]
+    assert "key" in run.result.errors[0]
     assert entries(engine) == 1
 
 
@@ -108,7 +109,7 @@ def test_a_store_that_is_busy_at_the_end_delays_the_end_only(engine, claimed, mo
             raise StoreBusyError
         return finish(*args, **more)
 
-    monkeypatch.setattr(engine.store, "finish", busy)
+    monkeypatch.setattr(engine.store.runs, "finish", busy)
     engine.execute(claimed, "w", Stop())
 
     assert len(refused) == 3
@@ -123,7 +124,7 @@ def test_a_run_that_nobody_executes_any_more_ends_as_its_history_says(engine, cl
         def fail(*_args, **_more):
             raise StoreBusyError
 
-        broken.setattr(engine.store, "finish", fail)
+        broken.setattr(engine.store.runs, "finish", fail)
         engine.execute(claimed, "w", Stop())
     assert engine.store.runs.get(claimed.run.id).status is RunStatus.RUNNING
 
@@ -144,5 +145,5 @@ def test_a_fault_of_ours_fails_the_run_and_leaves_no_script(engine, claimed, mon
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert run.errors == ("The engine failed: ZeroDivisionError",)
+    assert run.result.errors == ("The engine failed: ZeroDivisionError",)
     assert entries(engine) == 1

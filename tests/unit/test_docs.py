@@ -90,7 +90,7 @@ def test_a_default_is_the_documented_one(name, place, monkeypatch):
     monkeypatch.setattr(configuration, "in_image", lambda: in_image)
     monkeypatch.setattr(configuration, "CHECKOUT", Path())
     monkeypatch.setenv("HOME", "/home/me")
-    default = Settings.load({}).model_dump()[name.lower()]
+    default = getattr(Settings.load({}), name.lower())
 
     if name == "EXECUTION_DIR":
         default = "the system's temporary folder"
@@ -174,7 +174,7 @@ def test_a_problem_can_be_linked_to_and_says_what_to_do(code):
 
 def test_every_status_is_documented_with_what_can_follow():
     table = {code_spans(row[0])[0]: row[2] for row in rows(section(docs("runs"), "Statuses"))}
-    table["running"] = table["running"].replace("every ending below", all_endings(table))
+    table["running"] = table["running"].replace("every final status below", all_endings(table))
 
     assert {status: set(code_spans(cell)) for status, cell in table.items()} == TRANSITIONS
 

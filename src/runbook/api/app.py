@@ -27,7 +27,7 @@ from runbook.api import (
     wire,
 )
 from runbook.api.context import Application
-from runbook.api.routing import Access, PageConverter, RefConverter, policy_of
+from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
@@ -79,15 +79,11 @@ def guard_request() -> None:
     policy = policy_of(_view(request.endpoint))
     if policy is None:
         raise AccessDeniedError("This address declares no policy and is not served.")
-    if policy.access is Access.PUBLIC:
+    if policy.permission is PUBLIC:
         return
     caller = context.principal()
-    if caller.run_id is not None:
-        context.engine().calling_run(caller)  # void once its run has ended
-        if policy.access is not Access.TOKEN:
-            raise AccessDeniedError("A script's token is not accepted here.")
-    elif policy.access is Access.ADMIN and not caller.is_admin:
-        raise AccessDeniedError("This needs the role admin.")
+    context.engine().calling_run(caller)  # a script's token is void once its run has ended
+    context.engine().authorizer.require(caller, policy.permission)
 
 
 def _view(endpoint: str) -> Callable[..., Any] | None:

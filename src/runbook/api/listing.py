@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 
@@ -16,7 +15,7 @@ KEPT_BODIES = 16
 
 
 class Listings:
-    """Bodies of GET /api/runbooks, one for each set of claims; the latest are kept."""
+    """Bodies of GET /api/runbooks, one for all to whom it says the same; the latest are kept."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,8 +28,7 @@ class Listings:
         return _body([found_json(item) for item in engine.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
-        claims = json.dumps(dict(principal.claims), sort_keys=True, default=str)
-        key = (*engine.listing_version(), claims, principal.local)
+        key = (*engine.listing_version(), *principal.access_key)
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)

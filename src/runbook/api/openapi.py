@@ -13,7 +13,7 @@ from werkzeug.routing import Map, Rule
 
 from runbook import __version__
 from runbook.api.bodies import LoginBody, ResumeBody, RunBody
-from runbook.api.routing import Access, Limit, Parameter, Policy, policy_of
+from runbook.api.routing import PUBLIC, Limit, Parameter, Policy, policy_of
 from runbook.api.schemas import MODELS
 
 Json = dict[str, Any]
@@ -66,8 +66,9 @@ def _operation(rule: Rule, method: str, policy: Policy) -> Json:
         "parameters": [*_path_parameters(rule), *_parameters(policy)],
         "responses": _responses(policy),
     }
-    if policy.access is not Access.PUBLIC:
+    if policy.permission is not PUBLIC:
         operation["security"] = [{"bearer": []}]
+        operation["x-permission"] = policy.permission.value
     if policy.body is not None:
         operation["requestBody"] = {
             "required": False,
@@ -152,8 +153,11 @@ def _event_schema(policy: Policy) -> Json:
 
 def _refusals(policy: Policy) -> dict[int, str]:
     refusals = {400: "The request is not understood", 404: "There is no such thing"}
-    if policy.access is not Access.PUBLIC:
-        refusals |= {401: "A valid bearer token is needed", 403: "The claims do not allow this"}
+    if policy.permission is not PUBLIC:
+        refusals |= {
+            401: "A valid bearer token is needed",
+            403: "A permission or a claim is missing; `missing` says which",
+        }
     if policy.body is not None:
         refusals |= {413: "The body is too large"}
     if policy.conflicts:

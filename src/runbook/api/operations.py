@@ -11,7 +11,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from runbook import __version__
 from runbook.api import wire
 from runbook.api.context import application, engine
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.core.permissions import Permission
 from runbook.engine.status import engine_status, engine_status_json, reasons_not_ready
 from runbook.engine.wire import Json
 from runbook.errors import NotFoundError
@@ -24,7 +25,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "The process answers"),
+    policy=Policy(PUBLIC, Limit.NONE, "The process answers"),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -34,7 +35,7 @@ def livez() -> Response:
     blueprint,
     "/readyz",
     policy=Policy(
-        Access.PUBLIC,
+        PUBLIC,
         Limit.NONE,
         "Runs can be accepted and executed; otherwise 503 with the reasons",
         replies={503: "Not ready; `reasons` says why"},
@@ -50,7 +51,10 @@ def readyz() -> Response:
     blueprint,
     "/api/status",
     policy=Policy(
-        Access.CALLER, Limit.NORMAL, "Versions, the database, the queue, workers", schema="Status"
+        Permission.SERVER_READ,
+        Limit.NORMAL,
+        "Versions, the database, the queue, workers",
+        schema="Status",
     ),
 )
 def status() -> Response:
@@ -68,9 +72,7 @@ def status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(
-        Access.PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"
-    ),
+    policy=Policy(PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"),
 )
 def public() -> Response:
     settings = application().settings
@@ -87,7 +89,7 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port

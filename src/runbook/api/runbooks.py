@@ -19,8 +19,8 @@ from runbook.api.execution import (
     starting,
 )
 from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
-from runbook.api.routing import Access, Limit, Parameter, Policy, route
-from runbook.core.access import Action
+from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.core.permissions import Permission
 from runbook.engine.history_wire import history_entry_json, history_page_json
 from runbook.engine.wire import access_json, report_json, runbook_json, text_of
 
@@ -31,7 +31,7 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_LIST,
         Limit.NORMAL,
         "Every runbook, sorted by path",
         parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
@@ -47,18 +47,16 @@ def list_runbooks() -> Response:
     blueprint,
     "/<ref:ref>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "A runbook's text and what it declares; without execute rights it ends at # History",
         schema="RunbookContent",
     ),
 )
 def get_runbook(ref: str) -> Response:
-    entry = engine().entry(ref)
-    decision = engine().decide(entry, principal(), Action.EXECUTE)
-    content = engine().parts.catalog.content(ref) if decision.allowed else entry.head
-    body = {"success": True, **runbook_json(entry), **access_json(decision)}
-    body["content"] = text_of(content)
+    found = engine().text_for(ref, principal())
+    body = {"success": True, **runbook_json(found.entry), **access_json(found.decision)}
+    body["content"] = text_of(found.content)
     return wire.json_reply(body)
 
 
@@ -66,14 +64,14 @@ def get_runbook(ref: str) -> Response:
     blueprint,
     "/<ref:ref>/required-env",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "Declared inputs, and which the server can supply",
         schema="RequiredEnv",
     ),
 )
 def get_required_env(ref: str) -> Response:
-    found = engine().required_env(ref)
+    found = engine().required_env(ref, principal())
     body: dict[str, object] = {"success": True, "filename": ref}
     for name in ("required", "available", "missing"):
         body[name] = [
@@ -86,7 +84,7 @@ def get_required_env(ref: str) -> Response:
     blueprint,
     "/<ref:ref>/history",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "Entries of the runbook's history, newest first; for who may execute it",
         parameters=(
@@ -105,7 +103,7 @@ def get_history(ref: str) -> Response:
     blueprint,
     "/<ref:ref>/history/<int:n>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "One entry of the runbook's history with its texts",
         schema="HistoryEntry",
@@ -120,7 +118,7 @@ def get_history_entry(ref: str, n: int) -> Response:
     blueprint,
     "/<ref:ref>/inputs",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "The inputs as a JSON Schema, with choices that other runbooks have found out",
         schema="InputSchema",
@@ -133,7 +131,7 @@ def get_inputs(ref: str) -> Response:
 
 
 _VALIDATE = Policy(
-    Access.TOKEN,
+    Permission.RUNBOOK_VALIDATE,
     Limit.NORMAL,
     "Check the runbook and these inputs without executing",
     body=RunBody,
@@ -153,7 +151,7 @@ def validate(ref: str) -> Response:
 
 
 _EXECUTE = starting(
-    Access.TOKEN,
+    Permission.RUNBOOK_EXECUTE,
     "Execute the runbook; its output is streamed, then one done event",
     parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )

@@ -23,7 +23,8 @@ from runbook.api.parameters import (
     page_size,
     switch,
 )
-from runbook.api.routing import Access, Limit, Parameter, Policy, route
+from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
@@ -54,7 +55,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "Runs that you may see, newest first",
         parameters=(
@@ -141,7 +142,7 @@ def _moment(name: str) -> Millis | None:
     blueprint,
     "/changes",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "What goes on: an event at once and whenever it has changed; never ends",
         media=("text/event-stream",),
@@ -156,7 +157,7 @@ def get_changes() -> Response:
     blueprint,
     "/<run_id>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "One run, its steps, and the tree of runs below it",
         schema="WholeRun",
@@ -170,7 +171,7 @@ def get_run(run_id: str) -> Response:
     blueprint,
     "/<run_id>/document",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "The text that the run executed, and whether the runbook has changed since",
         schema="RunDocument",
@@ -184,7 +185,7 @@ def get_document(run_id: str) -> Response:
     blueprint,
     "/<run_id>/events",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "The run's events as they happen, JSON in each; ends after done",
         media=("text/event-stream",),
@@ -208,7 +209,7 @@ def get_events(run_id: str) -> Response:
     blueprint,
     "/<run_id>/log",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "The run's log: plain text with byte ranges, lines as JSON lines, or hits of a search",
         replies={206: "The range asked for", 416: "The range is beyond the log"},
@@ -318,7 +319,7 @@ def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[byt
     blueprint,
     "/<run_id>/cancel",
     policy=Policy(
-        Access.CALLER,
+        Permission.RUN_CANCEL,
         Limit.NORMAL,
         "Ask for the end of the run; an ended run is left as it is",
         replies={202: "Asked for; follow the run to see its end"},

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from runbook.core.access import Principal
+from runbook.core.access import Decision, Principal, missing_json
 from runbook.core.run import Origin, Run
 from runbook.core.times import Millis, iso
 
@@ -137,6 +137,12 @@ def run_event(
     """What a principal does to a run."""
     about = {"runbook": run.runbook.ref} | dict(details or {})
     return NewAuditEvent(actor_of(principal), action, Target(TargetKind.RUN, run.id), about)
+
+
+def refusal_event(principal: Principal, decision: Decision, target: Target) -> NewAuditEvent:
+    """What a principal was refused, and what it lacks."""
+    details = {"permission": decision.permission.value, "missing": missing_json(decision)}
+    return NewAuditEvent(actor_of(principal), AuditAction.ACCESS_REFUSED, target, details)
 
 
 def linked(new: NewAuditEvent, n: int, at: Millis, previous: str) -> AuditEvent:

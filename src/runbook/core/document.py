@@ -229,6 +229,10 @@ class OnFailure(StrEnum):
     UNDO = "undo"
 
 
+DEFAULT_QUEUE = "default"
+"""The queue of runs whose Policy names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the Policy section says about runs. Texts may name inputs: `device:${HOST}`.

@@ -43,7 +43,6 @@ class EngineOptions:
     `call_socket` is the path of the socket for calls of scripts; empty where a server takes them.
     """
 
-    runbooks_dir: Path
     execution_dir: Path
     data_dir: Path
     api_url: str

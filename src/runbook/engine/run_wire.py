@@ -32,7 +32,7 @@ def whole_run_json(run: Run, engine: Engine, principal: Principal) -> Json:
 def _seen(run_id: str | None, engine: Engine, principal: Principal) -> Json | None:
     """None also for one that is no longer kept, or that this principal may not see."""
     run = None if run_id is None else engine.store.runs.get(run_id)
-    if run is None or not engine.may_see(run, principal):
+    if run is None or not engine.may_read(run, principal):
         return None
     return _relative_json(run)
 

@@ -43,7 +43,7 @@ def reasons_not_ready(parts: Parts) -> list[str]:
             reasons.append("no worker takes runs: it is starting, draining or gone")
     except RunbookError as error:
         reasons.append(error.message)
-    if not parts.options.runbooks_dir.is_dir():
+    if not parts.catalog.sources.root.folder.is_dir():
         reasons.append("RUNBOOKS_DIR is not a folder")
     return reasons
 

@@ -157,10 +157,10 @@ def listed_json(item: Listed) -> Json:
 
 
 def access_json(decision: Decision) -> Json:
-    """What a token may do with a runbook, and which claims it lacks."""
+    """What a token may do with a runbook, and what it lacks for that."""
     return {
         "executable": decision.allowed,
-        "missing_claims": list(decision.missing),
+        "missing_claims": [str(one) for one in decision.missing],
         "requirements": [
             {
                 "claim": one.claim,

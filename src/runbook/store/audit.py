@@ -97,7 +97,10 @@ class Audit(Component):
         )
 
     def record_refusal(self, new: NewAuditEvent) -> bool:
-        """See append_refusal; False if it was left out."""
+        """See append_refusal; False if it was left out. Looks first: refusals come in floods."""
+        asked = {"by": storable(new.actor.subject), "since": self._clock() - _MINUTE_MS}
+        if (self._database.read(lambda c: c.scalar(_REFUSALS, asked)) or 0) >= REFUSALS_PER_MINUTE:
+            return False
         return self._database.write(
             lambda connection: append_refusal(connection, new, self._clock())
         )

@@ -313,6 +313,7 @@ class PurgeCounts:
     runs: int = 0
     events: int = 0
     documents: int = 0
+    blobs: int = 0
     idempotency_keys: int = 0
     workers: int = 0
 

@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.bootstrap import operator
 from runbook.cli.authoring.selection import Selected
 from runbook.cli.one_shot.execution import OneShot, calling_engine
 from runbook.cli.source.opening import load_settings
 from runbook.cli.terminal.render import Json
-from runbook.core.access import Principal
+from runbook.core import return_codes
+from runbook.core.access import LOCAL_PREFIX, Principal, roles_of
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
 from runbook.core.events import EventType, RunEvent
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.submit.submission import REFUSED_CODE
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.settings import Settings
 from runbook.worker.one_shot import OneShotWorker
@@ -119,9 +120,11 @@ def case_settings(item: Selected, environment: Mapping[str, str], data_dir: Path
 
 def _principal(settings: Settings, case: Case) -> Principal:
     if case.claims is None:
-        return Principal(f"local:{SUBJECT}", Origin.CLI, local=not settings.enforce_claims)
+        return operator(settings, f"{LOCAL_PREFIX}{SUBJECT}")
     subject = case.claims.get("sub")
-    return Principal(subject if isinstance(subject, str) else SUBJECT, Origin.CLI, case.claims)
+    name = subject if isinstance(subject, str) else SUBJECT
+    grants = settings.role_permissions.grants(roles_of(case.claims))
+    return Principal(name, Origin.CLI, case.claims, grants=grants)
 
 
 def _request(case: Case) -> ExecuteRequest:
@@ -179,7 +182,7 @@ class _CaseView:
         errors, outputs, code = self._of(run)
         return CaseOutcome(
             status=self._status or RunStatus(str(run["status"] if run else "")),
-            return_code=REFUSED_CODE if self._status is RunStatus.REFUSED else code,
+            return_code=return_codes.REFUSED if self._status is RunStatus.REFUSED else code,
             outputs=outputs,
             stdout="".join(self._texts[EventType.STDOUT]),
             stderr="".join(self._texts[EventType.STDERR]),

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runbook import log
-from runbook.access.tokens import Authenticator
+from runbook.access.authenticators import Authenticators
 from runbook.cli.commands import hint_for
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -63,12 +63,12 @@ class CallServer:
     """
 
     def __init__(
-        self, path: Path, engine: Engine, authenticator: Callable[[], Authenticator]
+        self, path: Path, engine: Engine, authenticator: Callable[[], Authenticators]
     ) -> None:
         self._path = path
         self._engine = engine
         self._make_authenticator = authenticator
-        self._authenticator: Authenticator | None = None
+        self._authenticator: Authenticators | None = None
         self._folder: Workspace | None = None
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)

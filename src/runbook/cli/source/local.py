@@ -14,7 +14,7 @@ from runbook.cli.source.opening import (
     usable,
 )
 from runbook.cli.source.protocol import Json, RunQuery
-from runbook.core.access import Action, Principal
+from runbook.core.access import Principal
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
@@ -42,14 +42,12 @@ class LocalSource:
         return [listed_json(item) for item in self._engine.listing(self._principal)]
 
     def runbook(self, ref: str) -> Json:
-        entry = self._engine.entry(ref)
-        decision = self._engine.decide(entry, self._principal, Action.EXECUTE)
-        content = self._engine.parts.catalog.content(ref) if decision.allowed else entry.head
+        found = self._engine.text_for(ref, self._principal)
         return {
             "success": True,
-            **runbook_json(entry),
-            **access_json(decision),
-            "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
+            **runbook_json(found.entry),
+            **access_json(found.decision),
+            "content": found.content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
         }
 
     def inputs(self, ref: str) -> Json:

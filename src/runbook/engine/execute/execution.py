@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.document import OnFailure, Runbook
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
@@ -16,9 +17,10 @@ from runbook.core.output.mask import unmaskable
 from runbook.core.output.pipeline import OutputPipeline
 from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
+from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
-from runbook.engine.execute.outcome import INTERRUPT_CODE, judge
+from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.preview import preview
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
@@ -37,10 +39,8 @@ from runbook.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from runbook.library.refs import input_sources
 from runbook.store.models import Claimed, NewEvent
 
-NOT_STARTED_CODE = 1
 NOT_DRY_TEXT = "Nothing was executed: the runbook does not say that it supports dry runs"
 END_ATTEMPTS = 10
 END_PAUSE_S = 0.1
@@ -122,7 +122,7 @@ class Execution:
         """A run whose end was asked for while it waited is never started."""
         if self._run.cancel is None:
             return None
-        return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
+        return Outcome(RunStatus.CANCELLED, return_codes.CANCELLED, errors=(self._cancel_text(),))
 
     def _outcome(self) -> Outcome:
         if self._run.request.dry_run:
@@ -141,15 +141,27 @@ class Execution:
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
         try:
-            workspace.copy_inputs(
-                self._options.runbooks_dir,
-                input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
-            )
+            if self._runbook.files_in:
+                workspace.write_run_files(self._run_files(), self._content_of)
             workspace.write_input_files(self._given.files)
             return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
+
+    def _run_files(self) -> tuple[RunFile, ...]:
+        """Raises NotFoundError for a run that was submitted when files were not kept yet."""
+        files = self._parts.store.blobs.files_of(self._run.id)
+        if not files:
+            raise NotFoundError("The run's input files are not kept: retry the run.")
+        return files
+
+    def _content_of(self, digest: str) -> bytes:
+        """Raises NotFoundError where the database has no such content, or another one."""
+        content = self._parts.store.blobs.content(digest)
+        if content is None or digest_of(content) != digest:
+            raise NotFoundError("An input file is not in the database as it was kept.")
+        return content
 
     def _in_workspace(self, workspace: Workspace) -> Outcome:
         recorder = self._recorder
@@ -278,7 +290,7 @@ class Execution:
 
     def _not_run(self, text: str) -> Outcome:
         self._recorder.message(text)
-        return Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        return Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
 
     def _end(self, outcome: Outcome) -> None:
         events: list[NewEvent] = self._recorder.finish()

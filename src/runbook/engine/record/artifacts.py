@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook.core.outcome import Artifact
-from runbook.engine.process.workspace import remove_tree
+from runbook.engine.process.removal import remove_tree
 from runbook.errors import NotFoundError
 
 MOST_ARTIFACTS = 1000

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
 from runbook.core.outcome import Outcome, PlanLabel
@@ -18,12 +19,11 @@ from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
-from runbook.library.history import HistoryWriter
-from runbook.library.refs import locate
+from runbook.library.catalog import Catalog
+from runbook.library.history import Appended, HistoryWriter
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store
 
-REFUSAL_EXIT_CODE = 403
 REFUSALS_PER_MINUTE = 10
 REMEMBERED_RUNBOOKS = 4096
 
@@ -65,9 +65,10 @@ class RateBound:
 class Records:
     """Writes history entries and log records. One per engine."""
 
-    def __init__(self, options: EngineOptions, store: Store) -> None:
+    def __init__(self, options: EngineOptions, store: Store, catalog: Catalog) -> None:
         self._options = options
         self._store = store
+        self._catalog = catalog
         self._writer = HistoryWriter(options.history_max_entries, options.history_entry_bytes)
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
@@ -84,8 +85,7 @@ class Records:
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            appended = self._writer.append(path, _entry(run, output), once=once)
+            appended = self._append(run, output, once=once)
         except HistoryReadOnlyError:
             return None, "History was not written: the runbook is read-only. The store has it."
         except (HistoryError, NotFoundError) as failure:
@@ -93,11 +93,17 @@ class Records:
             return None, f"History was not written: {failure.message} The store has it."
         return HistoryHead(appended.n, appended.digest), appended.warning
 
+    def _append(self, run: Run, output: RecordedOutput, *, once: bool) -> Appended:
+        """Raises HistoryError and NotFoundError."""
+        if self._catalog.is_read_only(run.ref):
+            raise HistoryReadOnlyError
+        path = self._catalog.path(run.ref)
+        return self._writer.append(path, _entry(run, output), once=once)
+
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            recorded = self._writer.find_run(path, run.id)
+            recorded = self._writer.find_run(self._catalog.path(run.ref), run.id)
         except (HistoryError, NotFoundError):
             return None
         return None if recorded is None else Outcome(recorded.status, recorded.return_code)
@@ -150,9 +156,11 @@ def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
     return EntryRecord(
         run_id=run.id,
         status=run.status,
-        return_code=REFUSAL_EXIT_CODE
+        return_code=return_codes.REFUSED
         if run.status is RunStatus.REFUSED
-        else (run.result.return_code if run.result.return_code is not None else -1),
+        else (
+            run.result.return_code if run.result.return_code is not None else return_codes.UNKNOWN
+        ),
         at=run.times.finished_at or run.times.created_at,
         who=who.subject,
         origin=who.origin,

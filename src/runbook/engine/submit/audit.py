@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runbook.core.access import Decision
 from runbook.core.audit import Actor, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.run import Relation
 from runbook.store.models import NewRun
@@ -24,13 +23,6 @@ def rerun_event(new: NewRun) -> NewAuditEvent | None:
     details = {"runbook": new.runbook.ref, "run_id": new.id}
     target = Target(TargetKind.RUN, rerun.run_id)
     return NewAuditEvent(_actor(new), _RERUNS[rerun.relation], target, details)
-
-
-def refusal_event(new: NewRun, decision: Decision) -> NewAuditEvent:
-    """The event of an attempt that the caller's claims don't allow."""
-    details = {"run_id": new.id, "missing": list(decision.missing)}
-    target = Target(TargetKind.RUNBOOK, new.runbook.ref)
-    return NewAuditEvent(_actor(new), AuditAction.ACCESS_REFUSED, target, details)
 
 
 def _actor(new: NewRun) -> Actor:

@@ -179,9 +179,9 @@ export async function getArtifact(id: string, name: string): Promise<Blob> {
   return (await get(runUrl(id, `artifacts/${path}`))).blob()
 }
 
-export type FollowUp = 'retry' | 'resume' | 'undo'
+export type RerunKind = 'retry' | 'resume' | 'undo'
 
-export interface FollowBody {
+export interface RerunBody {
   env_vars?: Record<string, string | GivenFile>
   reason?: string
   confirm?: string
@@ -190,8 +190,8 @@ export interface FollowBody {
   digest?: string
 }
 
-/** Starts a run that follows from an ended one; answers what was started, at once. */
-export async function followRun(id: string, kind: FollowUp, body: FollowBody, key: string) {
+/** Starts a rerun of an ended run; answers what was started, at once. */
+export async function startRerun(id: string, kind: RerunKind, body: RerunBody, key: string) {
   const url = runUrl(id, kind)
   const headers = {
     'Content-Type': 'application/json',

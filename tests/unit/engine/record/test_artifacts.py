@@ -9,7 +9,7 @@ import pytest
 from runbook.engine.record import artifacts as module
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.errors import NotFoundError
-from runbook.worker.local import LocalWorker
+from runbook.worker.periodic import worker_tasks
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_what_is_not_there_is_not_found(store):
 
 
 def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
-    assert store.maintenance.purge(lambda _ids: []) == 0
+    assert store.purge(lambda _ids: []) == 0
     (source / "a").touch()
     for run_id in ("one", "two", "three"):
         collect(store, source, run_id)
@@ -177,7 +177,7 @@ def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
         asked.append(list(ids))
         return {"two"}
 
-    assert store.maintenance.purge(known) == 2
+    assert store.purge(known) == 2
 
     assert asked == [["one", "three", "two"]]  # once for all
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["two"]
@@ -212,10 +212,10 @@ def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_
     workshop.write("Job", "print hi > $RUNBOOK_ARTIFACTS/a")
     workshop.submit("Job.md")
     run = workshop.execute()
-    engine = workshop.engine
-    worker = LocalWorker(engine, slots=1, drain_s=0, retention_days=retention_days)
+    tasks = {task.name: task for task in worker_tasks(workshop.engine, list, retention_days)}
 
-    worker._tend()
+    tasks["purge"].work()
+    tasks["purge-artifacts"].work()
 
     assert bool(workshop.store.artifacts.of(run.id)) is left
     assert (workshop.settings.data_dir / "artifacts" / run.id).exists() is left

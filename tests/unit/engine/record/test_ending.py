@@ -6,6 +6,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
@@ -79,9 +80,9 @@ def test_row_entry_and_done_tell_the_same_times(workshop, run, ending):
 
     stored = workshop.store.runs.get(run.id)
     assert stored == ended
-    assert workshop.events(run)[-1].at == stored.finished_at
-    assert stored.duration_ms == stored.finished_at - stored.started_at
-    assert f"{stored.duration_ms}" in workshop.history("Quick")
+    assert workshop.events(run)[-1].at == stored.times.finished_at
+    assert stored.times.duration_ms == stored.times.finished_at - stored.times.started_at
+    assert f"{stored.times.duration_ms}" in workshop.history("Quick")
 
 
 def test_who_comes_second_changes_nothing(workshop, run, ending):
@@ -105,7 +106,7 @@ def test_the_wrong_worker_cannot_end_a_run(workshop, run, ending):
 
 
 def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
-    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id)
+    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id, grants=ALL_GRANTS)
     workshop.write("Child")
     over = workshop.submit("Child.md", script)
     ending.end(workshop.claim().run, DONE, OUTPUT, worker_id="w")
@@ -113,8 +114,8 @@ def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
 
     ending.end(run, DONE, OUTPUT, worker_id="w")
 
-    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
-    assert workshop.store.runs.get(over.id).cancel_by is None
+    assert workshop.store.runs.get(child.id).cancel.by == "the end of its parent"
+    assert workshop.store.runs.get(over.id).cancel is None
     assert workshop.execute().status is RunStatus.CANCELLED  # it is never started
 
 
@@ -132,7 +133,7 @@ def test_a_history_that_is_read_only_is_a_warning_in_row_and_done(
 
     text = "History was not written: the runbook is read-only. The store has it."
     assert ended.status is RunStatus.SUCCEEDED
-    assert ended.warnings == (text,)
+    assert ended.result.warnings == (text,)
     assert workshop.events(run)[-1].data["warnings"] == [text]
 
 
@@ -141,4 +142,4 @@ def test_events_come_before_done(workshop, run, ending):
     ending.end(run, DONE, OUTPUT, [last], worker_id="w")
 
     assert [e.type for e in workshop.events(run)][-2:] == [EventType.STDOUT, EventType.DONE]
-    assert workshop.store.runs.get(run.id).log_bytes == 5
+    assert workshop.store.runs.get(run.id).log.bytes == 5

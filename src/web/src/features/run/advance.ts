@@ -1,6 +1,6 @@
 import type { RunEvent } from '@/api/events'
 import type { WholeRun } from '@/api/runs'
-import type { StepRun } from './rows'
+import type { StepRun } from './log/layout/rows'
 
 /** An event, and how many lines the log had when it came. */
 export interface Happening {

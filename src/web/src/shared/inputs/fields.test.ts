@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import type { InputItem, InputProperty, Policy } from '@/api/runbooks'
 import { checkText, secondsOf } from './check'
+import type { Field } from './field'
 import {
-  cleaned, confirmText, emptyOnes, type Field, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues,
-  startValues,
+  cleaned, confirmText, emptyOnes, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues,
 } from './fields'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
