@@ -13,7 +13,7 @@ from urllib.parse import quote
 from runbook import log
 from runbook.core import return_codes
 from runbook.core.access import Principal
-from runbook.core.audit import AuditAction, NewAuditEvent, run_event
+from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of, run_event
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
@@ -42,10 +42,19 @@ from runbook.engine.reruns import Following
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
 from runbook.errors import NotFoundError, RunbookError
+from runbook.host.identity import host_name
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.store.locks import held_text
-from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage
+from runbook.store.models import (
+    AuditFilter,
+    AuditPage,
+    Claimed,
+    LastRun,
+    NewEvent,
+    RunFilter,
+    RunPage,
+)
 from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -256,6 +265,20 @@ class Engine:
         self.authorizer.require(principal, Permission.RUN_READ)
         wanted = self.authorizer.narrowed(principal, wanted)
         return self.store.runs.page(wanted, cursor=cursor, limit=limit)
+
+    def audit_events(
+        self, principal: Principal, wanted: AuditFilter, *, cursor: int | None, limit: int
+    ) -> AuditPage:
+        """A page of the audit trail, newest first. Raises AccessDeniedError."""
+        self.authorizer.require(principal, Permission.AUDIT_READ)
+        return self.store.audit.page(wanted, cursor=cursor, limit=limit)
+
+    def record_shutdown(self, principal: Principal) -> None:
+        """Record who shuts the server down. Raises AccessDeniedError, and what the store raises."""
+        self.authorizer.require(principal, Permission.SERVER_SHUTDOWN)
+        target = Target(TargetKind.SERVER, host_name())
+        event = NewAuditEvent(actor_of(principal), AuditAction.SERVER_SHUTDOWN, target)
+        self.store.audit.record(event)
 
     def follow(
         self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS

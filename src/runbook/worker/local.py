@@ -25,7 +25,7 @@ from runbook.errors import RunbookError
 from runbook.host import guard, proctable
 from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
 from runbook.store.models import WorkerKind
-from runbook.worker.periodic import worker_tasks
+from runbook.worker.periodic import Retention, worker_tasks
 from runbook.worker.slots import ClaimLoop, Terms
 
 SWITCH_SECONDS = 0.0005
@@ -42,7 +42,7 @@ class LocalWorker:
         *,
         slots: int,
         drain_s: float,
-        retention_days: int,
+        retention: Retention,
         queues: frozenset[str] | None = None,
     ) -> None:
         self.id = f"worker-{uuid.uuid4()}"
@@ -51,7 +51,7 @@ class LocalWorker:
         self._drain_s = drain_s
         self._drain_until: float | None = None
         self._abandoned = False
-        tasks = worker_tasks(engine, self._end_forgotten, retention_days)
+        tasks = worker_tasks(engine, self._end_forgotten, retention)
         terms = Terms(self.id, WorkerKind.LOCAL, slots, queues)
         self._loop = ClaimLoop(engine, engine.parts.wakeups, terms, self, tasks)
 
@@ -123,7 +123,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
         engine,
         slots=settings.max_parallel_runs,
         drain_s=settings.drain_seconds,
-        retention_days=settings.retention_days,
+        retention=Retention(settings.retention_days, settings.audit_retention_days),
     )
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:

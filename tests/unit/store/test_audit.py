@@ -86,7 +86,7 @@ def test_a_purged_trail_verifies_and_says_what_went(store, clock):
         clock.now += 1000
     assert store.audit.purge(clock.now - 1000) == 2
     assert store.audit.verify().ok
-    purge = store.audit.last(AuditAction.AUDIT_PURGE)
+    purge = store.audit.last(AuditAction.AUDIT_PURGE, "audit")
     assert (purge.n, purge.details["last_n"]) == (4, 2)
     clock.now += 10_000
     store.audit.record(new())

@@ -13,8 +13,9 @@ from runbook.cli.source.opening import (
     principal_for,
     usable,
 )
-from runbook.cli.source.protocol import Json, RunQuery
+from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
 from runbook.core.access import Principal
+from runbook.core.audit import audit_page_json
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
@@ -28,7 +29,7 @@ from runbook.engine.wire import (
     runbook_json,
 )
 from runbook.settings import Settings
-from runbook.store.models import RunFilter
+from runbook.store.models import AuditFilter, RunFilter
 
 
 class LocalSource:
@@ -80,6 +81,11 @@ class LocalSource:
     def cancel(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
         return run_json(self._engine.cancel(run, self._principal))
+
+    def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
+        wanted = AuditFilter(query.who, query.action, query.target, query.since, query.until)
+        page = self._engine.audit_events(self._principal, wanted, cursor=cursor, limit=limit)
+        return audit_page_json(page.events, page.next_cursor)
 
     def artifacts(self, run_id: str) -> list[Json]:
         run = self._engine.run(run_id, self._principal)
