@@ -38,6 +38,7 @@ from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
 from runbook.host.identity import host_name
 from runbook.library.catalog import Catalog, Source
+from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
 from runbook.store.store import Store
 
@@ -156,7 +157,7 @@ def search_path(settings: Settings) -> str:
     return ":".join([*(folder for folder in folders if folder and folder != own), own])
 
 
-def config_json(settings: Settings) -> list[dict[str, str]]:
+def config_json(settings: Settings) -> list[ConfigItemJson]:
     """The configuration as GET /api/config and the run's record show it."""
     return [
         {"name": item.name, "value": item.value, "from": item.source}

@@ -23,6 +23,12 @@ class RunbookError(Exception):
         self.details = details
         super().__init__(self.message)
 
+    @property
+    def params(self) -> dict[str, str | int | float | bool | None]:
+        """Those details that a problem of a run can hold."""
+        known = (str, int, float, bool)
+        return {k: v for k, v in self.details.items() if v is None or isinstance(v, known)}
+
 
 class ConfigurationError(RunbookError):
     """The configuration is not usable."""

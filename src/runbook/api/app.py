@@ -30,6 +30,7 @@ from runbook.api import (
 from runbook.api.context import Application
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
+from runbook.resources.problem import refusal_json
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
@@ -165,7 +166,7 @@ class KnownMethods:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
         correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
-        problem = wire.problem_members(501, "not_implemented", "This method is not implemented.")
+        problem = refusal_json(501, "not_implemented", "This method is not implemented.")
         body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
         headers = {
             "Content-Type": wire.PROBLEM_TYPE,

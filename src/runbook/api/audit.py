@@ -8,8 +8,8 @@ from runbook.api import wire
 from runbook.api.context import engine, principal
 from runbook.api.parameters import INTEGER, MAX_PAGE, moment, number, page_size
 from runbook.api.routing import Limit, Parameter, Policy, route
-from runbook.core.audit import audit_page_json
 from runbook.core.permissions import Permission
+from runbook.resources.audit import audit_page_json
 from runbook.store.models import AuditFilter
 
 blueprint = Blueprint("audit", __name__)
@@ -44,4 +44,4 @@ def list_events() -> Response:
     )
     cursor = number("cursor", 0) or None
     page = engine().audit_events(principal(), wanted, cursor=cursor, limit=page_size())
-    return wire.json_reply(audit_page_json(page.events, page.next_cursor))
+    return wire.json_reply(audit_page_json(page))

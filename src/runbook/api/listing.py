@@ -9,7 +9,13 @@ import orjson
 
 from runbook.core.access import Principal
 from runbook.engine.engine import Engine
-from runbook.engine.wire import Json, found_json, listed_json
+from runbook.engine.requests import Listed
+from runbook.resources.runbook import (
+    ListedRunbookJson,
+    RunbookListJson,
+    listed_json,
+    match_json,
+)
 
 KEPT_BODIES = 16
 
@@ -25,7 +31,7 @@ class Listings:
         """The list, or what of it holds `text`: that is made anew each time."""
         if not text:
             return self._kept(engine, principal)
-        return _body([found_json(item) for item in engine.listing(principal, text)])
+        return _body([_found(item) for item in engine.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
         key = (*engine.listing_version(), *principal.access_key)
@@ -33,7 +39,7 @@ class Listings:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        body = _body([listed_json(item) for item in engine.listing(principal)])
+        body = _body([_listed(item) for item in engine.listing(principal)])
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:
@@ -41,5 +47,16 @@ class Listings:
         return body
 
 
-def _body(runbooks: list[Json]) -> bytes:
-    return orjson.dumps({"success": True, "runbooks": runbooks})
+def _listed(item: Listed) -> ListedRunbookJson:
+    return listed_json(item.entry, item.decision, item.last_run)
+
+
+def _found(item: Listed) -> ListedRunbookJson:
+    listed = _listed(item)
+    listed["match"] = match_json(item.match)
+    return listed
+
+
+def _body(runbooks: list[ListedRunbookJson]) -> bytes:
+    body: RunbookListJson = {"success": True, "runbooks": runbooks}
+    return orjson.dumps(body)

@@ -13,10 +13,15 @@ from runbook.api import wire
 from runbook.api.context import application, engine
 from runbook.api.routing import PUBLIC, Limit, Policy, route
 from runbook.core.permissions import Permission
-from runbook.engine.status import engine_status, engine_status_json, reasons_not_ready
-from runbook.engine.wire import Json
+from runbook.engine.status import engine_status, not_ready
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
+from runbook.resources.server import (
+    PublicInfoJson,
+    StatusJson,
+    engine_status_json,
+    readiness_json,
+)
 from runbook.settings import metrics_directory
 
 blueprint = Blueprint("operations", __name__)
@@ -42,9 +47,13 @@ def livez() -> Response:
     ),
 )
 def readyz() -> Response:
-    reasons = reasons_not_ready(engine().parts)
-    status = "not ready" if reasons else "ok"
-    return wire.json_reply({"status": status, "reasons": reasons}, 503 if reasons else 200)
+    found = readiness_json(not_ready(engine().parts))
+    body = {
+        "status": "ok" if found["ready"] else "not ready",
+        "reasons": found["reasons"],
+        "problems": found["problems"],
+    }
+    return wire.json_reply(body, 200 if found["ready"] else 503)
 
 
 @route(
@@ -59,12 +68,22 @@ def readyz() -> Response:
 )
 def status() -> Response:
     settings = application().settings
-    body: Json = {"version": __version__, "python": platform.python_version()}
-    body |= engine_status_json(engine_status(engine().parts))
-    body["ui"] = {
-        "header": settings.ui_header,
-        "login": settings.enable_login,
-        "idp_login_uri": settings.idp_login_uri,
+    found = engine_status(engine().parts)
+    body: StatusJson = {
+        "version": __version__,
+        "python": platform.python_version(),
+        **engine_status_json(
+            database=found.database,
+            queue=found.queue,
+            workers=found.workers,
+            running=found.running,
+            problems=found.problems,
+        ),
+        "ui": {
+            "header": settings.ui_header,
+            "login": settings.enable_login,
+            "idp_login_uri": settings.idp_login_uri,
+        },
     }
     return wire.json_reply(body)
 
@@ -76,14 +95,13 @@ def status() -> Response:
 )
 def public() -> Response:
     settings = application().settings
-    return wire.json_reply(
-        {
-            "header": settings.ui_header,
-            "dev_login": settings.enable_login,
-            "idp_login_uri": settings.idp_login_uri,
-            "version": __version__,
-        }
-    )
+    body: PublicInfoJson = {
+        "header": settings.ui_header,
+        "dev_login": settings.enable_login,
+        "idp_login_uri": settings.idp_login_uri,
+        "version": __version__,
+    }
+    return wire.json_reply(body)
 
 
 @route(

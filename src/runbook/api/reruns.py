@@ -14,8 +14,9 @@ from runbook.api.execution import execute_request, started_reply, starting
 from runbook.api.routing import Limit, Policy, View, route
 from runbook.core.permissions import Permission
 from runbook.engine.requests import Submitted
-from runbook.engine.wire import artifact_json, undoing_json
 from runbook.errors import NotFoundError
+from runbook.resources.artifact import artifact_list_json
+from runbook.resources.rerun import undoing_json
 
 blueprint = Blueprint("reruns", __name__, url_prefix="/api/runs")
 
@@ -53,7 +54,8 @@ def undo(run_id: str) -> Response:
     ),
 )
 def get_undo(run_id: str) -> Response:
-    return wire.json_reply(undoing_json(engine().undoing(run_of(run_id))))
+    found = engine().undoing(run_of(run_id))
+    return wire.json_reply(undoing_json(found.steps, found.left))
 
 
 def started(submitted: Submitted) -> Response:
@@ -69,7 +71,7 @@ def started(submitted: Submitted) -> Response:
 )
 def list_artifacts(run_id: str) -> Response:
     found = engine().store.artifacts.of(run_of(run_id).id)
-    return wire.json_reply({"artifacts": [artifact_json(artifact) for artifact in found]})
+    return wire.json_reply(artifact_list_json(found))
 
 
 @route(

@@ -21,8 +21,10 @@ from runbook.api.execution import (
 from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
-from runbook.engine.history_wire import history_entry_json, history_page_json
-from runbook.engine.wire import access_json, report_json, runbook_json, text_of
+from runbook.resources.declaration import required_env_json
+from runbook.resources.history import history_entry_json, history_page_json
+from runbook.resources.report import report_json
+from runbook.resources.runbook import runbook_json
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -55,9 +57,7 @@ def list_runbooks() -> Response:
 )
 def get_runbook(ref: str) -> Response:
     found = engine().text_for(ref, principal())
-    body = {"success": True, **runbook_json(found.entry), **access_json(found.decision)}
-    body["content"] = text_of(found.content)
-    return wire.json_reply(body)
+    return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
 
 
 @route(
@@ -71,13 +71,7 @@ def get_runbook(ref: str) -> Response:
     ),
 )
 def get_required_env(ref: str) -> Response:
-    found = engine().required_env(ref, principal())
-    body: dict[str, object] = {"success": True, "filename": ref}
-    for name in ("required", "available", "missing"):
-        body[name] = [
-            {"name": item.name, "description": item.description} for item in getattr(found, name)
-        ]
-    return wire.json_reply(body)
+    return wire.json_reply(required_env_json(ref, engine().required_env(ref, principal())))
 
 
 @route(
@@ -96,7 +90,8 @@ def get_required_env(ref: str) -> Response:
 )
 def get_history(ref: str) -> Response:
     page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
-    return wire.json_reply(history_page_json(page, engine().store))
+    known = engine().store.runs.known(entry.record.run_id for entry in page.entries)
+    return wire.json_reply(history_page_json(page, known))
 
 
 @route(
@@ -111,7 +106,8 @@ def get_history(ref: str) -> Response:
 )
 def get_history_entry(ref: str, n: int) -> Response:
     entry = engine().history_entry(ref, principal(), n)
-    return wire.json_reply(history_entry_json(entry, engine().store))
+    known = engine().store.runs.known([entry.record.run_id])
+    return wire.json_reply(history_entry_json(entry, known))
 
 
 @route(
@@ -147,7 +143,8 @@ _VALIDATE = Policy(
 def validate(ref: str) -> Response:
     asked = execute_request(read_body(RunBody))
     report = engine().validate(ref, principal(), asked)
-    return wire.json_reply(report_json(report), 200 if report.success else 400)
+    body = report_json(report.ref, report.errors, report.warnings)
+    return wire.json_reply(body, 200 if report.success else 400)
 
 
 _EXECUTE = starting(

@@ -27,14 +27,10 @@ from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
-from runbook.engine.run_wire import whole_run_json
-from runbook.engine.wire import (
-    Json,
-    log_line_json,
-    run_document_json,
-    run_json,
-)
 from runbook.errors import RequestError
+from runbook.resources.log import log_line_json
+from runbook.resources.rerun import run_document_json
+from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.store.logs import LogSearch
 from runbook.store.models import LogQuery, RunFilter
 from runbook.store.store import Store
@@ -44,9 +40,9 @@ blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 MAX_LINES = 10_000
 MAX_HITS = 1000
 PIECE_BYTES = 256 * 1024
-_RELATION: Json = {"type": "string", "enum": [relation.value for relation in Relation]}
+_RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
-_STATUSES: Json = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
+_STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -77,8 +73,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 def list_runs() -> Response:
     limit = page_size()
     page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
-    body = {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
-    reply = wire.json_reply(body)
+    reply = wire.json_reply(run_page_json(page.runs, page.next_cursor))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
         reply.headers["Link"] = f'<{request.path}?{urlencode(query, doseq=True)}>; rel="next"'
@@ -149,7 +144,7 @@ def get_changes() -> Response:
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(run_of(run_id), engine(), principal()))
+    return wire.json_reply(whole_run_json(engine().details(run_of(run_id), principal())))
 
 
 @route(
@@ -163,7 +158,8 @@ def get_run(run_id: str) -> Response:
     ),
 )
 def get_document(run_id: str) -> Response:
-    return wire.json_reply(run_document_json(engine().executed(run_of(run_id))))
+    found = engine().executed(run_of(run_id))
+    return wire.json_reply(run_document_json(found.digest, found.content, found.current_digest))
 
 
 @route(

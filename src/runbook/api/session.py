@@ -18,6 +18,7 @@ from runbook.bootstrap import config_json
 from runbook.core.access import roles_of
 from runbook.core.permissions import Permission
 from runbook.errors import NotFoundError
+from runbook.resources.server import ConfigJson, LoginJson, TokenInfoJson
 
 blueprint = Blueprint("session", __name__)
 
@@ -43,16 +44,14 @@ def login() -> Response:
     minted = dev_login(CallerTokens(application().settings), body.subject, body.roles)
     expires = datetime.fromtimestamp(minted.expires_at, tz=UTC).isoformat().replace("+00:00", "Z")
     log.event("auth.dev_login", subject=body.subject, roles=body.roles)
-    return wire.json_reply(
-        {
-            "access_token": minted.token,
-            "token_type": "bearer",
-            "expires_at": expires,
-            "subject": body.subject,
-            "roles": body.roles,
-        },
-        Cache_Control="no-store",
-    )
+    reply: LoginJson = {
+        "access_token": minted.token,
+        "token_type": "bearer",
+        "expires_at": expires,
+        "subject": body.subject,
+        "roles": body.roles,
+    }
+    return wire.json_reply(reply, Cache_Control="no-store")
 
 
 @route(
@@ -67,14 +66,14 @@ def login() -> Response:
 )
 def get_config() -> Response:
     caller = principal()
-    token = {
+    token: TokenInfoJson = {
         "user_id": caller.subject,
         "roles": list(roles_of(caller.claims)),
         "remote_ip": caller.address,
         "claims": dict(caller.claims),
     }
-    items = config_json(application().settings)
-    return wire.json_reply({"config_items": items, "token": token})
+    body: ConfigJson = {"config_items": config_json(application().settings), "token": token}
+    return wire.json_reply(body)
 
 
 @route(

@@ -187,11 +187,6 @@ def audit_json(event: AuditEvent, *, with_digest: bool = True) -> dict[str, obje
     return body | {"digest": event.digest} if with_digest else body
 
 
-def audit_page_json(events: Iterable[AuditEvent], next_cursor: int | None) -> dict[str, object]:
-    """A page of events as the API answers it; `next_cursor` leads to the next one."""
-    return {"events": [audit_json(event) for event in events], "next_cursor": next_cursor}
-
-
 def verify_events(events: Iterable[AuditEvent]) -> AuditVerification:
     """Check a trail from its first kept event on, in order. Reads each event once.
 

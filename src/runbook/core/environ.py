@@ -136,13 +136,24 @@ def check_value(name: str, value: str) -> Problem | None:
     try:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError:
-        return Problem("bad_value", f"The value of {name} is not valid Unicode (lone surrogate)")
+        return Problem(
+            "bad_value",
+            f"The value of {name} is not valid Unicode (lone surrogate)",
+            params={"variable": name},
+        )
     if "\0" in value:
-        return Problem("bad_value", f"The value of {name} holds a NUL character")
+        return Problem(
+            "bad_value", f"The value of {name} holds a NUL character", params={"variable": name}
+        )
     if size > VALUE_LIMIT:
         limit = VALUE_LIMIT // 1024
         text = f"The value of {name} is too long: {size} bytes, at most {limit} KiB"
-        return Problem("value_too_long", text, hint="Pass it as an input file")
+        return Problem(
+            "value_too_long",
+            text,
+            hint="Pass it as an input file",
+            params={"variable": name, "bytes": size, "limit": VALUE_LIMIT},
+        )
     return None
 
 
@@ -153,7 +164,12 @@ def check_total(values: Mapping[str, str]) -> Problem | None:
         return None
     limit = TOTAL_LIMIT // 1024
     text = f"The environment variables are too long together: {size} bytes, at most {limit} KiB"
-    return Problem("values_too_long", text, hint="Pass long values as input files")
+    return Problem(
+        "values_too_long",
+        text,
+        hint="Pass long values as input files",
+        params={"bytes": size, "limit": TOTAL_LIMIT},
+    )
 
 
 @dataclass(frozen=True, slots=True)

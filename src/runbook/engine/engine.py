@@ -14,18 +14,22 @@ from runbook import log
 from runbook.core import return_codes
 from runbook.core.access import Principal
 from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of, run_event
+from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.outcome import Outcome
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
+from runbook.core.run_details import RunDetails
 from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
+from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
 from runbook.engine.authorization import Authorizer
 from runbook.engine.execute.execution import Execution
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
@@ -45,7 +49,7 @@ from runbook.errors import NotFoundError, RunbookError
 from runbook.host.identity import host_name
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
-from runbook.store.locks import held_text
+from runbook.store.locks import held_text, holder_params
 from runbook.store.models import (
     AuditFilter,
     AuditPage,
@@ -59,6 +63,7 @@ from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
+SHOWN_FOLLOWERS = 100
 
 
 class Engine:
@@ -68,6 +73,7 @@ class Engine:
         self.parts = parts
         self._submission = Submission(parts)
         self._following = Following(parts, self._submission)
+        self._actions = ActionRules(parts, self._following)
         self.live = Live(parts)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
@@ -241,6 +247,26 @@ class Engine:
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
 
+    def details(self, run: Run, principal: Principal) -> RunDetails:
+        """The run with its steps, artifacts, relatives, and what may be done with it."""
+        store = self.store
+        return RunDetails(
+            run,
+            steps=tuple(store.steps.of(run.id)),
+            summary=store.runs.summary(run.id),
+            artifacts=tuple(store.artifacts.of(run.id)),
+            parent=self._seen(run.tree.parent_id, principal),
+            related=self._seen(run.related_id, principal),
+            followers=tuple(store.runs.reruns(run.id)[-SHOWN_FOLLOWERS:]),
+            tree=tuple(store.runs.tree(run.tree_id)),
+            actions=self._actions.of(run, principal),
+        )
+
+    def _seen(self, run_id: str | None, principal: Principal) -> Run | None:
+        """None also for one that is no longer kept, or that this principal may not see."""
+        run = None if run_id is None else self.store.runs.get(run_id)
+        return run if run is not None and self.may_read(run, principal) else None
+
     def executed(self, run: Run) -> Executed:
         """What the run executed, and what the runbook is now.
 
@@ -322,20 +348,21 @@ class Engine:
         """Execute a claimed run in this thread, to its recorded end."""
         if claimed.busy is not None:
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, _busy_text(claimed.run, claimed.busy))
+            self._end_unstarted(claimed.run, worker_id, _busy(claimed.run, claimed.busy))
             return
         try:
             execution = Execution(self.parts, claimed, worker_id, stop, self._following)
         except RunbookError as error:  # its document or its inputs cannot be had back
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, error.message)
+            self._end_unstarted(claimed.run, worker_id, problem_of(error))
         else:
             execution.execute()
 
-    def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
+    def _end_unstarted(self, run: Run, worker_id: str, problem: Problem) -> None:
+        text = problem.message
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
+        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 
@@ -355,9 +382,11 @@ class Engine:
         return self._reaper().reap()
 
 
-def _busy_text(run: Run, holder: Holder) -> str:
+def _busy(run: Run, holder: Holder) -> Problem:
     """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
     text = f"Lock {holder.lock} is {held_text(holder)}"
+    params = holder_params(holder)
     if run.request.locks is None or not run.request.locks.waits:
-        return text
-    return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"
+        return Problem("lock_held", text, params=params)
+    text += "; it waits in turn for a lock of this run's callers: both would wait for ever"
+    return Problem("deadlock", text, params=params)

@@ -60,7 +60,7 @@ class EngineOptions:
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
     secrets_dir: Path | None = None
-    config_items: Sequence[Mapping[str, str]] = ()
+    config_items: Sequence[Mapping[str, object]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)

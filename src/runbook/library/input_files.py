@@ -56,7 +56,13 @@ def _problem(
 
 def _collision(name: str, line: int, first: int) -> Problem:
     text = f"Two input files would be copied as {name}; the first is on line {first}"
-    return Problem("input_file_collision", text, line, hint="Rename one of them")
+    return Problem(
+        "input_file_collision",
+        text,
+        line,
+        hint="Rename one of them",
+        params={"file": name, "first_line": first},
+    )
 
 
 def _locate(place: Place, path: str) -> Path | Problem:
@@ -91,4 +97,4 @@ def _usable_path(path: str) -> bool:
 def _absent(path: str) -> Problem:
     text = f"Required input file does not exist: {shown(path)}"
     hint = "Give it relative to the runbook's folder or to the runbooks directory"
-    return Problem("input_file_missing", text, hint=hint)
+    return Problem("input_file_missing", text, hint=hint, params={"path": shown(path)})

@@ -172,34 +172,53 @@ def _opened(name: str, flags: int, parent: int) -> Iterator[int]:
 
 def outside(path: str) -> Problem:
     text = f"Input file lies outside the runbooks directory: {shown(path)}"
-    return Problem("input_file_outside", text, hint="Copy it into the runbooks directory")
+    return Problem(
+        "input_file_outside",
+        text,
+        hint="Copy it into the runbooks directory",
+        params={"path": shown(path)},
+    )
 
 
 def special(path: str) -> Problem:
     text = f"Input file is neither a regular file nor a folder: {shown(path)}"
-    return Problem("input_file_special", text)
+    return Problem("input_file_special", text, params={"path": shown(path)})
 
 
 def _circle(path: str) -> Problem:
     text = f"A link leads back to a folder around it: {shown(path)}"
-    return Problem("input_file_cycle", text)
+    return Problem("input_file_cycle", text, params={"path": shown(path)})
 
 
 def _changed(path: str) -> Problem:
     text = f"Input file changed while it was read: {shown(path)}"
-    return Problem("input_file_changed", text, hint="Submit the run again")
+    return Problem(
+        "input_file_changed", text, hint="Submit the run again", params={"path": shown(path)}
+    )
 
 
 def _unreadable(path: str, error: OSError) -> Problem:
     text = f"Input file cannot be read: {shown(path)} ({error.strerror})"
-    return Problem("input_file_unreadable", text)
+    return Problem(
+        "input_file_unreadable", text, params={"path": shown(path), "reason": error.strerror}
+    )
 
 
 def _too_many(path: str, limits: InputLimits) -> Problem:
     text = f"With {shown(path)} the input files are more than MAX_INPUT_FILES: {limits.files}"
-    return Problem("input_files_too_large", text, hint="Name fewer, or raise the limit")
+    return Problem(
+        "input_files_too_large",
+        text,
+        hint="Name fewer, or raise the limit",
+        params={"path": shown(path), "files": limits.files},
+    )
 
 
 def _too_large(path: str, limits: InputLimits) -> Problem:
     text = f"With {shown(path)} the input files are larger than MAX_INPUT_BYTES: {limits.bytes}"
-    return Problem("input_files_too_large", text, hint="Name fewer, or raise the limit")
+    return Problem(
+        "input_files_too_large",
+        text,
+        hint="Name fewer, or raise the limit",
+        params={"path": shown(path), "bytes": limits.bytes},
+    )

@@ -98,7 +98,8 @@ def test_a_failed_run_is_undone_whatever_claims_it_needed(workshop):
     (undo,) = workshop.store.runs.children(ended.id)
     assert (undo.relation, undo.status) == (Relation.UNDO, RunStatus.SUCCEEDED)
     assert workshop.output(undo) == "undone\n"
-    assert ended.result.warnings[-1] == f"The completed steps were undone by run {undo.id}"
+    last = ended.result.warnings[-1]
+    assert (last.code, last.params) == ("undone", {"run_id": undo.id})
 
 
 def _execute_children(workshop):

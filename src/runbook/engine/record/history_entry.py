@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runbook import log
 from runbook.core import return_codes
+from runbook.core.document import Problem, texts_of, warning
 from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
 from runbook.core.outcome import Outcome, PlanLabel
@@ -74,7 +75,7 @@ class Records:
 
     def write_history(
         self, run: Run, output: RecordedOutput, *, once: bool = False
-    ) -> tuple[HistoryHead | None, str | None]:
+    ) -> tuple[HistoryHead | None, Problem | None]:
         """Append the run's entry. The new head of the chain, or a warning why there is none.
 
         With `once` a run that has an entry gets no second one; that reads the whole history.
@@ -86,12 +87,15 @@ class Records:
             return None, None
         try:
             appended = self._append(run, output, once=once)
-        except HistoryReadOnlyError:
-            return None, "History was not written: the runbook is read-only. The store has it."
+        except HistoryReadOnlyError as failure:
+            text = "History was not written: the runbook is read-only. The store has it."
+            return None, warning(failure.code, text)
         except (HistoryError, NotFoundError) as failure:
             log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
-            return None, f"History was not written: {failure.message} The store has it."
-        return HistoryHead(appended.n, appended.digest), appended.warning
+            text = f"History was not written: {failure.message} The store has it."
+            return None, warning(HistoryError.code, text, reason=failure.message)
+        head = HistoryHead(appended.n, appended.digest)
+        return head, warning("history_not_rotated", appended.warning) if appended.warning else None
 
     def _append(self, run: Run, output: RecordedOutput, *, once: bool) -> Appended:
         """Raises HistoryError and NotFoundError."""
@@ -128,8 +132,8 @@ class Records:
                 "config_items": self._options.config_items,
                 "stdout": output.stdout,
                 "stderr": output.stderr,
-                "errors": list(run.result.errors),
-                "warnings": list(run.result.warnings),
+                "errors": texts_of(run.result.errors),
+                "warnings": texts_of(run.result.warnings),
                 "runbook": run.ref,
                 "run_id": run.id,
                 "status": run.status.value,

@@ -13,7 +13,7 @@ from runbook import log
 from runbook.core import return_codes
 from runbook.core.access import Decision, Principal, UnreadableClaims, was_local
 from runbook.core.audit import NewAuditEvent, Target, TargetKind, refusal_event
-from runbook.core.document import Problem, Severity
+from runbook.core.document import Problem, errors_of, texts_of, warnings_of
 from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.language.policy_rules import check_confirm, lock_request
@@ -23,6 +23,7 @@ from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest,
 from runbook.core.run_files import RunFiles
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
@@ -32,7 +33,6 @@ from runbook.engine.submit.idempotency import check_read, idempotency_of
 from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.submit.input_files import check_files, input_files
-from runbook.engine.wire import problem_json
 from runbook.errors import QueueFullError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun, StoredDocument
@@ -62,7 +62,7 @@ class Submission:
         if request.confirm is None:  # it is asked for when there is something to confirm
             new = _asking(new, dry_run=True)
         _, problems = self._with_policy(new, entry, inputs, request, problems)
-        return Report(entry.ref, _errors(problems), _warnings(problems))
+        return Report(entry.ref, errors_of(problems), warnings_of(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         entry = self._parts.catalog.get(ref)
@@ -77,7 +77,7 @@ class Submission:
         files, unfit = input_files(self._parts, entry)
         problems += unfit
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, masks=masks)
         return self._queue(new, entry, principal, request, files)
@@ -115,7 +115,7 @@ class Submission:
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
             request = dataclasses.replace(request, confirm=None)
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, follows)
         return self._queue(new, entry, principal, request, files)
@@ -146,7 +146,7 @@ class Submission:
     ) -> tuple[NewRun, list[Problem]]:
         """The run with what its policy says, and what speaks against it."""
         runbook = entry.document.runbook
-        if runbook is not None and not _errors(problems):
+        if runbook is not None and not errors_of(problems):
             policy = runbook.policy
             locks = lock_request(policy, entry.ref, inputs.values)
             found = [locks] if isinstance(locks, Problem) else []
@@ -259,7 +259,7 @@ class Submission:
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (error.message,)
+                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (problem_of(error),)
             )
             raise
         if not created.replayed:
@@ -289,7 +289,7 @@ class Submission:
             entry,
             RunStatus.REFUSED,
             return_codes.REFUSED,
-            (decision.text,),
+            (problem_of(error, decision.text),),
             entry_text=text if in_file else "",
             audit=refusal_event(principal, decision, Target(TargetKind.RUNBOOK, entry.ref)),
         )
@@ -297,10 +297,8 @@ class Submission:
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
         raise error
 
-    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
-        run = self._record_ended(
-            new, entry, RunStatus.INVALID, return_codes.INVALID, _messages(errors), problems=errors
-        )
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: tuple[Problem, ...]) -> Submitted:
+        run = self._record_ended(new, entry, RunStatus.INVALID, return_codes.INVALID, errors)
         self._parts.observer.run_ended(run)
         return Submitted(run)
 
@@ -310,9 +308,8 @@ class Submission:
         entry: Entry,
         status: RunStatus,
         code: int,
-        errors: tuple[str, ...],
+        errors: tuple[Problem, ...],
         *,
-        problems: Sequence[Problem] = (),
         entry_text: str = "",
         audit: NewAuditEvent | None = None,
     ) -> Run:
@@ -324,12 +321,9 @@ class Submission:
         now = self._parts.clock()
         result = dataclasses.replace(new.result, return_code=code, errors=errors)
         new = dataclasses.replace(new, status=status, result=result, finished_at=now)
-        text = "\n".join(errors)
+        text = "\n".join(texts_of(errors))
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
-        data = done_data(new, outcome)
-        if problems:
-            data["problems"] = [problem_json(problem) for problem in problems]
-        done = NewEvent(now, EventType.DONE, data=data)
+        done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
         head, _ = (
             self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
             if entry_text
@@ -368,7 +362,7 @@ def _asking(new: NewRun, **changes: Any) -> NewRun:
 
 
 def _warned(new: NewRun, problems: Sequence[Problem]) -> NewRun:
-    warnings = _messages(_warnings(problems))
+    warnings = warnings_of(problems)
     return dataclasses.replace(new, result=dataclasses.replace(new.result, warnings=warnings))
 
 
@@ -380,18 +374,6 @@ def _is_refusal(decision: Decision, entry: Entry) -> bool:
     """
     undecidable = decision.missing == (UnreadableClaims(),) and bool(entry.document.errors)
     return not decision.allowed and not undecidable
-
-
-def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.ERROR)
-
-
-def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.WARNING)
-
-
-def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(problem.text for problem in problems)
 
 
 def _document(entry: Entry) -> StoredDocument:

@@ -11,12 +11,6 @@ export type Run = Schemas['Run']
 export type WholeRun = Schemas['WholeRun']
 export type RunStatus = Schemas['RunStatus']
 
-export const ACTIVE: readonly RunStatus[] = ['queued', 'waiting', 'running']
-
-export function isActive(status: RunStatus): boolean {
-  return ACTIVE.includes(status)
-}
-
 export interface RunFilter {
   id?: string[]
   runbook?: string | string[]
@@ -82,7 +76,7 @@ const RELATIVES_MS = 10_000
 
 /** Whether runs that this one has to do with go on, of which its own events do not tell. */
 export function hasActiveRelative(run: WholeRun): boolean {
-  return [run.parent, run.related, ...run.followers].some((one) => one !== null && isActive(one.status))
+  return [run.parent, run.related, ...run.followers].some((one) => one !== null && one.active)
 }
 
 /** What an undo of the run would do. */
@@ -100,7 +94,7 @@ export function useRun(id: MaybeRefOrGetter<string>, enabled: () => boolean = ()
     queryKey: computed(() => runKey(toValue(id))),
     queryFn: ({ signal }) => fetchRun(toValue(id), signal),
     refetchInterval: ({ state: { data, error } }) => {
-      const goesOn = data && !isActive(data.status) && hasActiveRelative(data)
+      const goesOn = data && !data.active && hasActiveRelative(data)
       return healingMs(error) || (goesOn ? RELATIVES_MS : false)
     },
   })

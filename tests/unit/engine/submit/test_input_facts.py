@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.core.access import Principal
-from runbook.core.document import SecretKind, SecretSource
+from runbook.core.document import SecretKind, SecretSource, texts_of
 from runbook.core.events import EventType
 from runbook.core.inputs.values import GivenFile
 from runbook.core.outcome import Outcome
@@ -21,6 +21,7 @@ from runbook.engine.process.workspace import Workspace, WorkspaceError
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.submit.secret_sources import SecretSources
+from runbook.resources.event import event_json
 
 ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
 VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
@@ -184,7 +185,7 @@ def test_what_the_command_line_gives_as_a_secret_is_in_no_problem(workshop):
     run = workshop.engine.submit("Show.md", ANN, request).run
 
     assert [problem.message for problem in report.errors] == ["PORT must be an integer"]
-    assert run.result.errors == ("PORT must be an integer",)
+    assert run.result.errors == report.errors
 
 
 # -- choices of other runbooks --------------------------------------------------------------------
@@ -320,8 +321,9 @@ def test_a_file_that_is_none_is_an_invalid_run(workshop, value, text):
 
     run = workshop.submit("Use.md", env_vars={"FILE": value})
 
-    assert (run.status, run.result.errors) == (RunStatus.INVALID, (text,))
-    assert "geheim" not in str([event.as_json() for event in workshop.events(run)])
+    assert (run.status, texts_of(run.result.errors)) == (RunStatus.INVALID, [text])
+    assert run.result.errors[0].params == {"variable": "FILE"}
+    assert "geheim" not in str([event_json(event) for event in workshop.events(run)])
 
 
 # -- what reaches the script ----------------------------------------------------------------------

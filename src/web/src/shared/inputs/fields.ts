@@ -182,33 +182,22 @@ export function confirmText(
   return known ? text.trim() : null
 }
 
-const NOT_SET = 'Required environment variable not set: '
-
 export interface Faults {
   fields: Record<string, string>
   others: string[]
 }
 
-export type Told = Pick<Problem, 'message' | 'hint'>
+export type Told = Pick<Problem, 'code' | 'params' | 'message' | 'hint'>
 
 /** The server's words, each at the field that it speaks of. */
 export function placed(problems: readonly Told[], fields: readonly Field[]): Faults {
   const faults: Faults = { fields: {}, others: [] }
-  for (const { message, hint } of problems) {
-    const field = fields.find((one) => speaksOf(message, one.name))
+  for (const { code, params, message, hint } of problems) {
+    const field = fields.find((one) => one.name === params.variable)
     if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
-    else if (message.startsWith(NOT_SET)) faults.fields[field.name] = missing(field)
+    else if (code === 'missing_input') faults.fields[field.name] = missing(field)
     else if (hint && hint !== field.description) faults.fields[field.name] = `${message}. ${hint}`
     else faults.fields[field.name] = message
   }
   return faults
-}
-
-function speaksOf(message: string, name: string): boolean {
-  return (
-    message.startsWith(`${name} `) ||
-    message.startsWith(`${name}:`) ||
-    message.endsWith(`: ${name}`) ||
-    /^(?:The|There are no) (?:content of the )?(?:file|value|choices) (?:of|for) (\w+)/.exec(message)?.[1] === name
-  )
 }

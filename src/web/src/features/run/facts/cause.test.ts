@@ -20,7 +20,7 @@ describe('causeOf', () => {
       { status: 'cancelled', cancel_requested_by: 'ann', started_at: null, return_code: -2 },
       'Cancelled by ann before it began.',
     ],
-    [{ status: 'running', cancel_requested_by: 'ann' }, 'ann has asked for its end.'],
+    [{ status: 'running', active: true, cancel_requested_by: 'ann' }, 'ann has asked for its end.'],
     [{ status: 'succeeded', return_code: 0 }, 'The script ended well.'],
     [{ status: 'succeeded', dry_run: true, log_lines: 2 }, 'The dry run ended well.'],
     [{ status: 'succeeded', dry_run: true }, 'It was checked; nothing was executed.'],

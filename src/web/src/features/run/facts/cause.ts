@@ -1,4 +1,4 @@
-import { isActive, type WholeRun } from '@/api/runs'
+import type { WholeRun } from '@/api/runs'
 import { STATUS } from '@/shared/status'
 import { formatDuration } from '@/shared/time/format'
 
@@ -17,7 +17,7 @@ export function signalOf(run: Pick<WholeRun, 'status' | 'return_code'>): string 
 /** Why a run is as it is, in a sentence. */
 export function causeOf(run: WholeRun): string {
   const by = run.cancel_requested_by
-  if (by !== null && isActive(run.status)) return `${by} has asked for its end.`
+  if (by !== null && run.active) return `${by} has asked for its end.`
   switch (run.status) {
     case 'succeeded':
       if (!run.dry_run) return STATUS.succeeded.meaning

@@ -60,23 +60,17 @@ it('sends what differs only, and takes back what was emptied', () => {
 
 it('reads which values are to be given again', () => {
   expect(
-    inputsNotKept(['The value of PASS was not kept: it has to be given again', 'Another']),
+    inputsNotKept([
+      { code: 'value_not_kept', params: { variable: 'PASS' }, message: '', severity: 'error' },
+      { code: 'missing_input', params: { variable: 'OTHER' }, message: '', severity: 'error' },
+    ]),
   ).toEqual(['PASS'])
 })
 
 it('offers the steps up to the one that it goes on with', () => {
-  const runbook = {
-    steps: [{ name: 'One', continue: true }, { name: 'Two' }, { name: 'Three' }, { name: 'Four' }],
-  } as unknown as Runbook
-  const steps = (...states: string[]) =>
-    run({ steps: states.map((status, at) => ({ n: at + 1, name: `Step ${at + 1}`, status })) })
-  const numbers = (earlier: WholeRun) => resumeSteps(earlier, runbook).map((step) => step.n)
-  expect(numbers(steps('failed'))).toEqual([1])
-  // It failed and the run went on: it is done with.
-  expect(numbers(steps('failed', 'skipped', 'failed'))).toEqual([1, 2, 3])
-  expect(numbers(steps('succeeded', 'running'))).toEqual([1, 2])
-  expect(numbers(steps('failed', 'succeeded', 'succeeded', 'succeeded'))).toEqual([1, 2, 3, 4])
-  expect(resumeSteps(steps('succeeded', 'restored'), runbook)).toEqual([
+  const runbook = { steps: [{ name: 'One' }, { name: 'Two' }, { name: 'Three' }, { name: 'Four' }] } as unknown as Runbook
+  const earlier = run({ resume_from: 3, steps: [{ n: 1, name: 'Step 1' }, { n: 2, name: 'Step 2' }] })
+  expect(resumeSteps(earlier, runbook)).toEqual([
     { n: 1, name: 'Step 1', isDone: true },
     { n: 2, name: 'Step 2', isDone: true },
     { n: 3, name: 'Three', isDone: false },
@@ -88,14 +82,7 @@ it('names a step by its number, unless another one is called that', () => {
   expect(steps.map((step) => stepWord(step, steps))).toEqual(['1', 'Two'])
 })
 
-it('offers the reruns that a run allows', () => {
-  const runbook = { steps: [{ reversible: true }] } as unknown as Runbook
-  const done = { status: 'succeeded' }
-  expect(availableReruns(run({ steps: [done, { status: 'failed' }] }), runbook)).toEqual([
-    'resume',
-    'retry',
-    'undo',
-  ])
-  expect(availableReruns(run({ success: true }), undefined)).toEqual(['retry'])
-  expect(availableReruns(run({ status: 'invalid' }), runbook)).toEqual([])
+it('offers the reruns that the server allows', () => {
+  expect(availableReruns(run({ available_actions: ['undo', 'retry', 'resume'] }))).toEqual(['resume', 'retry', 'undo'])
+  expect(availableReruns(run({ available_actions: ['cancel'] }))).toEqual([])
 })

@@ -1,8 +1,6 @@
-import type { GivenFile, Runbook } from '@/api/runbooks'
+import type { GivenFile, Problem, Runbook } from '@/api/runbooks'
 import type { RerunKind, WholeRun } from '@/api/runs'
 import type { Field, Given, Values } from '@/shared/inputs/field'
-
-const NOT_KEPT = /The value of (\S+) was not kept/
 
 /** What the earlier run was given; null where that was not kept, undefined where there was nothing. */
 function keptValue(run: WholeRun, name: string): string | null | undefined {
@@ -65,9 +63,9 @@ export function keptStart(run: WholeRun, fields: readonly Field[]): Values {
   )
 }
 
-/** The values that errors say are to be given again. */
-export function inputsNotKept(errors: readonly string[]): string[] {
-  return errors.flatMap((text) => NOT_KEPT.exec(text)?.[1] ?? [])
+/** The values that problems say are to be given again. */
+export function inputsNotKept(problems: readonly Problem[]): string[] {
+  return problems.flatMap(({ code, params }) => (code === 'value_not_kept' ? String(params.variable) : []))
 }
 
 /** Only what differs from what was kept; an empty text takes a kept value back. */
@@ -99,21 +97,12 @@ export interface StepChoice {
 
 /** The steps that a run can be resumed from; it goes on with the last of them by itself. */
 export function resumeSteps(run: WholeRun, runbook: Runbook): StepChoice[] {
-  const steps = runbook.steps.map((step, at) => ({
+  const point = run.resume_from ?? runbook.steps.length
+  return runbook.steps.slice(0, point).map((step, at) => ({
     n: at + 1,
     name: run.steps.find((one) => one.n === at + 1)?.name ?? step.name,
-    isDone: isDone(run, at + 1, step.continue),
+    isDone: at + 1 < point,
   }))
-  const point = steps.findIndex((step) => !step.isDone)
-  return point === -1 ? steps : steps.slice(0, point + 1)
-}
-
-/** Whether a step is done with, by the engine's rule: one may fail and the run go on. */
-function isDone(run: WholeRun, n: number, mayFail: boolean): boolean {
-  const status = run.steps.find((step) => step.n === n)?.status
-  if (status === undefined || status === 'running') return false
-  const isPast = mayFail && run.steps.some((step) => step.n > n)
-  return isPast || ['succeeded', 'restored', 'skipped'].includes(status)
 }
 
 /** How the request names a step: by its number, unless another one's name is that. */
@@ -121,15 +110,9 @@ export function stepWord({ n, name }: StepChoice, steps: readonly StepChoice[]):
   return steps.some((step) => step.name === String(n)) ? name : String(n)
 }
 
-/** How a run may be run again; the server has the last word. */
-export function availableReruns(run: WholeRun, runbook: Runbook | undefined): RerunKind[] {
-  if (run.status === 'refused' || run.status === 'invalid' || run.relation === 'undo') return []
-  const found: RerunKind[] = []
-  if (run.steps.length && !run.success) found.push('resume')
-  found.push('retry')
-  const isDone = run.steps.length
-    ? run.steps.some((step) => step.status === 'succeeded' || step.status === 'restored')
-    : run.success
-  if (isDone && !run.dry_run && runbook?.steps.some((step) => step.reversible)) found.push('undo')
-  return found
+const RERUNS: readonly RerunKind[] = ['resume', 'retry', 'undo']
+
+/** How a run may be run again. */
+export function availableReruns(run: WholeRun): RerunKind[] {
+  return RERUNS.filter((kind) => run.available_actions.includes(kind))
 }
