@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from runbook.core.times import Millis
 from runbook.store.artifacts import Artifacts
+from runbook.store.audit import Audit
 from runbook.store.blobs import Blobs
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
@@ -58,6 +59,7 @@ class Store:
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
+        self.audit = Audit(self._database, clock)
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and is of this version."""
