@@ -82,7 +82,7 @@ def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, clai
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert "key" in run.errors[0]
+    assert "key" in run.result.errors[0]
     assert entries(engine) == 1
 
 
@@ -108,7 +108,7 @@ def test_a_store_that_is_busy_at_the_end_delays_the_end_only(engine, claimed, mo
             raise StoreBusyError
         return finish(*args, **more)
 
-    monkeypatch.setattr(engine.store, "finish", busy)
+    monkeypatch.setattr(engine.store.runs, "finish", busy)
     engine.execute(claimed, "w", Stop())
 
     assert len(refused) == 3
@@ -123,7 +123,7 @@ def test_a_run_that_nobody_executes_any_more_ends_as_its_history_says(engine, cl
         def fail(*_args, **_more):
             raise StoreBusyError
 
-        broken.setattr(engine.store, "finish", fail)
+        broken.setattr(engine.store.runs, "finish", fail)
         engine.execute(claimed, "w", Stop())
     assert engine.store.runs.get(claimed.run.id).status is RunStatus.RUNNING
 
@@ -144,5 +144,5 @@ def test_a_fault_of_ours_fails_the_run_and_leaves_no_script(engine, claimed, mon
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert run.errors == ("The engine failed: ZeroDivisionError",)
+    assert run.result.errors == ("The engine failed: ZeroDivisionError",)
     assert entries(engine) == 1

@@ -26,12 +26,13 @@ GIVE_LOCKS = """
 import dataclasses, sys
 if "runbook.cli.one_shot.execution" in sys.orig_argv:
     from runbook.core.run import LockRequest, LockWant
-    from runbook.store.runs import RunWrites
-    create = RunWrites.create_run
+    from runbook.store.runs import Runs
+    create = Runs.create
     def create_with_locks(self, run, *args, **more):
         request = LockRequest((LockWant("device:r1"),), waits="Fails" not in run.ref)
-        return create(self, dataclasses.replace(run, locks=request), *args, **more)
-    RunWrites.create_run = create_with_locks
+        asked = dataclasses.replace(run.request, locks=request)
+        return create(self, dataclasses.replace(run, request=asked), *args, **more)
+    Runs.create = create_with_locks
 """
 RUNBOOK = """\
 # {name}
@@ -108,10 +109,11 @@ class Site:
 
         def with_locks(run, *args, **more):
             locks = LockRequest(tuple(LockWant(name) for name in names)) if names else None
-            return create(dataclasses.replace(run, locks=locks), *args, **more)
+            asked = dataclasses.replace(run.request, locks=locks)
+            return create(dataclasses.replace(run, request=asked), *args, **more)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.store, "create_run", with_locks)
+            patch.setattr(self.store.runs, "create", with_locks)
             return self.engine.submit(ref, ANN, ExecuteRequest()).run
 
     def until(self, run_id, kind):
@@ -187,8 +189,8 @@ def test_the_second_engine_waits_and_names_the_first(site, holder, waiter):
     assert [event["type"] for event in events] == ["started", "stdout", "done"]
     assert waiter.returncode == 0
     assert (
-        site.store.runs.get(waiter.run_id).started_at
-        >= site.store.runs.get(holder.run_id).finished_at
+        site.store.runs.get(waiter.run_id).times.started_at
+        >= site.store.runs.get(holder.run_id).times.finished_at
     )
 
 
@@ -232,7 +234,7 @@ def test_a_signal_ends_the_waiting(site, holder, waiter, number):
     assert waiter.returncode == 130
     assert events[-1]["status"] == "cancelled"
     assert "stdout" not in [event["type"] for event in events]
-    assert site.store.runs.get(waiter.run_id).cancel_by.startswith("local:")
+    assert site.store.runs.get(waiter.run_id).cancel.by.startswith("local:")
     assert site.store.runs.get(holder.run_id).status is RunStatus.RUNNING
 
 
@@ -242,7 +244,7 @@ def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter)
     psutil.wait_procs([engine], timeout=60)
 
     run = site.store.runs.get(waiter.run_id)
-    assert (run.status, run.cancel_by) == (RunStatus.CANCELLED, "the end of its guardian")
+    assert (run.status, run.cancel.by) == (RunStatus.CANCELLED, "the end of its guardian")
 
 
 def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, waiter, kill_tree):
@@ -274,8 +276,8 @@ class TestWithAServer:
         site.open_gate()
 
         assert site.ended(waiting.id) is RunStatus.SUCCEEDED
-        free = site.store.runs.get(holder.run_id).finished_at
-        assert site.store.runs.get(waiting.id).started_at >= free
+        free = site.store.runs.get(holder.run_id).times.finished_at
+        assert site.store.runs.get(waiting.id).times.started_at >= free
 
     def test_kill_9_of_the_worker_frees_its_locks_at_once(self, server, site):
         holds = site.submit("Holds.md", "device:r1")

@@ -12,7 +12,7 @@ import pytest
 
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
-from runbook.core.run import Origin, Requester
+from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunTree
 from runbook.core.status import RunStatus
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
@@ -31,7 +31,7 @@ def unopened(tmp_path):
 
 @pytest.fixture
 def store(unopened):
-    unopened.migrate()
+    unopened.maintenance.migrate()
     yield unopened
     unopened.close()
 
@@ -39,12 +39,11 @@ def store(unopened):
 def submit(store, run_id, key=None, **values):
     run = NewRun(
         id=run_id,
-        ref="a.md",
-        name="A",
-        digest=DOCUMENT.digest,
+        runbook=RunbookVersion("a.md", "A", DOCUMENT.digest),
         requester=Requester("ada", Origin.API),
         correlation_id="c",
-        chain=("a.md",),
+        tree=RunTree(("a.md",)),
+        request=RunRequest(),
         **({"status": RunStatus.QUEUED} | values),
     )
     return store.runs.create(run, [event(EventType.QUEUED)], DOCUMENT, idempotency=key).run
@@ -83,12 +82,12 @@ def assert_sound(store):
         while page := store.events.after(run.id, n=last):
             numbers += [item.n for item in page]
             last = numbers[-1]
-        assert numbers == list(range(1, run.last_event + 1))
+        assert numbers == list(range(1, run.log.last_event + 1))
 
 
 def test_processes_that_start_together_migrate_once(unopened):
     def start(_number):
-        unopened.migrate()
+        unopened.maintenance.migrate()
         unopened.check()
         return True
 
@@ -117,7 +116,7 @@ def test_each_run_is_claimed_once_and_no_write_is_lost(store):
     assert claimed == Counter(f"run-{number}" for number in range(runs))
     ended = store.runs.page(limit=200).runs
     assert {run.status for run in ended} == {RunStatus.SUCCEEDED}
-    assert {run.last_event for run in ended} == {1 + 1 + appends + 1}
+    assert {run.log.last_event for run in ended} == {1 + 1 + appends + 1}
     assert_sound(store)
 
 
@@ -183,9 +182,9 @@ def test_writers_killed_at_any_moment_leave_a_sound_database(store):
             store.events.append("r", [event()] * 20, worker_id="w")
 
     for turn in range(10):
-        before = store.runs.get("r").last_event
+        before = store.runs.get("r").log.last_event
         child = forked(write)
-        while store.runs.get("r").last_event == before:
+        while store.runs.get("r").log.last_event == before:
             time.sleep(0.0005 * turn)
         kill(child)
         store.events.append("r", [event()], worker_id="w")

@@ -113,7 +113,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """`duration_ms` may differ from the times' difference: a clock that is set does not change it."""
+    """`duration_ms` is how long it ran; from its making on where it never started."""
 
     created_at: Millis
     started_at: Millis | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Action, Decision, Principal
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
@@ -21,7 +22,7 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
 from runbook.engine.activity import Live
-from runbook.engine.execute.execution import NOT_STARTED_CODE, Execution
+from runbook.engine.execute.execution import Execution
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
@@ -286,7 +287,7 @@ class Engine:
     def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from runbook.core.waiting import Holder
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, run_of
+from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, first_of, run_of
 from runbook.store.tables import runs
 
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
@@ -64,12 +65,12 @@ class Claim:
 
     def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
         """The run; or who holds a lock that the next run has to wait for; None where all wait."""
-        taken = connection.execute(self._take, {**self._given, "at": now}).mappings().first()
+        taken = first_of(connection.execute(self._take, {**self._given, "at": now}))
         return None if taken is None else _claimed_or_waiting(connection, taken, now)
 
 
 def _claimed_or_waiting(
-    connection: sa.Connection, row: sa.RowMapping, now: Millis
+    connection: sa.Connection, row: Mapping[str, Any], now: Millis
 ) -> Claimed | Holder:
     """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
     run = run_of(row)

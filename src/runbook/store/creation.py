@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +12,15 @@ from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.errors import IdempotencyKeyReusedError, QueueFullError
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, grown, row_of, run_of
+from runbook.store.rows import (
+    INSERT_EVENTS,
+    RUN_COLUMNS,
+    event_rows,
+    first_of,
+    grown,
+    row_of,
+    run_of,
+)
 from runbook.store.tables import idempotency_keys, runs
 
 IDEMPOTENCY_MS = 24 * 3600 * 1000
@@ -60,7 +69,7 @@ _BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, Run
 
 def is_known(connection: sa.Connection, idempotency: IdempotencyKey, now: Millis) -> bool:
     """Whether this very request has made a run in the last 24 hours."""
-    row = connection.execute(_KNOWN_KEY, _key_of(idempotency)).mappings().first()
+    row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
     return (
         row is not None
         and _counts(row, now)
@@ -73,7 +82,7 @@ def replayed(
 ) -> Run | None:
     if idempotency is None:
         return None
-    row = connection.execute(_KNOWN_KEY, _key_of(idempotency)).mappings().first()
+    row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
     if row is None or not _counts(row, now):
         connection.execute(_FORGET_KEY, _key_of(idempotency))
         return None
@@ -86,7 +95,7 @@ def _key_of(idempotency: IdempotencyKey) -> dict[str, str]:
     return {"of_caller": idempotency.caller, "of_key": idempotency.key}
 
 
-def _counts(key: sa.RowMapping, now: Millis) -> bool:
+def _counts(key: Mapping[str, Any], now: Millis) -> bool:
     """Whether the key was used lately."""
     return bool(key["used_at"] > now - IDEMPOTENCY_MS)
 

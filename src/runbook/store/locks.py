@@ -17,7 +17,7 @@ from runbook.core.status import RunStatus
 from runbook.core.times import Millis, iso
 from runbook.core.waiting import Holder
 from runbook.store.models import NewEvent
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, run_of
+from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
 from runbook.store.tables import locks, runs
 
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
@@ -203,7 +203,7 @@ def _never_ends(connection: sa.Connection, run: Run) -> bool:
     """
     if run.is_root:
         return False
-    others = [run_of(row) for row in connection.execute(_WAITING_CHILDREN).mappings()]
+    others = runs_of(connection.execute(_WAITING_CHILDREN))
     if not others:
         return False
     stuck = {

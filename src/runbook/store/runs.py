@@ -39,7 +39,7 @@ from runbook.store.rows import (
     RUN_COLUMNS,
     Component,
     run_by_id,
-    run_of,
+    runs_of,
     storable,
 )
 from runbook.store.run_list import cursor_of, one_of, page_of
@@ -346,9 +346,7 @@ class Runs(Component):
 
     def _select(self, statement: sa.Select[Any], values: dict[str, Any]) -> list[Run]:
         return self._database.read(
-            lambda connection: [
-                run_of(row) for row in connection.execute(statement, values).mappings()
-            ]
+            lambda connection: runs_of(connection.execute(statement, values))
         )
 
 

@@ -10,7 +10,7 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.store.models import Worker, WorkerKind
-from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, Component, run_of
+from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, Component, runs_of
 from runbook.store.tables import runs, workers
 
 # Three beats, of 5 s each.
@@ -114,9 +114,7 @@ class Workers(Component):
         statement = _OF_MISSING if worker_id is None else _OF_WORKER
         values = {} if worker_id is None else {"worker_id": worker_id}
         return self._database.read(
-            lambda connection: [
-                run_of(row) for row in connection.execute(statement, values).mappings()
-            ]
+            lambda connection: runs_of(connection.execute(statement, values))
         )
 
     def runs_of_missing(self) -> list[Run]:

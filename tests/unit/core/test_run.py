@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runbook.core.events import EventType, RunEvent
-from runbook.core.run import Origin, Requester, Run
+from runbook.core.run import Origin, Requester, Run, RunbookVersion, RunTimes, RunTree
 from runbook.core.status import ACTIVE, TERMINAL, TRANSITIONS, RunStatus, StepStatus
 from runbook.core.times import iso
 
@@ -73,5 +73,13 @@ def test_only_what_ran_to_its_end_is_completed():
 
 @pytest.mark.parametrize("status", RunStatus)
 def test_only_one_status_is_a_success(status):
-    run = Run("r", "R.md", "R", "d", status, Requester("ann", Origin.API), "c", ("R.md",), AT)
+    run = Run(
+        "r",
+        RunbookVersion("R.md", "R", "d"),
+        status,
+        Requester("ann", Origin.API),
+        "c",
+        RunTree(("R.md",)),
+        RunTimes(AT),
+    )
     assert run.success is (status is RunStatus.SUCCEEDED)

@@ -29,9 +29,9 @@ class Clock:
 def asked(workshop, monkeypatch):
     """Counts the questions to the store."""
     found = []
-    activity = type(workshop.store).activity
+    activity = type(workshop.store.runs).activity
     monkeypatch.setattr(
-        type(workshop.store), "activity", lambda store: found.append(1) or activity(store)
+        type(workshop.store.runs), "activity", lambda runs: found.append(1) or activity(runs)
     )
     return found
 

@@ -91,7 +91,7 @@ def test_events_of_another_thread_arrive_in_order(workshop, run):
 def test_who_has_seen_the_end_does_not_wait(workshop, run, beyond, monkeypatch):
     monkeypatch.setattr("runbook.engine.engine.POLL_SECONDS", 3600)
     end(workshop, run)
-    last = workshop.store.runs.get(run.id).last_event
+    last = workshop.store.runs.get(run.id).log.last_event
 
     assert list(workshop.engine.follow(run.id, after=last + beyond)) == []
 

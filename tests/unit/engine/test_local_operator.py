@@ -42,7 +42,7 @@ def parent(workshop):
 def test_a_script_of_the_local_operator_is_not_bound_by_claims(workshop, parent):
     workshop.write("Child", claims="roles: sre")
     child = workshop.submit("Child.md", script_of(parent))
-    assert (child.status, child.parent_id) == (RunStatus.QUEUED, parent.id)
+    assert (child.status, child.tree.parent_id) == (RunStatus.QUEUED, parent.id)
 
 
 def test_it_is_where_claims_bind_the_local_operator(build):
@@ -91,7 +91,7 @@ def test_a_failed_run_is_undone_whatever_claims_it_needed(workshop):
     (undo,) = workshop.store.runs.children(ended.id)
     assert (undo.relation, undo.status) == (Relation.UNDO, RunStatus.SUCCEEDED)
     assert workshop.output(undo) == "undone\n"
-    assert ended.warnings[-1] == f"The completed steps were undone by run {undo.id}"
+    assert ended.result.warnings[-1] == f"The completed steps were undone by run {undo.id}"
 
 
 def _execute_children(workshop):

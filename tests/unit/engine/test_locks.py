@@ -26,14 +26,13 @@ def submit(workshop, monkeypatch):
 
     def call(*names, waits=True, below=None):
         locks = LockRequest(tuple(LockWant(name) for name in names), waits) if names else None
+
+        def with_locks(run, *args, **more):
+            asked = dataclasses.replace(run.request, locks=locks)
+            return create(dataclasses.replace(run, request=asked), *args, **more)
+
         with monkeypatch.context() as patch:
-            patch.setattr(
-                workshop.store,
-                "create_run",
-                lambda run, *args, **more: create(
-                    dataclasses.replace(run, locks=locks), *args, **more
-                ),
-            )
+            patch.setattr(workshop.store.runs, "create", with_locks)
             if below is None:
                 return workshop.submit("Quick.md")
             script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
@@ -60,7 +59,7 @@ def test_workers_are_woken_once_for_each_run_that_may_go_on(workshop, submit, wo
     holder = workshop.claim().run
     for name in ("a", "a", "b", "c"):
         submit(name)
-    assert workshop.claim().run.locks.wants == (LockWant("c"),)
+    assert workshop.claim().run.request.locks.wants == (LockWant("c"),)
     worker.drain()
 
     end(workshop, holder)
@@ -87,9 +86,13 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
     failed = workshop.store.runs.get(run.id)
     text = (
         f"Lock a is held by run {holder.id} of Quick.md, "
-        f"started by ann since {iso(holder.started_at)}"
+        f"started by ann since {iso(holder.times.started_at)}"
     )
-    assert (failed.status, failed.return_code, failed.errors) == (RunStatus.FAILED, 1, (text,))
+    assert (failed.status, failed.result.return_code, failed.result.errors) == (
+        RunStatus.FAILED,
+        1,
+        (text,),
+    )
     assert workshop.output(run, EventType.STDERR) == text
     assert workshop.output(run) == ""
     assert text in workshop.history("Quick")
@@ -103,7 +106,7 @@ def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
 
     assert workshop.execute().id == run.id
 
-    (text,) = workshop.store.runs.get(run.id).errors
+    (text,) = workshop.store.runs.get(run.id).result.errors
     assert text.startswith(f"Lock a is held by run {one.id} of Quick.md, ")
     assert text.endswith("both would wait for ever")
 
@@ -118,7 +121,7 @@ def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit)
 
     ended = workshop.execute()
     assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)
-    assert ended.errors == ("Cancelled by bob",)
+    assert ended.result.errors == ("Cancelled by bob",)
     assert workshop.output(run) == ""
 
 
@@ -135,7 +138,7 @@ def test_the_end_of_a_parent_ends_a_child_that_waits(workshop, submit, worker):
 
     assert worker.drain() == [CANCEL]
     assert workshop.execute().status is RunStatus.CANCELLED
-    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
+    assert workshop.store.runs.get(child.id).cancel.by == "the end of its parent"
 
 
 def test_a_dead_workers_locks_are_free(workshop, submit, worker):

@@ -2,13 +2,22 @@
 
 import itertools
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
-from runbook.core.run import LockRequest, LockWant, Origin, Requester
+from runbook.core.run import (
+    LockRequest,
+    LockWant,
+    Origin,
+    Requester,
+    RunbookVersion,
+    RunRequest,
+    RunResult,
+    RunTree,
+)
 from runbook.core.status import RunStatus
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
@@ -33,16 +42,22 @@ class Helper:
     ids: itertools.count = field(default_factory=itertools.count)
 
     def new(self, **changes) -> NewRun:
+        """A queued run, but for changes: of its own members, and of those of its groups."""
+        groups = {
+            "runbook": RunbookVersion("a/Runbook.md", "Runbook", DOCUMENT.digest),
+            "tree": RunTree(("a/Runbook.md",)),
+            "request": RunRequest(),
+            "result": RunResult(),
+        }
         values = {
             "id": f"run-{next(self.ids)}",
-            "ref": "a/Runbook.md",
-            "name": "Runbook",
-            "digest": DOCUMENT.digest,
             "status": RunStatus.QUEUED,
             "requester": Requester("ada", Origin.API, {"roles": ["sre"]}, "192.0.2.1"),
             "correlation_id": "c-1",
-            "chain": ("a/Runbook.md",),
         }
+        for name, group in groups.items():
+            own = {key: changes.pop(key) for key in list(changes) if hasattr(group, key)}
+            values[name] = replace(group, **own)
         return NewRun(**(values | changes))
 
     def submit(self, run: NewRun | None = None, **options):

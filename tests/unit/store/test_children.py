@@ -4,7 +4,7 @@ import pytest
 
 from runbook.core.events import EventType
 from runbook.core.outcome import StepRun
-from runbook.core.run import Relation
+from runbook.core.run import Relation, RerunOf
 from runbook.core.status import RunStatus, StepStatus
 
 
@@ -39,7 +39,7 @@ def test_a_run_is_told_that_its_child_began_and_ended(store, helper, told):
         "return_code": 0,
     }
     assert [event.n for event in store.events.after(parent.id)] == [1, 2, 3, 4]
-    assert store.runs.get(parent.id).last_event == 4
+    assert store.runs.get(parent.id).log.last_event == 4
 
 
 def test_a_child_that_ended_at_its_birth_is_told_once(store, helper, told):
@@ -54,7 +54,7 @@ def test_a_child_that_ended_at_its_birth_is_told_once(store, helper, told):
 
 def test_a_run_that_follows_says_how(helper, told):
     parent = helper.running()
-    helper.queued(parent_id=parent.id, relation=Relation.UNDO, related_id=parent.id)
+    helper.queued(parent_id=parent.id, rerun_of=RerunOf(Relation.UNDO, parent.id))
     assert told(parent)[0].data["relation"] == "undo"
 
 
@@ -74,13 +74,13 @@ def test_a_run_that_has_ended_is_told_nothing(store, helper, told):
     parent = helper.running()
     child = helper.queued(parent_id=parent.id)
     helper.finish(parent.id)
-    before = store.runs.get(parent.id).last_event
+    before = store.runs.get(parent.id).log.last_event
 
     store.runs.claim("w", root_slots=0)
     helper.finish(child.id)
 
     assert len(told(parent)) == 1
-    assert store.runs.get(parent.id).last_event == before
+    assert store.runs.get(parent.id).log.last_event == before
 
 
 def test_only_the_run_that_called_is_told(helper, told):

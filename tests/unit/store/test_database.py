@@ -64,10 +64,10 @@ def test_a_full_disk_loses_nothing_that_was_there(helper, store, url):
     full = Store(url)
     sa.event.listen(full._database.engine(), "connect", lambda c, _: limit_to_its_size(c))
     with pytest.raises(StoreUnavailableError, match="disk is full"):
-        full.reset_history("x" * 10**6, None)
-    assert full.run(run.id) == run
-    assert full.last_runs().rows == ()
-    full.request_cancel(run.id, "ada")
+        full.runbooks.reset_history("x" * 10**6, None)
+    assert full.runs.get(run.id) == run
+    assert full.runbooks.last_runs().rows == ()
+    full.runs.request_cancel(run.id, "ada")
     full.close()
 
 
@@ -136,30 +136,30 @@ class TestReadOnly:
 
     def test_it_reads_and_does_not_write(self, helper, reader):
         run = helper.queued()
-        reader.migrate()
-        assert reader.run(run.id) == run
+        reader.maintenance.migrate()
+        assert reader.runs.get(run.id) == run
         with pytest.raises(StoreUnavailableError, match="reading only"):
-            reader.request_cancel(run.id, "ada")
+            reader.runs.request_cancel(run.id, "ada")
 
     def test_a_database_of_another_version_is_not_migrated(self, tmp_path):
         (tmp_path / "empty.db").touch()
         reader = Store(f"sqlite:///{tmp_path}/empty.db", read_only=True)
         with pytest.raises(StoreUnavailableError, match="prepared"):
-            reader.migrate()
+            reader.maintenance.migrate()
         reader.close()
 
     def test_where_wal_files_cannot_be_made(self, helper, store, reader, monkeypatch):
         run = helper.queued()
         store.close()
         refuse_once(monkeypatch)
-        assert reader.run(run.id) == run
+        assert reader.runs.get(run.id) == run
         assert not list(store._database.path.parent.glob("*-wal"))
 
     def test_but_not_without_what_a_wal_holds(self, helper, reader, monkeypatch):
         helper.queued()
         refuse_once(monkeypatch)
         with pytest.raises(StoreUnavailableError, match="cannot be opened"):
-            reader.runs()
+            reader.runs.page()
 
 
 def refuse_once(monkeypatch):

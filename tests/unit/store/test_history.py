@@ -14,7 +14,10 @@ def test_the_last_run_that_ended(helper, store):
     bad = helper.ended(RunStatus.FAILED)
     row = last(store)
     assert (row.last_run_id, row.last_status) == (bad.id, RunStatus.FAILED)
-    assert (row.last_finished_at, row.last_success_at) == (bad.finished_at, good.finished_at)
+    assert (row.last_finished_at, row.last_success_at) == (
+        bad.times.finished_at,
+        good.times.finished_at,
+    )
     assert (row.last_by, row.history) == ("ada", None)
 
 

@@ -24,7 +24,7 @@ def test_a_replay_shows_the_run_as_it_is_now(helper, store):
     store.runs.claim("w", root_slots=1)
     ended = helper.finish(run.id)
     created = store.runs.create(
-        helper.new(), [], store.documents.get(run.digest), idempotency=key(), max_queued=0
+        helper.new(), [], store.documents.get(run.runbook.digest), idempotency=key(), max_queued=0
     )
     assert (created.run, created.replayed) == (ended, True)
 

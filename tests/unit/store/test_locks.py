@@ -18,7 +18,7 @@ def want(helper):
 
     def call(*names, capacity=1, waits=True, below=None, **changes):
         if below is not None:
-            changes |= {"parent_id": below.id, "root_id": below.root_id or below.id}
+            changes |= {"parent_id": below.id, "root_id": below.tree_id}
         request = helper.locks(*names, capacity=capacity, waits=waits) if names else None
         return helper.queued(locks=request, **changes)
 
@@ -88,7 +88,11 @@ class TestTaking:
         waiting = store.runs.get(second.id)
         since = helper.clock.now - 1000
         assert waiting.waiting == Holder("a", first.id, "a/Runbook.md", "ada", since)
-        assert (waiting.worker_id, waiting.started_at, waiting.last_event) == (None, None, 2)
+        assert (waiting.worker_id, waiting.times.started_at, waiting.log.last_event) == (
+            None,
+            None,
+            2,
+        )
         event = store.events.after(second.id)[-1]
         assert (event.type, event.at) == (EventType.WAITING, helper.clock.now)
         assert event.data == {
@@ -157,7 +161,7 @@ class TestTaking:
 
     def test_a_name_that_no_database_takes_is_a_lock_too(self, holding, want, claim):
         first = holding("a\ud800", "a\ud800")
-        assert first.locks.wants[0].name == "a?"
+        assert first.request.locks.wants[0].name == "a?"
         assert claim(want("a\ud801")) == "waiting"
 
     def test_no_wants_are_no_locks(self, helper, claim):
@@ -165,7 +169,7 @@ class TestTaking:
 
     def test_they_are_kept_with_the_run(self, helper, store):
         request = LockRequest((LockWant("a"), LockWant("b", 3)), waits=False)
-        assert store.runs.get(helper.queued(locks=request).id).locks == request
+        assert store.runs.get(helper.queued(locks=request).id).request.locks == request
 
 
 class TestInheriting:
@@ -307,7 +311,7 @@ class TestWaitingForEver:
         assert (claimed.run.id, claimed.busy.run_id) == (last.id, one.id)
         helper.finish(last.id, RunStatus.FAILED)
         helper.finish(two.id, RunStatus.FAILED)
-        assert store.runs.claim("w", root_slots=0).run.parent_id == one.id
+        assert store.runs.claim("w", root_slots=0).run.tree.parent_id == one.id
 
     def test_a_ring_of_three_through_grandchildren(self, trees, holding, want, claim):
         one, two = trees

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.core.events import EventType
-from runbook.core.run import Origin, Requester
+from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunTree
 from runbook.core.status import RunStatus
 from runbook.errors import NotFoundError, RequestError
 from runbook.store import logs
@@ -64,13 +64,12 @@ def write(store, model, run_id="r", per_append=3):
     document = StoredDocument("d" * 64, b"")
     run = NewRun(
         id=run_id,
-        ref="a.md",
-        name="A",
-        digest=document.digest,
+        runbook=RunbookVersion("a.md", "A", document.digest),
         status=RunStatus.RUNNING,
         requester=Requester("ada", Origin.API),
         correlation_id="c",
-        chain=("a.md",),
+        tree=RunTree(("a.md",)),
+        request=RunRequest(),
         assigned_to="w",
     )
     store.runs.create(run, [NewEvent(0, EventType.QUEUED)], document)

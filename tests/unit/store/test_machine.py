@@ -20,7 +20,15 @@ from hypothesis.stateful import (
 
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
-from runbook.core.run import LockRequest, LockWant, Origin, Requester
+from runbook.core.run import (
+    LockRequest,
+    LockWant,
+    Origin,
+    Requester,
+    RunbookVersion,
+    RunRequest,
+    RunTree,
+)
 from runbook.core.status import TERMINAL, TRANSITIONS, RunStatus
 from runbook.errors import ConflictError, QueueFullError
 from runbook.store.models import NewEvent, NewRun, StoredDocument
@@ -120,16 +128,13 @@ class Runs(RuleBasedStateMachine):
         wants = tuple(LockWant(name, CAPACITY[name]) for name in names)
         run = NewRun(
             id=f"run-{len(self.status)}",
-            ref="a.md",
-            name="A",
-            digest=DOCUMENT.digest,
+            runbook=RunbookVersion("a.md", "A", DOCUMENT.digest),
             status=status,
             requester=Requester("ada", Origin.API),
             correlation_id="c",
-            chain=("a.md",),
-            parent_id=parent,
+            tree=RunTree(("a.md",), parent),
+            request=RunRequest(locks=LockRequest(wants, waits) if wants else None),
             assigned_to=assigned,
-            locks=LockRequest(wants, waits) if wants else None,
         )
         before_start = [
             one
@@ -235,7 +240,7 @@ class Runs(RuleBasedStateMachine):
     def cancel(self, run):
         asked = self.store.runs.request_cancel(run, "bob")
         self.cancelled[run] |= self.status[run] not in TERMINAL
-        assert (asked.cancel_by == "bob") is self.cancelled[run]
+        assert (asked.cancel is not None) is self.cancelled[run]
         if self.status[run] is RunStatus.WAITING:
             self.queue_again(run)
 
@@ -246,8 +251,8 @@ class Runs(RuleBasedStateMachine):
         for run, kept in found.items():
             numbers = [item.n for item in self.store.events.after(run)]
             assert numbers == list(range(1, self.events[run] + 1))
-            assert (kept.last_event, kept.worker_id) == (self.events[run], self.owner[run])
-            assert (kept.finished_at is not None) is (kept.status in TERMINAL)
+            assert (kept.log.last_event, kept.worker_id) == (self.events[run], self.owner[run])
+            assert (kept.times.finished_at is not None) is (kept.status in TERMINAL)
 
             assert (kept.waiting and kept.waiting.lock) == self.waits_for.get(run)
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, StoreUnavailableError
-from runbook.store import upkeep
+from runbook.store import maintenance
 from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
 from runbook.store.models import IdempotencyKey, PurgeCounts, StoredDocument, Worker, WorkerKind
@@ -27,10 +27,10 @@ class TestBackup:
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert not list(tmp_path.glob("copy.db-*"))
         restored = Store(f"sqlite:///{copy}")
-        restored.migrate()
-        assert restored.run(run.id).status is RunStatus.RUNNING
-        assert restored.log_range(run.id, 0, 99) == b"text\n"
-        restored.finish(run.id, *_ending(helper))
+        restored.maintenance.migrate()
+        assert restored.runs.get(run.id).status is RunStatus.RUNNING
+        assert restored.logs.range(run.id, 0, 99) == b"text\n"
+        restored.runs.finish(run.id, *_ending(helper))
         restored.close()
 
     def test_it_never_overwrites(self, store, tmp_path):
@@ -84,7 +84,7 @@ class TestPurge:
         assert store.documents.get("d" * 64) is not None
 
     def test_long_runs_and_many_runs_go_in_short_transactions(self, helper, store, monkeypatch):
-        monkeypatch.setattr(upkeep, "PURGE_ROWS", 10)
+        monkeypatch.setattr(maintenance, "PURGE_ROWS", 10)
         longest = helper.running()
         store.events.append(longest.id, [helper.event()] * 95, worker_id="w")
         helper.finish(longest.id)

@@ -83,7 +83,7 @@ def test_head_is_the_last_version():
 def test_at_head_alembic_is_not_even_imported(url):
     code = (
         "import sys; from runbook.store.store import Store; "
-        f"Store({url!r}).migrate(); sys.exit('alembic' in sys.modules)"
+        f"Store({url!r}).maintenance.migrate(); sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -125,4 +125,4 @@ def test_a_newer_database_is_left_alone(store):
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(StoreUnavailableError, match="cannot be made"):
-        Store(f"sqlite:///{tmp_path}/missing/new.db").migrate()
+        Store(f"sqlite:///{tmp_path}/missing/new.db").maintenance.migrate()

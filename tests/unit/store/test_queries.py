@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.core.run import Origin, Relation, Requester
+from runbook.core.run import Origin, Relation, Requester, RerunOf
 from runbook.core.status import RunStatus
 from runbook.errors import RequestError
 from runbook.store.models import RunFilter, Visibility
@@ -112,8 +112,8 @@ class TestFilter:
         assert ids(store.runs.page(RunFilter(active=False))) == [ended.id]
 
     def test_by_relation_and_dry_run(self, helper, store):
-        one = helper.queued(relation=Relation.RETRY, related_id="x", dry_run=True)
-        other = helper.queued(relation=Relation.UNDO, related_id="x")
+        one = helper.queued(rerun_of=RerunOf(Relation.RETRY, "x"), dry_run=True)
+        other = helper.queued(rerun_of=RerunOf(Relation.UNDO, "x"))
         plain = helper.queued()
         assert ids(store.runs.page(RunFilter(relation=Relation.RETRY))) == [one.id]
         assert ids(store.runs.page(RunFilter(dry_run=True))) == [one.id]
@@ -180,7 +180,7 @@ def test_queue_stats(helper, store):
     helper.waiting()  # for a run that is running
     stats = store.runs.queue_stats()
     assert (stats.queued, stats.running, stats.waiting) == (2, 2, 1)
-    assert stats.oldest_queued_at == oldest.created_at
+    assert stats.oldest_queued_at == oldest.times.created_at
 
 
 def test_known_runs(helper, store):
@@ -195,7 +195,7 @@ class TestActivity:
         first, second = store.runs.activity().active
         assert (first.id, first.ref, first.status) == (running.id, running.ref, RunStatus.RUNNING)
         assert (second.id, second.status, second.root_id) == (queued.id, RunStatus.QUEUED, "r")
-        assert (second.by, second.created_at) == (queued.requester.subject, queued.created_at)
+        assert (second.by, second.created_at) == (queued.requester.subject, queued.times.created_at)
         assert second.waiting is None
 
     def test_the_revision_is_another_one_after_each_new_and_each_ended_run(self, helper, store):

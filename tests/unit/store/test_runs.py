@@ -24,7 +24,7 @@ def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
     )
     assert store.runs.get(made.id) == made
     assert made.requester == Requester("ada", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
-    assert (made.status, made.created_at) == (RunStatus.QUEUED, helper.clock.now)
+    assert (made.status, made.times.created_at) == (RunStatus.QUEUED, helper.clock.now)
     assert store.runs.sealed(made.id) == b"sealed"
 
 
@@ -46,7 +46,7 @@ def test_first_events_are_numbered_from_one(helper, store):
     assert [(event.n, event.type) for event in store.events.after(run.id)] == [
         (1, EventType.QUEUED)
     ]
-    assert run.last_event == 1
+    assert run.log.last_event == 1
 
 
 def test_an_unknown_run_is_none(store):
@@ -62,7 +62,7 @@ def test_the_same_run_id_twice_is_a_conflict(helper):
 def test_text_that_no_database_takes_is_replaced(helper, store):
     requester = Requester("a\ud800", Origin.API, {"x": "\ud800"})
     run = helper.queued(reason="b\ud800\0", requester=requester)
-    assert store.runs.get(run.id).reason == "b?\0"
+    assert store.runs.get(run.id).request.reason == "b?\0"
     assert store.runs.get(run.id).requester == requester
 
 
@@ -89,8 +89,8 @@ def test_an_impossible_birth_is_a_mistake_of_the_caller(helper, changes):
 @pytest.mark.parametrize("status", [RunStatus.REFUSED, RunStatus.INVALID])
 def test_a_run_may_be_born_ended(helper, store, status):
     run = helper.queued(status=status, errors=("no",), return_code=1, sealed_inputs=b"x")
-    assert run.finished_at == helper.clock.now
-    assert (run.errors, run.return_code) == (("no",), 1)
+    assert run.times.finished_at == helper.clock.now
+    assert (run.result.errors, run.result.return_code) == (("no",), 1)
     assert store.runs.sealed(run.id) is None
     with pytest.raises(ConflictError):
         helper.finish(run.id)
@@ -98,7 +98,7 @@ def test_a_run_may_be_born_ended(helper, store, status):
 
 def test_a_run_born_running_belongs_to_its_worker(helper, store):
     run = helper.queued(status=RunStatus.RUNNING, assigned_to="w")
-    assert (run.worker_id, run.started_at) == ("w", helper.clock.now)
+    assert (run.worker_id, run.times.started_at) == ("w", helper.clock.now)
     assert store.runs.claim("w", root_slots=1) is None
 
 
@@ -122,7 +122,7 @@ def test_a_refused_queue_leaves_nothing_behind(helper, store):
 
 def test_a_document_is_kept_once(helper, store):
     first, second = helper.queued(), helper.queued()
-    assert store.documents.get(first.digest) == store.documents.get(second.digest)
+    assert store.documents.get(first.runbook.digest) == store.documents.get(second.runbook.digest)
     assert store.documents.get("unknown") is None
 
 
@@ -135,9 +135,9 @@ class TestClaim:
         assert claimed.document == StoredDocument("d" * 64, b"# A runbook\n")
         assert claimed.run == store.runs.get(run.id)
         assert (claimed.run.status, claimed.run.worker_id) == (RunStatus.RUNNING, "w")
-        assert claimed.run.started_at == helper.clock.now
+        assert claimed.run.times.started_at == helper.clock.now
         assert types(store, run.id) == [EventType.QUEUED, EventType.STARTED]
-        assert claimed.run.last_event == 2
+        assert claimed.run.log.last_event == 2
 
     def test_oldest_first_and_each_once(self, helper, store):
         made = [helper.queued().id for _ in range(3)]
@@ -174,22 +174,26 @@ class TestFinish:
         last = [helper.output("bye"), helper.done()]
         ended = store.runs.finish(run.id, outcome, last, worker_id="w").run
         assert ended == store.runs.get(run.id)
-        assert (ended.status, ended.return_code, ended.errors) == (outcome.status, 3, ("bad",))
-        assert (ended.warnings, ended.outputs) == (("hm",), {"ip": "192.0.2.9"})
-        assert (ended.finished_at, ended.duration_ms) == (helper.clock.now, 1500)
-        assert (ended.log_bytes, ended.log_lines) == (3, 1)
+        assert (ended.status, ended.result.return_code, ended.result.errors) == (
+            outcome.status,
+            3,
+            ("bad",),
+        )
+        assert (ended.result.warnings, ended.result.outputs) == (("hm",), {"ip": "192.0.2.9"})
+        assert (ended.times.finished_at, ended.times.duration_ms) == (helper.clock.now, 1500)
+        assert (ended.log.bytes, ended.log.lines) == (3, 1)
         assert types(store, run.id)[-2:] == [EventType.STDOUT, EventType.DONE]
         assert store.runs.sealed(run.id) is None
 
     def test_the_engine_may_know_the_times_better(self, helper, store):
         run = helper.running()
         ended = helper.finish(run.id, finished_at=77, duration_ms=5)
-        assert (ended.finished_at, ended.duration_ms) == (77, 5)
+        assert (ended.times.finished_at, ended.times.duration_ms) == (77, 5)
 
     def test_a_clock_that_went_back_gives_no_negative_duration(self, helper):
         run = helper.running()
         helper.clock.now -= 1000
-        assert helper.finish(run.id).duration_ms == 0
+        assert helper.finish(run.id).times.duration_ms == 0
 
     def test_only_once(self, helper, store):
         run = helper.ended()
@@ -201,7 +205,7 @@ class TestFinish:
         run = helper.queued()
         with pytest.raises(ConflictError, match="cannot become succeeded"):
             helper.finish(run.id, RunStatus.SUCCEEDED)
-        assert helper.finish(run.id, RunStatus.CANCELLED).duration_ms is None
+        assert helper.finish(run.id, RunStatus.CANCELLED).times.duration_ms is None
 
     def test_not_by_another_worker(self, helper):
         run = helper.running("w")
@@ -241,7 +245,7 @@ class TestEvents:
         run = helper.running()
         store.events.append(run.id, [helper.output("é\nb"), helper.event()], worker_id="w")
         run = store.runs.get(run.id)
-        assert (run.last_event, run.log_bytes, run.log_lines) == (4, 4, 2)
+        assert (run.log.last_event, run.log.bytes, run.log.lines) == (4, 4, 2)
 
     def test_output_needs_its_place(self, helper, store):
         run = helper.running()
@@ -295,7 +299,7 @@ class TestCancel:
         first = store.runs.request_cancel(run.id, "ada")
         helper.clock.now += 1
         assert store.runs.request_cancel(run.id, "bob") == first
-        assert (first.cancel_by, first.cancel_at) == ("ada", helper.clock.now - 1)
+        assert (first.cancel.by, first.cancel.at) == ("ada", helper.clock.now - 1)
 
     def test_an_ended_run_stays_as_it_is(self, helper, store):
         run = helper.ended()

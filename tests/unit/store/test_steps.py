@@ -34,7 +34,7 @@ def test_steps_are_kept_as_they_are_in_their_order(store, helper):
     run = helper.running()
     append(store, run, TWO, ONE)
     assert store.steps.of(run.id) == [ONE, TWO]
-    assert store.runs.get(run.id).last_event == run.last_event
+    assert store.runs.get(run.id).log.last_event == run.log.last_event
 
 
 def test_a_step_is_replaced_by_what_became_of_it(store, helper):

@@ -13,6 +13,7 @@ from runbook.cli.authoring.selection import Selected
 from runbook.cli.one_shot.execution import OneShot, calling_engine
 from runbook.cli.source.opening import load_settings
 from runbook.cli.terminal.render import Json
+from runbook.core import return_codes
 from runbook.core.access import Principal
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
@@ -20,7 +21,6 @@ from runbook.core.events import EventType, RunEvent
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.submit.submission import REFUSED_CODE
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.settings import Settings
 from runbook.worker.one_shot import OneShotWorker
@@ -179,7 +179,7 @@ class _CaseView:
         errors, outputs, code = self._of(run)
         return CaseOutcome(
             status=self._status or RunStatus(str(run["status"] if run else "")),
-            return_code=REFUSED_CODE if self._status is RunStatus.REFUSED else code,
+            return_code=return_codes.REFUSED if self._status is RunStatus.REFUSED else code,
             outputs=outputs,
             stdout="".join(self._texts[EventType.STDOUT]),
             stderr="".join(self._texts[EventType.STDERR]),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.document import OnFailure, Runbook
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
@@ -18,7 +19,7 @@ from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
-from runbook.engine.execute.outcome import INTERRUPT_CODE, judge
+from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.preview import preview
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
@@ -40,7 +41,6 @@ from runbook.errors import (
 from runbook.library.refs import input_sources
 from runbook.store.models import Claimed, NewEvent
 
-NOT_STARTED_CODE = 1
 NOT_DRY_TEXT = "Nothing was executed: the runbook does not say that it supports dry runs"
 END_ATTEMPTS = 10
 END_PAUSE_S = 0.1
@@ -122,7 +122,7 @@ class Execution:
         """A run whose end was asked for while it waited is never started."""
         if self._run.cancel is None:
             return None
-        return Outcome(RunStatus.CANCELLED, INTERRUPT_CODE, errors=(self._cancel_text(),))
+        return Outcome(RunStatus.CANCELLED, return_codes.CANCELLED, errors=(self._cancel_text(),))
 
     def _outcome(self) -> Outcome:
         if self._run.request.dry_run:
@@ -278,7 +278,7 @@ class Execution:
 
     def _not_run(self, text: str) -> Outcome:
         self._recorder.message(text)
-        return Outcome(RunStatus.FAILED, NOT_STARTED_CODE, errors=(text,))
+        return Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
 
     def _end(self, outcome: Outcome) -> None:
         events: list[NewEvent] = self._recorder.finish()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-
+from runbook.core import return_codes
 from runbook.core.outcome import Outcome
 from runbook.core.reruns import Numbered
 from runbook.core.status import RunStatus
 from runbook.engine.execute.steps import StepsEnd
 from runbook.engine.process.run import StopReason
-from runbook.engine.record.reaper import NOT_KNOWN_CODE
-
-TIMED_OUT_CODE = -9
-INTERRUPT_CODE = -signal.SIGINT.value
 
 
 def judge(end: StepsEnd, *, timeout_s: float, stepped: bool, cancelled: str) -> Outcome:
@@ -20,14 +15,14 @@ def judge(end: StepsEnd, *, timeout_s: float, stepped: bool, cancelled: str) -> 
     match end.stopped:
         case StopReason.TIMEOUT:
             return Outcome(
-                RunStatus.TIMED_OUT, TIMED_OUT_CODE, errors=(_timeout_text(end, timeout_s),)
+                RunStatus.TIMED_OUT, return_codes.TIMED_OUT, errors=(_timeout_text(end, timeout_s),)
             )
         case StopReason.CANCEL:
-            code = end.return_code if end.return_code < 0 else INTERRUPT_CODE
+            code = end.return_code if end.return_code < 0 else return_codes.CANCELLED
             return Outcome(RunStatus.CANCELLED, code, errors=(cancelled,))
         case StopReason.DRAIN:
             text = "The engine was stopped before the script ended"
-            return Outcome(RunStatus.INTERRUPTED, NOT_KNOWN_CODE, errors=(text,))
+            return Outcome(RunStatus.INTERRUPTED, return_codes.UNKNOWN, errors=(text,))
     if end.failed is None:
         return Outcome(RunStatus.SUCCEEDED, end.return_code)
     errors = [end.problem] if end.problem else []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from runbook.core import return_codes
 from runbook.core.document import Policy, Retry, Script
 from runbook.core.events import EventType
 from runbook.core.language.policy_rules import is_success, retry_of
@@ -25,7 +26,6 @@ from runbook.engine.execute.recorder import Recorder
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.process.workspace import WorkspaceError
 
-FAILED_CODE = 1
 LEAST_S = 0.001
 SECRET_NAME = "A name that was handed over holds a secret"  # noqa: S105 - a message
 
@@ -179,7 +179,7 @@ class StepRunner:
             ended = self._around.run_script(step.script, self._values.variables, timeout_s)
         except (WorkspaceError, ProcessStartError, HandOverError) as error:
             self._recorder.message(error.message)
-            return StepsEnd(FAILED_CODE, numbered, problem=error.message)
+            return StepsEnd(return_codes.FAILED, numbered, problem=error.message)
         timed_out = ended.stopped is StopReason.TIMEOUT
         failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
         return StepsEnd(
@@ -210,7 +210,7 @@ class StepRunner:
         if problem is not None and end.failed is None:
             problem = self._recorder.masked(problem)
             self._recorder.message(problem)
-            end = replace(end, return_code=FAILED_CODE, failed=numbered, problem=problem)
+            end = replace(end, return_code=return_codes.FAILED, failed=numbered, problem=problem)
         ended = replace(
             begun,
             status=_status(end),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
 from runbook.core.outcome import Outcome, PlanLabel
@@ -23,7 +24,6 @@ from runbook.library.refs import locate
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store
 
-REFUSAL_EXIT_CODE = 403
 REFUSALS_PER_MINUTE = 10
 REMEMBERED_RUNBOOKS = 4096
 
@@ -150,9 +150,11 @@ def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
     return EntryRecord(
         run_id=run.id,
         status=run.status,
-        return_code=REFUSAL_EXIT_CODE
+        return_code=return_codes.REFUSED
         if run.status is RunStatus.REFUSED
-        else (run.result.return_code if run.result.return_code is not None else -1),
+        else (
+            run.result.return_code if run.result.return_code is not None else return_codes.UNKNOWN
+        ),
         at=run.times.finished_at or run.times.created_at,
         who=who.subject,
         origin=who.origin,

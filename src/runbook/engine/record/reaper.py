@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
@@ -15,7 +16,6 @@ from runbook.host.identity import boot_id, host_name, process_start
 from runbook.store.models import Worker
 from runbook.store.store import Store
 
-NOT_KNOWN_CODE = -1
 LOST_TEXT = "The worker died; how far the script came is not known"
 SILENCE_MS = 15_000
 
@@ -57,7 +57,7 @@ class Reaper:
     def end(self, run: Run) -> None:
         """A run whose entry reached the history before its worker died ends as that says."""
         outcome = self._records.recorded_end(run) or Outcome(
-            RunStatus.LOST, NOT_KNOWN_CODE, errors=(LOST_TEXT,)
+            RunStatus.LOST, return_codes.UNKNOWN, errors=(LOST_TEXT,)
         )
         log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
         output = self._records.stored_output(run)

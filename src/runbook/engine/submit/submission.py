@@ -10,6 +10,7 @@ from typing import Any
 import uuid_utils
 
 from runbook import log
+from runbook.core import return_codes
 from runbook.core.access import Action, Decision, Principal, authorize, was_local
 from runbook.core.document import Problem, Severity
 from runbook.core.events import EventType
@@ -31,9 +32,6 @@ from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullErro
 from runbook.library.catalog import Entry
 from runbook.library.refs import check_input_files
 from runbook.store.models import NewEvent, NewRun, StoredDocument
-
-REFUSED_CODE = 403
-INVALID_CODE = 1
 
 
 class Submission:
@@ -258,7 +256,7 @@ class Submission:
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, QueueFullError.http_status, (error.message,)
+                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (error.message,)
             )
             raise
         if not created.replayed:
@@ -281,7 +279,7 @@ class Submission:
             new,
             entry,
             RunStatus.REFUSED,
-            REFUSED_CODE,
+            return_codes.REFUSED,
             (decision.text,),
             entry_text=text if in_file else "",
         )
@@ -291,7 +289,7 @@ class Submission:
 
     def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
         run = self._record_ended(
-            new, entry, RunStatus.INVALID, INVALID_CODE, _messages(errors), problems=errors
+            new, entry, RunStatus.INVALID, return_codes.INVALID, _messages(errors), problems=errors
         )
         self._parts.observer.run_ended(run)
         return Submitted(run)

@@ -22,7 +22,7 @@ from runbook.cli.terminal.render import width
 PROGRAM = """
 import json, os, sys
 from runbook.cli.terminal.views import TextView
-from runbook.core.run import EventType, RunEvent
+from runbook.core.events import EventType, RunEvent
 
 view = TextView("A.md", quiet="--quiet" in sys.argv, environment=dict(os.environ))
 for n, (kind, text, data) in enumerate(json.loads(sys.argv[1]), start=1):

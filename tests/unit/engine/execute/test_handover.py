@@ -166,8 +166,8 @@ def test_a_value_that_never_ends_fails_the_run(workshop, run_script):
         print -- not reached
         """
     )
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
-    assert run.errors == ("A value in RUNBOOK_MASK is longer than 1 MiB, or has no end",)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
+    assert run.result.errors == ("A value in RUNBOOK_MASK is longer than 1 MiB, or has no end",)
 
 
 def test_a_value_of_bytes_that_are_no_text_is_masked(workshop, run_script):
@@ -186,11 +186,11 @@ def test_values_are_masked_in_all_that_is_recorded_of_a_run(workshop, run_script
         print x > $RUNBOOK_ARTIFACTS/hunter22
         """
     )
-    assert dict(run.outputs) == {"key": "a-***"}
+    assert dict(run.result.outputs) == {"key": "a-***"}
     assert workshop.store.runs.summary(run.id) == "# ***\n"
     assert [d["text"] for d in workshop.data(run, EventType.PROGRESS)] == ["***"]
     assert workshop.store.artifacts.of(run.id) == []
-    assert run.warnings == ("An artifact was not kept: its name may not be shown",)
+    assert run.result.warnings == ("An artifact was not kept: its name may not be shown",)
 
 
 def test_a_summary_is_cut_without_showing_the_half_of_a_secret(workshop, run_script):
@@ -259,7 +259,7 @@ def test_a_plan_has_labels_and_the_worst_is_the_runs(workshop, run_script):
         {"text": "create ***", "label": "verified"},
         {"text": "start it", "label": "assumed"},
     ]
-    assert run.label is PlanLabel.ASSUMED
+    assert run.result.label is PlanLabel.ASSUMED
 
 
 def test_a_plan_has_a_limit_but_what_is_beyond_it_counts(workshop, run_script, monkeypatch):
@@ -275,7 +275,7 @@ def test_a_plan_has_a_limit_but_what_is_beyond_it_counts(workshop, run_script, m
     assert plans == ["1", "2", "3"]
     (notice,) = workshop.data(run, EventType.NOTICE)
     assert notice == {"message": "A plan has at most 3 lines"}
-    assert run.label is PlanLabel.UNKNOWN
+    assert run.result.label is PlanLabel.UNKNOWN
 
 
 def test_a_long_line_is_cut_without_showing_the_half_of_a_secret(workshop, run_script):

@@ -44,7 +44,7 @@ def test_a_dry_run_shows_what_would_be_done_before_anything_else(workshop, dry_r
     (plan,) = plans(run)
     shown = plan["preview"]
     assert (shown["runbook"], shown["supported"]) == ("Job.md", True)
-    assert shown["digest"] == run.digest
+    assert shown["digest"] == run.runbook.digest
     assert shown["claims"] == {"roles": ["sre", "ops"]}
     assert shown["inputs"] == {
         "NAME": {"value": "vm"},
@@ -74,7 +74,7 @@ def test_a_script_that_supports_it_is_executed_and_told_so(workshop, dry_run, pl
     run = dry_run()
 
     assert workshop.output(run) == "[1]\n"
-    assert run.label is PlanLabel.VERIFIED
+    assert run.result.label is PlanLabel.VERIFIED
     assert run.success
     assert len(plans(run)) == 2
 
@@ -85,16 +85,16 @@ def test_a_real_run_is_told_that_it_is_one(workshop):
     run = workshop.execute()
 
     assert workshop.output(run) == "[]\n"
-    assert (run.dry_run, run.label) == (False, None)
+    assert (run.request.dry_run, run.result.label) == (False, None)
 
 
 def test_a_script_that_does_not_support_it_is_not_executed(workshop, dry_run, plans, tmp_path):
     workshop.write("Job", f"touch {tmp_path / 'done'}")
     run = dry_run()
 
-    assert (run.success, run.return_code) == (True, 0)
-    assert run.warnings == (NOT_DRY_TEXT,)
-    assert run.label is PlanLabel.UNKNOWN
+    assert (run.success, run.result.return_code) == (True, 0)
+    assert run.result.warnings == (NOT_DRY_TEXT,)
+    assert run.result.label is PlanLabel.UNKNOWN
     assert not (tmp_path / "done").exists()
     (plan,) = plans(run)
     assert plan["preview"]["supported"] is False
@@ -103,13 +103,13 @@ def test_a_script_that_does_not_support_it_is_not_executed(workshop, dry_run, pl
 
 def test_a_dry_run_that_planned_nothing_tells_nothing(workshop, dry_run, step):
     workshop.write_steps("Job", step("One"), policy=SUPPORTED)
-    assert dry_run().label is PlanLabel.UNKNOWN
+    assert dry_run().result.label is PlanLabel.UNKNOWN
 
 
 def test_a_dry_run_can_fail(workshop, dry_run, step):
     workshop.write_steps("Job", step("One", "exit 3"), policy=SUPPORTED)
     run = dry_run()
-    assert (run.success, run.return_code) == (False, 3)
+    assert (run.success, run.result.return_code) == (False, 3)
 
 
 def test_a_dry_run_takes_no_lock_and_says_who_holds_it(workshop, dry_run, plans, step):
@@ -141,6 +141,6 @@ def test_what_a_dry_run_calls_is_a_dry_run(workshop, step, asked):
 
     child = workshop.submit("Child.md", script, dry_run=asked)
 
-    assert child.dry_run
-    assert workshop.execute().warnings == (NOT_DRY_TEXT,)
+    assert child.request.dry_run
+    assert workshop.execute().result.warnings == (NOT_DRY_TEXT,)
     assert workshop.output(child) == ""

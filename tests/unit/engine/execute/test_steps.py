@@ -50,7 +50,7 @@ def told(workshop):
 def test_steps_run_in_order_and_each_is_recorded(workshop, run_steps, rows, told, step):
     run = run_steps(step("One", "print one > file; print 1"), step("Two", "cat file"))
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert workshop.output(run) == "1\none\n"
     assert [(r.n, r.name, r.status, r.return_code) for r in rows(run)] == [
         (1, "One", DONE, 0),
@@ -65,8 +65,8 @@ def test_steps_run_in_order_and_each_is_recorded(workshop, run_steps, rows, told
 def test_the_first_failure_ends_the_run(workshop, run_steps, rows, step):
     run = run_steps(step("One"), step("Two", "exit 3"), step("Three", "print never"))
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 3)
-    assert run.errors == ("Step 2 'Two' failed with return code 3",)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 3)
+    assert run.result.errors == ("Step 2 'Two' failed with return code 3",)
     assert [(r.n, r.status) for r in rows(run)] == [(1, DONE), (2, FAILED)]
     assert workshop.output(run) == ""
 
@@ -77,7 +77,7 @@ def test_a_script_without_steps_is_not_announced(workshop, rows, told):
     run = workshop.execute()
 
     assert rows(run) == told(run) == []
-    assert run.errors == ()
+    assert run.result.errors == ()
     assert {event.step for event in workshop.events(run)} == {None}
 
 
@@ -120,7 +120,7 @@ def test_a_run_goes_on_after_a_step_that_may_fail(workshop, run_steps, rows, ste
         step("Two", "print $a"),
     )
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert [(r.status, r.return_code) for r in rows(run)] == [(FAILED, 7), (DONE, 0)]
     assert workshop.output(run) == "1\n"
 
@@ -128,7 +128,7 @@ def test_a_run_goes_on_after_a_step_that_may_fail(workshop, run_steps, rows, ste
 def test_other_codes_may_count_as_success(run_steps, rows, step):
     run = run_steps(step("One", "exit 2"), step("Two", "exit 3"), policy="success_codes: [0, 2, 3]")
 
-    assert (run.status, run.return_code) == (RunStatus.SUCCEEDED, 3)
+    assert (run.status, run.result.return_code) == (RunStatus.SUCCEEDED, 3)
     assert [(r.status, r.return_code) for r in rows(run)] == [(DONE, 2), (DONE, 3)]
 
     run = run_steps(step("One", "exit 0"), policy="success_codes: 2")
@@ -153,7 +153,7 @@ def test_a_step_is_tried_until_it_succeeds(workshop, run_steps, rows, told, step
     assert run.success
     assert workshop.output(run) == "try 1\ntry 2\ntry 3\n[]\n"
     assert (rows(run)[0].attempts, rows(run)[0].status) == (3, DONE)
-    assert dict(run.outputs) == {"k": "3"}
+    assert dict(run.result.outputs) == {"k": "3"}
     assert told(run)[:4] == [(1, "started"), (1, "retrying"), (1, "retrying"), (1, "ended")]
     first, second = [d for d in workshop.data(run, EventType.STEP) if d["state"] == "retrying"]
     assert first == {
@@ -208,7 +208,7 @@ def test_no_pause_that_would_outlast_the_run_is_begun(run_steps, rows, step):
     )
 
     assert time.monotonic() - began < 20
-    assert (run.status, run.return_code, rows(run)[0].attempts) == (RunStatus.FAILED, 4, 1)
+    assert (run.status, run.result.return_code, rows(run)[0].attempts) == (RunStatus.FAILED, 4, 1)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_a_pause_ends_when_the_run_is_to_end(workshop, paused, rows, reason, sta
 
     assert not thread.is_alive()
     ended = workshop.store.runs.get(run.id)
-    assert (ended.status, ended.return_code) == (status, code)
+    assert (ended.status, ended.result.return_code) == (status, code)
     assert [(r.n, r.status.value, r.attempts) for r in rows(run)] == [(1, status.value, 1)]
 
 
@@ -277,8 +277,8 @@ def test_a_steps_time_limit_is_one_of_each_try(run_steps, rows, step):
         timeout_s=60,
     )
 
-    assert (run.status, run.return_code) == (RunStatus.TIMED_OUT, -9)
-    assert run.errors == ("Step 1 'One' timed out after 0.2 seconds",)
+    assert (run.status, run.result.return_code) == (RunStatus.TIMED_OUT, -9)
+    assert run.result.errors == ("Step 1 'One' timed out after 0.2 seconds",)
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 2)]
 
 
@@ -299,7 +299,7 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
     )
 
     assert run.status is RunStatus.TIMED_OUT
-    assert run.errors == ("Script execution timed out after 0.4 seconds",)
+    assert run.result.errors == ("Script execution timed out after 0.4 seconds",)
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 1)]
     assert workshop.output(run) == ""
 
@@ -341,7 +341,7 @@ def test_variables_and_outputs_reach_later_steps_and_are_kept(workshop, run_step
     assert workshop.output(run) == "[]\n[1x]\n[1one\ntwo]\n"
     assert [dict(r.env) for r in rows(run)] == [{"A": "1", "B": "x"}, {"B": "one\ntwo"}, {}]
     assert [dict(r.outputs) for r in rows(run)] == [{}, {}, {"done": "yes"}]
-    assert dict(run.outputs) == {"done": "yes"}
+    assert dict(run.result.outputs) == {"done": "yes"}
 
 
 def test_a_variable_replaces_an_input_but_not_in_conditions(workshop, run_steps, step):
@@ -375,7 +375,7 @@ def test_a_value_with_a_secret_is_handed_over_but_not_kept(workshop, run_steps, 
     assert workshop.output(run) == "21\n"
     assert dict(rows(run)[0].env) == {"URL": None}
     assert dict(rows(run)[0].outputs) == {"key": None, "pin": None, "learnt": None}
-    assert dict(run.outputs) == {"key": "***", "pin": "***", "learnt": "***"}
+    assert dict(run.result.outputs) == {"key": "***", "pin": "***", "learnt": "***"}
 
 
 @pytest.mark.parametrize(
@@ -399,8 +399,8 @@ def test_a_value_with_a_secret_is_handed_over_but_not_kept(workshop, run_steps, 
 def test_what_cannot_be_read_fails_the_step(workshop, run_steps, rows, step, line, problem):
     run = run_steps(step("One", line), step("Two", "print no"))
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
-    assert run.errors == ("Step 1 'One' failed with return code 1", problem)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
+    assert run.result.errors == ("Step 1 'One' failed with return code 1", problem)
     assert workshop.output(run, EventType.STDERR) == problem
     assert [(r.status, r.return_code) for r in rows(run)] == [(FAILED, 1)]
     assert workshop.output(run) == ""
@@ -414,7 +414,7 @@ def test_a_secret_that_cannot_be_read_is_not_shown(workshop, run_steps, step):
     )
 
     assert run.status is RunStatus.FAILED
-    assert "hunter22" not in "".join([*run.errors, workshop.output(run, EventType.STDERR)])
+    assert "hunter22" not in "".join([*run.result.errors, workshop.output(run, EventType.STDERR)])
     assert "hunter22" not in workshop.history("Steps")
 
 
@@ -426,15 +426,18 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
         env_vars={"TOKEN": "hunter22"},
     )
 
-    assert run.errors[-1] == "A name that was handed over holds a secret"
-    assert dict(run.outputs) == {}
+    assert run.result.errors[-1] == "A name that was handed over holds a secret"
+    assert dict(run.result.outputs) == {}
     assert (dict(rows(run)[0].env), dict(rows(run)[0].outputs)) == ({}, {})
 
 
 def test_a_failure_of_the_script_goes_before_what_it_handed_over(workshop, run_steps, step):
     run = run_steps(step("One", "print nonsense >> $RUNBOOK_ENV; exit 6"))
 
-    assert (run.return_code, run.errors) == (6, ("Step 1 'One' failed with return code 6",))
+    assert (run.result.return_code, run.result.errors) == (
+        6,
+        ("Step 1 'One' failed with return code 6",),
+    )
 
 
 def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, rows, step):
@@ -445,7 +448,7 @@ def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, r
 
     assert run.success
     assert [dict(r.env) for r in rows(run)] == [{}, {"b": "2"}]
-    assert dict(run.outputs) == {}
+    assert dict(run.result.outputs) == {}
 
 
 # -- where in the log ----------------------------------------------------------------------------

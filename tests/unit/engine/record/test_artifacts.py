@@ -167,7 +167,7 @@ def test_what_is_not_there_is_not_found(store):
 
 
 def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
-    assert store.maintenance.purge(lambda _ids: []) == 0
+    assert store.purge(lambda _ids: []) == 0
     (source / "a").touch()
     for run_id in ("one", "two", "three"):
         collect(store, source, run_id)
@@ -177,7 +177,7 @@ def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
         asked.append(list(ids))
         return {"two"}
 
-    assert store.maintenance.purge(known) == 2
+    assert store.purge(known) == 2
 
     assert asked == [["one", "three", "two"]]  # once for all
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["two"]

@@ -79,9 +79,9 @@ def test_row_entry_and_done_tell_the_same_times(workshop, run, ending):
 
     stored = workshop.store.runs.get(run.id)
     assert stored == ended
-    assert workshop.events(run)[-1].at == stored.finished_at
-    assert stored.duration_ms == stored.finished_at - stored.started_at
-    assert f"{stored.duration_ms}" in workshop.history("Quick")
+    assert workshop.events(run)[-1].at == stored.times.finished_at
+    assert stored.times.duration_ms == stored.times.finished_at - stored.times.started_at
+    assert f"{stored.times.duration_ms}" in workshop.history("Quick")
 
 
 def test_who_comes_second_changes_nothing(workshop, run, ending):
@@ -113,8 +113,8 @@ def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
 
     ending.end(run, DONE, OUTPUT, worker_id="w")
 
-    assert workshop.store.runs.get(child.id).cancel_by == "the end of its parent"
-    assert workshop.store.runs.get(over.id).cancel_by is None
+    assert workshop.store.runs.get(child.id).cancel.by == "the end of its parent"
+    assert workshop.store.runs.get(over.id).cancel is None
     assert workshop.execute().status is RunStatus.CANCELLED  # it is never started
 
 
@@ -132,7 +132,7 @@ def test_a_history_that_is_read_only_is_a_warning_in_row_and_done(
 
     text = "History was not written: the runbook is read-only. The store has it."
     assert ended.status is RunStatus.SUCCEEDED
-    assert ended.warnings == (text,)
+    assert ended.result.warnings == (text,)
     assert workshop.events(run)[-1].data["warnings"] == [text]
 
 
@@ -141,4 +141,4 @@ def test_events_come_before_done(workshop, run, ending):
     ending.end(run, DONE, OUTPUT, [last], worker_id="w")
 
     assert [e.type for e in workshop.events(run)][-2:] == [EventType.STDOUT, EventType.DONE]
-    assert workshop.store.runs.get(run.id).log_bytes == 5
+    assert workshop.store.runs.get(run.id).log.bytes == 5

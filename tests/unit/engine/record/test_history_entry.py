@@ -7,7 +7,7 @@ import pytest
 
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
-from runbook.core.run import Relation
+from runbook.core.run import Relation, RerunOf
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import REMEMBERED_RUNBOOKS, RateBound, RecordedOutput
 from runbook.library.history import verify_file
@@ -102,13 +102,17 @@ def test_an_entry_says_what_happened_and_continues_the_chain(workshop, ended):
     [(PlanLabel.ASSUMED, "dry run (assumed)"), (None, "dry run (unknown)")],
 )
 def test_an_entry_says_that_it_was_a_dry_run(workshop, ended, label, text):
-    dry = dataclasses.replace(ended, dry_run=True, label=label)
+    dry = dataclasses.replace(
+        ended,
+        request=dataclasses.replace(ended.request, dry_run=True),
+        result=dataclasses.replace(ended.result, label=label),
+    )
     workshop.engine.parts.records.write_history(dry, RecordedOutput())
     assert f", failed, {text}: `why`\n" in workshop.history("Quick")
 
 
 def test_an_entry_says_what_its_run_follows_from_and_what_failed(workshop, ended):
-    resumed = dataclasses.replace(ended, relation=Relation.RESUME, related_id="run-0")
+    resumed = dataclasses.replace(ended, rerun_of=RerunOf(Relation.RESUME, "run-0"))
     output = RecordedOutput(error="Step 4 'Copy' failed with return code 3")
     workshop.engine.parts.records.write_history(resumed, output)
     history = workshop.history("Quick")
@@ -135,7 +139,7 @@ def test_history_in_the_store_only(build):
     run = workshop.execute()
 
     assert run.status is RunStatus.SUCCEEDED
-    assert run.warnings == ()
+    assert run.result.warnings == ()
     assert path.read_bytes() == before
 
 
@@ -152,7 +156,7 @@ def test_a_history_that_cannot_be_written_costs_a_warning_never_the_run(workshop
     run = workshop.execute()
 
     assert run.status is RunStatus.SUCCEEDED
-    (warning,) = run.warnings
+    (warning,) = run.result.warnings
     assert warning.startswith("History was not written: ")
     assert warning.endswith(" The store has it.")
     assert str(workshop.settings.runbooks_dir) not in warning

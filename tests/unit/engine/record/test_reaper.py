@@ -9,7 +9,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
-from runbook.core.run import Origin
+from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import LOST_TEXT, SILENCE_MS
@@ -57,12 +57,16 @@ def test_a_dead_workers_run_is_lost_once(workshop, begin, process):
     assert workshop.engine.reap() == 1
 
     lost = workshop.store.runs.get(run.id)
-    assert (lost.status, lost.return_code, lost.errors) == (RunStatus.LOST, -1, (LOST_TEXT,))
+    assert (lost.status, lost.result.return_code, lost.result.errors) == (
+        RunStatus.LOST,
+        -1,
+        (LOST_TEXT,),
+    )
     assert workshop.events(run)[-1].data["status"] == "lost"
     assert workshop.history("Quick").count(f"run={run.id} ") == 1
     assert workshop.store.workers.all() == []
     assert workshop.engine.reap() == 0
-    assert len(workshop.events(run)) == lost.last_event
+    assert len(workshop.events(run)) == lost.log.last_event
 
 
 def test_several_who_reap_at_the_same_time_end_a_run_once(build, workshop, begin, process):
@@ -162,14 +166,19 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
     run = begin(**of(process))
     parts = workshop.engine.parts
     ended = Outcome(RunStatus.SUCCEEDED, 0)
-    entry = dataclasses.replace(run, status=ended.status, return_code=0, finished_at=parts.clock())
+    entry = dataclasses.replace(
+        run,
+        status=ended.status,
+        times=dataclasses.replace(run.times, finished_at=parts.clock()),
+        result=RunResult(return_code=0),
+    )
     parts.records.write_history(entry, RecordedOutput("all of it\n"))
     kill(process)
 
     assert workshop.engine.reap() == 1
 
     found = workshop.store.runs.get(run.id)
-    assert (found.status, found.return_code) == (RunStatus.SUCCEEDED, 0)
+    assert (found.status, found.result.return_code) == (RunStatus.SUCCEEDED, 0)
     assert workshop.history("Quick").count("### ") == 1
     assert "Exit Code: 0" in workshop.history("Quick")
 

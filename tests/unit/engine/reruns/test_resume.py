@@ -23,13 +23,13 @@ def test_a_resumed_run_goes_on_behind_the_completed_steps(workshop, failed, foll
 
     assert resumed.success
     assert diary.lines() == ["three", "four-1"]
-    assert (resumed.relation, resumed.related_id, resumed.start_step) == (
+    assert (resumed.relation, resumed.related_id, resumed.rerun_of.start_step) == (
         Relation.RESUME,
         run.id,
         3,
     )
     assert rows(resumed) == [(1, RESTORED), (2, RESTORED), (3, DONE), (4, DONE)]
-    assert dict(resumed.outputs) == {"b": "2", "c": "3"}
+    assert dict(resumed.result.outputs) == {"b": "2", "c": "3"}
     states = [(d["name"], d["state"]) for d in workshop.data(resumed, EventType.STEP)]
     assert states[:3] == [("One", "restored"), ("Two", "restored"), ("Three", "started")]
 
@@ -94,8 +94,8 @@ def test_a_dry_run_of_a_resumption_keeps_nobody_from_the_real_one(failed, follow
     run = failed(policy="dry_run: supported")
     diary.mend("three")
 
-    assert follow("resume", run, None, dry_run=True).dry_run
-    assert not follow("resume", run, None).dry_run
+    assert follow("resume", run, None, dry_run=True).request.dry_run
+    assert not follow("resume", run, None).request.dry_run
 
 
 def test_values_that_were_not_kept_are_asked_for_and_masked_again(workshop, follow, step):
@@ -113,17 +113,17 @@ def test_values_that_were_not_kept_are_asked_for_and_masked_again(workshop, foll
 
     refused = follow("resume", run, None, env_vars={"TOKEN": "hunter22"})
     assert refused.status is RunStatus.INVALID
-    assert list(refused.errors) == asked
+    assert list(refused.result.errors) == asked
     # What is no text does not count.
     values = {"TOKEN": "hunter22", "KEY": 5, "key": "other-key"}
-    assert list(follow("resume", run, None, env_vars=values).errors) == asked[:1]
+    assert list(follow("resume", run, None, env_vars=values).result.errors) == asked[:1]
 
     resumed = follow("resume", run, None, env_vars={**values, "KEY": "another-secret"})
     assert workshop.output(resumed) == "***\n"
-    assert dict(resumed.outputs) == {"key": "***"}
+    assert dict(resumed.result.outputs) == {"key": "***"}
     assert "another-secret" not in workshop.history("Job")
     # And once more: they were not kept this time, either.
-    assert asked[0] in follow("resume", resumed, None, env_vars={"TOKEN": "hunter22"}).errors
+    assert asked[0] in follow("resume", resumed, None, env_vars={"TOKEN": "hunter22"}).result.errors
 
 
 def test_a_change_above_the_step_is_refused_with_the_difference(workshop, failed, follow):
@@ -138,7 +138,7 @@ def test_a_change_above_the_step_is_refused_with_the_difference(workshop, failed
     lines = caught.value.details["diff"].split("\n")
     assert [line[0] for line in lines if "print b=" in line] == ["-", "+"]
     # From the changed step on, all is as it was above.
-    assert follow("resume", run, "Two").start_step == 2
+    assert follow("resume", run, "Two").rerun_of.start_step == 2
 
 
 def test_a_change_below_the_steps_heading_is_what_resuming_is_for(workshop, failed, follow, diary):
@@ -159,7 +159,7 @@ def test_a_runbook_that_is_no_longer_valid_is_not_resumed(workshop, failed, foll
 
     resumed = follow("resume", run, None)
     assert resumed.status is RunStatus.INVALID
-    assert "nonsense" in resumed.errors[0]
+    assert "nonsense" in resumed.result.errors[0]
 
 
 def test_a_step_that_was_skipped_or_might_fail_is_done_with(workshop, follow, diary, step, rows):

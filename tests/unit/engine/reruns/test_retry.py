@@ -14,9 +14,9 @@ def test_a_retry_has_the_same_inputs_and_begins_at_the_start(workshop, follow):
 
     assert (again.relation, again.related_id) == (Relation.RETRY, run.id)
     assert workshop.output(again) == "vm-7\n"
-    assert (again.requester.subject, again.reason) == ("bob", "second")
-    assert again.chain == ("Job.md",)
-    assert again.parent_id is None
+    assert (again.requester.subject, again.request.reason) == ("bob", "second")
+    assert again.tree.chain == ("Job.md",)
+    assert again.tree.parent_id is None
     assert [r.id for r in workshop.store.runs.reruns(run.id)] == [again.id]
 
 
@@ -44,7 +44,7 @@ def test_what_was_not_kept_has_to_be_given_again(workshop, follow):
     refused = follow("retry", run)
 
     assert refused.status is RunStatus.INVALID
-    assert refused.errors[-2:] == (
+    assert refused.result.errors[-2:] == (
         "The value of OLD was not kept: it has to be given again",
         "The value of TOKEN was not kept: it has to be given again",
     )
@@ -66,5 +66,5 @@ def test_a_retry_of_a_dry_run_is_a_dry_run(workshop, follow, step):
     workshop.submit("Job.md", dry_run=True)
     run = workshop.execute()
 
-    assert follow("retry", run).dry_run
-    assert follow("resume", run, "One").dry_run
+    assert follow("retry", run).request.dry_run
+    assert follow("resume", run, "One").request.dry_run

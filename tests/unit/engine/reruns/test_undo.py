@@ -18,11 +18,15 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
 
     assert undo.success
     assert diary.lines() == ["un-three", "un-one"]  # also what the run before it completed
-    assert (undo.relation, undo.related_id, undo.start_step) == (Relation.UNDO, resumed.id, None)
+    assert (undo.relation, undo.related_id, undo.rerun_of.start_step) == (
+        Relation.UNDO,
+        resumed.id,
+        None,
+    )
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
-    assert set(undo.warnings) == {
+    assert set(undo.result.warnings) == {
         "Step 'Two' has no Undo: what it did stays",
         "Step 'Four' has no Undo: what it did stays",
     }
@@ -47,7 +51,7 @@ def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
 ):
     run = failed()
     resumed = follow("resume", run, None)
-    workshop.store.maintenance.purge(resumed.finished_at)
+    workshop.store.maintenance.purge(resumed.times.finished_at)
     assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
@@ -84,7 +88,7 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     workshop.submit("Job.md")
     run = workshop.execute()
     first = follow("undo", run)
-    assert first.errors == ("Step 1 'Undo: One' failed with return code 1",)
+    assert first.result.errors == ("Step 1 'Undo: One' failed with return code 1",)
     diary.mend("un-one")
     diary.clear()
 
@@ -127,7 +131,7 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (text,) = follow("undo", run).errors
+    (text,) = follow("undo", run).result.errors
     assert text == "The value of KEY was not kept: it has to be given again"
     assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
@@ -140,7 +144,7 @@ def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, follow, diary)
     undo = follow("undo", run)
 
     assert diary.lines() == ["un-one"]
-    assert undo.digest == run.digest
+    assert undo.runbook.digest == run.runbook.digest
 
 
 def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, follow, diary, step, conflict):
@@ -164,7 +168,7 @@ def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow)
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (text,) = follow("retry", run).errors
+    (text,) = follow("retry", run).result.errors
     assert text == "Confirmation needed: type 'really'"
     assert follow("undo", run).success
 
@@ -201,4 +205,4 @@ def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, fo
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
-    assert undo.errors == ("The run that was to be undone is no longer kept.",)
+    assert undo.result.errors == ("The run that was to be undone is no longer kept.",)

@@ -22,9 +22,9 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     run = workshop.execute_family()
 
     child = child_of(workshop, run)
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 1)
-    assert run.errors == ("Step 3 'Three' failed with return code 1",)
-    assert f"The completed steps were undone by run {child.id}" in run.warnings
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
+    assert run.result.errors == ("Step 3 'Three' failed with return code 1",)
+    assert f"The completed steps were undone by run {child.id}" in run.result.warnings
     assert (child.relation, child.related_id, child.status) == (
         Relation.UNDO,
         run.id,
@@ -32,8 +32,8 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     )
     assert workshop.output(child) == "1\nmachine\n"
     assert child.requester == run.requester
-    assert child.chain == run.chain
-    assert workshop.store.locks.holder(run.locks.wants[0]) is None
+    assert child.tree.chain == run.tree.chain
+    assert workshop.store.locks.holder(run.request.locks.wants[0]) is None
     text = conflict(follow, "resume", run, None)
     assert text == "The run's steps were undone: retry the run instead."
 
@@ -59,8 +59,8 @@ def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
     run = workshop.execute_family()
 
     child = child_of(workshop, run)
-    assert run.return_code == 9
-    assert f"The completed steps were NOT all undone: run {child.id} failed" in run.warnings
+    assert run.result.return_code == 9
+    assert f"The completed steps were NOT all undone: run {child.id} failed" in run.result.warnings
     diary.mend("un-one")
     diary.clear()
     assert follow("undo", run).success
@@ -79,8 +79,8 @@ def test_a_run_keeps_its_own_end_where_it_cannot_be_undone(workshop, step):
     workshop.submit("Job.md")
     run = workshop.execute_family()
 
-    assert (run.status, run.return_code) == (RunStatus.FAILED, 9)
-    assert any(w.startswith("The completed steps were NOT undone: ") for w in run.warnings)
+    assert (run.status, run.result.return_code) == (RunStatus.FAILED, 9)
+    assert any(w.startswith("The completed steps were NOT undone: ") for w in run.result.warnings)
     assert [artifact.name for artifact in workshop.store.artifacts.of(run.id)] == ["a"]
 
 
@@ -90,7 +90,7 @@ def test_where_nothing_was_completed_nothing_is_undone(workshop, step):
     run = workshop.execute_family()
 
     assert workshop.store.runs.children(run.id) == []
-    assert not [w for w in run.warnings if "undone" in w]
+    assert not [w for w in run.result.warnings if "undone" in w]
 
 
 @pytest.mark.parametrize("dry", [True, False])
@@ -126,5 +126,5 @@ def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path)
 
     child = child_of(workshop, run)
     assert child.status in (RunStatus.CANCELLED, RunStatus.SUCCEEDED)
-    assert child.status is RunStatus.SUCCEEDED or "NOT all undone" in run.warnings[-1]
-    assert run.return_code == 9
+    assert child.status is RunStatus.SUCCEEDED or "NOT all undone" in run.result.warnings[-1]
+    assert run.result.return_code == 9

@@ -45,7 +45,7 @@ def test_what_is_masked_is_the_callers_secrets_and_those_it_took_over(workshop):
 
     called = workshop.submit("Called.md", script, env_vars={"X": f"<{SECRET}>", "Y": "open"})
 
-    assert called.inputs == {"X": None, "Y": "open"}
+    assert called.request.inputs == {"X": None, "Y": "open"}
     sealed = parts.sealer.open(workshop.store.runs.sealed(called.id), called.id)
     assert sealed == GivenInputs(
         {"X": f"<{SECRET}>", "Y": "open"}, frozenset({"X"}), masks=(SECRET, "registered")

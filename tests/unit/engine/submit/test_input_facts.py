@@ -61,7 +61,7 @@ def test_a_secret_of_the_environment(with_secrets):
     run = with_secrets.execute()
 
     assert with_secrets.output(run) == "***\n"
-    assert run.inputs == {"KEY": None}
+    assert run.request.inputs == {"KEY": None}
 
 
 def test_the_callers_value_wins_and_a_reference_is_a_text(with_secrets):
@@ -183,7 +183,7 @@ def test_what_the_command_line_gives_as_a_secret_is_in_no_problem(workshop):
     run = workshop.engine.submit("Show.md", ANN, request).run
 
     assert [problem.message for problem in report.errors] == ["PORT must be an integer"]
-    assert run.errors == ("PORT must be an integer",)
+    assert run.result.errors == ("PORT must be an integer",)
 
 
 # -- choices of other runbooks --------------------------------------------------------------------
@@ -276,7 +276,7 @@ def test_a_file_is_found_by_its_path(workshop):
 
     path, mode, content, whole = workshop.output(run).splitlines()
     assert (path, mode, content) == (".runbook/inputs/FILE/a b.yaml", "600", "YQD/")
-    assert run.inputs == {"FILE": None, "NAME": "x"}
+    assert run.request.inputs == {"FILE": None, "NAME": "x"}
     assert not os.path.exists(whole)
     assert os.listdir(workshop.settings.execution_dir) == []
 
@@ -319,7 +319,7 @@ def test_a_file_that_is_none_is_an_invalid_run(workshop, value, text):
 
     run = workshop.submit("Use.md", env_vars={"FILE": value})
 
-    assert (run.status, run.errors) == (RunStatus.INVALID, (text,))
+    assert (run.status, run.result.errors) == (RunStatus.INVALID, (text,))
     assert "geheim" not in str([event.as_json() for event in workshop.events(run)])
 
 
@@ -363,7 +363,7 @@ def test_what_is_shown_of_a_run(workshop):
 
     run = workshop.submit("Use.md", env_vars=values)
 
-    assert run.inputs == {
+    assert run.request.inputs == {
         "OLD": None,
         "MODE": "a",
         "TAGS": "c,b",

@@ -38,13 +38,13 @@ def test_a_run_is_recorded_before_anything_happens(workshop):
     run = workshop.submit("Quick.md", correlation_id="c-1", reason="OPS-1")
 
     assert run.status is RunStatus.QUEUED
-    assert (run.ref, run.name, run.correlation_id) == ("Quick.md", "Quick", "c-1")
-    assert run.reason == "OPS-1"
-    assert run.chain == ("Quick.md",)
+    assert (run.ref, run.runbook.name, run.correlation_id) == ("Quick.md", "Quick", "c-1")
+    assert run.request.reason == "OPS-1"
+    assert run.tree.chain == ("Quick.md",)
     assert run.requester.address == "192.0.2.1"
     assert [event.type for event in workshop.events(run)] == [EventType.QUEUED]
     above = path.read_bytes().partition(b"# History")[0]
-    assert workshop.store.documents.get(run.digest).content == above
+    assert workshop.store.documents.get(run.runbook.digest).content == above
 
 
 def test_a_refusal_is_recorded_in_store_and_file(workshop):
@@ -55,7 +55,7 @@ def test_a_refusal_is_recorded_in_store_and_file(workshop):
 
     (run,) = runs(workshop)
     assert run.status is RunStatus.REFUSED
-    assert run.return_code == 403
+    assert run.result.return_code == 403
     assert run.requester.subject == "vic"
     assert [event.type for event in workshop.events(run)] == [EventType.STDERR, EventType.DONE]
     assert workshop.claim() is None
@@ -86,9 +86,9 @@ def test_an_invalid_attempt_is_in_the_store_only(workshop):
     run = workshop.submit("Needs.md")
 
     assert run.status is RunStatus.INVALID
-    assert run.return_code == 1
-    assert run.errors == ("Required environment variable not set: TARGET",)
-    assert workshop.output(run, EventType.STDERR) == run.errors[0]
+    assert run.result.return_code == 1
+    assert run.result.errors == ("Required environment variable not set: TARGET",)
+    assert workshop.output(run, EventType.STDERR) == run.result.errors[0]
     done = workshop.events(run)[-1]
     assert done.data["problems"][0]["code"] == "missing_input"
     assert workshop.claim() is None
@@ -110,7 +110,7 @@ def test_an_attempt_that_finds_the_queue_full_is_recorded(build):
         workshop.submit("Quick.md")
 
     refused, queued = runs(workshop)
-    assert (refused.status, refused.return_code) == (RunStatus.REFUSED, 503)
+    assert (refused.status, refused.result.return_code) == (RunStatus.REFUSED, 503)
     assert queued.status is RunStatus.QUEUED
     assert workshop.store.runs.sealed(refused.id) is None
     workshop.claim()
@@ -143,7 +143,7 @@ COUNT: {description: n, type: string}
 
     run = workshop.submit("Given.md", env_vars=values)
 
-    assert run.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
+    assert run.request.inputs == {"SECRET": None, "OLD": None, "COUNT": "5"}
     assert b"canary" not in database(tmp_path)
     assert workshop.store.runs.sealed(run.id) is not None
     ended = workshop.execute()
@@ -165,7 +165,7 @@ def test_names_a_caller_calls_secret_are_masked_whatever_the_runbook_says(worksh
         "Given.md", env_vars={"TEXT": "from-the-vault"}, secrets=frozenset({"TEXT", "ABSENT"})
     )
 
-    assert run.inputs == {"TEXT": None}
+    assert run.request.inputs == {"TEXT": None}
     workshop.execute()
     assert workshop.output(run) == "***\n"
 
@@ -182,9 +182,9 @@ def test_a_called_run_belongs_to_its_caller(workshop):
     grandchild = workshop.submit("Grandchild.md", script_of(running))
 
     assert running.id == child.id
-    assert (child.parent_id, child.root_id) == (parent.id, parent.id)
-    assert (grandchild.parent_id, grandchild.root_id) == (child.id, parent.id)
-    assert grandchild.chain == ("Parent.md", "Child.md", "Grandchild.md")
+    assert (child.tree.parent_id, child.tree.root_id) == (parent.id, parent.id)
+    assert (grandchild.tree.parent_id, grandchild.tree.root_id) == (child.id, parent.id)
+    assert grandchild.tree.chain == ("Parent.md", "Child.md", "Grandchild.md")
     assert {parent.correlation_id, child.correlation_id, grandchild.correlation_id} == {"c-7"}
 
 
@@ -217,7 +217,7 @@ def test_the_chain_is_known_from_the_token_whatever_the_header_says(workshop, st
 
     text = f"Recursion detected: Runbook Parent.md already in execution chain: {error}"
     assert run.status is RunStatus.INVALID
-    assert run.errors[0] == text
+    assert run.result.errors[0] == text
 
 
 def test_the_deeper_of_token_and_header_decides_the_depth(build):
@@ -229,7 +229,7 @@ def test_the_deeper_of_token_and_header_decides_the_depth(build):
 
     run = workshop.submit("Child.md", script_of(parent), recursion_stack=("a.md", "b.md", "c.md"))
 
-    assert run.errors == ("Recursion depth limit exceeded: 3 (max: 3)",)
+    assert run.result.errors == ("Recursion depth limit exceeded: 3 (max: 3)",)
     assert workshop.submit("Child.md", script_of(parent)).status is RunStatus.QUEUED
 
 
@@ -301,8 +301,8 @@ def test_a_stored_document_that_was_tampered_with_is_not_run(workshop, tmp_path)
     ended = workshop.execute()
 
     assert ended.status is RunStatus.FAILED
-    assert ended.return_code == 1
-    assert ended.errors == ("The stored document is not the one that was authorized",)
+    assert ended.result.return_code == 1
+    assert ended.result.errors == ("The stored document is not the one that was authorized",)
     assert workshop.output(run) == ""
     assert workshop.events(run)[-1].type is EventType.DONE
     assert f"run={run.id} " in workshop.history("Tampered")
@@ -313,7 +313,9 @@ def test_a_document_that_is_gone_from_the_store_is_not_run(workshop, tmp_path):
     workshop.submit("Gone.md")
     tamper(tmp_path, "UPDATE documents SET content = x''")
 
-    assert workshop.execute().errors == ("The stored document is not the one that was authorized",)
+    assert workshop.execute().result.errors == (
+        "The stored document is not the one that was authorized",
+    )
 
 
 def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
@@ -332,7 +334,7 @@ def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
 
     assert ended.id == first.id
     assert ended.status is RunStatus.FAILED
-    assert "cannot be decrypted" in ended.errors[0]
+    assert "cannot be decrypted" in ended.result.errors[0]
     assert workshop.output(first) == ""
 
 
@@ -345,9 +347,11 @@ def test_secrets_too_short_to_be_masked_are_named(workshop):
     )
     ended = workshop.execute()
 
-    assert ended.warnings == (
+    assert ended.result.warnings == (
         "The value of S1 is too short to be masked",
         "The value of S2 is too short to be masked",
     )
-    assert json.loads(json.dumps(workshop.events(run)[-1].data))["warnings"] == list(ended.warnings)
+    assert json.loads(json.dumps(workshop.events(run)[-1].data))["warnings"] == list(
+        ended.result.warnings
+    )
     assert "long-enough" not in workshop.output(run)
