@@ -1,8 +1,11 @@
 """What holds for every test."""
 
+import itertools
 import os
+import shutil
 import signal
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -30,19 +33,24 @@ def postgres():
 
 
 @pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres_template(postgres):
     """The name of a database of this version, to make others of."""
     return postgres.template("migrated", _migrate)
 
 
 def _migrate(url):
-    import sqlalchemy as sa
+    from runbook.store.store import Store
 
-    from runbook.store.tables import metadata
-
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
-    metadata.create_all(engine)
-    engine.dispose()
+    store = Store(url)
+    store.maintenance.migrate()
+    store.close()
 
 
 @pytest.fixture
@@ -50,6 +58,46 @@ def postgres_url(postgres, postgres_template):
     """The URL of an empty, migrated database; `postgres.database` has those for other purposes."""
     with postgres.lent(postgres_template) as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request):
+    """Which database: a test that asks for a URL below is done with each."""
+    return request.param
+
+
+@pytest.fixture
+def lend(kind, request, tmp_path):
+    """Gives the URL of an empty, migrated database, for as long as a `with` takes."""
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres")
+        template = request.getfixturevalue("postgres_template")
+        return lambda: server.lent(template)
+    template = request.getfixturevalue("sqlite_template")
+    numbers = itertools.count()
+
+    def copied():
+        path = tmp_path / f"store-{next(numbers)}.db"
+        shutil.copy(template, path)
+        return nullcontext(f"sqlite:///{path}")
+
+    return copied
+
+
+@pytest.fixture
+def url(lend):
+    with lend() as url:
+        yield url
+
+
+@pytest.fixture
+def new_url(kind, request, tmp_path):
+    """The URL of a database that nobody has prepared; there may not be a file yet."""
+    if kind == "postgresql":
+        with request.getfixturevalue("postgres").database() as url:
+            yield url
+    else:
+        yield f"sqlite:///{tmp_path}/new.db"
 
 
 @pytest.fixture

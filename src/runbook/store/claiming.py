@@ -33,9 +33,11 @@ _CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindpar
 
 
 def _claim(claimable: sa.Select[int]) -> sa.Update:
+    # A run whose row somebody changes just now is passed over.
+    free = claimable.with_for_update(skip_locked=True)
     return (
         sa.update(runs)
-        .where(runs.c.seq == claimable.scalar_subquery(), _QUEUED)
+        .where(runs.c.seq == free.scalar_subquery(), _QUEUED)
         .values(
             status=RunStatus.RUNNING.value,
             worker_id=sa.bindparam("claimer"),

@@ -264,10 +264,14 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`version` is that of the last migration. `bytes` counts the file and its log."""
+    """`version` is that of the last migration. `bytes` counts a file's log, too.
+
+    `url` says which database it is, without its password.
+    """
 
     version: str | None
     bytes: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A migrated store for each test, over every backend that there is."""
 
 import itertools
-import shutil
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -105,24 +104,6 @@ class Helper:
 
     def output(self, text, line=1, offset=0, kind=EventType.STDOUT) -> NewEvent:
         return NewEvent(self.clock(), kind, text=text, line=line, offset=offset)
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "store.db"
-    store = Store(f"sqlite:///{path}")
-    store.maintenance.migrate()
-    store.close()
-    return path
-
-
-@pytest.fixture(params=["sqlite"])
-def url(request, tmp_path):
-    """The URL of an empty, migrated database."""
-    template = request.getfixturevalue(f"{request.param}_template")
-    path = tmp_path / "store.db"
-    shutil.copy(template, path)
-    return f"sqlite:///{path}"
 
 
 @pytest.fixture
