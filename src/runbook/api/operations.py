@@ -43,7 +43,12 @@ def livez() -> Response:
 def readyz() -> Response:
     reasons = reasons_not_ready(engine().parts)
     status = "not ready" if reasons else "ok"
-    return wire.json_reply({"status": status, "reasons": reasons}, 503 if reasons else 200)
+    body = {
+        "status": status,
+        "database": engine().store.maintenance.kind,
+        "reasons": reasons,
+    }
+    return wire.json_reply(body, 503 if reasons else 200)
 
 
 @route(

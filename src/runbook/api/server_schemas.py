@@ -41,7 +41,9 @@ class Config(Schema):
 
 class DatabaseState(Schema):
     version: str | None
-    bytes: int = Field(description="Of its file and its log")
+    bytes: int = Field(description="Size on disk, including SQLite's log")
+    kind: Literal["sqlite", "postgresql"]
+    url: str = Field(description="Which database it is, without its password")
 
 
 class QueueState(Schema):

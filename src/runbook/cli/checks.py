@@ -203,7 +203,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         try:
             store.check()
             workers = len(store.workers.all())
-            text = f"answers; {workers} workers, {len(store.runs.active())} runs under way"
+            shown = store.maintenance.shown
+            text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
         finally:
             store.close()
     except RunbookError as error:

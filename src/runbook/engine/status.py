@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def reasons_not_ready(parts: Parts) -> list[str]:
 def engine_status_json(status: EngineStatus) -> Json:
     oldest = status.queue.oldest_queued_at
     return {
-        "database": {"version": status.database.version, "bytes": status.database.bytes},
+        "database": dataclasses.asdict(status.database),
         "queue": {
             "queued": status.queue.queued,
             "waiting": status.queue.waiting,

@@ -137,7 +137,7 @@ class Database:
     def _here(self) -> _Opened:
         here = self._opened.get(os.getpid())
         if here is None:
-            engine = self.dialect.engine(read_only=self.read_only)
+            engine = self.dialect.engine(read_only=self.read_only, patience_s=self._patience_s)
             made = _Opened(engine, keeps=self.dialect.is_embedded)
             here = self._opened.setdefault(os.getpid(), made)
         return here

@@ -92,10 +92,20 @@ class Maintenance(Component):
         self._database.read(migrate.check)
         self._database.check()
 
+    @property
+    def kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._database.dialect.kind
+
+    @property
+    def shown(self) -> str:
+        """Which database it is: its URL without the password."""
+        return self._database.dialect.shown
+
     def state(self) -> DatabaseState:
         return self._database.read(
             lambda c: DatabaseState(
-                migrate.version(c), self._database.dialect.size(c), self._database.dialect.shown
+                migrate.version(c), self._database.dialect.size(c), self.kind, self.shown
             )
         )
 

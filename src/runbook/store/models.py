@@ -266,11 +266,12 @@ class QueueStats:
 class DatabaseState:
     """`version` is that of the last migration. `bytes` counts a file's log, too.
 
-    `url` says which database it is, without its password.
+    `kind` is `sqlite` or `postgresql`; `url` says which database it is, without its password.
     """
 
     version: str | None
     bytes: int
+    kind: str
     url: str
 
 

@@ -121,3 +121,9 @@ def store(url, clock):
 @pytest.fixture
 def helper(store, clock):
     return Helper(store, clock)
+
+
+@pytest.fixture
+def helper_of(clock):
+    """A helper for a store that a test has made itself."""
+    return lambda store: Helper(store, clock)

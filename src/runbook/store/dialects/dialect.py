@@ -44,14 +44,19 @@ class Dialect(ABC):
 
     errors: tuple[type[Exception], ...]
     """What may be raised: SQLAlchemy's errors, and those of the driver itself."""
+    kind: str
+    """What it is called in the URL and in statistics."""
     shown: str
     """Which database it is, for people: without its password."""
     is_embedded: bool
     """Whether this process opens the database's file itself, where one may write at a time."""
 
     @abstractmethod
-    def engine(self, *, read_only: bool) -> sa.Engine:
-        """An engine that has no connection yet, for this process."""
+    def engine(self, *, read_only: bool, patience_s: float) -> sa.Engine:
+        """An engine that has no connection yet, for this process.
+
+        `patience_s` is how long to wait for others inside the database, where one may.
+        """
 
     @abstractmethod
     def transaction(

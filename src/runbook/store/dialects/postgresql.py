@@ -18,8 +18,7 @@ from runbook.store.dialects.portable import Turn, exclusively
 
 POOL_SIZE = 5
 MORE_CONNECTIONS = 10
-PATIENCE_S = 10.0
-MIGRATION_PATIENCE_MS = 120_000
+MIGRATION_PATIENCE_S = 120.0
 
 # What the driver is told unless the URL says otherwise. A server that is gone is noticed.
 _CONNECTING = {
@@ -33,11 +32,11 @@ _CONNECTING = {
 # Said once connected, since a pooler between us and the server refuses it before. A worker that
 # is stopped amid a transaction must not keep others waiting.
 _SETTINGS = """
-SET statement_timeout = '30s'; SET lock_timeout = '10s';
+SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '10s'; SET TimeZone = 'UTC'
 """
 _READ_ONLY = "SET default_transaction_read_only = on"
-_PATIENT = f"SET statement_timeout = 0; SET lock_timeout = {MIGRATION_PATIENCE_MS}"
+_ENDLESS = "SET statement_timeout = 0"
 # One way to the server and back for both.
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()::text"
 _COMMITTED = sa.text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))")
@@ -71,6 +70,7 @@ _REASONS = (
 class PostgreSQL(Dialect):
     """A database of a server, which hosts share."""
 
+    kind = "postgresql"
     is_embedded = False
     errors = (sa.exc.SQLAlchemyError, psycopg.Error)
 
@@ -78,13 +78,14 @@ class PostgreSQL(Dialect):
         self._url = url.set(drivername="postgresql+psycopg")
         self.shown = _shown(url)
 
-    def engine(self, *, read_only: bool) -> sa.Engine:
+    def engine(self, *, read_only: bool, patience_s: float) -> sa.Engine:
         """Its connections are in no transaction: each reading sees what was last committed."""
-        engine = self._engine()
-        _say_once_connected(engine, f"{_SETTINGS}; {_READ_ONLY}" if read_only else _SETTINGS)
+        engine = self._engine(patience_s)
+        settings = (_SETTINGS, _waiting(patience_s), _READ_ONLY if read_only else "")
+        _say_once_connected(engine, ";".join(settings))
         return engine
 
-    def _engine(self) -> sa.Engine:
+    def _engine(self, patience_s: float) -> sa.Engine:
         given = {name: value for name, value in _CONNECTING.items() if name not in self._url.query}
         return sa.create_engine(
             self._url,
@@ -93,7 +94,7 @@ class PostgreSQL(Dialect):
             poolclass=QueuePool,
             pool_size=POOL_SIZE,
             max_overflow=MORE_CONNECTIONS,
-            pool_timeout=PATIENCE_S,
+            pool_timeout=patience_s,
             use_native_hstore=False,
             json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
             json_deserializer=json.loads,
@@ -149,8 +150,8 @@ class PostgreSQL(Dialect):
         """Its administrator does."""
 
     def migration_engine(self) -> sa.Engine:
-        engine = self._engine()
-        _say_once_connected(engine, _PATIENT)
+        engine = self._engine(MIGRATION_PATIENCE_S)
+        _say_once_connected(engine, f"{_ENDLESS};{_waiting(MIGRATION_PATIENCE_S)}")
         return engine
 
     @contextmanager
@@ -173,6 +174,10 @@ def _begin(connection: sa.Connection) -> str:
         return str(number[0])
     finally:
         cursor.close()
+
+
+def _waiting(patience_s: float) -> str:
+    return f"SET lock_timeout = {max(1, round(patience_s * 1000))}"
 
 
 def _say_once_connected(engine: sa.Engine, settings: str) -> None:

@@ -52,6 +52,7 @@ def url_for(path: Path) -> str:
 class SQLite(Dialect):
     """A file. It is opened by each process that uses it, and written to by one at a time."""
 
+    kind = "sqlite"
     is_embedded = True
     errors = (sa.exc.SQLAlchemyError, sqlite3.Error)
 
@@ -63,7 +64,7 @@ class SQLite(Dialect):
         self.shown = url_for(self.path)
         self._identity: tuple[int, int] | None = None
 
-    def engine(self, *, read_only: bool) -> sa.Engine:
+    def engine(self, *, read_only: bool, patience_s: float = 0) -> sa.Engine:  # noqa: ARG002
         """The file is not made by it."""
         with suppress(OSError):
             status = self.path.stat()
