@@ -9,9 +9,18 @@ import time
 from pathlib import Path
 
 from runbook import settings as configuration
-from runbook.access.tokens import Authenticator, RunTokens, stored_key
+from runbook.access.authenticators import (
+    Authenticators,
+    CallerTokenAuthenticator,
+    RunTokenAuthenticator,
+)
+from runbook.access.keys import stored_key
+from runbook.access.tokens import CallerTokens, RunTokens
 from runbook.core.access import LOCAL_PREFIX, Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
+from runbook.core.run_files import InputLimits
+from runbook.engine.authorization import Authorizer
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -24,7 +33,8 @@ from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
-from runbook.library.catalog import Catalog
+from runbook.library.catalog import Catalog, Source
+from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
 from runbook.store.store import Store
 
@@ -47,12 +57,26 @@ def run_tokens(settings: Settings) -> RunTokens:
     return RunTokens(stored_key(settings.data_dir / "keys" / "run-tokens"))
 
 
-def build_authenticator(settings: Settings) -> Authenticator:
-    return Authenticator(settings, run_tokens(settings))
+def build_authenticator(settings: Settings) -> Authenticators:
+    """Every way to prove who one is, in the order in which they are asked."""
+    return Authenticators(
+        RunTokenAuthenticator(run_tokens(settings), settings.role_permissions),
+        CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions),
+    )
 
 
 def build_store(settings: Settings) -> Store:
     return Store(settings.database, clock=now_ms)
+
+
+def build_catalog(settings: Settings) -> Catalog:
+    """Raises SourceConflictError."""
+    sources = (Source(settings.runbooks_dir),)
+    return Catalog(sources, input_limits=input_limits(settings))
+
+
+def input_limits(settings: Settings) -> InputLimits:
+    return InputLimits(settings.max_input_files, settings.max_input_bytes)
 
 
 def build_engine(
@@ -67,12 +91,14 @@ def build_engine(
     store = build_store(settings)
     watching = observer or NoObserver()
     wakeups = Wakeups(settings.data_dir / "wake", role)
-    records = Records(options, store)
+    catalog = build_catalog(settings)
+    records = Records(options, store, catalog)
     return Engine(
         Parts(
             options=options,
             store=store,
-            catalog=Catalog(settings.runbooks_dir),
+            catalog=catalog,
+            authorizer=Authorizer(store, catalog),
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
             wakeups=wakeups,
             families=Families(),
@@ -92,7 +118,6 @@ def build_artifacts(settings: Settings) -> ArtifactStore:
 
 def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
-        runbooks_dir=settings.runbooks_dir,
         execution_dir=settings.execution_dir,
         data_dir=settings.data_dir,
         api_url=settings.api_url,
@@ -128,7 +153,7 @@ def search_path(settings: Settings) -> str:
     return ":".join([*(folder for folder in folders if folder and folder != own), own])
 
 
-def config_json(settings: Settings) -> list[dict[str, str]]:
+def config_json(settings: Settings) -> list[ConfigItemJson]:
     """The configuration as GET /api/config and the run's record show it."""
     return [
         {"name": item.name, "value": item.value, "from": item.source}
@@ -142,6 +167,11 @@ def local_operator(settings: Settings) -> Principal:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         name = "unknown"
-    return Principal(
-        f"{LOCAL_PREFIX}{name}", Origin.CLI, {}, None, local=not settings.enforce_claims
-    )
+    return operator(settings, f"{LOCAL_PREFIX}{name}")
+
+
+def operator(settings: Settings, subject: str) -> Principal:
+    """Who has all permissions and is bound by no claims, unless ENFORCE_CLAIMS is on."""
+    if settings.enforce_claims:
+        return Principal(subject, Origin.CLI, grants=settings.role_permissions.grants(()))
+    return Principal(subject, Origin.CLI, local=True, grants=ALL_GRANTS)

@@ -23,6 +23,12 @@ class RunbookError(Exception):
         self.details = details
         super().__init__(self.message)
 
+    @property
+    def params(self) -> dict[str, str | int | float | bool | None]:
+        """Those details that a problem of a run can hold."""
+        known = (str, int, float, bool)
+        return {k: v for k, v in self.details.items() if v is None or isinstance(v, known)}
+
 
 class ConfigurationError(RunbookError):
     """The configuration is not usable."""
@@ -56,7 +62,7 @@ class IdentityProviderUnavailableError(RunbookError):
 
 
 class AccessDeniedError(RunbookError):
-    """The token's claims do not allow this."""
+    """A permission or a claim is missing; the detail `missing` says which."""
 
     code = "access_denied"
     http_status = 403
@@ -149,6 +155,14 @@ class ServerUnavailableError(RunbookError):
     code = "server_unavailable"
     http_status = 503
     exit_code = 69
+
+
+class SourceConflictError(RunbookError):
+    """Two sources of runbooks would claim the same names."""
+
+    code = "source_conflict"
+    http_status = 409
+    exit_code = 78
 
 
 class HistoryError(RunbookError):

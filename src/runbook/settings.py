@@ -19,11 +19,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     ValidationError,
 )
 
+from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 32
@@ -74,9 +76,14 @@ def _networks(value: object) -> object:
     return names
 
 
+def _roles(value: object) -> object:
+    return RolePermissions.parse(value) if isinstance(value, str) else value
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+Roles = Annotated[RolePermissions, PlainValidator(_roles)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -143,6 +150,10 @@ class Settings(BaseModel):
     jwt_jwks_url: str = Field(
         "", description="Keys of the identity provider, for RS, PS, ES, EdDSA"
     )
+    role_permissions: Roles = Field(
+        default_factory=lambda: RolePermissions.parse(STANDARD_ROLES),
+        description="What each role may do; * is everyone with a token",
+    )
     enforce_claims: Switch = Field(False, description="Claims bind the local operator too")
 
     script_timeout_seconds: Annotated[float, Field(gt=0)] = Field(600, description="Longest run")
@@ -151,6 +162,10 @@ class Settings(BaseModel):
     )
     max_artifact_bytes: Count = Field(
         100 * 1024 * 1024, description="Bytes of the artifacts that are kept of one run"
+    )
+    max_input_files: Positive = Field(1000, description="Input files of one run, with folders")
+    max_input_bytes: Positive = Field(
+        16 * 1024 * 1024, description="Bytes of the input files of one run together"
     )
     max_recursion_depth: Positive = Field(50, description="Longest chain of runbooks")
     max_parallel_runs: Positive = Field(8, description="Slots of the local worker")

@@ -9,9 +9,9 @@ const SERVER = process.env.RUNBOOK_SERVER ?? 'http://127.0.0.1:8083'
 
 /** What shows documents is large, and most pages do without. */
 const FOR_DOCUMENTS =
-  /markdown-it|highlight\.js|dompurify|linkify|mdurl|entities|uc\.micro|punycode|[\\/]shared[\\/](markdown|html-tags|safe-html)|MarkdownView/
+  /markdown-it|highlight\.js|dompurify|linkify|mdurl|entities|uc\.micro|punycode|[\\/]shared[\\/]markdown[\\/]|MarkdownView/
 /** What comes before all else is a script of its own. */
-const EARLY = /[\\/]src[\\/](early|auth[\\/]kept|shared[\\/]kept-preferences)\.ts$/
+const EARLY = /[\\/]src[\\/](early|auth[\\/]kept|shared[\\/]storage[\\/]kept-preferences)\.ts$/
 const isForMany = (id: string) => !FOR_DOCUMENTS.test(id)
 
 export default defineConfig({

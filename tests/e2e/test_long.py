@@ -14,6 +14,19 @@ TO_THE_LAST = """() => {
     return left < 1 && links.some(link => link.textContent === 'Runbook399')
 }"""
 LOG_ROWS = "[data-index]"
+HEIGHT_AT_ONCE = """() => {
+    const box = document.body.appendChild(document.createElement('div'))
+    box.style.height = '10px'
+    void box.offsetHeight
+    box.style.height = '50px'
+    const height = box.offsetHeight
+    box.remove()
+    return height
+}"""
+LATE_LAYOUT = """() => {
+    const [sheet] = document.styleSheets
+    sheet.insertRule('.space { transition: height 0.2s !important }', sheet.cssRules.length)
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +81,32 @@ def test_a_long_log_is_followed_until_someone_reads(long_server, open_page, sign
     expect(page.get_by_text("line 1", exact=True)).to_be_visible()
     page.get_by_role("button", name="To the end").click()
     expect(page.get_by_text("the last line", exact=True)).to_be_visible()
+
+
+def test_a_log_is_followed_however_late_it_is_laid_out(long_server, open_page, sign_in, tmp_path):
+    """The browser may apply a new height later than it was set: when the scroll was, too."""
+    go = tmp_path / "go"
+    long_server.add(
+        "Bursts",
+        f"""
+        for n in {{1..100}}; do print "line $n"; done
+        until [[ -e {go} ]]; do sleep 0.05; done
+        for n in {{101..{LINES}}}; do print "line $n"; done
+        until [[ ! -e {go} ]]; do sleep 0.05; done
+        """,
+    )
+    page = sign_in(open_page("/execute/Bursts.md"))
+    page.get_by_role("button", name="Execute", exact=True).click()
+    expect(page.get_by_text("line 100", exact=True)).to_be_visible()
+    assert page.evaluate(HEIGHT_AT_ONCE) == 50
+    page.evaluate(LATE_LAYOUT)
+    assert (
+        page.locator(".space").evaluate("it => getComputedStyle(it).transitionDuration") == "0.2s"
+    )
+    go.touch()
+    expect(page.get_by_text(f"line {LINES}", exact=True)).to_be_in_viewport()
+    log = page.get_by_role("region", name="Output of the run")
+    left = "box => box.scrollHeight - box.scrollTop - box.clientHeight"
+    assert log.evaluate(left) < 2
+    go.unlink()
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()

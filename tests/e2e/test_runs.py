@@ -88,6 +88,41 @@ def finish(start):
     return call
 
 
+def end_all(client):
+    """Cancels what goes on, and waits until it has ended."""
+    for run in client.get("/api/runs?active=true&limit=200").json()["runs"]:
+        client.post(f"/api/runs/{run['id']}/cancel").raise_for_status()
+        with client.stream("GET", f"/api/runs/{run['id']}/events") as reply:
+            reply.read()
+
+
+@pytest.fixture
+def contend(server, install, start, wait_for, tmp_path):
+    """
+    Starts two runs of a runbook for one lock, while nothing else goes on: the first has it, the
+    second waits for it. Answers what lets the first end, and waits for the end of both.
+    """
+    with server.client() as client:
+        end_all(client)
+
+        def call(name, host):
+            ref, go = install(name, policy=LOCK), tmp_path / "go"
+            first = start(client, ref, "first", HOST=host, GO=str(go))
+            wait_for(first, lambda run: run["status"] == "running")
+            second = start(client, ref, "second", HOST=host)
+            wait_for(second, lambda run: run["status"] == "waiting")
+
+            def release():
+                go.touch()
+                for run_id in (first, second):
+                    assert wait_for(run_id)["success"]
+
+            return release
+
+        yield call
+        end_all(client)
+
+
 @pytest.fixture(params=VIEWS)
 def view(request, open_page, picture, check_accessibility):
     viewport, scheme = VIEWS[request.param]
@@ -132,19 +167,16 @@ def test_the_runbooks_tell_of_a_run_too(server, install, finish, open_page, sign
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible(timeout=10_000)
 
 
-def test_what_waits_says_why(server, install, start, tmp_path, view, sign_in):
-    ref, go = install("Locked", policy=LOCK), tmp_path / "go"
+def test_what_waits_says_why(contend, view, sign_in):
+    release = contend("Locked", "db7")
     open_, look = view
-    with server.client() as client:
-        start(client, ref, "first", HOST="db7", GO=str(go))
-        start(client, ref, "second", HOST="db7")
-        page = sign_in(open_("/runs"))
-        expect(page.get_by_role("heading", name="Going on now")).to_be_visible()
-        waits = row(page, "Waits for the lock host:db7 of Locked.md")
-        expect(waits).to_contain_text(re.compile(r"; \d.* so far"))
-        look(page, "runs-going-on")
-        go.touch()
-        expect(page.get_by_role("heading", name="Going on now")).to_be_hidden()
+    page = sign_in(open_("/runs"))
+    expect(page.get_by_role("heading", name="Going on now")).to_be_visible()
+    waits = row(page, "Waits for the lock host:db7 of Locked.md")
+    expect(waits).to_contain_text(re.compile(r"; \d.* so far"))
+    look(page, "runs-going-on")
+    release()
+    expect(page.get_by_role("heading", name="Going on now")).to_be_hidden()
 
 
 def test_the_address_holds_the_filter(server, install, finish, open_page, sign_in):
@@ -228,19 +260,15 @@ def test_times_name_their_zone(server, install, finish, open_page, sign_in):
     assert re.fullmatch(r"\S+ \S+ GMT\+[12] \(\S+Z\)", title)
 
 
-def test_a_phone_counts_what_goes_on(server, install, start, tmp_path, open_page, sign_in):
-    ref, go = install("Counted", policy=LOCK), tmp_path / "go"
-    with server.client() as client:
-        start(client, ref, "first", HOST="db8", GO=str(go))
-        start(client, ref, "second", HOST="db8")
-        page = sign_in(open_page("/runs", viewport=VIEWS["phone"][0]))
-        going = page.locator("section", has=page.get_by_role("heading", name="Going on now"))
-        expect(going.get_by_role("link")).to_have_text(["1 running", "1 waiting"])
-        assert going.bounding_box()["height"] < 60
-        going.get_by_role("link", name="1 waiting").click()
-        expect(page).to_have_url(re.compile("status=waiting"))
-        expect(row(page, "Counted.md")).to_have_count(1)
-        go.touch()
+def test_a_phone_counts_what_goes_on(contend, open_page, sign_in):
+    contend("Counted", "db8")
+    page = sign_in(open_page("/runs", viewport=VIEWS["phone"][0]))
+    going = page.locator("section", has=page.get_by_role("heading", name="Going on now"))
+    expect(going.get_by_role("link")).to_have_text(["1 running", "1 waiting"])
+    assert going.bounding_box()["height"] < 60
+    going.get_by_role("link", name="1 waiting").click()
+    expect(page).to_have_url(re.compile("status=waiting"))
+    expect(row(page, "Counted.md")).to_have_count(1)
 
 
 def test_a_filter_that_the_server_refuses_is_an_error(

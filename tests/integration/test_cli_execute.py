@@ -570,3 +570,18 @@ def test_several_at_once_share_the_store_and_the_history(cli):
     assert outputs == {number: f"{number}\n" for number in range(4)}
     assert Path(file).read_text().count("Exit Code: 0") == 4
     assert cli.run("verify", file).returncode == 0
+
+
+@pytest.mark.parametrize("below_runbooks_dir", [True, False])
+def test_input_files_are_kept_and_copied(cli, tmp_path, below_runbooks_dir):
+    folder = cli.runbooks if below_runbooks_dir else tmp_path / "elsewhere"
+    (folder / "tools").mkdir(parents=True)
+    (folder / "tools" / "run").write_text("#!/bin/sh\necho from a file\n")
+    (folder / "tools" / "run").chmod(0o755)
+    # What it changes is its copy.
+    path = Path(cli.add("Show", "tools/run; echo changed > tools/run", folder=folder))
+    path.write_text(path.read_text().replace("Input:\n", "Input:\n  - tools\n", 1))
+    for _ in range(2):
+        done = cli.execute(str(path))
+        assert (done.returncode, done.stdout) == (0, "from a file\n"), done.stderr
+    assert list(cli.execution.iterdir()) == []

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import stat
+from contextlib import closing
 
 import jwt
 import pytest
@@ -16,6 +17,7 @@ from runbook.cli.source.opening import close_engine, open_engine, principal_for
 from runbook.cli.terminal.views import TextView
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import StoreUnavailableError
+from runbook.store.store import Store
 
 JWT_SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUNBOOK = """\
@@ -230,6 +232,19 @@ def test_doctor_finds_a_sound_machine_sound(home, execute, monkeypatch):
     assert "failed" not in result.stdout
     expected = f"sqlite:///{home}/data/runbook.db answers; 0 workers, 0 runs under way"
     assert findings()["database"]["text"] == expected
+
+
+def test_doctor_tells_when_each_periodic_task_was_done(home, execute):
+    execute()
+    with closing(Store(f"sqlite:///{home}/data/runbook.db")) as store:
+        for task, done in (("reap", True), ("purge", False)):
+            store.leases.take(task, "w", 3_600_000)
+            store.leases.give_back(task, "w", done=done)
+    found = findings()
+
+    assert found["task: reap"]["state"] == "ok"
+    assert found["task: purge"]["state"] == "warning"
+    assert "task.failed" in found["task: purge"]["advice"]
 
 
 def test_doctor_changes_nothing(home):

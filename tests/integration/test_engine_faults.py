@@ -6,6 +6,7 @@ import pytest
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.execute import execution
@@ -18,7 +19,7 @@ from runbook.host.identity import process_identity
 from runbook.settings import Settings
 from runbook.store.models import Worker, WorkerKind
 
-ANN = Principal("ann", Origin.API)
+ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 RUNBOOK = """# Quick
 
 # Environment Requirements
@@ -71,7 +72,7 @@ def claimed(engine):
 
 
 def entries(engine):
-    return (engine.parts.options.runbooks_dir / "Quick.md").read_text().count("\n### ")
+    return engine.parts.catalog.path("Quick.md").read_text().count("\n### ")
 
 
 def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, claimed):

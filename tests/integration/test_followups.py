@@ -105,7 +105,7 @@ def test_a_run_is_retried(failed, ask, diary, client):
         "OPS-1",
     )
     followers = client.get(f"/api/runs/{failed['run_id']}").json()["followers"]
-    named = {"runbook": run["runbook"], "name": run["name"]}
+    named = {"runbook": run["runbook"], "name": run["name"], "active": False}
     retry = {"id": run["id"], "relation": "retry", "status": "succeeded"}
     assert followers == [retry | named]
     related = client.get(f"/api/runs/{run['id']}").json()["related"]
@@ -412,7 +412,13 @@ def test_a_caller_is_named_to_those_who_may_see_it(server, client, execute):
     (below,) = above["children"]
     assert above["parent"] is above["related"] is None
 
-    named = {"id": above["id"], "runbook": "Above.md", "name": "Above", "status": "succeeded"}
+    named = {
+        "id": above["id"],
+        "runbook": "Above.md",
+        "name": "Above",
+        "status": "succeeded",
+        "active": False,
+    }
     assert client.get(f"/api/runs/{below['id']}").json()["parent"] == named
     with server.client("bob", roles=["viewer"]) as bob:
         assert bob.get(f"/api/runs/{below['id']}").json()["parent"] is None

@@ -118,7 +118,8 @@ def test_only_who_may_execute_the_runbook_sees_its_history(server, client, execu
         for path in ("history", "history/1"):
             reply = viewer.get(f"/api/runbooks/Private.md/{path}")
             assert reply.status_code == 403
-            assert reply.json()["missing"] == ["roles=viewer (required: sre)"]
+            (missing,) = reply.json()["missing"]
+            assert (missing["code"], missing["wanted"]) == ("claim", ["sre"])
 
 
 @pytest.mark.parametrize("query", ["before=x", "before=", "before=--1", "before=٣", "limit=-1"])

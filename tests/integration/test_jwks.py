@@ -11,7 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from runbook.access.tokens import Authenticator, RunTokens
+from runbook.access.authenticators import Authenticators, CallerTokenAuthenticator
+from runbook.access.tokens import CallerTokens
 from runbook.errors import AuthenticationError, IdentityProviderUnavailableError
 from runbook.settings import Settings
 
@@ -69,7 +70,9 @@ def server():
 
 def authenticator(server, algorithm="RS256"):
     settings = Settings.load({"JWT_ALGORITHM": algorithm, "JWT_JWKS_URL": server.url})
-    return Authenticator(settings, RunTokens(bytes(32)))
+    return Authenticators(
+        CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions)
+    )
 
 
 def token(server, kid, algorithm="RS256", **header):

@@ -15,6 +15,7 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.events import EventType
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import LockRequest, LockWant, Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
@@ -54,7 +55,7 @@ RUNBOOK = """\
 """
 HOLD = "echo begun; while [ ! -e {gate} ]; do sleep 0.02; done; echo over"
 SOON_S = 20
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
 
 
 class Site:

@@ -14,6 +14,7 @@ import pytest
 from flask import Blueprint
 from prometheus_client import CollectorRegistry
 
+from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import policy_of
@@ -21,6 +22,7 @@ from runbook.bootstrap import build_authenticator, build_engine, run_tokens
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
@@ -101,7 +103,7 @@ true
 
 # History
 """
-SRE = Principal("ann", Origin.API, {"roles": ["sre"]})
+SRE = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
 
 
 class InProcess:
@@ -162,16 +164,17 @@ class InProcess:
         self.engine.store.runs.finish(run.id, Outcome(RunStatus.SUCCEEDED, 0), [done])
 
     def _script(self, run):
-        return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id)
+        return Principal(
+            "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id, grants=ALL_GRANTS
+        )
 
     def _script_token(self, run):
         token = run_tokens(self.settings).mint(run.id, "ann", {"roles": ["sre"]}, 60)
         return {"Authorization": f"Bearer {token}"}
 
     def _caller(self, subject, role):
-        return {
-            "Authorization": f"Bearer {self.authenticator.mint(subject, {'roles': [role]}).token}"
-        }
+        token = CallerTokens(self.settings).mint(subject, {"roles": [role]}).token
+        return {"Authorization": f"Bearer {token}"}
 
     def close(self):
         self.engine.store.close()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine import engine as engine_module
@@ -17,7 +18,7 @@ from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host import proctable
 from runbook.settings import Settings
-from runbook.worker import local as worker
+from runbook.worker import slots
 from runbook.worker.local import LocalWorker
 
 RUNBOOK = """# {name}
@@ -39,7 +40,7 @@ Input:
 
 # History
 """
-ANN = Principal("ann", Origin.API)
+ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 
 
 def write(folder, name, script, inputs="", history=""):
@@ -79,7 +80,7 @@ def engine(configuration):
 def working(configuration, engine, monkeypatch):
     """A worker in a thread, whose every interval is an hour."""
     monkeypatch.setattr(engine_module, "POLL_SECONDS", 3600)
-    monkeypatch.setattr(worker, "BEAT_SECONDS", 3600)
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 3600)
     # Its scripts' orphans would come to this process; it must not take the tests' children.
     monkeypatch.setattr(proctable, "become_subreaper", lambda: None)
     executing = build_engine(configuration, Role.WORKER)

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-QUICK_START = README.partition("## Five minutes\n")[2].partition("\n## ")[0]
+QUICK_START = README.partition("## Quick start\n")[2].partition("\n## ")[0]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", QUICK_START, re.MULTILINE | re.DOTALL)
 PORT = "localhost:8083"
 

@@ -43,6 +43,7 @@ MANY_RUNS = """
 import os, sys
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.wakeups import Role
 from runbook.host.identity import process_identity
@@ -59,7 +60,7 @@ now = engine.parts.clock()
 engine.store.workers.register(
     Worker(id=worker, kind=WorkerKind.CLI, slots=1, started_at=now, beat_at=now,
            **process_identity()))
-caller = Principal("ann", Origin.API)
+caller = Principal("ann", Origin.API, grants=ALL_GRANTS)
 for _ in range(int(sys.argv[1])):
     run = engine.submit("Many.md", caller, ExecuteRequest(assigned_to=worker)).run
     engine.execute(engine.store.runs.claim(worker, root_slots=1), worker, Stop())

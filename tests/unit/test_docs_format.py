@@ -99,7 +99,7 @@ def test_the_examples_of_inputs_are_valid(number):
 
 
 def test_every_type_of_input_is_documented_with_values_that_it_takes():
-    table = rows_below("| type | the value | valid |")
+    table = rows_below("| type | value | valid examples |")
     assert [code_spans(row[0])[0] for row in table] == [str(kind) for kind in TYPES_IN_ORDER]
     for kind, (_, _, examples) in zip(TYPES_IN_ORDER, table, strict=True):
         item = Input("NAME", "", 1, kind, typed=True, choices=("a", "b", "c"))
@@ -116,7 +116,7 @@ def rows_below(head):
 
 
 def test_every_key_of_an_input_is_documented():
-    table = rows_below("| key | value | if left out |")
+    table = rows_below("| key | value | default |")
     assert {code_spans(row[0])[0] for row in table} == set(_FIELDS)
 
 
@@ -185,7 +185,7 @@ def test_no_documented_problem_is_out_of_date():
 @cache
 def messages():
     """What can stand in a Problem, as patterns in which anything may stand for a value."""
-    files = [*(SOURCE / "core").rglob("*.py"), SOURCE / "library" / "refs.py"]
+    files = [path for layer in ("core", "library") for path in (SOURCE / layer).rglob("*.py")]
     return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
 
 

@@ -27,8 +27,9 @@ from runbook.api import (
     wire,
 )
 from runbook.api.context import Application
-from runbook.api.routing import Access, PageConverter, RefConverter, policy_of
+from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
+from runbook.resources.problem import refusal_json
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
@@ -79,15 +80,11 @@ def guard_request() -> None:
     policy = policy_of(_view(request.endpoint))
     if policy is None:
         raise AccessDeniedError("This address declares no policy and is not served.")
-    if policy.access is Access.PUBLIC:
+    if policy.permission is PUBLIC:
         return
     caller = context.principal()
-    if caller.run_id is not None:
-        context.engine().calling_run(caller)  # void once its run has ended
-        if policy.access is not Access.TOKEN:
-            raise AccessDeniedError("A script's token is not accepted here.")
-    elif policy.access is Access.ADMIN and not caller.is_admin:
-        raise AccessDeniedError("This needs the role admin.")
+    context.engine().calling_run(caller)  # a script's token is void once its run has ended
+    context.engine().authorizer.require(caller, policy.permission)
 
 
 def _view(endpoint: str) -> Callable[..., Any] | None:
@@ -168,7 +165,7 @@ class KnownMethods:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
         correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
-        problem = wire.problem_members(501, "not_implemented", "This method is not implemented.")
+        problem = refusal_json(501, "not_implemented", "This method is not implemented.")
         body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
         headers = {
             "Content-Type": wire.PROBLEM_TYPE,

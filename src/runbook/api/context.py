@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from flask import Request, current_app, g, request
 from prometheus_client import CollectorRegistry
 
-from runbook.access.tokens import Authenticator
+from runbook.access.authenticators import Authenticators
 from runbook.api.listing import Listings
 from runbook.core.access import Principal
 from runbook.core.run import Run
@@ -30,7 +30,7 @@ class Application:
 
     settings: Settings
     engine: Engine
-    authenticator: Authenticator
+    authenticator: Authenticators
     registry: CollectorRegistry
     supervisor_pid: int | None = None
     listings: Listings = field(default_factory=Listings)

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, current_app, send_file
 
 from runbook import errors
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, Policy, route
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("documentation", __name__, url_prefix="/docs")
@@ -25,7 +25,7 @@ _EXPLORER = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
 """
-_HIDDEN = Policy(Access.PUBLIC, Limit.NONE, "", documented=False)
+_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False)
 # Swagger UI sets style attributes and draws data: images; nothing comes from another host.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -36,7 +36,7 @@ _POLICY = (
 @route(
     blueprint,
     "/openapi.yaml",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "This document", media=("application/yaml",)),
+    policy=Policy(PUBLIC, Limit.NONE, "This document", media=("application/yaml",)),
 )
 def openapi_document() -> Response:
     return Response(_document(), 200, content_type="application/yaml; charset=utf-8")

@@ -10,7 +10,8 @@ from flask import Response, g, request
 from runbook.api import wire
 from runbook.api.bodies import RunBody
 from runbook.api.context import engine
-from runbook.api.routing import Access, Limit, Parameter, Policy
+from runbook.api.routing import Limit, Parameter, Policy
+from runbook.core.permissions import Permission
 from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.errors import RequestError
 
@@ -36,14 +37,14 @@ PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location"
 
 
 def starting(
-    access: Access,
+    permission: Permission,
     summary: str,
     body: type[RunBody] = RunBody,
     parameters: tuple[Parameter, ...] = (CORRELATION, IDEMPOTENCY, PREFER),
 ) -> Policy:
     """The policy of a view that starts a run."""
     return Policy(
-        access,
+        permission,
         Limit.EXECUTE,
         summary,
         body=body,

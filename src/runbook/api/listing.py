@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 
@@ -10,13 +9,19 @@ import orjson
 
 from runbook.core.access import Principal
 from runbook.engine.engine import Engine
-from runbook.engine.wire import Json, found_json, listed_json
+from runbook.engine.requests import Listed
+from runbook.resources.runbook import (
+    ListedRunbookJson,
+    RunbookListJson,
+    listed_json,
+    match_json,
+)
 
 KEPT_BODIES = 16
 
 
 class Listings:
-    """Bodies of GET /api/runbooks, one for each set of claims; the latest are kept."""
+    """Bodies of GET /api/runbooks, one for all to whom it says the same; the latest are kept."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,16 +31,15 @@ class Listings:
         """The list, or what of it holds `text`: that is made anew each time."""
         if not text:
             return self._kept(engine, principal)
-        return _body([found_json(item) for item in engine.listing(principal, text)])
+        return _body([_found(item) for item in engine.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
-        claims = json.dumps(dict(principal.claims), sort_keys=True, default=str)
-        key = (*engine.listing_version(), claims, principal.local)
+        key = (*engine.listing_version(), *principal.access_key)
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        body = _body([listed_json(item) for item in engine.listing(principal)])
+        body = _body([_listed(item) for item in engine.listing(principal)])
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:
@@ -43,5 +47,16 @@ class Listings:
         return body
 
 
-def _body(runbooks: list[Json]) -> bytes:
-    return orjson.dumps({"success": True, "runbooks": runbooks})
+def _listed(item: Listed) -> ListedRunbookJson:
+    return listed_json(item.entry, item.decision, item.last_run)
+
+
+def _found(item: Listed) -> ListedRunbookJson:
+    listed = _listed(item)
+    listed["match"] = match_json(item.match)
+    return listed
+
+
+def _body(runbooks: list[ListedRunbookJson]) -> bytes:
+    body: RunbookListJson = {"success": True, "runbooks": runbooks}
+    return orjson.dumps(body)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import GenericAlias
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Map, Rule
 
 from runbook import __version__
 from runbook.api.bodies import LoginBody, ResumeBody, RunBody
-from runbook.api.routing import Access, Limit, Parameter, Policy, policy_of
-from runbook.api.schemas import MODELS
+from runbook.api.routing import PUBLIC, Limit, Parameter, Policy, policy_of
+from runbook.resources.documented import DOCUMENTED
 
 Json = dict[str, Any]
 TEMPLATE = "#/components/schemas/{model}"
@@ -26,6 +27,10 @@ _PATH_SCHEMAS: dict[str, Json] = {
     "artifact": {"type": "string", "minLength": 1, "description": "May hold slashes"},
 }
 _JSON_EVENTS = ("Event", "Changes")
+SUFFIX = "Json"
+"""How the names of the types of resources end."""
+# Answers may come to have more members.
+_OPEN = ConfigDict(extra="allow")
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 
 
@@ -66,8 +71,9 @@ def _operation(rule: Rule, method: str, policy: Policy) -> Json:
         "parameters": [*_path_parameters(rule), *_parameters(policy)],
         "responses": _responses(policy),
     }
-    if policy.access is not Access.PUBLIC:
+    if policy.permission is not PUBLIC:
         operation["security"] = [{"bearer": []}]
+        operation["x-permission"] = policy.permission.value
     if policy.body is not None:
         operation["requestBody"] = {
             "required": False,
@@ -152,8 +158,11 @@ def _event_schema(policy: Policy) -> Json:
 
 def _refusals(policy: Policy) -> dict[int, str]:
     refusals = {400: "The request is not understood", 404: "There is no such thing"}
-    if policy.access is not Access.PUBLIC:
-        refusals |= {401: "A valid bearer token is needed", 403: "The claims do not allow this"}
+    if policy.permission is not PUBLIC:
+        refusals |= {
+            401: "A valid bearer token is needed",
+            403: "A permission or a claim is missing; `missing` says which",
+        }
     if policy.body is not None:
         refusals |= {413: "The body is too large"}
     if policy.conflicts:
@@ -174,9 +183,39 @@ def _reference(name: str) -> Json:
 
 
 def _schemas() -> Json:
-    models: list[type[BaseModel]] = [*MODELS.values(), RunBody, ResumeBody, LoginBody]
+    bodies: list[type[BaseModel]] = [RunBody, ResumeBody, LoginBody]
     _, definitions = models_json_schema(
-        [(model, "validation") for model in models], ref_template=TEMPLATE
+        [(model, "validation") for model in bodies], ref_template=TEMPLATE
     )
     found: Json = definitions["$defs"]
-    return found
+    return found | _resource_schemas()
+
+
+def _resource_schemas() -> Json:
+    """The schemas of what is answered, each under its own name."""
+    resources: TypeAdapter[Any] = TypeAdapter(_all_of(DOCUMENTED), config=_OPEN)
+    found = resources.json_schema(ref_template=TEMPLATE)["$defs"]
+    return {_named(name): _renamed(schema, name) for name, schema in found.items()}
+
+
+def _all_of(types: tuple[type, ...]) -> Any:
+    """One type that is made of these."""
+    return GenericAlias(tuple, types)
+
+
+def _renamed(value: Any, name: str) -> Any:
+    """A schema with the names of the document, instead of those of the types."""
+    match value:
+        case {"$ref": str() as reference}:
+            return value | {"$ref": _named(reference)}
+        case {"title": str() as title} if title == name:
+            return _renamed(value | {"title": _named(title)}, "")
+        case dict():
+            return {key: _renamed(item, name) for key, item in value.items()}
+        case list():
+            return [_renamed(item, name) for item in value]
+    return value
+
+
+def _named(name: str) -> str:
+    return name.removesuffix(SUFFIX)

@@ -11,11 +11,17 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from runbook import __version__
 from runbook.api import wire
 from runbook.api.context import application, engine
-from runbook.api.routing import Access, Limit, Policy, route
-from runbook.engine.status import engine_status, engine_status_json, reasons_not_ready
-from runbook.engine.wire import Json
+from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.core.permissions import Permission
+from runbook.engine.status import engine_status, not_ready
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
+from runbook.resources.server import (
+    PublicInfoJson,
+    StatusJson,
+    engine_status_json,
+    readiness_json,
+)
 from runbook.settings import metrics_directory
 
 blueprint = Blueprint("operations", __name__)
@@ -24,7 +30,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "The process answers"),
+    policy=Policy(PUBLIC, Limit.NONE, "The process answers"),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -34,38 +40,51 @@ def livez() -> Response:
     blueprint,
     "/readyz",
     policy=Policy(
-        Access.PUBLIC,
+        PUBLIC,
         Limit.NONE,
         "Runs can be accepted and executed; otherwise 503 with the reasons",
         replies={503: "Not ready; `reasons` says why"},
     ),
 )
 def readyz() -> Response:
-    reasons = reasons_not_ready(engine().parts)
-    status = "not ready" if reasons else "ok"
+    found = readiness_json(not_ready(engine().parts))
     body = {
-        "status": status,
+        "status": "ok" if found["ready"] else "not ready",
         "database": engine().store.maintenance.kind,
-        "reasons": reasons,
+        "reasons": found["reasons"],
+        "problems": found["problems"],
     }
-    return wire.json_reply(body, 503 if reasons else 200)
+    return wire.json_reply(body, 200 if found["ready"] else 503)
 
 
 @route(
     blueprint,
     "/api/status",
     policy=Policy(
-        Access.CALLER, Limit.NORMAL, "Versions, the database, the queue, workers", schema="Status"
+        Permission.SERVER_READ,
+        Limit.NORMAL,
+        "Versions, the database, the queue, workers",
+        schema="Status",
     ),
 )
 def status() -> Response:
     settings = application().settings
-    body: Json = {"version": __version__, "python": platform.python_version()}
-    body |= engine_status_json(engine_status(engine().parts))
-    body["ui"] = {
-        "header": settings.ui_header,
-        "login": settings.enable_login,
-        "idp_login_uri": settings.idp_login_uri,
+    found = engine_status(engine().parts)
+    body: StatusJson = {
+        "version": __version__,
+        "python": platform.python_version(),
+        **engine_status_json(
+            database=found.database,
+            queue=found.queue,
+            workers=found.workers,
+            running=found.running,
+            problems=found.problems,
+        ),
+        "ui": {
+            "header": settings.ui_header,
+            "login": settings.enable_login,
+            "idp_login_uri": settings.idp_login_uri,
+        },
     }
     return wire.json_reply(body)
 
@@ -73,26 +92,23 @@ def status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(
-        Access.PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"
-    ),
+    policy=Policy(PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"),
 )
 def public() -> Response:
     settings = application().settings
-    return wire.json_reply(
-        {
-            "header": settings.ui_header,
-            "dev_login": settings.enable_login,
-            "idp_login_uri": settings.idp_login_uri,
-            "version": __version__,
-        }
-    )
+    body: PublicInfoJson = {
+        "header": settings.ui_header,
+        "dev_login": settings.enable_login,
+        "idp_login_uri": settings.idp_login_uri,
+        "version": __version__,
+    }
+    return wire.json_reply(body)
 
 
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(Access.PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port

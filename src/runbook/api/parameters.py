@@ -6,13 +6,12 @@ import re
 
 from flask import request
 
-from runbook.engine.wire import Json
 from runbook.errors import RequestError
 
-INTEGER: Json = {"type": "integer", "minimum": 0}
-TEXT: Json = {"type": "string", "minLength": 1}
-TEXTS: Json = {"type": "array", "items": {"type": "string"}}
-BOOLEAN: Json = {"type": "boolean"}
+INTEGER: dict[str, object] = {"type": "integer", "minimum": 0}
+TEXT: dict[str, object] = {"type": "string", "minLength": 1}
+TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
+BOOLEAN: dict[str, object] = {"type": "boolean"}
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 _BEYOND_ALL = 10**15

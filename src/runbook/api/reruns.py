@@ -11,17 +11,19 @@ from runbook.api import wire
 from runbook.api.bodies import ResumeBody, RunBody, read_body
 from runbook.api.context import engine, principal, run_of
 from runbook.api.execution import execute_request, started_reply, starting
-from runbook.api.routing import Access, Limit, Policy, View, route
+from runbook.api.routing import Limit, Policy, View, route
+from runbook.core.permissions import Permission
 from runbook.engine.requests import Submitted
-from runbook.engine.wire import artifact_json, undoing_json
 from runbook.errors import NotFoundError
+from runbook.resources.artifact import artifact_list_json
+from runbook.resources.rerun import undoing_json
 
 blueprint = Blueprint("reruns", __name__, url_prefix="/api/runs")
 
 
 def following(action: str, summary: str, body: type[RunBody] = RunBody) -> Callable[[View], View]:
     """Declare a view that starts what follows from a run."""
-    policy = starting(Access.CALLER, summary, body)
+    policy = starting(Permission.RUN_RERUN, summary, body)
     return route(blueprint, f"/<run_id>/{action}", policy=policy, methods=("POST",))
 
 
@@ -48,11 +50,12 @@ def undo(run_id: str) -> Response:
     blueprint,
     "/<run_id>/undo",
     policy=Policy(
-        Access.TOKEN, Limit.NORMAL, "What an undo would do", schema="Undoing", conflicts=True
+        Permission.RUN_READ, Limit.NORMAL, "What an undo would do", schema="Undoing", conflicts=True
     ),
 )
 def get_undo(run_id: str) -> Response:
-    return wire.json_reply(undoing_json(engine().undoing(run_of(run_id))))
+    found = engine().undoing(run_of(run_id))
+    return wire.json_reply(undoing_json(found.steps, found.left))
 
 
 def started(submitted: Submitted) -> Response:
@@ -62,18 +65,20 @@ def started(submitted: Submitted) -> Response:
 @route(
     blueprint,
     "/<run_id>/artifacts",
-    policy=Policy(Access.TOKEN, Limit.NONE, "The files that the run left", schema="ArtifactList"),
+    policy=Policy(
+        Permission.RUN_READ, Limit.NONE, "The files that the run left", schema="ArtifactList"
+    ),
 )
 def list_artifacts(run_id: str) -> Response:
     found = engine().store.artifacts.of(run_of(run_id).id)
-    return wire.json_reply({"artifacts": [artifact_json(artifact) for artifact in found]})
+    return wire.json_reply(artifact_list_json(found))
 
 
 @route(
     blueprint,
     "/<run_id>/artifacts/<path:artifact>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "One file that the run left",
         media=("application/octet-stream",),

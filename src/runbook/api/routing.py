@@ -1,4 +1,4 @@
-"""How a view is declared: its route, who may call it, how it is limited, and how it is documented.
+"""How a view is declared: its route, its permission, how it is limited and how documented.
 
 Nothing is served without a declaration: a view that lacks one is refused by `guard_request`.
 """
@@ -7,24 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum, auto
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from flask import Blueprint
 from pydantic import BaseModel
 from werkzeug.routing import BaseConverter, PathConverter
 
+from runbook.core.permissions import Permission
+
 View = TypeVar("View", bound=Callable[..., Any])
 POLICY_ATTRIBUTE = "runbook_policy"
 
 
-class Access(Enum):
-    """Who may call a view. A script's token is any token, but never a caller's."""
-
-    PUBLIC = auto()
-    TOKEN = auto()
-    CALLER = auto()
-    ADMIN = auto()
+PUBLIC: Final = None
+"""In place of a view's permission: anyone may call it, without any token."""
 
 
 class Limit(StrEnum):
@@ -48,7 +45,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    access: Access
+    permission: Permission | None
     limit: Limit
     summary: str
     body: type[BaseModel] | None = None

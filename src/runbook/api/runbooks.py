@@ -19,10 +19,12 @@ from runbook.api.execution import (
     starting,
 )
 from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
-from runbook.api.routing import Access, Limit, Parameter, Policy, route
-from runbook.core.access import Action
-from runbook.engine.history_wire import history_entry_json, history_page_json
-from runbook.engine.wire import access_json, report_json, runbook_json, text_of
+from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.core.permissions import Permission
+from runbook.resources.declaration import required_env_json
+from runbook.resources.history import history_entry_json, history_page_json
+from runbook.resources.report import report_json
+from runbook.resources.runbook import runbook_json
 
 blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
@@ -31,7 +33,7 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_LIST,
         Limit.NORMAL,
         "Every runbook, sorted by path",
         parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
@@ -47,46 +49,36 @@ def list_runbooks() -> Response:
     blueprint,
     "/<ref:ref>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "A runbook's text and what it declares; without execute rights it ends at # History",
         schema="RunbookContent",
     ),
 )
 def get_runbook(ref: str) -> Response:
-    entry = engine().entry(ref)
-    decision = engine().decide(entry, principal(), Action.EXECUTE)
-    content = engine().parts.catalog.content(ref) if decision.allowed else entry.head
-    body = {"success": True, **runbook_json(entry), **access_json(decision)}
-    body["content"] = text_of(content)
-    return wire.json_reply(body)
+    found = engine().text_for(ref, principal())
+    return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
 
 
 @route(
     blueprint,
     "/<ref:ref>/required-env",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "Declared inputs, and which the server can supply",
         schema="RequiredEnv",
     ),
 )
 def get_required_env(ref: str) -> Response:
-    found = engine().required_env(ref)
-    body: dict[str, object] = {"success": True, "filename": ref}
-    for name in ("required", "available", "missing"):
-        body[name] = [
-            {"name": item.name, "description": item.description} for item in getattr(found, name)
-        ]
-    return wire.json_reply(body)
+    return wire.json_reply(required_env_json(ref, engine().required_env(ref, principal())))
 
 
 @route(
     blueprint,
     "/<ref:ref>/history",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "Entries of the runbook's history, newest first; for who may execute it",
         parameters=(
@@ -98,14 +90,15 @@ def get_required_env(ref: str) -> Response:
 )
 def get_history(ref: str) -> Response:
     page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
-    return wire.json_reply(history_page_json(page, engine().store))
+    known = engine().store.runs.known(entry.record.run_id for entry in page.entries)
+    return wire.json_reply(history_page_json(page, known))
 
 
 @route(
     blueprint,
     "/<ref:ref>/history/<int:n>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "One entry of the runbook's history with its texts",
         schema="HistoryEntry",
@@ -113,14 +106,15 @@ def get_history(ref: str) -> Response:
 )
 def get_history_entry(ref: str, n: int) -> Response:
     entry = engine().history_entry(ref, principal(), n)
-    return wire.json_reply(history_entry_json(entry, engine().store))
+    known = engine().store.runs.known([entry.record.run_id])
+    return wire.json_reply(history_entry_json(entry, known))
 
 
 @route(
     blueprint,
     "/<ref:ref>/inputs",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "The inputs as a JSON Schema, with choices that other runbooks have found out",
         schema="InputSchema",
@@ -133,7 +127,7 @@ def get_inputs(ref: str) -> Response:
 
 
 _VALIDATE = Policy(
-    Access.TOKEN,
+    Permission.RUNBOOK_VALIDATE,
     Limit.NORMAL,
     "Check the runbook and these inputs without executing",
     body=RunBody,
@@ -149,11 +143,12 @@ _VALIDATE = Policy(
 def validate(ref: str) -> Response:
     asked = execute_request(read_body(RunBody))
     report = engine().validate(ref, principal(), asked)
-    return wire.json_reply(report_json(report), 200 if report.success else 400)
+    body = report_json(report.ref, report.errors, report.warnings)
+    return wire.json_reply(body, 200 if report.success else 400)
 
 
 _EXECUTE = starting(
-    Access.TOKEN,
+    Permission.RUNBOOK_EXECUTE,
     "Execute the runbook; its output is streamed, then one done event",
     parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )

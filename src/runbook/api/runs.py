@@ -23,18 +23,15 @@ from runbook.api.parameters import (
     page_size,
     switch,
 )
-from runbook.api.routing import Access, Limit, Parameter, Policy, route
+from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.engine.run_wire import whole_run_json
-from runbook.engine.wire import (
-    Json,
-    log_line_json,
-    run_document_json,
-    run_json,
-)
 from runbook.errors import RequestError
+from runbook.resources.log import log_line_json
+from runbook.resources.rerun import run_document_json
+from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.store.logs import LogSearch
 from runbook.store.models import LogQuery, RunFilter
 from runbook.store.store import Store
@@ -44,9 +41,9 @@ blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 MAX_LINES = 10_000
 MAX_HITS = 1000
 PIECE_BYTES = 256 * 1024
-_RELATION: Json = {"type": "string", "enum": [relation.value for relation in Relation]}
+_RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
-_STATUSES: Json = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
+_STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -54,7 +51,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
     blueprint,
     "",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "Runs that you may see, newest first",
         parameters=(
@@ -77,8 +74,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 def list_runs() -> Response:
     limit = page_size()
     page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
-    body = {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
-    reply = wire.json_reply(body)
+    reply = wire.json_reply(run_page_json(page.runs, page.next_cursor))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
         reply.headers["Link"] = f'<{request.path}?{urlencode(query, doseq=True)}>; rel="next"'
@@ -141,7 +137,7 @@ def _moment(name: str) -> Millis | None:
     blueprint,
     "/changes",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "What goes on: an event at once and whenever it has changed; never ends",
         media=("text/event-stream",),
@@ -156,35 +152,36 @@ def get_changes() -> Response:
     blueprint,
     "/<run_id>",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "One run, its steps, and the tree of runs below it",
         schema="WholeRun",
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(run_of(run_id), engine(), principal()))
+    return wire.json_reply(whole_run_json(engine().details(run_of(run_id), principal())))
 
 
 @route(
     blueprint,
     "/<run_id>/document",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NORMAL,
         "The text that the run executed, and whether the runbook has changed since",
         schema="RunDocument",
     ),
 )
 def get_document(run_id: str) -> Response:
-    return wire.json_reply(run_document_json(engine().executed(run_of(run_id))))
+    found = engine().executed(run_of(run_id))
+    return wire.json_reply(run_document_json(found.digest, found.content, found.current_digest))
 
 
 @route(
     blueprint,
     "/<run_id>/events",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "The run's events as they happen, JSON in each; ends after done",
         media=("text/event-stream",),
@@ -208,7 +205,7 @@ def get_events(run_id: str) -> Response:
     blueprint,
     "/<run_id>/log",
     policy=Policy(
-        Access.TOKEN,
+        Permission.RUN_READ,
         Limit.NONE,
         "The run's log: plain text with byte ranges, lines as JSON lines, or hits of a search",
         replies={206: "The range asked for", 416: "The range is beyond the log"},
@@ -318,7 +315,7 @@ def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[byt
     blueprint,
     "/<run_id>/cancel",
     policy=Policy(
-        Access.CALLER,
+        Permission.RUN_CANCEL,
         Limit.NORMAL,
         "Ask for the end of the run; an ended run is left as it is",
         replies={202: "Asked for; follow the run to see its end"},

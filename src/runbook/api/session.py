@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, g, redirect, request
 
 from runbook import log
-from runbook.access.tokens import dev_login
+from runbook.access.tokens import CallerTokens, dev_login
 from runbook.api import wire
 from runbook.api.bodies import LoginBody, read_body
-from runbook.api.context import application, principal
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.context import application, engine, principal
+from runbook.api.routing import PUBLIC, Limit, Policy, route
 from runbook.bootstrap import config_json
-from runbook.core.access import claim_values
-from runbook.errors import AccessDeniedError, NotFoundError
+from runbook.core.access import roles_of
+from runbook.core.permissions import Permission
+from runbook.errors import NotFoundError
+from runbook.resources.server import ConfigJson, LoginJson, TokenInfoJson
 
 blueprint = Blueprint("session", __name__)
 
@@ -25,7 +27,7 @@ blueprint = Blueprint("session", __name__)
     blueprint,
     "/dev-login",
     policy=Policy(
-        Access.PUBLIC,
+        PUBLIC,
         Limit.NORMAL,
         "A token for whoever asks; 404 unless ENABLE_LOGIN",
         body=LoginBody,
@@ -36,29 +38,27 @@ blueprint = Blueprint("session", __name__)
 def login() -> Response:
     if not application().settings.enable_login:
         raise NotFoundError("There is no dev-login here: ENABLE_LOGIN is off.")
-    if (caller := g.get("principal")) is not None and caller.run_id is not None:
-        raise AccessDeniedError("A script's token is not accepted here.")
+    if (caller := g.get("principal")) is not None:
+        engine().authorizer.require(caller, Permission.TOKEN_ISSUE)
     body = read_body(LoginBody)
-    minted = dev_login(application().authenticator, body.subject, body.roles)
+    minted = dev_login(CallerTokens(application().settings), body.subject, body.roles)
     expires = datetime.fromtimestamp(minted.expires_at, tz=UTC).isoformat().replace("+00:00", "Z")
     log.event("auth.dev_login", subject=body.subject, roles=body.roles)
-    return wire.json_reply(
-        {
-            "access_token": minted.token,
-            "token_type": "bearer",
-            "expires_at": expires,
-            "subject": body.subject,
-            "roles": body.roles,
-        },
-        Cache_Control="no-store",
-    )
+    reply: LoginJson = {
+        "access_token": minted.token,
+        "token_type": "bearer",
+        "expires_at": expires,
+        "subject": body.subject,
+        "roles": body.roles,
+    }
+    return wire.json_reply(reply, Cache_Control="no-store")
 
 
 @route(
     blueprint,
     "/api/config",
     policy=Policy(
-        Access.CALLER,
+        Permission.CONFIG_READ,
         Limit.NORMAL,
         "Settings with their origin, and your token's claims",
         schema="Config",
@@ -66,20 +66,20 @@ def login() -> Response:
 )
 def get_config() -> Response:
     caller = principal()
-    token = {
+    token: TokenInfoJson = {
         "user_id": caller.subject,
-        "roles": list(claim_values(caller.claims.get("roles"))),
+        "roles": list(roles_of(caller.claims)),
         "remote_ip": caller.address,
         "claims": dict(caller.claims),
     }
-    items = config_json(application().settings)
-    return wire.json_reply({"config_items": items, "token": token})
+    body: ConfigJson = {"config_items": config_json(application().settings), "token": token}
+    return wire.json_reply(body)
 
 
 @route(
     blueprint,
     "/api/shutdown",
-    policy=Policy(Access.ADMIN, Limit.NORMAL, "End the server gracefully; needs the role admin"),
+    policy=Policy(Permission.SERVER_SHUTDOWN, Limit.NORMAL, "End the server gracefully"),
     methods=("POST",),
 )
 def shutdown() -> Response:
@@ -94,7 +94,7 @@ def shutdown() -> Response:
 @route(
     blueprint,
     "/auth/login",
-    policy=Policy(Access.PUBLIC, Limit.NORMAL, "To the identity provider", documented=False),
+    policy=Policy(PUBLIC, Limit.NORMAL, "To the identity provider", documented=False),
 )
 def redirect_to_provider() -> Response:
     target = application().settings.idp_login_uri

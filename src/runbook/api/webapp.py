@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
 
-from runbook.api.routing import Access, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, Policy, route
 
 blueprint = Blueprint("webapp", __name__)
 
@@ -36,7 +36,7 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
-_WEB = Policy(Access.PUBLIC, Limit.NONE, "The web app", documented=False)
+_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import orjson
 from flask import Response, g, request
 
 from runbook.core.access import Principal
+from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
 from runbook.engine.engine import Engine
-from runbook.engine.wire import activity_json
 from runbook.errors import AuthenticationError, RunbookError
+from runbook.resources.activity import changes_json
+from runbook.resources.event import event_json
+from runbook.resources.problem import ProblemJson, problems_json, refusal_json
 
 PROBLEM_TYPE = "application/problem+json"
 JSON_LINES = "application/x-ndjson"
@@ -41,10 +45,10 @@ def problem_reply(error: RunbookError) -> Response:
     """One body for both worlds: RFC 9457 members, and `success` and `error` for old clients."""
     body = problem(error.http_status, error.code, error.message)
     details = dict(error.details)
-    if "problems" in details:
-        body["errors"] = details.pop("problems")
-    body |= details
-    reply = Response(orjson.dumps(body, default=str), error.http_status, mimetype=PROBLEM_TYPE)
+    body["errors"] = problems_json(cast(Iterable[Problem], details.pop("problems", ())))
+    reply = Response(
+        orjson.dumps(body | details, default=str), error.http_status, mimetype=PROBLEM_TYPE
+    )
     if error.http_status == 401:
         challenge = ', error="invalid_token"' if "Authorization" in request.headers else ""
         reply.headers["WWW-Authenticate"] = f'Bearer realm="runbook"{challenge}'
@@ -53,26 +57,12 @@ def problem_reply(error: RunbookError) -> Response:
     return reply
 
 
-def problem(status: int, code: str, text: str) -> dict[str, object]:
-    body = problem_members(status, code, text)
-    body |= {"instance": request.path, "correlation_id": g.get("correlation_id")}
+def problem(status: int, code: str, text: str) -> ProblemJson:
+    known = {"instance": request.path, "correlation_id": g.get("correlation_id")}
+    body = cast(ProblemJson, {**refusal_json(status, code, text), **known})
     if ref := (request.view_args or {}).get("ref"):
         body["runbook"] = ref
     return body
-
-
-def problem_members(status: int, code: str, text: str) -> dict[str, object]:
-    """What can be said of a problem without its request."""
-    return {
-        "type": f"/docs/problems#{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": text,
-        "code": code,
-        "errors": [],
-        "success": False,
-        "error": text,
-    }
 
 
 def json_line(value: object) -> str:
@@ -91,7 +81,7 @@ def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
         if event is None:
             yield b": still here\n\n"
         else:
-            data = json_line(event.as_json())
+            data = json_line(event_json(event))
             yield f"id: {event.n}\nevent: {event.type}\ndata: {data}\n\n".encode()
 
 
@@ -109,7 +99,7 @@ def change_events(
             if activity is None:
                 yield b": still here\n\n"
             else:
-                yield f"event: changed\ndata: {json_line(activity_json(activity))}\n\n".encode()
+                yield f"event: changed\ndata: {json_line(changes_json(activity))}\n\n".encode()
     except AuthenticationError:
         return
 
@@ -191,7 +181,7 @@ def _raw_event(event: RunEvent) -> bytes:
         lines = _LINE_ENDS.split(event.text or "")
         data = "\n".join(f"data: {line}" for line in lines)
     else:
-        data = f"data: {json_line(event.as_json())}"
+        data = f"data: {json_line(event_json(event))}"
     return f"id: {event.n}\nevent: {event.type}\n{data}\n\n".encode()
 
 

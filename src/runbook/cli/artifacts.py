@@ -12,12 +12,14 @@ from runbook.cli.completion import complete_runs
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import table, text_of
+from runbook.core.permissions import Permission
 from runbook.errors import ConflictError
 
 
 @click.command(
     "artifacts",
     cls=ExampleCommand,
+    permission=Permission.RUN_READ,
     examples=(
         "runbook artifacts 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook artifacts RUN --into ./reports --url http://localhost:8083",

@@ -13,12 +13,14 @@ from runbook.cli.options.inputs import Assignment, AssignmentType
 from runbook.cli.script_values import plain_errors
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import print_error, print_json
+from runbook.core.permissions import Permission
 from runbook.script import commands as script
 
 
 @click.command(
     "call",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_EXECUTE,
     examples=(
         "runbook call network/PushConfig.md DEVICE=sw1 CONFIG=@sw1.cfg",
         "vm=$(runbook call CreateVm.md NAME=web1)",

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from runbook.bootstrap import search_path
 from runbook.cli.source.opening import load_settings
+from runbook.core.times import iso
 from runbook.errors import ConfigurationError, RunbookError
 from runbook.settings import Settings, check_paths, check_server
+from runbook.store.leases import Lease
 from runbook.store.store import Store
 
 OLDEST_PYTHON = (3, 11)
@@ -205,12 +207,23 @@ def _database(settings: Settings) -> Iterator[Finding]:
             workers = len(store.workers.all())
             shown = store.maintenance.shown
             text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
+            tasks = [_periodic_task(lease) for lease in store.leases.all()]
         finally:
             store.close()
     except RunbookError as error:
         yield fail("database", error.message, "see DATABASE_URL and DATA_DIR")
     else:
         yield ok("database", text)
+        yield from tasks
+
+
+def _periodic_task(lease: Lease) -> Finding:
+    name = f"task: {lease.task}"
+    done = f"last done {iso(lease.last_success)}" if lease.last_success else "not done yet"
+    if lease.failed:
+        text = f"failed at {iso(lease.last_run)}; {done}"
+        return warn(name, text, "look for the event task.failed in the log of the worker")
+    return ok(name, done)
 
 
 def _key_server(settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from runbook.cli.terminal.messages import print_error, print_lines, silence
+from runbook.core.permissions import Permission
 from runbook.errors import RunbookError
 
 USAGE_CODE = 2
@@ -38,10 +39,21 @@ class ReaderLeftError(Exception):
 
 
 class ExampleCommand(click.Command):
-    """A command whose help shows examples before everything but its one-line summary."""
+    """A command whose help shows examples before everything but its one-line summary.
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+    `permission` is what the principal needs that it works for; None where it asks an engine for
+    nothing. What reads the files of this machine itself works for whoever may read them.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        permission: Permission | None,
+        examples: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
+        self.permission = permission
         self.examples = tuple(examples)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of the base class

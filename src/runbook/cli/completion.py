@@ -72,9 +72,9 @@ def _settings() -> Settings:
 
 
 def _refs() -> Iterator[Found]:
-    from runbook.library.catalog import Catalog
+    from runbook.bootstrap import build_catalog
 
-    for entry in Catalog(_settings().runbooks_dir).list().entries:
+    for entry in build_catalog(_settings()).list().entries:
         yield entry.ref, entry.document.name
 
 
@@ -92,6 +92,7 @@ def _runs() -> Iterator[Found]:
 @click.command(
     "completion",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook completion bash > ~/.local/share/bash-completion/completions/runbook",
         'runbook completion zsh > "${fpath[1]}/_runbook"',

@@ -8,11 +8,13 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.render import table, text_of
+from runbook.core.permissions import Permission
 
 
 @click.command(
     "config",
     cls=ExampleCommand,
+    permission=Permission.CONFIG_READ,
     examples=(
         "runbook config",
         "runbook config --changed",

@@ -16,6 +16,7 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.times import SinceType
+from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.settings import Settings
@@ -55,6 +56,7 @@ def _store() -> Iterator[tuple[Store, Settings]]:
 @database.command(
     "backup",
     cls=ExampleCommand,
+    permission=Permission.DATA_BACKUP,
     examples=("runbook db backup /backups/runbook.db",),
     short_help="Copy the database to a new file.",
 )
@@ -69,6 +71,7 @@ def backup(file: Path) -> None:
 @database.command(
     "purge",
     cls=ExampleCommand,
+    permission=Permission.DATA_PURGE,
     examples=(
         "runbook db purge",
         "runbook db purge --days 30",
@@ -117,6 +120,7 @@ def _confirm(before: int, *, yes: bool) -> None:
 @database.command(
     "migrate",
     cls=ExampleCommand,
+    permission=Permission.DATA_MIGRATE,
     examples=("runbook db migrate",),
     short_help="Bring the database to this version.",
 )

@@ -11,11 +11,13 @@ from runbook.cli.source.choose import json_option
 from runbook.cli.terminal import color
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.render import table, text_of
+from runbook.core.permissions import Permission
 
 
 @click.command(
     "doctor",
     cls=ExampleCommand,
+    permission=Permission.SERVER_READ,
     examples=(
         "runbook doctor",
         "runbook doctor --json | jq '.findings[] | select(.state!=\"ok\")'",

@@ -24,6 +24,7 @@ from runbook.cli.options.run_options import (
     token_option,
 )
 from runbook.cli.runbook_choice import runbook_choice
+from runbook.core.permissions import Permission
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -112,6 +113,7 @@ _OPTIONS = (
 @click.command(
     "execute",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_EXECUTE,
     examples=EXAMPLES,
     help=HELP,
     short_help="Execute a runbook here.",

@@ -11,11 +11,13 @@ from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.runbooks import file_or_ref
 from runbook.cli.source.choose import SourceOptions, source_options
 from runbook.cli.terminal.messages import print_json
+from runbook.core.permissions import Permission
 
 
 @click.command(
     "inputs",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_READ,
     examples=(
         "runbook inputs Deploy.md",
         "runbook inputs proxmox/CreateVm.md --url http://localhost:8083",

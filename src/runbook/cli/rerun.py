@@ -22,6 +22,7 @@ from runbook.cli.options.run_options import (
     token_option,
 )
 from runbook.cli.source.choose import url_option
+from runbook.core.permissions import Permission
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -64,6 +65,7 @@ start_option = click.option(
 @click.command(
     RETRY,
     cls=ExampleCommand,
+    permission=Permission.RUN_RERUN,
     examples=(
         "runbook retry 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook retry RUN --secret PASSWORD=@password.txt --url http://localhost:8083",
@@ -84,6 +86,7 @@ def retry(context: click.Context, /, **given: Any) -> int:
 @click.command(
     RESUME,
     cls=ExampleCommand,
+    permission=Permission.RUN_RERUN,
     examples=(
         "runbook resume 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook resume RUN --env SIZE=20G --reason 'OPS-12: the disk was too small'",
@@ -106,6 +109,7 @@ def resume(context: click.Context, /, **given: Any) -> int:
 @click.command(
     UNDO,
     cls=ExampleCommand,
+    permission=Permission.RUN_RERUN,
     examples=(
         "runbook undo 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook undo RUN --reason 'OPS-12' --url http://localhost:8083",

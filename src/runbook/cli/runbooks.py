@@ -28,6 +28,7 @@ from runbook.cli.source.protocol import Source
 from runbook.cli.terminal import color, exit_codes
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
+from runbook.core.permissions import Permission
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 RECENT_RUNS = 5
@@ -42,6 +43,7 @@ def _colour() -> bool:
 @click.command(
     "list",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_LIST,
     examples=(
         "runbook list",
         "runbook list --url http://localhost:8083",
@@ -93,6 +95,7 @@ def _mark(item: Mapping[str, Any], *, colour: bool) -> str:
 @click.command(
     "show",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_READ,
     examples=(
         "runbook show proxmox/CreateVm.md",
         "runbook show 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
@@ -209,6 +212,7 @@ def _given(value: Mapping[str, Any]) -> str:
 @click.command(
     "validate",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_VALIDATE,
     examples=(
         "runbook validate Deploy.md",
         "runbook validate --runbook Deploy.md --env STAGE=test --env-file test.env",

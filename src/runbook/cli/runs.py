@@ -18,6 +18,7 @@ from runbook.cli.terminal.escaping import OutputEscaper
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import duration, moment, table, text_of
 from runbook.cli.terminal.times import SinceType
+from runbook.core.permissions import Permission
 
 PAGE = 200
 STATUSES = (
@@ -39,6 +40,7 @@ OUTPUT = ("stdout", "stderr")
 @click.command(
     "runs",
     cls=ExampleCommand,
+    permission=Permission.RUN_READ,
     examples=(
         "runbook runs",
         "runbook runs --status failed --status timed_out --since 24h",
@@ -123,6 +125,7 @@ def _print_runs(found: list[Json]) -> None:
 @click.command(
     "logs",
     cls=ExampleCommand,
+    permission=Permission.RUN_READ,
     examples=(
         "runbook logs 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook logs -f 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11 --url http://localhost:8083",
@@ -205,6 +208,7 @@ def _write(text: str) -> None:
 @click.command(
     "cancel",
     cls=ExampleCommand,
+    permission=Permission.RUN_CANCEL,
     examples=(
         "runbook cancel 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook cancel RUN --wait --url http://localhost:8083",

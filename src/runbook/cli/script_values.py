@@ -28,6 +28,7 @@ def plain_errors() -> Iterator[None]:
 @click.command(
     "progress",
     cls=ExampleCommand,
+    permission=None,
     examples=("runbook progress 40 'Cloning disk'", "runbook progress 100"),
     short_help="Say how far the script is.",
 )
@@ -42,6 +43,7 @@ def progress(percent: float, text: str) -> None:
 @click.command(
     "env",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook env VM_ID=104 VM_NAME=web1",
         "fetch-password | runbook env PASSWORD=-",
@@ -60,6 +62,7 @@ def env(assignments: tuple[str, ...]) -> None:
 @click.command(
     "output",
     cls=ExampleCommand,
+    permission=None,
     examples=("runbook output vmid=104 address=10.0.0.7", "hostname | runbook output host=-"),
     short_help="Set outputs of the run.",
 )
@@ -97,6 +100,7 @@ def without_newline(text: str) -> str:
 @click.command(
     "summary",
     cls=ExampleCommand,
+    permission=None,
     examples=("runbook summary 'Created **web1** as VM 104.'", "make-report | runbook summary"),
     short_help="Add Markdown to the run's summary.",
 )
@@ -110,6 +114,7 @@ def summary(text: str) -> None:
 @click.command(
     "mask",
     cls=ExampleCommand,
+    permission=None,
     examples=("print -r -- $token | runbook mask", "cat key.pem | runbook mask"),
     short_help="Mask a value in all output that follows.",
 )
@@ -127,6 +132,7 @@ def mask(value: str) -> None:
 @click.command(
     "plan",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook plan --verified 'create VM 104'",
         "runbook plan --assumed 'restart nginx'",
@@ -145,6 +151,7 @@ def plan(text: str, label: script.Label | None) -> None:
 @click.command(
     "artifact",
     cls=ExampleCommand,
+    permission=None,
     examples=("runbook artifact report.html", "runbook artifact out.log --name logs/build.log"),
     short_help="Keep a file with the run.",
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command(
     "serve",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook serve --runbooks-dir ./runbooks --port 8083",
         "ENABLE_LOGIN=true runbook serve",

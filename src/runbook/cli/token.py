@@ -11,11 +11,13 @@ from runbook.cli.options.inputs import Assignment, AssignmentType
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.times import SpanType
+from runbook.core.permissions import Permission
 
 
 @click.command(
     "token",
     cls=ExampleCommand,
+    permission=Permission.TOKEN_ISSUE,
     examples=(
         "runbook token --subject alice --role sre",
         "runbook token --role api --claim team=platform --ttl 30m",
@@ -51,11 +53,11 @@ def token(
     """
     all_claims = _claims(roles, claims)
     overrides = {} if ttl is None else {"jwt_ttl_minutes": _minutes(ttl)}
-    from runbook.cli.source.opening import load_settings, minting_authenticator
+    from runbook.cli.source.opening import load_settings, minting_tokens
     from runbook.settings import process_environment
 
     settings = load_settings(process_environment(), **overrides)
-    minted = minting_authenticator(settings).mint(subject, all_claims)
+    minted = minting_tokens(settings).mint(subject, all_claims)
     if as_json:
         print_json({"access_token": minted.token, "expires_at": minted.expires_at})
     else:

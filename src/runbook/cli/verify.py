@@ -11,6 +11,7 @@ from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import text_of
+from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.cli.source.locate import Target
@@ -21,6 +22,7 @@ BROKEN = 1
 @click.command(
     "verify",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_HISTORY,
     examples=(
         "runbook verify Deploy.md",
         "runbook verify Deploy.md --no-store",

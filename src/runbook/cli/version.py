@@ -15,6 +15,7 @@ from runbook.cli.terminal.messages import print_json, print_line
 @click.command(
     "version",
     cls=ExampleCommand,
+    permission=None,
     examples=("runbook version", "runbook version --json"),
     short_help="Print the version.",
 )

@@ -14,6 +14,7 @@ from runbook.cli.source.choose import SourceOptions, json_option, source_options
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.render import text_of
+from runbook.core.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Access:
 @click.command(
     "who-can",
     cls=ExampleCommand,
+    permission=Permission.RUNBOOK_READ,
     examples=(
         "runbook who-can Deploy.md",
         "runbook token --role sre | runbook who-can Deploy.md --token-stdin",
@@ -90,21 +92,24 @@ def _lack(access: Access) -> str:
 
 
 def _local(what: str, options: SourceOptions) -> Access:
+    from runbook.bootstrap import build_catalog
     from runbook.cli.source.locate import locate
     from runbook.cli.source.opening import principal_for
-    from runbook.core.access import Action, authorize
-    from runbook.library.catalog import Catalog
+    from runbook.core.permissions import Permission
+    from runbook.engine.authorization import may_with_runbook
     from runbook.settings import process_environment
 
     environment = process_environment()
     target = locate(what, environment)
-    document = Catalog(target.settings.runbooks_dir).get(target.ref).document
+    entry = build_catalog(target.settings).get(target.ref)
+    document = entry.document
     token = options.token(environment)
     if not token or not document.claims_known:
         return Access(document.claims, document.claims_known)
     principal = principal_for(target.settings, token)
-    decision = authorize(principal, document.claims, Action.EXECUTE)
-    return Access(document.claims, True, decision.allowed, decision.missing)
+    decision = may_with_runbook(principal, Permission.RUNBOOK_EXECUTE, entry)
+    missing = tuple(str(one) for one in decision.missing)
+    return Access(document.claims, True, decision.allowed, missing)
 
 
 def _remote(what: str, options: SourceOptions) -> Access:

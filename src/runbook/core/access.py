@@ -1,22 +1,18 @@
-"""Who may do what: a token's claims against a runbook's Required Claims.
+"""Who may do what: a principal's grants and claims against what is asked of it.
 
 Every rule fails closed: what is not understood denies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import ClassVar
 
+from runbook.core.permissions import NO_GRANTS, Grants, Permission
 from runbook.core.run import Origin, Requester
-
-ADMIN_ROLE = "admin"
-
-
-class Action(StrEnum):
-    EXECUTE = "execute"
-    VALIDATE = "validate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +29,13 @@ class Principal:
     address: str | None = None
     run_id: str | None = None
     local: bool = False
+    grants: Grants = NO_GRANTS
 
     @property
-    def is_admin(self) -> bool:
-        return self.local or ADMIN_ROLE in claim_values(self.claims.get("roles"))
+    def access_key(self) -> tuple[object, ...]:
+        """All that decides what it may do with runbooks; caches of such answers are keyed by it."""
+        claims = json.dumps(dict(self.claims), sort_keys=True, default=str)
+        return claims, self.grants, self.local
 
     def requester(self) -> Requester:
         return Requester(self.subject, self.origin, dict(self.claims), self.address)
@@ -53,12 +52,26 @@ def was_local(requester: Requester) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingPermission:
+    """`ref` is the runbook that it is lacking for; None where it is lacking for everything."""
+
+    permission: Permission
+    ref: str | None = None
+    code: ClassVar[str] = "permission"
+
+    def __str__(self) -> str:
+        where = "" if self.ref is None else f" for {self.ref}"
+        return f"the permission {self.permission}{where} is missing"
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
     """A claim that a token lacks: one of `wanted` is needed; `given` is None where it has none."""
 
     claim: str
     wanted: tuple[str, ...]
     given: tuple[str, ...] | None
+    code: ClassVar[str] = "claim"
 
     def __str__(self) -> str:
         if self.given is None:
@@ -67,20 +80,62 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableClaims:
+    """The runbook's own Required Claims cannot be understood: nobody has them."""
+
+    code: ClassVar[str] = "required_claims_unreadable"
+
+    def __str__(self) -> str:
+        return "the runbook's Required Claims section cannot be understood"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRun:
+    """The run was requested by someone else, or lies outside the tree of a script's own run."""
+
+    code: ClassVar[str] = "run_ownership"
+
+    def __str__(self) -> str:
+        return "the run is not yours to see"
+
+
+Missing = MissingPermission | Requirement | UnreadableClaims | ForeignRun
+"""One thing that a principal lacks: `code` and fields for programs, its text for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether an action is allowed; `text` says which claims are missing where it is not.
+    """Whether something is allowed, and all that is missing where it is not."""
 
-    `unmet` says the same as `missing`, for programs; it is empty where the runbook's own claims
-    cannot be understood.
-    """
+    permission: Permission
+    missing: tuple[Missing, ...] = ()
 
-    allowed: bool
-    text: str = ""
-    missing: tuple[str, ...] = ()
-    unmet: tuple[Requirement, ...] = ()
+    @property
+    def allowed(self) -> bool:
+        return not self.missing
+
+    @property
+    def unmet(self) -> tuple[Requirement, ...]:
+        """The claims that are missing."""
+        return tuple(one for one in self.missing if isinstance(one, Requirement))
+
+    @property
+    def text(self) -> str:
+        """What is missing, in a sentence; empty where it is allowed."""
+        if self.allowed:
+            return ""
+        lacking = ", ".join(map(str, self.missing))
+        if isinstance(self.missing[0], Requirement | UnreadableClaims):
+            action = self.permission.rpartition(".")[2]
+            return f"RBAC check failed for {action}. Missing or invalid claims: {lacking}"
+        return f"This is not allowed: {lacking}."
 
 
-ALLOWED = Decision(allowed=True)
+def missing_json(decision: Decision) -> list[dict[str, object]]:
+    """What is missing, for programs: a code, its fields, and a text."""
+    return [
+        {"code": one.code, **dataclasses.asdict(one), "text": str(one)} for one in decision.missing
+    ]
 
 
 def claim_values(value: object) -> tuple[str, ...]:
@@ -99,10 +154,22 @@ def claim_values(value: object) -> tuple[str, ...]:
     return ()
 
 
+def roles_of(claims: Mapping[str, object]) -> tuple[str, ...]:
+    return claim_values(claims.get("roles"))
+
+
+def permitted(principal: Principal, permission: Permission, ref: str | None = None) -> Decision:
+    """Whether the grants allow it: for this runbook, or without one, for anything at all."""
+    if principal.grants.allow(permission, ref):
+        return Decision(permission)
+    nowhere = not principal.grants.allow(permission)
+    return Decision(permission, (MissingPermission(permission, None if nowhere else ref),))
+
+
 def authorize(
     principal: Principal,
     required: Mapping[str, tuple[str, ...]] | None,
-    action: Action,
+    permission: Permission,
     *,
     known: bool = True,
 ) -> Decision:
@@ -112,21 +179,21 @@ def authorize(
     Claims cannot be understood: nobody passes then, and so it is where they name no claim.
     """
     if principal.local:
-        return ALLOWED
+        return Decision(permission)
     if not known or (required is not None and not required):
-        return _denied(action, ["the runbook's Required Claims section cannot be understood"])
-    unmet = [
-        _requirement(name, principal.claims.get(name), allowed)
-        for name, allowed in (required or {}).items()
-        if not set(claim_values(principal.claims.get(name))).intersection(allowed)
+        return Decision(permission, (UnreadableClaims(),))
+    return Decision(permission, tuple(_unmet(principal.claims, required or {})))
+
+
+def _unmet(
+    claims: Mapping[str, object], required: Mapping[str, tuple[str, ...]]
+) -> Sequence[Requirement]:
+    return [
+        _requirement(name, claims.get(name), allowed)
+        for name, allowed in required.items()
+        if not set(claim_values(claims.get(name))).intersection(allowed)
     ]
-    return _denied(action, [str(one) for one in unmet], unmet) if unmet else ALLOWED
 
 
 def _requirement(name: str, given: object, allowed: tuple[str, ...]) -> Requirement:
     return Requirement(name, tuple(allowed), None if given is None else claim_values(given))
-
-
-def _denied(action: Action, missing: list[str], unmet: Iterable[Requirement] = ()) -> Decision:
-    text = f"RBAC check failed for {action}. Missing or invalid claims: {', '.join(missing)}"
-    return Decision(allowed=False, text=text, missing=tuple(missing), unmet=tuple(unmet))

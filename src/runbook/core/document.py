@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -11,6 +11,9 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
 
+
+Param = str | int | float | bool | None
+Params = Mapping[str, Param]
 
 OLD_WORDINGS = (
     "Missing required section: ",
@@ -26,7 +29,8 @@ OLD_WORDINGS = (
 class Problem:
     """One thing that is wrong with a runbook or a request, and what to do about it.
 
-    `code` is stable and part of the API; `message` keeps the wording of the contract.
+    `code` is stable and part of the API; `message` keeps the wording of the contract. `params`
+    holds what the message says of this one: `variable`, `step`, `run_id`, `limit` and the like.
     """
 
     code: str
@@ -34,6 +38,7 @@ class Problem:
     line: int | None = None
     severity: Severity = Severity.ERROR
     hint: str | None = None
+    params: Params = field(default_factory=dict, hash=False)
 
     @property
     def text(self) -> str:
@@ -41,6 +46,27 @@ class Problem:
         if self.line is None or self.message.startswith(OLD_WORDINGS):
             return self.message
         return f"{self.message} (line {self.line})"
+
+
+UNCLASSIFIED = "unclassified"
+"""The code of what an earlier version recorded as a text alone."""
+
+
+def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity is Severity.ERROR)
+
+
+def warnings_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity is Severity.WARNING)
+
+
+def texts_of(problems: Iterable[Problem]) -> list[str]:
+    return [problem.text for problem in problems]
+
+
+def warning(code: str, message: str, **params: Param) -> Problem:
+    """What a run says of itself, without a line."""
+    return Problem(code, message, severity=Severity.WARNING, params=params)
 
 
 class Language(StrEnum):
@@ -229,6 +255,10 @@ class OnFailure(StrEnum):
     UNDO = "undo"
 
 
+DEFAULT_QUEUE = "default"
+"""The queue of runs whose Policy names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the Policy section says about runs. Texts may name inputs: `device:${HOST}`.
@@ -301,8 +331,8 @@ class Document:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        return tuple(p for p in self.problems if p.severity is Severity.ERROR)
+        return errors_of(self.problems)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return tuple(p for p in self.problems if p.severity is Severity.WARNING)
+        return warnings_of(self.problems)

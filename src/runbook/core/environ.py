@@ -31,14 +31,14 @@ SERVER_SECRETS = frozenset({"JWT_SECRET", "DATABASE_URL", "REDIS_URL"})
 
 SETTING_NAMES = _words(
     """
-    ALLOW_REMOTE_DEV_LOGIN ALLOW_UNDECLARED_ENV API_HOST API_PORT API_PROTOCOL BIND_HOST
-    BUILT_AT DATABASE_URL DATA_DIR DRAIN_SECONDS ENABLE_LOGIN ENFORCE_CLAIMS EXECUTION_DIR
-    HISTORY HISTORY_ENTRY_BYTES HISTORY_MAX_ENTRIES IDP_LOGIN_URI JWT_ALGORITHM JWT_AUDIENCE
-    JWT_ISSUER JWT_JWKS_URL JWT_SECRET JWT_TTL_MINUTES LOGGING_LEVEL MAX_ARTIFACT_BYTES
-    MAX_BODY_BYTES MAX_OUTPUT_SIZE_BYTES MAX_PARALLEL_RUNS MAX_QUEUED_RUNS MAX_RECURSION_DEPTH
-    METRICS_PORT MOUNT_DIR RATE_LIMIT_ENABLED RATE_LIMIT_EXECUTE_PER_MINUTE RATE_LIMIT_PER_MINUTE
-    RATE_LIMIT_STORAGE_BACKEND REDIS_URL RETENTION_DAYS RUNBOOKS_DIR SCRIPT_ENV_PASS
-    SCRIPT_MAX_FILE_BYTES SCRIPT_MAX_MEMORY_BYTES SCRIPT_MAX_PROCESSES
+    ALLOW_REMOTE_DEV_LOGIN ALLOW_UNDECLARED_ENV API_HOST API_PORT API_PROTOCOL BIND_HOST BUILT_AT
+    DATABASE_URL DATA_DIR DRAIN_SECONDS ENABLE_LOGIN ENFORCE_CLAIMS EXECUTION_DIR HISTORY
+    HISTORY_ENTRY_BYTES HISTORY_MAX_ENTRIES IDP_LOGIN_URI JWT_ALGORITHM JWT_AUDIENCE JWT_ISSUER
+    JWT_JWKS_URL JWT_SECRET JWT_TTL_MINUTES LOGGING_LEVEL MAX_ARTIFACT_BYTES MAX_BODY_BYTES
+    MAX_INPUT_BYTES MAX_INPUT_FILES MAX_OUTPUT_SIZE_BYTES MAX_PARALLEL_RUNS MAX_QUEUED_RUNS
+    MAX_RECURSION_DEPTH METRICS_PORT MOUNT_DIR RATE_LIMIT_ENABLED RATE_LIMIT_EXECUTE_PER_MINUTE
+    RATE_LIMIT_PER_MINUTE RATE_LIMIT_STORAGE_BACKEND REDIS_URL RETENTION_DAYS RUNBOOKS_DIR
+    SCRIPT_ENV_PASS SCRIPT_MAX_FILE_BYTES SCRIPT_MAX_MEMORY_BYTES SCRIPT_MAX_PROCESSES
     SCRIPT_TIMEOUT_SECONDS SECRETS_DIR TRUSTED_PROXIES UI_HEADER WEB_PROCESSES
     """
 )
@@ -136,13 +136,24 @@ def check_value(name: str, value: str) -> Problem | None:
     try:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError:
-        return Problem("bad_value", f"The value of {name} is not valid Unicode (lone surrogate)")
+        return Problem(
+            "bad_value",
+            f"The value of {name} is not valid Unicode (lone surrogate)",
+            params={"variable": name},
+        )
     if "\0" in value:
-        return Problem("bad_value", f"The value of {name} holds a NUL character")
+        return Problem(
+            "bad_value", f"The value of {name} holds a NUL character", params={"variable": name}
+        )
     if size > VALUE_LIMIT:
         limit = VALUE_LIMIT // 1024
         text = f"The value of {name} is too long: {size} bytes, at most {limit} KiB"
-        return Problem("value_too_long", text, hint="Pass it as an input file")
+        return Problem(
+            "value_too_long",
+            text,
+            hint="Pass it as an input file",
+            params={"variable": name, "bytes": size, "limit": VALUE_LIMIT},
+        )
     return None
 
 
@@ -153,7 +164,12 @@ def check_total(values: Mapping[str, str]) -> Problem | None:
         return None
     limit = TOTAL_LIMIT // 1024
     text = f"The environment variables are too long together: {size} bytes, at most {limit} KiB"
-    return Problem("values_too_long", text, hint="Pass long values as input files")
+    return Problem(
+        "values_too_long",
+        text,
+        hint="Pass long values as input files",
+        params={"bytes": size, "limit": TOTAL_LIMIT},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runbook.core.times import Millis, iso
+from runbook.core.times import Millis
 
 
 class EventType(StrEnum):
@@ -44,14 +44,3 @@ class RunEvent:
     step: int | None = None
     line: int | None = None
     offset: int | None = None
-
-    def as_json(self) -> dict[str, object]:
-        """The form of `/api/runs/{id}/events` and of `--json`."""
-        value: dict[str, object] = {"n": self.n, "at": iso(self.at), "type": self.type.value}
-        if self.step is not None:
-            value["step"] = self.step
-        if self.type.is_output:
-            value["stream"] = self.type.value
-            value["text"] = self.text or ""
-            value["line"] = self.line
-        return value | dict(self.data or {})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runbook.core.document import Problem
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import Millis
 
@@ -62,8 +63,8 @@ class Outcome:
 
     status: RunStatus
     return_code: int
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     outputs: Mapping[str, object] = field(default_factory=dict)
     label: PlanLabel | None = None
     summary: str | None = None

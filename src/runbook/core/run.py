@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runbook.core.document import Problem
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
@@ -129,8 +130,8 @@ class RunResult:
     """
 
     return_code: int | None = None
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     outputs: Mapping[str, object] = field(default_factory=dict)
     label: PlanLabel | None = None
 

@@ -7,12 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from runbook.core.access import Action, Principal
+from runbook.core.access import Principal
 from runbook.engine.parts import Parts
-from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import ANY_RUN
-from runbook.errors import NotFoundError
-from runbook.store.models import ActiveRun, Activity
+from runbook.store.models import Activity
 
 LOOK_SECONDS = 1.0
 """So often is looked when nobody says that there is anything to see."""
@@ -24,15 +22,8 @@ HEARTBEAT_SECONDS = 15.0
 class Live:
     """One for each process, however many follow. Thread-safe."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        submission: Submission,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, parts: Parts, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._parts = parts
-        self._submission = submission
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: Activity | None = None
@@ -74,27 +65,8 @@ class Live:
 
     def visible(self, activity: Activity, principal: Principal) -> Activity:
         """What of it the principal may see: see Engine.run."""
-        own = self._submission.calling_run(principal)
-        if own is not None:
-            root = own.tree_id
-            kept = [run for run in activity.active if (run.root_id or run.id) == root]
-        else:
-            kept = self._allowed(activity.active, principal)
-        return dataclasses.replace(activity, active=tuple(kept))
-
-    def _allowed(self, active: tuple[ActiveRun, ...], principal: Principal) -> list[ActiveRun]:
-        executable: dict[str, bool] = {}
-        for run in active:
-            if run.ref not in executable:
-                executable[run.ref] = principal.local or self._executable(run.ref, principal)
-        return [run for run in active if executable[run.ref] or run.by == principal.subject]
-
-    def _executable(self, ref: str, principal: Principal) -> bool:
-        try:
-            entry = self._parts.catalog.get(ref)
-        except NotFoundError:
-            return False
-        return self._submission.decide(entry, principal, Action.EXECUTE).allowed
+        readable = self._parts.authorizer.readable(principal, activity.active)
+        return dataclasses.replace(activity, active=readable)
 
     def _wait(self, news: threading.Event, heartbeat_at: float) -> None:
         """Until another look may show something, or a heartbeat is due."""

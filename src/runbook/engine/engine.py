@@ -5,7 +5,6 @@ parse -> authorize -> preflight -> submit -> execute -> record, and follow.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -13,34 +12,48 @@ from urllib.parse import quote
 
 from runbook import log
 from runbook.core import return_codes
-from runbook.core.access import Action, Decision, Principal
+from runbook.core.access import Principal
+from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import Permission
 from runbook.core.run import Run
+from runbook.core.run_details import RunDetails
 from runbook.core.status import RunStatus
 from runbook.core.waiting import Holder
+from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
+from runbook.engine.authorization import Authorizer
 from runbook.engine.execute.execution import Execution
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
-from runbook.engine.requests import Executed, ExecuteRequest, Listed, Report, Submitted, Undoing
+from runbook.engine.requests import (
+    Executed,
+    ExecuteRequest,
+    Listed,
+    Report,
+    RunbookText,
+    Submitted,
+    Undoing,
+)
 from runbook.engine.reruns import Following
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
-from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
+from runbook.errors import NotFoundError, RunbookError
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
-from runbook.library.refs import locate
-from runbook.store.locks import held_text
-from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage, Visibility
+from runbook.store.locks import held_text, holder_params
+from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage
 from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
+SHOWN_FOLLOWERS = 100
 
 
 class Engine:
@@ -50,7 +63,8 @@ class Engine:
         self.parts = parts
         self._submission = Submission(parts)
         self._following = Following(parts, self._submission)
-        self.live = Live(parts, self._submission)
+        self._actions = ActionRules(parts, self._following)
+        self.live = Live(parts)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
 
@@ -58,29 +72,54 @@ class Engine:
     def store(self) -> Store:
         return self.parts.store
 
+    @property
+    def authorizer(self) -> Authorizer:
+        return self.parts.authorizer
+
     # -- the library -------------------------------------------------------------------------
 
     def entry(self, ref: str) -> Entry:
         """Raises NotFoundError."""
         return self.parts.catalog.get(ref)
 
-    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
-        return self._submission.decide(entry, principal, action)
+    def readable_entry(self, ref: str, principal: Principal) -> Entry:
+        """Raises NotFoundError, and AccessDeniedError for who may not read it."""
+        entry = self.entry(ref)
+        self.authorizer.require(principal, Permission.RUNBOOK_READ, entry)
+        return entry
+
+    def text_for(self, ref: str, principal: Principal) -> RunbookText:
+        """A runbook's text, its history for those who may read that. Raises as readable_entry."""
+        entry = self.readable_entry(ref, principal)
+        can = self.authorizer.can
+        with_history = can(principal, Permission.RUNBOOK_HISTORY, entry).allowed
+        content = self.parts.catalog.content(ref) if with_history else entry.head
+        return RunbookText(entry, can(principal, Permission.RUNBOOK_EXECUTE, entry), content)
 
     def listing(self, principal: Principal, text: str = "") -> list[Listed]:
-        """Every runbook, sorted by ref, with what this principal may do and see of it.
+        """The runbooks that this principal may list, by ref, with what it may do and see of each.
 
         With `text`, only those that hold it: see Catalog.search.
         """
-        last_runs = self.last_runs()
         catalog = self.parts.catalog
-        listed = []
-        for found in catalog.search(text) if text else map(Found, catalog.list().entries):
-            entry = found.entry
-            decision = self.decide(entry, principal, Action.EXECUTE)
-            last_run = last_runs.get(entry.ref) if decision.allowed else None
-            listed.append(Listed(entry, decision, last_run, found.match))
-        return listed
+        found = catalog.search(text) if text else map(Found, catalog.list().entries)
+        last_runs = self.last_runs()
+        can = self.authorizer.can
+        return [
+            self._listed(one, principal, last_runs)
+            for one in found
+            if can(principal, Permission.RUNBOOK_LIST, one.entry).allowed
+        ]
+
+    def _listed(
+        self, found: Found, principal: Principal, last_runs: Mapping[str, LastRun]
+    ) -> Listed:
+        """The last run is told to who may read the runs of others."""
+        entry, can = found.entry, self.authorizer.can
+        last_run = last_runs.get(entry.ref)
+        shown = last_run and can(principal, Permission.RUN_READ, entry).allowed
+        decision = can(principal, Permission.RUNBOOK_EXECUTE, entry)
+        return Listed(entry, decision, last_run if shown else None, found.match)
 
     def last_runs(self) -> Mapping[str, LastRun]:
         """The last run of each runbook; only what changed since is read from the store."""
@@ -114,22 +153,20 @@ class Engine:
 
     def _history_of(self, ref: str, principal: Principal) -> tuple[Entry, Path]:
         entry = self.entry(ref)
-        decision = self.decide(entry, principal, Action.EXECUTE)
-        if not decision.allowed:
-            raise AccessDeniedError(decision.text, missing=list(decision.missing))
-        return entry, locate(self.parts.options.runbooks_dir, ref)
+        self.authorizer.require(principal, Permission.RUNBOOK_HISTORY, entry)
+        return entry, self.parts.catalog.path(ref)
 
-    def required_env(self, ref: str) -> RequiredEnv:
-        """What the runbook asks for, and what of it the server has. Raises NotFoundError."""
-        entry = self.entry(ref)
+    def required_env(self, ref: str, principal: Principal) -> RequiredEnv:
+        """What the runbook asks for, and what of it the server has. Raises as readable_entry."""
+        entry = self.readable_entry(ref, principal)
         return required_env(entry.document, self._submission.knowledge.facts(entry, None))
 
     def input_schema(self, ref: str, principal: Principal) -> Mapping[str, object]:
         """The runbook's inputs as a JSON Schema, with the choices that are known by now.
 
-        Raises NotFoundError.
+        Raises as readable_entry.
         """
-        entry = self.entry(ref)
+        entry = self.readable_entry(ref, principal)
         choices = self._submission.knowledge.known_choices(entry, principal)
         schema_id = f"{self.parts.options.api_url}/{quote(ref)}/inputs"
         return input_schema(entry.document, schema_id=schema_id, choices=choices)
@@ -137,8 +174,8 @@ class Engine:
     # -- asking for runs -----------------------------------------------------------------------
 
     def calling_run(self, principal: Principal) -> Run | None:
-        """See Submission.calling_run."""
-        return self._submission.calling_run(principal)
+        """See Authorizer.calling_run."""
+        return self.authorizer.calling_run(principal)
 
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         """Raises NotFoundError, and AccessDeniedError, which is recorded in the store."""
@@ -154,17 +191,20 @@ class Engine:
         return self._submission.submit(ref, principal, request)
 
     def retry(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
-        """See Following.retry."""
+        """See Following.retry. Raises AccessDeniedError too."""
+        self.authorizer.require(principal, Permission.RUN_RERUN, run)
         return self._following.retry(run, principal, request)
 
     def resume(
         self, run: Run, principal: Principal, request: ExecuteRequest, start: str | None = None
     ) -> Submitted:
-        """See Following.resume."""
+        """See Following.resume. Raises AccessDeniedError too."""
+        self.authorizer.require(principal, Permission.RUN_RERUN, run)
         return self._following.resume(run, principal, request, start)
 
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
-        """See Following.undo."""
+        """See Following.undo. Raises AccessDeniedError too."""
+        self.authorizer.require(principal, Permission.RUN_RERUN, run)
         return self._following.undo(run, principal, request)
 
     def undoing(self, run: Run) -> Undoing:
@@ -172,32 +212,49 @@ class Engine:
         return self._following.undoing(run)
 
     def cancel(self, run: Run, principal: Principal) -> Run:
-        """Ask for the end of a run and of the runs it called. An ended run is left as it is."""
-        cancelled = self.store.runs.request_cancel(run.id, principal.subject)
+        """Ask for the end of a run and of the runs it called. An ended run is left as it is.
+
+        Raises AccessDeniedError.
+        """
+        self.authorizer.require(principal, Permission.RUN_CANCEL, run)
+        return self.request_cancel(run, principal.subject)
+
+    def request_cancel(self, run: Run, by: str) -> Run:
+        """Cancel for the process that executes the run, whose end asks for it."""
+        cancelled = self.store.runs.request_cancel(run.id, by)
         if not cancelled.status.terminal:
-            log.event("run.cancel_requested", run_id=run.id, by=principal.subject)
+            log.event("run.cancel_requested", run_id=run.id, by=by)
             self.parts.wakeups.wake_workers(CANCEL)
         return cancelled
 
     # -- seeing runs ---------------------------------------------------------------------------
 
-    def visibility(self, principal: Principal) -> Visibility:
-        """Who may execute a runbook, or started a run, sees it."""
-        if principal.local:
-            return Visibility(everything=True)
-        executable = {
-            entry.ref
-            for entry in self.parts.catalog.list().entries
-            if self.decide(entry, principal, Action.EXECUTE).allowed
-        }
-        return Visibility(refs=frozenset(executable), subject=principal.subject)
-
     def run(self, run_id: str, principal: Principal) -> Run:
         """Raises NotFoundError also for a run that this principal may not see."""
         run = self.store.runs.get(run_id)
-        if run is None or not self.may_see(run, principal):
+        if run is None or not self.may_read(run, principal):
             raise NotFoundError("There is no such run, or it is not yours to see.")
         return run
+
+    def details(self, run: Run, principal: Principal) -> RunDetails:
+        """The run with its steps, artifacts, relatives, and what may be done with it."""
+        store = self.store
+        return RunDetails(
+            run,
+            steps=tuple(store.steps.of(run.id)),
+            summary=store.runs.summary(run.id),
+            artifacts=tuple(store.artifacts.of(run.id)),
+            parent=self._seen(run.tree.parent_id, principal),
+            related=self._seen(run.related_id, principal),
+            followers=tuple(store.runs.reruns(run.id)[-SHOWN_FOLLOWERS:]),
+            tree=tuple(store.runs.tree(run.tree_id)),
+            actions=self._actions.of(run, principal),
+        )
+
+    def _seen(self, run_id: str | None, principal: Principal) -> Run | None:
+        """None also for one that is no longer kept, or that this principal may not see."""
+        run = None if run_id is None else self.store.runs.get(run_id)
+        return run if run is not None and self.may_read(run, principal) else None
 
     def executed(self, run: Run) -> Executed:
         """What the run executed, and what the runbook is now.
@@ -216,12 +273,12 @@ class Engine:
     def runs(
         self, principal: Principal, wanted: RunFilter, *, cursor: str | None, limit: int
     ) -> RunPage:
-        """A page of runs, newest first. A script sees those of its own tree only."""
-        own = self.calling_run(principal)
-        if own is not None:
-            wanted = dataclasses.replace(wanted, root_id=own.tree_id)
-        else:
-            wanted = dataclasses.replace(wanted, visible=self.visibility(principal))
+        """A page of runs, newest first. A script sees those of its own tree only.
+
+        Raises AccessDeniedError for who may read no runs.
+        """
+        self.authorizer.require(principal, Permission.RUN_READ)
+        wanted = self.authorizer.narrowed(principal, wanted)
         return self.store.runs.page(wanted, cursor=cursor, limit=limit)
 
     def follow(
@@ -257,16 +314,8 @@ class Engine:
         run = self.store.runs.get(run_id)
         return run is None or (run.status.terminal and after >= run.log.last_event)
 
-    def may_see(self, run: Run, principal: Principal) -> bool:
-        if (own := self.calling_run(principal)) is not None:
-            return run.tree_id == own.tree_id
-        if principal.local or run.requester.subject == principal.subject:
-            return True
-        try:
-            entry = self.entry(run.ref)
-        except NotFoundError:
-            return False
-        return self.decide(entry, principal, Action.EXECUTE).allowed
+    def may_read(self, run: Run, principal: Principal) -> bool:
+        return self.authorizer.can(principal, Permission.RUN_READ, run).allowed
 
     # -- executing -----------------------------------------------------------------------------
 
@@ -274,20 +323,21 @@ class Engine:
         """Execute a claimed run in this thread, to its recorded end."""
         if claimed.busy is not None:
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, _busy_text(claimed.run, claimed.busy))
+            self._end_unstarted(claimed.run, worker_id, _busy(claimed.run, claimed.busy))
             return
         try:
             execution = Execution(self.parts, claimed, worker_id, stop, self._following)
         except RunbookError as error:  # its document or its inputs cannot be had back
             stop.close()
-            self._end_unstarted(claimed.run, worker_id, error.message)
+            self._end_unstarted(claimed.run, worker_id, problem_of(error))
         else:
             execution.execute()
 
-    def _end_unstarted(self, run: Run, worker_id: str, text: str) -> None:
+    def _end_unstarted(self, run: Run, worker_id: str, problem: Problem) -> None:
+        text = problem.message
         log.warning("run.not_started", run_id=run.id, runbook=run.ref, error=text)
         event = NewEvent(self.parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
-        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
+        outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
         output = RecordedOutput(stderr=text)
         self.parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 
@@ -307,9 +357,11 @@ class Engine:
         return self._reaper().reap()
 
 
-def _busy_text(run: Run, holder: Holder) -> str:
+def _busy(run: Run, holder: Holder) -> Problem:
     """Why a run fails that does not get a lock. One that waits for locks would do so for ever."""
     text = f"Lock {holder.lock} is {held_text(holder)}"
+    params = holder_params(holder)
     if run.request.locks is None or not run.request.locks.waits:
-        return text
-    return f"{text}; it waits in turn for a lock of this run's callers: both would wait for ever"
+        return Problem("lock_held", text, params=params)
+    text += "; it waits in turn for a lock of this run's callers: both would wait for ever"
+    return Problem("deadlock", text, params=params)

@@ -43,7 +43,6 @@ class EngineOptions:
     `call_socket` is the path of the socket for calls of scripts; empty where a server takes them.
     """
 
-    runbooks_dir: Path
     execution_dir: Path
     data_dir: Path
     api_url: str
@@ -61,7 +60,7 @@ class EngineOptions:
     supplied: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, str] = field(default_factory=dict)
     secrets_dir: Path | None = None
-    config_items: Sequence[Mapping[str, str]] = ()
+    config_items: Sequence[Mapping[str, object]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)

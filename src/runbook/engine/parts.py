@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from runbook.core.document import Runbook
 from runbook.core.language.parse import parse_stored
+from runbook.engine.authorization import Authorizer
 from runbook.engine.options import EngineOptions, Observer
 from runbook.engine.process.family import Families
 from runbook.engine.record.artifacts import ArtifactStore
@@ -54,6 +55,7 @@ class Parts:
     options: EngineOptions
     store: Store
     catalog: Catalog
+    authorizer: Authorizer
     sealer: Sealer
     wakeups: Wakeups
     families: Families

@@ -105,3 +105,12 @@ class Listed:
     decision: Decision
     last_run: LastRun | None = None
     match: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookText:
+    """A runbook's text as one principal sees it; `decision` is whether it may execute it."""
+
+    entry: Entry
+    decision: Decision
+    content: bytes

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from runbook.core.access import Principal
-from runbook.core.document import Problem, Runbook, Severity
+from runbook.core.document import Problem, Runbook, Severity, warning
 from runbook.core.language.parse import parse_stored
 from runbook.core.outcome import StepRun
 from runbook.core.reruns import (
@@ -23,13 +23,14 @@ from runbook.core.reruns import (
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.parts import Parts
+from runbook.engine.problems import conflict
 from runbook.engine.process.run import Stop
 from runbook.engine.record.ending import PARENT_ENDED
 from runbook.engine.requests import ExecuteRequest, Follows, Submitted, Undoing
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
-from runbook.errors import ConflictError, DocumentChangedError, NotFoundError
+from runbook.errors import DocumentChangedError, NotFoundError
 from runbook.library.catalog import Entry
 from runbook.store.models import StoredDocument
 from runbook.store.store import Store
@@ -124,6 +125,19 @@ class Following:
         )
         return self._submit(run, principal, request, follows)
 
+    def check_retry(self, run: Run) -> None:
+        """Raises ConflictError where the run cannot be retried, whoever asks."""
+        self._check_ended(run)
+
+    def resume_step(self, run: Run) -> int:
+        """The step, from 1, that a resume goes on with by itself, whatever the runbook is now.
+
+        Raises ConflictError, and NotFoundError where the document is no longer kept.
+        """
+        self._check_ended(run)
+        runbook = self._runbook(self._document(run))
+        return self._start(run, runbook, self._store.steps.of(run.id), None)
+
     def undoing(self, run: Run) -> Undoing:
         """What an undo of the run would do. Raises ConflictError, and NotFoundError."""
         self._check_ended(run)
@@ -136,10 +150,10 @@ class Following:
 
     def undo_failed(
         self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
-    ) -> str | None:
+    ) -> Problem | None:
         """Reverse what a run has completed before it fails; it holds its locks meanwhile.
 
-        Returns once the run that does it has ended, with a sentence about it; None where there
+        Returns once the run that does it has ended, with a warning about it; None where there
         was nothing to do.
         """
         rows = steps_of_all(self._store, run, runbook)
@@ -159,8 +173,9 @@ class Following:
         ended = self._wait(undoing, stop)
         text = f"The completed steps were undone by run {ended.id}"
         if ended.status is RunStatus.SUCCEEDED:
-            return text
-        return f"The completed steps were NOT all undone: run {ended.id} {ended.status}"
+            return warning("undone", text, run_id=ended.id)
+        text = f"The completed steps were NOT all undone: run {ended.id} {ended.status}"
+        return warning("not_all_undone", text, run_id=ended.id, status=ended.status.value)
 
     def _wait(self, run: Run, stop: Stop) -> Run:
         """Until a child run has ended. A request to stop is passed on."""
@@ -208,50 +223,62 @@ class Following:
 
     def _check_ended(self, run: Run) -> None:
         if not run.status.terminal:
-            raise ConflictError(f"The run is {run.status}; it has to end first.")
+            raise conflict(
+                "run_active",
+                f"The run is {run.status}; it has to end first.",
+                status=run.status.value,
+            )
         if run.status in _NEVER_STARTED:
-            raise ConflictError(f"The run was {run.status}: nothing was started; execute it anew.")
+            text = f"The run was {run.status}: nothing was started; execute it anew."
+            raise conflict("never_started", text, status=run.status.value)
         if run.relation is Relation.UNDO:
-            raise ConflictError("The run reverses another one; undo that one again instead.")
+            raise conflict(
+                "is_undo",
+                "The run reverses another one; undo that one again instead.",
+                run_id=run.related_id,
+            )
 
     def _start(
         self, run: Run, runbook: Runbook, rows: Sequence[StepRun], wanted: str | None
     ) -> int:
         """The number of the step to go on with. Raises ConflictError where there is none."""
         if not runbook.stepped:
-            raise ConflictError("The script has no steps: retry the run instead.")
+            raise conflict("no_steps", "The script has no steps: retry the run instead.")
         self._check_latest(run)
         if undone_steps(self._store, run.id):
-            raise ConflictError("The run's steps were undone: retry the run instead.")
+            raise conflict("steps_undone", "The run's steps were undone: retry the run instead.")
         last = resume_point(runbook, rows)
         if wanted is None and (run.status is RunStatus.SUCCEEDED or last > len(runbook.steps)):
-            raise ConflictError("All steps were completed: there is nothing to go on with.")
+            text = "All steps were completed: there is nothing to go on with."
+            raise conflict("all_completed", text)
         number = last if wanted is None else find_step(runbook, wanted)
         if number is None:
             names = ", ".join(repr(item.step.name) for item in numbered(runbook))
-            raise ConflictError(f"There is no such step to go on with (steps: {names}).")
+            text = f"There is no such step to go on with (steps: {names})."
+            raise conflict("no_such_step", text, step=wanted)
         if number > last:
             name = runbook.steps[last - 1].name
-            raise ConflictError(
-                f"Step {last} '{name}' was not completed: go on there, or before it."
-            )
+            text = f"Step {last} '{name}' was not completed: go on there, or before it."
+            raise conflict("step_not_completed", text, step=name, n=last)
         return number
 
     def _check_latest(self, run: Run) -> None:
         """Raises ConflictError where another run has gone on from where this one ended."""
         if run.relation is Relation.RESUME and not self._store.steps.of(run.id):
-            raise ConflictError(
-                f"The run ended before it began a step: name run {run.related_id} instead."
-            )
+            text = f"The run ended before it began a step: name run {run.related_id} instead."
+            raise conflict("began_no_step", text, run_id=run.related_id)
         for follower in self._store.runs.reruns(run.id):
             if follower.request.dry_run and not run.request.dry_run:
                 continue
             if follower.relation is Relation.UNDO and not follower.status.terminal:
-                raise ConflictError(f"Run {follower.id} is about to undo it; it has to end first.")
-            if follower.relation is Relation.RESUME and self._may_have_begun(follower):
-                raise ConflictError(
-                    f"The run was resumed by run {follower.id}: name that one instead."
+                raise conflict(
+                    "being_undone",
+                    f"Run {follower.id} is about to undo it; it has to end first.",
+                    run_id=follower.id,
                 )
+            if follower.relation is Relation.RESUME and self._may_have_begun(follower):
+                text = f"The run was resumed by run {follower.id}: name that one instead."
+                raise conflict("resumed", text, run_id=follower.id)
 
     def _may_have_begun(self, run: Run) -> bool:
         """Whether a resumed run has done anything, or still may. One without steps has not."""
@@ -267,22 +294,24 @@ class Following:
         texts = (stored.content.decode("utf-8", "replace"), entry.head.decode("utf-8", "replace"))
         diff = diff_above(*texts, start, again)
         if diff is not None:
-            raise DocumentChangedError(
+            text = (
                 f"The runbook was changed above step {number} '{start.name}': what the completed "
-                f"steps did may no longer fit. Retry the run, or take the change back.",
-                diff=diff,
+                f"steps did may no longer fit. Retry the run, or take the change back."
             )
+            problem = Problem(
+                DocumentChangedError.code, text, params={"step": start.name, "n": number}
+            )
+            raise DocumentChangedError(text, diff=diff, problems=(problem,))
 
     def _check_undo(self, run: Run, runbook: Runbook, rows: Sequence[StepRun]) -> None:
         if run.request.dry_run:
-            raise ConflictError("The run was a dry run: there is nothing to undo.")
+            raise conflict("was_dry_run", "The run was a dry run: there is nothing to undo.")
         self._check_latest(run)
         undone = undone_steps(self._store, run.id)
         if not undo_steps(runbook, rows, undone):
             text = "were undone before" if undone else "were completed that have an Undo"
-            raise ConflictError(
-                f"There is nothing to undo: {'all' if undone else 'no'} steps {text}."
-            )
+            text = f"There is nothing to undo: {'all' if undone else 'no'} steps {text}."
+            raise conflict("all_undone" if undone else "no_step_to_undo", text)
 
     def _document(self, run: Run) -> StoredDocument:
         document = self._store.documents.get(run.runbook.digest)
@@ -310,7 +339,7 @@ def _not_kept(rows: Sequence[StepRun]) -> frozenset[str]:
 def _needed_again(name: str) -> Problem:
     text = f"The value of {name} was not kept: it has to be given again"
     hint = f"Give it in env_vars, or with --env {name}=... or --secret {name}=@FILE"
-    return Problem("value_not_kept", text, hint=hint)
+    return Problem("value_not_kept", text, hint=hint, params={"variable": name})
 
 
 def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Problem, ...]:
@@ -319,6 +348,7 @@ def _left_as_they_are(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Proble
             "not_reversible",
             f"Step '{item.step.name}' has no Undo: what it did stays",
             severity=Severity.WARNING,
+            params={"step": item.step.name, "n": item.n},
         )
         for item in irreversible(runbook, rows)
     )

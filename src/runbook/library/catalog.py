@@ -1,17 +1,19 @@
-"""The runbooks of a directory, parsed once and kept as long as their files stay the same."""
+"""The runbooks of all sources, parsed once and kept as long as their files stay the same."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.core.document import Problem, Runbook
+from runbook.core.run_files import InputLimits, RunFiles
 from runbook.errors import NotFoundError
-from runbook.library.folders import Folders
+from runbook.library.input_files import check_input_files, read_input_files
+from runbook.library.listing import Listing, Snapshot, merged
 from runbook.library.loading import (
     Entry,
     Identity,
@@ -20,26 +22,14 @@ from runbook.library.loading import (
     load,
     read_above_history,
 )
-from runbook.library.refs import not_found, parse_ref, read_runbook
+from runbook.library.refs import Place, locate, not_found, parse_ref, read_runbook
 from runbook.library.search import Match, Needle
+from runbook.library.sources import Source, Sources
 
-__all__ = ["Catalog", "Entry", "Found", "Identity", "Snapshot"]
+__all__ = ["Catalog", "Entry", "Found", "Identity", "Snapshot", "Source"]
 
 CACHED_RUNBOOKS = 5_000
 CACHED_BYTES = 64 * 1024 * 1024
-RESCAN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All runbooks, invalid ones too, sorted by ref; their entries are light.
-
-    `generation` is another number whenever anything is different, and the same in every
-    process that sees the same files.
-    """
-
-    entries: tuple[Entry, ...]
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +41,81 @@ class Found:
 
 
 class Catalog:
-    """Thread-safe. Files may change, appear and vanish at any moment."""
+    """Thread-safe. Files may change, appear and vanish, and sources be enabled, at any moment.
+
+    The only place where a ref becomes a path.
+    """
 
     def __init__(
         self,
-        root: Path,
+        sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = time.time_ns,
         cached_runbooks: int = CACHED_RUNBOOKS,
         cached_bytes: int = CACHED_BYTES,
+        input_limits: InputLimits | None = None,
     ) -> None:
-        """`clock` counts seconds from anywhere, `wall_clock` nanoseconds since the epoch."""
-        self._root = root
-        self._clock = clock
+        """`clock` counts seconds from anywhere, `wall_clock` nanoseconds since the epoch.
+
+        Raises SourceConflictError.
+        """
+        self.sources = Sources(sources)
+        self._input_limits = input_limits or InputLimits()
         self._wall_clock = wall_clock
         self._cached_runbooks = cached_runbooks
         self._cached_bytes = cached_bytes
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._bytes = 0
-        self._scan_lock = threading.Lock()
-        self._folders = Folders(root)
-        self._listed: dict[str, tuple[Entry, bool]] = {}
-        self._snapshot = Snapshot((), 0)
-        self._scanned_at: float | None = None
+        self._listings = {
+            source.prefix: Listing(source, self._read, clock=clock, wall_clock=wall_clock)
+            for source in sources
+        }
+        self._parts: tuple[tuple[str, Snapshot], ...] = ()
+        self._snapshot = merged(())
 
     def get(self, ref: str) -> Entry:
         """The runbook as it is now; a file that cannot be read is an invalid runbook.
 
         Raises NotFoundError.
         """
-        return self._current(ref).entry
+        return self._read(self.sources.place(ref)).entry
 
     def content(self, ref: str) -> bytes:
         """The whole file. Raises NotFoundError."""
         try:
-            return read_runbook(self._root, ref)
+            return read_runbook(self.sources.place(ref))
         except OSError:
             raise not_found(ref) from None
 
+    def path(self, ref: str) -> Path:
+        """Where the runbook's file really stands, links resolved. Raises NotFoundError."""
+        return locate(self._place(ref))
+
+    def is_read_only(self, ref: str) -> bool:
+        """Whether nothing may be written beside the runbook or into it. Raises NotFoundError."""
+        return self.sources.of(ref).read_only
+
+    def check_inputs(self, ref: str, runbook: Runbook) -> list[Problem]:
+        """Everything that is wrong with the input files of a runbook. Raises NotFoundError."""
+        return check_input_files(self._place(ref), runbook, self._input_limits)
+
+    def read_inputs(self, ref: str, runbook: Runbook) -> tuple[RunFiles, list[Problem]]:
+        """The input files of a runbook as they are now, and everything that is wrong with them.
+
+        Raises NotFoundError.
+        """
+        return read_input_files(self._place(ref), runbook, self._input_limits)
+
     def list(self) -> Snapshot:
         """Every runbook. What changed inside a file may go unnoticed for a second."""
-        with self._scan_lock:
-            now = self._clock()
-            expired = self._scanned_at is None or now - self._scanned_at > RESCAN_SECONDS
-            if expired or self._folders.changed():
-                self._rescan()
-                self._scanned_at = now
+        enabled = self.sources.enabled()
+        parts = tuple((each.prefix, self._listings[each.prefix].snapshot()) for each in enabled)
+        with self._lock:
+            if not _same(parts, self._parts):
+                self._snapshot = merged(parts)
+                self._parts = parts
             return self._snapshot
 
     def search(self, text: str) -> tuple[Found, ...]:
@@ -106,6 +123,9 @@ class Catalog:
         needle = Needle(text)
         found = (self._found(entry, needle) for entry in self.list().entries)
         return tuple(one for one in found if one is not None)
+
+    def _place(self, ref: str) -> Place:
+        return self.sources.place(parse_ref(ref))
 
     def _found(self, entry: Entry, needle: Needle) -> Found | None:
         head = self._head(entry)
@@ -120,19 +140,20 @@ class Catalog:
             loaded = self._loaded.get(entry.ref)
         if loaded is not None and loaded.entry.document.digest == entry.document.digest:
             return loaded.entry.head
-        return read_above_history(self._root, entry)
+        try:
+            return read_above_history(self.sources.place(entry.ref), entry)
+        except NotFoundError:  # its source was disabled meanwhile
+            return b""
 
-    def _current(self, ref: str) -> Loaded:
+    def _read(self, place: Place) -> Loaded:
         with self._lock:
-            loaded = self._loaded.get(ref)
+            loaded = self._loaded.get(place.ref)
             if loaded is not None:
-                self._loaded.move_to_end(ref)
-        if loaded is None:
-            parse_ref(ref)
-        elif loaded.settled and identify(self._root, ref) == loaded.entry.identity:
+                self._loaded.move_to_end(place.ref)
+        if loaded is not None and loaded.settled and identify(place) == loaded.entry.identity:
             return loaded
-        loaded = load(self._root, ref, loaded, self._wall_clock())
-        self._keep(ref, loaded)
+        loaded = load(place, loaded, self._wall_clock())
+        self._keep(place.ref, loaded)
         return loaded
 
     def _keep(self, ref: str, loaded: Loaded) -> None:
@@ -151,30 +172,9 @@ class Catalog:
         if loaded is not None:
             self._bytes -= len(loaded.entry.head)
 
-    def _rescan(self) -> None:
-        listed: dict[str, tuple[Entry, bool]] = {}
-        changed = False
-        for ref, identity in self._folders.files(self._wall_clock()).items():
-            entry, settled = self._listed.get(ref, (None, False))
-            if entry is None or not settled or entry.identity != identity:
-                try:
-                    loaded = self._current(ref)
-                except NotFoundError:  # gone meanwhile, or a link that leads outside
-                    continue
-                entry, settled = loaded.entry.light(), loaded.settled
-                changed = True
-            listed[ref] = entry, settled
-        if not changed and listed.keys() == self._listed.keys():
-            return
-        self._listed = listed
-        entries = tuple(listed[ref][0] for ref in sorted(listed))
-        self._snapshot = Snapshot(entries, _generation(entries))
 
-
-def _generation(entries: Iterable[Entry]) -> int:
-    state = hashlib.blake2b(digest_size=6)
-    for entry in entries:
-        now = entry.identity
-        times = f"{now.inode} {now.modified_ns} {now.changed_ns} {now.size}"
-        state.update(f"{entry.ref}\0{times} {entry.document.digest}\0".encode())
-    return int.from_bytes(state.digest())
+def _same(some: Sequence[tuple[str, Snapshot]], others: Sequence[tuple[str, Snapshot]]) -> bool:
+    """Whether these are the very same snapshots of the same sources."""
+    return len(some) == len(others) and all(
+        one[0] == other[0] and one[1] is other[1] for one, other in zip(some, others, strict=True)
+    )

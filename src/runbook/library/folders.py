@@ -39,8 +39,16 @@ class Folders:
         """Whether a name was added to, removed from or replaced in any folder since the walk."""
         return any(_identity(path) != identity for path, identity in self._seen)
 
+    def problem(self) -> str:
+        """Why the directory cannot be listed; empty where it can."""
+        try:
+            os.scandir(str(self._root)).close()
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return ""
+
     def files(self, now_ns: int) -> dict[str, Identity]:
-        """Each ref with the state of its file, links followed. Never raises."""
+        """Each name below it with the state of its file, links followed. Never raises."""
         if self._settled and not self.changed():
             self._files = self._again()
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from io import FileIO
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from runbook.core.document import Document
@@ -17,7 +17,7 @@ from runbook.core.history.scan import HistoryScan, scan_history
 from runbook.core.language.parse import ParsedHead, parse_head, unreadable, with_history
 from runbook.core.language.summary import NO_SUMMARY, Summary, summarize
 from runbook.errors import NotFoundError
-from runbook.library.refs import not_found, open_runbook
+from runbook.library.refs import Place, not_found, open_runbook
 
 _TAIL_BYTES = 4096
 _SETTLED_NS = 50_000_000
@@ -85,32 +85,33 @@ class Loaded:
         return self.entry.head + self.heading if self.heading.endswith(b"\n") else None
 
 
-def identify(root: Path, ref: str) -> Identity:
+def identify(place: Place) -> Identity:
     """The state of the ref's file now, links followed. Raises NotFoundError."""
+    path = f"{place.root}/{place.name}"
     try:
-        return Identity.of(os.stat(f"{root}/{ref}"))  # noqa: PTH116 - each request comes by here
+        return Identity.of(os.stat(path))  # noqa: PTH116 - each request comes by here
     except (OSError, ValueError):
-        raise not_found(ref) from None
+        raise not_found(place.ref) from None
 
 
-def load(root: Path, ref: str, previous: Loaded | None, now_ns: int) -> Loaded:
+def load(place: Place, previous: Loaded | None, now_ns: int) -> Loaded:
     """Read the runbook. One that cannot be read is invalid. Raises NotFoundError."""
     try:
-        with os.fdopen(open_runbook(root, ref), "rb", buffering=0) as file:
+        with os.fdopen(open_runbook(place), "rb", buffering=0) as file:
             identity = Identity.of(os.fstat(file.fileno()))
             settled = identity.is_settled(now_ns)
             if previous and previous.scan and _is_continued(file, identity, previous):
                 return _go_on(file, identity, previous, previous.scan, settled=settled)
             data = os.pread(file.fileno(), identity.size, 0)
     except OSError as error:
-        return _unreadable(ref, identify(root, ref), error)
-    return _parse(ref, data, identity, previous, settled=settled)
+        return _unreadable(place.ref, identify(place), error)
+    return _parse(place.ref, data, identity, previous, settled=settled)
 
 
-def read_above_history(root: Path, entry: Entry) -> bytes:
+def read_above_history(place: Place, entry: Entry) -> bytes:
     """The bytes above History of a light entry's file as it is now; none where it is gone."""
     try:
-        with os.fdopen(open_runbook(root, entry.ref), "rb", buffering=0) as file:
+        with os.fdopen(open_runbook(place), "rb", buffering=0) as file:
             return os.pread(file.fileno(), entry.document.head_bytes, 0)
     except (OSError, NotFoundError):
         return b""

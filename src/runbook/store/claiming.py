@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
@@ -28,14 +30,29 @@ _MAY_CLAIM = sa.and_(
     ),
     sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
 )
-_CLAIMABLE = sa.select(runs.c.seq).where(_MAY_CLAIM).order_by(runs.c.seq).limit(1)
-_CLAIMABLE_ONE = sa.select(runs.c.seq).where(_MAY_CLAIM, runs.c.id == sa.bindparam("only"))
+# Of the run with this id, and of those that nobody else may take: it calls them.
+_OF_ONE = sa.or_(runs.c.assigned_to == sa.bindparam("claimer"), runs.c.id == sa.bindparam("only"))
+_OF_QUEUES = sa.or_(
+    # A run whose end was asked for, or that nobody else may take, waits in no queue.
+    runs.c.cancel_at.is_not(None),
+    runs.c.assigned_to.is_not(None),
+    sa.func.coalesce(runs.c.queue, DEFAULT_QUEUE).in_(sa.bindparam("queues", expanding=True)),
+)
 
 
-def _claim(claimable: sa.Select[int]) -> sa.Update:
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """How to look for a run that may be claimed, and how to claim it."""
+
+    look: sa.Select[int]
+    take: sa.Update
+
+
+def _statements(*conditions: sa.ColumnElement[bool]) -> _Statements:
+    look = sa.select(runs.c.seq).where(_MAY_CLAIM, *conditions).order_by(runs.c.seq).limit(1)
     # A run whose row somebody changes just now is passed over.
-    free = claimable.with_for_update(skip_locked=True)
-    return (
+    free = look.with_for_update(skip_locked=True)
+    take = (
         sa.update(runs)
         .where(runs.c.seq == free.scalar_subquery(), _QUEUED)
         .values(
@@ -46,28 +63,36 @@ def _claim(claimable: sa.Select[int]) -> sa.Update:
         )
         .returning(*RUN_COLUMNS, runs.c.sealed_inputs)
     )
+    return _Statements(look, take)
 
 
-_CLAIM = _claim(_CLAIMABLE)
-_CLAIM_ONE = _claim(_CLAIMABLE_ONE)
+_ANY = _statements()
+_ONE = _statements(_OF_ONE)
+_ANY_OF_QUEUES = _statements(_OF_QUEUES)
 
 
 class Claim:
     """Who wants which run; it is tried until a run is found that need not wait."""
 
-    def __init__(self, worker_id: str, root_slots: int, only: str | None) -> None:
+    def __init__(
+        self, worker_id: str, root_slots: int, only: str | None, queues: Collection[str] | None
+    ) -> None:
         self._given: dict[str, Any] = {"claimer": worker_id, "root_slots": root_slots}
-        self._look, self._take = _CLAIMABLE, _CLAIM
+        self._statements = _ANY
         if only is not None:
             self._given["only"] = only
-            self._look, self._take = _CLAIMABLE_ONE, _CLAIM_ONE
+            self._statements = _ONE
+        elif queues is not None:
+            self._given["queues"] = sorted(queues)
+            self._statements = _ANY_OF_QUEUES
 
     def sees_one(self, connection: sa.Connection) -> bool:
-        return connection.scalar(self._look, self._given) is not None
+        return connection.scalar(self._statements.look, self._given) is not None
 
     def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
         """The run; or who holds a lock that the next run has to wait for; None where all wait."""
-        taken = first_of(connection.execute(self._take, {**self._given, "at": now}))
+        given = {**self._given, "at": now}
+        taken = first_of(connection.execute(self._statements.take, given))
         return None if taken is None else _claimed_or_waiting(connection, taken, now)
 
 

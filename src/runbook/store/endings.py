@@ -20,6 +20,7 @@ from runbook.store.rows import (
     INSERT_EVENTS,
     event_rows,
     grown,
+    problem_rows,
     run_to_change,
     storable,
 )
@@ -126,8 +127,8 @@ def _update(connection: sa.Connection, run: Run, ended: Run, summary: str | None
             "new_finished_at": ended.times.finished_at,
             "new_duration_ms": ended.times.duration_ms,
             "new_return_code": ended.result.return_code,
-            "new_errors": list(ended.result.errors),
-            "new_warnings": list(ended.result.warnings),
+            "new_errors": problem_rows(ended.result.errors),
+            "new_warnings": problem_rows(ended.result.warnings),
             "new_outputs": dict(ended.result.outputs),
             "new_label": ended.result.label,
             "new_summary": None if summary is None else storable(summary),

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from runbook.core.document import Params
 from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
@@ -170,8 +171,21 @@ def held_text(holder: Holder) -> str:
     return f"{who} since {iso(holder.since)}"
 
 
+def holder_params(holder: Holder) -> Params:
+    """What a problem about a lock says of who holds it."""
+    return {
+        "lock": holder.lock,
+        "run_id": holder.run_id,
+        "runbook": holder.ref,
+        "by": holder.by,
+        "since": iso(holder.since),
+    }
+
+
 def _waiting_data(holder: Holder) -> dict[str, object]:
     return {
+        "code": "lock_held",
+        "params": holder_params(holder),
         "lock": holder.lock,
         "held_by": holder.run_id,
         "runbook": holder.ref,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -18,9 +20,11 @@ from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
 from runbook.store.tables import (
     artifacts,
+    blobs,
     documents,
     events,
     idempotency_keys,
+    run_files,
     runs,
     steps,
     workers,
@@ -28,13 +32,17 @@ from runbook.store.tables import (
 
 # Of any table, one transaction of a purge deletes about so many rows.
 PURGE_ROWS = 200
+_PURGE_BLOBS = 10
 # and then leaves the write lock to others for so long (seconds).
 _PURGE_PAUSE_S = 0.002
 # A worker that has not beaten for so long, and holds no run, is of no interest.
 DEAD_WORKER_MS = 24 * 3600 * 1000
 
+_FILES_OF_RUN = (
+    sa.select(sa.func.count()).where(run_files.c.run_seq == runs.c.seq).scalar_subquery()
+)
 _OLD_RUNS = (
-    sa.select(runs.c.seq, runs.c.last_event)
+    sa.select(runs.c.seq, runs.c.last_event, _FILES_OF_RUN)
     .where(runs.c.finished_at < sa.bindparam("before"))
     .order_by(runs.c.finished_at)
     .limit(PURGE_ROWS)
@@ -45,11 +53,16 @@ _DELETE_EVENTS = sa.delete(events).where(
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
 _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
-    for table in (steps, artifacts)
+    for table in (steps, artifacts, run_files)
 )
 _UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
 _DELETE_DOCUMENTS = sa.delete(documents).where(
     documents.c.digest.in_(sa.select(documents.c.digest).where(_UNUSED).limit(PURGE_ROWS))
+)
+# They may be large, so only few go at once.
+_UNNAMED = ~sa.exists(sa.select(run_files.c.run_seq).where(run_files.c.digest == blobs.c.digest))
+_DELETE_BLOBS = sa.delete(blobs).where(
+    blobs.c.digest.in_(sa.select(blobs.c.digest).where(_UNNAMED).limit(_PURGE_BLOBS))
 )
 _DELETE_KEYS = sa.delete(idempotency_keys).where(
     idempotency_keys.c.run_id.in_(
@@ -93,7 +106,7 @@ class Maintenance(Component):
         self._database.check()
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["sqlite", "postgresql"]:
         """`sqlite` or `postgresql`."""
         return self._database.dialect.kind
 
@@ -137,6 +150,7 @@ class Maintenance(Component):
             runs=gone_runs,
             events=gone_events,
             documents=self._delete_all(_DELETE_DOCUMENTS, {}),
+            blobs=self._delete_all(_DELETE_BLOBS, {}),
             idempotency_keys=self._delete_all(_DELETE_KEYS, {"before": now - IDEMPOTENCY_MS}),
             workers=self._delete_all(_DELETE_WORKERS, {"before": now - DEAD_WORKER_MS}),
         )
@@ -144,10 +158,10 @@ class Maintenance(Component):
     def _purge_runs(self, before: Millis) -> tuple[int, int]:
         gone_runs = gone_events = 0
         while old := self._database.read(
-            lambda c: [(int(s), int(n)) for s, n in c.execute(_OLD_RUNS, {"before": before})]
+            lambda c: [_OldRun(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
         ):
             for batch in _batches(old):
-                gone_events += sum(self._shorten(seq, last) for seq, last in batch)
+                gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
                 gone_events += self._delete(_deletion(batch))
                 gone_runs += len(batch)
         return gone_runs, gone_events
@@ -171,16 +185,28 @@ class Maintenance(Component):
         return gone
 
 
-def _batches(old: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Runs that are about PURGE_ROWS rows with their events; a longer one is by itself."""
-    batches: list[list[tuple[int, int]]] = []
+@dataclass(frozen=True, slots=True)
+class _OldRun:
+    """A run to be forgotten, and how many rows are its own."""
+
+    seq: int
+    last_event: int
+    files: int
+
+    @property
+    def rows(self) -> int:
+        return 1 + self.last_event + self.files
+
+
+def _batches(old: list[_OldRun]) -> list[list[_OldRun]]:
+    """Runs that are about PURGE_ROWS rows with what is theirs; a longer one is by itself."""
+    batches: list[list[_OldRun]] = []
     size = 0
     for run in old:
-        rows = 1 + run[1]
-        size += rows
+        size += run.rows
         if not batches or size > PURGE_ROWS:
             batches.append([])
-            size = rows
+            size = run.rows
         batches[-1].append(run)
     return batches
 
@@ -189,11 +215,13 @@ def _up_to(seq: int, last: int) -> dict[str, int]:
     return {"after": event_key(seq, 0), "last": event_key(seq, last)}
 
 
-def _deletion(batch: list[tuple[int, int]]) -> Callable[[sa.Connection], int]:
+def _deletion(batch: list[_OldRun]) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
-        gone = connection.execute(_DELETE_EVENTS, [_up_to(*run) for run in batch]).rowcount
+        gone = connection.execute(
+            _DELETE_EVENTS, [_up_to(run.seq, run.last_event) for run in batch]
+        ).rowcount
         for statement in (*_DELETE_PARTS, _DELETE_RUN):
-            connection.execute(statement, [{"of_run": seq} for seq, _last in batch])
+            connection.execute(statement, [{"of_run": run.seq} for run in batch])
         return gone
 
     return work

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from runbook.core.events import EventType
 from runbook.core.run import (
@@ -271,7 +272,7 @@ class DatabaseState:
 
     version: str | None
     bytes: int
-    kind: str
+    kind: Literal["sqlite", "postgresql"]
     url: str
 
 
@@ -317,5 +318,6 @@ class PurgeCounts:
     runs: int = 0
     events: int = 0
     documents: int = 0
+    blobs: int = 0
     idempotency_keys: int = 0
     workers: int = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.document import UNCLASSIFIED, Param, Problem, Severity
 from runbook.core.events import EventType, RunEvent
 from runbook.core.outcome import PlanLabel
 from runbook.core.run import (
@@ -149,8 +150,8 @@ def _times_of(row: Mapping[str, Any]) -> RunTimes:
 def _result_of(row: Mapping[str, Any]) -> RunResult:
     return RunResult(
         return_code=row["return_code"],
-        errors=tuple(row["errors"]),
-        warnings=tuple(row["warnings"]),
+        errors=problems_of(row["errors"], Severity.ERROR),
+        warnings=problems_of(row["warnings"], Severity.WARNING),
         outputs=row["outputs"],
         label=None if row["label"] is None else PlanLabel(row["label"]),
     )
@@ -209,8 +210,8 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "finished_at": (run.finished_at or created_at) if ended else None,
         "duration_ms": None,
         "return_code": run.result.return_code,
-        "errors": list(run.result.errors),
-        "warnings": list(run.result.warnings),
+        "errors": problem_rows(run.result.errors),
+        "warnings": problem_rows(run.result.warnings),
         "outputs": {},
         "label": None,
         "log_bytes": log.bytes,
@@ -227,6 +228,34 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "waiting": None,
         "waiting_lock": None,
     }
+
+
+def problem_rows(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Problems as they are kept; the column says how severe they are."""
+    return [
+        {
+            "code": problem.code,
+            "message": storable(problem.message),
+            "line": problem.line,
+            "hint": None if problem.hint is None else storable(problem.hint),
+            "params": {name: _storable_param(value) for name, value in problem.params.items()},
+        }
+        for problem in problems
+    ]
+
+
+def _storable_param(value: Param) -> Param:
+    return storable(value) if isinstance(value, str) else value
+
+
+def problems_of(values: Sequence[Any], severity: Severity) -> tuple[Problem, ...]:
+    """An earlier version kept texts alone."""
+    return tuple(
+        Problem(UNCLASSIFIED, value, severity=severity)
+        if isinstance(value, str)
+        else Problem(**value, severity=severity)
+        for value in values
+    )
 
 
 def _locks_json(request: LockRequest) -> dict[str, Any]:

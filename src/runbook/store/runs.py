@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Relation, Run
+from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import Holder
+from runbook.store.blobs import keep_files
 from runbook.store.children import tell_parent
 from runbook.store.claiming import Claim
 from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
@@ -156,12 +158,14 @@ class Runs(Component):
         max_queued: int | None = None,
         idempotency: IdempotencyKey | None = None,
         history: HistoryHead | None = None,
+        files: RunFiles = NO_FILES,
     ) -> Created:
         """Record a run, or give back the one that the same request made in the last 24 hours.
 
         `max_queued` bounds the root runs that wait; None does not. A run born ended is on the
         disk before this returns; `history` is where its entry left the runbook's history.
-        Raises IdempotencyKeyReusedError, QueueFullError.
+        Raises IdempotencyKeyReusedError, QueueFullError, and NotFoundError for `files` without
+        their contents that are not kept any more.
         """
         check_birth(run, document)
 
@@ -173,6 +177,7 @@ class Runs(Component):
             check_room(connection, run, max_queued)
             keep_document(connection, document, now)
             made = insert_run(connection, run, events, run.created_at or now)
+            keep_files(connection, made.seq, files, now)
             remember(connection, idempotency, run.id, now)
             tell_parent(connection, made, now)
             if history is not None:
@@ -190,14 +195,23 @@ class Runs(Component):
         return self._database.read(lambda c: is_known(c, idempotency, self._clock()))
 
     def claim(
-        self, worker_id: str, *, root_slots: int, expected: bool = False, only: str | None = None
+        self,
+        worker_id: str,
+        *,
+        root_slots: int,
+        expected: bool = False,
+        only: str | None = None,
+        queues: Collection[str] | None = None,
     ) -> Claimed | None:
         """Take the oldest queued run that this worker may execute; None where there is none.
 
         Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
         worker goes to that worker only. The `started` event is appended. A run with a request
-        to cancel is claimed like any other, so that its worker ends it. With `only`, no run but
-        the one with this id is taken.
+        to cancel is claimed like any other, so that its worker ends it.
+
+        With `only`, no run is taken but the one with this id, and those assigned to this worker.
+        With `queues`, those of other queues are left, unless they are assigned to this worker or
+        only to be ended.
 
         The run's locks are taken with it. Where one is held, a run that waits gets the status
         `waiting` and the event that says for whom, and the next run is tried. Of a run that does
@@ -206,7 +220,7 @@ class Runs(Component):
         `expected` says that there is probably one. Otherwise the write lock is taken only where
         a look finds one: most polls find nothing. Several transactions where runs have to wait.
         """
-        claim = Claim(worker_id, root_slots, only)
+        claim = Claim(worker_id, root_slots, only, queues)
         if not expected and not self._database.read(claim.sees_one):
             return None
 

@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 from runbook.core.times import Millis
 from runbook.store.artifacts import Artifacts
+from runbook.store.blobs import Blobs
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
 from runbook.store.events import Events
+from runbook.store.leases import Leases
 from runbook.store.locks import Locks
 from runbook.store.logs import Logs
 from runbook.store.maintenance import Maintenance
@@ -49,10 +51,12 @@ class Store:
         self.steps = Steps(self._database, clock)
         self.logs = Logs(self._database, clock)
         self.artifacts = Artifacts(self._database, clock)
+        self.blobs = Blobs(self._database, clock)
         self.documents = Documents(self._database, clock)
         self.locks = Locks(self._database, clock)
         self.runbooks = Runbooks(self._database, clock)
         self.workers = Workers(self._database, clock)
+        self.leases = Leases(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
 
     def check(self) -> None:

@@ -170,6 +170,28 @@ counters = sa.Table(
     sa.Column("value", _BIG, nullable=False),
 )
 
+# What the input files of runs hold, each content once; `digest` is its SHA-256.
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("digest", Text, primary_key=True),
+    sa.Column("size", _BIG, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+)
+
+# The files that a run's directory begins with; a folder has no digest. `path` is in bytes: names
+# of files need not be UTF-8.
+run_files = sa.Table(
+    "run_files",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("path", sa.LargeBinary, primary_key=True),
+    sa.Column("digest", Text, sa.ForeignKey("blobs.digest")),
+    sa.Column("mode", sa.Integer, nullable=False),
+)
+sa.Index("ix_run_files_digest", run_files.c.digest)
+
 # One row for each runbook that has ever ended a run; `revision` grows over the whole table.
 runbooks = sa.Table(
     "runbooks",
@@ -198,6 +220,18 @@ workers = sa.Table(
     sa.Column("started_at", _BIG, nullable=False),
     sa.Column("beat_at", _BIG, nullable=False),
     sa.Column("draining", sa.Boolean, nullable=False),
+)
+
+# Which worker does a periodic task of the whole store, and until when nobody else may begin it.
+# `last_run` is when it was last begun, `last_success` when it last ended well; 0 is never.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("task", Text, primary_key=True),
+    sa.Column("holder", Text),
+    sa.Column("until", _BIG, nullable=False),
+    sa.Column("last_run", _BIG, nullable=False),
+    sa.Column("last_success", _BIG, nullable=False),
 )
 
 idempotency_keys = sa.Table(

@@ -3,7 +3,7 @@
  * shows. It is a script of its own, and imports nothing large.
  */
 import { keptSession } from '@/auth/kept'
-import { keptPreferences } from '@/shared/kept-preferences'
+import { keptPreferences } from '@/shared/storage/kept-preferences'
 
 /** Until then an answer may be taken: a page is open for longer. */
 const FRESH_MS = 30_000

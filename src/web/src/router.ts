@@ -5,7 +5,7 @@ import {
   type RouteRecordRaw,
 } from 'vue-router'
 import { session } from '@/auth/session'
-import { appTitle } from '@/shared/title'
+import { appTitle } from '@/shared/page/title'
 
 declare module 'vue-router' {
   interface RouteMeta {

@@ -1,6 +1,6 @@
 import { createVuetify, type ThemeDefinition } from 'vuetify'
 import { aliases, mdi } from 'vuetify/iconsets/mdi-svg'
-import { preferences } from '@/shared/preferences'
+import { preferences } from '@/shared/storage/preferences'
 
 const light: ThemeDefinition = {
   dark: false,

@@ -10,13 +10,16 @@ import html
 import inspect
 import itertools
 import json
+import os
 import re
 import shlex
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 PART = re.compile(rb"[0-9A-Za-z]{8,}")
+WALKS = 50
 
 
 def tricky(number):
@@ -86,6 +89,34 @@ def caught(secret, data):
     return sorted(needle for needle in needles(secret) if needle in data)
 
 
+def walk(folders, gone):
+    """Path and content of every file; errors of what is not there any more go to `gone`."""
+    for folder in folders:
+        for parent, _names, names in os.walk(folder, onerror=gone.append):
+            for path in (Path(parent, name) for name in names):
+                try:
+                    if path.is_file():
+                        yield path, path.read_bytes()
+                except FileNotFoundError as error:
+                    gone.append(error)
+
+
+def read_all(folders):
+    """
+    The path and the content of every file below folders that a server works in. What was removed or
+    renamed on the way may have moved to where the walk had been: then it is walked once more.
+    """
+    for _ in range(WALKS):
+        gone = []
+        yield from walk(folders, gone)
+        for error in gone:
+            if not isinstance(error, FileNotFoundError):
+                raise error
+        if not gone:
+            return
+    raise AssertionError(f"files vanished in each of {WALKS} walks, at last {gone}")
+
+
 class Sinks:
     """All that a server keeps and answers."""
 
@@ -95,9 +126,9 @@ class Sinks:
     def files(self):
         """Everything on disk, but for the contents of artifacts."""
         kept = [self._server.data, self._server.runbooks, self._server.execution]
-        for path in (path for folder in kept for path in folder.rglob("*")):
-            if path.is_file() and "artifacts" not in path.relative_to(self._server.folder).parts:
-                yield str(path), path.read_bytes()
+        for path, content in read_all(kept):
+            if "artifacts" not in path.relative_to(self._server.folder).parts:
+                yield str(path), content
 
     def answers(self, run_id):
         run = f"/api/runs/{run_id}"
@@ -113,8 +144,12 @@ class Sinks:
             yield from self.answers(run_id)
 
     def traces(self, secret, *run_ids):
-        found = {name: caught(secret, data) for name, data in self.all(*run_ids)}
-        return {name: parts for name, parts in found.items() if parts}
+        found = {}
+        # A file that is read twice may have changed in between.
+        for name, data in self.all(*run_ids):
+            if parts := caught(secret, data):
+                found.setdefault(name, set()).update(parts)
+        return found
 
 
 @pytest.fixture(scope="module")

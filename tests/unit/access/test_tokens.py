@@ -8,7 +8,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.access.tokens import Authenticator, RunTokens, dev_login, stored_key
+from runbook.access.authenticators import (
+    Authenticators,
+    CallerTokenAuthenticator,
+    RunTokenAuthenticator,
+)
+from runbook.access.keys import stored_key
+from runbook.access.tokens import CallerTokens, RunTokens, dev_login
+from runbook.core.access import Principal
+from runbook.core.permissions import SCRIPT_PERMISSIONS, Permission
 from runbook.core.run import Origin
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
 from runbook.settings import Settings
@@ -17,9 +25,22 @@ SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUN_KEY = bytes(range(32))
 
 
+def chain(**environment):
+    settings = Settings.load(environment)
+    return Authenticators(
+        RunTokenAuthenticator(RunTokens(RUN_KEY), settings.role_permissions),
+        CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions),
+    )
+
+
 @pytest.fixture(scope="module")
 def authenticator():
-    return Authenticator(Settings.load({"JWT_SECRET": SECRET}), RunTokens(RUN_KEY))
+    return chain(JWT_SECRET=SECRET)
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return CallerTokens(Settings.load({"JWT_SECRET": SECRET}))
 
 
 def claims(**changed):
@@ -139,7 +160,7 @@ def test_headers_change_nothing_for_a_symmetric_secret(authenticator, extra):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail_otherwise(data):
-    authenticator = Authenticator(Settings.load({"JWT_SECRET": SECRET}), RunTokens(RUN_KEY))
+    authenticator = chain(JWT_SECRET=SECRET)
     with pytest.raises(AuthenticationError):
         authenticator.authenticate("Bearer " + data.decode("latin-1"), None)
 
@@ -175,8 +196,8 @@ def test_a_scripts_token_ends_with_its_time(authenticator, monkeypatch):
         authenticator.authenticate(f"Bearer {token}", None)
 
 
-def test_dev_login_mints_what_authenticate_accepts(authenticator):
-    minted = dev_login(authenticator, "bob", ["sre", "api"])
+def test_dev_login_mints_what_authenticate_accepts(authenticator, tokens):
+    minted = dev_login(tokens, "bob", ["sre", "api"])
 
     principal = authenticator.authenticate(f"Bearer {minted.token}", None)
 
@@ -186,18 +207,67 @@ def test_dev_login_mints_what_authenticate_accepts(authenticator):
 
 
 @pytest.mark.parametrize(("subject", "roles"), [("", []), (5, []), ("a", "sre"), ("a", [1])])
-def test_dev_login_refuses_wrong_types(authenticator, subject, roles):
+def test_dev_login_refuses_wrong_types(tokens, subject, roles):
     with pytest.raises(RequestError):
-        dev_login(authenticator, subject, roles)
+        dev_login(tokens, subject, roles)
 
 
 def test_without_a_secret_nobody_is_accepted():
-    authenticator = Authenticator(Settings.load({}), RunTokens(RUN_KEY))
+    authenticator = chain()
 
     with pytest.raises(AuthenticationError):
         authenticator.authenticate(f"Bearer {signed(claims())}", None)
     with pytest.raises(ConfigurationError):
-        authenticator.mint("ann", {})
+        CallerTokens(Settings.load({})).mint("ann", {})
+
+
+def given_by(principal):
+    return {permission for permission in Permission if principal.grants.allow(permission)}
+
+
+def test_roles_give_permissions(authenticator):
+    admin = authenticator.authenticate(f"Bearer {signed(claims(roles='dev, admin'))}", None)
+    dev = authenticator.authenticate(f"Bearer {signed(claims(roles=['dev'], role='admin'))}", None)
+    assert given_by(admin) == set(Permission)
+    assert given_by(dev) == given_by(authenticator.authenticate(f"Bearer {signed(claims())}", None))
+    assert Permission.SERVER_SHUTDOWN not in given_by(dev)
+
+
+def test_a_scripts_token_gives_no_more_than_scripts_may(authenticator):
+    token = RunTokens(RUN_KEY).mint("run-1", "ann", {"roles": ["admin"]}, 5)
+    assert given_by(authenticator.authenticate(f"Bearer {token}", None)) == SCRIPT_PERMISSIONS
+
+
+def test_a_scripts_token_gives_no_more_than_its_requester_may():
+    authenticator = chain(JWT_SECRET=SECRET, ROLE_PERMISSIONS="sre=runbook.execute,server.shutdown")
+    token = RunTokens(RUN_KEY).mint("run-1", "ann", {"roles": ["sre"]}, 5)
+    principal = authenticator.authenticate(f"Bearer {token}", None)
+    assert given_by(principal) == {Permission.RUNBOOK_EXECUTE}
+
+
+def test_what_a_token_says_of_its_issuer_does_not_choose_its_key():
+    """Signed by JWT_SECRET, it is a caller's whatever it calls itself."""
+    authenticator = chain(
+        JWT_SECRET=SECRET, JWT_ISSUER="runbook-engine", JWT_AUDIENCE="runbook-run"
+    )
+    token = signed(claims(iss="runbook-engine", aud="runbook-run", run_id="run-1"))
+    principal = authenticator.authenticate(f"Bearer {token}", None)
+    assert (principal.origin, principal.run_id) == (Origin.API, None)
+
+
+class Session:
+    """Takes whatever comes from one address."""
+
+    def authenticate(self, credentials):
+        known = credentials.address == "192.0.2.9"
+        return Principal("sam", Origin.API) if known else None
+
+
+def test_another_way_to_prove_who_one_is_is_one_more_member():
+    authenticator = Authenticators(Session())
+    assert authenticator.authenticate(None, "192.0.2.9").subject == "sam"
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(None, "192.0.2.1")
 
 
 def test_a_key_is_made_once_closed_to_others_and_kept(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from runbook.api import wire
 from runbook.core.access import Principal
 from runbook.core.events import EventType, RunEvent
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.errors import AuthenticationError
 from runbook.store.models import Activity
@@ -90,7 +91,7 @@ def test_a_stream_of_changes_ends_when_its_token_is_no_longer_valid():
                 yield Activity((), 8)
                 raise AssertionError
 
-    sent = list(wire.change_events(Engine, Principal("ann", Origin.API), check))
+    sent = list(wire.change_events(Engine, Principal("ann", Origin.API, grants=ALL_GRANTS), check))
 
     assert sent == [
         b"retry: 1000\n\n",

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.core.access import Action, Principal, Requirement, authorize, claim_values, was_local
+from runbook.core.access import (
+    MissingPermission,
+    Principal,
+    Requirement,
+    UnreadableClaims,
+    authorize,
+    claim_values,
+    missing_json,
+    permitted,
+    was_local,
+)
+from runbook.core.permissions import ALL_GRANTS, Grants, Permission
 from runbook.core.run import Origin, Requester
 
 ROLES = {"roles": ("sre", "api")}
@@ -16,7 +27,7 @@ def principal(**claims: object) -> Principal:
 
 @pytest.mark.parametrize("roles", ["sre", "dev,api", " dev , sre ", ["dev", "sre"], ("api",)])
 def test_any_allowed_value_will_do(roles):
-    assert authorize(principal(roles=roles), ROLES, Action.EXECUTE).allowed
+    assert authorize(principal(roles=roles), ROLES, Permission.RUNBOOK_EXECUTE).allowed
 
 
 @pytest.mark.parametrize(
@@ -24,59 +35,91 @@ def test_any_allowed_value_will_do(roles):
     ["", "sres", "SRE", "sre api", "s", [], ["sre,api"], [["sre"]], {"sre": True}, None, 1, True],
 )
 def test_nothing_else_will_do(roles):
-    assert not authorize(principal(roles=roles), ROLES, Action.EXECUTE).allowed
+    assert not authorize(principal(roles=roles), ROLES, Permission.RUNBOOK_EXECUTE).allowed
 
 
 def test_every_claim_must_match():
     required = {**ROLES, "team": ("net",)}
-    assert authorize(principal(roles="sre", team="net"), required, Action.EXECUTE).allowed
-    decision = authorize(principal(roles="viewer"), required, Action.EXECUTE)
+    assert authorize(
+        principal(roles="sre", team="net"), required, Permission.RUNBOOK_EXECUTE
+    ).allowed
+    decision = authorize(principal(roles="viewer"), required, Permission.RUNBOOK_EXECUTE)
     assert decision.text == (
         "RBAC check failed for execute. Missing or invalid claims: "
         "roles=viewer (required: sre, api), team (not present)"
     )
-    assert decision.missing == ("roles=viewer (required: sre, api)", "team (not present)")
-    assert decision.unmet == (
+    assert decision.missing == (
         Requirement("roles", ("sre", "api"), ("viewer",)),
         Requirement("team", ("net",), None),
     )
+    assert missing_json(decision)[0] == {
+        "code": "claim",
+        "claim": "roles",
+        "wanted": ("sre", "api"),
+        "given": ("viewer",),
+        "text": "roles=viewer (required: sre, api)",
+    }
 
 
 def test_the_text_names_the_action():
-    text = authorize(principal(), ROLES, Action.VALIDATE).text
+    text = authorize(principal(), ROLES, Permission.RUNBOOK_VALIDATE).text
     assert text.startswith("RBAC check failed for validate. ")
 
 
 def test_a_runbook_without_the_section_is_for_all():
-    assert authorize(principal(), None, Action.EXECUTE).allowed
+    assert authorize(principal(), None, Permission.RUNBOOK_EXECUTE).allowed
 
 
 @pytest.mark.parametrize(("required", "known"), [(None, False), (ROLES, False), ({}, True)])
 def test_claims_that_are_not_understood_are_for_nobody(required, known):
     caller = principal(roles=["admin", "sre"])
-    decision = authorize(caller, required, Action.EXECUTE, known=known)
-    assert not decision.allowed
-    assert "cannot be understood" in decision.text
+    decision = authorize(caller, required, Permission.RUNBOOK_EXECUTE, known=known)
+    assert decision.missing == (UnreadableClaims(),)
+    assert missing_json(decision)[0]["code"] == "required_claims_unreadable"
 
 
 def test_an_empty_list_of_values_is_for_nobody():
-    assert not authorize(principal(roles=""), {"roles": ()}, Action.EXECUTE).allowed
+    assert not authorize(principal(roles=""), {"roles": ()}, Permission.RUNBOOK_EXECUTE).allowed
 
 
 def test_claims_do_not_bind_the_person_at_the_machine():
     local = Principal("root", Origin.CLI, local=True)
-    assert authorize(local, ROLES, Action.EXECUTE, known=False).allowed
+    assert authorize(local, ROLES, Permission.RUNBOOK_EXECUTE, known=False).allowed
 
 
 @pytest.mark.parametrize(("value", "text"), [(5, "5"), (2.5, "2.5"), (True, "true")])
 def test_numbers_and_booleans_count_as_their_json(value, text):
-    assert authorize(principal(level=value), {"level": (text,)}, Action.EXECUTE).allowed
+    assert authorize(principal(level=value), {"level": (text,)}, Permission.RUNBOOK_EXECUTE).allowed
 
 
-def test_who_is_an_admin():
-    assert principal(roles="dev, admin").is_admin
-    assert not principal(roles="administrator").is_admin
-    assert not principal(role="admin").is_admin
+RUN_A = Grants.of([Permission.RUN_READ], "a/*")
+
+
+@pytest.mark.parametrize(
+    ("grants", "ref", "missing"),
+    [
+        (ALL_GRANTS, "b/x.md", ()),
+        (RUN_A, "a/x.md", ()),
+        (RUN_A, None, ()),
+        (RUN_A, "b/x.md", (MissingPermission(Permission.RUN_READ, "b/x.md"),)),
+        (Grants(), "a/x.md", (MissingPermission(Permission.RUN_READ),)),
+    ],
+)
+def test_a_permission_that_is_missing_is_named(grants, ref, missing):
+    caller = Principal("ann", Origin.API, grants=grants)
+    assert permitted(caller, Permission.RUN_READ, ref).missing == missing
+
+
+def test_what_is_missing_is_told_to_programs():
+    caller = Principal("ann", Origin.API)
+    assert missing_json(permitted(caller, Permission.RUN_READ)) == [
+        {
+            "code": "permission",
+            "permission": "run.read",
+            "ref": None,
+            "text": "the permission run.read is missing",
+        }
+    ]
 
 
 values = st.sampled_from(["a", "b", "ab", "A", "a b"])
@@ -88,23 +131,23 @@ values = st.sampled_from(["a", "b", "ab", "A", "a b"])
     st.dictionaries(values, st.lists(values, min_size=1).map(tuple), min_size=1),
 )
 def test_allowed_exactly_where_every_claim_shares_a_value(claims, required):
-    allowed = authorize(Principal("x", Origin.API, claims), required, Action.EXECUTE).allowed
+    allowed = authorize(
+        Principal("x", Origin.API, claims), required, Permission.RUNBOOK_EXECUTE
+    ).allowed
     shared = [set(claim_values(claims.get(name))) & set(required[name]) for name in required]
     assert allowed == all(shared)
 
 
-@pytest.mark.parametrize(
-    ("caller", "is_admin"),
-    [
-        (principal(roles="dev, admin"), True),
-        (principal(roles=["admin"]), True),
-        (principal(roles="administrator"), False),
-        (principal(), False),
-        (Principal("root", Origin.CLI, local=True), True),
-    ],
-)
-def test_an_admin_has_the_role_or_is_at_the_machine(caller, is_admin):
-    assert caller.is_admin is is_admin
+claims_of = st.dictionaries(values, st.lists(values))
+
+
+@settings(deadline=None)
+@given(claims_of, claims_of, st.dictionaries(values, st.lists(values, min_size=1).map(tuple)))
+def test_more_claims_never_take_a_right_away(claims, more, required):
+    """Monotone: whoever asserts more may do at least as much."""
+    both = {n: [*claims.get(n, []), *more.get(n, [])] for n in claims.keys() | more.keys()}
+    if authorize(principal(**claims), required or None, Permission.RUNBOOK_EXECUTE).allowed:
+        assert authorize(principal(**both), required or None, Permission.RUNBOOK_EXECUTE).allowed
 
 
 def test_what_is_kept_of_a_caller():

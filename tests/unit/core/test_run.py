@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.core.events import EventType, RunEvent
 from runbook.core.run import Origin, Requester, Run, RunbookVersion, RunTimes, RunTree
 from runbook.core.status import ACTIVE, TERMINAL, TRANSITIONS, RunStatus, StepStatus
 from runbook.core.times import iso
@@ -24,31 +23,6 @@ def test_every_status_is_active_or_an_end():
 def test_what_follows_a_status_is_never_a_birth():
     following = set().union(*TRANSITIONS.values())
     assert not following & {RunStatus.REFUSED, RunStatus.INVALID}
-
-
-def test_output_in_json_has_its_stream_and_place():
-    event = RunEvent(3, AT, EventType.STDERR, text="no\n", step=2, line=7, offset=40)
-    assert event.as_json() == {
-        "n": 3,
-        "at": iso(AT),
-        "type": "stderr",
-        "step": 2,
-        "stream": "stderr",
-        "text": "no\n",
-        "line": 7,
-    }
-    assert RunEvent(1, AT, EventType.STDOUT).as_json()["text"] == ""
-
-
-def test_other_events_in_json_have_their_data():
-    event = RunEvent(1, AT, EventType.PROGRESS, data={"percent": 40, "text": "x"})
-    assert event.as_json() == {
-        "n": 1,
-        "at": iso(AT),
-        "type": "progress",
-        "percent": 40,
-        "text": "x",
-    }
 
 
 @pytest.mark.parametrize(

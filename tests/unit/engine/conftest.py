@@ -10,6 +10,7 @@ import pytest
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.events import EventType
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
@@ -67,7 +68,7 @@ CLAIMS = """
 {}
 ```
 """
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1", grants=ALL_GRANTS)
 
 
 @dataclass

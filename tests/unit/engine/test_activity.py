@@ -6,6 +6,7 @@ import pytest
 
 from runbook.core.access import Principal
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine import activity as live
@@ -14,8 +15,8 @@ from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AuthenticationError
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]})
-VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
+VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 
 
 class Clock:
@@ -44,7 +45,7 @@ def clock():
 @pytest.fixture
 def slow(workshop, clock):
     """Live over a clock that a test moves."""
-    return Live(workshop.engine.parts, workshop.engine._submission, clock=clock)
+    return Live(workshop.engine.parts, clock=clock)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_only_what_the_caller_may_see_is_told(workshop):
     assert shown(visible(seen, VIC)) == [("Open.md", "queued")] * 2
     (workshop.settings.runbooks_dir / "Open.md").unlink()
     assert [run.by for run in visible(seen, VIC).active] == ["vic"]
-    nobody = Principal("root", Origin.CLI, {}, local=True)
+    nobody = Principal("root", Origin.CLI, {}, local=True, grants=ALL_GRANTS)
     assert len(visible(seen, nobody).active) == 3
 
 
@@ -111,7 +112,9 @@ def test_a_script_is_told_of_its_own_tree_until_it_ends(workshop):
     workshop.submit("Parent.md")
     workshop.submit("Parent.md")
     parent = workshop.claim().run
-    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id, grants=ALL_GRANTS
+    )
     workshop.engine.submit("Child.md", script, ExecuteRequest())
     visible = workshop.engine.live.visible
 

@@ -3,13 +3,14 @@
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError
 
-LOCAL = Principal("local:me", Origin.CLI, local=True)
+LOCAL = Principal("local:me", Origin.CLI, local=True, grants=ALL_GRANTS)
 STEPS = """\
 ## One
 ```sh
@@ -28,7 +29,13 @@ false
 
 def script_of(run):
     """Whom the token of a run's script names."""
-    return Principal(run.requester.subject, Origin.RUNBOOK, run.requester.claims, run_id=run.id)
+    return Principal(
+        run.requester.subject,
+        Origin.RUNBOOK,
+        run.requester.claims,
+        run_id=run.id,
+        grants=ALL_GRANTS,
+    )
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def test_it_is_where_claims_bind_the_local_operator(build):
     workshop = build(ENFORCE_CLAIMS="true")
     workshop.write("Parent")
     workshop.write("Child", claims="roles: sre")
-    workshop.submit("Parent.md", Principal("local:me", Origin.CLI))
+    workshop.submit("Parent.md", Principal("local:me", Origin.CLI, grants=ALL_GRANTS))
     running = workshop.claim().run
     with pytest.raises(AccessDeniedError):
         workshop.submit("Child.md", script_of(running))
@@ -58,9 +65,9 @@ def test_it_is_where_claims_bind_the_local_operator(build):
 @pytest.mark.parametrize(
     "caller",
     [
-        Principal("local:me", Origin.API),
-        Principal("ann", Origin.CLI),
-        Principal("local:me", Origin.CLI, {"iss": "dev-idp"}),
+        Principal("local:me", Origin.API, grants=ALL_GRANTS),
+        Principal("ann", Origin.CLI, grants=ALL_GRANTS),
+        Principal("local:me", Origin.CLI, {"iss": "dev-idp"}, grants=ALL_GRANTS),
     ],
 )
 def test_nobody_else_is_taken_for_the_local_operator(workshop, caller):
@@ -91,7 +98,8 @@ def test_a_failed_run_is_undone_whatever_claims_it_needed(workshop):
     (undo,) = workshop.store.runs.children(ended.id)
     assert (undo.relation, undo.status) == (Relation.UNDO, RunStatus.SUCCEEDED)
     assert workshop.output(undo) == "undone\n"
-    assert ended.result.warnings[-1] == f"The completed steps were undone by run {undo.id}"
+    last = ended.result.warnings[-1]
+    assert (last.code, last.params) == ("undone", {"run_id": undo.id})
 
 
 def _execute_children(workshop):

@@ -7,6 +7,7 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import LockRequest, LockWant, Origin
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
@@ -35,7 +36,9 @@ def submit(workshop, monkeypatch):
             patch.setattr(workshop.store.runs, "create", with_locks)
             if below is None:
                 return workshop.submit("Quick.md")
-            script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id)
+            script = Principal(
+                "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=below.id, grants=ALL_GRANTS
+            )
             return workshop.submit("Child.md", script)
 
     return call
@@ -88,11 +91,16 @@ def test_a_busy_run_fails_unstarted_and_says_who_holds_the_lock(workshop, submit
         f"Lock a is held by run {holder.id} of Quick.md, "
         f"started by ann since {iso(holder.times.started_at)}"
     )
-    assert (failed.status, failed.result.return_code, failed.result.errors) == (
-        RunStatus.FAILED,
-        1,
-        (text,),
-    )
+    (problem,) = failed.result.errors
+    assert (failed.status, failed.result.return_code) == (RunStatus.FAILED, 1)
+    assert (problem.code, problem.text) == ("lock_held", text)
+    assert problem.params == {
+        "lock": "a",
+        "run_id": holder.id,
+        "runbook": "Quick.md",
+        "by": "ann",
+        "since": iso(holder.times.started_at),
+    }
     assert workshop.output(run, EventType.STDERR) == text
     assert workshop.output(run) == ""
     assert text in workshop.history("Quick")
@@ -106,9 +114,8 @@ def test_a_run_that_would_wait_for_ever_fails_and_says_so(workshop, submit):
 
     assert workshop.execute().id == run.id
 
-    (text,) = workshop.store.runs.get(run.id).result.errors
-    assert text.startswith(f"Lock a is held by run {one.id} of Quick.md, ")
-    assert text.endswith("both would wait for ever")
+    (problem,) = workshop.store.runs.get(run.id).result.errors
+    assert (problem.code, problem.params["run_id"]) == ("deadlock", one.id)
 
 
 def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit):
@@ -117,11 +124,12 @@ def test_a_waiter_that_is_cancelled_ends_without_being_started(workshop, submit)
     run = submit("a")
     assert workshop.claim() is None
 
-    workshop.engine.cancel(run, Principal("bob", Origin.API))
+    workshop.engine.cancel(run, Principal("bob", Origin.API, grants=ALL_GRANTS))
 
     ended = workshop.execute()
     assert (ended.id, ended.status) == (run.id, RunStatus.CANCELLED)
-    assert ended.result.errors == ("Cancelled by bob",)
+    (problem,) = ended.result.errors
+    assert (problem.code, problem.params) == ("cancelled", {"by": "bob"})
     assert workshop.output(run) == ""
 
 

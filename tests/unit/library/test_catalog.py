@@ -12,7 +12,8 @@ from runbook.core.language.parse import parse
 from runbook.core.language.summary import NO_SUMMARY, Summary
 from runbook.errors import NotFoundError
 from runbook.library import loading, refs
-from runbook.library.catalog import Catalog, Snapshot
+from runbook.library.catalog import Catalog, Snapshot, Source
+from runbook.library.refs import Place
 
 LATER = 10**18
 """Nanoseconds: long after any change of a test's files."""
@@ -43,6 +44,10 @@ class Clocks:
         return time.time_ns() + self.offset
 
 
+def catalog_of(root: Path, **options: object) -> Catalog:
+    return Catalog((Source(root),), **options)
+
+
 @pytest.fixture
 def clocks():
     return Clocks()
@@ -57,7 +62,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def catalog(root, clocks):
-    return Catalog(root, clock=clocks.monotonic, wall_clock=clocks.wall)
+    return catalog_of(root, clock=clocks.monotonic, wall_clock=clocks.wall)
 
 
 def write(root: Path, ref: str, content: str | None = None) -> Path:
@@ -130,7 +135,7 @@ def test_a_changed_file_is_read_again(root, catalog):
 
 def test_a_change_without_a_new_time_or_size_is_seen(root, clocks):
     clocks.offset = 0
-    catalog = Catalog(root, wall_clock=clocks.wall)
+    catalog = catalog_of(root, wall_clock=clocks.wall)
     path = write(root, "Demo.md")
     for word in ("ab", "cd", "ef", "gh") * 5:
         path.write_text(text("Demo").replace("hi", word))
@@ -155,7 +160,7 @@ def test_after_an_append_only_the_new_part_is_read(root, catalog, reads):
     assert sum(length for _, length in reads) < 20_000
     assert after.document.digest == before.document.digest
     assert after.identity.size == before.identity.size + len(ENTRY)
-    assert after == Catalog(root).get("Demo.md")
+    assert after == catalog_of(root).get("Demo.md")
 
 
 @pytest.mark.parametrize("addition", ["# Script\n", "Script\n===\n", "\n# Required Claims"])
@@ -189,7 +194,7 @@ def test_a_trimmed_history_is_scanned_again(root, catalog):
     assert catalog.get("Demo.md").document.errors != ()
     path.write_text(text("Demo") + ENTRY)
     found = catalog.get("Demo.md")
-    assert found == Catalog(root).get("Demo.md")
+    assert found == catalog_of(root).get("Demo.md")
     assert found.document.errors == ()
 
 
@@ -240,7 +245,7 @@ def test_only_so_much_is_kept(root, clocks):
         write(root, f"R{number}.md")
     size = len(text("R0").removesuffix("# History\n"))
     for bounds in ({"cached_runbooks": 2}, {"cached_bytes": size * 2}):
-        catalog = Catalog(root, wall_clock=clocks.wall, **bounds)
+        catalog = catalog_of(root, wall_clock=clocks.wall, **bounds)
         for ref in ("R0.md", "R1.md", "R0.md", "R2.md"):
             catalog.get(ref)
         assert list(catalog._loaded) == ["R0.md", "R2.md"]
@@ -291,12 +296,12 @@ def test_a_search_reads_what_is_not_kept_and_keeps_no_more(root, clocks, monkeyp
     for number in range(4):
         write(root, f"R{number}.md", text(f"R{number}") + "\necho hi\n")
     write(root, "Gone.md")
-    catalog = Catalog(root, wall_clock=clocks.wall, cached_runbooks=1)
+    catalog = catalog_of(root, wall_clock=clocks.wall, cached_runbooks=1)
     catalog.list()
     kept = list(catalog._loaded)
     # Nothing tells a listing within the same second that a file has another content.
     (root / "R2.md").write_text("# Other\n")
-    monkeypatch.setattr(catalog._folders, "changed", lambda: False)
+    monkeypatch.setattr(catalog._listings[""]._folders, "changed", lambda: False)
     (root / "Gone.md").unlink()
 
     assert [one.entry.ref for one in catalog.search("echo HI")] == ["R0.md", "R1.md", "R3.md"]
@@ -308,7 +313,7 @@ def test_an_unchanged_listing_is_the_same(root, catalog, clocks):
     first = catalog.list()
     clocks.seconds += 5
     assert catalog.list() is first
-    assert Catalog(root).list().generation == first.generation
+    assert catalog_of(root).list().generation == first.generation
 
 
 def test_a_new_or_vanished_file_is_seen_at_once(root, catalog):
@@ -339,7 +344,7 @@ def test_a_change_inside_a_file_is_seen_after_a_second(root, catalog, clocks):
 
 def test_a_file_added_while_the_clock_stood_still(root, clocks):
     clocks.offset = 0
-    catalog = Catalog(root, clock=clocks.monotonic, wall_clock=clocks.wall)
+    catalog = catalog_of(root, clock=clocks.monotonic, wall_clock=clocks.wall)
     for number in range(20):
         write(root, f"R{number}.md")
         clocks.seconds += 2
@@ -400,16 +405,16 @@ def test_files_that_vanish_meanwhile(root, catalog, monkeypatch):
     write(root, "Two.md")
     opened = loading.open_runbook
 
-    def vanish(folder: Path, ref: str) -> int:
+    def vanish(place: Place) -> int:
         (root / "One.md").unlink(missing_ok=True)
-        return opened(folder, ref)
+        return opened(place)
 
     monkeypatch.setattr(loading, "open_runbook", vanish)
     assert "One.md" not in listed(catalog.list())
 
 
 def test_many_threads(root):
-    catalog = Catalog(root, cached_runbooks=3)
+    catalog = catalog_of(root, cached_runbooks=3)
     paths = [write(root, f"R{number}.md") for number in range(6)]
     failures: list[BaseException] = []
     done = threading.Event()
@@ -434,4 +439,4 @@ def test_many_threads(root):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert catalog.get("R0.md") == Catalog(root).get("R0.md")
+    assert catalog.get("R0.md") == catalog_of(root).get("R0.md")

@@ -7,7 +7,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.errors import HistoryError
 from runbook.library import history_pages
-from runbook.library.catalog import Catalog
+from runbook.library.catalog import Catalog, Source
 from runbook.library.history import HistoryWriter
 from runbook.library.history_pages import HistoryPage, read_entry, read_page
 from runbook.library.rotation import archive_path
@@ -35,7 +35,7 @@ def append(path, *numbers, max_entries=0):
 
 
 def loaded(path):
-    return Catalog(path.parent).get(path.name)
+    return Catalog((Source(path.parent),)).get(path.name)
 
 
 def page_of(path, **wanted):

@@ -2,26 +2,15 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.core.document import FileRequirement, Runbook
-from runbook.errors import InvalidRunbookError, NotFoundError
+from runbook.errors import NotFoundError
 from runbook.library import refs
-from runbook.library.refs import (
-    check_input_files,
-    input_sources,
-    open_runbook,
-    parse_ref,
-    read_runbook,
-    resolve_input_file,
-)
-
-EMPTY = Runbook("A", "", (), (), (), None, ())
+from runbook.library.refs import Place, open_runbook, parse_ref, read_runbook
 
 
 @pytest.fixture
@@ -30,6 +19,10 @@ def root(tmp_path):
     folder.mkdir()
     (tmp_path / "secret.md").write_text("outside")
     return folder
+
+
+def at(root: Path, ref: str) -> Place:
+    return Place(root, ref, ref)
 
 
 def write(path: Path, text: str = "text") -> Path:
@@ -93,7 +86,7 @@ def test_names_of_nothing(text, root):
     assert str(root) not in caught.value.message
     assert caught.value.message.isprintable()
     with pytest.raises(NotFoundError):
-        open_runbook(root, text)
+        open_runbook(at(root, text))
 
 
 @settings(deadline=None)
@@ -112,13 +105,13 @@ def test_no_name_leads_outside(text):
 
 def test_reads_a_runbook(root):
     write(root / "a" / "B.md", "# B\n")
-    assert read_runbook(root, "a/B.md") == b"# B\n"
+    assert read_runbook(at(root, "a/B.md")) == b"# B\n"
 
 
 def test_the_root_itself_may_be_a_link(root, tmp_path):
     write(root / "A.md")
     (tmp_path / "link").symlink_to(root)
-    assert read_runbook(tmp_path / "link", "A.md") == b"text"
+    assert read_runbook(at(tmp_path / "link", "A.md")) == b"text"
 
 
 def test_links_inside_the_root_are_followed(root):
@@ -126,21 +119,21 @@ def test_links_inside_the_root_are_followed(root):
     (root / "..data").symlink_to("..2024_x")
     (root / "A.md").symlink_to("..data/A.md")
     (root / "folder").symlink_to("..data")
-    assert read_runbook(root, "A.md") == b"mounted"
-    assert read_runbook(root, "folder/A.md") == b"mounted"
+    assert read_runbook(at(root, "A.md")) == b"mounted"
+    assert read_runbook(at(root, "folder/A.md")) == b"mounted"
 
 
 @pytest.mark.parametrize("target", ["../secret.md", "/etc/passwd", "missing.md", "A.md", "."])
 def test_other_links_are_not(root, target):
     (root / "A.md").symlink_to(target)
     with pytest.raises(NotFoundError, match=r"^Runbook not found: A\.md$"):
-        read_runbook(root, "A.md")
+        read_runbook(at(root, "A.md"))
 
 
 def test_folders_that_lead_outside_are_not_followed(root, tmp_path):
     (root / "up").symlink_to(tmp_path)
     with pytest.raises(NotFoundError):
-        read_runbook(root, "up/secret.md")
+        read_runbook(at(root, "up/secret.md"))
 
 
 def test_special_files_neither_hang_nor_open(root):
@@ -151,7 +144,7 @@ def test_special_files_neither_hang_nor_open(root):
         server.bind(str(root / "socket.md"))
         for name in ("fifo.md", "folder.md", "null.md", "socket.md", "none.md", "fifo.md/x.md"):
             with pytest.raises(NotFoundError):
-                read_runbook(root, name)
+                read_runbook(at(root, name))
 
 
 @pytest.mark.parametrize("exchanged", ["folder", "folder/A.md"])
@@ -160,15 +153,15 @@ def test_a_link_slipped_in_after_the_check_is_not_followed(root, tmp_path, monke
     write(tmp_path / "A.md", "outside")
     locate = refs.locate
 
-    def slip_in(*arguments: Path) -> Path:
-        real = locate(*arguments)
+    def slip_in(place: Place) -> Path:
+        real = locate(place)
         (root / exchanged).rename(root / "away")
         (root / exchanged).symlink_to(tmp_path / "A.md" if "A" in exchanged else tmp_path)
         return real
 
     monkeypatch.setattr(refs, "locate", slip_in)
     with pytest.raises(NotFoundError):
-        read_runbook(root, "folder/A.md")
+        read_runbook(at(root, "folder/A.md"))
 
 
 def test_no_descriptor_is_left_open(root):
@@ -177,114 +170,7 @@ def test_no_descriptor_is_left_open(root):
     before = len(os.listdir("/proc/self/fd"))
     for ref in ["a/B.md", "a/fifo.md", "a/none.md"] * 5:
         try:
-            read_runbook(root, ref)
+            read_runbook(at(root, ref))
         except NotFoundError:
             continue
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-# -- input files ------------------------------------------------------------------------------
-
-
-def runbook(*paths: str) -> Runbook:
-    files = [FileRequirement(path, number) for number, path in enumerate(paths, 10)]
-    return replace(EMPTY, files_in=tuple(files))
-
-
-def problems(root: Path, *paths: str, ref: str = "A.md") -> list[tuple[str, int | None]]:
-    return [(p.code, p.line) for p in check_input_files(root, ref, runbook(*paths))]
-
-
-def test_the_runbooks_own_folder_comes_first(root):
-    write(root / "conf.txt")
-    write(root / "net" / "conf.txt")
-    write(root / "shared" / "x")
-    assert resolve_input_file(root, "net/A.md", "conf.txt") == root / "net" / "conf.txt"
-    assert resolve_input_file(root, "other/A.md", "./conf.txt") == root / "conf.txt"
-    assert resolve_input_file(root, "net/A.md", "../shared/") == root / "shared"
-    assert input_sources(root, "net/A.md", runbook("conf.txt", "shared/x")) == (
-        root / "net" / "conf.txt",
-        root / "shared" / "x",
-    )
-
-
-def test_good_input_files(root):
-    write(root / "conf" / "deep" / "x")
-    (root / "conf" / "link").symlink_to("deep/x")
-    (root / "conf" / "..data").symlink_to("/etc")
-    assert problems(root, "conf", "conf/deep/x") == []
-
-
-def test_a_missing_input_file(root):
-    found = check_input_files(root, "A.md", runbook("gone.txt"))
-    assert found[0].message == "Required input file does not exist: gone.txt"
-    assert (found[0].code, found[0].line) == ("input_file_missing", 10)
-    with pytest.raises(InvalidRunbookError, match="does not exist"):
-        input_sources(root, "A.md", runbook("gone.txt"))
-
-
-@pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../secret.md", "a/../../secret.md", "..", ".", "link", "a\0b", "up/x"]
-)
-def test_input_files_outside(root, tmp_path, path):
-    (root / "link").symlink_to("../secret.md")
-    (root / "up").symlink_to(tmp_path)
-    write(tmp_path / "x")
-    expected = "input_file_missing" if path == "." else "input_file_outside"
-    assert problems(root, path) == [(expected, 10)]
-
-
-def test_a_link_inside_an_input_folder_that_leads_outside(root):
-    write(root / "conf" / "x")
-    (root / "conf" / "link").symlink_to("../../secret.md")
-    found = check_input_files(root, "A.md", runbook("conf"))
-    assert [problem.code for problem in found] == ["input_file_outside"]
-    assert found[0].message.endswith(": conf/link")
-
-
-def test_special_input_files(root):
-    os.mkfifo(root / "fifo")
-    os.mkfifo(write(root / "conf" / "x").parent / "fifo")
-    assert problems(root, "fifo", "conf") == [
-        ("input_file_special", 10),
-        ("input_file_special", 11),
-    ]
-
-
-def test_a_circle_of_links(root):
-    write(root / "conf" / "x")
-    (root / "conf" / "again").symlink_to(".")
-    assert problems(root, "conf") == [("input_file_cycle", 10)]
-
-
-def test_two_input_files_of_one_name(root):
-    write(root / "a" / "x")
-    write(root / "b" / "x")
-    assert problems(root, "a/x", "b/x") == [("input_file_collision", 11)]
-    assert problems(root, "a/x", "a/x") == [("input_file_collision", 11)]
-
-
-def test_too_many_or_too_large(root, monkeypatch):
-    for number in range(4):
-        write(root / "conf" / str(number), "12345")
-    monkeypatch.setattr(refs._Budget.__init__, "__defaults__", (5, 20))
-    assert problems(root, "conf") == []
-    assert problems(root, "conf", "conf/1") == [("input_files_too_large", 11)]
-    monkeypatch.setattr(refs._Budget.__init__, "__defaults__", (100, 19))
-    assert problems(root, "conf") == [("input_files_too_large", 10)]
-
-
-def test_a_sparse_file_counts_with_its_size(root):
-    write(root / "big")
-    os.truncate(root / "big", 1 << 40)
-    assert problems(root, "big") == [("input_files_too_large", 10)]
-
-
-def test_a_folder_that_cannot_be_read(root, monkeypatch):
-    write(root / "conf" / "x")
-
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    assert problems(root, "conf") == [("input_file_unreadable", 10)]

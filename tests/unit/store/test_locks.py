@@ -95,7 +95,9 @@ class TestTaking:
         )
         event = store.events.after(second.id)[-1]
         assert (event.type, event.at) == (EventType.WAITING, helper.clock.now)
-        assert event.data == {
+        assert event.data["code"] == "lock_held"
+        assert event.data["params"]["run_id"] == first.id
+        assert {k: event.data[k] for k in event.data if k not in ("code", "params")} == {
             "lock": "a",
             "held_by": first.id,
             "runbook": "a/Runbook.md",

@@ -1,13 +1,19 @@
 """How a run begins, goes on and ends."""
 
 import pytest
+import sqlalchemy as sa
 
+from runbook.core.document import Problem, warning
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import LockRequest, LockWant, Origin, Requester
 from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, DuplicateError, NotFoundError, QueueFullError
 from runbook.store.models import StoredDocument
+from runbook.store.tables import runs
+
+CAREFUL = warning("not_masked", "careful", variable="S1")
+BAD = Problem("step_failed", "bad", 7, hint="mend it", params={"step": "One", "n": 1})
 
 
 def types(store, run_id):
@@ -19,7 +25,7 @@ def test_a_created_run_is_read_back_as_it_was_returned(helper, store):
         reason="because",
         timeout_s=1.5,
         inputs={"SHOWN": "1", "GIVEN": None},
-        warnings=("careful",),
+        warnings=(CAREFUL,),
         sealed_inputs=b"sealed",
     )
     assert store.runs.get(made.id) == made
@@ -88,9 +94,9 @@ def test_an_impossible_birth_is_a_mistake_of_the_caller(helper, changes):
 
 @pytest.mark.parametrize("status", [RunStatus.REFUSED, RunStatus.INVALID])
 def test_a_run_may_be_born_ended(helper, store, status):
-    run = helper.queued(status=status, errors=("no",), return_code=1, sealed_inputs=b"x")
+    run = helper.queued(status=status, errors=(BAD,), return_code=1, sealed_inputs=b"x")
     assert run.times.finished_at == helper.clock.now
-    assert (run.result.errors, run.result.return_code) == (("no",), 1)
+    assert (run.result.errors, run.result.return_code) == ((BAD,), 1)
     assert store.runs.sealed(run.id) is None
     with pytest.raises(ConflictError):
         helper.finish(run.id)
@@ -166,20 +172,57 @@ class TestClaim:
         assert store.runs.claim("w", only="nobody", **ask) is None
 
 
+def test_what_an_earlier_version_kept_as_texts_is_still_read(helper, store):
+    run = helper.queued()
+    old = sa.update(runs).where(runs.c.id == run.id).values(errors=["bad"], warnings=["careful"])
+    store._database.write(lambda connection: connection.execute(old))
+    result = store.runs.get(run.id).result
+    assert result.errors == (Problem("unclassified", "bad"),)
+    assert result.warnings == (warning("unclassified", "careful"),)
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_only_one_run_and_those_that_it_calls(helper, store, expected):
+    one, _other = helper.queued(), helper.queued()
+    child = helper.queued(parent_id=one.id, root_id=one.id, assigned_to="w")
+    helper.queued(parent_id="another", root_id="another", assigned_to="v")
+    ask = {"root_slots": 1, "expected": expected, "only": one.id}
+    assert store.runs.claim("w", **ask).run.id == one.id
+    assert store.runs.claim("w", **ask).run.id == child.id
+    assert store.runs.claim("w", **ask) is None
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_of_queues_the_runs_of_others_are_left(helper, store, expected):
+    far, plain, near = (helper.queued(queue=name) for name in ("far", None, "near"))
+    called = helper.queued(queue="far", parent_id="parent", assigned_to="w")
+
+    def claimed(*queues):
+        ask = {"root_slots": 1, "expected": expected, "queues": queues}
+        claims = iter(lambda: store.runs.claim("w", **ask), None)
+        return [claim.run.id for claim in claims]
+
+    assert claimed("near", "nearer") == [near.id, called.id]
+    assert claimed() == []
+    assert claimed("default") == [plain.id]
+    store.runs.request_cancel(far.id, "ada")
+    assert claimed("near") == [far.id]  # only to be ended
+
+
 class TestFinish:
     def test_it_keeps_the_outcome_and_wipes_the_inputs(self, helper, store):
         run = helper.running(sealed_inputs=b"sealed")
         helper.clock.now += 1500
-        outcome = Outcome(RunStatus.FAILED, 3, ("bad",), ("hm",), {"ip": "192.0.2.9"})
+        outcome = Outcome(RunStatus.FAILED, 3, (BAD,), (CAREFUL,), {"ip": "192.0.2.9"})
         last = [helper.output("bye"), helper.done()]
         ended = store.runs.finish(run.id, outcome, last, worker_id="w").run
         assert ended == store.runs.get(run.id)
         assert (ended.status, ended.result.return_code, ended.result.errors) == (
             outcome.status,
             3,
-            ("bad",),
+            (BAD,),
         )
-        assert (ended.result.warnings, ended.result.outputs) == (("hm",), {"ip": "192.0.2.9"})
+        assert (ended.result.warnings, ended.result.outputs) == ((CAREFUL,), {"ip": "192.0.2.9"})
         assert (ended.times.finished_at, ended.times.duration_ms) == (helper.clock.now, 1500)
         assert (ended.log.bytes, ended.log.lines) == (3, 1)
         assert types(store, run.id)[-2:] == [EventType.STDOUT, EventType.DONE]

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.bootstrap import operator
 from runbook.cli.authoring.selection import Selected
 from runbook.cli.one_shot.execution import OneShot, calling_engine
 from runbook.cli.source.opening import load_settings
 from runbook.cli.terminal.render import Json
 from runbook.core import return_codes
-from runbook.core.access import Principal
+from runbook.core.access import LOCAL_PREFIX, Principal, roles_of
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
 from runbook.core.events import EventType, RunEvent
@@ -119,9 +120,11 @@ def case_settings(item: Selected, environment: Mapping[str, str], data_dir: Path
 
 def _principal(settings: Settings, case: Case) -> Principal:
     if case.claims is None:
-        return Principal(f"local:{SUBJECT}", Origin.CLI, local=not settings.enforce_claims)
+        return operator(settings, f"{LOCAL_PREFIX}{SUBJECT}")
     subject = case.claims.get("sub")
-    return Principal(subject if isinstance(subject, str) else SUBJECT, Origin.CLI, case.claims)
+    name = subject if isinstance(subject, str) else SUBJECT
+    grants = settings.role_permissions.grants(roles_of(case.claims))
+    return Principal(name, Origin.CLI, case.claims, grants=grants)
 
 
 def _request(case: Case) -> ExecuteRequest:

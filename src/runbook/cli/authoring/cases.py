@@ -59,6 +59,7 @@ _OPTIONS = (
 @click.command(
     "test",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook test SimpleRunbook.md",
         "runbook test samples/runbooks",

@@ -39,6 +39,7 @@ _CODES = {Result.NOT_WRITTEN: IO_ERROR_CODE, Result.INVALID: exit_codes.INVALID}
 @click.command(
     "fmt",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook fmt",
         "runbook fmt Deploy.md",

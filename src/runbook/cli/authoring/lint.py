@@ -6,7 +6,6 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,8 @@ from runbook.core.document import Problem, Severity
 if TYPE_CHECKING:
     from runbook.cli.authoring.selection import Selected
     from runbook.core.authoring.lint import CalledRef
+    from runbook.core.run_files import InputLimits
+    from runbook.library.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Finding:
 @click.command(
     "lint",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook lint",
         "runbook lint Deploy.md network/",
@@ -74,26 +76,30 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
     `<!-- runbook-lint: disable=CODE -->` in a runbook switches a finding off there. The exit code
     is 65 where there is an error, or with --strict a warning.
     """
+    from runbook.bootstrap import input_limits
     from runbook.cli.authoring.selection import select_runbooks
     from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
 
     environment = process_environment()
     selected = select_runbooks(paths, environment)
-    passed = load_settings(environment).script_env_pass
-    findings = [finding for item in selected for finding in examine(item, passed)]
+    settings = load_settings(environment)
+    passed, limits = settings.script_env_pass, input_limits(settings)
+    findings = [finding for item in selected for finding in examine(item, passed, limits)]
     _PRINTERS[form](findings)
     errors = sum(finding.is_error for finding in findings)
     note(_summary(len(selected), errors, len(findings) - errors))
     return exit_codes.INVALID if errors or (strict and findings) else 0
 
 
-def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
+def examine(
+    item: Selected, passed: Sequence[str], limits: InputLimits | None = None
+) -> list[Finding]:
     """All findings in one file. `passed` names what the server hands to every script."""
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
     from runbook.core.language.parse import parse, unreadable
-    from runbook.library.refs import check_input_files
+    from runbook.library.catalog import Catalog, Source
 
     try:
         data = item.file.read_bytes()
@@ -101,28 +107,28 @@ def examine(item: Selected, passed: Sequence[str]) -> list[Finding]:
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
         return [Finding(item.shown, problem) for problem in document.problems]
     document = parse(data, stem=item.file.stem)
-    existing = {call.ref for call in called_refs(document) if _exists(item, call)}
+    catalog = Catalog((Source(item.root),), input_limits=limits)
+    existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
     around = Surroundings(existing, passed)
     problems = find_problems(document, data[: document.head_bytes], around)
     if document.runbook is not None:
-        problems += check_input_files(item.root, item.ref, document.runbook)
+        problems += catalog.check_inputs(item.ref, document.runbook)
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
     return [Finding(item.shown, problem) for problem in ordered]
 
 
-def _exists(item: Selected, call: CalledRef) -> bool:
-    if _is_runbook(item.root, call.ref):
+def _exists(catalog: Catalog, ref: str, call: CalledRef) -> bool:
+    if _is_runbook(catalog, call.ref):
         return True
-    beside = posixpath.normpath(posixpath.join(posixpath.dirname(item.ref), call.ref))
-    return call.beside and _is_runbook(item.root, beside)
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(ref), call.ref))
+    return call.beside and _is_runbook(catalog, beside)
 
 
-def _is_runbook(root: Path, ref: str) -> bool:
+def _is_runbook(catalog: Catalog, ref: str) -> bool:
     from runbook.errors import NotFoundError
-    from runbook.library.refs import locate, parse_ref
 
     try:
-        return locate(root, parse_ref(ref)).is_file()
+        return catalog.path(ref).is_file()
     except NotFoundError:
         return False
 

@@ -20,6 +20,7 @@ SUFFIX = ".md"
 @click.command(
     "new",
     cls=ExampleCommand,
+    permission=None,
     examples=(
         "runbook new RestartService",
         "runbook new CreateVm --folder runbooks/proxmox --steps",

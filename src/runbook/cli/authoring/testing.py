@@ -22,8 +22,8 @@ from runbook.cli.terminal.messages import print_line
 from runbook.cli.terminal.render import problem_line
 from runbook.core.authoring.cases import Case, CaseFile, read_cases
 from runbook.core.document import Problem
-from runbook.engine.wire import problem_json
 from runbook.errors import NotFoundError
+from runbook.resources.problem import problem_json
 
 FAILED = 1
 

@@ -30,8 +30,8 @@ from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import inherit_limits
 from runbook.engine.requests import ExecuteRequest, Submitted
-from runbook.engine.wire import run_json
 from runbook.errors import AccessDeniedError, StoreBusyError
+from runbook.resources.run import run_json
 from runbook.settings import Settings
 from runbook.worker.one_shot import OneShotWorker
 

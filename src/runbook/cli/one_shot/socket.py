@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runbook import log
-from runbook.access.tokens import Authenticator
+from runbook.access.authenticators import Authenticators
 from runbook.cli.commands import hint_for
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -29,6 +29,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.process.workspace import PREFIX, Workspace, WorkspaceError
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AuthenticationError, RequestError, RunbookError, StoreBusyError
+from runbook.resources.event import event_json
 from runbook.script.calling import MAX_REQUEST_BYTES
 
 Json = dict[str, Any]
@@ -63,12 +64,12 @@ class CallServer:
     """
 
     def __init__(
-        self, path: Path, engine: Engine, authenticator: Callable[[], Authenticator]
+        self, path: Path, engine: Engine, authenticator: Callable[[], Authenticators]
     ) -> None:
         self._path = path
         self._engine = engine
         self._make_authenticator = authenticator
-        self._authenticator: Authenticator | None = None
+        self._authenticator: Authenticators | None = None
         self._folder: Workspace | None = None
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -141,7 +142,7 @@ class CallServer:
                 self._threads.discard(threading.current_thread())
             self._free_one_more()
 
-    def _answers(self, connection: socket.socket) -> Iterator[Json | None]:
+    def _answers(self, connection: socket.socket) -> Iterator[Mapping[str, Any] | None]:
         try:
             yield from self._answer(_read_request(connection))
         except RunbookError as error:
@@ -151,7 +152,7 @@ class CallServer:
                 log.failure("call.fault")
                 yield {"error": {"code": "internal_error", "message": "The engine failed"}}
 
-    def _answer(self, request: Json) -> Iterator[Json | None]:
+    def _answer(self, request: Json) -> Iterator[Mapping[str, Any] | None]:
         principal = self._principal(request)
         ref = request.get("ref")
         if not isinstance(ref, str):
@@ -176,7 +177,7 @@ class CallServer:
             raise AuthenticationError("The token is not that of a run.")
         return principal
 
-    def _follow(self, run_id: str) -> Iterator[Json | None]:
+    def _follow(self, run_id: str) -> Iterator[Mapping[str, Any] | None]:
         """The run's events; None, in silence, finds out whether the caller is still there."""
         shown = 0
         while not self._closing:
@@ -185,7 +186,7 @@ class CallServer:
                     if self._closing:
                         return
                     shown = event.n if event is not None else shown
-                    yield None if event is None else event.as_json()
+                    yield None if event is None else event_json(event)
             except StoreBusyError:
                 continue
             return

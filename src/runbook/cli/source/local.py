@@ -14,19 +14,15 @@ from runbook.cli.source.opening import (
     usable,
 )
 from runbook.cli.source.protocol import Json, RunQuery
-from runbook.core.access import Action, Principal
+from runbook.core.access import Principal
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.run_wire import whole_run_json
-from runbook.engine.wire import (
-    access_json,
-    artifact_json,
-    listed_json,
-    report_json,
-    run_json,
-    runbook_json,
-)
+from runbook.resources.artifact import artifact_json
+from runbook.resources.event import event_json
+from runbook.resources.report import report_json
+from runbook.resources.run import run_json, run_page_json, whole_run_json
+from runbook.resources.runbook import listed_json, runbook_json
 from runbook.settings import Settings
 from runbook.store.models import RunFilter
 
@@ -39,25 +35,22 @@ class LocalSource:
         self._principal = principal
 
     def runbooks(self) -> list[Json]:
-        return [listed_json(item) for item in self._engine.listing(self._principal)]
+        return [
+            listed_json(item.entry, item.decision, item.last_run)
+            for item in self._engine.listing(self._principal)
+        ]
 
     def runbook(self, ref: str) -> Json:
-        entry = self._engine.entry(ref)
-        decision = self._engine.decide(entry, self._principal, Action.EXECUTE)
-        content = self._engine.parts.catalog.content(ref) if decision.allowed else entry.head
-        return {
-            "success": True,
-            **runbook_json(entry),
-            **access_json(decision),
-            "content": content.decode("utf-8", errors="replace").removeprefix("\ufeff"),
-        }
+        found = self._engine.text_for(ref, self._principal)
+        return runbook_json(found.entry, found.decision, found.content)
 
     def inputs(self, ref: str) -> Json:
         return self._engine.input_schema(ref, self._principal)
 
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
-        return report_json(self._engine.validate(ref, self._principal, request))
+        report = self._engine.validate(ref, self._principal, request)
+        return report_json(report.ref, report.errors, report.warnings)
 
     def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:
         wanted = RunFilter(
@@ -67,17 +60,17 @@ class LocalSource:
             since=query.since,
         )
         page = self._engine.runs(self._principal, wanted, cursor=cursor, limit=limit)
-        return {"runs": [run_json(run) for run in page.runs], "next_cursor": page.next_cursor}
+        return run_page_json(page.runs, page.next_cursor)
 
     def run(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
-        return whole_run_json(run, self._engine, self._principal)
+        return whole_run_json(self._engine.details(run, self._principal))
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
         run = self._engine.run(run_id, self._principal)
         for event in self._engine.follow(run.id, after=after):
             if event is not None:
-                yield event.as_json()
+                yield event_json(event)
 
     def cancel(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from runbook import log
-from runbook.access.tokens import KEY_BYTES, Authenticator, RunTokens
+from runbook.access.tokens import CallerTokens
 from runbook.bootstrap import build_authenticator, build_engine, local_operator, prepare_data_dir
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
@@ -121,7 +120,7 @@ def principal_for(settings: Settings, token: str | None) -> Principal:
     return dataclasses.replace(principal, origin=Origin.CLI)
 
 
-def minting_authenticator(settings: Settings) -> Authenticator:
+def minting_tokens(settings: Settings) -> CallerTokens:
     """For making callers' tokens: needs no DATA_DIR but for the key that dev-login keeps there.
 
     Raises ConfigurationError where tokens cannot be signed safely.
@@ -129,4 +128,4 @@ def minting_authenticator(settings: Settings) -> Authenticator:
     check_tokens(settings)
     if not settings.jwt_secret.get_secret_value():
         prepare_data_dir(settings)
-    return Authenticator(settings, RunTokens(secrets.token_bytes(KEY_BYTES)))
+    return CallerTokens(settings)

@@ -13,6 +13,7 @@ from runbook.cli.terminal.preview import preview_lines
 from runbook.cli.terminal.progress import ProgressBar, shows_bars
 from runbook.cli.terminal.render import Json, duration, problem_line
 from runbook.core.events import EventType, RunEvent
+from runbook.resources.event import event_json
 from runbook.script.narration import ending, told
 
 
@@ -37,7 +38,7 @@ class JsonView:
         self._read = True
 
     def event(self, event: RunEvent) -> None:
-        self._print(event.as_json())
+        self._print(event_json(event))
 
     def refused(self, ref: str, message: str) -> None:
         self._print(
@@ -96,7 +97,7 @@ class TextView:
                 self._clear_bar(for_good=True)
             case EventType.PLAN if "preview" in (event.data or {}):
                 self._preview(event.data or {})
-            case _ if line := told(event.as_json()):
+            case _ if line := told(event_json(event)):
                 self._note(line)
 
     def refused(self, ref: str, message: str) -> None:
@@ -124,7 +125,7 @@ class TextView:
 
     def _progress(self, event: RunEvent) -> None:
         """A bar that moves, else a line for each change."""
-        line = told(event.as_json())
+        line = told(event_json(event))
         if line is None or line == self._told_progress:
             return
         self._told_progress = line

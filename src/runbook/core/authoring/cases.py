@@ -117,7 +117,7 @@ class _Reading:
             return
         if any(case.name == name.text for case in self.cases):
             text = f"There are two cases named '{name.text}'"
-            self.problems.append(Problem("bad_case", text, name.line))
+            self.problems.append(Problem("bad_case", text, name.line, params={"case": name.text}))
         case = Case(name.text, node.line)
         for key, value in entries:
             case = self._with_field(case, key, value)
@@ -132,7 +132,15 @@ class _Reading:
             return reader(case, node)
         except _RefusedError as error:
             text = f"'{key.raw}' {error.rule}"
-            self.problems.append(Problem("bad_case", text, error.line, hint=error.hint))
+            self.problems.append(
+                Problem(
+                    "bad_case",
+                    text,
+                    error.line,
+                    hint=error.hint,
+                    params={"case": case.name, "key": key.raw},
+                )
+            )
             return case
 
 

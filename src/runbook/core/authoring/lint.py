@@ -102,7 +102,9 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
         if call.ref not in around.refs:
             text = f"There is no runbook {call.ref}"
             hint = "Name it by its path below the runbooks directory"
-            yield Problem("unknown_runbook", text, call.line, hint=hint)
+            yield Problem(
+                "unknown_runbook", text, call.line, hint=hint, params={"runbook": call.ref}
+            )
     if document.runbook is not None:
         names = _read_names(document.runbook)
         yield from names.problems
@@ -115,7 +117,14 @@ def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
         if not item.typed and looks_secret(item.name):
             text = f"{item.name} is called like a secret, but is not declared as one"
             hint = f"Write {item.name}: with `type: secret` below it"
-            yield Problem("secret_by_name", text, item.line, Severity.WARNING, hint)
+            yield Problem(
+                "secret_by_name",
+                text,
+                item.line,
+                Severity.WARNING,
+                hint,
+                params={"variable": item.name},
+            )
 
 
 def looks_secret(name: str) -> bool:
@@ -170,7 +179,7 @@ def _read_python(script: Script, names: _Names) -> None:
     if found.error is not None:
         text = f"The Python script cannot be read: {found.error}"
         line = script.line + found.error_line
-        names.problems.append(Problem("script_syntax", text, line))
+        names.problems.append(Problem("script_syntax", text, line, params={"reason": found.error}))
 
 
 def _read_shell(script: Script, names: _Names) -> None:
@@ -202,7 +211,14 @@ def _undeclared(runbook: Runbook, names: _Names, passed: Collection[str]) -> Ite
         if _UPPER.fullmatch(use.name) and use.name not in known and not is_reserved(use.name):
             text = f"The script reads {use.name}, which is neither declared nor set"
             hint = "Declare it in Environment Requirements, or correct the name"
-            yield Problem("undeclared_variable", text, use.line, Severity.WARNING, hint)
+            yield Problem(
+                "undeclared_variable",
+                text,
+                use.line,
+                Severity.WARNING,
+                hint,
+                params={"variable": use.name},
+            )
 
 
 def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
@@ -218,4 +234,11 @@ def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
         if item.name not in mentioned:
             text = f"{item.name} is declared, but nothing uses it"
             hint = "Remove it; if a program reads it, mention it in a comment of the script"
-            yield Problem("unused_input", text, item.line, Severity.WARNING, hint)
+            yield Problem(
+                "unused_input",
+                text,
+                item.line,
+                Severity.WARNING,
+                hint,
+                params={"variable": item.name},
+            )

@@ -189,7 +189,13 @@ def _problems(data: bytes, start: int, line: int, heading: _Heading) -> Iterator
         if name is SectionName.CLAIMS:
             code = "required_claims_after_history"
         hint = f"Move it above # {SectionName.HISTORY}, which must be the last section"
-        yield Problem(code, f"Section '{name}' must not stand after History", line, hint=hint)
+        yield Problem(
+            code,
+            f"Section '{name}' must not stand after History",
+            line,
+            hint=hint,
+            params={"section": name.value},
+        )
     elif resembles_claims(heading.text, level=heading.level):
         yield claims_problem(heading.text, line)
 

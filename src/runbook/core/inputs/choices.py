@@ -24,19 +24,37 @@ def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:
 def choices_not_known(item: Input, source: ChoicesSource) -> Problem:
     what = f"no run of {source.ref} has left the output {source.output}"
     text = f"The choices of {item.name} are not known yet: {what}"
-    return Problem("choices_unknown", text, item.line, hint=f"Execute {source.ref} first")
+    return Problem(
+        "choices_unknown",
+        text,
+        item.line,
+        hint=f"Execute {source.ref} first",
+        params={"variable": item.name, "runbook": source.ref, "output": source.output},
+    )
 
 
 def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[str]) -> Problem:
     text = f"The choices of {item.name} come from {source.ref}, which you may not execute"
     hint = f"Missing or invalid claims: {', '.join(missing)}" if missing else None
-    return Problem("choices_unknown", text, item.line, hint=hint)
+    return Problem(
+        "choices_unknown",
+        text,
+        item.line,
+        hint=hint,
+        params={"variable": item.name, "runbook": source.ref},
+    )
 
 
 def choices_not_found(item: Input, source: ChoicesSource) -> Problem:
     text = f"The choices of {item.name} come from {source.ref}, which does not exist"
     hint = "Correct choices_from: a path below the runbooks directory, or beside this runbook"
-    return Problem("choices_unknown", text, item.line, hint=hint)
+    return Problem(
+        "choices_unknown",
+        text,
+        item.line,
+        hint=hint,
+        params={"variable": item.name, "runbook": source.ref},
+    )
 
 
 def _words(output: object) -> Iterable[str]:

@@ -36,7 +36,7 @@ def read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
             return replace(item, description=node.text.strip())
         case Sequence():
             text = f"{name.raw} must have a description or a mapping, not a list"
-            problems.append(Problem("bad_input", text, node.line))
+            problems.append(Problem("bad_input", text, node.line, params={"variable": name.raw}))
             return item
     return _Reading(replace(item, type=InputType.STRING, typed=True), problems).read(node)
 
@@ -79,7 +79,12 @@ def _text_key(change: Callable[[Input, Scalar], Input | Problem]) -> Reader:
     def read(item: Input, key: str, node: Node) -> Input | Problem:
         if isinstance(node, Scalar):
             return change(item, node)
-        return Problem("bad_input", f"{item.name}: '{key}' must be text", node.line)
+        return Problem(
+            "bad_input",
+            f"{item.name}: '{key}' must be text",
+            node.line,
+            params={"variable": item.name, "key": key},
+        )
 
     return read
 
@@ -90,7 +95,13 @@ def _with_type(item: Input, value: Scalar) -> Input | Problem:
     except ValueError:
         text = f"{item.name}: '{value.text[:80]}' is not a type"
         hint = did_you_mean(value.text, [str(kind) for kind in InputType])
-        return Problem("unknown_input_type", text, value.line, hint=hint)
+        return Problem(
+            "unknown_input_type",
+            text,
+            value.line,
+            hint=hint,
+            params={"variable": item.name, "key": "type"},
+        )
 
 
 def _with_optional(item: Input, value: Scalar) -> Input | Problem:
@@ -98,14 +109,20 @@ def _with_optional(item: Input, value: Scalar) -> Input | Problem:
     if word in _TRUE | _FALSE:
         return replace(item, optional=word in _TRUE)
     text = f"{item.name}: 'optional' must be true or false"
-    return Problem("bad_input", text, value.line)
+    return Problem("bad_input", text, value.line, params={"variable": item.name, "key": "optional"})
 
 
 def _with_source(item: Input, value: Scalar) -> Input | Problem:
     kind, colon, name = value.text.strip().partition(":")
     if not colon or kind not in {str(known) for known in SecretKind}:
         text = f"{item.name}: 'from' must be env:NAME or file:NAME"
-        return Problem("bad_input", text, value.line, hint=_FROM_HINT)
+        return Problem(
+            "bad_input",
+            text,
+            value.line,
+            hint=_FROM_HINT,
+            params={"variable": item.name, "key": "from"},
+        )
     source = SecretSource(SecretKind(kind), name)
     problem = _env_problem(item, source, value.line)
     problem = problem or _file_problem(item, source, value.line)
@@ -117,11 +134,19 @@ def _env_problem(item: Input, source: SecretSource, line: int) -> Problem | None
         return None
     if not valid_name(source.name):
         text = f"{item.name}: 'from' does not name an environment variable"
-        return Problem("bad_input", text, line, hint=_FROM_HINT)
+        return Problem(
+            "bad_input", text, line, hint=_FROM_HINT, params={"variable": item.name, "key": "from"}
+        )
     if is_reserved(source.name) or source.name in SETTING_NAMES:
         text = f"{item.name}: {source.name} is not for runbooks to read"
         hint = "It belongs to the engine or changes how programs run; use another variable"
-        return Problem("reserved_name", text, line, hint=hint)
+        return Problem(
+            "reserved_name",
+            text,
+            line,
+            hint=hint,
+            params={"variable": item.name, "key": "from", "name": source.name},
+        )
     return None
 
 
@@ -130,7 +155,9 @@ def _file_problem(item: Input, source: SecretSource, line: int) -> Problem | Non
         return None
     text = f"{item.name}: 'from' does not name a file below SECRETS_DIR"
     hint = "A name or a relative path of letters, digits, '.', '_' and '-'; no part begins with '.'"
-    return Problem("bad_input", text, line, hint=hint)
+    return Problem(
+        "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "from"}
+    )
 
 
 def _with_choices(item: Input, key: str, node: Node) -> Input | Problem:
@@ -144,7 +171,13 @@ def _with_choices(item: Input, key: str, node: Node) -> Input | Problem:
     if words and all(words):
         return replace(item, choices=tuple(words))
     text = f"{item.name}: '{key}' must be a list of texts"
-    return Problem("bad_input", text, node.line, hint="Such as: small, large")
+    return Problem(
+        "bad_input",
+        text,
+        node.line,
+        hint="Such as: small, large",
+        params={"variable": item.name, "key": key},
+    )
 
 
 def _with_choices_source(item: Input, key: str, node: Node) -> Input | Problem:
@@ -166,7 +199,9 @@ def _with_choices_source(item: Input, key: str, node: Node) -> Input | Problem:
 
 def _no_choices_source(item: Input, key: str, line: int) -> Problem:
     text = f"{item.name}: '{key}' must name a runbook and one of its outputs"
-    return Problem("bad_input", text, line, hint=_CHOICES_HINT)
+    return Problem(
+        "bad_input", text, line, hint=_CHOICES_HINT, params={"variable": item.name, "key": key}
+    )
 
 
 _FIELDS: MappingType[str, Reader] = {

@@ -98,10 +98,15 @@ def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | Non
     """Whether `ref` may be called from the end of `chain`, outermost first."""
     if ref in chain:
         text = f"Recursion detected: Runbook {ref} already in execution chain: {list(chain)}"
-        return Problem("recursion", text)
+        return Problem("recursion", text, params={"runbook": ref})
     if len(chain) >= max_depth:
         text = f"Recursion depth limit exceeded: {len(chain)} (max: {max_depth})"
-        return Problem("recursion_depth", text, hint="The limit is MAX_RECURSION_DEPTH")
+        return Problem(
+            "recursion_depth",
+            text,
+            hint="The limit is MAX_RECURSION_DEPTH",
+            params={"depth": len(chain), "limit": max_depth},
+        )
     return None
 
 
@@ -123,10 +128,13 @@ def _check_names(
     for name in given:
         if not valid_name(name):
             text = f"{name[:128]!r} cannot name an environment variable"
-            problems.append(Problem("bad_input_name", text, hint=NAME_RULE))
+            shown = name[:128].encode("utf-8", "replace").decode()
+            problems.append(
+                Problem("bad_input_name", text, hint=NAME_RULE, params={"variable": shown})
+            )
         elif is_reserved(name):
             text = f"Environment variable is reserved and cannot be given: {name}"
-            problems.append(Problem("reserved_name", text))
+            problems.append(Problem("reserved_name", text, params={"variable": name}))
         elif name not in names and not allow_undeclared:
             problems.append(_undeclared(name, names))
     return problems
@@ -139,6 +147,7 @@ def _undeclared(name: str, names: Sequence[str]) -> Problem:
         "undeclared_input",
         f"Environment variable is not declared by the runbook: {name} (declared: {known})",
         hint=f"Did you mean {close[0]}?" if close else "Declare it in Environment Requirements",
+        params={"variable": name},
     )
 
 
@@ -197,7 +206,9 @@ def _faults(item: Input, value: str, facts: InputFacts) -> list[Problem]:
 
 def _missing(item: Input) -> Problem:
     text = f"Required environment variable not set: {item.name}"
-    return Problem("missing_input", text, item.line, hint=_missing_hint(item))
+    return Problem(
+        "missing_input", text, item.line, hint=_missing_hint(item), params={"variable": item.name}
+    )
 
 
 def _missing_hint(item: Input) -> str | None:

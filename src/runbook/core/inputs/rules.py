@@ -43,7 +43,13 @@ def _keys(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
         if key in _FITTING and item.type not in _FITTING[key]:
             fitting = ", ".join(kind for kind in InputType if kind in _FITTING[key])
             text = f"{item.name}: '{key}' does not fit the type {item.type}"
-            yield Problem("bad_input", text, line, hint=f"It fits {fitting}")
+            yield Problem(
+                "bad_input",
+                text,
+                line,
+                hint=f"It fits {fitting}",
+                params={"variable": item.name, "key": key, "type": item.type.value},
+            )
 
 
 def _choices(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
@@ -52,16 +58,30 @@ def _choices(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     line = lines.get("choices", item.line)
     if bool(item.choices) == (item.choices_from is not None):
         text = f"{item.name} must have either 'choices' or 'choices_from'"
-        yield Problem("bad_input", text, line, hint="Such as choices: small, large")
+        yield Problem(
+            "bad_input",
+            text,
+            line,
+            hint="Such as choices: small, large",
+            params={"variable": item.name},
+        )
     if len(set(item.choices)) < len(item.choices):
         twice = next(word for word in item.choices if item.choices.count(word) > 1)
         text = f"{item.name}: the choice {twice[:80]!r} stands twice"
-        yield Problem("bad_input", text, line, hint="Remove one of the two")
+        yield Problem(
+            "bad_input",
+            text,
+            line,
+            hint="Remove one of the two",
+            params={"variable": item.name, "key": "choices"},
+        )
     if item.type is InputType.MULTICHOICE:
         for word in filter(_LINE_ENDS.search, item.choices):
             text = f"{item.name}: the choice {word[:80]!r} holds a comma or a line break"
             hint = "The script gets the chosen ones separated by commas"
-            yield Problem("bad_input", text, line, hint=hint)
+            yield Problem(
+                "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "choices"}
+            )
 
 
 def _pattern(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
@@ -70,18 +90,32 @@ def _pattern(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     line = lines.get("pattern", item.line)
     if len(item.pattern) > PATTERN_LIMIT:
         text = f"{item.name}: 'pattern' is longer than {PATTERN_LIMIT} characters"
-        yield Problem("bad_input", text, line, hint="Check the value in the script instead")
+        yield Problem(
+            "bad_input",
+            text,
+            line,
+            hint="Check the value in the script instead",
+            params={"variable": item.name, "key": "pattern", "limit": PATTERN_LIMIT},
+        )
         return
     try:
         compiled(item.pattern)
     except (re.error, ValueError, OverflowError, RecursionError, FutureWarning) as error:
         text = f"{item.name}: 'pattern' is not a regular expression: {error}"
-        yield Problem("bad_input", text, line, hint="Quote it with single quotes in YAML")
+        yield Problem(
+            "bad_input",
+            text,
+            line,
+            hint="Quote it with single quotes in YAML",
+            params={"variable": item.name, "key": "pattern", "reason": str(error)},
+        )
         return
     if is_explosive(item.pattern):
         text = f"{item.name}: 'pattern' repeats a repetition, which may take for ever"
         hint = "Let something stand between what is repeated, as in [a-z]+(-[a-z]+)*"
-        yield Problem("bad_input", text, line, hint=hint)
+        yield Problem(
+            "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "pattern"}
+        )
 
 
 def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
@@ -91,10 +125,22 @@ def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     for key, text, bound in (("min", item.minimum, least), ("max", item.maximum, most)):
         if text is not None and bound is None:
             message = f"{item.name}: '{key}' must be {_kind_of_bound(item)}: {text[:80]!r}"
-            yield Problem("bad_input", message, lines.get(key), hint="Such as 5")
+            yield Problem(
+                "bad_input",
+                message,
+                lines.get(key),
+                hint="Such as 5",
+                params={"variable": item.name, "key": key},
+            )
     if least is not None and most is not None and least > most:
         message = f"{item.name}: 'min' is greater than 'max'"
-        yield Problem("bad_input", message, lines.get("min"), hint="Exchange the two")
+        yield Problem(
+            "bad_input",
+            message,
+            lines.get("min"),
+            hint="Exchange the two",
+            params={"variable": item.name, "key": "min"},
+        )
 
 
 def _kind_of_bound(item: Input) -> str:
@@ -109,10 +155,22 @@ def _values(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     for key, value in (("default", item.default), ("example", item.example)):
         if value is not None and (found := check_text(item, value)):
             text = f"{item.name}: '{key}' breaks the input's own rules: {found.message}"
-            yield Problem("bad_input", text, lines.get(key), hint=found.hint)
+            yield Problem(
+                "bad_input",
+                text,
+                lines.get(key),
+                hint=found.hint,
+                params={"variable": item.name, "key": key},
+            )
 
 
 def _secret(item: Input) -> Iterator[Problem]:
     if item.secret and item.default:
         text = f"{item.name} is a secret, yet its default stands in the runbook for all to read"
-        yield Problem("secret_default", text, item.line, Severity.WARNING)
+        yield Problem(
+            "secret_default",
+            text,
+            item.line,
+            Severity.WARNING,
+            params={"variable": item.name, "key": "default"},
+        )

@@ -82,7 +82,9 @@ def broken(item: Input, rule: Broken, value: str, *, hidden: bool = False) -> Pr
     kept_back = hidden or rule.hidden or item.secret or item.type is InputType.FILE
     shown = None if kept_back else value
     hint = None if kept_back else rule.hint
-    return Problem("bad_input_value", _worded(item, rule, shown), hint=hint)
+    return Problem(
+        "bad_input_value", _worded(item, rule, shown), hint=hint, params={"variable": item.name}
+    )
 
 
 def _worded(item: Input, rule: Broken, value: str | None) -> str:

@@ -77,7 +77,7 @@ def _read(name: str, value: object, item: Input | None) -> str | GivenFile | Pro
     if text is not None:
         return text
     message = f"The value of {name[:128]} must be a string, number, boolean or null"
-    return Problem("bad_env_vars", message)
+    return Problem("bad_env_vars", message, params={"variable": name[:128]})
 
 
 def _text(value: object) -> str | None:
@@ -117,17 +117,36 @@ def _file(item: Input, value: object) -> str | GivenFile | Problem:
     if value is None or value == "":
         return ""
     if not isinstance(value, Mapping) or set(value) != {"name", "content_base64"}:
-        return Problem("bad_input_value", f"{item.name} must be a file", hint=FILE_FORM)
+        return Problem(
+            "bad_input_value",
+            f"{item.name} must be a file",
+            hint=FILE_FORM,
+            params={"variable": item.name},
+        )
     name, content = value["name"], _decoded(value["content_base64"])
     if not isinstance(name, str) or not plain_name(name):
         text = f"The file of {item.name} must have a plain name"
-        return Problem("bad_input_value", text, hint="No folders and no control characters")
+        return Problem(
+            "bad_input_value",
+            text,
+            hint="No folders and no control characters",
+            params={"variable": item.name},
+        )
     if content is None:
         text = f"The content of the file of {item.name} is not base64"
-        return Problem("bad_input_value", text, hint="Standard base64, padded, on one line")
+        return Problem(
+            "bad_input_value",
+            text,
+            hint="Standard base64, padded, on one line",
+            params={"variable": item.name},
+        )
     if len(content) > FILE_LIMIT:
         text = f"The file of {item.name} is too large: {len(content)} bytes, at most 1 MiB"
-        return Problem("bad_input_value", text)
+        return Problem(
+            "bad_input_value",
+            text,
+            params={"variable": item.name, "bytes": len(content), "limit": FILE_LIMIT},
+        )
     return GivenFile(name, content)
 
 

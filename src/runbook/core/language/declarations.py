@@ -102,21 +102,39 @@ def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | No
     for block in blocks:
         if block.nested or block is not usable[0]:
             text = f"Only the first yaml block of '{section.name}', outside lists, is read"
-            problems.append(Problem("unread_block", text, block.line, Severity.WARNING))
+            problems.append(
+                Problem(
+                    "unread_block",
+                    text,
+                    block.line,
+                    Severity.WARNING,
+                    params={"section": section.name.value},
+                )
+            )
     if not blocks and section.blocks:
         text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
-        problems.append(Problem("no_yaml_block", text, section.line, Severity.WARNING))
+        problems.append(
+            Problem(
+                "no_yaml_block",
+                text,
+                section.line,
+                Severity.WARNING,
+                params={"section": section.name.value},
+            )
+        )
     return read_mapping(usable[0], section.name, problems) if usable else None
 
 
 def _name_problem(name: Scalar) -> Problem | None:
     if not valid_name(name.raw):
         text = f"'{name.raw[:80]}' cannot name an environment variable"
-        return Problem("bad_input_name", text, name.line, hint=NAME_RULE)
+        return Problem(
+            "bad_input_name", text, name.line, hint=NAME_RULE, params={"variable": name.raw[:80]}
+        )
     if is_reserved(name.raw):
         text = f"Environment variable name is reserved: {name.raw}"
         hint = "It changes how programs run, or belongs to the engine; choose another name"
-        return Problem("reserved_name", text, name.line, hint=hint)
+        return Problem("reserved_name", text, name.line, hint=hint, params={"variable": name.raw})
     return None
 
 
@@ -129,10 +147,14 @@ def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[Fi
             items = node.items
         case _:
             text = f"'{key.raw}' must be a list of paths"
-            problems.append(Problem("bad_file_requirement", text, node.line))
+            problems.append(
+                Problem("bad_file_requirement", text, node.line, params={"key": key.raw})
+            )
     for item in items:
         if isinstance(item, Scalar) and item.text.strip():
             yield FileRequirement(item.text.strip(), item.line)
         else:
             text = f"'{key.raw}' may only list paths"
-            problems.append(Problem("bad_file_requirement", text, item.line))
+            problems.append(
+                Problem("bad_file_requirement", text, item.line, params={"key": key.raw})
+            )

@@ -44,6 +44,7 @@ def _unclosed(block: Block, inner: int, *, severe: bool) -> Problem:
         block.line,
         Severity.ERROR if severe else Severity.WARNING,
         hint=f"Close the outer block first, or open it with {block.marker}{block.marker[0]}",
+        params={"inner_line": inner},
     )
 
 
@@ -67,7 +68,11 @@ def check_cuts(section: Section, problems: list[Problem]) -> None:
         if block.word in LANGUAGES and _open_heredoc(block.text) and not following.info:
             text = f"The script ends inside a heredoc: line {block.end - 1} closes its code block"
             hint = f"Open the script's block with a longer fence: {block.marker}{block.marker[0]}"
-            problems.append(Problem("script_cut", text, block.line, hint=hint))
+            problems.append(
+                Problem(
+                    "script_cut", text, block.line, hint=hint, params={"inner_line": block.end - 1}
+                )
+            )
 
 
 def _open_heredoc(source: str) -> bool:

@@ -101,7 +101,9 @@ def with_history(document: Document, scan: HistoryScan) -> Document:
 
 def unreadable(stem: str, reason: str) -> Document:
     """What stands for a file that could not be read."""
-    problem = Problem("unreadable", f"The runbook cannot be read: {reason}")
+    problem = Problem(
+        "unreadable", f"The runbook cannot be read: {reason}", params={"reason": reason}
+    )
     digest = hashlib.sha256(b"").hexdigest()
     return Document(stem, None, (problem,), digest, 0, None, claims_known=False)
 
@@ -110,11 +112,17 @@ def _unreadable(data: bytes, head: Head) -> Problem | None:
     if head.too_long:
         text = f"No History heading stands within the first {HEAD_LIMIT // 1024} KiB"
         hint = "Add # History; if there is one, look for a code block left open above it"
-        return Problem("head_too_long", text, hint=hint)
+        return Problem("head_too_long", text, hint=hint, params={"limit": HEAD_LIMIT})
     if head.bad_byte is not None:
         line = line_at(data, head.bad_byte)
         text = f"The document is not UTF-8: byte {head.bad_byte + 1}, on line {line}"
-        return Problem("not_utf8", text, line, hint="Save the file as UTF-8")
+        return Problem(
+            "not_utf8",
+            text,
+            line,
+            hint="Save the file as UTF-8",
+            params={"byte": head.bad_byte + 1},
+        )
     if (position := data.find(b"\0", 0, head.head_bytes)) >= 0:
         text = "The document holds a NUL character"
         return Problem("nul_character", text, line_at(data, position))
@@ -170,7 +178,13 @@ class _Reading:
             return self._stem or ""
         if self._stem is not None and not _same_name(title.text, self._stem):
             text = f"The runbook is named '{title.text}', its file '{self._stem}.md'"
-            problem = Problem("name_unlike_file", text, title.line, Severity.WARNING)
+            problem = Problem(
+                "name_unlike_file",
+                text,
+                title.line,
+                Severity.WARNING,
+                params={"name": title.text, "file": f"{self._stem}.md"},
+            )
             self._problems.append(problem)
         return title.text
 
@@ -209,7 +223,13 @@ class _Reading:
         for item in inputs:
             if set_by_zsh(item.name):
                 text = f"zsh sets {item.name} itself: the script will not see the given value"
-                problem = Problem("name_set_by_shell", text, item.line, Severity.WARNING)
+                problem = Problem(
+                    "name_set_by_shell",
+                    text,
+                    item.line,
+                    Severity.WARNING,
+                    params={"variable": item.name},
+                )
                 self._problems.append(problem)
 
 

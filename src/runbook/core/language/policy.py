@@ -75,7 +75,15 @@ def check_reversible(
     for step in steps:
         if step.undo is None:
             text = f"Step '{step.name}' has no Undo: it cannot be reversed"
-            problems.append(Problem("not_reversible", text, step.heading_line, Severity.WARNING))
+            problems.append(
+                Problem(
+                    "not_reversible",
+                    text,
+                    step.heading_line,
+                    Severity.WARNING,
+                    params={"step": step.name},
+                )
+            )
 
 
 def _read_template(node: Node, context: Context) -> str:

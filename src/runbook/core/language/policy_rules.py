@@ -33,7 +33,12 @@ def lock_request(
         name = fill(template, values).strip()
         if reason := _unusable(name, reserved=CONCURRENCY):
             text = f"The lock '{template}' {reason} with these inputs"
-            return Problem("bad_lock_name", text, hint="Give other values to its inputs")
+            return Problem(
+                "bad_lock_name",
+                text,
+                hint="Give other values to its inputs",
+                params={"lock": template},
+            )
         names[name] = LockWant(name)
     wants = tuple(names.values())
     if policy.concurrency is not None:
@@ -48,12 +53,17 @@ def check_confirm(policy: Policy, given: str | None, values: Mapping[str, str]) 
     wanted = fill(policy.confirm, values).strip()
     if reason := _unusable(wanted):
         text = f"The text to confirm, '{policy.confirm}', {reason} with these inputs"
-        return Problem("bad_confirmation", text, hint="Give other values to its inputs")
+        return Problem(
+            "bad_confirmation",
+            text,
+            hint="Give other values to its inputs",
+            params={"confirm": policy.confirm},
+        )
     if given is not None and given.strip() == wanted:
         return None
     text = f"Confirmation needed: type '{wanted}'"
     hint = "Send it as `confirm` in the request; on the command line: --confirm"
-    return Problem("confirmation_needed", text, hint=hint)
+    return Problem("confirmation_needed", text, hint=hint, params={"confirm": wanted})
 
 
 def retry_of(step: Step, policy: Policy) -> Retry:

@@ -80,11 +80,21 @@ def _read_step(part: _Part, inputs: tuple[Input, ...], problems: list[Problem]) 
         text = f"Step '{name}' is executed like any other: it reverses nothing"
         hint = "Write ### Undo below the script block of the step that it reverses"
         line = part.heading.line
-        problems.append(Problem("undo_as_step", text, line, Severity.WARNING, hint))
+        problems.append(
+            Problem("undo_as_step", text, line, Severity.WARNING, hint, params={"step": name})
+        )
     for extra in scripts[1:]:
         text = f"Step '{name}' has two script blocks; the first is on line {scripts[0].line}"
         hint = "Give each block its own heading: ## Name of the step"
-        problems.append(Problem("two_scripts_in_step", text, extra.line, hint=hint))
+        problems.append(
+            Problem(
+                "two_scripts_in_step",
+                text,
+                extra.line,
+                hint=hint,
+                params={"step": name, "first_line": scripts[0].line},
+            )
+        )
     step = _step(name, part.heading.line, scripts[0], problems)
     step = _with_options(step, own, inputs, problems)
     _refuse_undos((undo for undo in undos if undo.heading.line < step.line), problems)
@@ -116,13 +126,25 @@ def _with_options(
             if looks_like_options(block):
                 text = f"The options of step '{step.name}' must stand above its script block"
                 hint = "Move the block to where the step begins, outside lists"
-                problems.append(Problem("misplaced_options", text, block.line, hint=hint))
+                problems.append(
+                    Problem(
+                        "misplaced_options", text, block.line, hint=hint, params={"step": step.name}
+                    )
+                )
         elif first:
             text = (
                 f"Step '{step.name}' has two blocks of options; the first is on line {first.line}"
             )
             hint = "Join them; a YAML example can stand below the script block"
-            problems.append(Problem("two_options_in_step", text, block.line, hint=hint))
+            problems.append(
+                Problem(
+                    "two_options_in_step",
+                    text,
+                    block.line,
+                    hint=hint,
+                    params={"step": step.name, "first_line": first.line},
+                )
+            )
         else:
             first = block
             step = read_options(step, block, inputs, problems)
@@ -148,7 +170,15 @@ def _read_undos(name: str, undos: Sequence[_Part], problems: list[Problem]) -> S
     for extra in undos[1:]:
         first = undos[0].heading.line
         text = f"Step '{name}' has two Undos; the first is on line {first}"
-        problems.append(Problem("two_undos_in_step", text, extra.heading.line, hint="Join them"))
+        problems.append(
+            Problem(
+                "two_undos_in_step",
+                text,
+                extra.heading.line,
+                hint="Join them",
+                params={"step": name, "first_line": first},
+            )
+        )
     return _read_undo(name, undos[0], problems) if undos else None
 
 
@@ -158,14 +188,20 @@ def _read_undo(name: str, undo: _Part, problems: list[Problem]) -> Script | None
         text = f"Undo of step '{name}' must have one script block, not {len(scripts)}"
         hint = "Put all that reverses the step into one block below ### Undo"
         line = scripts[1].line if scripts else undo.heading.line
-        problems.append(Problem("bad_undo", text, line, hint=hint))
+        problems.append(
+            Problem(
+                "bad_undo", text, line, hint=hint, params={"step": name, "blocks": len(scripts)}
+            )
+        )
         return None
     for block in (block for block in undo.blocks if block.is_yaml):
         above = block.line < scripts[0].line and not block.nested
         if above or looks_like_options(block):
             text = f"Undo of step '{name}' takes no options"
             hint = "Remove the yaml block; Undo is executed once, whatever the step's options"
-            problems.append(Problem("undo_options", text, block.line, hint=hint))
+            problems.append(
+                Problem("undo_options", text, block.line, hint=hint, params={"step": name})
+            )
     return _script(scripts[0], problems)
 
 
@@ -194,4 +230,13 @@ def _warn_of_repeats(steps: Iterable[Step], problems: list[Problem]) -> None:
             text = f"Step '{step.name}' has the name of the one on line {earlier.heading_line}"
             hint = "Give each step a name of its own: runs name their steps"
             line = step.heading_line
-            problems.append(Problem("repeated_step", text, line, Severity.WARNING, hint))
+            problems.append(
+                Problem(
+                    "repeated_step",
+                    text,
+                    line,
+                    Severity.WARNING,
+                    hint,
+                    params={"step": step.name, "first_line": earlier.heading_line},
+                )
+            )

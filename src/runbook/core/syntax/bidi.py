@@ -28,4 +28,6 @@ def _turned(line: int, characters: dict[str, None]) -> Problem:
     names = ", ".join(f"U+{ord(character):04X}" for character in characters)
     text = f"Hidden characters turn the direction of the text: {names}"
     hint = "Remove them: the code is not what it looks like"
-    return Problem("hidden_direction", text, line, Severity.WARNING, hint)
+    return Problem(
+        "hidden_direction", text, line, Severity.WARNING, hint, params={"characters": names}
+    )

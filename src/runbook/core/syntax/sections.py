@@ -108,7 +108,12 @@ def read_sections(head: Head, *, stem: str | None = None) -> Sections:
     for name in REQUIRED:
         if name not in sections.found:
             hint = f"Add a heading: # {name}"
-            problem = Problem("missing_section", f"Missing required section: {name}", hint=hint)
+            problem = Problem(
+                "missing_section",
+                f"Missing required section: {name}",
+                hint=hint,
+                params={"section": name.value},
+            )
             sections.problems.append(problem)
     return sections
 
@@ -119,6 +124,7 @@ def claims_problem(text: str, line: int) -> Problem:
         f"'{' '.join(text.split())[:80]}' looks like the section Required Claims, but is not",
         line,
         hint="Write it on a line of its own: # Required Claims",
+        params={"section": SectionName.CLAIMS.value},
     )
 
 
@@ -144,7 +150,9 @@ def _add(sections: Sections, head: Head, blocks: Sequence[Block]) -> None:
     sections.found[name] = Section(name, heading.line, content)
     if not content:
         text = f"Section '{name}' is empty"
-        sections.problems.append(Problem("empty_section", text, heading.line))
+        sections.problems.append(
+            Problem("empty_section", text, heading.line, params={"section": name.value})
+        )
 
 
 def _only_titled_policy(name: SectionName | None, content: Sequence[Block]) -> bool:
@@ -154,7 +162,13 @@ def _only_titled_policy(name: SectionName | None, content: Sequence[Block]) -> b
 
 def _repeated(name: SectionName, line: int, first: int) -> Problem:
     text = f"Section '{name}' stands twice; the first is on line {first}"
-    return Problem("repeated_section", text, line, hint="Join the two sections")
+    return Problem(
+        "repeated_section",
+        text,
+        line,
+        hint="Join the two sections",
+        params={"section": name.value, "first_line": first},
+    )
 
 
 def _check(sections: Sections, block: Block, stem: str | None) -> None:
@@ -181,6 +195,7 @@ def wrong_level(name: SectionName, line: int) -> Problem:
         f"Section '{name}' must be a heading of level 1, outside lists",
         line,
         hint=f"Write: # {name}",
+        params={"section": name.value},
     )
 
 

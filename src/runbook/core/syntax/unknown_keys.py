@@ -21,6 +21,7 @@ def unknown_key(key: Scalar, known: Iterable[str], severity: Severity = Severity
         key.line,
         severity,
         did_you_mean(key.raw, known),
+        params={"key": key.raw[:80]},
     )
 
 

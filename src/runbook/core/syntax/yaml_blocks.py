@@ -45,7 +45,11 @@ class Context:
 
     def must_be(self, rule: str, line: int, hint: str | None = None) -> ValueRefusedError:
         text = f"{self.where}: '{self.key}' must be {rule}"
-        return ValueRefusedError(Problem("bad_value", text, line, hint=hint))
+        return ValueRefusedError(
+            Problem(
+                "bad_value", text, line, hint=hint, params={"where": self.where, "key": self.key}
+            )
+        )
 
 
 Reader = Callable[[_T, Node, Context], _T]
@@ -61,7 +65,7 @@ def read_mapping(block: Block, where: str, problems: list[Problem]) -> Mapping |
         problems.append(replace(node, message=message))
     elif node is not None and not (isinstance(node, Scalar) and not node.text):
         text = f"The YAML block of {where} must be a mapping (NAME: value)"
-        problems.append(Problem("not_a_mapping", text, node.line))
+        problems.append(Problem("not_a_mapping", text, node.line, params={"where": where}))
     return None
 
 
@@ -152,8 +156,24 @@ def check_input(name: str, line: int, context: Context) -> None:
     if item is None:
         text = f"{context.where}: '{context.key}' names an input that is not declared: {name[:80]}"
         hint = did_you_mean(name, names) if names else "Declare it in Environment Requirements"
-        raise ValueRefusedError(Problem("undeclared_input", text, line, hint=hint))
+        raise ValueRefusedError(
+            Problem(
+                "undeclared_input",
+                text,
+                line,
+                hint=hint,
+                params={"where": context.where, "key": context.key, "variable": name[:80]},
+            )
+        )
     if item.type in (InputType.SECRET, InputType.FILE):
         text = f"{context.where}: '{context.key}' must not name {name}: it is a {item.type} input"
         hint = "Name an input whose value may be seen"
-        raise ValueRefusedError(Problem("input_not_shown", text, line, hint=hint))
+        raise ValueRefusedError(
+            Problem(
+                "input_not_shown",
+                text,
+                line,
+                hint=hint,
+                params={"where": context.where, "key": context.key, "variable": name},
+            )
+        )

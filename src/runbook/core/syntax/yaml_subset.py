@@ -83,6 +83,7 @@ def _problem(reason: str, line: int) -> Problem:
         f"The YAML block cannot be read: {reason}",
         line,
         hint="Quote values that hold ': ', ' #' or begin with a special character",
+        params={"reason": reason},
     )
 
 

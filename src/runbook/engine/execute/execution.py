@@ -9,7 +9,7 @@ from typing import Protocol
 
 from runbook import log
 from runbook.core import return_codes
-from runbook.core.document import OnFailure, Runbook
+from runbook.core.document import OnFailure, Problem, Runbook, texts_of, warning
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.output.handover import label_of
@@ -17,6 +17,7 @@ from runbook.core.output.mask import unmaskable
 from runbook.core.output.pipeline import OutputPipeline
 from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
+from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
@@ -26,7 +27,8 @@ from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
 from runbook.engine.execute.surroundings import Place
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
-from runbook.engine.process.run import Stop, StopReason
+from runbook.engine.problems import problem_of
+from runbook.engine.process.run import Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.reruns import steps_of_all, undone_steps
@@ -38,10 +40,11 @@ from runbook.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from runbook.library.refs import input_sources
 from runbook.store.models import Claimed, NewEvent
 
-NOT_DRY_TEXT = "Nothing was executed: the runbook does not say that it supports dry runs"
+NOT_DRY = warning(
+    "no_dry_run", "Nothing was executed: the runbook does not say that it supports dry runs"
+)
 END_ATTEMPTS = 10
 END_PAUSE_S = 0.1
 END_PAUSE_MOST_S = 5.0
@@ -52,7 +55,7 @@ class Undoing(Protocol):
 
     def undo_failed(
         self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
-    ) -> str | None:
+    ) -> Problem | None:
         """Wait for the end of the run that does it, and say how it went."""
 
 
@@ -110,10 +113,11 @@ class Execution:
             log.warning("run.claim_lost", run_id=self._run.id)
             return
         except RunbookError as error:
-            outcome = self._not_run(error.message)
+            outcome = self._not_run(problem_of(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the run, not lose it
             log.failure("run.fault", run_id=self._run.id)
-            outcome = self._not_run(f"The engine failed: {type(error).__name__}")
+            text = f"The engine failed: {type(error).__name__}"
+            outcome = self._not_run(Problem("internal_error", text))
         finally:
             self._stop.close()
         self._end(outcome)
@@ -122,7 +126,7 @@ class Execution:
         """A run whose end was asked for while it waited is never started."""
         if self._run.cancel is None:
             return None
-        return Outcome(RunStatus.CANCELLED, return_codes.CANCELLED, errors=(self._cancel_text(),))
+        return Outcome(RunStatus.CANCELLED, return_codes.CANCELLED, errors=(self._cancelled(),))
 
     def _outcome(self) -> Outcome:
         if self._run.request.dry_run:
@@ -130,9 +134,7 @@ class Execution:
             shown = preview(self._runbook, steps, self._run, self._parts.store)
             self._recorder.add(EventType.PLAN, shown)
             if not self._runbook.policy.dry_run:
-                return Outcome(
-                    RunStatus.SUCCEEDED, 0, warnings=(NOT_DRY_TEXT,), label=PlanLabel.UNKNOWN
-                )
+                return Outcome(RunStatus.SUCCEEDED, 0, warnings=(NOT_DRY,), label=PlanLabel.UNKNOWN)
         outcome = self._executed()
         return self._undone(outcome) if self._is_to_be_undone(outcome) else outcome
 
@@ -141,15 +143,27 @@ class Execution:
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
         try:
-            workspace.copy_inputs(
-                self._options.runbooks_dir,
-                input_sources(self._options.runbooks_dir, self._run.ref, self._runbook),
-            )
+            if self._runbook.files_in:
+                workspace.write_run_files(self._run_files(), self._content_of)
             workspace.write_input_files(self._given.files)
             return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
+
+    def _run_files(self) -> tuple[RunFile, ...]:
+        """Raises NotFoundError for a run that was submitted when files were not kept yet."""
+        files = self._parts.store.blobs.files_of(self._run.id)
+        if not files:
+            raise NotFoundError("The run's input files are not kept: retry the run.")
+        return files
+
+    def _content_of(self, digest: str) -> bytes:
+        """Raises NotFoundError where the database has no such content, or another one."""
+        content = self._parts.store.blobs.content(digest)
+        if content is None or digest_of(content) != digest:
+            raise NotFoundError("An input file is not in the database as it was kept.")
+        return content
 
     def _in_workspace(self, workspace: Workspace) -> Outcome:
         recorder = self._recorder
@@ -218,10 +232,10 @@ class Execution:
             end,
             timeout_s=self._run.request.timeout_s,
             stepped=self._runbook.stepped,
-            cancelled=self._cancel_text() if end.stopped is StopReason.CANCEL else "",
+            cancelled=self._cancelled,
         )
         if outcome.status is RunStatus.TIMED_OUT:
-            self._recorder.message(outcome.errors[0])
+            self._recorder.message(outcome.errors[0].text)
         masked, shown = self._recorder.masked, self._recorder.shown
         return dataclasses.replace(
             outcome,
@@ -266,26 +280,29 @@ class Execution:
             masks=(*self._given.masks, *self._registered),
         )
         try:
-            text = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+            said = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
         except RunbookError as error:  # the failure itself must be recorded all the same
             log.failure("run.not_undone", run_id=self._run.id, error=error.message)
             text = f"The completed steps were NOT undone: {error.message}"
-        return dataclasses.replace(outcome, warnings=(*outcome.warnings, text)) if text else outcome
+            said = warning("not_undone", text, reason=error.message)
+        return dataclasses.replace(outcome, warnings=(*outcome.warnings, said)) if said else outcome
 
-    def _cancel_text(self) -> str:
+    def _cancelled(self) -> Problem:
         run = self._parts.store.runs.get(self._run.id)
-        return f"Cancelled by {run.cancel.by}" if run and run.cancel else "Cancelled"
+        by = run.cancel.by if run and run.cancel else None
+        text = f"Cancelled by {by}" if by else "Cancelled"
+        return Problem("cancelled", text, params={"by": by})
 
-    def _not_run(self, text: str) -> Outcome:
-        self._recorder.message(text)
-        return Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(text,))
+    def _not_run(self, problem: Problem) -> Outcome:
+        self._recorder.message(problem.message)
+        return Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
 
     def _end(self, outcome: Outcome) -> None:
         events: list[NewEvent] = self._recorder.finish()
         output = RecordedOutput(
             self._recorder.excerpt(EventType.STDOUT),
             self._recorder.excerpt(EventType.STDERR),
-            "\n".join(outcome.errors) if self._names_step(outcome) else "",
+            "\n".join(texts_of(outcome.errors)) if self._names_step(outcome) else "",
         )
         outcome = dataclasses.replace(
             outcome,
@@ -315,10 +332,10 @@ class Execution:
         failed = outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
         return failed and self._runbook.stepped
 
-    def _unmasked(self) -> tuple[str, ...]:
+    def _unmasked(self) -> tuple[Problem, ...]:
         """Secrets too short to be masked without garbling every output are named."""
         return tuple(
-            f"The value of {name} is too short to be masked"
+            warning("not_masked", f"The value of {name} is too short to be masked", variable=name)
             for name in sorted(self._given.secrets)
             if unmaskable(self._given.values[name])
         )

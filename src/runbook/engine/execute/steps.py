@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from runbook.core import return_codes
-from runbook.core.document import Policy, Retry, Script
+from runbook.core.document import Policy, Problem, Retry, Script
 from runbook.core.events import EventType
 from runbook.core.language.policy_rules import is_success, retry_of
 from runbook.core.outcome import StepRun
@@ -23,6 +23,7 @@ from runbook.core.status import StepStatus
 from runbook.core.times import Millis
 from runbook.engine.execute.handover import HandOverError
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.problems import problem_of
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.process.workspace import WorkspaceError
 
@@ -68,7 +69,7 @@ class StepsEnd:
     failed: Numbered | None = None
     stopped: StopReason | None = None
     step_timeout_s: float | None = None
-    problem: str | None = None
+    problem: Problem | None = None
 
 
 class StepRunner:
@@ -179,7 +180,7 @@ class StepRunner:
             ended = self._around.run_script(step.script, self._values.variables, timeout_s)
         except (WorkspaceError, ProcessStartError, HandOverError) as error:
             self._recorder.message(error.message)
-            return StepsEnd(return_codes.FAILED, numbered, problem=error.message)
+            return StepsEnd(return_codes.FAILED, numbered, problem=problem_of(error))
         timed_out = ended.stopped is StopReason.TIMEOUT
         failed = ended.stopped is not None or not is_success(ended.return_code, self._policy)
         return StepsEnd(
@@ -208,9 +209,10 @@ class StepRunner:
         self._values.outputs.update(outputs.values)
         problem = env.problem or outputs.problem
         if problem is not None and end.failed is None:
-            problem = self._recorder.masked(problem)
-            self._recorder.message(problem)
-            end = replace(end, return_code=return_codes.FAILED, failed=numbered, problem=problem)
+            text = self._recorder.masked(problem)
+            self._recorder.message(text)
+            unusable = Problem(HandOverError.code, text)
+            end = replace(end, return_code=return_codes.FAILED, failed=numbered, problem=unusable)
         ended = replace(
             begun,
             status=_status(end),

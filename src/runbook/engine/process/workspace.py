@@ -5,12 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import sys
-from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,8 @@ from typing import Self
 
 from runbook.core.document import Language, Script
 from runbook.core.inputs.values import GivenFile
-from runbook.engine.process.copying import InputCopier
+from runbook.core.run_files import RunFile
+from runbook.engine.process.removal import remove_tree
 from runbook.errors import RunbookError
 
 PREFIX = "runbook-"
@@ -42,9 +41,6 @@ _OPTIONS = {
     # Unbuffered: output is seen as it is printed, and what was printed before a kill is kept.
     Language.PYTHON: ("-I", "-u"),
 }
-_ATTEMPTS = 3
-_DEPTH = 3
-"""Folders below this depth are removed without recursion."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -135,21 +131,28 @@ class Workspace:
         """The directory's path as the Docker host sees it: below `mount_dir` where it is set."""
         return str(Path(mount_dir) / self.path.name) if mount_dir else str(self.path)
 
-    def copy_inputs(self, root: Path, sources: Sequence[Path]) -> None:
-        """Copy files and folders that lie below `root` into the directory, by basename.
+    def write_run_files(self, files: Sequence[RunFile], content_of: Callable[[str], bytes]) -> None:
+        """Write what the run begins with; `content_of` gives the content of a digest.
 
-        Raises WorkspaceError for one that is missing, not a regular file or folder, outside the
-        root, too large, or named like another one or like a file of the engine.
+        Raises WorkspaceError, also for a file that is named like one of the engine.
         """
         reserved = {HIDDEN, ARTIFACTS, *_SCRIPT_NAMES.values()}
-        for source in sources:
-            if source.name in reserved:
-                raise WorkspaceError(f"An input file cannot be named {source.name}")
-        try:
-            InputCopier(root, self.path).copy(sources)
-        except OSError as error:
-            name = Path(os.fsdecode(error.filename)).name if error.filename else "input file"
-            raise WorkspaceError(f"Input file {name}: {error.strerror}") from error
+        for file in files:
+            if file.path in reserved:
+                raise WorkspaceError(f"An input file cannot be named {file.path}")
+            try:
+                self._write_run_file(file, content_of)
+            except OSError as error:
+                name = Path(file.path).name
+                raise WorkspaceError(f"Input file {name}: {error.strerror}") from error
+
+    def _write_run_file(self, file: RunFile, content_of: Callable[[str], bytes]) -> None:
+        path = self.path / file.path
+        if file.digest is None:
+            path.mkdir(mode=file.mode)
+            return
+        with os.fdopen(os.open(path, _CREATE, file.mode), "wb") as target:
+            target.write(content_of(file.digest))
 
     def write_input_files(self, files: Mapping[str, GivenFile]) -> dict[str, str]:
         """Write the files given for inputs; the path of each by the input's name.
@@ -296,100 +299,3 @@ def _remove_if_unused(path: Path) -> list[str]:
         return []
     finally:
         os.close(descriptor)
-
-
-def remove_tree(path: Path) -> list[str]:
-    """Remove a directory with everything in it, whatever a script has done to it.
-
-    Follows no link, opens what was made unreadable, and neither recurses deeply nor builds long
-    paths: a folder far inside is first moved up. Never raises; returns a line for each thing
-    that resisted.
-    """
-    problems: list[str] = []
-    for _ in range(_ATTEMPTS):  # something may still be writing into it
-        try:
-            _Remover(path).remove()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            problems = [f"{error.filename or path.name}: {error.strerror}"]
-        else:
-            return []
-    return problems
-
-
-class _Remover:
-    """One attempt to remove a tree. Raises OSError for the first thing that resists, at its end."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._failure: OSError | None = None
-        self._waiting: deque[str] = deque()
-        self._token = secrets.token_hex(8)
-        self._moved = 0
-
-    def remove(self) -> None:
-        top = _open_directory(str(self._path), None)
-        try:
-            self._empty(top, top, _DEPTH)
-            while self._waiting:
-                self._remove_folder(self._waiting.popleft(), top, top, _DEPTH)
-        finally:
-            os.close(top)
-        if self._failure is not None:
-            raise self._failure
-        self._path.rmdir()
-
-    def _remove_folder(self, name: str, parent: int, top: int, depth: int) -> None:
-        try:
-            folder = _open_directory(name, parent)
-            try:
-                self._empty(folder, top, depth)
-            finally:
-                os.close(folder)
-            os.rmdir(name, dir_fd=parent)
-        except OSError as error:
-            self._failure = self._failure or error
-
-    def _empty(self, folder: int, top: int, depth: int) -> None:
-        """Remove what is in a folder; folders deep in it are moved up and wait for their turn."""
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for name, is_folder in found:
-            try:
-                if not is_folder:
-                    os.unlink(name, dir_fd=folder)
-                elif not _remove_empty(name, folder):
-                    self._go_into(name, folder, top, depth)
-            except OSError as error:
-                self._failure = self._failure or error
-
-    def _go_into(self, name: str, folder: int, top: int, depth: int) -> None:
-        if depth:
-            self._remove_folder(name, folder, top, depth - 1)
-            return
-        os.close(_open_directory(name, folder))  # a folder must be writable to be moved
-        self._moved += 1
-        aside = f"{self._token}-{self._moved}"
-        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=top)
-        self._waiting.append(aside)
-
-
-def _remove_empty(name: str, folder: int) -> bool:
-    """Remove a folder at one stroke, if nothing is in it."""
-    try:
-        os.rmdir(name, dir_fd=folder)
-    except OSError:
-        return False
-    return True
-
-
-def _open_directory(name: str, parent: int | None) -> int:
-    """Open a directory after giving its owner all rights to it; never through a link."""
-    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        with suppress(PermissionError):  # not ours: what follows says so where it matters
-            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101 - the only way to a handle
-        return os.open(".", _DIRECTORY, dir_fd=handle)
-    finally:
-        os.close(handle)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runbook.core.document import Problem, warning
 from runbook.core.outcome import Artifact
-from runbook.engine.process.workspace import remove_tree
+from runbook.engine.process.removal import remove_tree
 from runbook.errors import NotFoundError
 
 MOST_ARTIFACTS = 1000
@@ -26,7 +27,7 @@ class Collected:
     """What was kept, and a line for each thing that was not."""
 
     artifacts: list[Artifact] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 class ArtifactStore:
@@ -43,10 +44,12 @@ class ArtifactStore:
         for number, path in enumerate(_files(source)):
             name = path.relative_to(source).as_posix()
             if number == MOST_ARTIFACTS:
-                found.warnings.append(f"Of more than {MOST_ARTIFACTS} artifacts the rest is left")
+                text = f"Of more than {MOST_ARTIFACTS} artifacts the rest is left"
+                found.warnings.append(warning("too_many_artifacts", text, limit=MOST_ARTIFACTS))
                 break
             if not may_show(name) or not _is_plain(name):
-                found.warnings.append("An artifact was not kept: its name may not be shown")
+                text = "An artifact was not kept: its name may not be shown"
+                found.warnings.append(warning("artifact_not_kept", text))
             else:
                 room -= self._keep(path, name, run_id, room, found)
         return found
@@ -81,15 +84,19 @@ class ArtifactStore:
         except OSError as error:
             with suppress(OSError):  # a part of it, where the disk is full
                 target.unlink()
-            found.warnings.append(f"The artifact {name} was not kept: {error.strerror}")
+            found.warnings.append(_not_kept(name, error.strerror or type(error).__name__))
             return 0
         if artifact is None:
-            found.warnings.append(
-                f"The artifact {name} was not kept: MAX_ARTIFACT_BYTES is {self._max_bytes}"
-            )
+            limit = f"MAX_ARTIFACT_BYTES is {self._max_bytes}"
+            found.warnings.append(_not_kept(name, limit))
             return 0
         found.artifacts.append(artifact)
         return artifact.size
+
+
+def _not_kept(name: str, reason: str) -> Problem:
+    text = f"The artifact {name} was not kept: {reason}"
+    return warning("artifact_not_kept", text, artifact=name, reason=reason)
 
 
 def _files(source: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from runbook.engine.options import Observer
 from runbook.engine.record.history_entry import RecordedOutput, Records
 from runbook.engine.wakeups import CANCEL, Wakeups
 from runbook.errors import ConflictError
+from runbook.resources.event import done_json
 from runbook.store.models import HistoryHead, NewEvent, NewRun
 from runbook.store.store import Store
 
@@ -106,14 +107,4 @@ class Ending:
 
 def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
     """What the `done` event says, less the output itself."""
-    return {
-        "success": outcome.status.value == "succeeded",
-        "runbook": run.ref,
-        "return_code": outcome.return_code,
-        "errors": list(outcome.errors),
-        "warnings": list(outcome.warnings),
-        "run_id": run.id,
-        "status": outcome.status.value,
-        "outputs": dict(outcome.outputs),
-        **({"dry_run": True, "label": outcome.label} if run.request.dry_run else {}),
-    }
+    return {**done_json(run.id, run.ref, outcome, dry_run=run.request.dry_run)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runbook import log
 from runbook.core import return_codes
+from runbook.core.document import Problem, texts_of, warning
 from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
 from runbook.core.outcome import Outcome, PlanLabel
@@ -19,8 +20,8 @@ from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
-from runbook.library.history import HistoryWriter
-from runbook.library.refs import locate
+from runbook.library.catalog import Catalog
+from runbook.library.history import Appended, HistoryWriter
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store
 
@@ -65,15 +66,16 @@ class RateBound:
 class Records:
     """Writes history entries and log records. One per engine."""
 
-    def __init__(self, options: EngineOptions, store: Store) -> None:
+    def __init__(self, options: EngineOptions, store: Store, catalog: Catalog) -> None:
         self._options = options
         self._store = store
+        self._catalog = catalog
         self._writer = HistoryWriter(options.history_max_entries, options.history_entry_bytes)
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
     def write_history(
         self, run: Run, output: RecordedOutput, *, once: bool = False
-    ) -> tuple[HistoryHead | None, str | None]:
+    ) -> tuple[HistoryHead | None, Problem | None]:
         """Append the run's entry. The new head of the chain, or a warning why there is none.
 
         With `once` a run that has an entry gets no second one; that reads the whole history.
@@ -84,20 +86,28 @@ class Records:
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            appended = self._writer.append(path, _entry(run, output), once=once)
-        except HistoryReadOnlyError:
-            return None, "History was not written: the runbook is read-only. The store has it."
+            appended = self._append(run, output, once=once)
+        except HistoryReadOnlyError as failure:
+            text = "History was not written: the runbook is read-only. The store has it."
+            return None, warning(failure.code, text)
         except (HistoryError, NotFoundError) as failure:
             log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
-            return None, f"History was not written: {failure.message} The store has it."
-        return HistoryHead(appended.n, appended.digest), appended.warning
+            text = f"History was not written: {failure.message} The store has it."
+            return None, warning(HistoryError.code, text, reason=failure.message)
+        head = HistoryHead(appended.n, appended.digest)
+        return head, warning("history_not_rotated", appended.warning) if appended.warning else None
+
+    def _append(self, run: Run, output: RecordedOutput, *, once: bool) -> Appended:
+        """Raises HistoryError and NotFoundError."""
+        if self._catalog.is_read_only(run.ref):
+            raise HistoryReadOnlyError
+        path = self._catalog.path(run.ref)
+        return self._writer.append(path, _entry(run, output), once=once)
 
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""
         try:
-            path = locate(self._options.runbooks_dir, run.ref)
-            recorded = self._writer.find_run(path, run.id)
+            recorded = self._writer.find_run(self._catalog.path(run.ref), run.id)
         except (HistoryError, NotFoundError):
             return None
         return None if recorded is None else Outcome(recorded.status, recorded.return_code)
@@ -122,8 +132,8 @@ class Records:
                 "config_items": self._options.config_items,
                 "stdout": output.stdout,
                 "stderr": output.stderr,
-                "errors": list(run.result.errors),
-                "warnings": list(run.result.warnings),
+                "errors": texts_of(run.result.errors),
+                "warnings": texts_of(run.result.warnings),
                 "runbook": run.ref,
                 "run_id": run.id,
                 "status": run.status.value,

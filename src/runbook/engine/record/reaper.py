@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from runbook import log
 from runbook.core import return_codes
+from runbook.core.document import Problem
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
@@ -17,6 +18,7 @@ from runbook.store.models import Worker
 from runbook.store.store import Store
 
 LOST_TEXT = "The worker died; how far the script came is not known"
+WORKER_DIED = "worker_died"
 SILENCE_MS = 15_000
 
 
@@ -57,7 +59,7 @@ class Reaper:
     def end(self, run: Run) -> None:
         """A run whose entry reached the history before its worker died ends as that says."""
         outcome = self._records.recorded_end(run) or Outcome(
-            RunStatus.LOST, return_codes.UNKNOWN, errors=(LOST_TEXT,)
+            RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )
         log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
         output = self._records.stored_output(run)

@@ -33,3 +33,11 @@ def hiding(request: ExecuteRequest, secrets: Sequence[str]) -> ExecuteRequest:
         if isinstance(name, str) and (value in secrets or masker.mask_value(value) != value)
     }
     return dataclasses.replace(request, secrets=request.secrets | holding)
+
+
+def chains_of(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
+    """What the run's token proves and what the header says: either may refuse."""
+    chains = [parent.tree.chain] if parent else []
+    if request.recursion_stack and request.recursion_stack not in chains:
+        chains.append(request.recursion_stack)
+    return chains

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from runbook.core.access import Action, Principal, authorize
+from runbook.core.access import Principal
 from runbook.core.document import ChoicesSource, Input, Problem
 from runbook.core.inputs.choices import (
     Choices,
@@ -14,6 +14,7 @@ from runbook.core.inputs.choices import (
     read_choices,
 )
 from runbook.core.inputs.preflight import InputFacts
+from runbook.core.permissions import Permission
 from runbook.engine.parts import Parts
 from runbook.engine.submit.secret_sources import SecretSources
 from runbook.errors import NotFoundError
@@ -58,12 +59,9 @@ class InputKnowledge:
         other = self._find(ref, source.ref)
         if other is None:
             return choices_not_found(item, source)
-        document = other.document
-        decision = authorize(
-            principal, document.claims, Action.EXECUTE, known=document.claims_known
-        )
+        decision = self._parts.authorizer.can(principal, Permission.RUNBOOK_EXECUTE, other)
         if not decision.allowed:
-            return choices_not_allowed(item, source, decision.missing)
+            return choices_not_allowed(item, source, tuple(map(str, decision.missing)))
         outputs = self._parts.store.runs.last_outputs(other.ref)
         if outputs is None:
             return choices_not_known(item, source)

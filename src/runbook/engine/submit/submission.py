@@ -11,26 +11,28 @@ import uuid_utils
 
 from runbook import log
 from runbook.core import return_codes
-from runbook.core.access import Action, Decision, Principal, authorize, was_local
-from runbook.core.document import Problem, Severity
+from runbook.core.access import Decision, Principal, UnreadableClaims, was_local
+from runbook.core.document import Problem, errors_of, texts_of, warnings_of
 from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
 from runbook.core.language.policy_rules import check_confirm, lock_request
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS, Permission
 from runbook.core.run import Relation, RerunOf, Run, RunbookVersion, RunRequest, RunTimes, RunTree
+from runbook.core.run_files import RunFiles
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
+from runbook.engine.problems import problem_of
 from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
 from runbook.engine.submit.idempotency import check_read, idempotency_of
-from runbook.engine.submit.inheritance import hiding, secrets_of
+from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
-from runbook.engine.wire import problem_json
-from runbook.errors import AccessDeniedError, AuthenticationError, QueueFullError
+from runbook.engine.submit.input_files import check_files, input_files
+from runbook.errors import QueueFullError
 from runbook.library.catalog import Entry
-from runbook.library.refs import check_input_files
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 
 
@@ -41,54 +43,42 @@ class Submission:
         self._parts = parts
         self._options = parts.options
         self._store = parts.store
+        self._authorizer = parts.authorizer
         self.knowledge = InputKnowledge(parts)
-
-    def decide(self, entry: Entry, principal: Principal, action: Action) -> Decision:
-        document = entry.document
-        return authorize(principal, document.claims, action, known=document.claims_known)
-
-    def calling_run(self, principal: Principal) -> Run | None:
-        """The run whose script is asking, or None for any other caller.
-
-        Raises AuthenticationError once that run has ended: its token is void then.
-        """
-        if principal.run_id is None:
-            return None
-        run = self._store.runs.get(principal.run_id)
-        if run is None or run.status.terminal:
-            raise AuthenticationError("The token's run has ended.")
-        return run
 
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         entry = self._parts.catalog.get(ref)
-        parent = self.calling_run(principal)
+        parent = self._authorizer.calling_run(principal)
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
-        decision = self.decide(entry, principal, Action.VALIDATE)
+        decision = self._authorizer.can(principal, Permission.RUNBOOK_VALIDATE, entry)
         if _is_refusal(decision, entry):
-            self._refuse(new, entry, decision)
+            self._refuse(new, entry, principal, decision)
         check_read(self._store, entry, request)
-        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, chains_of(parent, request))
+        problems += check_files(self._parts, entry)
         if request.confirm is None:  # it is asked for when there is something to confirm
             new = _asking(new, dry_run=True)
         _, problems = self._with_policy(new, entry, inputs, request, problems)
-        return Report(entry.ref, _errors(problems), _warnings(problems))
+        return Report(entry.ref, errors_of(problems), warnings_of(problems))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         entry = self._parts.catalog.get(ref)
-        parent = self.calling_run(principal)
+        parent = self._authorizer.calling_run(principal)
         principal = self._in_the_name_of(principal, parent)
         new = self._new_run(entry, principal, request, parent)
         self._authorize(new, entry, principal)
         check_read(self._store, entry, request, partial(idempotency_of, new, principal, request))
         masks = secrets_of(self._parts, parent)
         request = hiding(request, masks)
-        inputs, problems = self._preflight(entry, principal, request, _chains(parent, request))
+        inputs, problems = self._preflight(entry, principal, request, chains_of(parent, request))
+        files, unfit = input_files(self._parts, entry)
+        problems += unfit
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, masks=masks)
-        return self._queue(new, entry, principal, request)
+        return self._queue(new, entry, principal, request, files)
 
     def submit_following(
         self, principal: Principal, request: ExecuteRequest, follows: Follows
@@ -109,7 +99,8 @@ class Submission:
                 new, tree=dataclasses.replace(new.tree, chain=follows.parent.tree.chain)
             )
         if follows.inputs is not None:
-            return self._queue(self._taking_over(new, follows), entry, principal, request)
+            files, _ = input_files(self._parts, entry, follows)
+            return self._queue(self._taking_over(new, follows), entry, principal, request, files)
         for checked in (current, entry) if follows.entry else (entry,):
             self._authorize(new, checked, principal)
         if follows.entry is None:  # what is executed is the runbook as it is now
@@ -117,26 +108,31 @@ class Submission:
                 self._store, entry, request, partial(idempotency_of, new, principal, request)
             )
         inputs, problems = self._preflight(entry, principal, request, ())
-        problems = [*problems, *follows.problems]
+        files, unfit = input_files(self._parts, entry, follows)
+        problems = [*problems, *unfit, *follows.problems]
         if follows.relation is Relation.UNDO:  # what is to be confirmed is the doing, not this
             request = dataclasses.replace(request, confirm=None)
         new, problems = self._with_policy(new, entry, inputs, request, problems)
-        if errors := _errors(problems):
+        if errors := errors_of(problems):
             return self._record_invalid(new, entry, errors)
         new = self._sealed(new, inputs, request, follows)
-        return self._queue(new, entry, principal, request)
+        return self._queue(new, entry, principal, request, files)
 
     def _in_the_name_of(self, principal: Principal, parent: Run | None) -> Principal:
-        """A script may call what whoever executed it may execute: claims bind both, or neither."""
+        """A script may call what whoever executed it may execute.
+
+        Claims and grants bind both, or neither.
+        """
         if parent is None or self._options.enforce_claims or not was_local(parent.requester):
             return principal
-        return dataclasses.replace(principal, local=True)
+        grants = ALL_GRANTS.limited_to(SCRIPT_PERMISSIONS)
+        return dataclasses.replace(principal, local=True, grants=grants)
 
     def _authorize(self, new: NewRun, entry: Entry, principal: Principal) -> None:
         """Raises AccessDeniedError, which is recorded, in the file too."""
-        decision = self.decide(entry, principal, Action.EXECUTE)
+        decision = self._authorizer.can(principal, Permission.RUNBOOK_EXECUTE, entry)
         if _is_refusal(decision, entry):
-            self._refuse(new, entry, decision, in_file=True)
+            self._refuse(new, entry, principal, decision, in_file=True)
 
     def _with_policy(
         self,
@@ -148,7 +144,7 @@ class Submission:
     ) -> tuple[NewRun, list[Problem]]:
         """The run with what its policy says, and what speaks against it."""
         runbook = entry.document.runbook
-        if runbook is not None and not _errors(problems):
+        if runbook is not None and not errors_of(problems):
             policy = runbook.policy
             locks = lock_request(policy, entry.ref, inputs.values)
             found = [locks] if isinstance(locks, Problem) else []
@@ -179,8 +175,6 @@ class Submission:
         for chain in chains:
             if problem := check_chain(entry.ref, chain, self._options.max_recursion_depth):
                 problems.append(problem)
-        if document.runbook is not None:
-            problems += check_input_files(self._options.runbooks_dir, entry.ref, document.runbook)
         return inputs, problems
 
     def _new_run(
@@ -243,7 +237,12 @@ class Submission:
         return _warned(new, follows.problems)
 
     def _queue(
-        self, new: NewRun, entry: Entry, principal: Principal, request: ExecuteRequest
+        self,
+        new: NewRun,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        files: RunFiles,
     ) -> Submitted:
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
         try:
@@ -253,10 +252,11 @@ class Submission:
                 _document(entry),
                 max_queued=self._options.max_queued_runs,
                 idempotency=idempotency_of(new, principal, request),
+                files=files,
             )
         except QueueFullError as error:
             self._record_ended(
-                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (error.message,)
+                new, entry, RunStatus.REFUSED, return_codes.QUEUE_FULL, (problem_of(error),)
             )
             raise
         if not created.replayed:
@@ -268,11 +268,17 @@ class Submission:
         return Submitted(created.run, created.replayed)
 
     def _refuse(
-        self, new: NewRun, entry: Entry, decision: Decision, *, in_file: bool = False
+        self,
+        new: NewRun,
+        entry: Entry,
+        principal: Principal,
+        decision: Decision,
+        *,
+        in_file: bool = False,
     ) -> None:
         """Record the refusal, in the file too where asked, then raise AccessDeniedError."""
         text = f"RBAC Failure: Access denied for user {new.requester.subject}. {decision.text}"
-        error = AccessDeniedError(decision.text, missing=list(decision.missing))
+        error = self._authorizer.refusal(principal, decision, entry)
         # Of an undo, the runbook as it is now may refuse what another document would do.
         new = dataclasses.replace(new, runbook=_version(entry))
         run = self._record_ended(
@@ -280,17 +286,15 @@ class Submission:
             entry,
             RunStatus.REFUSED,
             return_codes.REFUSED,
-            (decision.text,),
+            (problem_of(error, decision.text),),
             entry_text=text if in_file else "",
         )
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
         raise error
 
-    def _record_invalid(self, new: NewRun, entry: Entry, errors: Sequence[Problem]) -> Submitted:
-        run = self._record_ended(
-            new, entry, RunStatus.INVALID, return_codes.INVALID, _messages(errors), problems=errors
-        )
+    def _record_invalid(self, new: NewRun, entry: Entry, errors: tuple[Problem, ...]) -> Submitted:
+        run = self._record_ended(new, entry, RunStatus.INVALID, return_codes.INVALID, errors)
         self._parts.observer.run_ended(run)
         return Submitted(run)
 
@@ -300,9 +304,8 @@ class Submission:
         entry: Entry,
         status: RunStatus,
         code: int,
-        errors: tuple[str, ...],
+        errors: tuple[Problem, ...],
         *,
-        problems: Sequence[Problem] = (),
         entry_text: str = "",
     ) -> Run:
         """A run that ends at its birth: one row, its error as output, and `done`.
@@ -313,12 +316,9 @@ class Submission:
         now = self._parts.clock()
         result = dataclasses.replace(new.result, return_code=code, errors=errors)
         new = dataclasses.replace(new, status=status, result=result, finished_at=now)
-        text = "\n".join(errors)
+        text = "\n".join(texts_of(errors))
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
-        data = done_data(new, outcome)
-        if problems:
-            data["problems"] = [problem_json(problem) for problem in problems]
-        done = NewEvent(now, EventType.DONE, data=data)
+        done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
         head, _ = (
             self._parts.records.write_history(_run_of(new), RecordedOutput(error=entry_text))
             if entry_text
@@ -355,38 +355,18 @@ def _asking(new: NewRun, **changes: Any) -> NewRun:
 
 
 def _warned(new: NewRun, problems: Sequence[Problem]) -> NewRun:
-    warnings = _messages(_warnings(problems))
+    warnings = warnings_of(problems)
     return dataclasses.replace(new, result=dataclasses.replace(new.result, warnings=warnings))
 
 
 def _is_refusal(decision: Decision, entry: Entry) -> bool:
-    """Whether the caller is to blame.
+    """Whether the principal is to blame.
 
     Claims that nobody can understand are the document's fault: it is invalid, which says on which
     line, and starts nothing either.
     """
-    undecidable = not entry.document.claims_known and bool(entry.document.errors)
+    undecidable = decision.missing == (UnreadableClaims(),) and bool(entry.document.errors)
     return not decision.allowed and not undecidable
-
-
-def _chains(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
-    """What the run's token proves and what the header says: either may refuse."""
-    chains = [parent.tree.chain] if parent else []
-    if request.recursion_stack and request.recursion_stack not in chains:
-        chains.append(request.recursion_stack)
-    return chains
-
-
-def _errors(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.ERROR)
-
-
-def _warnings(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple(p for p in problems if p.severity is Severity.WARNING)
-
-
-def _messages(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(problem.text for problem in problems)
 
 
 def _document(entry: Entry) -> StoredDocument:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from enum import Enum, auto
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -44,7 +45,7 @@ class Dialect(ABC):
 
     errors: tuple[type[Exception], ...]
     """What may be raised: SQLAlchemy's errors, and those of the driver itself."""
-    kind: str
+    kind: Literal["sqlite", "postgresql"]
     """What it is called in the URL and in statistics."""
     shown: str
     """Which database it is, for people: without its password."""

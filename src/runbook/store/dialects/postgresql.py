@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 import sqlalchemy as sa
@@ -70,7 +70,7 @@ _REASONS = (
 class PostgreSQL(Dialect):
     """A database of a server, which hosts share."""
 
-    kind = "postgresql"
+    kind: Literal["postgresql"] = "postgresql"
     is_embedded = False
     errors = (sa.exc.SQLAlchemyError, psycopg.Error)
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -52,7 +52,7 @@ def url_for(path: Path) -> str:
 class SQLite(Dialect):
     """A file. It is opened by each process that uses it, and written to by one at a time."""
 
-    kind = "sqlite"
+    kind: Literal["sqlite"] = "sqlite"
     is_embedded = True
     errors = (sa.exc.SQLAlchemyError, sqlite3.Error)
 

@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { authorizedFetch, type Schemas } from './client'
-import { whileShown } from '@/shared/visibility'
+import { whileShown } from '@/shared/page/visibility'
 import { ApiError, errorOf } from './problem'
 
 /** One thing that happened in a run; what belongs to its type stands beside. */
@@ -34,11 +34,11 @@ export async function readStream(
   handlers: StreamHandlers,
   signal: AbortSignal,
 ): Promise<void> {
-  const place: Place = { lastId: '', retry: FIRST_RETRY_MS, failures: 0 }
+  const position: Position = { lastId: '', retry: FIRST_RETRY_MS, failures: 0 }
   handlers.onState('connecting')
   while (!signal.aborted) {
     try {
-      const isHidden = await whileShown(signal, (until) => readOnce(url, place, handlers, until))
+      const isHidden = await whileShown(signal, (until) => readOnce(url, position, handlers, until))
       if (handlers.isComplete()) return handlers.onState('ended')
       if (isHidden) continue
     } catch (error) {
@@ -46,12 +46,12 @@ export async function readStream(
       if (error instanceof ApiError && !error.passing) return handlers.onError(error)
     }
     handlers.onState('lost')
-    await pause(Math.min(place.retry * 2 ** place.failures, MAX_RETRY_MS), signal)
-    place.failures += 1
+    await pause(Math.min(position.retry * 2 ** position.failures, MAX_RETRY_MS), signal)
+    position.failures += 1
   }
 }
 
-interface Place {
+interface Position {
   lastId: string
   retry: number
   failures: number
@@ -59,20 +59,20 @@ interface Place {
 
 async function readOnce(
   url: string,
-  place: Place,
+  position: Position,
   handlers: StreamHandlers,
   signal: AbortSignal,
 ): Promise<void> {
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
-  if (place.lastId) headers['Last-Event-ID'] = place.lastId
+  if (position.lastId) headers['Last-Event-ID'] = position.lastId
   const address = new URL(url, location.origin)
   const watch = watched(signal)
   try {
     const response = await authorizedFetch(new Request(address, { headers, signal: watch.signal }))
     if (!response.ok || response.body === null) throw await errorOf(response)
-    place.failures = 0
+    position.failures = 0
     handlers.onState('open')
-    await readBody(response.body, place, handlers, watch.heard)
+    await readBody(response.body, position, handlers, watch.heard)
   } finally {
     watch.end()
   }
@@ -80,14 +80,14 @@ async function readOnce(
 
 async function readBody(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  place: Place,
+  position: Position,
   handlers: StreamHandlers,
   heard: () => void,
 ): Promise<void> {
   const parser = createParser({
-    onRetry: (ms) => (place.retry = ms),
+    onRetry: (ms) => (position.retry = ms),
     onEvent: (message) => {
-      place.lastId = message.id ?? place.lastId
+      position.lastId = message.id ?? position.lastId
       handlers.onMessage(message)
     },
   })

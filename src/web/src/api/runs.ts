@@ -11,12 +11,6 @@ export type Run = Schemas['Run']
 export type WholeRun = Schemas['WholeRun']
 export type RunStatus = Schemas['RunStatus']
 
-export const ACTIVE: readonly RunStatus[] = ['queued', 'waiting', 'running']
-
-export function isActive(status: RunStatus): boolean {
-  return ACTIVE.includes(status)
-}
-
 export interface RunFilter {
   id?: string[]
   runbook?: string | string[]
@@ -82,7 +76,7 @@ const RELATIVES_MS = 10_000
 
 /** Whether runs that this one has to do with go on, of which its own events do not tell. */
 export function hasActiveRelative(run: WholeRun): boolean {
-  return [run.parent, run.related, ...run.followers].some((one) => one !== null && isActive(one.status))
+  return [run.parent, run.related, ...run.followers].some((one) => one !== null && one.active)
 }
 
 /** What an undo of the run would do. */
@@ -100,7 +94,7 @@ export function useRun(id: MaybeRefOrGetter<string>, enabled: () => boolean = ()
     queryKey: computed(() => runKey(toValue(id))),
     queryFn: ({ signal }) => fetchRun(toValue(id), signal),
     refetchInterval: ({ state: { data, error } }) => {
-      const goesOn = data && !isActive(data.status) && hasActiveRelative(data)
+      const goesOn = data && !data.active && hasActiveRelative(data)
       return healingMs(error) || (goesOn ? RELATIVES_MS : false)
     },
   })
@@ -179,9 +173,9 @@ export async function getArtifact(id: string, name: string): Promise<Blob> {
   return (await get(runUrl(id, `artifacts/${path}`))).blob()
 }
 
-export type FollowUp = 'retry' | 'resume' | 'undo'
+export type RerunKind = 'retry' | 'resume' | 'undo'
 
-export interface FollowBody {
+export interface RerunBody {
   env_vars?: Record<string, string | GivenFile>
   reason?: string
   confirm?: string
@@ -190,8 +184,8 @@ export interface FollowBody {
   digest?: string
 }
 
-/** Starts a run that follows from an ended one; answers what was started, at once. */
-export async function followRun(id: string, kind: FollowUp, body: FollowBody, key: string) {
+/** Starts a rerun of an ended run; answers what was started, at once. */
+export async function startRerun(id: string, kind: RerunKind, body: RerunBody, key: string) {
   const url = runUrl(id, kind)
   const headers = {
     'Content-Type': 'application/json',

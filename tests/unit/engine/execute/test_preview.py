@@ -5,8 +5,9 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import PlanLabel
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
-from runbook.engine.execute.execution import NOT_DRY_TEXT
+from runbook.engine.execute.execution import NOT_DRY
 
 
 @pytest.fixture
@@ -93,12 +94,12 @@ def test_a_script_that_does_not_support_it_is_not_executed(workshop, dry_run, pl
     run = dry_run()
 
     assert (run.success, run.result.return_code) == (True, 0)
-    assert run.result.warnings == (NOT_DRY_TEXT,)
+    assert run.result.warnings == (NOT_DRY,)
     assert run.result.label is PlanLabel.UNKNOWN
     assert not (tmp_path / "done").exists()
     (plan,) = plans(run)
     assert plan["preview"]["supported"] is False
-    assert NOT_DRY_TEXT not in workshop.output(run)
+    assert NOT_DRY.text not in workshop.output(run)
 
 
 def test_a_dry_run_that_planned_nothing_tells_nothing(workshop, dry_run, step):
@@ -137,10 +138,12 @@ def test_what_a_dry_run_calls_is_a_dry_run(workshop, step, asked):
     workshop.write("Child", "print real")
     workshop.submit("Job.md", dry_run=True)
     parent = workshop.claim().run
-    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id, grants=ALL_GRANTS
+    )
 
     child = workshop.submit("Child.md", script, dry_run=asked)
 
     assert child.request.dry_run
-    assert workshop.execute().result.warnings == (NOT_DRY_TEXT,)
+    assert workshop.execute().result.warnings == (NOT_DRY,)
     assert workshop.output(child) == ""

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from runbook.core.document import texts_of
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
@@ -22,7 +23,7 @@ def run_steps(workshop):
     def call(*steps, env_vars=None, timeout_s=None, **more):
         workshop.write_steps("Steps", *steps, **more)
         run = workshop.submit("Steps.md", env_vars=env_vars or {}, timeout_s=timeout_s)
-        assert run.status is RunStatus.QUEUED, run.errors
+        assert run.status is RunStatus.QUEUED, run.result.errors
         return workshop.execute()
 
     return call
@@ -66,7 +67,8 @@ def test_the_first_failure_ends_the_run(workshop, run_steps, rows, step):
     run = run_steps(step("One"), step("Two", "exit 3"), step("Three", "print never"))
 
     assert (run.status, run.result.return_code) == (RunStatus.FAILED, 3)
-    assert run.result.errors == ("Step 2 'Two' failed with return code 3",)
+    assert run.result.errors[0].code == "step_failed"
+    assert run.result.errors[0].params == {"step": "Two", "n": 2, "return_code": 3}
     assert [(r.n, r.status) for r in rows(run)] == [(1, DONE), (2, FAILED)]
     assert workshop.output(run) == ""
 
@@ -278,7 +280,8 @@ def test_a_steps_time_limit_is_one_of_each_try(run_steps, rows, step):
     )
 
     assert (run.status, run.result.return_code) == (RunStatus.TIMED_OUT, -9)
-    assert run.result.errors == ("Step 1 'One' timed out after 0.2 seconds",)
+    assert run.result.errors[0].code == "step_timed_out"
+    assert run.result.errors[0].params == {"step": "One", "n": 1, "limit": 0.2}
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 2)]
 
 
@@ -299,7 +302,7 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
     )
 
     assert run.status is RunStatus.TIMED_OUT
-    assert run.result.errors == ("Script execution timed out after 0.4 seconds",)
+    assert [(one.code, one.params) for one in run.result.errors] == [("timed_out", {"limit": 0.4})]
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 1)]
     assert workshop.output(run) == ""
 
@@ -307,7 +310,7 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
 def test_a_run_may_take_months(workshop, run_steps, step):
     run = run_steps(step("One", "sleep 0.3; print x"), policy="timeout: 300d")
 
-    assert run.success, run.errors
+    assert run.success, run.result.errors
     assert workshop.output(run) == "x\n"
 
 
@@ -400,7 +403,8 @@ def test_what_cannot_be_read_fails_the_step(workshop, run_steps, rows, step, lin
     run = run_steps(step("One", line), step("Two", "print no"))
 
     assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
-    assert run.result.errors == ("Step 1 'One' failed with return code 1", problem)
+    assert [one.code for one in run.result.errors] == ["step_failed", "bad_hand_over"]
+    assert run.result.errors[1].text == problem
     assert workshop.output(run, EventType.STDERR) == problem
     assert [(r.status, r.return_code) for r in rows(run)] == [(FAILED, 1)]
     assert workshop.output(run) == ""
@@ -414,7 +418,9 @@ def test_a_secret_that_cannot_be_read_is_not_shown(workshop, run_steps, step):
     )
 
     assert run.status is RunStatus.FAILED
-    assert "hunter22" not in "".join([*run.result.errors, workshop.output(run, EventType.STDERR)])
+    assert "hunter22" not in "".join(
+        [*texts_of(run.result.errors), workshop.output(run, EventType.STDERR)]
+    )
     assert "hunter22" not in workshop.history("Steps")
 
 
@@ -426,7 +432,8 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
         env_vars={"TOKEN": "hunter22"},
     )
 
-    assert run.result.errors[-1] == "A name that was handed over holds a secret"
+    assert run.result.errors[-1].code == "bad_hand_over"
+    assert "hunter22" not in run.result.errors[-1].text
     assert dict(run.result.outputs) == {}
     assert (dict(rows(run)[0].env), dict(rows(run)[0].outputs)) == ({}, {})
 
@@ -434,10 +441,7 @@ def test_a_name_that_holds_a_secret_fails_the_step(workshop, run_steps, rows, st
 def test_a_failure_of_the_script_goes_before_what_it_handed_over(workshop, run_steps, step):
     run = run_steps(step("One", "print nonsense >> $RUNBOOK_ENV; exit 6"))
 
-    assert (run.result.return_code, run.result.errors) == (
-        6,
-        ("Step 1 'One' failed with return code 6",),
-    )
+    assert (run.result.return_code, [one.code for one in run.result.errors]) == (6, ["step_failed"])
 
 
 def test_a_folder_or_link_in_place_of_a_file_says_nothing(workshop, run_steps, rows, step):

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from runbook.core.document import Language, Step
+from runbook.core.run_files import RunFile, digest_of
 from runbook.engine.process import workspace as module
-from runbook.engine.process.workspace import Workspace, WorkspaceError, remove_stale, remove_tree
+from runbook.engine.process.removal import remove_tree
+from runbook.engine.process.workspace import Workspace, WorkspaceError, remove_stale
 
 NOBODY = 65_534
 
@@ -175,21 +177,29 @@ def test_hand_over_is_read_up_to_a_limit_and_only_from_files(workspace, tmp_path
         assert workspace.read_handover(path, 100) == b""
 
 
-def test_inputs_are_copied_below_the_root(workspace, tmp_path):
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "data.txt").write_text("data")
-    workspace.copy_inputs(tmp_path / "root", [tmp_path / "root" / "data.txt"])
-    assert (workspace.path / "data.txt").read_text() == "data"
-    with pytest.raises(WorkspaceError, match=r"Input file data\.txt: File exists"):
-        workspace.copy_inputs(tmp_path / "root", [Path("data.txt")])
-    with pytest.raises(WorkspaceError, match="Input file gone: No such file"):
-        workspace.copy_inputs(tmp_path / "root", [Path("gone")])
+def test_what_a_run_begins_with_is_written(workspace):
+    contents = {digest_of(text): text for text in (b"data", b"#!/bin/sh\n")}
+    plain, tool = contents
+    files = [
+        RunFile("conf", 0o700),
+        RunFile("conf/\udcff", 0o600, plain),
+        RunFile("conf/empty", 0o700),
+        RunFile("tool", 0o700, tool),
+    ]
+    workspace.write_run_files(files, contents.__getitem__)
+    assert (workspace.path / "conf" / "\udcff").read_bytes() == b"data"
+    assert (workspace.path / "conf" / "empty").is_dir()
+    modes = {name: (workspace.path / name).stat().st_mode & 0o777 for name in ("conf", "tool")}
+    assert modes == {"conf": 0o700, "tool": 0o700}
+    assert (workspace.path / "conf" / "\udcff").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(WorkspaceError, match="Input file tool: File exists"):
+        workspace.write_run_files(files[3:], contents.__getitem__)
 
 
 @pytest.mark.parametrize("name", [".runbook", "script.zsh", "script.py"])
-def test_inputs_cannot_take_the_engines_names(workspace, tmp_path, name):
+def test_inputs_cannot_take_the_engines_names(workspace, name):
     with pytest.raises(WorkspaceError, match="cannot be named"):
-        workspace.copy_inputs(tmp_path, [Path(name)])
+        workspace.write_run_files([RunFile(name, 0o700)], lambda _: b"")
 
 
 def test_removal_opens_what_a_script_has_closed(unprivileged):

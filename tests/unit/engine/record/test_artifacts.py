@@ -9,7 +9,7 @@ import pytest
 from runbook.engine.record import artifacts as module
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.errors import NotFoundError
-from runbook.worker.local import LocalWorker
+from runbook.worker.periodic import worker_tasks
 
 
 @pytest.fixture
@@ -24,9 +24,17 @@ def store(tmp_path):
     return ArtifactStore(tmp_path / "kept", 1000)
 
 
+NAMELESS = ("artifact_not_kept", {})
+
+
+NAMELESS = ("artifact_not_kept", {})
+
+
 def collect(store, source, run_id="run", may_show=lambda _name: True):
     found = store.collect(source, run_id, may_show)
-    return [artifact.name for artifact in found.artifacts], found.warnings
+    return [artifact.name for artifact in found.artifacts], [
+        (one.code, dict(one.params)) for one in found.warnings
+    ]
 
 
 def test_regular_files_are_copied_with_their_digest(store, source):
@@ -76,7 +84,8 @@ def test_all_together_have_a_size(store, source):
     names, warnings = collect(store, source)
 
     assert names == ["a", "c"]
-    assert warnings == ["The artifact b was not kept: MAX_ARTIFACT_BYTES is 1000"]
+    reason = "MAX_ARTIFACT_BYTES is 1000"
+    assert warnings == [("artifact_not_kept", {"artifact": "b", "reason": reason})]
     with pytest.raises(NotFoundError):
         store.path("run", "b")
 
@@ -89,7 +98,7 @@ def test_a_name_that_cannot_be_shown_is_not_kept(store, source, name):
     names, warnings = collect(store, source)
 
     assert names == []
-    assert warnings == ["An artifact was not kept: its name may not be shown"]
+    assert warnings == [NAMELESS]
 
 
 def test_a_name_that_holds_a_secret_is_not_kept(store, source):
@@ -100,7 +109,7 @@ def test_a_name_that_holds_a_secret_is_not_kept(store, source):
     names, warnings = collect(store, source, may_show=lambda name: "hunter22" not in name)
 
     assert names == ["other"]
-    assert warnings == ["An artifact was not kept: its name may not be shown"]
+    assert warnings == [NAMELESS]
 
 
 def test_a_name_is_at_most_1024_bytes(store, source):
@@ -110,7 +119,7 @@ def test_a_name_is_at_most_1024_bytes(store, source):
     folder.mkdir(parents=True)
     (folder / "file").touch()
 
-    assert collect(store, source) == ([], ["An artifact was not kept: its name may not be shown"])
+    assert collect(store, source) == ([], [NAMELESS])
 
 
 def test_files_deep_inside_are_left(store, source):
@@ -131,7 +140,7 @@ def test_neither_artifacts_nor_warnings_are_without_number(store, source, monkey
     names, warnings = collect(store, source, may_show=lambda name: "bad" not in name)
 
     assert len(names) + len(warnings) == 4
-    assert warnings[-1] == "Of more than 3 artifacts the rest is left"
+    assert warnings[-1] == ("too_many_artifacts", {"limit": 3})
 
 
 def test_a_file_that_cannot_be_copied_is_a_warning(store, source, monkeypatch):
@@ -156,7 +165,8 @@ def test_a_file_that_cannot_be_copied_is_a_warning(store, source, monkeypatch):
     names, warnings = collect(store, source)
 
     assert names == ["b"]
-    assert warnings == ["The artifact a was not kept: No space left on device"]
+    reason = "No space left on device"
+    assert warnings == [("artifact_not_kept", {"artifact": "a", "reason": reason})]
     with pytest.raises(NotFoundError):
         store.path("run", "a")
 
@@ -212,10 +222,10 @@ def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_
     workshop.write("Job", "print hi > $RUNBOOK_ARTIFACTS/a")
     workshop.submit("Job.md")
     run = workshop.execute()
-    engine = workshop.engine
-    worker = LocalWorker(engine, slots=1, drain_s=0, retention_days=retention_days)
+    tasks = {task.name: task for task in worker_tasks(workshop.engine, list, retention_days)}
 
-    worker._tend()
+    tasks["purge"].work()
+    tasks["purge-artifacts"].work()
 
     assert bool(workshop.store.artifacts.of(run.id)) is left
     assert (workshop.settings.data_dir / "artifacts" / run.id).exists() is left

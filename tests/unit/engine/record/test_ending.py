@@ -4,8 +4,10 @@ import threading
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.document import warning
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
@@ -59,7 +61,7 @@ def test_entry_and_row_are_there_when_done_is_seen(workshop, run, ending):
 
 
 def test_done_says_all_but_the_output(workshop, run, ending):
-    outcome = dataclasses.replace(DONE, warnings=("careful",))
+    outcome = dataclasses.replace(DONE, warnings=(warning("undone", "careful", run_id="r"),))
     ending.end(run, outcome, OUTPUT, worker_id="w")
 
     assert workshop.events(run)[-1].data == {
@@ -71,6 +73,14 @@ def test_done_says_all_but_the_output(workshop, run, ending):
         "run_id": run.id,
         "status": "succeeded",
         "outputs": {"ip": "192.0.2.7"},
+        "problems": [
+            {
+                "code": "undone",
+                "message": "careful",
+                "severity": "warning",
+                "params": {"run_id": "r"},
+            }
+        ],
     }
 
 
@@ -105,7 +115,7 @@ def test_the_wrong_worker_cannot_end_a_run(workshop, run, ending):
 
 
 def test_children_that_still_go_on_are_asked_to_end(workshop, run, ending):
-    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id)
+    script = Principal("ann", Origin.RUNBOOK, {}, run_id=run.id, grants=ALL_GRANTS)
     workshop.write("Child")
     over = workshop.submit("Child.md", script)
     ending.end(workshop.claim().run, DONE, OUTPUT, worker_id="w")
@@ -132,7 +142,7 @@ def test_a_history_that_is_read_only_is_a_warning_in_row_and_done(
 
     text = "History was not written: the runbook is read-only. The store has it."
     assert ended.status is RunStatus.SUCCEEDED
-    assert ended.result.warnings == (text,)
+    assert ended.result.warnings == (warning("history_read_only", text),)
     assert workshop.events(run)[-1].data["warnings"] == [text]
 
 

@@ -9,10 +9,11 @@ import pytest
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.record.reaper import LOST_TEXT, SILENCE_MS
+from runbook.engine.record.reaper import SILENCE_MS, WORKER_DIED
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.library.history import verify_file
 from runbook.store.models import NewEvent
@@ -57,11 +58,8 @@ def test_a_dead_workers_run_is_lost_once(workshop, begin, process):
     assert workshop.engine.reap() == 1
 
     lost = workshop.store.runs.get(run.id)
-    assert (lost.status, lost.result.return_code, lost.result.errors) == (
-        RunStatus.LOST,
-        -1,
-        (LOST_TEXT,),
-    )
+    assert (lost.status, lost.result.return_code) == (RunStatus.LOST, -1)
+    assert [problem.code for problem in lost.result.errors] == [WORKER_DIED]
     assert workshop.events(run)[-1].data["status"] == "lost"
     assert workshop.history("Quick").count(f"run={run.id} ") == 1
     assert workshop.store.workers.all() == []
@@ -186,7 +184,9 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
 def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
     parent = begin(**of(process))
     workshop.write("Child")
-    script = Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id)
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=parent.id, grants=ALL_GRANTS
+    )
     running = workshop.submit("Child.md", script)
     workshop.claim("w")
     workshop.write("Waiting")

@@ -3,12 +3,13 @@
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import ConflictError
 
-BOB = Principal("bob", Origin.API, {"roles": ["sre"]}, "192.0.2.2")
+BOB = Principal("bob", Origin.API, {"roles": ["sre"]}, "192.0.2.2", grants=ALL_GRANTS)
 
 
 @pytest.fixture

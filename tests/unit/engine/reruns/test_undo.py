@@ -26,10 +26,10 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     assert rows(undo) == [(1, DONE), (3, DONE)]
     names = [d["name"] for d in workshop.data(undo, EventType.STEP) if d["state"] == "started"]
     assert names == ["Undo: Three", "Undo: One"]
-    assert set(undo.result.warnings) == {
-        "Step 'Two' has no Undo: what it did stays",
-        "Step 'Four' has no Undo: what it did stays",
-    }
+    assert [(one.code, one.params["step"]) for one in undo.result.warnings] == [
+        ("not_reversible", "Two"),
+        ("not_reversible", "Four"),
+    ]
 
 
 def test_what_an_undo_would_do_is_told(workshop, failed, follow, diary, conflict):
@@ -88,7 +88,7 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     workshop.submit("Job.md")
     run = workshop.execute()
     first = follow("undo", run)
-    assert first.result.errors == ("Step 1 'Undo: One' failed with return code 1",)
+    assert first.result.errors[0].params == {"step": "Undo: One", "n": 1, "return_code": 1}
     diary.mend("un-one")
     diary.clear()
 
@@ -131,8 +131,8 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (text,) = follow("undo", run).result.errors
-    assert text == "The value of KEY was not kept: it has to be given again"
+    (problem,) = follow("undo", run).result.errors
+    assert (problem.code, problem.params) == ("value_not_kept", {"variable": "KEY"})
     assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
 
@@ -168,8 +168,8 @@ def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow)
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (text,) = follow("retry", run).result.errors
-    assert text == "Confirmation needed: type 'really'"
+    (problem,) = follow("retry", run).result.errors
+    assert (problem.code, problem.params) == ("confirmation_needed", {"confirm": "really"})
     assert follow("undo", run).success
 
 
@@ -205,4 +205,4 @@ def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, fo
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()
-    assert undo.result.errors == ("The run that was to be undone is no longer kept.",)
+    assert [problem.code for problem in undo.result.errors] == ["not_found"]

@@ -23,8 +23,9 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
 
     child = child_of(workshop, run)
     assert (run.status, run.result.return_code) == (RunStatus.FAILED, 1)
-    assert run.result.errors == ("Step 3 'Three' failed with return code 1",)
-    assert f"The completed steps were undone by run {child.id}" in run.result.warnings
+    assert run.result.errors[0].params == {"step": "Three", "n": 3, "return_code": 1}
+    assert run.result.warnings[-1].code == "undone"
+    assert run.result.warnings[-1].params == {"run_id": child.id}
     assert (child.relation, child.related_id, child.status) == (
         Relation.UNDO,
         run.id,
@@ -60,7 +61,8 @@ def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
 
     child = child_of(workshop, run)
     assert run.result.return_code == 9
-    assert f"The completed steps were NOT all undone: run {child.id} failed" in run.result.warnings
+    assert run.result.warnings[-1].code == "not_all_undone"
+    assert run.result.warnings[-1].params == {"run_id": child.id, "status": "failed"}
     diary.mend("un-one")
     diary.clear()
     assert follow("undo", run).success
@@ -80,7 +82,7 @@ def test_a_run_keeps_its_own_end_where_it_cannot_be_undone(workshop, step):
     run = workshop.execute_family()
 
     assert (run.status, run.result.return_code) == (RunStatus.FAILED, 9)
-    assert any(w.startswith("The completed steps were NOT undone: ") for w in run.result.warnings)
+    assert "not_undone" in [one.code for one in run.result.warnings]
     assert [artifact.name for artifact in workshop.store.artifacts.of(run.id)] == ["a"]
 
 
@@ -126,5 +128,5 @@ def test_a_request_to_stop_reaches_the_run_that_undoes(workshop, step, tmp_path)
 
     child = child_of(workshop, run)
     assert child.status in (RunStatus.CANCELLED, RunStatus.SUCCEEDED)
-    assert child.status is RunStatus.SUCCEEDED or "NOT all undone" in run.result.warnings[-1]
+    assert child.status is RunStatus.SUCCEEDED or run.result.warnings[-1].code == "not_all_undone"
     assert run.result.return_code == 9

@@ -3,12 +3,14 @@
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, IdempotencyKeyReusedError, NotFoundError
 
-EVE = Principal("eve", Origin.API, {"roles": ["guest"]})
+DEMOTED = Principal("ann", Origin.API, {"roles": ["guest"]}, grants=ALL_GRANTS)
+EVE = Principal("eve", Origin.API, {"roles": ["guest"]}, grants=ALL_GRANTS)
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
@@ -100,14 +102,26 @@ def test_claims_are_checked_again(workshop, failed, follow, diary, action):
     diary.clear()
 
     with pytest.raises(AccessDeniedError):
-        follow(action, run, *args, by=EVE)
+        follow(action, run, *args, by=DEMOTED)
 
     assert diary.lines() == []
     (refused,) = workshop.store.runs.reruns(run.id)
     assert refused.status is RunStatus.REFUSED
-    assert "Access denied for user eve" in workshop.history("Three")
+    assert "Access denied for user ann" in workshop.history("Three")
     # Who is refused keeps nobody else from it.
     assert follow(action, run, *args).status.terminal
+
+
+@pytest.mark.parametrize("action", ["retry", "resume", "undo"])
+def test_who_may_not_see_a_run_starts_nothing_that_follows_from_it(
+    workshop, failed, follow, action
+):
+    run = failed(claims="roles: sre")
+    args = (None,) if action == "resume" else ()
+    with pytest.raises(AccessDeniedError) as refusal:
+        follow(action, run, *args, by=EVE)
+    assert [one["code"] for one in refusal.value.details["missing"]] == ["run_ownership"]
+    assert workshop.store.runs.reruns(run.id) == []
 
 
 def test_claims_of_the_runbook_as_it_is_now_bind_an_undo_too(workshop, failed, follow, step):

@@ -3,13 +3,14 @@
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, DocumentChangedError, IdempotencyKeyReusedError
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
-VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1", grants=ALL_GRANTS)
+VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.sealing import GivenInputs
@@ -41,7 +42,7 @@ def test_what_is_masked_is_the_callers_secrets_and_those_it_took_over(workshop):
     more = dataclasses.replace(given, masks=("registered",))
     workshop.store.runs.reseal(caller.id, "w", parts.sealer.seal(more, caller.id))
     workshop.write("Called", inputs="X: {type: string}\nY: {type: string}")
-    script = Principal("ann", Origin.RUNBOOK, {}, run_id=caller.id)
+    script = Principal("ann", Origin.RUNBOOK, {}, run_id=caller.id, grants=ALL_GRANTS)
 
     called = workshop.submit("Called.md", script, env_vars={"X": f"<{SECRET}>", "Y": "open"})
 

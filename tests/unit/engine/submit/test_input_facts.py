@@ -10,19 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.core.access import Principal
-from runbook.core.document import SecretKind, SecretSource
+from runbook.core.document import SecretKind, SecretSource, texts_of
 from runbook.core.events import EventType
 from runbook.core.inputs.values import GivenFile
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
 from runbook.engine.process.workspace import Workspace, WorkspaceError
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.submit.secret_sources import SecretSources
+from runbook.resources.event import event_json
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]})
-VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
+VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 SITE = "SITE: {type: choice, choices_from: lists/Sites.md#NAMES}"
 
 
@@ -145,7 +147,7 @@ def test_a_secret_that_cannot_be_read_is_missing(with_secrets, secrets, make):
     (problem,) = report.errors
     assert problem.message == "Required environment variable not set: KEY"
     assert problem.hint == "It comes from a file of the server, which is absent or empty"
-    assert names(with_secrets.engine.required_env("Show.md").missing) == ["KEY"]
+    assert names(with_secrets.engine.required_env("Show.md", ANN).missing) == ["KEY"]
 
 
 def test_a_setting_of_the_server_is_never_a_secret_of_a_runbook(with_secrets):
@@ -163,7 +165,7 @@ def test_required_env_counts_secrets_that_are_found(with_secrets):
     inputs = "KEY: {type: secret, from: file:password}\nOTHER: {type: secret, from: file:other}"
     with_secrets.write("Show", inputs=inputs)
 
-    found = with_secrets.engine.required_env("Show.md")
+    found = with_secrets.engine.required_env("Show.md", ANN)
 
     assert (names(found.available), names(found.missing)) == (["KEY"], ["OTHER"])
 
@@ -183,7 +185,7 @@ def test_what_the_command_line_gives_as_a_secret_is_in_no_problem(workshop):
     run = workshop.engine.submit("Show.md", ANN, request).run
 
     assert [problem.message for problem in report.errors] == ["PORT must be an integer"]
-    assert run.result.errors == ("PORT must be an integer",)
+    assert run.result.errors == report.errors
 
 
 # -- choices of other runbooks --------------------------------------------------------------------
@@ -319,8 +321,9 @@ def test_a_file_that_is_none_is_an_invalid_run(workshop, value, text):
 
     run = workshop.submit("Use.md", env_vars={"FILE": value})
 
-    assert (run.status, run.result.errors) == (RunStatus.INVALID, (text,))
-    assert "geheim" not in str([event.as_json() for event in workshop.events(run)])
+    assert (run.status, texts_of(run.result.errors)) == (RunStatus.INVALID, [text])
+    assert run.result.errors[0].params == {"variable": "FILE"}
+    assert "geheim" not in str([event_json(event) for event in workshop.events(run)])
 
 
 # -- what reaches the script ----------------------------------------------------------------------

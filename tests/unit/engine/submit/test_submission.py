@@ -5,8 +5,10 @@ import sqlite3
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.document import texts_of
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
@@ -19,8 +21,8 @@ from runbook.errors import (
 )
 from runbook.store.models import NewEvent
 
-ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1")
-VIC = Principal("vic", Origin.API, {"roles": ["viewer"]})
+ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, "192.0.2.1", grants=ALL_GRANTS)
+VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 
 
 def runs(workshop):
@@ -29,7 +31,7 @@ def runs(workshop):
 
 def script_of(run):
     """The principal that a running script's token stands for."""
-    return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id)
+    return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id, grants=ALL_GRANTS)
 
 
 def test_a_run_is_recorded_before_anything_happens(workshop):
@@ -87,8 +89,9 @@ def test_an_invalid_attempt_is_in_the_store_only(workshop):
 
     assert run.status is RunStatus.INVALID
     assert run.result.return_code == 1
-    assert run.result.errors == ("Required environment variable not set: TARGET",)
-    assert workshop.output(run, EventType.STDERR) == run.result.errors[0]
+    (problem,) = run.result.errors
+    assert (problem.code, problem.params) == ("missing_input", {"variable": "TARGET"})
+    assert workshop.output(run, EventType.STDERR) == problem.text
     done = workshop.events(run)[-1]
     assert done.data["problems"][0]["code"] == "missing_input"
     assert workshop.claim() is None
@@ -217,7 +220,7 @@ def test_the_chain_is_known_from_the_token_whatever_the_header_says(workshop, st
 
     text = f"Recursion detected: Runbook Parent.md already in execution chain: {error}"
     assert run.status is RunStatus.INVALID
-    assert run.result.errors[0] == text
+    assert (run.result.errors[0].code, run.result.errors[0].text) == ("recursion", text)
 
 
 def test_the_deeper_of_token_and_header_decides_the_depth(build):
@@ -229,7 +232,8 @@ def test_the_deeper_of_token_and_header_decides_the_depth(build):
 
     run = workshop.submit("Child.md", script_of(parent), recursion_stack=("a.md", "b.md", "c.md"))
 
-    assert run.result.errors == ("Recursion depth limit exceeded: 3 (max: 3)",)
+    (problem,) = run.result.errors
+    assert (problem.code, problem.params) == ("recursion_depth", {"depth": 3, "limit": 3})
     assert workshop.submit("Child.md", script_of(parent)).status is RunStatus.QUEUED
 
 
@@ -302,7 +306,7 @@ def test_a_stored_document_that_was_tampered_with_is_not_run(workshop, tmp_path)
 
     assert ended.status is RunStatus.FAILED
     assert ended.result.return_code == 1
-    assert ended.result.errors == ("The stored document is not the one that was authorized",)
+    assert [problem.code for problem in ended.result.errors] == ["invalid_runbook"]
     assert workshop.output(run) == ""
     assert workshop.events(run)[-1].type is EventType.DONE
     assert f"run={run.id} " in workshop.history("Tampered")
@@ -313,9 +317,7 @@ def test_a_document_that_is_gone_from_the_store_is_not_run(workshop, tmp_path):
     workshop.submit("Gone.md")
     tamper(tmp_path, "UPDATE documents SET content = x''")
 
-    assert workshop.execute().result.errors == (
-        "The stored document is not the one that was authorized",
-    )
+    assert [problem.code for problem in workshop.execute().result.errors] == ["invalid_runbook"]
 
 
 def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
@@ -334,7 +336,7 @@ def test_inputs_of_another_run_are_not_taken(workshop, tmp_path):
 
     assert ended.id == first.id
     assert ended.status is RunStatus.FAILED
-    assert "cannot be decrypted" in ended.result.errors[0]
+    assert ended.result.errors[0].code == "store_unavailable"
     assert workshop.output(first) == ""
 
 
@@ -347,11 +349,11 @@ def test_secrets_too_short_to_be_masked_are_named(workshop):
     )
     ended = workshop.execute()
 
-    assert ended.result.warnings == (
-        "The value of S1 is too short to be masked",
-        "The value of S2 is too short to be masked",
-    )
-    assert json.loads(json.dumps(workshop.events(run)[-1].data))["warnings"] == list(
+    assert [(one.code, one.params) for one in ended.result.warnings] == [
+        ("not_masked", {"variable": "S1"}),
+        ("not_masked", {"variable": "S2"}),
+    ]
+    assert json.loads(json.dumps(workshop.events(run)[-1].data))["warnings"] == texts_of(
         ended.result.warnings
     )
     assert "long-enough" not in workshop.output(run)

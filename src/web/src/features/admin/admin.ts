@@ -1,5 +1,5 @@
 import type { Schemas } from '@/api/client'
-import { formatTime, spanText } from '@/shared/time'
+import { formatTime, spanText } from '@/shared/time/format'
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 const MOMENTS = ['exp', 'iat', 'nbf', 'auth_time']

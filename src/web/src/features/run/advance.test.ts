@@ -4,7 +4,7 @@ import type { WholeRun } from '@/api/runs'
 import { advance, type Happening } from './advance'
 
 const RUN = {
-  id: 'r', status: 'queued', success: false, started_at: null, finished_at: null, duration_ms: null,
+  id: 'r', status: 'queued', active: true, success: false, started_at: null, finished_at: null, duration_ms: null,
   return_code: null, errors: [], warnings: [], outputs: {}, waiting: { lock: 'site' }, steps: [],
   last_event: 1, log_lines: 0,
 } as unknown as WholeRun
@@ -28,10 +28,11 @@ describe('advance', () => {
       { ...step(2, 'started'), lines: 3 },
       { ...step(2, 'retrying', { attempt: 2 }), lines: 4 },
       { ...step(2, 'ended', { status: 'failed', return_code: 4 }), lines: 5 },
-      { type: 'done', status: 'failed', success: false, return_code: 4, errors: ['x'], warnings: [], outputs: { a: 1 }, lines: 5 },
+      { type: 'done', status: 'failed', success: false, return_code: 4, errors: ['x'], warnings: [], problems: [{ code: 'x' }], outputs: { a: 1 }, lines: 5 },
     ))
     expect(run).toMatchObject({
-      status: 'failed', success: false, return_code: 4, errors: ['x'], outputs: { a: 1 }, waiting: null,
+      status: 'failed', active: false, success: false, return_code: 4, errors: ['x'], outputs: { a: 1 }, waiting: null,
+      problems: [{ code: 'x' }],
       started_at: '2026-01-01T00:00:00.000Z', finished_at: '2026-01-01T00:00:06.000Z', duration_ms: 6_000,
       last_event: 8, log_lines: 5,
     })

@@ -1,6 +1,6 @@
 import type { RunEvent } from '@/api/events'
 import type { WholeRun } from '@/api/runs'
-import type { StepRun } from './rows'
+import type { StepRun } from './log/layout/rows'
 
 /** An event, and how many lines the log had when it came. */
 export interface Happening {
@@ -24,15 +24,16 @@ export function advance(run: WholeRun, happened: readonly Happening[]): WholeRun
 }
 
 function started(event: RunEvent): Partial<WholeRun> {
-  return { status: 'running', started_at: event.at, waiting: null }
+  return { status: 'running', active: true, started_at: event.at, waiting: null }
 }
 
 /** What `done` says is what the row says: it was on disk before the event was sent. */
 function ended(run: WholeRun, event: RunEvent): Partial<WholeRun> {
-  const { status, success, return_code, errors, warnings, outputs } = event as unknown as WholeRun
+  const { status, success, return_code, errors, warnings, problems, outputs } = event as unknown as WholeRun
   const begun = run.started_at === null ? null : Date.parse(run.started_at)
   return {
-    status, success, return_code, errors, warnings, outputs,
+    status, success, return_code, errors, warnings, problems, outputs,
+    active: false,
     waiting: null,
     finished_at: event.at,
     duration_ms: begun === null ? null : Date.parse(event.at) - begun,

@@ -1,6 +1,6 @@
 import type { WholeRun } from '@/api/runs'
 import { STATUS } from '@/shared/status'
-import { formatDuration, formatTime } from '@/shared/time'
+import { formatDuration, formatTime } from '@/shared/time/format'
 
 /** One line of the comparison: the same thing of both runs. */
 export interface CompareRow {

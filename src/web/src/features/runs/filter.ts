@@ -1,7 +1,7 @@
 import type { LocationQuery, LocationQueryRaw } from 'vue-router'
 import type { RunFilter } from '@/api/runs'
-import { preferences, type Zone } from '@/shared/preferences'
-import { formatTime } from '@/shared/time'
+import { preferences, type Zone } from '@/shared/storage/preferences'
+import { formatTime } from '@/shared/time/format'
 
 /** What the list is filtered by, as it stands in the address and as the server takes it. */
 export const FIELDS = [

@@ -1,6 +1,6 @@
 import { computed, ref, shallowRef, type Ref, watch } from 'vue'
 import { useChanges } from '@/api/changes'
-import { fetchRuns, fetchRunsOf, isActive, type Run, useRuns } from '@/api/runs'
+import { fetchRuns, fetchRunsOf, type Run, useRuns } from '@/api/runs'
 import { type Filter, toServer } from './filter'
 import { extended, type Pages, refreshed, renewed } from './pages'
 
@@ -69,14 +69,14 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     const others = [...live.active, ...(query.data.value?.runs ?? [])]
     const known = new Set([...others.map((run) => run.id), ...asked])
     const shown = pages.value?.runs ?? []
-    return shown.filter((run) => isActive(run.status) && !known.has(run.id)).map((run) => run.id)
+    return shown.filter((run) => run.active && !known.has(run.id)).map((run) => run.id)
   }
 
   // The stream knows of a new status before the list is asked for again.
   const runs = computed(() => {
     const now = new Map(live.active?.map((run) => [run.id, run]))
     return (pages.value?.runs ?? []).map((run) => {
-      const told = isActive(run.status) ? now.get(run.id) : undefined
+      const told = run.active ? now.get(run.id) : undefined
       return told ? { ...run, status: told.status, waiting: told.waiting } : run
     })
   })

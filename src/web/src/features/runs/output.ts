@@ -1,5 +1,5 @@
 import { type AnsweredLine, getLogLines } from '@/api/runs'
-import { stripAnsi } from '@/shared/ansi'
+import { stripAnsi } from '@/shared/text/ansi'
 
 /** So many lines of each run are compared: about as many as the algorithm can take. */
 export const MOST_LINES = 2_000

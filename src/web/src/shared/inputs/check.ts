@@ -1,4 +1,4 @@
-import type { Field } from './fields'
+import type { Field } from './field'
 
 /** The words of the choice that an empty field means an empty text. */
 export const EMPTY_TEXT = 'Give an empty text'

@@ -1,4 +1,4 @@
-import type { Field } from './fields'
+import type { Field } from './field'
 
 /** What every control is given beside its value. */
 export interface ControlProps {

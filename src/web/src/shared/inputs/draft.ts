@@ -1,6 +1,7 @@
 import { type Ref, watch } from 'vue'
-import { type Draft, dropDraft, loadDraft, saveDraft } from '@/shared/drafts'
-import { type Field, keptValues, type Values } from './fields'
+import { type Draft, dropDraft, loadDraft, saveDraft } from '@/shared/storage/drafts'
+import type { Field, Values } from './field'
+import { keptValues } from './fields'
 import type { InputForm } from './form'
 
 // No input has a name with a space.

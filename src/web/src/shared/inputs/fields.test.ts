@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import type { InputItem, InputProperty, Policy } from '@/api/runbooks'
 import { checkText, secondsOf } from './check'
+import type { Field } from './field'
 import {
-  cleaned, confirmText, emptyOnes, type Field, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues,
-  startValues,
+  cleaned, confirmText, emptyOnes, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues,
 } from './fields'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
@@ -97,10 +97,14 @@ it('fills the text to confirm once its inputs are known', () => {
 })
 
 it('puts what the server says at its field', () => {
-  const problem = (message: string, hint: string | null = null) =>
-    ({ code: 'x', message, severity: 'error' as const, line: null, hint })
+  const problem = (code: string, variable: string, message: string, hint: string | null = null) =>
+    ({ code, params: { variable }, message, severity: 'error' as const, line: null, hint })
   const faults = placed(
-    [problem("TARGET must be one line: 'a'", 'Shorter'), problem('Required environment variable not set: PORT'), problem('Broken')],
+    [
+      problem('bad_input_value', 'TARGET', "TARGET must be one line: 'a'", 'Shorter'),
+      problem('missing_input', 'PORT', 'It is not set'),
+      problem('other', 'UNKNOWN', 'Broken'),
+    ],
     FIELDS,
   )
   expect(faults.fields).toEqual({

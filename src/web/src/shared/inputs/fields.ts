@@ -1,42 +1,6 @@
 import type { GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
 import { missing } from './check'
-
-/** Every value as the text that the engine takes; files stand apart. */
-export type Values = Record<string, string>
-export type Files = Record<string, GivenFile | undefined>
-
-/** An input as the form needs it. */
-export interface Field {
-  name: string
-  type: InputItem['type']
-  typed: boolean
-  description: string
-  group: string
-  required: boolean
-  optional: boolean
-  /** Whether the server has a value of its own. */
-  supplied: boolean
-  /** Where the server takes it from; empty where it is only given. */
-  source: string
-  /** Shown; null for secrets. */
-  default: string | null
-  hasDefault: boolean
-  example: string | null
-  choices: string[]
-  /** Which runbook finds the choices out, where one does. */
-  choicesFrom: string | null
-  min: string | null
-  max: string | null
-  pattern: string | null
-  basePattern: string | undefined
-  ownPattern: string | undefined
-  /** What is said below the control, where this form has more to say of it. */
-  note: string
-  /** Whether an empty text is a value: never, when one says so, or whenever the field is empty. */
-  emptyText: 'never' | 'asked' | 'always'
-  /** Whether its value may be kept in this tab, and stand in an address. */
-  kept: boolean
-}
+import type { Field, Files, Given, Values } from './field'
 
 const TEXTS: readonly Field['type'][] = ['string', 'text', 'secret']
 const SECRET_NAME = /pass|secret|token|key|credential/i
@@ -132,9 +96,6 @@ export function keptValues(fields: readonly Field[], values: Values): Values {
   )
 }
 
-/** What the form gives, by name. */
-export type Given = Record<string, string | GivenFile>
-
 /** The names in `given` whose empty text is meant. */
 export function emptyOnes(fields: readonly Field[], given: Values): string[] {
   return fields
@@ -221,33 +182,22 @@ export function confirmText(
   return known ? text.trim() : null
 }
 
-const NOT_SET = 'Required environment variable not set: '
-
 export interface Faults {
   fields: Record<string, string>
   others: string[]
 }
 
-export type Told = Pick<Problem, 'message' | 'hint'>
+export type Told = Pick<Problem, 'code' | 'params' | 'message' | 'hint'>
 
 /** The server's words, each at the field that it speaks of. */
 export function placed(problems: readonly Told[], fields: readonly Field[]): Faults {
   const faults: Faults = { fields: {}, others: [] }
-  for (const { message, hint } of problems) {
-    const field = fields.find((one) => speaksOf(message, one.name))
+  for (const { code, params, message, hint } of problems) {
+    const field = fields.find((one) => one.name === params.variable)
     if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
-    else if (message.startsWith(NOT_SET)) faults.fields[field.name] = missing(field)
+    else if (code === 'missing_input') faults.fields[field.name] = missing(field)
     else if (hint && hint !== field.description) faults.fields[field.name] = `${message}. ${hint}`
     else faults.fields[field.name] = message
   }
   return faults
-}
-
-function speaksOf(message: string, name: string): boolean {
-  return (
-    message.startsWith(`${name} `) ||
-    message.startsWith(`${name}:`) ||
-    message.endsWith(`: ${name}`) ||
-    /^(?:The|There are no) (?:content of the )?(?:file|value|choices) (?:of|for) (\w+)/.exec(message)?.[1] === name
-  )
 }

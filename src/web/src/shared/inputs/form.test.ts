@@ -51,10 +51,13 @@ it('can be sent once nothing is wrong, with an empty text where one is meant', (
   expect(form.check()).toBe(false)
 })
 
+const told = (message: string, variable?: string) =>
+  ({ code: 'x', params: variable ? { variable } : {}, message, hint: null })
+
 it('shows what the server said until the value is another one', () => {
   const form = begin()
   form.give('NAME', 'a')
-  form.tell([{ message: 'NAME is taken', hint: null }, { message: 'Too late', hint: 'Hurry' }])
+  form.tell([told('NAME is taken', 'NAME'), { ...told('Too late'), hint: 'Hurry' }])
   expect(shown(form)).toEqual({ NAME: 'NAME is taken' })
   expect(form.others).toEqual(['Too late. Hurry'])
   form.give('NAME', 'b')
@@ -65,7 +68,7 @@ it('shows what the server said until the value is another one', () => {
 
 it('says first that a file cannot be read', () => {
   const form = begin()
-  form.tell([{ message: 'The content of the file of PLAN is wrong', hint: null }])
+  form.tell([told('The content of the file of PLAN is wrong', 'PLAN')])
   form.refuseFile('PLAN', 'Too large')
   expect(shown(form)).toEqual({ PLAN: 'Too large' })
   form.refuseFile('PLAN', '')
@@ -77,7 +80,7 @@ it('forgets secrets and files, and keeps the rest', () => {
   form.give('NAME', 'a')
   form.give('TOKEN', 's')
   form.giveFile('PLAN', FILE)
-  form.tell([{ message: 'TOKEN is old', hint: null }])
+  form.tell([told('TOKEN is old', 'TOKEN')])
   form.forget()
   expect(form.sent()).toEqual({ NAME: 'a' })
   expect(shown(form)).toEqual({})

@@ -1,7 +1,8 @@
 import { nextTick, reactive, watch } from 'vue'
 import type { GivenFile } from '@/api/runbooks'
 import { checkText, missing } from './check'
-import { type Field, type Files, givenBy, placed, sentValues, type Told, type Values } from './fields'
+import type { Field, Files, Values } from './field'
+import { givenBy, placed, sentValues, type Told } from './fields'
 
 /** What a form begins with. */
 export interface Start {
@@ -99,8 +100,8 @@ export async function showFault(form: HTMLElement | null) {
   await nextTick()
   const faulty = form?.querySelector<HTMLElement>('.faulty')
   faulty?.querySelector<HTMLElement>('input, textarea, select')?.focus()
-  const place = faulty ?? form?.querySelector('.told')
-  place?.scrollIntoView({ block: 'center' })
+  const target = faulty ?? form?.querySelector('.told')
+  target?.scrollIntoView({ block: 'center' })
 }
 
 /** A field that was touched, or that grows, is not left behind the bars: nothing else scrolls then. */

@@ -1,5 +1,5 @@
 import type { Run } from '@/api/runs'
-import type { Field, Values } from './fields'
+import type { Field, Values } from './field'
 
 type Earlier = Pick<Run, 'inputs'>
 

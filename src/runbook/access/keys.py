@@ -1,0 +1,80 @@
+"""The keys that tokens are signed and verified by: files of DATA_DIR, or an identity provider's."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from runbook.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    IdentityProviderUnavailableError,
+)
+
+KEY_BYTES = 32
+MAX_KEY_ID = 256
+PROVIDER_SECONDS = 5
+
+
+def stored_key(path: Path) -> bytes:
+    """The key in `path`, made at the first call; safe when several processes begin at once.
+
+    Raises ConfigurationError where the file is not what this function writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        _create_key(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"{path.name} in DATA_DIR is damaged: restore or remove it")
+    return key
+
+
+def _create_key(path: Path) -> None:
+    """Written aside and linked into place, so that no reader ever sees a part of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+class ProviderKeys:
+    """The public keys of an identity provider, fetched from `url` and kept for a while."""
+
+    def __init__(self, url: str) -> None:
+        self._client = jwt.PyJWKClient(url, timeout=PROVIDER_SECONDS)
+
+    def key(self, token: str) -> Any:
+        """The key that the token's header names.
+
+        Raises AuthenticationError, or IdentityProviderUnavailableError where the key is unknown
+        and the provider cannot be asked.
+        """
+        key_id = _header(token).get("kid")
+        if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID:
+            raise AuthenticationError("The token names no usable key id.")
+        try:
+            return self._client.get_signing_key(key_id).key
+        except jwt.PyJWKClientConnectionError:
+            raise IdentityProviderUnavailableError from None
+        except (jwt.PyJWKError, jwt.PyJWKClientError, ValueError):
+            raise AuthenticationError("The token's key is not known.") from None
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise AuthenticationError("The token is not a JWT.") from None

@@ -1,0 +1,150 @@
+"""Permissions, and the grants that give them: on the runbooks whose ref matches a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Self
+
+
+class Permission(StrEnum):
+    """What a principal may be allowed to do. Names are stable: settings and clients use them."""
+
+    RUNBOOK_LIST = "runbook.list"
+    RUNBOOK_READ = "runbook.read"
+    RUNBOOK_VALIDATE = "runbook.validate"
+    RUNBOOK_EXECUTE = "runbook.execute"
+    RUNBOOK_HISTORY = "runbook.history"
+    RUN_READ = "run.read"
+    RUN_CANCEL = "run.cancel"
+    RUN_RERUN = "run.rerun"
+    TOKEN_ISSUE = "token.issue"  # noqa: S105 - a permission's name
+    AUDIT_READ = "audit.read"
+    CONFIG_READ = "config.read"
+    SERVER_READ = "server.read"
+    SERVER_SHUTDOWN = "server.shutdown"
+    DATA_BACKUP = "data.backup"
+    DATA_MIGRATE = "data.migrate"
+    DATA_PURGE = "data.purge"
+
+
+SCRIPT_PERMISSIONS = frozenset(
+    {
+        Permission.RUNBOOK_LIST,
+        Permission.RUNBOOK_READ,
+        Permission.RUNBOOK_VALIDATE,
+        Permission.RUNBOOK_EXECUTE,
+        Permission.RUNBOOK_HISTORY,
+        Permission.RUN_READ,
+    }
+)
+"""The most that a running script may do, whoever its run was requested by."""
+
+ANY = "*"
+STANDARD_ROLES = (
+    "*=runbook.list,runbook.read,runbook.validate,runbook.execute,runbook.history,"
+    "run.read,run.cancel,run.rerun,token.issue,config.read,server.read;admin=*"
+)
+"""What roles may do unless ROLE_PERMISSIONS says otherwise: see RolePermissions.parse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permissions on the runbooks whose ref matches one of `refs`, and on their runs.
+
+    In a pattern `*` stands for any text, slashes too (see fnmatch).
+    """
+
+    permissions: frozenset[Permission]
+    refs: tuple[str, ...] = (ANY,)
+
+    @property
+    def covers_all(self) -> bool:
+        return ANY in self.refs
+
+    def covers(self, ref: str) -> bool:
+        return self.covers_all or any(fnmatchcase(ref, pattern) for pattern in self.refs)
+
+    def limited_to(self, permissions: frozenset[Permission]) -> Grant:
+        return Grant(self.permissions & permissions, self.refs)
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """All that a principal was granted.
+
+    What else may limit it, such as an API key's addresses, the authenticator has judged before.
+    """
+
+    items: frozenset[Grant] = frozenset()
+
+    @classmethod
+    def of(cls, permissions: Iterable[Permission], *refs: str) -> Self:
+        return cls(frozenset({Grant(frozenset(permissions), refs or (ANY,))}))
+
+    def allow(self, permission: Permission, ref: str | None = None) -> bool:
+        """Without a ref: whether the permission is granted for anything at all."""
+        return any(
+            permission in grant.permissions and (ref is None or grant.covers(ref))
+            for grant in self.items
+        )
+
+    def allow_all(self, permission: Permission) -> bool:
+        """Whether the permission is granted for every ref."""
+        return any(permission in g.permissions and g.covers_all for g in self.items)
+
+    def limited_to(self, permissions: frozenset[Permission]) -> Grants:
+        return Grants(frozenset(grant.limited_to(permissions) for grant in self.items))
+
+
+NO_GRANTS = Grants()
+ALL_GRANTS = Grants.of(Permission)
+
+
+@dataclass(frozen=True, slots=True)
+class RolePermissions:
+    """Which permissions the roles of a token give. The role `*` is everyone's."""
+
+    roles: Mapping[str, frozenset[Permission]]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `role=permission,...;role=...`, where `*` in a permission stands for any text.
+
+        Raises ValueError where a role is named twice, or a permission is unknown.
+        """
+        roles: dict[str, frozenset[Permission]] = {}
+        for part in filter(None, (part.strip() for part in text.split(";"))):
+            role, equals, names = part.partition("=")
+            role = role.strip()
+            if not role or not equals:
+                raise ValueError(f"{part!r} is not role=permission,permission")
+            if role in roles:
+                raise ValueError(f"the role {role} is named twice")
+            roles[role] = _permissions(names)
+        return cls(roles)
+
+    def __str__(self) -> str:
+        return ";".join(f"{role}={_names(given)}" for role, given in self.roles.items())
+
+    def grants(self, roles: Iterable[str]) -> Grants:
+        given = [self.roles.get(role, frozenset()) for role in (ANY, *roles)]
+        return Grants.of(frozenset().union(*given))
+
+
+def _permissions(names: str) -> frozenset[Permission]:
+    found: set[Permission] = set()
+    for name in filter(None, (name.strip() for name in names.split(","))):
+        matching = [permission for permission in Permission if fnmatchcase(permission, name)]
+        if not matching:
+            raise ValueError(f"{name!r} is no permission: known are {', '.join(Permission)}")
+        found.update(matching)
+    return frozenset(found)
+
+
+def _names(permissions: frozenset[Permission]) -> str:
+    if permissions == frozenset(Permission):
+        return ANY
+    return ",".join(permission for permission in Permission if permission in permissions)

@@ -1,0 +1,28 @@
+"""A run with all that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.core.actions import Actions
+from runbook.core.outcome import Artifact, StepRun
+from runbook.core.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetails:
+    """What one caller sees of a run.
+
+    `parent` and `related` are None also where the caller may not see them. `tree` holds the run,
+    its ancestors and all that they called.
+    """
+
+    run: Run
+    steps: tuple[StepRun, ...]
+    summary: str | None
+    artifacts: tuple[Artifact, ...]
+    parent: Run | None
+    related: Run | None
+    followers: tuple[Run, ...]
+    tree: tuple[Run, ...]
+    actions: Actions

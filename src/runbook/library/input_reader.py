@@ -1,0 +1,224 @@
+"""Reading input files and folders, through no link that leads out of their source.
+
+Every folder on the way is opened by its name in the one before, so that nothing exchanged in the
+meantime leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook.core.document import Problem
+from runbook.core.run_files import (
+    EXECUTABLE_MODE,
+    FOLDER_MODE,
+    PLAIN_MODE,
+    InputLimits,
+    RunFile,
+    RunFiles,
+    digest_of,
+)
+from runbook.library.refs import is_below, shown
+
+_CHUNK_BYTES = 1 << 20
+_DEPTH_LIMIT = 64
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Opening a FIFO or a terminal must neither wait nor make it ours.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class UnfitInputError(Exception):
+    """An input file cannot be had; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class InputReader:
+    """Reads below one root, within limits for all together; with `keep` also the contents.
+
+    A link is followed where it resolves inside the root (mounts of Kubernetes are links).
+    """
+
+    def __init__(self, root: Path, limits: InputLimits, *, keep: bool) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._limits = limits
+        self._keep = keep
+        self._files_left = limits.files
+        self._bytes_left = limits.bytes
+        self._files: list[RunFile] = []
+        self._contents: dict[str, bytes] = {}
+
+    def read(self, source: Path, path: str) -> None:
+        """Read a file, or a folder with all in it; kept by its last name.
+
+        `path` is how the runbook calls it. Raises UnfitInputError.
+        """
+        try:
+            self._read_path(source, source.name, path, ())
+        except OSError as error:
+            raise UnfitInputError(_unreadable(path, error)) from error
+
+    def found(self) -> RunFiles:
+        """What was read."""
+        return RunFiles(tuple(sorted(self._files, key=lambda file: file.path)), self._contents)
+
+    def _read_path(self, source: Path, name: str, path: str, above: tuple[Path, ...]) -> None:
+        """Read what a path leads to. `above` are the folders that are being read already."""
+        real = Path(os.path.realpath(source, strict=True))
+        if not is_below(real, self._root):
+            raise UnfitInputError(outside(path))
+        with self._folder(real.parent) as parent:
+            self._read_entry(parent, real, name, path, above)
+
+    @contextmanager
+    def _folder(self, path: Path) -> Iterator[int]:
+        """A folder below the root, reached step by step."""
+        descriptor = os.open(self._root, _FOLDER)
+        try:
+            for part in path.relative_to(self._root).parts:
+                following = os.open(part, _FOLDER, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = following
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _read_entry(
+        self, parent: int, real: Path, name: str, path: str, above: tuple[Path, ...]
+    ) -> None:
+        mode = os.stat(real.name, dir_fd=parent, follow_symlinks=False).st_mode
+        if stat.S_ISREG(mode):
+            self._read_file(parent, real.name, name, path)
+        elif stat.S_ISDIR(mode):
+            self._read_folder(parent, real, name, path, above)
+        else:
+            raise UnfitInputError(special(path))
+
+    def _read_folder(
+        self, parent: int, real: Path, name: str, path: str, above: tuple[Path, ...]
+    ) -> None:
+        if real in above or len(above) >= _DEPTH_LIMIT:
+            raise UnfitInputError(_circle(path))
+        self._count(path)
+        self._files.append(RunFile(name, FOLDER_MODE))
+        above = (*above, real)
+        with _opened(real.name, _FOLDER, parent) as folder:
+            for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - by descriptor
+                if entry.startswith(".."):
+                    continue  # how Kubernetes names the versions of a mounted folder
+                into, called = f"{name}/{entry}", f"{path}/{entry}"
+                mode = os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode
+                if stat.S_ISLNK(mode):
+                    self._read_path(real / entry, into, called, above)
+                else:
+                    self._read_entry(folder, real / entry, into, called, above)
+
+    def _read_file(self, parent: int, source: str, name: str, path: str) -> None:
+        self._count(path)
+        with _opened(source, _FILE, parent) as descriptor:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise UnfitInputError(special(path))
+            self._bytes_left -= facts.st_size
+            if self._bytes_left < 0:
+                raise UnfitInputError(_too_large(path, self._limits))
+            if self._keep:
+                mode = EXECUTABLE_MODE if facts.st_mode & 0o111 else PLAIN_MODE
+                self._keep_file(name, mode, self._content(descriptor, facts, path))
+
+    def _keep_file(self, name: str, mode: int, content: bytes) -> None:
+        digest = digest_of(content)
+        self._files.append(RunFile(name, mode, digest, len(content)))
+        self._contents[digest] = content
+
+    def _content(self, descriptor: int, facts: os.stat_result, path: str) -> bytes:
+        """The whole file as it was at one moment. Raises UnfitInputError if it changes."""
+        content = bytearray()
+        while chunk := os.read(descriptor, _CHUNK_BYTES):
+            content += chunk
+            if len(content) > facts.st_size:
+                break
+        if len(content) != facts.st_size or _state(os.fstat(descriptor)) != _state(facts):
+            raise UnfitInputError(_changed(path))
+        return bytes(content)
+
+    def _count(self, path: str) -> None:
+        self._files_left -= 1
+        if self._files_left < 0:
+            raise UnfitInputError(_too_many(path, self._limits))
+
+
+def _state(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_size, facts.st_mtime_ns
+
+
+@contextmanager
+def _opened(name: str, flags: int, parent: int) -> Iterator[int]:
+    descriptor = os.open(name, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+# -- what can be wrong ---------------------------------------------------------------------------
+
+
+def outside(path: str) -> Problem:
+    text = f"Input file lies outside the runbooks directory: {shown(path)}"
+    return Problem(
+        "input_file_outside",
+        text,
+        hint="Copy it into the runbooks directory",
+        params={"path": shown(path)},
+    )
+
+
+def special(path: str) -> Problem:
+    text = f"Input file is neither a regular file nor a folder: {shown(path)}"
+    return Problem("input_file_special", text, params={"path": shown(path)})
+
+
+def _circle(path: str) -> Problem:
+    text = f"A link leads back to a folder around it: {shown(path)}"
+    return Problem("input_file_cycle", text, params={"path": shown(path)})
+
+
+def _changed(path: str) -> Problem:
+    text = f"Input file changed while it was read: {shown(path)}"
+    return Problem(
+        "input_file_changed", text, hint="Submit the run again", params={"path": shown(path)}
+    )
+
+
+def _unreadable(path: str, error: OSError) -> Problem:
+    text = f"Input file cannot be read: {shown(path)} ({error.strerror})"
+    return Problem(
+        "input_file_unreadable", text, params={"path": shown(path), "reason": error.strerror}
+    )
+
+
+def _too_many(path: str, limits: InputLimits) -> Problem:
+    text = f"With {shown(path)} the input files are more than MAX_INPUT_FILES: {limits.files}"
+    return Problem(
+        "input_files_too_large",
+        text,
+        hint="Name fewer, or raise the limit",
+        params={"path": shown(path), "files": limits.files},
+    )
+
+
+def _too_large(path: str, limits: InputLimits) -> Problem:
+    text = f"With {shown(path)} the input files are larger than MAX_INPUT_BYTES: {limits.bytes}"
+    return Problem(
+        "input_files_too_large",
+        text,
+        hint="Name fewer, or raise the limit",
+        params={"path": shown(path), "bytes": limits.bytes},
+    )

@@ -1,0 +1,121 @@
+"""The runbooks of one source, listed again only as far as its files have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from runbook import log
+from runbook.errors import NotFoundError
+from runbook.library.folders import Folders
+from runbook.library.loading import Entry, Loaded
+from runbook.library.refs import Place
+from runbook.library.sources import Source
+
+RESCAN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All runbooks, invalid ones too, sorted by ref; their entries are light.
+
+    `generation` is another number whenever anything is different, and the same in every
+    process that sees the same files.
+    """
+
+    entries: tuple[Entry, ...]
+    generation: int
+
+
+class Listing:
+    """Thread-safe. `load` reads a runbook as it is now, and raises NotFoundError."""
+
+    def __init__(
+        self,
+        source: Source,
+        load: Callable[[Place], Loaded],
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], int],
+    ) -> None:
+        self._source = source
+        self._load = load
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._lock = threading.Lock()
+        self._folders = Folders(source.folder)
+        self._listed: dict[str, tuple[Entry, bool]] = {}
+        self._snapshot = Snapshot((), 0)
+        self._scanned_at: float | None = None
+        self._unusable = ""
+
+    def snapshot(self) -> Snapshot:
+        """The same object as long as nothing changes. Empty where the folder cannot be read."""
+        with self._lock:
+            now = self._clock()
+            expired = self._scanned_at is None or now - self._scanned_at > RESCAN_SECONDS
+            if expired or self._folders.changed():
+                self._rescan()
+                self._scanned_at = now
+            return self._snapshot
+
+    def _rescan(self) -> None:
+        self._note_unusable()
+        listed: dict[str, tuple[Entry, bool]] = {}
+        changed = False
+        for name, identity in self._folders.files(self._wall_clock()).items():
+            entry, settled = self._listed.get(name, (None, False))
+            if entry is None or not settled or entry.identity != identity:
+                try:
+                    loaded = self._load(self._source.place(name))
+                except NotFoundError:  # gone meanwhile, or a link that leads outside
+                    continue
+                entry, settled = loaded.entry.light(), loaded.settled
+                changed = True
+            listed[name] = entry, settled
+        if not changed and listed.keys() == self._listed.keys():
+            return
+        self._listed = listed
+        entries = tuple(listed[name][0] for name in sorted(listed))
+        self._snapshot = Snapshot(entries, _generation(entries))
+
+    def _note_unusable(self) -> None:
+        """Say why a source has no runbooks, once."""
+        reason = self._folders.problem()
+        if reason and reason != self._unusable:
+            prefix = self._source.prefix
+            log.warning("source.unusable", prefix=prefix, reason=reason)
+        self._unusable = reason
+
+
+def merged(parts: Iterable[tuple[str, Snapshot]]) -> Snapshot:
+    """The snapshots of several sources, each with its prefix, as one.
+
+    What stands in the unprefixed source below another one's prefix is left out.
+    """
+    parts = tuple(parts)
+    if len(parts) == 1:
+        return parts[0][1]
+    taken = tuple(prefix for prefix, _ in parts if prefix)
+    entries = [
+        entry
+        for prefix, snapshot in parts
+        for entry in snapshot.entries
+        if prefix or not entry.ref.startswith(taken)
+    ]
+    state = hashlib.blake2b(digest_size=6)
+    for prefix, snapshot in sorted(parts, key=lambda part: part[0]):
+        state.update(f"{prefix}\0{snapshot.generation}\0".encode())
+    entries.sort(key=lambda entry: entry.ref)
+    return Snapshot(tuple(entries), int.from_bytes(state.digest()))
+
+
+def _generation(entries: Iterable[Entry]) -> int:
+    state = hashlib.blake2b(digest_size=6)
+    for entry in entries:
+        now = entry.identity
+        times = f"{now.inode} {now.modified_ns} {now.changed_ns} {now.size}"
+        state.update(f"{entry.ref}\0{times} {entry.document.digest}\0".encode())
+    return int.from_bytes(state.digest())

@@ -1,0 +1,104 @@
+"""Where runbooks come from: folders, each with a prefix that begins the refs of its runbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.errors import SourceConflictError
+from runbook.library.refs import Place, not_found, valid_segment
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder of runbooks. `prefix` is empty, or one name and a slash.
+
+    `enabled` is asked at each use, so it must be quick. Nothing is written to the folder of a
+    `read_only` source.
+    """
+
+    folder: Path
+    prefix: str = ""
+    enabled: Callable[[], bool] = _always
+    read_only: bool = False
+
+    def place(self, name: str) -> Place:
+        """Where the runbook of this name below the folder stands."""
+        return Place(self.folder, name, self.prefix + name)
+
+
+class Sources:
+    """Every ref belongs to one source: the enabled one whose prefix it has, else the unprefixed."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        """Raises SourceConflictError where two of them would claim one ref.
+
+        Whoever enables a source later calls `check_free` first.
+        """
+        self._root = _only_root(sources)
+        self._prefixed = {source.prefix: source for source in sources if source.prefix}
+        if 1 + len(self._prefixed) != len(sources):
+            raise SourceConflictError("Two sources of runbooks have the same prefix")
+        for source in self._prefixed.values():
+            _check_prefix(source.prefix)
+            if source.enabled():
+                self.check_free(source.prefix)
+
+    @property
+    def root(self) -> Source:
+        """The source without a prefix."""
+        return self._root
+
+    def enabled(self) -> tuple[Source, ...]:
+        """The sources in use now, the one without a prefix first."""
+        prefixed = (source for source in self._prefixed.values() if source.enabled())
+        return (self._root, *prefixed) if self._root.enabled() else tuple(prefixed)
+
+    def of(self, ref: str) -> Source:
+        """The source that a ref belongs to; the runbook need not exist. Raises NotFoundError."""
+        if self._prefixed:
+            source = self._prefixed.get(first_folder(ref))
+            if source is not None and source.enabled():
+                return source
+        if not self._root.enabled():
+            raise not_found(ref)
+        return self._root
+
+    def place(self, ref: str) -> Place:
+        """Where the ref's file is to be looked for, whether or not it may be one.
+
+        Raises NotFoundError.
+        """
+        source = self.of(ref)
+        return source.place(ref[len(source.prefix) :])
+
+    def check_free(self, prefix: str) -> None:
+        """Raises SourceConflictError where the unprefixed source has a folder of this name."""
+        if (self._root.folder / prefix).is_dir():
+            raise SourceConflictError(
+                f"The folder of the runbooks has a folder {prefix} itself: rename that one first",
+                prefix=prefix,
+            )
+
+
+def first_folder(ref: str) -> str:
+    """The ref's first folder with its slash; empty where it has none."""
+    name, slash, _ = ref.partition("/")
+    return name + slash if slash else ""
+
+
+def _only_root(sources: Sequence[Source]) -> Source:
+    roots = [source for source in sources if not source.prefix]
+    if len(roots) != 1:
+        raise SourceConflictError(f"One source has no prefix, not {len(roots)}")
+    return roots[0]
+
+
+def _check_prefix(prefix: str) -> None:
+    if not (prefix.endswith("/") and valid_segment(prefix[:-1])):
+        raise SourceConflictError(f"This cannot be a prefix of runbooks: {prefix!r}", prefix=prefix)

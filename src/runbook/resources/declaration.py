@@ -1,0 +1,184 @@
+"""What a runbook declares: its inputs, steps and policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from typing_extensions import TypedDict
+
+from runbook.core.document import (
+    Input,
+    InputType,
+    Language,
+    OnBusy,
+    OnFailure,
+    Policy,
+    Retry,
+    SecretKind,
+    Step,
+)
+from runbook.core.inputs.preflight import RequiredEnv
+from runbook.resources.forms import Doc
+
+
+class OtherOutputJson(TypedDict):
+    runbook: str
+    output: str
+
+
+_From = TypedDict(
+    "_From", {"from": Annotated[SecretKind | None, Doc("Where the server finds the secret")]}
+)
+
+
+class InputItemJson(_From):
+    name: str
+    description: str
+    type: InputType
+    typed: bool
+    default: str | None
+    optional: bool
+    choices: list[str]
+    choices_from: Annotated[OtherOutputJson | None, Doc("Whose last output the choices are")]
+    pattern: Annotated[str | None, Doc("Regular expression for the whole value")]
+    min: str | None
+    max: str | None
+    group: str | None
+    example: str | None
+    line: int
+
+
+class RetryItemJson(TypedDict):
+    attempts: Annotated[int, Doc("Tries at most, the first one included")]
+    backoff_seconds: Annotated[float, Doc("Pause before the second try; it doubles")]
+    on: Annotated[list[int] | None, Doc("Return codes after which it is tried again")]
+
+
+_Continue = TypedDict("_Continue", {"continue": bool})
+
+
+class StepItemJson(_Continue):
+    name: str
+    language: Language
+    line: int
+    heading_line: int | None
+    conditions: Annotated[list[str], Doc("All must hold, or the step is skipped")]
+    timeout_seconds: float | None
+    retry: RetryItemJson | None
+    reversible: Annotated[bool, Doc("Whether the step has an Undo")]
+
+
+class PolicyItemJson(TypedDict):
+    """What the Policy section says, defaults included; texts still hold their `${NAME}`."""
+
+    timeout_seconds: float | None
+    locks: list[str]
+    on_busy: OnBusy
+    concurrency: int | None
+    retry: RetryItemJson
+    on_failure: OnFailure
+    queue: str | None
+    dry_run: Annotated[bool, Doc("Whether the script supports dry runs")]
+    confirm: Annotated[str | None, Doc("Text that a person must type")]
+    success_codes: list[int]
+
+
+class NamedInputJson(TypedDict):
+    name: str
+    description: str
+
+
+class RequiredEnvJson(TypedDict):
+    success: Literal[True]
+    filename: str
+    required: list[NamedInputJson]
+    available: list[NamedInputJson]
+    missing: list[NamedInputJson]
+
+
+_Dollars = TypedDict("_Dollars", {"$schema": str, "$id": str})
+
+
+class InputSchemaJson(_Dollars):
+    """A JSON Schema (2020-12) of the inputs: what `env_vars` may hold."""
+
+    title: str
+    type: Literal["object"]
+    properties: dict[str, dict[str, Any]]
+    required: list[str]
+    additionalProperties: Literal[False]  # noqa: N815 - a word of JSON Schema
+
+
+def input_json(item: Input) -> InputItemJson:
+    source = item.choices_from
+    return {
+        "name": item.name,
+        "description": item.description,
+        "type": item.type,
+        "typed": item.typed,
+        "default": item.default,
+        "optional": item.optional,
+        "choices": list(item.choices),
+        "choices_from": None
+        if source is None
+        else {"runbook": source.ref, "output": source.output},
+        "pattern": item.pattern,
+        "min": item.minimum,
+        "max": item.maximum,
+        "group": item.group,
+        "example": item.example,
+        "from": None if item.source is None else item.source.kind,
+        "line": item.line,
+    }
+
+
+def step_json(step: Step) -> StepItemJson:
+    return {
+        "name": step.name,
+        "language": step.language,
+        "line": step.line,
+        "heading_line": step.heading_line,
+        "conditions": [condition.text for condition in step.conditions],
+        "timeout_seconds": step.timeout_s,
+        "retry": None if step.retry is None else retry_json(step.retry),
+        "continue": step.continues,
+        "reversible": step.undo is not None,
+    }
+
+
+def retry_json(retry: Retry) -> RetryItemJson:
+    return {
+        "attempts": retry.attempts,
+        "backoff_seconds": retry.backoff_s,
+        "on": None if retry.codes is None else sorted(retry.codes),
+    }
+
+
+def policy_json(policy: Policy) -> PolicyItemJson:
+    return {
+        "timeout_seconds": policy.timeout_s,
+        "locks": list(policy.locks),
+        "on_busy": policy.on_busy,
+        "concurrency": policy.concurrency,
+        "retry": retry_json(policy.retry),
+        "on_failure": policy.on_failure,
+        "queue": policy.queue,
+        "dry_run": policy.dry_run,
+        "confirm": policy.confirm,
+        "success_codes": sorted(policy.success_codes),
+    }
+
+
+def required_env_json(ref: str, found: RequiredEnv) -> RequiredEnvJson:
+    return {
+        "success": True,
+        "filename": ref,
+        "required": _named_json(found.required),
+        "available": _named_json(found.available),
+        "missing": _named_json(found.missing),
+    }
+
+
+def _named_json(inputs: Iterable[Input]) -> list[NamedInputJson]:
+    return [{"name": item.name, "description": item.description} for item in inputs]

@@ -1,0 +1,39 @@
+"""Which resources the API's document describes; with each, those that it is made of."""
+
+from __future__ import annotations
+
+from runbook.resources.activity import ChangesJson
+from runbook.resources.artifact import ArtifactListJson
+from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
+from runbook.resources.event import DoneJson, EventJson
+from runbook.resources.history import HistoryEntryJson, HistoryPageJson
+from runbook.resources.problem import ProblemJson
+from runbook.resources.report import ReportJson
+from runbook.resources.rerun import RunDocumentJson, UndoingJson
+from runbook.resources.run import RunJson, RunPageJson, WholeRunJson
+from runbook.resources.runbook import RunbookContentJson, RunbookListJson
+from runbook.resources.server import ConfigJson, LoginJson, PublicInfoJson, StatusJson
+
+DOCUMENTED: tuple[type, ...] = (
+    RunbookListJson,
+    RunbookContentJson,
+    RequiredEnvJson,
+    InputSchemaJson,
+    HistoryPageJson,
+    HistoryEntryJson,
+    ReportJson,
+    DoneJson,
+    RunJson,
+    WholeRunJson,
+    ArtifactListJson,
+    RunPageJson,
+    RunDocumentJson,
+    UndoingJson,
+    EventJson,
+    ChangesJson,
+    LoginJson,
+    ConfigJson,
+    StatusJson,
+    PublicInfoJson,
+    ProblemJson,
+)

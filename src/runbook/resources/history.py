@@ -1,0 +1,113 @@
+"""A runbook's history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from runbook.core.history.legacy import LegacyRecord
+from runbook.core.run import Origin, Relation
+from runbook.core.status import RunStatus
+from runbook.core.times import iso
+from runbook.library.history_pages import HistoryPage, PagedEntry
+from runbook.resources.forms import Doc
+
+
+class HistoryHeadJson(TypedDict):
+    n: Annotated[int, Doc("Its number in the chain, from 1")]
+    at: Annotated[str, Doc("When the run ended, or was refused")]
+    run_id: str
+    status: RunStatus
+    return_code: int
+    who: str
+    roles: list[str]
+    origin: Origin
+    duration_ms: int
+    reason: str | None
+    dry_run: bool
+    relation: Relation | None
+    related_id: str | None
+    known: Annotated[bool, Doc("Whether the run itself is still kept")]
+    intact: Annotated[bool, Doc("Whether its bytes are those that were written")]
+
+
+class HistoryEntryJson(HistoryHeadJson):
+    """One entry of a history with its texts."""
+
+    document: Annotated[str, Doc("Digest of what was executed")]
+    stdout: str
+    stderr: str
+    error: str
+
+
+class LegacyEntryJson(TypedDict):
+    """An entry of the older engine, which knew neither numbers nor runs."""
+
+    n: None
+    at: str
+    run_id: None
+    return_code: int
+    stdout: Annotated[str, Doc("At most 64 KiB; so are the others")]
+    stderr: str
+    error: str
+
+
+class HistoryPageJson(TypedDict):
+    entries: list[HistoryHeadJson]
+    next_before: Annotated[int | None, Doc("Leads to the next page; null on the last")]
+    legacy: Annotated[list[LegacyEntryJson], Doc("Of the older engine, below the entries")]
+
+
+def history_page_json(page: HistoryPage, known: Collection[str]) -> HistoryPageJson:
+    """`known` holds the ids of those runs that are still kept."""
+    return {
+        "entries": [_head_json(entry, known) for entry in page.entries],
+        "next_before": page.next_before,
+        "legacy": [legacy_json(record) for record in page.legacy],
+    }
+
+
+def history_entry_json(entry: PagedEntry, known: Collection[str]) -> HistoryEntryJson:
+    record = entry.record
+    return {
+        **_head_json(entry, known),
+        "document": record.document,
+        "stdout": record.stdout,
+        "stderr": record.stderr,
+        "error": record.error,
+    }
+
+
+def _head_json(entry: PagedEntry, known: Collection[str]) -> HistoryHeadJson:
+    record = entry.record
+    return {
+        "n": entry.n,
+        "at": iso(record.at),
+        "run_id": record.run_id,
+        "status": record.status,
+        "return_code": record.return_code,
+        "who": record.who,
+        "roles": list(record.roles),
+        "origin": record.origin,
+        "duration_ms": record.duration_ms,
+        "reason": record.reason,
+        "dry_run": record.dry_run is not None,
+        "relation": record.relation,
+        "related_id": record.related_id,
+        "known": record.run_id in known,
+        "intact": entry.sound,
+    }
+
+
+def legacy_json(record: LegacyRecord) -> LegacyEntryJson:
+    return {
+        "n": None,
+        "at": record.entry.at,
+        "run_id": None,
+        "return_code": record.entry.return_code,
+        "stdout": record.stdout,
+        "stderr": record.stderr,
+        "error": record.error,
+    }

@@ -1,0 +1,77 @@
+"""What a dry run shows before anything else: the very scripts, and what they would be given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
+
+from runbook.core.document import Language, Runbook, Step
+from runbook.core.run import Run
+from runbook.core.waiting import Holder
+from runbook.resources.forms import Doc
+from runbook.resources.run import LockHolderJson, holder_json, inputs_json
+
+
+class PreviewLockJson(TypedDict):
+    lock: str
+    held_by: Annotated[LockHolderJson | None, Doc("Who holds it now")]
+
+
+class PreviewStepJson(TypedDict):
+    name: str
+    language: Language
+    line: int
+    conditions: list[str]
+    timeout_seconds: float | None
+    script: str
+    undo: str | None
+
+
+class PreviewJson(TypedDict):
+    runbook: str
+    digest: str
+    supported: bool
+    claims: dict[str, list[str]]
+    inputs: Annotated[
+        dict[str, dict[str, Any]],
+        Doc("Each with its `value`, or with `given` where that is kept back"),
+    ]
+    files: list[str]
+    locks: list[PreviewLockJson]
+    timeout_seconds: float
+    steps: Annotated[list[PreviewStepJson], Doc("Those that a real run would begin with")]
+
+
+def preview_json(
+    runbook: Runbook, steps: Iterable[Step], run: Run, locks: Mapping[str, Holder | None]
+) -> PreviewJson:
+    """`locks` are those that a real run would take, each with who holds it now."""
+    claims = runbook.claims or {}
+    return {
+        "runbook": run.ref,
+        "digest": run.runbook.digest,
+        "supported": runbook.policy.dry_run,
+        "claims": {name: list(values) for name, values in claims.items()},
+        "inputs": inputs_json(run.request.inputs),
+        "files": [item.path for item in runbook.files_in],
+        "locks": [
+            {"lock": name, "held_by": None if holder is None else holder_json(holder)}
+            for name, holder in locks.items()
+        ],
+        "timeout_seconds": run.request.timeout_s,
+        "steps": [_step_json(step) for step in steps],
+    }
+
+
+def _step_json(step: Step) -> PreviewStepJson:
+    return {
+        "name": step.name,
+        "language": step.language,
+        "line": step.line,
+        "conditions": [condition.text for condition in step.conditions],
+        "timeout_seconds": step.timeout_s,
+        "script": step.source,
+        "undo": step.undo.source if step.undo else None,
+    }

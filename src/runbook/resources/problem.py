@@ -1,0 +1,77 @@
+"""What is wrong with a runbook, a request or a run; and the body of a refused request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from runbook.core.document import Param, Problem, Severity
+from runbook.resources.forms import Doc
+
+
+class ProblemItemJson(TypedDict):
+    code: Annotated[str, Doc("What it is, for programs: see docs/problems.md")]
+    message: str
+    severity: Severity
+    params: Annotated[
+        dict[str, Param],
+        Doc("What the message says of this one: variable, step, run_id, limit, ..."),
+    ]
+    line: NotRequired[Annotated[int | None, Doc("Line of the document, from 1")]]
+    hint: NotRequired[str | None]
+
+
+class RefusalJson(TypedDict):
+    """What can be said of a problem without its request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: Annotated[
+        list[ProblemItemJson], Doc("What is wrong in particular, where more can be said")
+    ]
+    success: Literal[False]
+    error: str
+
+
+class ProblemJson(RefusalJson):
+    """RFC 9457, with `success` and `error` for old clients."""
+
+    instance: str
+    correlation_id: NotRequired[str | None]
+    runbook: NotRequired[str | None]
+
+
+def problem_json(problem: Problem) -> ProblemItemJson:
+    value: ProblemItemJson = {
+        "code": problem.code,
+        "message": problem.message,
+        "severity": problem.severity,
+        "params": dict(problem.params),
+    }
+    if problem.line is not None:
+        value["line"] = problem.line
+    if problem.hint is not None:
+        value["hint"] = problem.hint
+    return value
+
+
+def problems_json(problems: Iterable[Problem]) -> list[ProblemItemJson]:
+    return [problem_json(problem) for problem in problems]
+
+
+def refusal_json(status: int, code: str, text: str) -> RefusalJson:
+    return {
+        "type": f"/docs/problems#{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": text,
+        "code": code,
+        "errors": [],
+        "success": False,
+        "error": text,
+    }

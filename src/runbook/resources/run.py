@@ -1,0 +1,262 @@
+"""A run, alone and with all that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
+
+from runbook.core.actions import RunAction
+from runbook.core.document import texts_of
+from runbook.core.outcome import PlanLabel, StepRun
+from runbook.core.run import Origin, Relation, Run
+from runbook.core.run_details import RunDetails
+from runbook.core.status import RunStatus, StepStatus
+from runbook.core.times import iso
+from runbook.core.waiting import Holder
+from runbook.resources.artifact import ArtifactJson, artifact_json
+from runbook.resources.forms import Doc, optional_iso
+from runbook.resources.problem import ProblemItemJson, problem_json, problems_json
+
+
+class LockHolderJson(TypedDict):
+    """Why a run waits: the lock, and who holds it since when."""
+
+    lock: str
+    run_id: str
+    runbook: str
+    by: str
+    since: str
+
+
+class RunJson(TypedDict):
+    """A run. Times are ISO 8601, UTC."""
+
+    id: str
+    runbook: str
+    name: str
+    status: RunStatus
+    active: Annotated[bool, Doc("Whether it has not ended yet")]
+    success: bool
+    return_code: int | None
+    digest: str
+    by: str
+    origin: Origin
+    roles: list[str]
+    address: str | None
+    reason: str | None
+    correlation_id: str
+    chain: list[str]
+    parent_id: str | None
+    root_id: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration_ms: int | None
+    timeout_seconds: float
+    inputs: Annotated[
+        dict[str, dict[str, Any]],
+        Doc("Each with its `value`, or with `given` where that is kept back"),
+    ]
+    errors: list[str]
+    warnings: list[str]
+    problems: Annotated[list[ProblemItemJson], Doc("Errors and warnings with code and parameters")]
+    outputs: dict[str, Any]
+    cancel_requested_by: str | None
+    log_bytes: int
+    log_lines: int
+    last_event: int
+    dry_run: bool
+    label: PlanLabel | None
+    relation: Relation | None
+    related_id: Annotated[str | None, Doc("The run that this one follows from")]
+    start_step: int | None
+    queue: str | None
+    locks: list[str]
+    waiting: LockHolderJson | None
+
+
+class RunPageJson(TypedDict):
+    runs: list[RunJson]
+    next_cursor: str | None
+
+
+class StepRunJson(TypedDict):
+    """What became of a step."""
+
+    n: int
+    name: str
+    status: StepStatus
+    started_at: str
+    finished_at: str | None
+    return_code: int | None
+    attempts: int
+    first_line: Annotated[int, Doc("Its first line of the log, from 1")]
+    last_line: int
+
+
+class RelativeJson(TypedDict):
+    id: str
+    runbook: str
+    name: str
+    status: RunStatus
+    active: bool
+
+
+class FollowerJson(RelativeJson):
+    relation: Relation
+
+
+class ChildRunJson(RunJson):
+    """A run with those that it called."""
+
+    children: list[ChildRunJson]
+
+
+class UnavailableJson(TypedDict):
+    action: RunAction
+    problem: Annotated[ProblemItemJson, Doc("Why not")]
+
+
+class WholeRunJson(ChildRunJson):
+    """A run with all that belongs to it."""
+
+    steps: list[StepRunJson]
+    summary: Annotated[str | None, Doc("Markdown")]
+    artifacts: list[ArtifactJson]
+    parent: Annotated[RelativeJson | None, Doc("The run that called it, if you may see that one")]
+    related: Annotated[RelativeJson | None, Doc("What it follows from, if you may see that one")]
+    followers: Annotated[list[FollowerJson], Doc("At most the latest 100")]
+    available_actions: Annotated[list[RunAction], Doc("What you may do with the run now")]
+    unavailable_actions: Annotated[list[UnavailableJson], Doc("What you may not, and why")]
+    resume_from: Annotated[
+        int | None, Doc("The step, from 1, that a resume goes on with; null where it may not be")
+    ]
+
+
+def run_json(run: Run) -> RunJson:
+    who, asked, result, lock_request = run.requester, run.request, run.result, run.request.locks
+    return {
+        "id": run.id,
+        "runbook": run.ref,
+        "name": run.runbook.name,
+        "status": run.status,
+        "active": not run.status.terminal,
+        "success": run.success,
+        "return_code": result.return_code,
+        "digest": run.runbook.digest,
+        "by": who.subject,
+        "origin": who.origin,
+        "roles": who.roles,
+        "address": who.address,
+        "reason": asked.reason,
+        "correlation_id": run.correlation_id,
+        "chain": list(run.tree.chain),
+        "parent_id": run.tree.parent_id,
+        "root_id": run.tree.root_id,
+        "created_at": iso(run.times.created_at),
+        "started_at": optional_iso(run.times.started_at),
+        "finished_at": optional_iso(run.times.finished_at),
+        "duration_ms": run.times.duration_ms,
+        "timeout_seconds": asked.timeout_s,
+        "inputs": inputs_json(asked.inputs),
+        "errors": texts_of(result.errors),
+        "warnings": texts_of(result.warnings),
+        "problems": problems_json((*result.errors, *result.warnings)),
+        "outputs": dict(result.outputs),
+        "cancel_requested_by": run.cancel.by if run.cancel else None,
+        "log_bytes": run.log.bytes,
+        "log_lines": run.log.lines,
+        "last_event": run.log.last_event,
+        "dry_run": asked.dry_run,
+        "label": result.label,
+        "relation": run.relation,
+        "related_id": run.related_id,
+        "start_step": run.rerun_of.start_step if run.rerun_of else None,
+        "queue": asked.queue,
+        "locks": [want.name for want in lock_request.wants] if lock_request else [],
+        "waiting": None if run.waiting is None else holder_json(run.waiting),
+    }
+
+
+def inputs_json(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"given": True} if value is None else {"value": value}
+        for name, value in inputs.items()
+    }
+
+
+def holder_json(holder: Holder) -> LockHolderJson:
+    return {
+        "lock": holder.lock,
+        "run_id": holder.run_id,
+        "runbook": holder.ref,
+        "by": holder.by,
+        "since": iso(holder.since),
+    }
+
+
+def run_page_json(runs: Iterable[Run], next_cursor: str | None) -> RunPageJson:
+    return {"runs": [run_json(run) for run in runs], "next_cursor": next_cursor}
+
+
+def whole_run_json(details: RunDetails) -> WholeRunJson:
+    parent, related, actions = details.parent, details.related, details.actions
+    return {
+        **run_json(details.run),
+        "steps": [step_run_json(step) for step in details.steps],
+        "summary": details.summary,
+        "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
+        "parent": None if parent is None else relative_json(parent),
+        "related": None if related is None else relative_json(related),
+        "followers": [
+            _follower_json(one, one.relation) for one in details.followers if one.relation
+        ],
+        "available_actions": list(actions.available),
+        "unavailable_actions": [
+            {"action": action, "problem": problem_json(problem)}
+            for action, problem in actions.unavailable.items()
+        ],
+        "resume_from": actions.resume_from,
+        "children": _children_json(details.run, details.tree),
+    }
+
+
+def step_run_json(step: StepRun) -> StepRunJson:
+    return {
+        "n": step.n,
+        "name": step.name,
+        "status": step.status,
+        "started_at": iso(step.started_at),
+        "finished_at": optional_iso(step.finished_at),
+        "return_code": step.return_code,
+        "attempts": step.attempts,
+        "first_line": step.first_line,
+        "last_line": step.last_line,
+    }
+
+
+def relative_json(run: Run) -> RelativeJson:
+    return {
+        "id": run.id,
+        "runbook": run.ref,
+        "name": run.runbook.name,
+        "status": run.status,
+        "active": not run.status.terminal,
+    }
+
+
+def _follower_json(run: Run, relation: Relation) -> FollowerJson:
+    return {**relative_json(run), "relation": relation}
+
+
+def _children_json(run: Run, tree: Iterable[Run]) -> list[ChildRunJson]:
+    family: dict[str | None, list[Run]] = {}
+    for relative in tree:
+        family.setdefault(relative.tree.parent_id, []).append(relative)
+    return _below(run.id, family)
+
+
+def _below(run_id: str, family: Mapping[str | None, Sequence[Run]]) -> list[ChildRunJson]:
+    return [{**run_json(run), "children": _below(run.id, family)} for run in family.get(run_id, ())]

@@ -1,0 +1,155 @@
+"""A runbook: what it declares, and what its list says of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from runbook.core.access import Decision
+from runbook.core.status import RunStatus
+from runbook.library.loading import Entry
+from runbook.library.search import Match
+from runbook.resources.declaration import (
+    InputItemJson,
+    PolicyItemJson,
+    StepItemJson,
+    input_json,
+    policy_json,
+    step_json,
+)
+from runbook.resources.forms import Doc, optional_iso, text_of
+from runbook.resources.problem import ProblemItemJson, problems_json
+from runbook.store.models import LastRun
+
+
+class RequirementJson(TypedDict):
+    claim: str
+    wanted: Annotated[list[str], Doc("One of these is needed")]
+    given: Annotated[list[str] | None, Doc("What the token has; null where it has no such claim")]
+
+
+class AccessJson(TypedDict):
+    """What a token may do with a runbook, and which claims it lacks."""
+
+    executable: Annotated[bool, Doc("By this token")]
+    missing_claims: list[str]
+    requirements: Annotated[list[RequirementJson], Doc("The missing claims, for programs")]
+
+
+class LastRunJson(TypedDict):
+    id: str | None
+    status: RunStatus | None
+    finished_at: str | None
+    by: str | None
+    last_success_at: str | None
+
+
+class LineMatchJson(TypedDict):
+    line: Annotated[int, Doc("Its number in the document, from 1")]
+    text: Annotated[str, Doc("The line, of a long one 200 characters around what was sought")]
+
+
+class ListedRunbookJson(AccessJson):
+    filename: str
+    name: str
+    path: str
+    valid: bool
+    description: Annotated[str, Doc("Its first paragraph as plain text, cut")]
+    steps: Annotated[int, Doc("How many; 0 where it is not valid")]
+    dry_run: Annotated[bool, Doc("Whether the script supports dry runs")]
+    last_run: LastRunJson | None
+    match: NotRequired[
+        Annotated[LineMatchJson | None, Doc("With `q`: the first line above History that holds it")]
+    ]
+
+
+class RunbookListJson(TypedDict):
+    success: Literal[True]
+    runbooks: list[ListedRunbookJson]
+
+
+class RunbookContentJson(AccessJson):
+    success: Literal[True]
+    filename: str
+    name: str
+    content: str
+    valid: bool
+    digest: Annotated[str, Doc("SHA-256 of the bytes above # History")]
+    description: str
+    inputs: list[InputItemJson]
+    claims: dict[str, list[str]] | None
+    steps: list[StepItemJson]
+    policy: PolicyItemJson | None
+    problems: list[ProblemItemJson]
+
+
+def access_json(decision: Decision) -> AccessJson:
+    return {
+        "executable": decision.allowed,
+        "missing_claims": [str(one) for one in decision.missing],
+        "requirements": [
+            {
+                "claim": one.claim,
+                "wanted": list(one.wanted),
+                "given": None if one.given is None else list(one.given),
+            }
+            for one in decision.unmet
+        ],
+    }
+
+
+def listed_json(entry: Entry, decision: Decision, last_run: LastRun | None) -> ListedRunbookJson:
+    access = access_json(decision)
+    return {
+        "filename": entry.ref,
+        "name": entry.document.name,
+        "path": entry.ref,
+        "valid": not entry.document.errors,
+        "executable": access["executable"],
+        "missing_claims": access["missing_claims"],
+        "requirements": access["requirements"],
+        "description": entry.summary.description,
+        "steps": entry.summary.steps,
+        "dry_run": entry.summary.dry_run,
+        "last_run": last_run_json(last_run),
+    }
+
+
+def match_json(match: Match | None) -> LineMatchJson | None:
+    """Where in a runbook's text what was sought was found."""
+    return None if match is None else {"line": match.line, "text": match.text}
+
+
+def last_run_json(last: LastRun | None) -> LastRunJson | None:
+    """None also where there were dry runs only, which say nothing about the runbook's state."""
+    if last is None or last.last_run_id is None:
+        return None
+    return {
+        "id": last.last_run_id,
+        "status": last.last_status,
+        "finished_at": optional_iso(last.last_finished_at),
+        "by": last.last_by,
+        "last_success_at": optional_iso(last.last_success_at),
+    }
+
+
+def runbook_json(entry: Entry, decision: Decision, content: bytes) -> RunbookContentJson:
+    """`content` is as much of the file as the caller may see."""
+    document = entry.document
+    runbook, claims = document.runbook, document.claims
+    return {
+        "success": True,
+        "filename": entry.ref,
+        "name": document.name,
+        "valid": not document.errors,
+        "digest": document.digest,
+        "description": runbook.description if runbook else "",
+        "inputs": [input_json(item) for item in document.inputs],
+        "claims": None if claims is None else {name: list(claims[name]) for name in claims},
+        "steps": [step_json(step) for step in runbook.steps] if runbook else [],
+        "policy": policy_json(runbook.policy) if runbook else None,
+        "problems": problems_json(document.problems),
+        **access_json(decision),
+        "content": text_of(content),
+    }

@@ -1,0 +1,161 @@
+"""The server and its callers: how it does, its settings, who signs in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from typing_extensions import TypedDict
+
+from runbook.core.document import Problem, texts_of
+from runbook.core.times import iso
+from runbook.resources.forms import Doc, optional_iso
+from runbook.resources.problem import ProblemItemJson, problems_json
+from runbook.store.models import DatabaseState, QueueStats, Worker, WorkerKind
+
+
+class LoginJson(TypedDict):
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_at: str
+    subject: str
+    roles: list[str]
+
+
+_From = TypedDict(
+    "_From",
+    {"from": Annotated[Literal["default", "environment"], Doc("Where the value stands")]},
+)
+
+
+class ConfigItemJson(_From):
+    name: str
+    value: str
+
+
+class TokenInfoJson(TypedDict):
+    user_id: str
+    roles: list[str]
+    remote_ip: str | None
+    claims: dict[str, Any]
+
+
+class ConfigJson(TypedDict):
+    config_items: list[ConfigItemJson]
+    token: TokenInfoJson
+
+
+class DatabaseStateJson(TypedDict):
+    version: str | None
+    bytes: Annotated[int, Doc("Size on disk, including SQLite's log")]
+    kind: Literal["sqlite", "postgresql"]
+    url: Annotated[str, Doc("Which database it is, without its password")]
+
+
+class QueueStateJson(TypedDict):
+    queued: int
+    waiting: int
+    running: int
+    oldest_queued_at: str | None
+    accepting: Annotated[bool, Doc("Whether a worker takes runs")]
+
+
+class WorkerStateJson(TypedDict):
+    id: str
+    kind: WorkerKind
+    host: str
+    slots: int
+    started_at: str
+    beat_at: Annotated[str, Doc("When it last said that it lives")]
+    draining: bool
+    running: Annotated[int, Doc("How many runs it executes")]
+
+
+class WebAppStateJson(TypedDict):
+    header: str
+    login: Annotated[bool, Doc("Whether POST /dev-login makes tokens")]
+    idp_login_uri: str
+
+
+class ReadinessJson(TypedDict):
+    """Whether runs can be accepted and executed."""
+
+    ready: bool
+    reasons: Annotated[list[str], Doc("Why it is not ready")]
+    problems: Annotated[list[ProblemItemJson], Doc("The reasons with code and parameters")]
+
+
+class EngineStatusJson(ReadinessJson):
+    database: DatabaseStateJson
+    queue: QueueStateJson
+    workers: list[WorkerStateJson]
+
+
+class StatusJson(EngineStatusJson):
+    """How the server does."""
+
+    version: str
+    python: str
+    ui: WebAppStateJson
+
+
+class PublicInfoJson(TypedDict):
+    """What a sign-in page needs."""
+
+    header: str
+    dev_login: bool
+    idp_login_uri: str
+    version: str
+
+
+def readiness_json(problems: Sequence[Problem]) -> ReadinessJson:
+    return {
+        "ready": not problems,
+        "reasons": texts_of(problems),
+        "problems": problems_json(problems),
+    }
+
+
+def engine_status_json(
+    *,
+    database: DatabaseState,
+    queue: QueueStats,
+    workers: Sequence[Worker],
+    running: Mapping[str, int],
+    problems: Sequence[Problem],
+) -> EngineStatusJson:
+    """`running` counts the runs that each worker executes, by its id."""
+    return {
+        "database": {
+            "version": database.version,
+            "bytes": database.bytes,
+            "kind": database.kind,
+            "url": database.url,
+        },
+        "queue": _queue_json(queue),
+        "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],
+        **readiness_json(problems),
+    }
+
+
+def _queue_json(queue: QueueStats) -> QueueStateJson:
+    return {
+        "queued": queue.queued,
+        "waiting": queue.waiting,
+        "running": queue.running,
+        "oldest_queued_at": optional_iso(queue.oldest_queued_at),
+        "accepting": queue.accepting,
+    }
+
+
+def worker_json(worker: Worker, running: int) -> WorkerStateJson:
+    return {
+        "id": worker.id,
+        "kind": worker.kind,
+        "host": worker.host,
+        "slots": worker.slots,
+        "started_at": iso(worker.started_at),
+        "beat_at": iso(worker.beat_at),
+        "draining": worker.draining,
+        "running": running,
+    }

@@ -1,0 +1,151 @@
+"""Periodic tasks: what is done every so often, beside the runs.
+
+A task of the whole store is done by the worker that takes its lease, so that several workers of one
+store do not do it twice. A task of a host or a process is done by each worker for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from runbook import log
+from runbook.engine.engine import Engine
+from runbook.engine.process.workspace import remove_stale
+from runbook.store.store import Store
+
+REAP_SECONDS = 3.0
+"""Short, since a run may wait for a lock that a dead worker's run holds."""
+FORGOTTEN_SECONDS = 10.0
+ORPHANS_SECONDS = 10.0
+PURGE_SECONDS = 3600.0
+ARTIFACTS_SECONDS = 3600.0
+STALE_SECONDS = 3600.0
+DAY_MS = 24 * 3600 * 1000
+
+
+class Scope(Enum):
+    """Whose work a task is. Only a task of the store needs a lease."""
+
+    STORE = auto()
+    HOST = auto()
+    PROCESS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do every `seconds`. It may take long, and may raise: then it is logged."""
+
+    name: str
+    scope: Scope
+    seconds: float
+    work: Callable[[], object]
+
+    @property
+    def interval_ms(self) -> int:
+        return round(self.seconds * 1000)
+
+
+def reap_task(engine: Engine) -> Task:
+    return Task("reap", Scope.STORE, REAP_SECONDS, engine.reap)
+
+
+def worker_tasks(
+    engine: Engine, end_forgotten: Callable[[], object], retention_days: int
+) -> tuple[Task, ...]:
+    """All tasks of a worker that stays. `end_forgotten` is its own."""
+    parts, store = engine.parts, engine.store
+
+    def purge() -> None:
+        store.maintenance.purge(parts.clock() - retention_days * DAY_MS)
+
+    def purge_artifacts() -> None:
+        parts.artifacts.purge(store.runs.known)
+
+    def remove_stale_directories() -> None:
+        remove_stale(parts.options.execution_dir, {run.id for run in store.runs.active()})
+
+    return (
+        reap_task(engine),
+        Task("purge", Scope.STORE, PURGE_SECONDS, purge),
+        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
+        Task("remove-stale-directories", Scope.HOST, STALE_SECONDS, remove_stale_directories),
+        Task("end-forgotten-runs", Scope.PROCESS, FORGOTTEN_SECONDS, end_forgotten),
+        Task("reap-orphans", Scope.PROCESS, ORPHANS_SECONDS, parts.families.reap_orphans),
+    )
+
+
+class Periodic:
+    """Starts the tasks of one worker when they are due, in threads of a pool.
+
+    `start_due` and `renew` are for the worker's loop: neither waits for a task.
+    """
+
+    def __init__(self, tasks: Sequence[Task], store: Store, holder: str) -> None:
+        self._tasks = tuple(tasks)
+        self._leases = store.leases
+        self._holder = holder
+        self._due = {task.name: 0.0 for task in self._tasks}
+        """When to look at a task again; never while it is under way."""
+        self._lock = threading.Lock()
+        self._renew_at: dict[str, float] = {}
+        """When to renew each lease that is held."""
+
+    def start_due(self, pool: ThreadPoolExecutor) -> None:
+        now = time.monotonic()
+        for task in self._tasks:
+            if self._due[task.name] <= now:
+                self._due[task.name] = math.inf
+                pool.submit(self._attempt, task)
+
+    def renew(self) -> None:
+        """Keep the leases of the tasks that take longer than their interval."""
+        now = time.monotonic()
+        for task in self._tasks:
+            with self._lock:
+                due = self._renew_at.get(task.name, math.inf) <= now
+                if due:
+                    self._renew_at[task.name] = now + task.seconds
+            if due:
+                self._leases.renew(task.name, self._holder, task.interval_ms)
+
+    def _attempt(self, task: Task) -> None:
+        try:
+            due = self._perform(task)
+        except Exception:  # noqa: BLE001 - whatever it is, it is tried again at its next time
+            log.failure("task.failed", task=task.name, worker_id=self._holder)
+            due = time.monotonic() + task.seconds
+        self._due[task.name] = due
+
+    def _perform(self, task: Task) -> float:
+        """Do the task, unless another worker does it or has done it lately. When to look again."""
+        wait_ms = 0
+        if task.scope is Scope.STORE:
+            wait_ms = self._leases.take(task.name, self._holder, task.interval_ms)
+        begun = time.monotonic()
+        if wait_ms:
+            return begun + wait_ms / 1000
+        if task.scope is Scope.STORE:
+            self._perform_under_lease(task)
+        else:
+            task.work()
+        log.event("task.done", level=logging.DEBUG, task=task.name, worker_id=self._holder)
+        return begun + task.seconds
+
+    def _perform_under_lease(self, task: Task) -> None:
+        done = False
+        with self._lock:
+            self._renew_at[task.name] = time.monotonic() + task.seconds
+        try:
+            task.work()
+            done = True
+        finally:
+            with self._lock:
+                del self._renew_at[task.name]
+            self._leases.give_back(task.name, self._holder, done=done)

@@ -1,0 +1,286 @@
+"""The loop of every worker: it claims runs, executes them, beats, cancels and ends.
+
+The thread that calls `ClaimLoop.run` only waits: for wake-ups, which it hands on, and for the next
+heartbeat. Pool threads claim and execute, so that nothing stands between a wake-up and the script's
+start (docs/adr/004).
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runbook import log
+from runbook.core.run import Run
+from runbook.engine.engine import Engine
+from runbook.engine.process.run import Stop, StopReason
+from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
+from runbook.errors import RunbookError
+from runbook.host.identity import process_identity
+from runbook.store.models import Claimed, Worker, WorkerKind
+from runbook.worker.periodic import Periodic, Task
+
+BEAT_SECONDS = 1.0
+MOST_THREADS = 1024
+"""Far more than slots: parents keep theirs while their children run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who a worker is and what it takes: at most `slots` root runs at once.
+
+    A child run uses its parent's slot. `queues` None is every queue.
+    """
+
+    id: str
+    kind: WorkerKind
+    slots: int
+    queues: frozenset[str] | None = None
+
+
+class Orders(Protocol):
+    """What makes one kind of worker differ from another. All of it is asked by several threads."""
+
+    @property
+    def only(self) -> str | None:
+        """The id of the run that is executed, with those that it calls; None for any run."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether no root run is claimed any more. Child runs are: their parents wait for them."""
+
+    def finished(self) -> bool:
+        """Whether the loop ends as soon as nothing is executed."""
+
+    def obey(self) -> None:
+        """Pass on what signals asked for. Called in each turn of the loop."""
+
+    def failed(self, error: Exception, run: Run | None) -> None:
+        """A fault, which is logged already: in executing `run`, or in the claiming of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ActiveRun:
+    """A run that a thread of this worker executes."""
+
+    claimed: Claimed
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def is_root(self) -> bool:
+        return self.claimed.run.tree.parent_id is None
+
+
+class ClaimLoop:
+    """One worker's loop. `wake` may be called from a signal handler."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        wakeups: Wakeups,
+        terms: Terms,
+        orders: Orders,
+        tasks: Sequence[Task] = (),
+    ) -> None:
+        self._engine = engine
+        self._wakeups = wakeups
+        self._terms = terms
+        self._orders = orders
+        self._periodic = Periodic(tasks, engine.store, terms.id)
+        self._lock = threading.Lock()
+        self._claiming = threading.Lock()
+        self._active: dict[str, _ActiveRun] = {}
+        self._threads = 0
+        """How many pool threads claim or execute, or are about to."""
+        # A signal handler may come in while its own thread holds the lock: hence reentrant.
+        self._alarm_lock = threading.RLock()
+        self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._open = True
+        self._next_beat = 0.0
+        self._beat_said_draining = False
+
+    def register(self) -> None:
+        """Make the worker known. Raises StoreBusyError and StoreUnavailableError."""
+        now = self._engine.parts.clock()
+        self._engine.store.workers.register(
+            Worker(
+                id=self._terms.id,
+                kind=self._terms.kind,
+                slots=self._terms.slots,
+                started_at=now,
+                beat_at=now,
+                **process_identity(),
+            )
+        )
+
+    def run(self) -> None:
+        """Work until the orders say that it is finished, and nothing is executed.
+
+        A fault of ours ends the scripts at once: nobody would beat for them.
+        """
+        with (
+            selectors.DefaultSelector() as selector,
+            ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="run") as pool,
+        ):
+            selector.register(self._alarm, selectors.EVENT_READ)
+            with suppress(OSError):  # a folder without sockets: every beat will do
+                selector.register(self._wakeups.open(), selectors.EVENT_READ)
+            try:
+                self._take(pool, expected=True)
+                while not self._finished():
+                    ready = selector.select(BEAT_SECONDS)
+                    self._turn(pool, self._messages([key.fd for key, _ in ready]))
+            except BaseException:
+                self.stop_all(StopReason.DRAIN, at_once=True)
+                raise
+
+    def wake(self) -> None:
+        """Make the loop take another turn."""
+        with self._alarm_lock:
+            if self._open:
+                os.eventfd_write(self._alarm, 1)
+
+    def stop_all(self, reason: StopReason, *, at_once: bool = False) -> None:
+        """Ask all scripts to end."""
+        with self._lock:
+            stops = [active.stop for active in self._active.values()]
+        for stop in stops:
+            stop.request(reason, at_once=at_once)
+
+    def end_forgotten(self) -> None:
+        """End what this worker owns but does not execute, since the store failed at its end."""
+        with self._claiming:  # or a run just claimed would look forgotten
+            with self._lock:
+                executing = set(self._active)
+            self._engine.end_forgotten(self._terms.id, executing)
+
+    def executes(self, run_id: str) -> bool:
+        with self._lock:
+            return run_id in self._active
+
+    def leave(self) -> None:
+        """Sign off, after the end of `run`."""
+        try:
+            self._engine.store.workers.remove(self._terms.id)
+        except RunbookError as error:
+            log.warning("worker.not_removed", worker_id=self._terms.id, error=error.message)
+        self._wakeups.close()
+        with self._alarm_lock:
+            if self._open:
+                self._open = False
+                os.close(self._alarm)
+
+    def _finished(self) -> bool:
+        with self._lock:
+            if self._threads:
+                return False
+        return self._orders.finished()
+
+    def _messages(self, ready: Sequence[int]) -> list[str]:
+        others = set(ready)
+        if self._alarm in others:
+            others.remove(self._alarm)
+            os.eventfd_read(self._alarm)
+        return self._wakeups.drain() if others else []
+
+    def _turn(self, pool: ThreadPoolExecutor, messages: Sequence[str]) -> None:
+        """Hand on what woke us, and do what is due. A store that is busy is asked again later."""
+        for _ in range(messages.count(QUEUED)):
+            # Who executes one run only looks before it takes the write lock: most are of others.
+            self._take(pool, expected=self._orders.only is None)
+        try:
+            self._orders.obey()
+            if CANCEL in messages or self._beat_is_due():
+                self._stop_cancelled()
+                self._take(pool)
+            self._beat()
+        except RunbookError as error:
+            self._store_trouble(error)
+        self._periodic.start_due(pool)
+
+    def _beat_is_due(self) -> bool:
+        return time.monotonic() >= self._next_beat
+
+    def _beat(self) -> None:
+        draining = self._orders.draining
+        if not self._beat_is_due() and draining == self._beat_said_draining:
+            return
+        self._engine.store.workers.beat(self._terms.id, draining=draining)
+        self._beat_said_draining = draining
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        self._periodic.renew()
+
+    def _stop_cancelled(self) -> None:
+        """What somebody asked for, and what the end of a parent asks of its children."""
+        for run_id in self._engine.store.workers.cancel_requested(self._terms.id):
+            with self._lock:
+                active = self._active.get(run_id)
+            if active is not None:
+                active.stop.request(StopReason.CANCEL)
+
+    def _take(self, pool: ThreadPoolExecutor, *, expected: bool = False) -> None:
+        with self._lock:
+            self._threads += 1
+        pool.submit(self._take_runs, expected=expected)
+
+    def _take_runs(self, *, expected: bool) -> None:
+        """In a pool thread: claim and execute, until there is nothing that may be claimed."""
+        try:
+            while (active := self._claim(expected=expected)) is not None:
+                self._execute(active)
+                expected = False
+        except RunbookError as error:
+            self._store_trouble(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must be seen; the next wake-up tries again
+            log.failure("worker.fault", worker_id=self._terms.id)
+            self._orders.failed(error, None)
+        finally:
+            with self._lock:
+                self._threads -= 1
+            if self._orders.finished():
+                self.wake()
+
+    def _claim(self, *, expected: bool) -> _ActiveRun | None:
+        """One claim at a time, so that two threads do not take one slot."""
+        with self._claiming:
+            claimed = self._engine.store.runs.claim(
+                self._terms.id,
+                root_slots=self._free_slots(),
+                expected=expected,
+                only=self._orders.only,
+                queues=self._terms.queues,
+            )
+            if claimed is None:
+                return None
+            active = _ActiveRun(claimed)
+            with self._lock:
+                self._active[claimed.run.id] = active
+            return active
+
+    def _free_slots(self) -> int:
+        if self._orders.draining:
+            return 0
+        with self._lock:
+            roots = sum(active.is_root for active in self._active.values())
+        return max(0, self._terms.slots - roots)
+
+    def _execute(self, active: _ActiveRun) -> None:
+        run = active.claimed.run
+        try:
+            self._engine.execute(active.claimed, self._terms.id, active.stop)
+        except Exception as error:  # noqa: BLE001 - the thread goes on to the next run
+            log.failure("run.not_recorded", run_id=run.id)
+            self._orders.failed(error, run)
+        finally:
+            with self._lock:
+                del self._active[run.id]
+
+    def _store_trouble(self, error: RunbookError) -> None:
+        log.warning("worker.store_trouble", worker_id=self._terms.id, error=error.message)

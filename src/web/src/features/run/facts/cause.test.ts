@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import type { WholeRun } from '@/api/runs'
+import { causeOf, signalOf } from './cause'
+
+const run = (more: object) =>
+  ({
+    status: 'failed', return_code: null, cancel_requested_by: null, dry_run: false, steps: [], log_lines: 0,
+    started_at: '2026-01-01T00:00:00Z', timeout_seconds: 90, ...more,
+  }) as unknown as WholeRun
+
+describe('causeOf', () => {
+  it.each([
+    [{ return_code: 4 }, 'The script ended with return code 4.'],
+    [{ return_code: 1, log_lines: 3 }, 'The script ended with return code 1.'],
+    [{ return_code: 1 }, 'The script failed or could not be started.'],
+    [{ return_code: -11 }, 'The script was ended by SIGSEGV.'],
+    [{ status: 'timed_out', return_code: -9 }, 'It ran longer than 1 m 30 s and was killed.'],
+    [{ status: 'cancelled', cancel_requested_by: 'ann', return_code: -2 }, 'Cancelled by ann.'],
+    [
+      { status: 'cancelled', cancel_requested_by: 'ann', started_at: null, return_code: -2 },
+      'Cancelled by ann before it began.',
+    ],
+    [{ status: 'running', active: true, cancel_requested_by: 'ann' }, 'ann has asked for its end.'],
+    [{ status: 'succeeded', return_code: 0 }, 'The script ended well.'],
+    [{ status: 'succeeded', dry_run: true, log_lines: 2 }, 'The dry run ended well.'],
+    [{ status: 'succeeded', dry_run: true }, 'It was checked; nothing was executed.'],
+  ])('of %o', (more, text) => {
+    expect(causeOf(run(more))).toBe(text)
+  })
+})
+
+it('names signals', () => {
+  expect(signalOf(run({ return_code: -15 }))).toBe('SIGTERM')
+  expect(signalOf(run({ return_code: -64 }))).toBe('signal 64')
+  expect(signalOf(run({ return_code: 2 }))).toBeNull()
+  expect(signalOf(run({ return_code: -1, status: 'lost' }))).toBeNull()
+})

@@ -1,0 +1,45 @@
+import type { WholeRun } from '@/api/runs'
+import { STATUS } from '@/shared/status'
+import { formatDuration } from '@/shared/time/format'
+
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 6: 'SIGABRT', 8: 'SIGFPE', 9: 'SIGKILL', 11: 'SIGSEGV',
+  13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM',
+}
+
+/** The signal that a negative return code stands for; -1 is that of runs whose end nobody saw. */
+export function signalOf(run: Pick<WholeRun, 'status' | 'return_code'>): string | null {
+  const code = run.return_code
+  if (code === null || code >= 0 || run.status === 'lost' || run.status === 'interrupted') return null
+  return SIGNALS[-code] ?? `signal ${-code}`
+}
+
+/** Why a run is as it is, in a sentence. */
+export function causeOf(run: WholeRun): string {
+  const by = run.cancel_requested_by
+  if (by !== null && run.active) return `${by} has asked for its end.`
+  switch (run.status) {
+    case 'succeeded':
+      if (!run.dry_run) return STATUS.succeeded.meaning
+      return run.steps.length || run.log_lines ? 'The dry run ended well.' : 'It was checked; nothing was executed.'
+    case 'failed':
+      return failure(run)
+    case 'timed_out':
+      return run.timeout_seconds
+        ? `It ran longer than ${formatDuration(run.timeout_seconds * 1000)} and was killed.`
+        : STATUS.timed_out.meaning
+    case 'cancelled':
+      if (by === null) return STATUS.cancelled.meaning
+      return run.started_at === null ? `Cancelled by ${by} before it began.` : `Cancelled by ${by}.`
+    default:
+      return STATUS[run.status].meaning
+  }
+}
+
+function failure(run: WholeRun): string {
+  const signal = signalOf(run)
+  if (signal) return `The script was ended by ${signal}.`
+  const isExecuted = run.steps.some((step) => step.return_code !== null) || run.log_lines > 0
+  const isScripts = run.return_code !== null && (run.return_code > 1 || isExecuted)
+  return isScripts ? `The script ended with return code ${run.return_code}.` : STATUS.failed.meaning
+}

@@ -1,0 +1,49 @@
+import { computed, ref, watch } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+import { useDebounced } from '@/shared/page/debounce'
+import { readHash } from '../lines'
+import { useLogSearch } from './search'
+
+const TYPING_MS = 150
+
+interface Searched {
+  id: () => string
+  lines: () => number
+  isActive: () => boolean
+  show: (line: number) => void
+}
+
+/** The search that the address names: `typed` is the field's text, which follows it and leads it. */
+export function useSearching({ id, lines, isActive, show }: Searched) {
+  const route = useRoute()
+  const router = useRouter()
+  const query = computed(() => ({
+    text: String(route.query.q ?? ''),
+    isPattern: route.query.regex === 'true',
+  }))
+  const typed = ref(query.value.text)
+  const search = useLogSearch(id, () => query.value, lines, isActive)
+  /** What is marked within the lines; which part of one matches a pattern, only the server knows. */
+  const marked = computed(() => (query.value.isPattern ? '' : query.value.text))
+
+  function ask(changed: { q?: string; regex?: string }) {
+    void router.replace({ query: { ...route.query, ...changed }, hash: route.hash })
+  }
+  // What begins with a colon names a line.
+  watch(useDebounced(typed, TYPING_MS), (text) => {
+    if (!text.startsWith(':') && text !== query.value.text) ask({ q: text || undefined })
+  })
+  watch(
+    () => query.value.text,
+    (text) => {
+      if (!typed.value.startsWith(':')) typed.value = text
+    },
+  )
+  watch(search.known, (known) => {
+    if (known && search.at.value < 0 && !readHash(route.hash)) search.step(1)
+  })
+  watch(search.current, (line) => line !== null && show(line))
+  const isFound = (n: number) => query.value.isPattern && search.found.value.has(n)
+  const usePattern = (on: boolean) => ask({ regex: on ? 'true' : undefined })
+  return { ...search, query, typed, marked, isFound, usePattern }
+}

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import type { Policy } from '@/api/runbooks'
+import { claimsOf, policyRules } from './descriptions'
+
+it('says what a policy means', () => {
+  const policy: Policy = {
+    timeout_seconds: 300, locks: ['machine:${MACHINE}'], on_busy: 'fail', concurrency: 1,
+    retry: { attempts: 3, backoff_seconds: 5, on: [75, 111] }, on_failure: 'undo', queue: 'default',
+    dry_run: false, confirm: 'drain ${MACHINE}', success_codes: [0, 3],
+  }
+  const rules = Object.fromEntries(policyRules(policy).map((rule) => [rule.name, rule.text]))
+  expect(Object.keys(rules)).toEqual([
+    'Confirm', 'Dry run', 'Time limit', 'Locks', 'At once', 'Retry', 'On failure', 'Success',
+  ])
+  expect(rules['At once']).toBe('At most one run of this runbook; one more fails at once.')
+  expect(rules.Retry).toContain('up to 3 times if it ends with 75 or 111, after 5 s first')
+})
+
+it('tells the claims that are there from those that are not', () => {
+  const claims = { roles: ['sre', 'api'], team: ['platform'] }
+  const requirements = [{ claim: 'team', wanted: ['platform'], given: ['web'] }]
+  expect(claimsOf({ claims, requirements })).toEqual([
+    { name: 'roles', allowed: ['sre', 'api'], given: null },
+    { name: 'team', allowed: ['platform'], given: 'web' },
+  ])
+  const absent = [{ claim: 'team', wanted: ['platform'], given: null }]
+  expect(claimsOf({ claims, requirements: absent })[1]?.given).toBe('')
+})

@@ -1,0 +1,80 @@
+import hljs from 'highlight.js/lib/core'
+import bash from 'highlight.js/lib/languages/bash'
+import json from 'highlight.js/lib/languages/json'
+import python from 'highlight.js/lib/languages/python'
+import yaml from 'highlight.js/lib/languages/yaml'
+import MarkdownIt, { type Token } from 'markdown-it'
+import { knownHtml } from './html-tags'
+import { finish } from './dom'
+import { safeFragment } from './safe-html'
+
+hljs.registerLanguage('bash', bash)
+hljs.registerLanguage('json', json)
+hljs.registerLanguage('python', python)
+hljs.registerLanguage('yaml', yaml)
+hljs.registerAliases(['sh', 'zsh', 'shell'], { languageName: 'bash' })
+hljs.registerAliases(['yml'], { languageName: 'yaml' })
+
+const markdown = new MarkdownIt({
+  // As in a repository; safeFragment takes out what must not be.
+  html: true,
+  linkify: true,
+  highlight(code, info) {
+    const language = info.trim().split(/\s/)[0] ?? ''
+    if (!hljs.getLanguage(language)) return ''
+    return hljs.highlight(code, { language, ignoreIllegals: true }).value
+  },
+})
+
+// An address that leads nowhere leaves its words, as on GitHub: settleLinks takes it out.
+markdown.validateLink = () => true
+
+for (const kind of ['html_block', 'html_inline']) {
+  markdown.renderer.rules[kind] = (tokens, index) => knownHtml(tokens[index]?.content ?? '')
+}
+// Bare names are not addresses: `Other.md` is a file, whatever land `.md` is.
+markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false }).add('ftp:', null).add('//', null)
+
+/**
+ * What can be shown of Markdown that anyone may have written. `home` is the ref of the runbook
+ * that its relative links start from.
+ */
+export function renderMarkdown(text: string, home: string): DocumentFragment {
+  const tokens = markdown.parse(text, {})
+  tokens.forEach(alignCell)
+  const fragment = safeFragment(markdown.renderer.render(tokens, markdown.options, {}))
+  finish(fragment, home)
+  return fragment
+}
+
+/** The page's policy allows no style attributes. */
+function alignCell(token: Token) {
+  const side = /^text-align:(left|right|center)$/.exec(String(token.attrGet('style') ?? ''))?.[1]
+  if (side) token.attrs = [['align', side]]
+}
+
+/** Lines that may be the heading of the History; whether one is, the parser tells. */
+const HISTORY = /^ {0,3}(?:#[ \t]+History[ \t]*#*[ \t]*|History[ \t]*(?:\r\n|\r|\n) {0,3}=+[ \t]*)$/gim
+
+/** The text above the History, which may be long: what stands below is not even parsed. */
+export function withoutHistory(content: string): string {
+  for (const match of content.matchAll(HISTORY)) {
+    const tokens = markdown.parse(content.slice(0, match.index + match[0].length), {})
+    const [open, text] = tokens.slice(-3)
+    const isHeading = open?.type === 'heading_open' && open.tag === 'h1' && open.level === 0
+    if (isHeading && text?.content.trim().toLowerCase() === 'history') return content.slice(0, match.index)
+  }
+  return content
+}
+
+/** A runbook without its first heading, which the page shows, and without its History. */
+export function runbookBody(content: string): string {
+  const text = withoutHistory(content)
+  const heading = markdown
+    .parse(text, {})
+    .find((token) => token.type === 'heading_open' && token.tag === 'h1' && token.level === 0)
+  const lines = text.split(/\r\n|\r|\n/)
+  const [start, end] = heading?.map ?? [0, 0]
+  // A paragraph before the heading does not go on behind it.
+  return [...lines.slice(0, start), '', ...lines.slice(end)].join('\n').trim()
+}

@@ -1,0 +1,35 @@
+import { mdiBookOpenVariant, mdiCogOutline, mdiHistory } from '@mdi/js'
+
+export interface NavigationItem {
+  text: string
+  to: string
+  icon: string
+  keys: string
+  /** Whether this page belongs to the item. */
+  covers: (path: string) => boolean
+}
+
+/** What the navigation leads to. */
+export const navigation: NavigationItem[] = [
+  {
+    text: 'Runbooks',
+    to: '/runbooks',
+    icon: mdiBookOpenVariant,
+    keys: 'g r',
+    covers: (path) => /^\/(runbooks?|execute)(\/|$)/.test(path),
+  },
+  {
+    text: 'Runs',
+    to: '/runs',
+    icon: mdiHistory,
+    keys: 'g u',
+    covers: (path) => /^\/(runs?|compare)(\/|$)/.test(path),
+  },
+  {
+    text: 'Admin',
+    to: '/admin',
+    icon: mdiCogOutline,
+    keys: 'g a',
+    covers: (path) => /^\/admin(\/|$)/.test(path),
+  },
+]

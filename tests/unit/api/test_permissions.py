@@ -1,0 +1,116 @@
+"""Each route's permission: a golden table, so that a change of it is seen."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from runbook.api.app import create_app
+from runbook.api.context import Application
+from runbook.api.openapi import document
+from runbook.api.routing import policy_of
+from runbook.core.permissions import (
+    SCRIPT_PERMISSIONS,
+    STANDARD_ROLES,
+    Permission,
+    RolePermissions,
+)
+from runbook.settings import Settings
+
+ANYONE = "anyone"
+TABLE = """
+GET   /                                            anyone
+GET   /<page:path>                                 anyone
+GET   /api/config                                  config.read
+GET   /api/public                                  anyone
+GET   /api/runbooks                                runbook.list
+GET   /api/runbooks/<ref:ref>                      runbook.read
+PATCH /api/runbooks/<ref:ref>                      runbook.validate
+POST  /api/runbooks/<ref:ref>                      runbook.execute
+POST  /api/runbooks/<ref:ref>/execute              runbook.execute
+GET   /api/runbooks/<ref:ref>/history              runbook.history
+GET   /api/runbooks/<ref:ref>/history/<int:n>      runbook.history
+GET   /api/runbooks/<ref:ref>/inputs               runbook.read
+GET   /api/runbooks/<ref:ref>/required-env         runbook.read
+PATCH /api/runbooks/<ref:ref>/validate             runbook.validate
+GET   /api/runs                                    run.read
+GET   /api/runs/<run_id>                           run.read
+GET   /api/runs/<run_id>/artifacts                 run.read
+GET   /api/runs/<run_id>/artifacts/<path:artifact> run.read
+POST  /api/runs/<run_id>/cancel                    run.cancel
+GET   /api/runs/<run_id>/document                  run.read
+GET   /api/runs/<run_id>/events                    run.read
+GET   /api/runs/<run_id>/log                       run.read
+POST  /api/runs/<run_id>/resume                    run.rerun
+POST  /api/runs/<run_id>/retry                     run.rerun
+GET   /api/runs/<run_id>/undo                      run.read
+POST  /api/runs/<run_id>/undo                      run.rerun
+GET   /api/runs/changes                            run.read
+POST  /api/shutdown                                server.shutdown
+GET   /api/status                                  server.read
+GET   /auth/login                                  anyone
+POST  /dev-login                                   anyone
+GET   /docs/assets/<name>                          anyone
+GET   /docs/explorer.html                          anyone
+GET   /docs/explorer.js                            anyone
+GET   /docs/openapi.yaml                           anyone
+GET   /docs/problems                               anyone
+GET   /livez                                       anyone
+GET   /metrics                                     anyone
+GET   /readyz                                      anyone
+"""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("app"))
+    settings = Settings.load({"RUNBOOKS_DIR": folder}, rate_limit_enabled=False)
+    return create_app(Application(settings, None, None, CollectorRegistry()))
+
+
+def routes(app):
+    """Every method and path, with the policy of its view."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield method, rule.rule, policy_of(app.view_functions[rule.endpoint])
+
+
+def test_every_route_says_which_permission_it_needs(app):
+    assert all(policy is not None for _, _, policy in routes(app))
+
+
+def test_each_route_needs_the_permission_of_the_table(app):
+    found = {(method, path): policy.permission or ANYONE for method, path, policy in routes(app)}
+    rows = (line.split() for line in TABLE.strip().splitlines())
+    assert found == {(method, path): permission for method, path, permission in rows}
+
+
+def test_everyone_with_a_token_may_do_all_but_end_the_server(app):
+    everyone = RolePermissions.parse(STANDARD_ROLES).grants(())
+    refused = {
+        path
+        for _, path, policy in routes(app)
+        if policy.permission and not everyone.allow(policy.permission)
+    }
+    assert refused == {"/api/shutdown"}
+
+
+def test_a_scripts_token_is_refused_where_it_always_was(app):
+    refused = {
+        f"{method} {path}"
+        for method, path, policy in routes(app)
+        if policy.permission and policy.permission not in SCRIPT_PERMISSIONS
+    }
+    assert refused == {
+        "GET /api/config",
+        "GET /api/status",
+        "POST /api/runs/<run_id>/cancel",
+        "POST /api/runs/<run_id>/resume",
+        "POST /api/runs/<run_id>/retry",
+        "POST /api/runs/<run_id>/undo",
+        "POST /api/shutdown",
+    }
+
+
+def test_the_openapi_document_names_the_permission(app):
+    paths = document(app.url_map, app.view_functions)["paths"]
+    assert paths["/api/shutdown"]["post"]["x-permission"] == Permission.SERVER_SHUTDOWN
+    assert "x-permission" not in paths["/livez"]["get"]

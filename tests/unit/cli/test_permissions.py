@@ -1,0 +1,58 @@
+"""Each command's permission: a golden table, so that a change of it is seen."""
+
+import click
+
+from runbook.cli.app import cli
+
+NONE = "-"
+TABLE = """
+execute      runbook.execute
+validate     runbook.validate
+list         runbook.list
+show         runbook.read
+inputs       runbook.read
+runs         run.read
+logs         run.read
+cancel       run.cancel
+retry        run.rerun
+resume       run.rerun
+undo         run.rerun
+artifacts    run.read
+verify       runbook.history
+new          -
+lint         -
+fmt          -
+test         -
+who-can      runbook.read
+token        token.issue
+serve        -
+doctor       server.read
+config       config.read
+db backup    data.backup
+db purge     data.purge
+db migrate   data.migrate
+version      -
+completion   -
+call         runbook.execute
+progress     -
+env          -
+output       -
+summary      -
+mask         -
+plan         -
+artifact     -
+"""
+
+
+def commands(group, path=""):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+def test_each_command_needs_the_permission_of_the_table():
+    found = {name: command.permission or NONE for name, command in commands(cli)}
+    rows = (line.rsplit(maxsplit=1) for line in TABLE.strip().splitlines())
+    assert found == dict(rows)

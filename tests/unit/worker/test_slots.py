@@ -1,0 +1,141 @@
+"""The loop that all workers share; tests/integration shows it with processes and signals."""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from runbook.core.status import RunStatus
+from runbook.errors import RunbookError
+from runbook.worker import periodic
+from runbook.worker.one_shot import OneShotWorker
+
+from .conftest import ANN
+
+
+def status(engine, run):
+    return engine.store.runs.get(run.id).status
+
+
+def test_a_worker_of_some_queues_leaves_the_runs_of_others(engine, local, submit, ended):
+    plain, far = submit("Plain"), submit("Far", policy="queue: far")
+    near = submit("Near", policy="queue: near")
+    local(queues=frozenset({"near", "nearer"}))
+    assert ended(near) is RunStatus.SUCCEEDED
+    assert status(engine, plain) is status(engine, far) is RunStatus.QUEUED
+    local(queues=frozenset({"default"}))
+    assert ended(plain) is RunStatus.SUCCEEDED
+    assert status(engine, far) is RunStatus.QUEUED
+
+
+def test_a_run_whose_end_was_asked_for_waits_in_no_queue(engine, local, submit, ended):
+    local(queues=frozenset({"near"}))
+    far = submit("Far", policy="queue: far")
+    engine.cancel(far, ANN)
+    assert ended(far) is RunStatus.CANCELLED
+
+
+def test_a_worker_without_queues_takes_all(local, submit, ended):
+    local()
+    assert ended(submit("Plain")) is RunStatus.SUCCEEDED
+    assert ended(submit("Far", policy="queue: far")) is RunStatus.SUCCEEDED
+
+
+def test_a_one_shot_executes_its_own_run_only(engine, one_shot, submit):
+    others = [submit("Other"), submit("Cancelled")]
+    engine.cancel(others[1], ANN)
+    own = submit("Own", policy="queue: far", assigned_to=one_shot.id)
+    one_shot.start(own)
+    one_shot.wait()
+    assert status(engine, own) is RunStatus.SUCCEEDED
+    assert {status(engine, other) for other in others} == {RunStatus.QUEUED}
+
+
+def test_a_one_shot_gives_up_where_others_have_ended_its_run(engine, one_shot, submit):
+    own = submit("Own", assigned_to=one_shot.id)
+    engine.store.workers.remove(one_shot.id)
+    engine.reap()
+    one_shot.start(own)
+    one_shot.wait()
+    one_shot.check()
+    assert status(engine, own) is RunStatus.LOST
+
+
+def test_a_fault_of_the_loop_ends_the_script_at_once(engine, one_shot, submit, monkeypatch):
+    def fault(*_args, **_more):
+        raise ZeroDivisionError
+
+    own = submit("Own", "print begun; sleep 1000", assigned_to=one_shot.id)
+    one_shot.start(own)
+    for event in engine.follow(own.id):
+        if event is not None and event.text == "begun\n":
+            monkeypatch.setattr(engine.store.workers, "beat", fault)
+    one_shot.wait()
+    with pytest.raises(RunbookError, match="ZeroDivisionError"):
+        one_shot.check()
+    assert status(engine, own) is RunStatus.INTERRUPTED
+
+
+def test_a_run_that_cannot_be_executed_is_named_and_the_next_one_is(
+    local, submit, ended, monkeypatch, caplog
+):
+    monkeypatch.setattr(periodic, "FORGOTTEN_SECONDS", 0)
+    executing = local(slots=1)
+    execute, failed = executing.execute, []
+
+    def fail_once(claimed, *args):
+        if not failed:
+            failed.append(claimed.run.id)
+            raise ZeroDivisionError
+        execute(claimed, *args)
+
+    monkeypatch.setattr(executing, "execute", fail_once)
+    first, second = submit("First"), submit("Second")
+    assert ended(second) is RunStatus.SUCCEEDED
+    logged = [r.fields for r in caplog.records if r.getMessage() == "run.not_recorded"]
+    assert logged == [{"run_id": first.id}]
+    assert ended(first) is RunStatus.LOST  # a periodic task finds that it was forgotten
+
+
+def test_a_one_shot_hears_that_its_run_cannot_be_executed(engine, one_shot, submit, monkeypatch):
+    monkeypatch.setattr(engine, "execute", lambda *_: 1 / 0)
+    own = submit("Own", assigned_to=one_shot.id)
+    one_shot.start(own)
+    one_shot.wait()
+    with pytest.raises(RunbookError, match="ZeroDivisionError"):
+        one_shot.check()
+    one_shot.close()
+    assert status(engine, own) is RunStatus.LOST
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_waking_a_loop_that_ends_meanwhile(engine, _again):
+    worker = OneShotWorker(engine, ANN)
+    worker.register()
+    closing = threading.Thread(target=worker.close)
+    closing.start()
+    for _ in range(100):
+        worker.abandon()
+    closing.join()
+
+
+def open_for_wake_ups():
+    """The descriptors of this process that wake its loops; the store keeps files open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            links.append(str(descriptor.readlink()))
+    return sum(link.startswith(("anon_inode:", "socket:", "pipe:")) for link in links)
+
+
+def test_a_worker_keeps_no_descriptors(engine, submit):
+    def work():
+        worker = OneShotWorker(engine, ANN)
+        worker.register()
+        worker.start(submit("Own", assigned_to=worker.id))
+        worker.close()
+        worker.interrupt()  # a signal may come late
+        return open_for_wake_ups()
+
+    assert work() == work()
