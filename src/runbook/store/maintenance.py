@@ -16,10 +16,10 @@ from runbook.core.times import Millis, iso
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
 from runbook.store.audit import record
-from runbook.store.creation import IDEMPOTENCY_MS
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
+from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
     blobs,

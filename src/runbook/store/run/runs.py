@@ -17,12 +17,8 @@ from runbook.core.times import Millis
 from runbook.core.waiting import Holder
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
-from runbook.store.children import tell_parent
-from runbook.store.claiming import Claim
-from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
 from runbook.store.dialects.portable import one_of
 from runbook.store.documents import keep_document
-from runbook.store.endings import End, end_run
 from runbook.store.models import (
     ActiveRun,
     Activity,
@@ -47,7 +43,18 @@ from runbook.store.rows import (
     runs_of,
     storable,
 )
-from runbook.store.run_list import cursor_of, page_of
+from runbook.store.run.children import tell_parent
+from runbook.store.run.claiming import Claim
+from runbook.store.run.creation import (
+    check_birth,
+    check_room,
+    insert_run,
+    is_known,
+    remember,
+    replayed,
+)
+from runbook.store.run.endings import End, end_run
+from runbook.store.run.listing import cursor_of, page_of
 from runbook.store.runbooks import REVISION, count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting

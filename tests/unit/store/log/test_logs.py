@@ -11,7 +11,7 @@ from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunT
 from runbook.core.status import RunStatus
 from runbook.errors import NotFoundError, RequestError
 from runbook.store import logs
-from runbook.store.lines import MAX_LINE_BYTES
+from runbook.store.log.lines import MAX_LINE_BYTES
 from runbook.store.models import LogQuery, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
