@@ -60,7 +60,7 @@ def submit(client, ref, **env_vars):
 
 def test_live_and_ready_need_no_token(server):
     assert httpx.get(f"{server.url}/livez").json() == {"status": "ok"}
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok", "reasons": []}
+    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok", "reasons": [], "problems": []}
 
 
 def not_ready(server):
