@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
-from runbook.core.times import Millis
-from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
+from runbook.core.audit import SYSTEM, Actor, AuditAction, NewAuditEvent, Target, TargetKind
+from runbook.core.times import Millis, iso
+from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
-from runbook.store.creation import IDEMPOTENCY_MS
-from runbook.store.dialects import sqlite
+from runbook.store.audit import record
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
+from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
     blobs,
@@ -91,57 +91,63 @@ class Maintenance(Component):
 
         Raises StoreUnavailableError, also where a newer version of the program made it.
         """
-        path = self._database.path
         if self._database.read_only:
             self.check()
             return
-        try:
-            sqlite.create_file(path)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"The database's file cannot be made: {error.strerror}."
-            ) from error
+        self._database.dialect.create()
         if self._database.read(migrate.version) != HEAD:
-            migrate.upgrade(path)
+            migrate.upgrade(self._database.dialect)
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and is of this version.
 
-        A file that was removed or replaced still answers those who have it open: what they write
-        is lost. So that is an error too.
+        Where others write to another one by now, what this process writes is lost: that is an
+        error too.
         """
         self._database.read(migrate.check)
-        self._database.check_file()
+        self._database.check()
+
+    @property
+    def kind(self) -> Literal["sqlite", "postgresql"]:
+        """`sqlite` or `postgresql`."""
+        return self._database.dialect.kind
+
+    @property
+    def shown(self) -> str:
+        """Which database it is: its URL without the password."""
+        return self._database.dialect.shown
 
     def state(self) -> DatabaseState:
-        path = self._database.path
-        sizes = 0
-        for file in (path, path.with_name(f"{path.name}-wal")):
-            with suppress(FileNotFoundError):  # the log comes and goes
-                sizes += file.stat().st_size
-        return DatabaseState(self._database.read(migrate.version), sizes)
+        return self._database.read(
+            lambda c: DatabaseState(
+                migrate.version(c), self._database.dialect.size(c), self.kind, self.shown
+            )
+        )
 
     def backup(self, path: Path) -> None:
         """Copy the database, as it is at one moment, to a new file of its owner only.
 
-        Runs go on meanwhile. Raises ConflictError where the file exists.
+        Runs go on meanwhile. Raises ConflictError where the file exists, and RequestError for a
+        database that has better tools of its own.
         """
+        dialect = self._database.dialect
         _new_private_file(path)
         try:
-            _copy(self._database.engine(), path)
-        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            dialect.backup(self._database.engine(), path)
+        except dialect.errors as error:
             path.unlink(missing_ok=True)
-            raise sqlite.unavailable(error) from error
+            raise dialect.unavailable(error) from error
         except BaseException:
             path.unlink(missing_ok=True)
             raise
 
-    def purge(self, before: Millis) -> PurgeCounts:
-        """Forget the runs that ended before a time, and what only they needed.
+    def purge(self, before: Millis, by: Actor = SYSTEM) -> PurgeCounts:
+        """Delete the runs that ended before a time, and what only they needed.
 
-        In many short transactions: others write in between.
+        In many short transactions: others write in between. The first one that deletes a run
+        records in the audit trail who purged.
         """
-        gone_runs, gone_events = self._purge_runs(before)
+        gone_runs, gone_events = self._purge_runs(before, by)
         now = self._clock()
         return PurgeCounts(
             runs=gone_runs,
@@ -152,15 +158,17 @@ class Maintenance(Component):
             workers=self._delete_all(_DELETE_WORKERS, {"before": now - DEAD_WORKER_MS}),
         )
 
-    def _purge_runs(self, before: Millis) -> tuple[int, int]:
+    def _purge_runs(self, before: Millis, by: Actor) -> tuple[int, int]:
         gone_runs = gone_events = 0
+        audit: NewAuditEvent | None = _purged(before, by)
         while old := self._database.read(
             lambda c: [_OldRun(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
-                gone_events += self._delete(_deletion(batch))
+                gone_events += self._delete(_deletion(batch, audit, self._clock()))
                 gone_runs += len(batch)
+                audit = None
         return gone_runs, gone_events
 
     def _shorten(self, seq: int, last: int) -> int:
@@ -212,8 +220,16 @@ def _up_to(seq: int, last: int) -> dict[str, int]:
     return {"after": event_key(seq, 0), "last": event_key(seq, last)}
 
 
-def _deletion(batch: list[_OldRun]) -> Callable[[sa.Connection], int]:
+def _purged(before: Millis, by: Actor) -> NewAuditEvent:
+    target = Target(TargetKind.STORE, "runs")
+    return NewAuditEvent(by, AuditAction.RUNS_PURGE, target, {"finished_before": iso(before)})
+
+
+def _deletion(
+    batch: list[_OldRun], audit: NewAuditEvent | None, at: Millis
+) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
+        record(connection, audit, at)
         gone = connection.execute(
             _DELETE_EVENTS, [_up_to(run.seq, run.last_event) for run in batch]
         ).rowcount
@@ -237,17 +253,3 @@ def _new_private_file(path: Path) -> None:
         raise StoreUnavailableError(
             f"The backup's file cannot be made: {error.strerror}."
         ) from error
-
-
-def _copy(engine: sa.Engine, path: Path) -> None:
-    target = sqlite3.connect(path)
-    try:
-        with engine.connect() as connection:
-            source = connection.connection.driver_connection
-            if not isinstance(source, sqlite3.Connection):
-                raise RunbookError
-            source.backup(target)
-        # One file, without a log beside it.
-        target.execute("PRAGMA journal_mode=DELETE")
-    finally:
-        target.close()

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
+from runbook.core.audit import AuditEvent
 from runbook.core.events import EventType
 from runbook.core.run import (
     Relation,
@@ -264,10 +266,15 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`version` is that of the last migration. `bytes` counts the file and its log."""
+    """`version` is that of the last migration. `bytes` counts a file's log, too.
+
+    `kind` is `sqlite` or `postgresql`; `url` says which database it is, without its password.
+    """
 
     version: str | None
     bytes: int
+    kind: Literal["sqlite", "postgresql"]
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,3 +322,22 @@ class PurgeCounts:
     blobs: int = 0
     idempotency_keys: int = 0
     workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audit events are wanted. `target` is a run's id, a runbook's ref, a key's name."""
+
+    subject: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: Millis | None = None
+    until: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Events, newest first. `next_cursor` is None on the last page."""
+
+    events: tuple[AuditEvent, ...]
+    next_cursor: int | None

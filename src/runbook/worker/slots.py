@@ -99,6 +99,8 @@ class ClaimLoop:
         self._active: dict[str, _ActiveRun] = {}
         self._threads = 0
         """How many pool threads claim or execute, or are about to."""
+        # A signal handler may come in while its own thread holds the lock: hence reentrant.
+        self._alarm_lock = threading.RLock()
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._open = True
         self._next_beat = 0.0
@@ -141,8 +143,9 @@ class ClaimLoop:
 
     def wake(self) -> None:
         """Make the loop take another turn."""
-        if self._open:
-            os.eventfd_write(self._alarm, 1)
+        with self._alarm_lock:
+            if self._open:
+                os.eventfd_write(self._alarm, 1)
 
     def stop_all(self, reason: StopReason, *, at_once: bool = False) -> None:
         """Ask all scripts to end."""
@@ -169,9 +172,10 @@ class ClaimLoop:
         except RunbookError as error:
             log.warning("worker.not_removed", worker_id=self._terms.id, error=error.message)
         self._wakeups.close()
-        if self._open:
-            self._open = False
-            os.close(self._alarm)
+        with self._alarm_lock:
+            if self._open:
+                self._open = False
+                os.close(self._alarm)
 
     def _finished(self) -> bool:
         with self._lock:
