@@ -196,25 +196,28 @@ def _space(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    default = settings.data_dir / "runbook.db"
-    if not settings.database_url.get_secret_value() and not default.exists():
-        yield ok("database", "none yet; the first start makes it")
-        return
     try:
         store = Store(settings.database, read_only=True)
         try:
-            store.check()
-            workers = len(store.workers.all())
-            shown = store.maintenance.shown
-            text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
-            tasks = [_periodic_task(lease) for lease in store.leases.all()]
+            yield from _state_of(store, is_default=not settings.database_url.get_secret_value())
         finally:
             store.close()
     except RunbookError as error:
         yield fail("database", error.message, "see DATABASE_URL and DATA_DIR")
-    else:
-        yield ok("database", text)
-        yield from tasks
+
+
+def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
+    shown = store.maintenance.shown
+    pending = store.maintenance.pending()
+    if pending.before is None and is_default:
+        return [ok("database", "none yet; the first start makes it")]
+    if pending.changed:
+        text = f"{shown} is at version {pending.before or 'none'}, not {pending.after}"
+        return [warn("database", text, "run `runbook db migrate`, or start the server")]
+    store.check()
+    workers = len(store.workers.all())
+    text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
+    return [ok("database", text), *(_periodic_task(lease) for lease in store.leases.all())]
 
 
 def _periodic_task(lease: Lease) -> Finding:

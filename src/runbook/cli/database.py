@@ -6,13 +6,14 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli.commands import ExampleCommand
+from runbook.cli.copying import copy
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.times import SinceType
@@ -20,12 +21,14 @@ from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.settings import Settings
+    from runbook.store.migrate import Migration
     from runbook.store.store import Store
 
 DAY_MS = 86_400_000
+PENDING = 1
 
 
-@click.group("db", short_help="Keep the database: backup, purge, migrate.")
+@click.group("db", short_help="Back up, purge, migrate or copy the database.")
 def database() -> None:
     r"""Keep the database of DATA_DIR or DATABASE_URL. A server may run meanwhile.
 
@@ -34,6 +37,7 @@ def database() -> None:
       $ runbook db backup /backups/runbook.db
       $ runbook db purge --days 30
       $ runbook db migrate
+      $ runbook db copy sqlite:////data/runbook.db postgresql+psycopg://runbook@db/runbook
     """
 
 
@@ -62,10 +66,17 @@ def _store() -> Iterator[tuple[Store, Settings]]:
 )
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the database, as it is at one moment, to a new file that only you can read."""
+    """Copy the database, as it is at one moment, to a new file that only you can read.
+
+    The file is a SQLite database, also if DATABASE_URL names PostgreSQL. To restore it there, copy
+    it into an empty database with `runbook db copy`.
+    """
     with _store() as (store, _):
         store.maintenance.backup(file)
     note(f"copied to {file}")
+
+
+database.add_command(copy)
 
 
 @database.command(
@@ -123,11 +134,47 @@ def _confirm(before: int, *, yes: bool) -> None:
     "migrate",
     cls=ExampleCommand,
     permission=Permission.DATA_MIGRATE,
-    examples=("runbook db migrate",),
+    examples=("runbook db migrate", "runbook db migrate --check || echo pending"),
     short_help="Bring the database to this version.",
 )
-def migrate() -> None:
-    """Bring the database to this version of the program; every start does so too."""
-    with _store() as (store, _):
-        store.check()
-    note("the database is of this version")
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit with 1 if a migration is pending."
+)
+def migrate(check: bool) -> int:
+    """Bring the database to the version that this program needs, or create its tables.
+
+    Processes that migrate at the same time wait for each other. `runbook serve` migrates when it
+    starts.
+    """
+    from runbook.bootstrap import build_store, prepare_data_dir
+    from runbook.cli.source.opening import load_settings
+    from runbook.settings import process_environment
+    from runbook.store.store import Store
+
+    settings = load_settings(process_environment())
+    if check:
+        with closing(Store(settings.database, read_only=True)) as store:
+            return _say_pending(store.maintenance.shown, store.maintenance.pending())
+    prepare_data_dir(settings)
+    with closing(build_store(settings)) as store:
+        _say_migrated(store.maintenance.shown, store.maintenance.migrate())
+    return 0
+
+
+def _say_pending(shown: str, migration: Migration) -> int:
+    if not migration.changed:
+        _say_migrated(shown, migration)
+        return 0
+    now = "empty" if migration.before is None else f"at version {migration.before}"
+    print_line(f"{shown}: {now}; migration to version {migration.after} is pending")
+    return PENDING
+
+
+def _say_migrated(shown: str, migration: Migration) -> None:
+    if not migration.changed:
+        done = f"already at version {migration.after}"
+    elif migration.before is None:
+        done = f"tables created, now at version {migration.after}"
+    else:
+        done = f"migrated from version {migration.before} to {migration.after}"
+    print_line(f"{shown}: {done}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from enum import Enum, auto
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
@@ -99,7 +98,3 @@ class Dialect(ABC):
     @abstractmethod
     def migration(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """A transaction that nobody else is in. Others wait, or have Fault.IN_THE_WAY."""
-
-    @abstractmethod
-    def backup(self, engine: sa.Engine, path: Path) -> None:
-        """Copy the database, as it is at one moment, to an empty file that exists."""

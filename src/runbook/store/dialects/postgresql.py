@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
-from runbook.errors import RequestError, StoreUnavailableError
+from runbook.errors import StoreUnavailableError
 from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault
 from runbook.store.dialects.portable import Turn, exclusively
 
@@ -159,9 +158,6 @@ class PostgreSQL(Dialect):
         with self.transaction(connection, durable=True):
             exclusively(connection, Turn.MIGRATION)
             yield
-
-    def backup(self, engine: sa.Engine, path: Path) -> None:  # noqa: ARG002
-        raise RequestError("Back up a PostgreSQL database with pg_dump.")
 
 
 def _begin(connection: sa.Connection) -> str:
