@@ -8,6 +8,9 @@ import subprocess
 import sys
 from contextlib import closing
 
+from click.testing import CliRunner
+
+from runbook.cli.app import cli
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.events import EventType
 from runbook.core.outcome import Artifact, Outcome, StepRun
@@ -78,26 +81,28 @@ class Installation:
         return self
 
     def run(self, *words):
-        """A command's exit code, and what it prints; its figures of time and memory apart."""
-        environment = {
-            **os.environ,
-            "DATABASE_URL": self.url,
-            **{f"{name.upper()}_DIR": str(self.home / name) for name in ("runbooks", "data")},
-            "EXECUTION_DIR": str(self.home / "execution"),
-        }
+        """The exit code and output of a command in a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "runbook", *words],
-            env=environment,
+            env=os.environ | self._settings(),
             capture_output=True,
             text=True,
             check=False,
         )
-        return done.returncode, done.stdout, done.stderr
+        return done.returncode, done.stdout + done.stderr
 
-    def json(self, *words):
-        code, text, errors = self.run(*words, "--json")
-        assert text, errors
-        return code, json.loads(text)
+    def ask(self, *words):
+        """The exit code and the answer of a command, here."""
+        done = CliRunner().invoke(cli, [*words, "--json"], env=self._settings())
+        assert done.stdout, done.stderr
+        return done.exit_code, json.loads(done.stdout)
+
+    def _settings(self):
+        folders = {"RUNBOOKS_DIR": "runbooks", "DATA_DIR": "data", "EXECUTION_DIR": "execution"}
+        return {
+            "DATABASE_URL": self.url,
+            **{variable: str(self.home / name) for variable, name in folders.items()},
+        }
 
     def store(self):
         return closing(Store(self.url))
@@ -106,9 +111,9 @@ class Installation:
 
     def fill(self, count):
         """Some real runs, so many generated ones, and the last one of all purged."""
-        for word in ("one", "two", "bad"):
+        for word in ("one", "bad"):
             self.run("execute", "--runbook", "Report.md", "--env", f"WORD={word}", "--quiet")
-        _, page = self.json("runs")
+        _, page = self.ask("runs")
         self.run("retry", page["runs"][-1]["id"], "--quiet")
         with self.store() as store:
             _Generator(store).make(count)
@@ -135,16 +140,15 @@ class Installation:
             ("verify", "Report.md", "--store"),
             ("verify", "--audit"),
             ("runs", "--status", "failed", "--limit", "30"),
-            ("artifacts", real),
+            ("artifacts", real, "report.txt", "--into", str(self.home / "fetched")),
         )
-        said = {" ".join(words): self.json(*words) for words in commands}
-        return said | {"log": self.run("logs", real)}
+        return {" ".join(words[:2]): self.ask(*words) for words in commands}
 
     def reruns(self):
         """What a retry of a real run comes to, and where that leaves the numbers and histories."""
         with self.store() as store:
             first = _real_runs(store)[-1]
-        code, _, _ = self.run("retry", first.id, "--quiet")
+        code, _ = self.run("retry", first.id, "--quiet")
         with self.store() as store:
             (again,) = store.runs.reruns(first.id)[-1:]
             return (
@@ -154,7 +158,7 @@ class Installation:
                 again.rerun_of.relation,
                 store.logs.range(again.id, 0, 1000),
                 store.artifacts.of(again.id),
-                self.json("verify", "Report.md", "--store"),
+                self.ask("verify", "Report.md", "--store"),
                 store.audit.verify().ok,
             )
 

@@ -5,6 +5,7 @@ long each copy took and how much memory it used, and fails where an answer diffe
 """
 
 import argparse
+import json
 import os
 import resource
 import sys
@@ -54,13 +55,14 @@ def compare(folder, url, runs):
 def copied(installation, to):
     """The tables as both sides have them."""
     begun = time.perf_counter()
-    code, answer = installation.json("db", "copy", installation.url, to)
-    assert code == 0, answer
-    total = sum(table["rows"] for table in answer["tables"])
+    code, text = installation.run("db", "copy", installation.url, to, "--json")
+    assert code == 0, text
+    tables = json.loads(text.partition("\n")[0])["tables"]
+    total = sum(table["rows"] for table in tables)
     # Of all children so far: the copies are the largest of them.
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     say(f"to {to.partition(':')[0]}", begun, f"{total} rows, at most {used:.0f} MB of memory")
-    return answer["tables"]
+    return tables
 
 
 def say(what, begun, more):
