@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 from click.testing import CliRunner
 
@@ -91,9 +92,13 @@ class Installation:
         )
         return done.returncode, done.stdout + done.stderr
 
+    def said(self, *words):
+        """What a command says in this process."""
+        return CliRunner().invoke(cli, words, env=self._settings())
+
     def ask(self, *words):
-        """The exit code and the answer of a command, here."""
-        done = CliRunner().invoke(cli, [*words, "--json"], env=self._settings())
+        """The exit code of a command, and its answer."""
+        done = self.said(*words, "--json")
         assert done.stdout, done.stderr
         return done.exit_code, json.loads(done.stdout)
 
@@ -116,7 +121,7 @@ class Installation:
         _, page = self.ask("runs")
         self.run("retry", page["runs"][-1]["id"], "--quiet")
         with self.store() as store:
-            _Generator(store).make(count)
+            Generator(store).make(count)
         return self
 
     # -- asking --------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ class Installation:
             )
 
 
-class _Generator:
+class Generator:
     """Runs with events, steps, artifacts, files, children, reruns, histories and audit events."""
 
     def __init__(self, store):
@@ -178,6 +183,12 @@ class _Generator:
         self._store.maintenance.purge(2)
         assert self._store.runs.get(gone) is None
         return made
+
+    def queued(self, run_id):
+        document = StoredDocument("d" * 64, b"# A")
+        run = self._new(0, run_id, "a.md", document)
+        run = replace(run, status=RunStatus.QUEUED, assigned_to=None)
+        self._store.runs.create(run, [self._event(EventType.QUEUED, data={})], document)
 
     def _run(self, number, at=None):
         self._at += 1000
