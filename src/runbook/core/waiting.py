@@ -1,4 +1,4 @@
-"""Why a run waits."""
+"""What a waiting run waits for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runbook.core.times import Millis
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Why a run waits: `lock` is held by the run `run_id` of `ref`, started by `by`, since then."""
+    """The holder of a lock: run `run_id` of `ref`, requested by `by`, holding it since `since`."""
 
     lock: str
     run_id: str
