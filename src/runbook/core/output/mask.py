@@ -31,7 +31,7 @@ class _Needle:
         self._borders: list[int] = []
 
     def runs(self, text: str) -> Iterator[Span]:
-        """Occurrences in `text`; overlaps by the needle's own period form one run.
+        """Occurrences in `text`; overlaps by the needle's period form one run.
 
         Takes linear time, even for a needle such as `aaaa`.
         """
