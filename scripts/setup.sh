@@ -78,22 +78,47 @@ apt_install() {
     quietly as_root apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$2"
 }
 
-# The tests start Redis themselves: the package must not start or enable a service.
-install_redis() {
+# install_server PACKAGE: the tests start servers themselves; the package must start and enable none.
+install_server() {
     local policy=/usr/sbin/policy-rc.d ours=false
     if may_become_root && [ ! -e "$policy" ]; then
         ours=true
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     fi
-    apt_install "tests start their own; no service is started" redis-server
+    apt_install "tests start their own; no service is started" "$1"
     if $ours; then
         as_root rm -f "$policy"
         trap - EXIT
     fi
     if command -v systemctl >/dev/null; then
-        as_root systemctl disable --quiet redis-server >/dev/null 2>&1 || true
+        as_root systemctl disable --quiet "$1" >/dev/null 2>&1 || true
     fi
+}
+
+# Where PostgreSQL's programs are: Debian keeps them off the PATH. tests/databases.py looks likewise.
+has_postgresql() {
+    local program
+    for program in "${POSTGRES_BIN:-}"/initdb /usr/lib/postgresql/*/bin/initdb "$(command -v initdb)"; do
+        [ -x "$program" ] && return
+    done
+    return 1
+}
+
+# Nobody needs the cluster that the package would make for this machine.
+install_postgresql() {
+    local settings=/etc/postgresql-common/createcluster.conf
+    if may_become_root && [ ! -e "$settings" ]; then
+        as_root sh -c "mkdir -p ${settings%/*} && echo 'create_main_cluster = false' >$settings"
+    fi
+    install_server postgresql
+}
+
+# Elsewhere than in CI the tests that need it are skipped, and say why.
+want_postgresql() {
+    (install_postgresql) && return
+    [ -z "${CI:-}" ] || fail "there is no PostgreSQL for the tests of the store"
+    say "going on without PostgreSQL: the tests that need it will be skipped"
 }
 
 # Only the tests in a browser need it: elsewhere than in CI they are skipped, and say why.
@@ -107,7 +132,8 @@ need_commands() {
     command -v zsh >/dev/null || apt_install "it runs the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "sample runbooks call the API with it" curl
     if [ "$mode" = --dev ]; then
-        command -v redis-server >/dev/null || install_redis
+        command -v redis-server >/dev/null || install_server redis-server
+        has_postgresql || want_postgresql
         command -v "${CHROMIUM:-chromium}" >/dev/null || want_chromium
     fi
 }

@@ -93,6 +93,22 @@ class ConflictError(RunbookError):
     exit_code = 75
 
 
+class RunEndedError(ConflictError):
+    """The run has already ended."""
+
+
+class NotOwnerError(ConflictError):
+    """The run belongs to another worker."""
+
+
+class DuplicateError(RunbookError):
+    """The database has such a row already."""
+
+    code = "duplicate"
+    http_status = 409
+    exit_code = 75
+
+
 class DocumentChangedError(RunbookError):
     """The runbook was changed since it was read, or ran; the detail `diff` says how."""
 

@@ -205,7 +205,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         try:
             store.check()
             workers = len(store.workers.all())
-            text = f"answers; {workers} workers, {len(store.runs.active())} runs under way"
+            shown = store.maintenance.shown
+            text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
             tasks = [_periodic_task(lease) for lease in store.leases.all()]
         finally:
             store.close()

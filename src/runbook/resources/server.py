@@ -47,7 +47,9 @@ class ConfigJson(TypedDict):
 
 class DatabaseStateJson(TypedDict):
     version: str | None
-    bytes: Annotated[int, Doc("Of its file and its log")]
+    bytes: Annotated[int, Doc("Size on disk, including SQLite's log")]
+    kind: Literal["sqlite", "postgresql"]
+    url: Annotated[str, Doc("Which database it is, without its password")]
 
 
 class QueueStateJson(TypedDict):
@@ -124,7 +126,12 @@ def engine_status_json(
 ) -> EngineStatusJson:
     """`running` counts the runs that each worker executes, by its id."""
     return {
-        "database": {"version": database.version, "bytes": database.bytes},
+        "database": {
+            "version": database.version,
+            "bytes": database.bytes,
+            "kind": database.kind,
+            "url": database.url,
+        },
         "queue": _queue_json(queue),
         "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],
         **readiness_json(problems),
