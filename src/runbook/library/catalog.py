@@ -119,7 +119,7 @@ class Catalog:
             return self._snapshot
 
     def search(self, text: str) -> tuple[Found, ...]:
-        """The listed runbooks with the text in ref, name or anywhere above History, ignoring case."""
+        """The runbooks with the text in ref, name or anywhere above History, ignoring case."""
         needle = Needle(text)
         found = (self._found(entry, needle) for entry in self.list().entries)
         return tuple(one for one in found if one is not None)

@@ -54,7 +54,7 @@ class _Needle:
         return end
 
     def open_tail(self, text: str) -> int:
-        """The length of the longest suffix of `text` that begins the needle, if over the probe's."""
+        """The length of the longest suffix of `text` that starts a needle longer than the probe."""
         if len(self.text) <= _PROBE:
             return 0
         tail = text[-(len(self.text) - 1) :]

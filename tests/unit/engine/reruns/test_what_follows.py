@@ -91,7 +91,7 @@ def test_no_step_is_left_out(failed, follow, wanted, conflict):
 def test_a_document_that_is_forgotten_cannot_be_gone_on_with(workshop, failed, follow):
     run = failed()
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
-    with pytest.raises(NotFoundError, match="no longer kept"):
+    with pytest.raises(NotFoundError, match="have been deleted"):
         follow("resume", run, None)
 
 
