@@ -360,7 +360,7 @@ def test_without_any_script_that_alone_is_said():
     assert codes(found) == ["no_script"]
 
 
-# -- whatever stands there ------------------------------------------------------------------------
+# -- arbitrary input ---------------------------------------------------------------------------
 
 KEYS = st.sampled_from(
     ["timeout", "locks", "retry", "on_failure", "confirm", "success_codes", "queue", "tmeout", "?"]

@@ -218,7 +218,7 @@ def test_a_file_input_is_no_operand():
     assert problem.params == {"where": "Step 'One'", "key": "if", "variable": "NAME"}
 
 
-# -- where options stand --------------------------------------------------------------------------
+# -- position of options -------------------------------------------------------------------------
 
 OPTIONS = "```yaml\ntimeout: 5m\n```\n"
 PROSE = "```yaml\nimage: x\n```\n"
