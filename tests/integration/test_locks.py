@@ -21,6 +21,7 @@ from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.settings import Settings
+from runbook.worker.one_shot import GUARDIAN_ENDED
 
 # Gives runs their locks at the start of the process that submits them, in place of a Policy.
 GIVE_LOCKS = """
@@ -245,7 +246,7 @@ def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter)
     psutil.wait_procs([engine], timeout=60)
 
     run = site.store.runs.get(waiter.run_id)
-    assert (run.status, run.cancel.by) == (RunStatus.CANCELLED, "the end of its guardian")
+    assert (run.status, run.cancel.by) == (RunStatus.CANCELLED, GUARDIAN_ENDED)
 
 
 def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, waiter, kill_tree):
