@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 60.0
 """How long to retry an unreachable server after the called run has started."""
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 READ_BYTES = 65_536
-_ENDED = "a call ends when the calling run ends"
+CALL_ENDS = "a call ends when the calling run ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class SocketTransport:
                     yield from (_answer(line) for line in lines if line.strip())
         except OSError as error:
             raise ServerUnavailableError(
-                f"Couldn't reach the engine of this run: {error.strerror or error}", hint=_ENDED
+                f"Couldn't reach the engine of this run: {error.strerror or error}", hint=CALL_ENDS
             ) from None
 
 

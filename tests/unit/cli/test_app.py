@@ -197,7 +197,7 @@ def test_the_documentation_shows_every_command_as_it_is():
 
 
 def test_a_document_without_marks_is_not_touched():
-    with pytest.raises(ValueError, match="marks"):
+    with pytest.raises(ValueError, match="markers"):
         reference.renewed("# Command line\n")
 
 
