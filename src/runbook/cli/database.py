@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 
-@click.group("db", short_help="Back up, purge or migrate the database.")
+HELP = """Back up, purge or migrate the database of DATA_DIR or DATABASE_URL.
+
+You can do this while a server is running.
+
+\b
+Examples:
+  $ runbook db backup /backups/runbook.db
+  $ runbook db purge --days 30
+  $ runbook db migrate
+"""
+
+
+@click.group("db", help=HELP, short_help="Back up, purge or migrate the database.")
 def database() -> None:
-    r"""Back up, purge or migrate the database of DATA_DIR or DATABASE_URL.
-
-    You can do this while a server is running.
-
-    \b
-    Examples:
-      $ runbook db backup /backups/runbook.db
-      $ runbook db purge --days 30
-      $ runbook db migrate
-    """
+    pass
 
 
 @contextmanager

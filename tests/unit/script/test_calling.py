@@ -131,7 +131,7 @@ def test_a_run_that_may_not_be_seen_is_not_tried_again(server, way):
         (400, {"code": "bad_request", "detail": "x", "hint": "do"}, RequestError, "x", "do"),
         (429, {"detail": "slow"}, QueueFullError, "slow", "try again in 7 s"),
         (500, b"<html>", ServerUnavailableError, "HTTP 500", None),
-        (202, b"[]", ServerUnavailableError, "", None),
+        (202, b"[]", ServerUnavailableError, "response", None),
     ],
 )
 def test_a_refusal_keeps_its_words(server, way, status, body, kind, text, hint):
