@@ -78,22 +78,47 @@ apt_install() {
     quietly as_root apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$2"
 }
 
-# The tests start Redis themselves, so the package must not start or enable a service.
-install_redis() {
+# install_server PACKAGE: the tests start servers themselves, so the package must not start or enable one.
+install_server() {
     local policy=/usr/sbin/policy-rc.d ours=false
     if may_become_root && [ ! -e "$policy" ]; then
         ours=true
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     fi
-    apt_install "for the tests; no service is started" redis-server
+    apt_install "for the tests; no service is started" "$1"
     if $ours; then
         as_root rm -f "$policy"
         trap - EXIT
     fi
     if command -v systemctl >/dev/null; then
-        as_root systemctl disable --quiet redis-server >/dev/null 2>&1 || true
+        as_root systemctl disable --quiet "$1" >/dev/null 2>&1 || true
     fi
+}
+
+# Debian keeps PostgreSQL's programs off the PATH. tests/databases.py searches in the same places.
+has_postgresql() {
+    local program
+    for program in "${POSTGRES_BIN:-}"/initdb /usr/lib/postgresql/*/bin/initdb "$(command -v initdb)"; do
+        [ -x "$program" ] && return
+    done
+    return 1
+}
+
+# The package must not create a cluster on this machine.
+install_postgresql() {
+    local settings=/etc/postgresql-common/createcluster.conf
+    if may_become_root && [ ! -e "$settings" ]; then
+        as_root sh -c "mkdir -p ${settings%/*} && echo 'create_main_cluster = false' >$settings"
+    fi
+    install_server postgresql
+}
+
+# Without it, the tests that need it are skipped, except in CI.
+want_postgresql() {
+    (install_postgresql) && return
+    [ -z "${CI:-}" ] || fail "PostgreSQL is missing, which the tests of the store need."
+    say "continuing without PostgreSQL: the tests that need it will be skipped"
 }
 
 # Only browser tests need it. Without it, they are skipped, except in CI.
@@ -107,7 +132,8 @@ need_commands() {
     command -v zsh >/dev/null || apt_install "for the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "for the sample runbooks" curl
     if [ "$mode" = --dev ]; then
-        command -v redis-server >/dev/null || install_redis
+        command -v redis-server >/dev/null || install_server redis-server
+        has_postgresql || want_postgresql
         command -v "${CHROMIUM:-chromium}" >/dev/null || want_chromium
     fi
 }

@@ -93,6 +93,22 @@ class ConflictError(RunbookError):
     exit_code = 75
 
 
+class RunEndedError(ConflictError):
+    """The run has already finished."""
+
+
+class NotOwnerError(ConflictError):
+    """The run belongs to another worker."""
+
+
+class DuplicateError(RunbookError):
+    """The database already has this row."""
+
+    code = "duplicate"
+    http_status = 409
+    exit_code = 75
+
+
 class DocumentChangedError(RunbookError):
     """The runbook has changed since you read it or ran it; see `diff` for the changes."""
 

@@ -137,7 +137,7 @@ class Settings(BaseModel):
         default_factory=_default_data_dir, description="Folder of the database, keys and artifacts"
     )
     database_url: SecretStr = Field(
-        SecretStr(""), description="SQLite file; by default runbook.db in DATA_DIR"
+        SecretStr(""), description="URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
     )
     audit_retention_days: NonNegative = Field(
         400, description="Retention of audit events, in days; 0 keeps all events"

@@ -230,7 +230,8 @@ def test_doctor_finds_a_sound_machine_sound(home, execute, monkeypatch):
 
     assert result.exit_code == 0, result.stdout
     assert "failed" not in result.stdout
-    assert findings()["database"]["text"] == "OK; 0 workers, 0 active runs"
+    expected = f"sqlite:///{home}/data/runbook.db; 0 workers, 0 active runs"
+    assert findings()["database"]["text"] == expected
 
 
 def test_doctor_tells_when_each_periodic_task_was_done(home, execute):
@@ -259,6 +260,7 @@ def test_doctor_changes_nothing(home):
         ("EXECUTION_DIR", "/proc/nowhere", "EXECUTION_DIR"),
         ("DATABASE_URL", "sqlite:////nowhere/x.db", "database"),
         ("DATABASE_URL", "nonsense", "database"),
+        ("DATABASE_URL", "postgresql+psycopg://u:p@127.0.0.1:1/x", "database"),
         ("API_PORT", "many", "settings"),
     ],
 )

@@ -50,6 +50,7 @@ def readyz() -> Response:
     found = readiness_json(not_ready(engine().parts))
     body = {
         "status": "ok" if found["ready"] else "not ready",
+        "database": engine().store.maintenance.kind,
         "reasons": found["reasons"],
         "problems": found["problems"],
     }

@@ -31,7 +31,7 @@ from runbook.errors import RequestError
 from runbook.resources.log import log_line_json
 from runbook.resources.rerun import run_document_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
-from runbook.store.logs import LogSearch
+from runbook.store.log.logs import LogSearch
 from runbook.store.models import LogQuery, RunFilter
 from runbook.store.store import Store
 

@@ -215,7 +215,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         try:
             store.check()
             workers = len(store.workers.all())
-            text = f"OK; {workers} workers, {len(store.runs.active())} active runs"
+            shown = store.maintenance.shown
+            text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
             tasks = [_periodic_task(lease) for lease in store.leases.all()]
         finally:
             store.close()

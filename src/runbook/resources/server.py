@@ -47,7 +47,9 @@ class ConfigJson(TypedDict):
 
 class DatabaseStateJson(TypedDict):
     version: str | None
-    bytes: Annotated[int, Doc("Size of the database file and its write-ahead log")]
+    bytes: Annotated[int, Doc("Size on disk, including SQLite's write-ahead log")]
+    kind: Literal["sqlite", "postgresql"]
+    url: Annotated[str, Doc("URL of the database, without the password")]
 
 
 class QueueStateJson(TypedDict):
@@ -124,7 +126,12 @@ def engine_status_json(
 ) -> EngineStatusJson:
     """`running` has the number of runs that each worker is executing, by worker ID."""
     return {
-        "database": {"version": database.version, "bytes": database.bytes},
+        "database": {
+            "version": database.version,
+            "bytes": database.bytes,
+            "kind": database.kind,
+            "url": database.url,
+        },
         "queue": _queue_json(queue),
         "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],
         **readiness_json(problems),
