@@ -20,6 +20,7 @@ from runbook.store.leases import Leases
 from runbook.store.locks import Locks
 from runbook.store.logs import Logs
 from runbook.store.maintenance import Maintenance
+from runbook.store.notices import Notices
 from runbook.store.runbooks import Runbooks
 from runbook.store.runs import Runs
 from runbook.store.steps import Steps
@@ -57,6 +58,7 @@ class Store:
         self.runbooks = Runbooks(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
+        self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
 
     def check(self) -> None:
