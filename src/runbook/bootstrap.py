@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from runbook import settings as configuration
 from runbook.access.authenticators import (
     Authenticators,
@@ -28,11 +30,13 @@ from runbook.engine.process.family import Families
 from runbook.engine.process.limits import Limits
 from runbook.engine.process.workspace import SAFE_PATH
 from runbook.engine.record.artifacts import ArtifactStore
+from runbook.engine.record.configuration import Configuration, fingerprint
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.errors import ConfigurationError
+from runbook.host.identity import host_name
 from runbook.library.catalog import Catalog, Source
 from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
@@ -159,6 +163,24 @@ def config_json(settings: Settings) -> list[ConfigItemJson]:
         {"name": item.name, "value": item.value, "from": item.source}
         for item in configuration.config_items(settings)
     ]
+
+
+def started_with(settings: Settings) -> Configuration:
+    """What this server starts with, for the audit trail."""
+    folder = settings.data_dir / "keys"
+    hidden = stored_key(folder / "inputs")
+    values = {
+        name.upper(): fingerprint(value.get_secret_value().encode(), hidden)
+        for name in Settings.model_fields
+        if isinstance(value := getattr(settings, name), SecretStr)
+    }
+    shown = {item["name"]: item["value"] for item in config_json(settings)}
+    keys = {
+        path.name: fingerprint(path.read_bytes(), hidden)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    }
+    return Configuration(host_name(), shown | values, keys)
 
 
 def local_operator(settings: Settings) -> Principal:

@@ -87,6 +87,7 @@ Roles = Annotated[RolePermissions, PlainValidator(_roles)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
 
 
 def in_checkout() -> bool:
@@ -136,6 +137,9 @@ class Settings(BaseModel):
         default_factory=_default_data_dir, description="Database, keys, artifacts"
     )
     database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in DATA_DIR")
+    audit_retention_days: NonNegative = Field(
+        400, description="Retention of audit events, in days; 0 keeps all"
+    )
     retention_days: Positive = Field(90, description="Ended runs are kept so long")
 
     enable_login: Switch = Field(False, description="POST /dev-login mints tokens for anyone")

@@ -27,7 +27,7 @@ GIVE_LOCKS = """
 import dataclasses, sys
 if "runbook.cli.one_shot.execution" in sys.orig_argv:
     from runbook.core.run import LockRequest, LockWant
-    from runbook.store.runs import Runs
+    from runbook.store.run.runs import Runs
     create = Runs.create
     def create_with_locks(self, run, *args, **more):
         request = LockRequest((LockWant("device:r1"),), waits="Fails" not in run.ref)

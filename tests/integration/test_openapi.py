@@ -53,7 +53,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409, 
 
 [[operations]]
 include-name = ["POST /api/runs/{run_id}/retry", "POST /api/runs/{run_id}/resume"]
-checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409, 422]
 
 [[operations]]
 include-name = ["POST /api/runs/{run_id}/undo", "GET /api/runs/{run_id}/undo"]

@@ -20,6 +20,7 @@ from runbook.host import proctable
 from runbook.settings import Settings
 from runbook.worker import slots
 from runbook.worker.local import LocalWorker
+from runbook.worker.periodic import Retention
 
 RUNBOOK = """# {name}
 
@@ -84,7 +85,7 @@ def working(configuration, engine, monkeypatch):
     # Its scripts' orphans would come to this process; it must not take the tests' children.
     monkeypatch.setattr(proctable, "become_subreaper", lambda: None)
     executing = build_engine(configuration, Role.WORKER)
-    made = LocalWorker(executing, slots=2, drain_s=0, retention_days=90)
+    made = LocalWorker(executing, slots=2, drain_s=0, retention=Retention(90, 0))
     executing.parts.wakeups.open()
     thread = threading.Thread(target=made.run)
     thread.start()

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from runbook import log
 from runbook.api import (
+    audit,
     context,
     documentation,
     limits,
@@ -52,7 +53,7 @@ def create_app(application: Application) -> Flask:
     app.extensions[context.EXTENSION] = application
     app.before_request(context.begin_request)
     app.before_request(guard_metrics_port)
-    for module in (runbooks, runs, reruns, session, operations, documentation, webapp):
+    for module in (runbooks, runs, reruns, audit, session, operations, documentation, webapp):
         app.register_blueprint(module.blueprint)
     limits.install_limits(app, application.settings)
     app.before_request(guard_request)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from flask import request
 
+from runbook.core.times import Millis
 from runbook.errors import RequestError
 
 INTEGER: dict[str, object] = {"type": "integer", "minimum": 0}
@@ -49,6 +51,21 @@ def switch(name: str) -> bool | None:
     if word not in ("true", "false"):
         raise RequestError(f"{name} must be true or false")
     return word == "true"
+
+
+def moment(name: str) -> Millis | None:
+    """A time in milliseconds since the epoch; UTC if it names no zone. Raises RequestError."""
+    text = request.args.get(name)
+    if not text:
+        return None
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        return int(found.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
 
 
 def _number(digits: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -19,6 +18,7 @@ from runbook.api.parameters import (
     MAX_PAGE,
     TEXT,
     TEXTS,
+    moment,
     number,
     page_size,
     switch,
@@ -27,12 +27,11 @@ from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
-from runbook.core.times import Millis
 from runbook.errors import RequestError
 from runbook.resources.log import log_line_json
 from runbook.resources.rerun import run_document_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
-from runbook.store.logs import LogSearch
+from runbook.store.log.logs import LogSearch
 from runbook.store.models import LogQuery, RunFilter
 from runbook.store.store import Store
 
@@ -87,8 +86,8 @@ def _filter() -> RunFilter:
         refs=_given("runbook"),
         statuses=frozenset(_statuses(request.args.get("status", ""))),
         subject=request.args.get("who") or None,
-        since=_moment("since"),
-        until=_moment("until"),
+        since=moment("since"),
+        until=moment("until"),
         text=request.args.get("q") or None,
         relation=_relation(request.args.get("relation")),
         dry_run=switch("dry_run"),
@@ -117,20 +116,6 @@ def _statuses(text: str) -> Iterator[RunStatus]:
         except ValueError:
             known = ", ".join(RunStatus)
             raise RequestError(f"status {word!r} is not one of {known}") from None
-
-
-def _moment(name: str) -> Millis | None:
-    text = request.args.get(name)
-    if not text:
-        return None
-    try:
-        # A plus sign that was not escaped arrives as a blank.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
 
 
 @route(

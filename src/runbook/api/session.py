@@ -83,6 +83,7 @@ def get_config() -> Response:
     methods=("POST",),
 )
 def shutdown() -> Response:
+    engine().record_shutdown(principal())
     log.event("server.shutdown_requested", by=principal().subject)
     reply = wire.json_reply({"success": True, "message": "The server is shutting down"})
     supervisor = application().supervisor_pid or os.getppid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from runbook.cli.artifacts import artifacts
+from runbook.cli.audit import audit
 from runbook.cli.authoring.cases import test
 from runbook.cli.authoring.fmt import fmt
 from runbook.cli.authoring.lint import lint
@@ -56,6 +57,7 @@ COMMANDS = (
     resume,
     undo,
     artifacts,
+    audit,
     verify,
     new,
     lint,

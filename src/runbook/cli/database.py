@@ -90,7 +90,8 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
 
     The files that they left are removed. History entries in the runbooks stay.
     """
-    from runbook.bootstrap import build_artifacts
+    from runbook.bootstrap import build_artifacts, local_operator
+    from runbook.core.audit import actor_of
 
     if before is not None and days is not None:
         raise click.UsageError("give --before or --days, not both")
@@ -99,7 +100,8 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
             kept = settings.retention_days if days is None else days
             before = time.time_ns() // 1_000_000 - kept * DAY_MS
         _confirm(before, yes=yes)
-        counts = dataclasses.asdict(store.maintenance.purge(before))
+        by = actor_of(local_operator(settings))
+        counts = dataclasses.asdict(store.maintenance.purge(before, by))
         build_artifacts(settings).purge(store.runs.known)
     if as_json:
         print_json(counts)

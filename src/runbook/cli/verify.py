@@ -15,6 +15,7 @@ from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.cli.source.locate import Target
+    from runbook.core.audit import AuditVerification
 
 BROKEN = 1
 
@@ -27,10 +28,12 @@ BROKEN = 1
         "runbook verify Deploy.md",
         "runbook verify Deploy.md --no-store",
         "runbook verify Deploy.md --json | jq .problems",
+        "runbook verify --audit",
     ),
-    short_help="Check that a runbook's history is whole.",
+    short_help="Check a runbook's history, or the audit trail.",
 )
-@click.argument("file", metavar="FILE", shell_complete=complete_files_and_refs)
+@click.argument("file", metavar="FILE", required=False, shell_complete=complete_files_and_refs)
+@click.option("--audit", is_flag=True, help="Check the audit trail of the database instead.")
 @click.option(
     "--store/--no-store",
     "with_store",
@@ -39,12 +42,55 @@ BROKEN = 1
     "below RUNBOOKS_DIR and there is a database.",
 )
 @json_option
-def verify(file: str, with_store: bool | None, as_json: bool) -> int:
-    """Check that no entry of a runbook's history was changed, removed, moved or put in.
+def verify(file: str | None, audit: bool, with_store: bool | None, as_json: bool) -> int:
+    """Check that no entry of a runbook's history was changed, removed, moved or inserted.
 
-    Each entry carries a digest of itself and of the one before it. Entries that were cut off at
-    the end are noticed by the database only. The exit code is 1 where anything is wrong.
+    Each entry carries a digest of itself and of the previous one. Only the database can show that
+    entries were cut off at the end. With --audit, check the audit trail in the same way. The exit
+    code is 1 if anything is wrong.
     """
+    if audit:
+        if file is not None:
+            raise click.UsageError("give FILE or --audit, not both")
+        return _verify_audit(as_json=as_json)
+    if file is None:
+        raise click.UsageError("give FILE or --audit")
+    return _verify_history(file, with_store, as_json=as_json)
+
+
+def _verify_audit(*, as_json: bool) -> int:
+    from runbook.cli.source.opening import load_settings
+    from runbook.settings import process_environment
+    from runbook.store.store import Store
+
+    store = Store(load_settings(process_environment()).database, read_only=True)
+    try:
+        found = store.audit.verify()
+    finally:
+        store.close()
+    problems: list[dict[str, object]] = [
+        {"n": problem.n, "code": problem.fault.value} for problem in found.problems
+    ]
+    if as_json:
+        last = None if found.last is None else dict(zip(("n", "digest"), found.last, strict=True))
+        shown = {"success": found.ok, "events": found.events, "last": last, "problems": problems}
+        print_json(shown)
+    else:
+        _say_audit(found, problems)
+    return 0 if found.ok else BROKEN
+
+
+def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> None:
+    for problem in problems:
+        print_line(f"audit event {problem['n']}: {problem['code']}")
+    if not problems:
+        print_line(f"{found.events} audit events, unchanged")
+    if found.last is not None:
+        print_line(f"last event: {found.last[0]} {found.last[1]}")
+        note("store the last digest elsewhere to notice events that are cut off at the end")
+
+
+def _verify_history(file: str, with_store: bool | None, *, as_json: bool) -> int:
     from runbook.cli.source.locate import locate
     from runbook.library.history import verify_file
     from runbook.settings import process_environment

@@ -15,9 +15,11 @@ from runbook.core.access import (
     missing_json,
     permitted,
 )
+from runbook.core.audit import NewAuditEvent, Target, TargetKind, refusal_event
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
-from runbook.errors import AccessDeniedError, AuthenticationError, NotFoundError
+from runbook.errors import AccessDeniedError, AuthenticationError, NotFoundError, RunbookError
+from runbook.host.identity import host_name
 from runbook.library.catalog import Catalog, Entry
 from runbook.store.models import ActiveRun, RunFilter, Visibility
 from runbook.store.store import Store
@@ -67,15 +69,22 @@ class Authorizer:
     def require(
         self, principal: Principal, permission: Permission, resource: Resource = None
     ) -> None:
-        """Raises AccessDeniedError where `can` says no, and what it raises."""
+        """Raises AccessDeniedError if `can` says no, and what it raises. Audits the refusal."""
         decision = self.can(principal, permission, resource)
         if not decision.allowed:
+            self._audit(refusal_event(principal, decision, _target(resource)))
             raise self.refusal(principal, decision, resource)
+
+    def _audit(self, refused: NewAuditEvent) -> None:
+        try:
+            self._store.audit.record_refusal(refused)
+        except RunbookError as error:  # it is refused all the same
+            log.warning("audit.not_recorded", action=refused.action.value, error=error.message)
 
     def refusal(
         self, principal: Principal, decision: Decision, resource: Resource = None
     ) -> AccessDeniedError:
-        """The error of a refused request. Every refusal passes here, and may be recorded here."""
+        """The error of a refused request, logged. A refused run is audited with its row."""
         log.warning(
             "access.refused",
             by=principal.subject,
@@ -167,6 +176,13 @@ class _RunView:
 
 def _name(resource: Entry | Run | ActiveRun) -> str:
     return resource.ref if isinstance(resource, Entry) else resource.id
+
+
+def _target(resource: Resource) -> Target:
+    if resource is None:
+        return Target(TargetKind.SERVER, host_name())
+    kind = TargetKind.RUNBOOK if isinstance(resource, Entry) else TargetKind.RUN
+    return Target(kind, _name(resource))
 
 
 def _root(run: Run | ActiveRun) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from runbook import log
 from runbook.core import return_codes
 from runbook.core.access import Principal
+from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of, run_event
 from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
 from runbook.core.inputs.preflight import RequiredEnv, required_env
@@ -45,10 +46,19 @@ from runbook.engine.reruns import Following
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
 from runbook.errors import NotFoundError, RunbookError
+from runbook.host.identity import host_name
 from runbook.library.catalog import Entry, Found
 from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.store.locks import held_text, holder_params
-from runbook.store.models import Claimed, LastRun, NewEvent, RunFilter, RunPage
+from runbook.store.models import (
+    AuditFilter,
+    AuditPage,
+    Claimed,
+    LastRun,
+    NewEvent,
+    RunFilter,
+    RunPage,
+)
 from runbook.store.store import Store
 
 POLL_SECONDS = 1.0
@@ -217,11 +227,12 @@ class Engine:
         Raises AccessDeniedError.
         """
         self.authorizer.require(principal, Permission.RUN_CANCEL, run)
-        return self.request_cancel(run, principal.subject)
+        audit = run_event(AuditAction.RUN_CANCEL, run, principal)
+        return self.request_cancel(run, principal.subject, audit)
 
-    def request_cancel(self, run: Run, by: str) -> Run:
+    def request_cancel(self, run: Run, by: str, audit: NewAuditEvent | None = None) -> Run:
         """Cancel for the process that executes the run, whose end asks for it."""
-        cancelled = self.store.runs.request_cancel(run.id, by)
+        cancelled = self.store.runs.request_cancel(run.id, by, audit)
         if not cancelled.status.terminal:
             log.event("run.cancel_requested", run_id=run.id, by=by)
             self.parts.wakeups.wake_workers(CANCEL)
@@ -280,6 +291,20 @@ class Engine:
         self.authorizer.require(principal, Permission.RUN_READ)
         wanted = self.authorizer.narrowed(principal, wanted)
         return self.store.runs.page(wanted, cursor=cursor, limit=limit)
+
+    def audit_events(
+        self, principal: Principal, wanted: AuditFilter, *, cursor: int | None, limit: int
+    ) -> AuditPage:
+        """A page of the audit trail, newest first. Raises AccessDeniedError."""
+        self.authorizer.require(principal, Permission.AUDIT_READ)
+        return self.store.audit.page(wanted, cursor=cursor, limit=limit)
+
+    def record_shutdown(self, principal: Principal) -> None:
+        """Record who shuts the server down. Raises AccessDeniedError, and what the store raises."""
+        self.authorizer.require(principal, Permission.SERVER_SHUTDOWN)
+        target = Target(TargetKind.SERVER, host_name())
+        event = NewAuditEvent(actor_of(principal), AuditAction.SERVER_SHUTDOWN, target)
+        self.store.audit.record(event)
 
     def follow(
         self, run_id: str, *, after: int = 0, heartbeat_s: float = HEARTBEAT_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.resources.activity import ChangesJson
 from runbook.resources.artifact import ArtifactListJson
+from runbook.resources.audit import AuditPageJson
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
@@ -35,5 +36,6 @@ DOCUMENTED: tuple[type, ...] = (
     ConfigJson,
     StatusJson,
     PublicInfoJson,
+    AuditPageJson,
     ProblemJson,
 )

@@ -11,13 +11,15 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from runbook.core.times import Millis
+from runbook.core.audit import SYSTEM, Actor, AuditAction, NewAuditEvent, Target, TargetKind
+from runbook.core.times import Millis, iso
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
-from runbook.store.creation import IDEMPOTENCY_MS
+from runbook.store.audit import record
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
+from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
     blobs,
@@ -139,12 +141,13 @@ class Maintenance(Component):
             path.unlink(missing_ok=True)
             raise
 
-    def purge(self, before: Millis) -> PurgeCounts:
-        """Forget the runs that ended before a time, and what only they needed.
+    def purge(self, before: Millis, by: Actor = SYSTEM) -> PurgeCounts:
+        """Delete the runs that ended before a time, and what only they needed.
 
-        In many short transactions: others write in between.
+        In many short transactions: others write in between. The first one that deletes a run
+        records in the audit trail who purged.
         """
-        gone_runs, gone_events = self._purge_runs(before)
+        gone_runs, gone_events = self._purge_runs(before, by)
         now = self._clock()
         return PurgeCounts(
             runs=gone_runs,
@@ -155,15 +158,17 @@ class Maintenance(Component):
             workers=self._delete_all(_DELETE_WORKERS, {"before": now - DEAD_WORKER_MS}),
         )
 
-    def _purge_runs(self, before: Millis) -> tuple[int, int]:
+    def _purge_runs(self, before: Millis, by: Actor) -> tuple[int, int]:
         gone_runs = gone_events = 0
+        audit: NewAuditEvent | None = _purged(before, by)
         while old := self._database.read(
             lambda c: [_OldRun(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
-                gone_events += self._delete(_deletion(batch))
+                gone_events += self._delete(_deletion(batch, audit, self._clock()))
                 gone_runs += len(batch)
+                audit = None
         return gone_runs, gone_events
 
     def _shorten(self, seq: int, last: int) -> int:
@@ -215,8 +220,16 @@ def _up_to(seq: int, last: int) -> dict[str, int]:
     return {"after": event_key(seq, 0), "last": event_key(seq, last)}
 
 
-def _deletion(batch: list[_OldRun]) -> Callable[[sa.Connection], int]:
+def _purged(before: Millis, by: Actor) -> NewAuditEvent:
+    target = Target(TargetKind.STORE, "runs")
+    return NewAuditEvent(by, AuditAction.RUNS_PURGE, target, {"finished_before": iso(before)})
+
+
+def _deletion(
+    batch: list[_OldRun], audit: NewAuditEvent | None, at: Millis
+) -> Callable[[sa.Connection], int]:
     def work(connection: sa.Connection) -> int:
+        record(connection, audit, at)
         gone = connection.execute(
             _DELETE_EVENTS, [_up_to(run.seq, run.last_event) for run in batch]
         ).rowcount

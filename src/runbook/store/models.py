@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from runbook.core.audit import AuditEvent
 from runbook.core.events import EventType
 from runbook.core.run import (
     Relation,
@@ -321,3 +322,22 @@ class PurgeCounts:
     blobs: int = 0
     idempotency_keys: int = 0
     workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audit events are wanted. `target` is a run's id, a runbook's ref, a key's name."""
+
+    subject: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: Millis | None = None
+    until: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Events, newest first. `next_cursor` is None on the last page."""
+
+    events: tuple[AuditEvent, ...]
+    next_cursor: int | None

@@ -244,3 +244,24 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", _BIG, nullable=False),
 )
 sa.Index("ix_idempotency_created", idempotency_keys.c.created_at)
+
+# The audit trail: see core/audit.py. `n` has no gaps; `details` is JSON without secrets.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("n", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("subject", Text, nullable=False),
+    sa.Column("origin", Text),
+    sa.Column("address", Text),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("target_kind", Text, nullable=False),
+    sa.Column("target", Text, nullable=False),
+    sa.Column("details", _json(), nullable=False),
+    sa.Column("previous", Text, nullable=False),
+    sa.Column("digest", Text, nullable=False),
+)
+sa.Index("ix_audit_at", audit.c.at)
+sa.Index("ix_audit_subject", audit.c.subject, audit.c.n)
+sa.Index("ix_audit_action", audit.c.action, audit.c.n)
+sa.Index("ix_audit_target", audit.c.target, audit.c.n)

@@ -14,17 +14,18 @@ from collections.abc import Mapping
 from types import FrameType
 
 from runbook import log
-from runbook.bootstrap import build_engine
+from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import Limits, inherit_limits
 from runbook.engine.process.run import StopReason
+from runbook.engine.record.configuration import record_configuration
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.host import guard, proctable
 from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
 from runbook.store.models import WorkerKind
-from runbook.worker.periodic import worker_tasks
+from runbook.worker.periodic import Retention, worker_tasks
 from runbook.worker.slots import ClaimLoop, Terms
 
 SWITCH_SECONDS = 0.0005
@@ -41,7 +42,7 @@ class LocalWorker:
         *,
         slots: int,
         drain_s: float,
-        retention_days: int,
+        retention: Retention,
         queues: frozenset[str] | None = None,
     ) -> None:
         self.id = f"worker-{uuid.uuid4()}"
@@ -50,7 +51,7 @@ class LocalWorker:
         self._drain_s = drain_s
         self._drain_until: float | None = None
         self._abandoned = False
-        tasks = worker_tasks(engine, self._end_forgotten, retention_days)
+        tasks = worker_tasks(engine, self._end_forgotten, retention)
         terms = Terms(self.id, WorkerKind.LOCAL, slots, queues)
         self._loop = ClaimLoop(engine, engine.parts.wakeups, terms, self, tasks)
 
@@ -117,11 +118,12 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
     engine.store.maintenance.migrate()
+    record_configuration(engine.store.audit, started_with(settings))
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,
         drain_s=settings.drain_seconds,
-        retention_days=settings.retention_days,
+        retention=Retention(settings.retention_days, settings.audit_retention_days),
     )
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:

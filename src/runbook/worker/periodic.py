@@ -52,18 +52,30 @@ class Task:
         return round(self.seconds * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long to keep finished runs and audit events, in days; 0 keeps audit events for good."""
+
+    run_days: int
+    audit_days: int
+
+
 def reap_task(engine: Engine) -> Task:
     return Task("reap", Scope.STORE, REAP_SECONDS, engine.reap)
 
 
 def worker_tasks(
-    engine: Engine, end_forgotten: Callable[[], object], retention_days: int
+    engine: Engine, end_forgotten: Callable[[], object], retention: Retention
 ) -> tuple[Task, ...]:
     """All tasks of a worker that stays. `end_forgotten` is its own."""
     parts, store = engine.parts, engine.store
 
     def purge() -> None:
-        store.maintenance.purge(parts.clock() - retention_days * DAY_MS)
+        store.maintenance.purge(parts.clock() - retention.run_days * DAY_MS)
+
+    def purge_audit() -> None:
+        if retention.audit_days:
+            store.audit.purge(parts.clock() - retention.audit_days * DAY_MS)
 
     def purge_artifacts() -> None:
         parts.artifacts.purge(store.runs.known)
@@ -74,6 +86,7 @@ def worker_tasks(
     return (
         reap_task(engine),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
+        Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
         Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
         Task("remove-stale-directories", Scope.HOST, STALE_SECONDS, remove_stale_directories),
         Task("end-forgotten-runs", Scope.PROCESS, FORGOTTEN_SECONDS, end_forgotten),

@@ -19,6 +19,7 @@ ANYONE = "anyone"
 TABLE = """
 GET   /                                            anyone
 GET   /<page:path>                                 anyone
+GET   /api/audit                                   audit.read
 GET   /api/config                                  config.read
 GET   /api/public                                  anyone
 GET   /api/runbooks                                runbook.list
@@ -83,14 +84,14 @@ def test_each_route_needs_the_permission_of_the_table(app):
     assert found == {(method, path): permission for method, path, permission in rows}
 
 
-def test_everyone_with_a_token_may_do_all_but_end_the_server(app):
+def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
     everyone = RolePermissions.parse(STANDARD_ROLES).grants(())
     refused = {
         path
         for _, path, policy in routes(app)
         if policy.permission and not everyone.allow(policy.permission)
     }
-    assert refused == {"/api/shutdown"}
+    assert refused == {"/api/audit", "/api/shutdown"}
 
 
 def test_a_scripts_token_is_refused_where_it_always_was(app):
@@ -100,6 +101,7 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         if policy.permission and policy.permission not in SCRIPT_PERMISSIONS
     }
     assert refused == {
+        "GET /api/audit",
         "GET /api/config",
         "GET /api/status",
         "POST /api/runs/<run_id>/cancel",

@@ -13,6 +13,7 @@ from runbook.engine.wakeups import Role
 from runbook.settings import Settings
 from runbook.worker.local import LocalWorker
 from runbook.worker.one_shot import OneShotWorker
+from runbook.worker.periodic import Retention
 
 ANN = Principal("ann", Origin.API, grants=ALL_GRANTS)
 RUNBOOK = """# {name}
@@ -101,7 +102,7 @@ def local(build):
     def start(**options):
         executing = build(Role.WORKER)
         worker = LocalWorker(
-            executing, **({"slots": 4, "drain_s": 0, "retention_days": 90} | options)
+            executing, **({"slots": 4, "drain_s": 0, "retention": Retention(90, 0)} | options)
         )
         executing.parts.wakeups.open()
         started.append((worker, threading.Thread(target=worker.run)))

@@ -13,18 +13,19 @@ from runbook.cli.source.opening import (
     principal_for,
     usable,
 )
-from runbook.cli.source.protocol import Json, RunQuery
+from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
 from runbook.core.access import Principal
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
 from runbook.resources.artifact import artifact_json
+from runbook.resources.audit import audit_page_json
 from runbook.resources.event import event_json
 from runbook.resources.report import report_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.resources.runbook import listed_json, runbook_json
 from runbook.settings import Settings
-from runbook.store.models import RunFilter
+from runbook.store.models import AuditFilter, RunFilter
 
 
 class LocalSource:
@@ -75,6 +76,11 @@ class LocalSource:
     def cancel(self, run_id: str) -> Json:
         run = self._engine.run(run_id, self._principal)
         return run_json(self._engine.cancel(run, self._principal))
+
+    def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
+        wanted = AuditFilter(query.who, query.action, query.target, query.since, query.until)
+        page = self._engine.audit_events(self._principal, wanted, cursor=cursor, limit=limit)
+        return audit_page_json(page)
 
     def artifacts(self, run_id: str) -> list[Json]:
         run = self._engine.run(run_id, self._principal)

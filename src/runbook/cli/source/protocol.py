@@ -23,6 +23,17 @@ class RunQuery:
     since: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which audit events to list. Times are in milliseconds since the epoch."""
+
+    who: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
 class Source(Protocol):
     """What reading commands ask for, in the JSON forms of the HTTP API.
 
@@ -47,6 +58,9 @@ class Source(Protocol):
         """The events numbered above `after`, as they happen, up to and including `done`."""
 
     def cancel(self, run_id: str) -> Json: ...
+
+    def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
+        """`{"events": [...], "next_cursor": ...}`, newest first, at most `limit` (to 200)."""
 
     def artifacts(self, run_id: str) -> list[Json]: ...
 

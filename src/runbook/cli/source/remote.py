@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from runbook.cli.options.inputs import GivenInputs
 from runbook.cli.source.client import Client
-from runbook.cli.source.protocol import Json, RunQuery
+from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
 from runbook.core.times import iso
 
 
@@ -51,6 +51,18 @@ class RemoteSource:
 
     def cancel(self, run_id: str) -> Json:
         return self._client.post(f"/api/runs/{quote(run_id, safe='')}/cancel")
+
+    def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
+        asked: dict[str, Any] = {
+            "who": query.who,
+            "action": query.action,
+            "target": query.target,
+            "since": None if query.since is None else iso(query.since),
+            "until": None if query.until is None else iso(query.until),
+            "cursor": cursor,
+            "limit": limit,
+        }
+        return self._client.get("/api/audit", **{k: v for k, v in asked.items() if v})
 
     def artifacts(self, run_id: str) -> list[Json]:
         path = f"/api/runs/{quote(run_id, safe='')}/artifacts"

@@ -12,6 +12,7 @@ import uuid_utils
 from runbook import log
 from runbook.core import return_codes
 from runbook.core.access import Decision, Principal, UnreadableClaims, was_local
+from runbook.core.audit import NewAuditEvent, Target, TargetKind, refusal_event
 from runbook.core.document import Problem, errors_of, texts_of, warnings_of
 from runbook.core.events import EventType
 from runbook.core.inputs.preflight import ResolvedInputs, check_chain, coerce_values, resolve_inputs
@@ -27,6 +28,7 @@ from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import ExecuteRequest, Follows, Report, Submitted
 from runbook.engine.sealing import GivenInputs
+from runbook.engine.submit.audit import rerun_event
 from runbook.engine.submit.idempotency import check_read, idempotency_of
 from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
 from runbook.engine.submit.input_facts import InputKnowledge
@@ -253,6 +255,7 @@ class Submission:
                 max_queued=self._options.max_queued_runs,
                 idempotency=idempotency_of(new, principal, request),
                 files=files,
+                audit=rerun_event(new),
             )
         except QueueFullError as error:
             self._record_ended(
@@ -288,6 +291,7 @@ class Submission:
             return_codes.REFUSED,
             (problem_of(error, decision.text),),
             entry_text=text if in_file else "",
+            audit=refusal_event(principal, decision, Target(TargetKind.RUNBOOK, entry.ref)),
         )
         self._parts.observer.run_refused(run)
         log.warning("run.refused", run_id=run.id, runbook=run.ref, by=run.requester.subject)
@@ -307,6 +311,7 @@ class Submission:
         errors: tuple[Problem, ...],
         *,
         entry_text: str = "",
+        audit: NewAuditEvent | None = None,
     ) -> Run:
         """A run that ends at its birth: one row, its error as output, and `done`.
 
@@ -324,7 +329,9 @@ class Submission:
             if entry_text
             else (None, None)
         )
-        created = self._store.runs.create(new, [stderr, done], _document(entry), history=head)
+        created = self._store.runs.create(
+            new, [stderr, done], _document(entry), history=head, audit=audit
+        )
         self._parts.wakeups.wake_followers(new.id)
         self._parts.records.log_run(created.run, RecordedOutput(stderr=text))
         return created.run

@@ -9,7 +9,7 @@ import pytest
 from runbook.engine.record import artifacts as module
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.errors import NotFoundError
-from runbook.worker.periodic import worker_tasks
+from runbook.worker.periodic import Retention, worker_tasks
 
 
 @pytest.fixture
@@ -222,7 +222,10 @@ def test_a_worker_removes_the_files_of_runs_that_it_forgets(workshop, retention_
     workshop.write("Job", "print hi > $RUNBOOK_ARTIFACTS/a")
     workshop.submit("Job.md")
     run = workshop.execute()
-    tasks = {task.name: task for task in worker_tasks(workshop.engine, list, retention_days)}
+    tasks = {
+        task.name: task
+        for task in worker_tasks(workshop.engine, list, Retention(retention_days, 0))
+    }
 
     tasks["purge"].work()
     tasks["purge-artifacts"].work()

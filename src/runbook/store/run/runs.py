@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.core.audit import NewAuditEvent
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Relation, Run
@@ -14,13 +15,10 @@ from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import Holder
+from runbook.store.audit import record
 from runbook.store.blobs import keep_files
-from runbook.store.children import tell_parent
-from runbook.store.claiming import Claim
-from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
 from runbook.store.dialects.portable import one_of
 from runbook.store.documents import keep_document
-from runbook.store.endings import End, end_run
 from runbook.store.models import (
     ActiveRun,
     Activity,
@@ -45,7 +43,18 @@ from runbook.store.rows import (
     runs_of,
     storable,
 )
-from runbook.store.run_list import cursor_of, page_of
+from runbook.store.run.children import tell_parent
+from runbook.store.run.claiming import Claim
+from runbook.store.run.creation import (
+    check_birth,
+    check_room,
+    insert_run,
+    is_known,
+    remember,
+    replayed,
+)
+from runbook.store.run.endings import End, end_run
+from runbook.store.run.listing import cursor_of, page_of
 from runbook.store.runbooks import REVISION, count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting
@@ -159,11 +168,13 @@ class Runs(Component):
         idempotency: IdempotencyKey | None = None,
         history: HistoryHead | None = None,
         files: RunFiles = NO_FILES,
+        audit: NewAuditEvent | None = None,
     ) -> Created:
         """Record a run, or give back the one that the same request made in the last 24 hours.
 
         `max_queued` bounds the root runs that wait; None does not. A run born ended is on the
         disk before this returns; `history` is where its entry left the runbook's history.
+        `audit` is recorded with a new run, in the same transaction.
         Raises IdempotencyKeyReusedError, QueueFullError, and NotFoundError for `files` without
         their contents that are not kept any more.
         """
@@ -180,6 +191,7 @@ class Runs(Component):
             keep_files(connection, made.seq, files, now)
             remember(connection, idempotency, run.id, now)
             tell_parent(connection, made, now)
+            record(connection, audit, now)
             if history is not None:
                 keep_history_head(connection, run.runbook.ref, history)
             elif run.status.terminal:
@@ -237,16 +249,18 @@ class Runs(Component):
         given = {"run_id": run_id, "owner": worker_id, "sealed": sealed}
         self._database.write(lambda connection: connection.execute(_RESEAL, given))
 
-    def request_cancel(self, run_id: str, by: str) -> Run:
-        """Ask for the run's end; the first who asks is kept. Ended runs stay as they are.
+    def request_cancel(self, run_id: str, by: str, audit: NewAuditEvent | None = None) -> Run:
+        """Request cancellation; the first request is kept. Ended runs stay as they are.
 
-        A run that waits for a lock is queued again, so that it is claimed and ended.
-        Raises NotFoundError.
+        A run that waits for a lock is queued again, so that it is claimed and ended. `audit` is
+        recorded with the first request. Raises NotFoundError.
         """
 
         def work(connection: sa.Connection) -> Run:
-            asked = {"run_id": run_id, "at": self._clock(), "by": storable(by)}
-            connection.execute(_REQUEST_CANCEL, asked)
+            now = self._clock()
+            asked = {"run_id": run_id, "at": now, "by": storable(by)}
+            if connection.execute(_REQUEST_CANCEL, asked).rowcount:
+                record(connection, audit, now)
             return run_by_id(connection, run_id)
 
         return self._database.write(work)

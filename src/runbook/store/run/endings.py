@@ -12,8 +12,6 @@ from runbook.core.run import Run, RunResult
 from runbook.core.status import TRANSITIONS
 from runbook.core.times import Millis
 from runbook.errors import ConflictError, NotOwnerError, RunEndedError
-from runbook.store.artifacts import keep_artifacts
-from runbook.store.children import tell_parent
 from runbook.store.locks import release_locks
 from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.rows import (
@@ -24,8 +22,10 @@ from runbook.store.rows import (
     run_to_change,
     storable,
 )
+from runbook.store.run.artifacts import keep_artifacts
+from runbook.store.run.children import tell_parent
+from runbook.store.run.steps import end_steps, keep_steps
 from runbook.store.runbooks import keep_last_run
-from runbook.store.steps import end_steps, keep_steps
 from runbook.store.tables import runs
 
 _FINISH = (

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from runbook.core.events import EventType
 from runbook.errors import NotFoundError, RequestError
 from runbook.store.database import Database
-from runbook.store.lines import Piece, lines_of
-from runbook.store.log_search import LineMatcher, PatternMatcher, TextMatcher
+from runbook.store.log.lines import Piece, lines_of
+from runbook.store.log.search import LineMatcher, PatternMatcher, TextMatcher
 from runbook.store.models import LogLine, LogQuery, LogSize
 from runbook.store.rows import Component, event_key
 from runbook.store.tables import events, runs

@@ -10,8 +10,8 @@ from runbook.core.events import EventType
 from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunTree
 from runbook.core.status import RunStatus
 from runbook.errors import NotFoundError, RequestError
-from runbook.store import logs
-from runbook.store.lines import MAX_LINE_BYTES
+from runbook.store.log import logs
+from runbook.store.log.lines import MAX_LINE_BYTES
 from runbook.store.models import LogQuery, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 

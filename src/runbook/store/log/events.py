@@ -22,7 +22,7 @@ from runbook.store.rows import (
     grown,
     run_by_id,
 )
-from runbook.store.steps import keep_steps
+from runbook.store.run.steps import keep_steps
 from runbook.store.tables import events, runs
 
 MAX_BYTES = 1024 * 1024

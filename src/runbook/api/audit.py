@@ -1,0 +1,47 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from runbook.api import wire
+from runbook.api.context import engine, principal
+from runbook.api.parameters import INTEGER, MAX_PAGE, moment, number, page_size
+from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.core.permissions import Permission
+from runbook.resources.audit import audit_page_json
+from runbook.store.models import AuditFilter
+
+blueprint = Blueprint("audit", __name__)
+
+
+@route(
+    blueprint,
+    "/api/audit",
+    policy=Policy(
+        Permission.AUDIT_READ,
+        Limit.NORMAL,
+        "List audit events, newest first",
+        parameters=(
+            Parameter("who", "Filter by who acted"),
+            Parameter("action", "Filter by action, such as `run.cancel`"),
+            Parameter("target", "Filter by run ID, runbook, host or other target"),
+            Parameter("since", "ISO 8601: recorded at or after this time"),
+            Parameter("until", "ISO 8601: recorded before this time"),
+            Parameter("cursor", "`next_cursor` of the previous page", schema=INTEGER),
+            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
+        ),
+        schema="AuditPage",
+    ),
+)
+def list_events() -> Response:
+    wanted = AuditFilter(
+        subject=request.args.get("who") or None,
+        action=request.args.get("action") or None,
+        target=request.args.get("target") or None,
+        since=moment("since"),
+        until=moment("until"),
+    )
+    cursor = number("cursor", 0) or None
+    page = engine().audit_events(principal(), wanted, cursor=cursor, limit=page_size())
+    return wire.json_reply(audit_page_json(page))

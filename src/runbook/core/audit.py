@@ -1,0 +1,246 @@
+"""The audit trail: who changed what outside a run's own script, chained like the history.
+
+Each event carries the digest of the one before it. A digest is the SHA-256 of the event as
+canonical JSON (sorted keys, no spaces, UTF-8) without the digest itself, so that anyone can
+compute it again from what `runbook audit --json` prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from runbook.core.access import Decision, Principal, missing_json
+from runbook.core.run import Origin, Run
+from runbook.core.times import Millis, iso
+
+FIRST_PREVIOUS = "0" * 64
+"""What the first event of all names as the digest before it."""
+
+Details = Mapping[str, object]
+
+
+class AuditAction(StrEnum):
+    """What was done, or refused."""
+
+    RUN_CANCEL = "run.cancel"
+    RUN_RETRY = "run.retry"
+    RUN_RESUME = "run.resume"
+    RUN_UNDO = "run.undo"
+    RUNS_PURGE = "runs.purge"
+    AUDIT_PURGE = "audit.purge"
+    SERVER_SHUTDOWN = "server.shutdown"
+    SETTINGS_CHANGE = "settings.change"
+    KEY_CHANGE = "key.change"
+    ACCESS_REFUSED = "access.refused"
+
+
+class TargetKind(StrEnum):
+    """What kind of thing an event is about."""
+
+    RUN = "run"
+    RUNBOOK = "runbook"
+    SERVER = "server"
+    SETTINGS = "settings"
+    KEY = "key"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an event is about: a run's id, a runbook's ref, a key's name."""
+
+    kind: TargetKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: a token's subject, or `system` for the engine itself."""
+
+    subject: str
+    origin: Origin | None = None
+    address: str | None = None
+
+
+SYSTEM = Actor("system")
+
+
+@dataclass(frozen=True, slots=True)
+class NewAuditEvent:
+    """An event before it has its place in the chain. `details` hold JSON and no secret."""
+
+    actor: Actor
+    action: AuditAction
+    target: Target
+    details: Details = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """An event in the chain: `n` counts from 1 without gaps, `at` is in ms since the epoch.
+
+    Names of actions, origins and kinds are kept as text: an older program must be able to show
+    and verify what a newer one wrote.
+    """
+
+    n: int
+    at: Millis
+    subject: str
+    origin: str | None
+    address: str | None
+    action: str
+    target_kind: str
+    target: str
+    details: Details
+    previous: str
+    digest: str
+
+
+class AuditFault(StrEnum):
+    """What verification finds wrong at an event."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    UNLINKED = "unlinked"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditProblem:
+    n: int
+    fault: AuditFault
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerification:
+    """`last` is the last event's number and digest: compare it with a copy kept elsewhere."""
+
+    events: int
+    last: tuple[int, str] | None
+    problems: tuple[AuditProblem, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def actor_of(principal: Principal) -> Actor:
+    return Actor(principal.subject, principal.origin, principal.address)
+
+
+def run_event(
+    action: AuditAction, run: Run, principal: Principal, details: Details | None = None
+) -> NewAuditEvent:
+    """What a principal does to a run."""
+    about = {"runbook": run.runbook.ref} | dict(details or {})
+    return NewAuditEvent(actor_of(principal), action, Target(TargetKind.RUN, run.id), about)
+
+
+def refusal_event(principal: Principal, decision: Decision, target: Target) -> NewAuditEvent:
+    """What a principal was refused, and what it lacks."""
+    details = {"permission": decision.permission.value, "missing": missing_json(decision)}
+    return NewAuditEvent(actor_of(principal), AuditAction.ACCESS_REFUSED, target, details)
+
+
+def linked(new: NewAuditEvent, n: int, at: Millis, previous: str) -> AuditEvent:
+    """The event with its place in the chain and its digest."""
+    actor = new.actor
+    event = AuditEvent(
+        n=n,
+        at=at,
+        subject=actor.subject,
+        origin=None if actor.origin is None else actor.origin.value,
+        address=actor.address,
+        action=new.action.value,
+        target_kind=new.target.kind.value,
+        target=new.target.name,
+        details=new.details,
+        previous=previous,
+        digest="",
+    )
+    return _with_digest(event)
+
+
+def digest_of(event: AuditEvent) -> str:
+    """The digest that the event should carry."""
+    text = json.dumps(audit_json(event, with_digest=False), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def audit_json(event: AuditEvent, *, with_digest: bool = True) -> dict[str, object]:
+    """The event as JSON: what the API answers, and without `digest` what the digest covers."""
+    body: dict[str, object] = {
+        "n": event.n,
+        "at": iso(event.at),
+        "subject": event.subject,
+        "origin": event.origin,
+        "address": event.address,
+        "action": event.action,
+        "target_kind": event.target_kind,
+        "target": event.target,
+        "details": dict(event.details),
+        "previous": event.previous,
+    }
+    return body | {"digest": event.digest} if with_digest else body
+
+
+def verify_events(events: Iterable[AuditEvent]) -> AuditVerification:
+    """Check a trail from its first kept event on, in order. Reads each event once.
+
+    After `audit.purge` the trail begins later than 1: the purge, an event of the trail itself,
+    names the last event that it removed.
+    """
+    verifier = _Verifier()
+    for event in events:
+        verifier.take(event)
+    return verifier.result()
+
+
+class _Verifier:
+    MOST_PROBLEMS = 20
+
+    def __init__(self) -> None:
+        self._first: AuditEvent | None = None
+        self._last: AuditEvent | None = None
+        self._purged: dict[int, str] = {0: FIRST_PREVIOUS}
+        self._count = 0
+        self._problems: list[AuditProblem] = []
+
+    def take(self, event: AuditEvent) -> None:
+        if digest_of(event) != event.digest:
+            self._found(event.n, AuditFault.CHANGED)
+        if self._last is None:
+            self._first = event
+        elif event.n != self._last.n + 1:
+            self._found(self._last.n + 1, AuditFault.MISSING)
+        elif event.previous != self._last.digest:
+            self._found(event.n, AuditFault.UNLINKED)
+        if event.action == AuditAction.AUDIT_PURGE.value:
+            self._note_purge(event.details)
+        self._last = event
+        self._count += 1
+
+    def result(self) -> AuditVerification:
+        first, last = self._first, self._last
+        if first is not None and self._purged.get(first.n - 1) != first.previous:
+            self._found(first.n - 1 or 1, AuditFault.MISSING)
+        return AuditVerification(
+            self._count,
+            None if last is None else (last.n, last.digest),
+            tuple(self._problems[: self.MOST_PROBLEMS]),
+        )
+
+    def _found(self, n: int, fault: AuditFault) -> None:
+        self._problems.append(AuditProblem(n, fault))
+
+    def _note_purge(self, details: Details) -> None:
+        last_n, digest = details.get("last_n"), details.get("last_digest")
+        if isinstance(last_n, int) and isinstance(digest, str):
+            self._purged[last_n] = digest
+
+
+def _with_digest(event: AuditEvent) -> AuditEvent:
+    return replace(event, digest=digest_of(event))

@@ -1,0 +1,199 @@
+"""The audit trail: events that only ever get appended, each in its change's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from runbook.core.audit import (
+    FIRST_PREVIOUS,
+    SYSTEM,
+    AuditAction,
+    AuditEvent,
+    AuditVerification,
+    NewAuditEvent,
+    Target,
+    TargetKind,
+    linked,
+    verify_events,
+)
+from runbook.core.times import Millis
+from runbook.store.dialects.portable import Turn, exclusively
+from runbook.store.models import AuditFilter, AuditPage
+from runbook.store.rows import Component, storable
+from runbook.store.tables import audit
+
+MAX_PAGE = 200
+VERIFIED_AT_ONCE = 1000
+PURGED_AT_ONCE = 10_000
+REFUSALS_PER_MINUTE = 60
+"""Of one subject. Further ones are in the log and the metrics only: anyone may ask."""
+_MINUTE_MS = 60_000
+
+_EVENTS = sa.select(audit)
+_LAST = sa.select(audit.c.n, audit.c.digest).order_by(audit.c.n.desc()).limit(1)
+_LAST_OF = (
+    _EVENTS.where(audit.c.action == sa.bindparam("wanted"), audit.c.target == sa.bindparam("on"))
+    .order_by(audit.c.n.desc())
+    .limit(1)
+)
+_AFTER = (
+    _EVENTS.where(audit.c.n > sa.bindparam("after")).order_by(audit.c.n).limit(VERIFIED_AT_ONCE)
+)
+_REFUSALS = sa.select(sa.func.count()).select_from(
+    sa.select(audit.c.n)
+    .where(
+        audit.c.action == AuditAction.ACCESS_REFUSED.value,
+        audit.c.subject == sa.bindparam("by"),
+        audit.c.at > sa.bindparam("since"),
+    )
+    .limit(REFUSALS_PER_MINUTE)
+    .subquery()
+)
+_OLD = (
+    sa.select(audit.c.n, audit.c.digest)
+    .where(audit.c.at < sa.bindparam("before"))
+    .order_by(audit.c.n)
+    .limit(PURGED_AT_ONCE)
+)
+_DELETE = sa.delete(audit).where(audit.c.n <= sa.bindparam("last"))
+_INSERT = sa.insert(audit)
+
+
+def record(connection: sa.Connection, new: NewAuditEvent | None, at: Millis) -> None:
+    """Append the event of a change, if there is one, in the change's transaction."""
+    if new is None:
+        return
+    if new.action is AuditAction.ACCESS_REFUSED:
+        append_refusal(connection, new, at)
+    else:
+        append_audit(connection, new, at)
+
+
+def append_audit(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> AuditEvent:
+    """Append an event in the transaction of the change that it records."""
+    exclusively(connection, Turn.AUDIT)
+    last = connection.execute(_LAST).first()
+    n, previous = (1, FIRST_PREVIOUS) if last is None else (last.n + 1, last.digest)
+    event = linked(_storable(new), n, at, previous)
+    connection.execute(_INSERT, _row_of(event))
+    return event
+
+
+def append_refusal(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> bool:
+    """Append a refused access, unless its subject had REFUSALS_PER_MINUTE of them lately."""
+    asked = {"by": storable(new.actor.subject), "since": at - _MINUTE_MS}
+    if (connection.scalar(_REFUSALS, asked) or 0) >= REFUSALS_PER_MINUTE:
+        return False
+    append_audit(connection, new, at)
+    return True
+
+
+class Audit(Component):
+    def record(self, new: NewAuditEvent) -> AuditEvent:
+        """Record what changes nothing in this database, such as a shutdown; on disk at return."""
+        return self._database.write(
+            lambda connection: append_audit(connection, new, self._clock()), durable=True
+        )
+
+    def record_refusal(self, new: NewAuditEvent) -> bool:
+        """See append_refusal; False if it was left out. Looks first: refusals come in floods."""
+        asked = {"by": storable(new.actor.subject), "since": self._clock() - _MINUTE_MS}
+        if (self._database.read(lambda c: c.scalar(_REFUSALS, asked)) or 0) >= REFUSALS_PER_MINUTE:
+            return False
+        return self._database.write(
+            lambda connection: append_refusal(connection, new, self._clock())
+        )
+
+    def page(
+        self, wanted: AuditFilter | None = None, cursor: int | None = None, limit: int = 50
+    ) -> AuditPage:
+        """The wanted events, newest first. `cursor` is an earlier page's `next_cursor`."""
+        size = max(1, min(limit, MAX_PAGE))
+        statement = _EVENTS.where(*_conditions(wanted or AuditFilter()))
+        if cursor is not None:
+            statement = statement.where(audit.c.n < cursor)
+        found = self._select(statement.order_by(audit.c.n.desc()).limit(size + 1), {})
+        page = tuple(found[:size])
+        return AuditPage(page, page[-1].n if len(found) > size else None)
+
+    def last(self, action: AuditAction, target: str) -> AuditEvent | None:
+        """The latest event of this action on this target."""
+        found = self._select(_LAST_OF, {"wanted": action.value, "on": target})
+        return found[0] if found else None
+
+    def verify(self) -> AuditVerification:
+        """Check the whole chain, a part at a time: the trail may be long."""
+        return verify_events(self._all())
+
+    def purge(self, before: Millis) -> int:
+        """Delete the events before a time, and record the last one that went; see verify_events."""
+        gone = 0
+        while count := self._database.write(lambda c: _purge(c, before, self._clock())):
+            gone += count
+        return gone
+
+    def _all(self) -> Iterator[AuditEvent]:
+        after = 0
+        while events := self._select(_AFTER, {"after": after}):
+            yield from events
+            after = events[-1].n
+
+    def _select(self, statement: sa.Select[Any], values: dict[str, Any]) -> list[AuditEvent]:
+        return self._database.read(
+            lambda connection: [
+                AuditEvent(**row) for row in connection.execute(statement, values).mappings()
+            ]
+        )
+
+
+def _purge(connection: sa.Connection, before: Millis, at: Millis) -> int:
+    old = connection.execute(_OLD, {"before": before}).all()
+    if not old:
+        return 0
+    last = old[-1]
+    append_audit(
+        connection,
+        NewAuditEvent(
+            SYSTEM,
+            AuditAction.AUDIT_PURGE,
+            Target(TargetKind.STORE, "audit"),
+            {"events": len(old), "last_n": last.n, "last_digest": last.digest},
+        ),
+        at,
+    )
+    connection.execute(_DELETE, {"last": last.n})
+    return len(old)
+
+
+def _storable(new: NewAuditEvent) -> NewAuditEvent:
+    """The event in text that every database takes: the digest covers what is stored."""
+    actor = replace(new.actor, subject=_plain(new.actor.subject))
+    return replace(new, actor=actor, target=replace(new.target, name=_plain(new.target.name)))
+
+
+def _plain(text: str) -> str:
+    return storable(text).replace("\0", "?")
+
+
+def _row_of(event: AuditEvent) -> dict[str, Any]:
+    return {column.name: getattr(event, column.name) for column in audit.c}
+
+
+def _conditions(wanted: AuditFilter) -> list[sa.ColumnElement[bool]]:
+    equal = (
+        (audit.c.subject, wanted.subject),
+        (audit.c.action, wanted.action),
+        (audit.c.target, wanted.target),
+    )
+    conditions: list[sa.ColumnElement[bool]] = [
+        column == value for column, value in equal if value is not None
+    ]
+    if wanted.since is not None:
+        conditions.append(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(audit.c.at < wanted.until)
+    return conditions
