@@ -17,7 +17,7 @@ def test_state_settings_and_token(name, open_page, sign_in, picture, check_acces
     page = sign_in(open_page("/admin", viewport=viewport, scheme=scheme), "admin")
     expect(page.get_by_text("Ready", exact=True)).to_be_visible()
     workers = page.get_by_role("region", name="Workers")
-    expect(workers).to_contain_text("server")
+    expect(workers).to_contain_text("Server")
     expect(workers).to_contain_text("Accepting runs")
     settings = page.get_by_role("region", name="Settings")
     expect(settings.get_by_role("row", name="JWT_SECRET")).to_contain_text("secret")

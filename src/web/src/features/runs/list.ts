@@ -2,7 +2,7 @@ import { computed, ref, shallowRef, type Ref, watch } from 'vue'
 import { useChanges } from '@/api/changes'
 import { fetchRuns, fetchRunsOf, type Run, useRuns } from '@/api/runs'
 import { type Filter, toServer } from './filter'
-import { extended, type Pages, refreshed, renewed } from './pages'
+import { extended, type Pages, refreshed, refetched } from './pages'
 
 const PAGE = 50
 /** Maximum number of ids in one URL. */
@@ -61,7 +61,7 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     const name = shownFilter
     // If it fails, the next change retries.
     const found = await fetchRunsOf(ids, filter.value).catch(() => null)
-    if (found && pages.value && name === shownFilter) pages.value = renewed(pages.value, ids, found)
+    if (found && pages.value && name === shownFilter) pages.value = refetched(pages.value, ids, found)
   }
 
   function endedBelow(): string[] {

@@ -31,7 +31,7 @@ export function extended<T extends Row>(shown: Pages<T>, next: Pages<T>): Pages<
 }
 
 /** Replaces refetched rows; removes rows that were not found. */
-export function renewed<T extends Row>(
+export function refetched<T extends Row>(
   shown: Pages<T>,
   asked: readonly string[],
   found: readonly T[],
