@@ -95,7 +95,7 @@ def build_engine(
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)
     store = build_store(settings)
     watching = observer or NoObserver()
-    wakeups = Wakeups(settings.data_dir / "wake", role)
+    wakeups = Wakeups(settings.data_dir / "wake", role, store.notices)
     catalog = build_catalog(settings)
     records = Records(options, store, catalog)
     return Engine(

@@ -18,6 +18,7 @@ from runbook.core.times import iso
 from runbook.errors import ConfigurationError, RunbookError
 from runbook.settings import Settings, check_paths, check_server
 from runbook.store.leases import Lease
+from runbook.store.notices import Notices
 from runbook.store.store import Store
 
 OLDEST_PYTHON = (3, 11)
@@ -25,6 +26,7 @@ LITTLE_SPACE = 1024**3
 TOO_LITTLE_SPACE = 64 * 1024**2
 EARLIEST_SANE_CLOCK = 1_767_225_600  # 2026-01-01
 ANSWER_SECONDS = 5.0
+NOTICE_SECONDS = 2.0
 
 
 class State(StrEnum):
@@ -217,14 +219,29 @@ def _database(settings: Settings) -> Iterator[Finding]:
             workers = len(store.workers.all())
             shown = store.maintenance.shown
             text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
-            tasks = [_periodic_task(lease) for lease in store.leases.all()]
+            more = [_periodic_task(lease) for lease in store.leases.all()]
+            more += _notices(store.notices)
         finally:
             store.close()
     except RunbookError as error:
         yield fail("database", error.message, "check DATABASE_URL and DATA_DIR")
     else:
         yield ok("database", text)
-        yield from tasks
+        yield from more
+
+
+def _notices(notices: Notices) -> Iterator[Finding]:
+    """Whether processes on other hosts are notified of changes before they poll."""
+    if not notices.pass_through:
+        return
+    if notices.arrive(NOTICE_SECONDS):
+        yield ok("database: notifications", "delivered")
+    else:
+        advice = (
+            "point DATABASE_URL at PostgreSQL itself or at a pool in session mode; otherwise "
+            "processes on other hosts notice changes up to about a second late"
+        )
+        yield warn("database: notifications", "NOTIFY is not delivered", advice)
 
 
 def _periodic_task(lease: Lease) -> Finding:
