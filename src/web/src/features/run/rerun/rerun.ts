@@ -112,7 +112,12 @@ export function stepWord({ n, name }: StepChoice, steps: readonly StepChoice[]):
 
 const RERUNS: readonly RerunKind[] = ['resume', 'retry', 'undo']
 
-/** How a run may be run again. */
-export function availableReruns(run: WholeRun): RerunKind[] {
-  return RERUNS.filter((kind) => run.available_actions.includes(kind))
+/** Why the state of a run allows a rerun, but this caller does not get it. */
+const NOT_YOURS: readonly string[] = ['access_denied', 'not_found']
+
+/** How a run may be run again, by this caller or by another one. */
+export function offeredReruns(run: WholeRun): RerunKind[] {
+  const others = run.unavailable_actions.filter(({ problem }) => NOT_YOURS.includes(problem.code))
+  const offered = [...run.available_actions, ...others.map(({ action }) => action)]
+  return RERUNS.filter((kind) => offered.includes(kind))
 }
