@@ -54,7 +54,7 @@ def undo(run_id: str) -> Response:
     ),
 )
 def get_undo(run_id: str) -> Response:
-    found = engine().undoing(run_of(run_id))
+    found = engine().undo_plan(run_of(run_id))
     return wire.json_reply(undoing_json(found.steps, found.left))
 
 

@@ -40,9 +40,12 @@ from runbook.engine.requests import (
     Report,
     RunbookText,
     Submitted,
-    Undoing,
+    UndoPlan,
 )
-from runbook.engine.reruns import Following
+from runbook.engine.reruns.automatic import AutomaticUndo
+from runbook.engine.reruns.reruns import Reruns
+from runbook.engine.reruns.rules import RerunRules
+from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
 from runbook.errors import NotFoundError, RunbookError
@@ -71,9 +74,12 @@ class Engine:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._submission = Submission(parts)
-        self._following = Following(parts, self._submission)
-        self._actions = ActionRules(parts, self._following)
+        self._knowledge = InputKnowledge(parts)
+        self._submission = Submission(parts, self._knowledge)
+        self._rules = RerunRules(parts)
+        self._reruns = Reruns(parts, self._submission, self._rules)
+        self._automatic_undo = AutomaticUndo(parts, self._submission, self._rules)
+        self._actions = ActionRules(parts, self._rules)
         self.live = Live(parts)
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
@@ -169,7 +175,7 @@ class Engine:
     def required_env(self, ref: str, principal: Principal) -> RequiredEnv:
         """What the runbook asks for, and what of it the server has. Raises as readable_entry."""
         entry = self.readable_entry(ref, principal)
-        return required_env(entry.document, self._submission.knowledge.facts(entry, None))
+        return required_env(entry.document, self._knowledge.facts(entry, None))
 
     def input_schema(self, ref: str, principal: Principal) -> Mapping[str, object]:
         """The runbook's inputs as a JSON Schema, with the choices that are known by now.
@@ -177,7 +183,7 @@ class Engine:
         Raises as readable_entry.
         """
         entry = self.readable_entry(ref, principal)
-        choices = self._submission.knowledge.known_choices(entry, principal)
+        choices = self._knowledge.known_choices(entry, principal)
         schema_id = f"{self.parts.options.api_url}/{quote(ref)}/inputs"
         return input_schema(entry.document, schema_id=schema_id, choices=choices)
 
@@ -201,25 +207,25 @@ class Engine:
         return self._submission.submit(ref, principal, request)
 
     def retry(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
-        """See Following.retry. Raises AccessDeniedError too."""
+        """See Reruns.retry. Raises AccessDeniedError too."""
         self.authorizer.require(principal, Permission.RUN_RERUN, run)
-        return self._following.retry(run, principal, request)
+        return self._reruns.retry(run, principal, request)
 
     def resume(
         self, run: Run, principal: Principal, request: ExecuteRequest, start: str | None = None
     ) -> Submitted:
-        """See Following.resume. Raises AccessDeniedError too."""
+        """See Reruns.resume. Raises AccessDeniedError too."""
         self.authorizer.require(principal, Permission.RUN_RERUN, run)
-        return self._following.resume(run, principal, request, start)
+        return self._reruns.resume(run, principal, request, start)
 
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
-        """See Following.undo. Raises AccessDeniedError too."""
+        """See Reruns.undo. Raises AccessDeniedError too."""
         self.authorizer.require(principal, Permission.RUN_RERUN, run)
-        return self._following.undo(run, principal, request)
+        return self._reruns.undo(run, principal, request)
 
-    def undoing(self, run: Run) -> Undoing:
-        """See Following.undoing."""
-        return self._following.undoing(run)
+    def undo_plan(self, run: Run) -> UndoPlan:
+        """See RerunRules.undo_plan."""
+        return self._rules.undo_plan(run)
 
     def cancel(self, run: Run, principal: Principal) -> Run:
         """Ask for the end of a run and of the runs it called. An ended run is left as it is.
@@ -351,7 +357,7 @@ class Engine:
             self._end_unstarted(claimed.run, worker_id, _busy(claimed.run, claimed.busy))
             return
         try:
-            execution = Execution(self.parts, claimed, worker_id, stop, self._following)
+            execution = Execution(self.parts, claimed, worker_id, stop, self._automatic_undo)
         except RunbookError as error:  # its document or its inputs cannot be had back
             stop.close()
             self._end_unstarted(claimed.run, worker_id, problem_of(error))

@@ -31,8 +31,8 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.reruns import steps_of_all, undone_steps
-from runbook.engine.sealing import GivenInputs
+from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.sealing import RunInputs
 from runbook.errors import (
     ConflictError,
     NotFoundError,
@@ -50,13 +50,13 @@ END_PAUSE_S = 0.1
 END_PAUSE_MOST_S = 5.0
 
 
-class Undoing(Protocol):
-    """Reverses what a failed run completed: see Following."""
+class UndoOnFailure(Protocol):
+    """Undoes a failing run: see AutomaticUndo."""
 
     def undo_failed(
-        self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
+        self, run: Run, runbook: Runbook, inputs: RunInputs, stop: Stop
     ) -> Problem | None:
-        """Wait for the end of the run that does it, and say how it went."""
+        """Wait for the undo run to end; a warning that says how it ended."""
 
 
 class Execution:
@@ -68,19 +68,19 @@ class Execution:
         claimed: Claimed,
         worker_id: str,
         stop: Stop,
-        undoing: Undoing,
+        undo: UndoOnFailure,
     ) -> None:
         self._parts = parts
         self._options: EngineOptions = parts.options
         self._run: Run = claimed.run
         self._worker_id = worker_id
         self._stop = stop
-        self._undoing = undoing
+        self._undo = undo
         self._runbook: Runbook = parts.documents.runbook(claimed.document)
         self._given = (
             parts.sealer.open(claimed.sealed_inputs, claimed.run.id)
             if claimed.sealed_inputs
-            else GivenInputs({}, frozenset())
+            else RunInputs({}, frozenset())
         )
         self._token = self._options.mint_token(
             self._run.id,
@@ -280,7 +280,7 @@ class Execution:
             masks=(*self._given.masks, *self._registered),
         )
         try:
-            said = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+            said = self._undo.undo_failed(self._run, self._runbook, sealed, self._stop)
         except RunbookError as error:  # the failure itself must be recorded all the same
             log.failure("run.not_undone", run_id=self._run.id, error=error.message)
             text = f"The completed steps were NOT undone: {error.message}"
