@@ -88,7 +88,7 @@ def build_engine(
 ) -> Engine:
     """An engine that has opened nothing yet, so that a server may fork after this.
 
-    Call `engine.store.maintenance.migrate()` once per start before use.
+    Call `engine.open()` once per start before use.
     """
     prepare_data_dir(settings)
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)

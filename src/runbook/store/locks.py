@@ -7,16 +7,15 @@ it. So whoever holds a lock is running, and a run that is not running holds none
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from runbook.core.document import Params
 from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
-from runbook.core.times import Millis, iso
-from runbook.core.waiting import Holder
+from runbook.core.times import Millis
+from runbook.core.waiting import LockWait, WaitReason, stored_wait, wait_data
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
 from runbook.store.tables import locks, runs
@@ -24,7 +23,7 @@ from runbook.store.tables import locks, runs
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
 
 _HELD = (
-    # In the order of `Holder`, and the number of the run that holds.
+    # In the order of `LockWait`, and the number of the run that holds.
     sa.select(
         locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at, locks.c.run_seq
     )
@@ -32,7 +31,7 @@ _HELD = (
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 _HOLDERS = (
-    # In the order of `Holder`.
+    # In the order of `LockWait`.
     sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
     .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
@@ -46,7 +45,7 @@ _PARK = (
         status=RunStatus.WAITING.value,
         worker_id=None,
         started_at=None,
-        waiting=sa.bindparam("holder", type_=sa.JSON()),
+        waiting=sa.bindparam("reason", type_=sa.JSON()),
     )
 )
 _REQUEUE = (
@@ -83,22 +82,22 @@ _LINE = _line()
 class _Place:
     """One place of a lock, taken."""
 
-    holder: Holder
+    holder: LockWait
     run_seq: int
 
 
 class Locks(Component):
-    def holder(self, want: LockWant) -> Holder | None:
+    def holder(self, want: LockWant) -> LockWait | None:
         """Who keeps others from a lock just now, the first of several; None while it is free."""
 
-        def work(connection: sa.Connection) -> Holder | None:
-            held = [Holder(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+        def work(connection: sa.Connection) -> LockWait | None:
+            held = [LockWait(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
             return held[0] if len(held) >= want.capacity else None
 
         return self._database.read(work)
 
 
-def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None:
+def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | None:
     """Take all locks of a run that was just claimed, or none: then say who holds one.
 
     What one of its ancestors holds, the run has already: they wait for its end.
@@ -129,10 +128,10 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
     )
 
 
-def park(connection: sa.Connection, run: Run, holder: Holder, at: Millis) -> None:
+def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) -> None:
     """Let a run that was just claimed wait. Its event takes the place of the claim's."""
-    connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder)})
-    event = NewEvent(at, EventType.WAITING, data=_waiting_data(holder))
+    connection.execute(_PARK, {"run_seq": run.seq, "reason": stored_wait(reason)})
+    event = NewEvent(at, EventType.WAITING, data=wait_data(reason))
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 
@@ -150,41 +149,11 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
     return min(len(names), connection.execute(_REQUEUE, {"names": names}).rowcount)
 
 
-def held_text(holder: Holder) -> str:
-    """`held by run R of X.md, started by ada since 2026-01-31T12:00:00.000Z`"""
-    who = f"held by run {holder.run_id} of {holder.ref}, started by {holder.by}"
-    return f"{who} since {iso(holder.since)}"
-
-
-def holder_params(holder: Holder) -> Params:
-    """What a problem about a lock says of who holds it."""
-    return {
-        "lock": holder.lock,
-        "run_id": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-    }
-
-
-def _waiting_data(holder: Holder) -> dict[str, object]:
-    return {
-        "code": "lock_held",
-        "params": holder_params(holder),
-        "lock": holder.lock,
-        "held_by": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-        "reason": f"waits for lock {holder.lock}, {held_text(holder)}",
-    }
-
-
 def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
     """The places that are taken of the wanted locks, first those that were taken first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
-    return [_Place(Holder(*holder), run_seq) for *holder, run_seq in found]
+    return [_Place(LockWait(*holder), run_seq) for *holder, run_seq in found]
 
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:
