@@ -45,7 +45,7 @@ _PARK = (
         status=RunStatus.WAITING.value,
         worker_id=None,
         started_at=None,
-        waiting=sa.bindparam("reason", type_=sa.JSON()),
+        waiting=sa.bindparam("wait", type_=sa.JSON()),
     )
 )
 _REQUEUE = (
@@ -130,7 +130,7 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
 
 def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) -> None:
     """Let a run that was just claimed wait. Its event takes the place of the claim's."""
-    connection.execute(_PARK, {"run_seq": run.seq, "reason": stored_wait(reason)})
+    connection.execute(_PARK, {"run_seq": run.seq, "wait": stored_wait(reason)})
     event = NewEvent(at, EventType.WAITING, data=wait_data(reason))
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 

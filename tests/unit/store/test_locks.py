@@ -98,6 +98,7 @@ class TestTaking:
         assert event.data["code"] == "lock_held"
         assert event.data["params"]["run_id"] == first.id
         assert {k: event.data[k] for k in event.data if k not in ("code", "params")} == {
+            "kind": "lock",
             "lock": "a",
             "held_by": first.id,
             "runbook": "a/Runbook.md",
