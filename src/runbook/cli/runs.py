@@ -12,7 +12,7 @@ import click
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs, complete_runs
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import Json, RunQuery, Source
+from runbook.cli.source.protocol import Json, RunQuery, RunSource
 from runbook.cli.terminal import color
 from runbook.cli.terminal.escaping import OutputEscaper
 from runbook.cli.terminal.messages import note, print_json, print_line
@@ -90,7 +90,7 @@ def list_runs(
         note(f"there are more; --limit {limit * 5} shows them")
 
 
-def _collect(source: Source, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
+def _collect(source: RunSource, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
     """Follow the pages until there are enough; the runs, and where the next page begins."""
     found: list[Json] = []
     cursor: str | None = None
@@ -170,7 +170,7 @@ def logs(
             _print_output(wanted, raw=raw)
 
 
-def _events(source: Source, run_id: str, *, follow: bool) -> Iterator[Json]:
+def _events(source: RunSource, run_id: str, *, follow: bool) -> Iterator[Json]:
     """All events to the run's end; without `follow`, those that there are by now."""
     run = source.run(run_id)
     last = int(run["last_event"])

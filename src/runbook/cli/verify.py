@@ -14,7 +14,7 @@ from runbook.cli.terminal.render import text_of
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
-    from runbook.cli.source.locate import Target
+    from runbook.cli.source.locate import LocatedRunbook
     from runbook.core.audit import AuditVerification
 
 BROKEN = 1
@@ -128,7 +128,7 @@ def _say(file: str, entries: int, problems: list[dict[str, object]], *, compared
         note("the database was not asked, so entries cut off at the end would not be noticed")
 
 
-def _known_head(target: Target, *, required: bool) -> tuple[int, str] | None:
+def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | None:
     """What the database knows as the runbook's last entry: its number and its digest.
 
     A file that was found outside RUNBOOKS_DIR shares its ref with others of its name.

@@ -17,7 +17,7 @@ from runbook import log
 from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import Limits, inherit_limits
+from runbook.engine.process.limits import ScriptLimits, inherit_limits
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
@@ -100,7 +100,7 @@ def main() -> int:
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()
-    inherit_limits(Limits())
+    inherit_limits(ScriptLimits())
     try:
         return _work(environment, lifeline)
     except RunbookError as error:

@@ -34,7 +34,7 @@ class AuditQuery:
     until: int | None = None
 
 
-class Source(Protocol):
+class RunSource(Protocol):
     """What reading commands ask for, in the JSON forms of the HTTP API.
 
     Methods raise RunbookError: NotFoundError, AuthenticationError, ServerUnavailableError, ...

@@ -23,8 +23,8 @@ from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.preview import preview
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.execute.script_runner import ScriptRunner
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
-from runbook.engine.execute.surroundings import Place
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
@@ -175,7 +175,7 @@ class Execution:
             after_secrets=self._keep_masks,
         ) as live:
             recorder.before_output = live.read_secrets
-            place = Place(
+            scripts = ScriptRunner(
                 self._parts,
                 self._run,
                 workspace,
@@ -185,8 +185,8 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            outcome = self._judged(self._run_steps(self._runner(place)))
-            summary = place.summary()
+            outcome = self._judged(self._run_steps(self._runner(scripts)))
+            summary = scripts.summary()
         folder, may_keep = workspace.handover.artifacts, recorder.may_keep
         kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
         return dataclasses.replace(
@@ -215,9 +215,9 @@ class Execution:
         undone = undone_steps(store, earlier.id, but=self._run.id)
         return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
 
-    def _runner(self, place: Place) -> StepRunner:
+    def _runner(self, scripts: ScriptRunner) -> StepRunner:
         return StepRunner(
-            place,
+            scripts,
             self._recorder,
             self._stop,
             self._runbook.policy,
