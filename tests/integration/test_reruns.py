@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+ON_BOTH_DATABASES = True
 STEPPED = """\
 # {name}
 
@@ -159,7 +160,7 @@ def test_a_run_is_undone(failed, ask, diary, client):
     assert problem.status_code == 409
     assert problem.headers["Content-Type"] == "application/problem+json"
     assert problem.json()["code"] == "conflict"
-    assert [one["code"] for one in problem.json()["problems"]] == ["all_undone"]
+    assert [one["code"] for one in problem.json()["errors"]] == ["all_undone"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from runbook.engine.actions import ActionRules
 from runbook.engine.parts import Parts
 from runbook.engine.requests import Executed
 from runbook.errors import NotFoundError
-from runbook.store.logs import Logs
+from runbook.store.log.logs import Logs
 from runbook.store.models import RunFilter, RunPage
 
 POLL_SECONDS = 1.0

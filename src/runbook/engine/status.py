@@ -40,6 +40,11 @@ class Health:
             problems=tuple(self.problems()),
         )
 
+    @property
+    def database_kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._store.maintenance.kind
+
     def queue(self) -> QueueStats:
         """Raises StoreBusyError and StoreUnavailableError."""
         return self._store.runs.queue_stats()

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { nextTick, shallowRef } from 'vue'
 import type { InputItem } from '@/api/runbooks'
-import { fieldsOf } from './fields'
+import { fieldsOf, type Told } from './fields'
 import { useInputForm } from './form'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
@@ -51,8 +51,7 @@ it('can be sent once nothing is wrong, with an empty text where one is meant', (
   expect(form.check()).toBe(false)
 })
 
-const told = (message: string, variable?: string) =>
-  ({ code: 'x', params: variable ? { variable } : {}, message, hint: null })
+const told = (message: string, variable = '') => ({ code: 'x', params: { variable }, message, hint: null })
 
 it('shows what the server said until the value is another one', () => {
   const form = begin()

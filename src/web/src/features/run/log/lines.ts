@@ -24,7 +24,7 @@ export function ordered(a: number, b: number): Lines | null {
   return first < 1 ? null : { first, last: Math.max(a, b) }
 }
 
-/** Ascending numbers as ranges without a gap. */
+/** Ascending numbers as contiguous ranges. */
 export function rangesOf(numbers: readonly number[]): Lines[] {
   const found: Lines[] = []
   for (const n of numbers) {
@@ -35,7 +35,7 @@ export function rangesOf(numbers: readonly number[]): Lines[] {
   return found
 }
 
-/** `+0:03.2`, `+12:03.2`, `+1:02:03`: how long after the start. */
+/** `+0:03.2`, `+12:03.2`, `+1:02:03`: time since the start. */
 export function formatElapsed(ms: number): string {
   const tenths = Math.max(0, Math.floor(ms / 100))
   const seconds = Math.floor(tenths / 10)
@@ -43,20 +43,4 @@ export function formatElapsed(ms: number): string {
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes}:${two(seconds % 60)}.${tenths % 10}`
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
-}
-
-/** Below ten thousand without a comma. */
-export function formatCount(n: number): string {
-  return n < 10_000 ? String(n) : n.toLocaleString('en')
-}
-
-export function formatSize(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB']
-  let value = bytes
-  let at = 0
-  while (value >= 1000 && at < units.length - 1) {
-    value /= 1000
-    at += 1
-  }
-  return `${at === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[at]}`
 }
