@@ -12,7 +12,7 @@ from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument
@@ -89,7 +89,7 @@ class Claim:
     def sees_one(self, connection: sa.Connection) -> bool:
         return connection.scalar(self._statements.look, self._given) is not None
 
-    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
+    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | WaitReason | None:
         """The run; or who holds a lock that the next run has to wait for; None where all wait."""
         given = {**self._given, "at": now}
         taken = first_of(connection.execute(self._statements.take, given))
@@ -98,7 +98,7 @@ class Claim:
 
 def _claimed_or_waiting(
     connection: sa.Connection, row: Mapping[str, Any], now: Millis
-) -> Claimed | Holder:
+) -> Claimed | WaitReason:
     """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
     run = run_of(row)
     busy = take_locks(connection, run, now)
