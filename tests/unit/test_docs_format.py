@@ -165,7 +165,7 @@ def documented_problems():
     rows = [line for line in lines if line.startswith("|")]
     spans = {span for row in rows for span in code_spans(first_cell(row))}
     # The section's name is put in afterwards.
-    return {span.replace("block of S cannot", "block cannot") for span in spans}
+    return {span.replace("block in S is", "block is") for span in spans}
 
 
 def first_cell(line):

@@ -117,7 +117,7 @@ def test_what_is_missing_is_told_to_programs():
             "code": "permission",
             "permission": "run.read",
             "ref": None,
-            "text": "the permission run.read is missing",
+            "text": "missing permission run.read",
         }
     ]
 
