@@ -13,7 +13,7 @@ from runbook.core.document import Problem
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 
 
 class Origin(StrEnum):
@@ -196,7 +196,7 @@ class Run:
     worker_id: str | None = None
     cancel: CancelRequest | None = None
     rerun_of: RerunOf | None = None
-    waiting: Holder | None = None
+    waiting: WaitReason | None = None
 
     @property
     def ref(self) -> str:

@@ -23,6 +23,6 @@ class RunDetails:
     artifacts: tuple[Artifact, ...]
     parent: Run | None
     related: Run | None
-    followers: tuple[Run, ...]
+    reruns: tuple[Run, ...]
     tree: tuple[Run, ...]
     actions: Actions

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from runbook.core.document import Params
 from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
-from runbook.core.times import Millis, iso
-from runbook.core.waiting import Holder
+from runbook.core.times import Millis
+from runbook.core.waiting import LockWait, WaitReason, stored_wait, wait_data
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
@@ -26,7 +25,7 @@ from runbook.store.tables import locks, runs
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
 
 _HELD = (
-    # In the order of `Holder`, the number of the run that holds, and which place.
+    # In the order of `LockWait`, the number of the run that holds, and which place.
     sa.select(
         locks.c.name,
         runs.c.id,
@@ -40,7 +39,7 @@ _HELD = (
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 _HOLDERS = (
-    # In the order of `Holder`.
+    # In the order of `LockWait`.
     sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
     .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
@@ -54,7 +53,7 @@ _PARK = (
         status=RunStatus.WAITING.value,
         worker_id=None,
         started_at=None,
-        waiting=sa.bindparam("holder", type_=sa.JSON()),
+        waiting=sa.bindparam("wait", type_=sa.JSON()),
         waiting_lock=sa.bindparam("lock"),
     )
 )
@@ -92,23 +91,23 @@ _LINE = _line()
 class _Place:
     """One place of a lock, taken."""
 
-    holder: Holder
+    holder: LockWait
     run_seq: int
     number: int
 
 
 class Locks(Component):
-    def holder(self, want: LockWant) -> Holder | None:
+    def holder(self, want: LockWant) -> LockWait | None:
         """The current holder of a lock, the first of several; None if it is free."""
 
-        def work(connection: sa.Connection) -> Holder | None:
-            held = [Holder(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+        def work(connection: sa.Connection) -> LockWait | None:
+            held = [LockWait(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
             return held[0] if len(held) >= want.capacity else None
 
         return self._database.read(work)
 
 
-def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None:
+def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | None:
     """Acquire all locks of a claimed run, or none and return the holder of one.
 
     Locks held by its ancestors are available to the run, as they wait for it. A run with a cancel
@@ -143,10 +142,12 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
     )
 
 
-def park(connection: sa.Connection, run: Run, holder: Holder, at: Millis) -> None:
+def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) -> None:
     """Make a claimed run wait. Its event replaces the claim's event."""
-    connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder), "lock": holder.lock})
-    event = NewEvent(at, EventType.WAITING, data=_waiting_data(holder))
+    connection.execute(
+        _PARK, {"run_seq": run.seq, "wait": stored_wait(reason), "lock": reason.lock}
+    )
+    event = NewEvent(at, EventType.WAITING, data=wait_data(reason))
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 
@@ -165,41 +166,11 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
     return min(len(names), connection.execute(_REQUEUE, {"names": names}).rowcount)
 
 
-def held_text(holder: Holder) -> str:
-    """`held by run R of X.md, started by ada since 2026-01-31T12:00:00.000Z`"""
-    who = f"held by run {holder.run_id} of {holder.ref}, started by {holder.by}"
-    return f"{who} since {iso(holder.since)}"
-
-
-def holder_params(holder: Holder) -> Params:
-    """The problem params that identify a lock's holder."""
-    return {
-        "lock": holder.lock,
-        "run_id": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-    }
-
-
-def _waiting_data(holder: Holder) -> dict[str, object]:
-    return {
-        "code": "lock_held",
-        "params": holder_params(holder),
-        "lock": holder.lock,
-        "held_by": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-        "reason": f"waits for lock {holder.lock}, {held_text(holder)}",
-    }
-
-
 def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
     """The occupied places of the requested locks, oldest first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
-    return [_Place(Holder(*holder), run_seq, number) for *holder, run_seq, number in found]
+    return [_Place(LockWait(*holder), run_seq, number) for *holder, run_seq, number in found]
 
 
 def _free_place(name: str, taken: Collection[_Place]) -> int:

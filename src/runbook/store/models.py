@@ -24,7 +24,7 @@ from runbook.core.run import (
 )
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Claimed:
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
-    busy: Holder | None = None
+    busy: WaitReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class ActiveRun:
     created_at: Millis
     started_at: Millis | None
     root_id: str | None
-    waiting: Holder | None
+    waiting: WaitReason | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from runbook.core.run import (
 )
 from runbook.core.status import ACTIVE, RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import read_wait
 from runbook.errors import NotFoundError
 from runbook.store.database import Database
 from runbook.store.models import NewEvent, NewRun
@@ -127,7 +127,7 @@ def run_of(row: Mapping[str, Any]) -> Run:
         worker_id=row["worker_id"],
         cancel=None if row["cancel_at"] is None else _cancel_of(row),
         rerun_of=None if row["relation"] is None else _rerun_of(row),
-        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+        waiting=None if row["waiting"] is None else read_wait(row["waiting"]),
     )
 
 

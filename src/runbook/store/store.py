@@ -20,6 +20,7 @@ from runbook.store.locks import Locks
 from runbook.store.log.events import Events
 from runbook.store.log.logs import Logs
 from runbook.store.maintenance import Maintenance
+from runbook.store.notices import Notices
 from runbook.store.run.artifacts import Artifacts
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
@@ -58,6 +59,7 @@ class Store:
         self.runbooks = Runbooks(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
+        self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
         self.audit = Audit(self._database, clock)
 

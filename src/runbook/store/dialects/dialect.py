@@ -40,6 +40,20 @@ class CommitUnknownError(Exception):
         super().__init__(transaction)
 
 
+class Listener(ABC):
+    """A connection on which notices arrive; it can be selected for reading."""
+
+    @abstractmethod
+    def fileno(self) -> int: ...
+
+    @abstractmethod
+    def heard(self) -> list[str]:
+        """What has arrived, without waiting."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
 class Dialect(ABC):
     """One database, with the specifics of its kind."""
 
@@ -99,6 +113,13 @@ class Dialect(ABC):
     @abstractmethod
     def migration(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """An exclusive transaction. Others wait, or get Fault.IN_THE_WAY."""
+
+    @abstractmethod
+    def notify(self, connection: sa.Connection, notice: str) -> None:
+        """Send a notice to all listeners."""
+
+    @abstractmethod
+    def listener(self, engine: sa.Engine) -> Listener: ...
 
     @abstractmethod
     def backup(self, engine: sa.Engine, path: Path) -> None:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import RequestError, StoreUnavailableError
-from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault
+from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault, Listener
 from runbook.store.dialects.portable import Turn, exclusively
 
 POOL_SIZE = 5
@@ -41,6 +41,11 @@ _ENDLESS = "SET statement_timeout = 0"
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()::text"
 _COMMITTED = sa.text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))")
 _STATUSES = {"committed": True, "aborted": False}
+_CHANNEL = "runbook"
+# Asynchronous, since nothing is lost with it that matters: other commits do not wait for its disk.
+_NOTIFY = sa.text(
+    f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{_CHANNEL}', :notice)"
+)
 _IS_STANDBY = sa.text("SELECT pg_is_in_recovery()")
 _SIZE = sa.text("SELECT pg_database_size(current_database())")
 
@@ -160,8 +165,36 @@ class PostgreSQL(Dialect):
             exclusively(connection, Turn.MIGRATION)
             yield
 
+    def notify(self, connection: sa.Connection, notice: str) -> None:
+        connection.execute(_NOTIFY, {"notice": notice})
+
+    def listener(self, engine: sa.Engine) -> Listener:
+        return _Listener(engine)
+
     def backup(self, engine: sa.Engine, path: Path) -> None:  # noqa: ARG002
         raise RequestError("Back up a PostgreSQL database with pg_dump.")
+
+
+class _Listener(Listener):
+    def __init__(self, engine: sa.Engine) -> None:
+        """Its connection is of the pool's making, but no longer counts as one of the pool's."""
+        taken = engine.raw_connection()
+        self._connection = cast("psycopg.Connection[Any]", taken.driver_connection)
+        taken.detach()
+        try:
+            self._connection.execute(f"LISTEN {_CHANNEL}")
+        except psycopg.Error:
+            self._connection.close()
+            raise
+
+    def fileno(self) -> int:
+        return int(self._connection.fileno())
+
+    def heard(self) -> list[str]:
+        return [notice.payload for notice in self._connection.notifies(timeout=0)]
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _begin(connection: sa.Connection) -> str:

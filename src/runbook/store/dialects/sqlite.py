@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
-from runbook.store.dialects.dialect import Dialect, Fault
+from runbook.store.dialects.dialect import Dialect, Fault, Listener
 
 # A wait inside SQLite blocks every greenlet of a web process, so it is short; `Database` retries
 # outside.
@@ -159,6 +159,12 @@ class SQLite(Dialect):
         cursor.close()
         with self.transaction(connection, durable=False):
             yield
+
+    def notify(self, connection: sa.Connection, notice: str) -> None:
+        """Nobody can listen."""
+
+    def listener(self, engine: sa.Engine) -> Listener:
+        raise NotImplementedError
 
     def backup(self, engine: sa.Engine, path: Path) -> None:
         """Others write meanwhile."""

@@ -12,7 +12,7 @@ from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument
@@ -89,8 +89,8 @@ class Claim:
     def sees_one(self, connection: sa.Connection) -> bool:
         return connection.scalar(self._statements.look, self._given) is not None
 
-    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
-        """The run, the holder of a lock that the next run waits for, or None if there is no run."""
+    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | WaitReason | None:
+        """The run, the reason why the next run waits, or None if there is no run."""
         given = {**self._given, "at": now}
         taken = first_of(connection.execute(self._statements.take, given))
         return None if taken is None else _claimed_or_waiting(connection, taken, now)
@@ -98,8 +98,8 @@ class Claim:
 
 def _claimed_or_waiting(
     connection: sa.Connection, row: Mapping[str, Any], now: Millis
-) -> Claimed | Holder:
-    """The claimed run, or the holder of a lock that it has to wait for."""
+) -> Claimed | WaitReason:
+    """The claimed run, or the reason why it has to wait."""
     run = run_of(row)
     busy = take_locks(connection, run, now)
     if busy is not None and may_wait(connection, run):

@@ -14,7 +14,7 @@ from runbook.core.run import Relation, Run
 from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait, read_wait
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
 from runbook.store.dialects.portable import one_of
@@ -235,11 +235,11 @@ class Runs(Component):
         if not expected and not self._database.read(claim.sees_one):
             return None
 
-        def work(connection: sa.Connection) -> Claimed | Holder | None:
+        def work(connection: sa.Connection) -> Claimed | LockWait | None:
             return claim.attempt(connection, self._clock())
 
         tried = self._database.write(work)
-        while isinstance(tried, Holder):
+        while isinstance(tried, LockWait):
             tried = self._database.write(work)
         return tried
 
@@ -391,5 +391,5 @@ def _active_run_of(row: sa.RowMapping) -> ActiveRun:
         created_at=row["created_at"],
         started_at=row["started_at"],
         root_id=row["root_id"],
-        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+        waiting=None if row["waiting"] is None else read_wait(row["waiting"]),
     )

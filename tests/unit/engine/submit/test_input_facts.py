@@ -147,7 +147,7 @@ def test_a_secret_that_cannot_be_read_is_missing(with_secrets, secrets, make):
     (problem,) = report.errors
     assert problem.message == "Required environment variable not set: KEY"
     assert problem.hint == "It comes from a file on the server that is missing or empty"
-    assert names(with_secrets.engine.required_env("Show.md", ANN).missing) == ["KEY"]
+    assert names(with_secrets.engine.runbooks.required_env("Show.md", ANN).missing) == ["KEY"]
 
 
 def test_a_setting_of_the_server_is_never_a_secret_of_a_runbook(with_secrets):
@@ -165,7 +165,7 @@ def test_required_env_counts_secrets_that_are_found(with_secrets):
     inputs = "KEY: {type: secret, from: file:password}\nOTHER: {type: secret, from: file:other}"
     with_secrets.write("Show", inputs=inputs)
 
-    found = with_secrets.engine.required_env("Show.md", ANN)
+    found = with_secrets.engine.runbooks.required_env("Show.md", ANN)
 
     assert (names(found.available), names(found.missing)) == (["KEY"], ["OTHER"])
 
@@ -217,7 +217,7 @@ def test_choices_are_those_of_the_last_run_that_succeeded(sites):
 
     assert errors(sites, "Use.md", SITE="oslo") == []
     assert errors(sites, "Use.md", SITE="bern") == ["SITE must be one of oslo, rome: 'bern'"]
-    schema = sites.engine.input_schema("Use.md", ANN)
+    schema = sites.engine.runbooks.input_schema("Use.md", ANN)
     assert schema["properties"]["SITE"]["enum"] == ["oslo", "rome"]
     assert schema["$id"] == "http://localhost:8083/api/runbooks/Use.md/inputs"
 
@@ -232,7 +232,7 @@ def test_choices_that_are_not_known_yet(sites, outputs):
     (problem,) = report.errors
     assert problem.code == "choices_unknown"
     assert problem.params == {"variable": "SITE", "runbook": "lists/Sites.md", "output": "NAMES"}
-    assert "enum" not in sites.engine.input_schema("Use.md", ANN)["properties"]["SITE"]
+    assert "enum" not in sites.engine.runbooks.input_schema("Use.md", ANN)["properties"]["SITE"]
 
 
 def test_choices_of_a_runbook_that_one_may_not_execute(sites):
@@ -242,7 +242,7 @@ def test_choices_of_a_runbook_that_one_may_not_execute(sites):
     assert errors(sites, "Use.md", VIC, SITE="oslo") == [
         "The choices for SITE come from lists/Sites.md, which you aren't allowed to execute"
     ]
-    assert "enum" not in sites.engine.input_schema("Use.md", VIC)["properties"]["SITE"]
+    assert "enum" not in sites.engine.runbooks.input_schema("Use.md", VIC)["properties"]["SITE"]
     assert errors(sites, "Use.md", SITE="oslo") == []
 
 
