@@ -93,4 +93,6 @@ def test_a_runbook_that_is_gone_is_not_executed_again(server, start, open_run, g
     page = open_run(run_id)
     expect(page.get_by_text("The runbook was deleted and can't be executed again.")).to_be_visible()
     expect(page.get_by_role("button", name="Execute again")).to_be_disabled()
-    expect(page.get_by_role("button", name="Executed document")).to_contain_text("runbook deleted since")
+    expect(page.get_by_role("button", name="Executed document")).to_contain_text(
+        "runbook deleted since"
+    )

@@ -140,7 +140,9 @@ def view(request, open_page, picture, check_accessibility):
 
 
 def row(page, text):
-    return page.get_by_role("region", name="Runs", exact=True).get_by_role("row").filter(has_text=text)
+    return (
+        page.get_by_role("region", name="Runs", exact=True).get_by_role("row").filter(has_text=text)
+    )
 
 
 def test_a_run_of_another_client_appears_by_itself(

@@ -73,7 +73,9 @@ def test_a_refused_execution_says_what_is_missing(client, admin):
     assert event["details"]["missing"][0]["claim"] == "roles"
 
 
-def test_pages_and_filters(admin):
+def test_pages_and_filters(client, admin):
+    for _ in range(4):
+        client.post("/api/runbooks/Restricted.md")
     first = admin.get("/api/audit", params={"limit": 2}).json()
     second = admin.get("/api/audit", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     numbers = [event["n"] for event in first["events"] + second["events"]]

@@ -83,7 +83,7 @@ def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, clai
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert "key" in run.result.errors[0]
+    assert run.result.errors[0].code == "store_unavailable"
     assert entries(engine) == 1
 
 
@@ -145,5 +145,5 @@ def test_a_fault_of_ours_fails_the_run_and_leaves_no_script(engine, claimed, mon
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
-    assert run.result.errors == ("The engine failed: ZeroDivisionError",)
+    assert [problem.code for problem in run.result.errors] == ["internal_error"]
     assert entries(engine) == 1

@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+ON_BOTH_DATABASES = True
 STEPPED = """\
 # {name}
 

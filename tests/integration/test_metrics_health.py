@@ -60,7 +60,8 @@ def submit(client, ref, **env_vars):
 
 def test_live_and_ready_need_no_token(server):
     assert httpx.get(f"{server.url}/livez").json() == {"status": "ok"}
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok", "reasons": []}
+    ready = {"status": "ok", "database": "sqlite", "reasons": [], "problems": []}
+    assert httpx.get(f"{server.url}/readyz").json() == ready
 
 
 def not_ready(server):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+ON_BOTH_DATABASES = True
 WAITS = "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done"
 LINES = "".join(f"line {n} é\n" for n in range(1, 41))
 
@@ -518,15 +519,13 @@ def test_a_malformed_correlation_id_is_replaced_in_the_run_too(client, given):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory, request):
+def small(serve, tmp_path_factory):
     """A server with one slot and room for two that wait."""
-    server_type = type(request.getfixturevalue("server"))
-    server = server_type(tmp_path_factory.mktemp("small"), MAX_PARALLEL_RUNS=1, MAX_QUEUED_RUNS=2)
-    server.add("Holds", WAITS, inputs="GATE: file")
-    server.add("Touches", "touch $FILE", inputs="FILE: file")
-    server.start()
-    yield server
-    server.stop()
+    folder = tmp_path_factory.mktemp("small")
+    with serve(folder, MAX_PARALLEL_RUNS=1, MAX_QUEUED_RUNS=2) as server:
+        server.add("Holds", WAITS, inputs="GATE: file")
+        server.add("Touches", "touch $FILE", inputs="FILE: file")
+        yield server
 
 
 def test_a_queued_run_that_is_cancelled_never_starts_and_frees_its_place(small, follow):

@@ -23,6 +23,8 @@ def test_how_the_server_does(server, client):
     assert (status["version"], status["python"]) == (__version__, platform.python_version())
     assert status["database"]["bytes"] > 1000
     assert re.fullmatch(r"\w+", status["database"]["version"])
+    assert status["database"]["kind"] == "sqlite"
+    assert status["database"]["url"] == f"sqlite:///{server.data}/runbook.db"
     assert status["queue"] == {
         "queued": 0,
         "waiting": 0,

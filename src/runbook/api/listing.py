@@ -1,4 +1,4 @@
-"""The list of runbooks as bytes, kept as long as nothing that it says has changed."""
+"""The list of runbooks as bytes, cached until something in it changes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ KEPT_BODIES = 16
 
 
 class Listings:
-    """Bodies of GET /api/runbooks, one for all to whom it says the same; the latest are kept."""
+    """A cache of the latest bodies of GET /api/runbooks, shared by callers with equal access."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     def body(self, engine: Engine, principal: Principal, text: str = "") -> bytes:
-        """The list, or what of it holds `text`: that is made anew each time."""
+        """The list, from the cache; with `text`, the matching runbooks, not cached."""
         if not text:
             return self._kept(engine, principal)
         return _body([_found(item) for item in engine.listing(principal, text)])

@@ -1,4 +1,4 @@
-"""For operators and their machines: health, metrics."""
+"""Health, status and metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(PUBLIC, Limit.NONE, "The process answers"),
+    policy=Policy(PUBLIC, Limit.NONE, "Liveness check: the process responds"),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -42,14 +42,15 @@ def livez() -> Response:
     policy=Policy(
         PUBLIC,
         Limit.NONE,
-        "Runs can be accepted and executed; otherwise 503 with the reasons",
-        replies={503: "Not ready; `reasons` says why"},
+        "Readiness check: runs can be accepted and executed",
+        replies={503: "Not ready; see `reasons`"},
     ),
 )
 def readyz() -> Response:
     found = readiness_json(not_ready(engine().parts))
     body = {
         "status": "ok" if found["ready"] else "not ready",
+        "database": engine().store.maintenance.kind,
         "reasons": found["reasons"],
         "problems": found["problems"],
     }
@@ -62,7 +63,7 @@ def readyz() -> Response:
     policy=Policy(
         Permission.SERVER_READ,
         Limit.NORMAL,
-        "Versions, the database, the queue, workers",
+        "Get versions, database, queue and workers",
         schema="Status",
     ),
 )
@@ -91,7 +92,7 @@ def status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"),
+    policy=Policy(PUBLIC, Limit.NONE, "Get what a sign-in page needs", schema="PublicInfo"),
 )
 def public() -> Response:
     settings = application().settings
@@ -107,12 +108,12 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",)),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port
     if port and request.environ.get("SERVER_PORT") != str(port):
-        raise NotFoundError("Metrics are served on METRICS_PORT.")
+        raise NotFoundError("Metrics are available on METRICS_PORT.")
     registry = application().registry
     if metrics_directory():
         registry = CollectorRegistry()

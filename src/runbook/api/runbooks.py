@@ -1,4 +1,4 @@
-"""Runbooks: list, read, validate, execute."""
+"""Lists, reads, validates and executes runbooks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     policy=Policy(
         Permission.RUNBOOK_LIST,
         Limit.NORMAL,
-        "Every runbook, sorted by path",
-        parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
+        "List all runbooks, sorted by path",
+        parameters=(
+            Parameter("q", "Filter by text in the ref, the name, or the text above History"),
+        ),
         schema="RunbookList",
     ),
 )
@@ -51,7 +53,7 @@ def list_runbooks() -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "A runbook's text and what it declares; without execute rights it ends at # History",
+        "Get the text of a runbook and what it declares",
         schema="RunbookContent",
     ),
 )
@@ -66,7 +68,7 @@ def get_runbook(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "Declared inputs, and which the server can supply",
+        "List declared inputs, and which of them the server can supply",
         schema="RequiredEnv",
     ),
 )
@@ -80,10 +82,10 @@ def get_required_env(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
-        "Entries of the runbook's history, newest first; for who may execute it",
+        "List history entries, newest first; requires permission to execute the runbook",
         parameters=(
-            Parameter("before", "The next_before of the page before", schema={"type": "integer"}),
-            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
+            Parameter("before", "`next_before` of the previous page", schema={"type": "integer"}),
+            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
         ),
         schema="HistoryPage",
     ),
@@ -100,7 +102,7 @@ def get_history(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
-        "One entry of the runbook's history with its texts",
+        "Get a history entry with its output",
         schema="HistoryEntry",
     ),
 )
@@ -116,22 +118,22 @@ def get_history_entry(ref: str, n: int) -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "The inputs as a JSON Schema, with choices that other runbooks have found out",
+        "Get the inputs as a JSON Schema, including choices that other runbooks provide",
         schema="InputSchema",
     ),
 )
 def get_inputs(ref: str) -> Response:
     schema = engine().input_schema(ref, principal())
-    # Its numbers may be larger than those that the faster encoder takes.
+    # orjson can't encode its largest numbers.
     return Response(json.dumps(schema), mimetype="application/json")
 
 
 _VALIDATE = Policy(
     Permission.RUNBOOK_VALIDATE,
     Limit.NORMAL,
-    "Check the runbook and these inputs without executing",
+    "Validate a runbook and its inputs without starting anything",
     body=RunBody,
-    replies={400: "Not valid; the same body with success false"},
+    replies={400: "Invalid; the same body with `success` false"},
     parameters=(RECURSION,),
     schema="Report",
     conflicts=True,
@@ -149,7 +151,7 @@ def validate(ref: str) -> Response:
 
 _EXECUTE = starting(
     Permission.RUNBOOK_EXECUTE,
-    "Execute the runbook; its output is streamed, then one done event",
+    "Execute a runbook and stream the output, followed by one done event",
     parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )
 
@@ -161,7 +163,7 @@ def execute(ref: str) -> Response:
 
 @route(blueprint, "/<ref:ref>", policy=_EXECUTE, methods=("POST",))
 def execute_as_json(ref: str) -> Response:
-    """The address of old quick starts, which expect JSON."""
+    """For old clients, which expect JSON."""
     return _execute(ref, as_json=True)
 
 

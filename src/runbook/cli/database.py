@@ -1,4 +1,4 @@
-"""`runbook db`: copies, size and version of the database."""
+"""`runbook db`: backs up, purges and migrates the database."""
 
 from __future__ import annotations
 
@@ -25,16 +25,21 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 
-@click.group("db", short_help="Keep the database: backup, purge, migrate.")
-def database() -> None:
-    r"""Keep the database of DATA_DIR or DATABASE_URL. A server may run meanwhile.
+HELP = """Back up, purge or migrate the database of DATA_DIR or DATABASE_URL.
 
-    \b
-    Examples:
-      $ runbook db backup /backups/runbook.db
-      $ runbook db purge --days 30
-      $ runbook db migrate
-    """
+You can do this while a server is running.
+
+\b
+Examples:
+  $ runbook db backup /backups/runbook.db
+  $ runbook db purge --days 30
+  $ runbook db migrate
+"""
+
+
+@click.group("db", help=HELP, short_help="Back up, purge or migrate the database.")
+def database() -> None:
+    pass
 
 
 @contextmanager
@@ -58,14 +63,14 @@ def _store() -> Iterator[tuple[Store, Settings]]:
     cls=ExampleCommand,
     permission=Permission.DATA_BACKUP,
     examples=("runbook db backup /backups/runbook.db",),
-    short_help="Copy the database to a new file.",
+    short_help="Back up the database to a new file.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the database, as it is at one moment, to a new file that only you can read."""
+    """Back up a consistent snapshot of the database to a new file that only you can read."""
     with _store() as (store, _):
         store.maintenance.backup(file)
-    note(f"copied to {file}")
+    note(f"backed up to {file}")
 
 
 @database.command(
@@ -77,24 +82,31 @@ def backup(file: Path) -> None:
         "runbook db purge --days 30",
         "runbook db purge --before 2026-01-01 --yes",
     ),
-    short_help="Forget old runs.",
+    short_help="Delete old runs.",
 )
 @click.option(
-    "--before", type=SinceType(), metavar="TIME|SPAN", help="Ended before that, or so long ago."
+    "--before",
+    type=SinceType(),
+    metavar="TIME|SPAN",
+    help="Delete runs that finished before this time, or longer ago than this.",
 )
-@click.option("--days", type=click.IntRange(min=0), help="Ended more than so many days ago.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=0),
+    help="Delete runs that finished more than this many days ago.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> None:
-    """Forget the runs that ended longer than RETENTION_DAYS ago, or before another time.
+    """Delete runs that finished more than RETENTION_DAYS ago, or before a custom cutoff.
 
-    The files that they left are removed. History entries in the runbooks stay.
+    Their artifacts are deleted too. History entries in the runbooks stay.
     """
     from runbook.bootstrap import build_artifacts, local_operator
     from runbook.core.audit import actor_of
 
     if before is not None and days is not None:
-        raise click.UsageError("give --before or --days, not both")
+        raise click.UsageError("use --before or --days, not both")
     with _store() as (store, settings):
         if before is None:
             kept = settings.retention_days if days is None else days
@@ -106,7 +118,7 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
     if as_json:
         print_json(counts)
     else:
-        print_line(f"forgot {counts['runs']} runs with {counts['events']} events")
+        print_line(f"deleted {counts['runs']} runs with {counts['events']} events")
 
 
 def _confirm(before: int, *, yes: bool) -> None:
@@ -115,8 +127,10 @@ def _confirm(before: int, *, yes: bool) -> None:
     from runbook.core.times import iso
 
     if not sys.stdin.isatty():
-        raise click.UsageError("purge forgets runs for good: say --yes where nobody can be asked")
-    click.confirm(f"Forget all runs that ended before {iso(before)}?", abort=True, err=True)
+        raise click.UsageError(
+            "purge permanently deletes runs. Use --yes to confirm without a terminal"
+        )
+    click.confirm(f"Delete all runs that finished before {iso(before)}?", abort=True, err=True)
 
 
 @database.command(
@@ -124,10 +138,10 @@ def _confirm(before: int, *, yes: bool) -> None:
     cls=ExampleCommand,
     permission=Permission.DATA_MIGRATE,
     examples=("runbook db migrate",),
-    short_help="Bring the database to this version.",
+    short_help="Migrate the database to this version.",
 )
 def migrate() -> None:
-    """Bring the database to this version of the program; every start does so too."""
+    """Migrate the database to this version of the program. `runbook serve` does this too."""
     with _store() as (store, _):
         store.check()
-    note("the database is of this version")
+    note("the database is up to date")

@@ -1,4 +1,4 @@
-"""What goes on, as live lists are told."""
+"""Active runs, for live lists."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ListedActiveJson(TypedDict):
 
 
 class ChangesJson(TypedDict):
-    """What goes on now."""
+    """The active runs."""
 
-    active: Annotated[list[ListedActiveJson], Doc("Runs that have not ended, oldest first")]
-    revision: Annotated[int, Doc("Another one whenever a run was made or has ended")]
+    active: Annotated[list[ListedActiveJson], Doc("Active runs, oldest first")]
+    revision: Annotated[int, Doc("Changes whenever a run is created or finishes")]
 
 
 def changes_json(activity: Activity) -> ChangesJson:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from runbook.core.audit import (
     verify_events,
 )
 from runbook.core.times import Millis
+from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import AuditFilter, AuditPage
 from runbook.store.rows import Component, storable
 from runbook.store.tables import audit
@@ -73,6 +75,7 @@ def record(connection: sa.Connection, new: NewAuditEvent | None, at: Millis) -> 
 
 def append_audit(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> AuditEvent:
     """Append an event in the transaction of the change that it records."""
+    exclusively(connection, Turn.AUDIT)
     last = connection.execute(_LAST).first()
     n, previous = (1, FIRST_PREVIOUS) if last is None else (last.n + 1, last.digest)
     event = linked(_storable(new), n, at, previous)
@@ -167,13 +170,13 @@ def _purge(connection: sa.Connection, before: Millis, at: Millis) -> int:
 
 
 def _storable(new: NewAuditEvent) -> NewAuditEvent:
-    actor, target = new.actor, new.target
-    return NewAuditEvent(
-        type(actor)(storable(actor.subject), actor.origin, actor.address),
-        new.action,
-        Target(target.kind, storable(target.name)),
-        new.details,
-    )
+    """The event in text that every database takes: the digest covers what is stored."""
+    actor = replace(new.actor, subject=_plain(new.actor.subject))
+    return replace(new, actor=actor, target=replace(new.target, name=_plain(new.target.name)))
+
+
+def _plain(text: str) -> str:
+    return storable(text).replace("\0", "?")
 
 
 def _row_of(event: AuditEvent) -> dict[str, Any]:

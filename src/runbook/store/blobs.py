@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from runbook.core.run_files import RunFile, RunFiles
 from runbook.core.times import Millis
 from runbook.errors import NotFoundError
+from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import blobs, run_files, runs
 
@@ -24,7 +25,7 @@ _FILES = (
     .order_by(run_files.c.path)
 )
 _CONTENT = sa.select(blobs.c.content).where(blobs.c.digest == sa.bindparam("wanted"))
-_INSERT_BLOB = sa.insert(blobs)
+_INSERT_BLOB = insert(blobs).on_conflict_do_nothing()
 _INSERT_FILES = sa.insert(run_files)
 
 

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 import sqlalchemy as sa
 
-from runbook.errors import ConflictError, StoreBusyError, StoreUnavailableError
-from runbook.store.dialects import sqlite
+from runbook.errors import (
+    DuplicateError,
+    RequestError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from runbook.store.dialects import dialect_of
+from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault
 
 T = TypeVar("T")
 
 PATIENCE_S = 10.0
-MOVED_TEXT = "The database's file was removed or replaced: put it back, and restart."
 _PAUSE_S = (0.001, 0.010)
+_UNKNOWN_PAUSE_S = 0.1
 
 
 class _Opened:
     """What one process has open. Nothing connects before the first statement."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, keeps: bool) -> None:
         self.engine = engine
         self.write_lock = threading.Lock()
-        self.identity: tuple[int, int] | None = None
+        self._keeps = keeps
         self._idle: deque[sa.Connection] = deque()
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """A connection outside any transaction; one that failed is not used again.
 
-        Kept by us between uses: the pool's own checking out and in costs as much as a statement.
+        Those of a file are kept by us between uses: the pool's own checking out and in costs as
+        much as a statement. Those of a server are few, and the pool makes others wait for one.
         """
         try:
             connection = self._idle.pop()
@@ -46,10 +53,17 @@ class _Opened:
         try:
             yield connection
             connection.rollback()  # ends what reading began; a write has committed before
-        except BaseException:
+        except Exception:
             connection.close()
             raise
-        self._idle.append(connection)
+        except BaseException:  # amid a statement, perhaps
+            connection.invalidate()
+            connection.close()
+            raise
+        if self._keeps:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         while self._idle:
@@ -61,60 +75,54 @@ class Database:
     """One database, usable by every thread, and by processes forked before or after its use.
 
     Raises StoreBusyError where others kept it locked for `patience_s`, StoreUnavailableError
-    where it cannot be used at all.
+    where it cannot be used at all, DuplicateError for a key that is taken.
     """
 
     def __init__(
         self, url: str, *, read_only: bool = False, patience_s: float = PATIENCE_S
     ) -> None:
-        self.path = sqlite.path_of(url)
+        self.dialect: Dialect = dialect_of(url)
         self.read_only = read_only
         self._patience_s = patience_s
         # By process: a connection must not be used, nor closed, by a fork of its owner.
         self._opened: dict[int, _Opened] = {}
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """The result of `work`, whose statements see what was last committed."""
+        """The result of `work`, whose statements each see what was last committed."""
 
         def attempt() -> T:
             with self._here().connection() as connection:
                 return work(connection)
 
-        return self._patiently(attempt, time.monotonic() + self._patience_s)
+        return self._patiently(attempt, self._deadline())
 
     def write(self, work: Callable[[sa.Connection], T], *, durable: bool = False) -> T:
-        """Do `work` in one transaction that holds the write lock from its beginning.
+        """Do `work` in one transaction: in a file's, nobody else writes from its beginning on.
 
-        `work` may be called again where the database was locked; it must not wait for anything.
-        `durable` returns only when the disk has the commit.
+        `work` may be called again where others were in the way; it must not wait for anything.
+        `durable` returns only when the disk has the commit, also where that is optional.
         """
         if self.read_only:
             raise StoreUnavailableError("The database was opened for reading only.")
-        deadline = time.monotonic() + self._patience_s
-        opened = self._here()
+        deadline = self._deadline()
 
         def attempt() -> T:
-            with opened.connection() as connection:
-                sqlite.set_durable(connection, durable=durable)
-                with sqlite.transaction(connection):
-                    return work(connection)
+            return self._once(work, deadline, durable=durable)
 
+        if not self.dialect.is_embedded:
+            return self._patiently(attempt, deadline)
         # Threads of one process queue here rather than wake each other up inside SQLite.
-        if not opened.write_lock.acquire(timeout=self._patience_s):
+        write_lock = self._here().write_lock
+        if not write_lock.acquire(timeout=self._patience_s):
             raise StoreBusyError
         try:
             return self._patiently(attempt, deadline)
         finally:
-            opened.write_lock.release()
+            write_lock.release()
 
-    def check_file(self) -> None:
-        """Raises StoreUnavailableError where the path no longer leads to the file in use."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            raise StoreUnavailableError(MOVED_TEXT) from None
-        if self._here().identity not in (None, (status.st_dev, status.st_ino)):
-            raise StoreUnavailableError(MOVED_TEXT)
+    def check(self) -> None:
+        """Raise StoreUnavailableError where others write to another database by now."""
+        self.read(self.dialect.check)
 
     def engine(self) -> sa.Engine:
         """This process's engine, for work that brings its own transactions."""
@@ -129,24 +137,65 @@ class Database:
     def _here(self) -> _Opened:
         here = self._opened.get(os.getpid())
         if here is None:
-            made = _Opened(sqlite.engine_for(self.path, read_only=self.read_only))
-            with suppress(OSError):
-                status = self.path.stat()
-                made.identity = (status.st_dev, status.st_ino)
+            engine = self.dialect.engine(read_only=self.read_only, patience_s=self._patience_s)
+            made = _Opened(engine, keeps=self.dialect.is_embedded)
             here = self._opened.setdefault(os.getpid(), made)
         return here
 
+    def _deadline(self) -> float:
+        return time.monotonic() + self._patience_s
+
+    def _once(self, work: Callable[[sa.Connection], T], deadline: float, *, durable: bool) -> T:
+        try:
+            with (
+                self._here().connection() as connection,
+                self.dialect.transaction(connection, durable=durable),
+            ):
+                result = work(connection)
+        except CommitUnknownError as unknown:
+            if self._was_committed(unknown.transaction, deadline):
+                return result
+            return self._once(work, deadline, durable=durable)
+        return result
+
+    def _was_committed(self, transaction: str, deadline: float) -> bool:
+        """Ask once the database answers again. Raises StoreUnavailableError where it does not."""
+        while True:
+            try:
+                done = self.read(lambda c: self.dialect.committed(c, transaction))
+            except StoreUnavailableError:
+                done = None
+                if time.monotonic() > deadline:
+                    raise
+            if done is not None:
+                return done
+            if time.monotonic() > deadline:
+                raise StoreBusyError
+            time.sleep(_UNKNOWN_PAUSE_S)
+
     def _patiently(self, attempt: Callable[[], T], deadline: float) -> T:
+        reconnected = False
         while True:
             try:
                 return attempt()
-            except (sa.exc.DBAPIError, sqlite3.Error) as error:
-                if sqlite.is_ours(error):
+            except self.dialect.errors as error:
+                fault = self.dialect.fault(error)
+                if fault is Fault.OURS:
                     raise
-                if sqlite.is_duplicate(error):
-                    raise ConflictError("The database has such a row already.") from error
-                if not sqlite.is_busy(error):
-                    raise sqlite.unavailable(error) from error
-                if time.monotonic() > deadline:
-                    raise StoreBusyError from error
-            time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - spreads writers, guards nothing
+                if fault is Fault.LOST and not reconnected:
+                    reconnected = True
+                    self._here().engine.dispose()  # the others of the pool are lost, too
+                elif fault is not Fault.IN_THE_WAY or time.monotonic() > deadline:
+                    raise self._meaning(fault, error) from error
+                else:
+                    time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - spreads writers
+
+    def _meaning(self, fault: Fault, error: Exception) -> RunbookError:
+        match fault:
+            case Fault.IN_THE_WAY | Fault.BUSY:
+                return StoreBusyError()
+            case Fault.DUPLICATE:
+                return DuplicateError()
+            case Fault.VALUE:
+                return RequestError("The database cannot keep one of the values.")
+        return self.dialect.unavailable(error)

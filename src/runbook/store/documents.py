@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from runbook.core.times import Millis
+from runbook.store.dialects.portable import insert
 from runbook.store.models import StoredDocument
 from runbook.store.rows import Component
 from runbook.store.tables import documents
 
 _HAS = sa.select(sa.literal(1)).where(documents.c.digest == sa.bindparam("wanted"))
 _CONTENT = sa.select(documents.c.content).where(documents.c.digest == sa.bindparam("wanted"))
-_INSERT = sa.insert(documents)
+_INSERT = insert(documents).on_conflict_do_nothing()
 
 
 class Documents(Component):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from runbook.core.times import Millis
-from runbook.errors import ConflictError
+from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import leases
 
@@ -19,7 +19,7 @@ LEASE_INTERVALS = 3
 
 _ALL = sa.select(leases).order_by(leases.c.task)
 _OF_TASK = sa.select(leases).where(leases.c.task == sa.bindparam("of_task"))
-_FIRST = sa.insert(leases)
+_FIRST = insert(leases).on_conflict_do_nothing()
 _TAKE = (
     sa.update(leases)
     .where(
@@ -106,11 +106,7 @@ class Leases(Component):
         return self._database.write(lambda c: c.execute(_TAKE, given).rowcount == 1)
 
     def _won_first(self, lease: Lease) -> bool:
-        try:
-            self._database.write(lambda c: c.execute(_FIRST, asdict(lease)))
-        except ConflictError:
-            return False
-        return True
+        return self._database.write(lambda c: c.execute(_FIRST, asdict(lease)).rowcount == 1)
 
     def _end(self, now: Millis, interval: Millis) -> Millis:
         return now + interval * LEASE_INTERVALS

@@ -6,6 +6,7 @@ it. So whoever holds a lock is running, and a run that is not running holds none
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
@@ -17,6 +18,7 @@ from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis, iso
 from runbook.core.waiting import Holder
+from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
 from runbook.store.tables import locks, runs
@@ -24,9 +26,15 @@ from runbook.store.tables import locks, runs
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
 
 _HELD = (
-    # In the order of `Holder`, and the number of the run that holds.
+    # In the order of `Holder`, the number of the run that holds, and which place.
     sa.select(
-        locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at, locks.c.run_seq
+        locks.c.name,
+        runs.c.id,
+        runs.c.ref,
+        runs.c.subject,
+        locks.c.taken_at,
+        locks.c.run_seq,
+        locks.c.place,
     )
     .where(locks.c.name.in_(sa.bindparam("names", expanding=True)), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
@@ -47,15 +55,16 @@ _PARK = (
         worker_id=None,
         started_at=None,
         waiting=sa.bindparam("holder", type_=sa.JSON()),
+        waiting_lock=sa.bindparam("lock"),
     )
 )
 _REQUEUE = (
     sa.update(runs)
     .where(
         _IS_WAITING,
-        runs.c.waiting["lock"].as_string().in_(sa.bindparam("names", expanding=True)),
+        runs.c.waiting_lock.in_(sa.bindparam("names", expanding=True)),
     )
-    .values(status=RunStatus.QUEUED.value, waiting=None)
+    .values(status=RunStatus.QUEUED.value, waiting=None, waiting_lock=None)
 )
 _WAITING_CHILDREN = sa.select(*RUN_COLUMNS).where(_IS_WAITING, runs.c.parent_id.is_not(None))
 _EVERY_PLACE = sa.select(locks.c.name, locks.c.run_seq)
@@ -85,6 +94,7 @@ class _Place:
 
     holder: Holder
     run_seq: int
+    number: int
 
 
 class Locks(Component):
@@ -106,6 +116,7 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
     """
     if run.request.locks is None or run.cancel is not None or run.request.dry_run:
         return None
+    exclusively(connection, Turn.LOCKS)
     line = _line_of(connection, run)
     taken = _places(connection, run.request.locks)
     for want in run.request.locks.wants:
@@ -115,7 +126,10 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
     inherited = {place.holder.lock for place in taken if place.run_seq in line}
     missing = {want.name for want in run.request.locks.wants} - inherited
     if missing:
-        rows = [{"name": name, "run_seq": run.seq, "taken_at": at} for name in sorted(missing)]
+        rows = [
+            {"name": name, "run_seq": run.seq, "taken_at": at, "place": _free_place(name, taken)}
+            for name in sorted(missing)
+        ]
         connection.execute(_TAKE, rows)
     return None
 
@@ -131,7 +145,7 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
 
 def park(connection: sa.Connection, run: Run, holder: Holder, at: Millis) -> None:
     """Let a run that was just claimed wait. Its event takes the place of the claim's."""
-    connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder)})
+    connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder), "lock": holder.lock})
     event = NewEvent(at, EventType.WAITING, data=_waiting_data(holder))
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
@@ -144,6 +158,7 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
     """
     if run.request.locks is None:
         return 0
+    exclusively(connection, Turn.LOCKS)
     names = list(connection.scalars(_RELEASE, {"of_run": run.seq}))
     if not names:
         return 0
@@ -184,7 +199,13 @@ def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
     """The places that are taken of the wanted locks, first those that were taken first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
-    return [_Place(Holder(*holder), run_seq) for *holder, run_seq in found]
+    return [_Place(Holder(*holder), run_seq, number) for *holder, run_seq, number in found]
+
+
+def _free_place(name: str, taken: Collection[_Place]) -> int:
+    """The first place of a lock that nobody has: the database refuses to give one twice."""
+    used = {place.number for place in taken if place.holder.lock == name}
+    return next(number for number in itertools.count() if number not in used)
 
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 
 from runbook.core.audit import SYSTEM, Actor, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.times import Millis, iso
-from runbook.errors import ConflictError, RunbookError, StoreUnavailableError
+from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
 from runbook.store.audit import record
-from runbook.store.creation import IDEMPOTENCY_MS
-from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
+from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
     blobs,
@@ -93,47 +91,52 @@ class Maintenance(Component):
 
         Raises StoreUnavailableError, also where a newer version of the program made it.
         """
-        path = self._database.path
         if self._database.read_only:
             self.check()
             return
-        try:
-            sqlite.create_file(path)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"The database's file cannot be made: {error.strerror}."
-            ) from error
+        self._database.dialect.create()
         if self._database.read(migrate.version) != HEAD:
-            migrate.upgrade(path)
+            migrate.upgrade(self._database.dialect)
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and is of this version.
 
-        A file that was removed or replaced still answers those who have it open: what they write
-        is lost. So that is an error too.
+        Where others write to another one by now, what this process writes is lost: that is an
+        error too.
         """
         self._database.read(migrate.check)
-        self._database.check_file()
+        self._database.check()
+
+    @property
+    def kind(self) -> Literal["sqlite", "postgresql"]:
+        """`sqlite` or `postgresql`."""
+        return self._database.dialect.kind
+
+    @property
+    def shown(self) -> str:
+        """Which database it is: its URL without the password."""
+        return self._database.dialect.shown
 
     def state(self) -> DatabaseState:
-        path = self._database.path
-        sizes = 0
-        for file in (path, path.with_name(f"{path.name}-wal")):
-            with suppress(FileNotFoundError):  # the log comes and goes
-                sizes += file.stat().st_size
-        return DatabaseState(self._database.read(migrate.version), sizes)
+        return self._database.read(
+            lambda c: DatabaseState(
+                migrate.version(c), self._database.dialect.size(c), self.kind, self.shown
+            )
+        )
 
     def backup(self, path: Path) -> None:
         """Copy the database, as it is at one moment, to a new file of its owner only.
 
-        Runs go on meanwhile. Raises ConflictError where the file exists.
+        Runs go on meanwhile. Raises ConflictError where the file exists, and RequestError for a
+        database that has better tools of its own.
         """
+        dialect = self._database.dialect
         _new_private_file(path)
         try:
-            _copy(self._database.engine(), path)
-        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            dialect.backup(self._database.engine(), path)
+        except dialect.errors as error:
             path.unlink(missing_ok=True)
-            raise sqlite.unavailable(error) from error
+            raise dialect.unavailable(error) from error
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -250,17 +253,3 @@ def _new_private_file(path: Path) -> None:
         raise StoreUnavailableError(
             f"The backup's file cannot be made: {error.strerror}."
         ) from error
-
-
-def _copy(engine: sa.Engine, path: Path) -> None:
-    target = sqlite3.connect(path)
-    try:
-        with engine.connect() as connection:
-            source = connection.connection.driver_connection
-            if not isinstance(source, sqlite3.Connection):
-                raise RunbookError
-            source.backup(target)
-        # One file, without a log beside it.
-        target.execute("PRAGMA journal_mode=DELETE")
-    finally:
-        target.close()

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from runbook.errors import StoreBusyError, StoreUnavailableError
-from runbook.store.dialects import sqlite
+from runbook.store.dialects.dialect import Dialect, Fault
 from runbook.store.migrations import HEAD
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 120.0
 
-_VERSION = sa.text("SELECT version_num FROM alembic_version")
+_TABLE = "alembic_version"
+_VERSION = sa.text(f"SELECT version_num FROM {_TABLE}")  # noqa: S608 - a constant
 
 
 def version(connection: sa.Connection) -> str | None:
     """The version of the database; None where it has none yet."""
-    try:
-        found = connection.execute(_VERSION).scalar()
-    except sa.exc.OperationalError as error:
-        if "no such table" in str(error.orig):
-            return None
-        raise
+    if not sa.inspect(connection).has_table(_TABLE):
+        return None
+    found = connection.execute(_VERSION).scalar()
     return None if found is None else str(found)
 
 
@@ -37,16 +34,15 @@ def check(connection: sa.Connection) -> None:
         )
 
 
-def upgrade(path: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
+def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
     """Run the missing migrations in one transaction; another process waits for its end.
 
     Raises StoreUnavailableError where a newer version of the program made the database.
     """
-    engine = sqlite.engine_for(path)
-    sa.event.listen(engine, "connect", _configure)
+    engine = dialect.migration_engine()
     deadline = time.monotonic() + PATIENCE_S
     try:
-        while not _attempt(engine, head, migrations):
+        while not _attempt(dialect, engine, head, migrations):
             if time.monotonic() > deadline:
                 raise StoreBusyError
             time.sleep(0.02)
@@ -54,18 +50,21 @@ def upgrade(path: Path, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> N
         engine.dispose()
 
 
-def _attempt(engine: sa.Engine, head: str, migrations: Path) -> bool:
-    """False where the database is locked by another process."""
+def _attempt(dialect: Dialect, engine: sa.Engine, head: str, migrations: Path) -> bool:
+    """False where another process is in the way."""
     try:
-        with engine.connect() as connection:
-            _switch_to_wal(connection)
-            with sqlite.transaction(connection):
-                if version(connection) != head:
-                    _run(connection, head, migrations)
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        if sqlite.is_busy(error):
+        with engine.connect() as connection, dialect.migration(connection):
+            if version(connection) != head:
+                _run(connection, head, migrations)
+    except dialect.errors as error:
+        fault = dialect.fault(error)
+        if fault is Fault.IN_THE_WAY:
             return False
-        raise sqlite.unavailable(error) from error
+        if fault is Fault.BUSY:
+            raise StoreBusyError from error
+        if fault is Fault.OURS:
+            raise
+        raise dialect.unavailable(error) from error
     return True
 
 
@@ -84,14 +83,3 @@ def _run(connection: sa.Connection, head: str, migrations: Path) -> None:
         raise StoreUnavailableError(
             "The database was made by a newer version of this program: upgrade the program."
         ) from error
-
-
-def _configure(connection: sqlite3.Connection, _entry: object) -> None:
-    # A migration may rebuild a table that others point at.
-    connection.execute("PRAGMA foreign_keys=OFF").close()
-
-
-def _switch_to_wal(connection: sa.Connection) -> None:
-    cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()

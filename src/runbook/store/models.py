@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from runbook.core.audit import AuditEvent
 from runbook.core.events import EventType
@@ -265,10 +266,15 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`version` is that of the last migration. `bytes` counts the file and its log."""
+    """`version` is that of the last migration. `bytes` counts a file's log, too.
+
+    `kind` is `sqlite` or `postgresql`; `url` says which database it is, without its password.
+    """
 
     version: str | None
     bytes: int
+    kind: Literal["sqlite", "postgresql"]
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

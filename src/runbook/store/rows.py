@@ -84,6 +84,7 @@ _ORIGINS = {origin.value: origin for origin in Origin}
 EVENTS_PER_RUN = 2**32
 
 RUN_BY_ID = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run_id"))
+_RUN_TO_CHANGE = RUN_BY_ID.with_for_update()
 INSERT_EVENTS = sa.insert(events)
 
 
@@ -166,7 +167,15 @@ def _rerun_of(row: Mapping[str, Any]) -> RerunOf:
 
 def run_by_id(connection: sa.Connection, run_id: str) -> Run:
     """Raises NotFoundError."""
-    row = first_of(connection.execute(RUN_BY_ID, {"run_id": run_id}))
+    return _found(first_of(connection.execute(RUN_BY_ID, {"run_id": run_id})))
+
+
+def run_to_change(connection: sa.Connection, run_id: str) -> Run:
+    """The run, which nobody else changes until the transaction ends. Raises NotFoundError."""
+    return _found(first_of(connection.execute(_RUN_TO_CHANGE, {"run_id": run_id})))
+
+
+def _found(row: dict[str, Any] | None) -> Run:
     if row is None:
         raise NotFoundError("There is no such run.")
     return run_of(row)
@@ -217,6 +226,7 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "related_id": None if rerun is None else rerun.run_id,
         "start_step": None if rerun is None else rerun.start_step,
         "waiting": None,
+        "waiting_lock": None,
     }
 
 
@@ -289,8 +299,8 @@ def encoded(text: str) -> bytes:
 
 
 def storable(text: str) -> str:
-    """The text without lone surrogates, which no database takes (JSON may bring them)."""
-    return encoded(text).decode("utf-8")
+    """The text with question marks for what no database takes: NUL, and lone surrogates."""
+    return encoded(text).decode("utf-8").replace("\0", "?")
 
 
 def event_key(run_seq: int, n: int) -> int:

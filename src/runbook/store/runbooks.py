@@ -6,53 +6,37 @@ import sqlalchemy as sa
 
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
+from runbook.store.dialects.portable import insert
 from runbook.store.models import HistoryHead, LastRun, LastRuns
 from runbook.store.rows import Component
-from runbook.store.tables import runbooks
+from runbook.store.tables import counters, runbooks
 
-_other = runbooks.alias("other")
-_NEXT_REVISION = sa.select(
-    sa.func.coalesce(sa.func.max(_other.c.revision), 0) + 1
-).scalar_subquery()
-_THIS = runbooks.c.ref == sa.bindparam("of_ref")
+_COUNT = insert(counters).values(name="revision", value=1)
+_COUNT_REVISION = _COUNT.on_conflict_do_update(
+    index_elements=["name"], set_={"value": counters.c.value + 1}
+).returning(counters.c.value)
+REVISION = sa.select(counters.c.value).where(counters.c.name == "revision")
 
-
-def _kept(name: str) -> sa.ColumnElement[object]:
-    """The new value, or where there is none the one that stands there."""
-    return sa.func.coalesce(sa.bindparam(f"new_{name}"), runbooks.c[name])
-
-
+_ROW = insert(runbooks)
+_NEW = _ROW.excluded
 # A later entry's head may arrive before an earlier one's: the longer chain stays.
-_LONGER = sa.bindparam("new_history_n", type_=sa.BigInteger) > sa.func.coalesce(
-    runbooks.c.history_n, 0
-)
+_LONGER = _NEW.history_n > sa.func.coalesce(runbooks.c.history_n, 0)
 _HISTORY = {
-    "history_n": sa.case(
-        (_LONGER, sa.bindparam("new_history_n", type_=sa.BigInteger)), else_=runbooks.c.history_n
-    ),
-    "history_digest": sa.case(
-        (_LONGER, sa.bindparam("new_history_digest")), else_=runbooks.c.history_digest
-    ),
+    "revision": _NEW.revision,
+    "history_n": sa.case((_LONGER, _NEW.history_n), else_=runbooks.c.history_n),
+    "history_digest": sa.case((_LONGER, _NEW.history_digest), else_=runbooks.c.history_digest),
 }
 _LAST = {
-    "last_run_id": sa.bindparam("new_last_run_id"),
-    "last_status": sa.bindparam("new_last_status"),
-    "last_finished_at": sa.bindparam("new_last_finished_at"),
-    "last_success_at": _kept("last_success_at"),
-    "last_by": sa.bindparam("new_last_by"),
+    "last_run_id": _NEW.last_run_id,
+    "last_status": _NEW.last_status,
+    "last_finished_at": _NEW.last_finished_at,
+    "last_success_at": sa.func.coalesce(_NEW.last_success_at, runbooks.c.last_success_at),
+    "last_by": _NEW.last_by,
 }
-_ENSURE = sa.insert(runbooks).values(ref=sa.bindparam("of_ref"), revision=_NEXT_REVISION)
-_KEEP_RUN = sa.update(runbooks).where(_THIS).values(revision=_NEXT_REVISION, **_LAST, **_HISTORY)
-_KEEP_HEAD = sa.update(runbooks).where(_THIS).values(revision=_NEXT_REVISION, **_HISTORY)
-_RESET_HEAD = (
-    sa.update(runbooks)
-    .where(_THIS)
-    .values(
-        revision=_NEXT_REVISION,
-        history_n=sa.bindparam("new_history_n"),
-        history_digest=sa.bindparam("new_history_digest"),
-    )
-)
+_RESET = {name: _NEW[name] for name in ("revision", "history_n", "history_digest")}
+_KEEP_RUN = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_LAST | _HISTORY)
+_KEEP_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_HISTORY)
+_RESET_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_RESET)
 _CHANGED = (
     sa.select(runbooks)
     .where(runbooks.c.revision > sa.bindparam("since"))
@@ -60,33 +44,37 @@ _CHANGED = (
 )
 
 
+def count_revision(connection: sa.Connection) -> int:
+    """The next revision, as late in a transaction as can be: it orders their commits.
+
+    So whoever has seen a revision has seen all that were before.
+    """
+    return int(connection.execute(_COUNT_REVISION).scalar_one())
+
+
 def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | None) -> None:
     """Record that `run` is the last that ended of its runbook.
 
     One that only looked, or that reversed another one, says nothing about the runbook's state.
     """
-    if run.request.dry_run or run.relation is Relation.UNDO:
-        if history is not None:
-            keep_history_head(connection, run.ref, history)
-        return
-    success = run.times.finished_at if run.status is RunStatus.SUCCEEDED else None
-    _update(
-        connection,
-        _KEEP_RUN,
-        {
-            "of_ref": run.ref,
-            "new_last_run_id": run.id,
-            "new_last_status": run.status.value,
-            "new_last_finished_at": run.times.finished_at,
-            "new_last_success_at": success,
-            "new_last_by": run.requester.subject,
-            **_head(history),
-        },
-    )
+    if not (run.request.dry_run or run.relation is Relation.UNDO):
+        success = run.times.finished_at if run.status is RunStatus.SUCCEEDED else None
+        last = {
+            "last_run_id": run.id,
+            "last_status": run.status.value,
+            "last_finished_at": run.times.finished_at,
+            "last_success_at": success,
+            "last_by": run.requester.subject,
+        }
+        _keep(connection, _KEEP_RUN, run.ref, {**last, **_head(history)})
+    elif history is not None:
+        keep_history_head(connection, run.ref, history)
+    else:
+        count_revision(connection)
 
 
 def keep_history_head(connection: sa.Connection, ref: str, history: HistoryHead) -> None:
-    _update(connection, _KEEP_HEAD, {"of_ref": ref, **_head(history)})
+    _keep(connection, _KEEP_HEAD, ref, _head(history))
 
 
 class Runbooks(Component):
@@ -102,20 +90,20 @@ class Runbooks(Component):
 
     def reset_history(self, ref: str, head: HistoryHead | None) -> None:
         """Accept another history as the runbook's, also a shorter one."""
-        values = {"of_ref": ref, **_head(head)}
-        self._database.write(lambda connection: _update(connection, _RESET_HEAD, values))
+        self._database.write(lambda c: _keep(c, _RESET_HEAD, ref, _head(head)))
 
 
-def _update(connection: sa.Connection, statement: sa.Update, values: dict[str, object]) -> None:
-    if connection.execute(statement, values).rowcount == 0:
-        connection.execute(_ENSURE, {"of_ref": values["of_ref"]})
-        connection.execute(statement, values)
+def _keep(
+    connection: sa.Connection, statement: sa.Insert, ref: str, values: dict[str, object]
+) -> None:
+    revision = count_revision(connection)
+    connection.execute(statement, {"ref": ref, "revision": revision, **values})
 
 
 def _head(history: HistoryHead | None) -> dict[str, object]:
     return {
-        "new_history_n": history.n if history else None,
-        "new_history_digest": history.digest if history else None,
+        "history_n": history.n if history else None,
+        "history_digest": history.digest if history else None,
     }
 
 

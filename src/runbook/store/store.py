@@ -11,19 +11,20 @@ import time
 from collections.abc import Callable
 
 from runbook.core.times import Millis
-from runbook.store.artifacts import Artifacts
 from runbook.store.audit import Audit
 from runbook.store.blobs import Blobs
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
-from runbook.store.events import Events
 from runbook.store.leases import Leases
 from runbook.store.locks import Locks
-from runbook.store.logs import Logs
+from runbook.store.log.events import Events
+from runbook.store.log.logs import Logs
 from runbook.store.maintenance import Maintenance
+from runbook.store.notices import Notices
+from runbook.store.run.artifacts import Artifacts
+from runbook.store.run.runs import Runs
+from runbook.store.run.steps import Steps
 from runbook.store.runbooks import Runbooks
-from runbook.store.runs import Runs
-from runbook.store.steps import Steps
 from runbook.store.workers import Workers
 
 
@@ -58,6 +59,7 @@ class Store:
         self.runbooks = Runbooks(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
+        self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
         self.audit = Audit(self._database, clock)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from runbook.store.dialects.portable import Text
+
 metadata = sa.MetaData()
 
 # SQLite only numbers rows by itself where the type is spelled INTEGER, which holds 64 bits there.
@@ -17,7 +19,7 @@ def _json() -> sa.JSON:
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("digest", Text, primary_key=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
 )
@@ -28,19 +30,19 @@ runs = sa.Table(
     "runs",
     metadata,
     sa.Column("seq", _BIG, primary_key=True, autoincrement=True),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("ref", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, sa.ForeignKey("documents.digest"), nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("id", Text, nullable=False, unique=True),
+    sa.Column("ref", Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("digest", Text, sa.ForeignKey("documents.digest"), nullable=False),
+    sa.Column("status", Text, nullable=False),
     sa.Column("requester", _json(), nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("subject", Text, nullable=False),
+    sa.Column("correlation_id", Text, nullable=False),
     sa.Column("chain", _json(), nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
-    sa.Column("parent_id", sa.Text),
-    sa.Column("root_id", sa.Text),
-    sa.Column("reason", sa.Text),
+    sa.Column("parent_id", Text),
+    sa.Column("root_id", Text),
+    sa.Column("reason", Text),
     sa.Column("timeout_s", sa.Float, nullable=False),
     sa.Column("inputs", _json(), nullable=False),
     sa.Column("started_at", _BIG),
@@ -50,24 +52,25 @@ runs = sa.Table(
     sa.Column("errors", _json(), nullable=False),
     sa.Column("warnings", _json(), nullable=False),
     sa.Column("outputs", _json(), nullable=False),
-    sa.Column("worker_id", sa.Text),
+    sa.Column("worker_id", Text),
     sa.Column("cancel_at", _BIG),
-    sa.Column("cancel_by", sa.Text),
+    sa.Column("cancel_by", Text),
     sa.Column("log_bytes", _BIG, nullable=False),
     sa.Column("log_lines", _BIG, nullable=False),
     sa.Column("last_event", _BIG, nullable=False),
-    sa.Column("assigned_to", sa.Text),
+    sa.Column("assigned_to", Text),
     sa.Column("sealed_inputs", sa.LargeBinary),
     sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("label", sa.Text),
-    sa.Column("relation", sa.Text),
-    sa.Column("related_id", sa.Text),
+    sa.Column("label", Text),
+    sa.Column("relation", Text),
+    sa.Column("related_id", Text),
     sa.Column("start_step", sa.Integer),
-    sa.Column("queue", sa.Text),
+    sa.Column("queue", Text),
     sa.Column("given", _json()),
     sa.Column("locks", _json()),
     sa.Column("waiting", _json()),
-    sa.Column("summary", sa.Text),
+    sa.Column("waiting_lock", Text),
+    sa.Column("summary", Text),
     sqlite_autoincrement=True,
 )
 sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq)
@@ -75,7 +78,12 @@ sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq)
 sa.Index("ix_runs_parent", runs.c.parent_id)
 sa.Index("ix_runs_root", runs.c.root_id)
 sa.Index("ix_runs_digest", runs.c.digest)
-sa.Index("ix_runs_related", runs.c.related_id, sqlite_where=runs.c.related_id.is_not(None))
+sa.Index(
+    "ix_runs_related",
+    runs.c.related_id,
+    sqlite_where=runs.c.related_id.is_not(None),
+    postgresql_where=runs.c.related_id.is_not(None),
+)
 sa.Index("ix_runs_finished", runs.c.finished_at)
 # Small however many runs have ended: what claims, counts and sweeps look at.
 sa.Index(
@@ -85,6 +93,7 @@ sa.Index(
     runs.c.parent_id,
     runs.c.assigned_to,
     sqlite_where=runs.c.finished_at.is_(None),
+    postgresql_where=runs.c.finished_at.is_(None),
 )
 
 # `key` is the run's seq and the event's number in one (see `event_key`): the events of a run lie
@@ -96,7 +105,7 @@ events = sa.Table(
     sa.Column("key", _BIG, primary_key=True, autoincrement=False),
     sa.Column("run_seq", _BIG, nullable=False),
     sa.Column("at", _BIG, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("type", Text, nullable=False),
     sa.Column("step", sa.Integer),
     sa.Column("line", _BIG),
     sa.Column("offset", _BIG),
@@ -109,6 +118,7 @@ for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line",
         events.c.run_seq,
         _column,
         sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
     )
 
 # What became of each step of a run that has steps. `env` and `outputs` map names to values, or to
@@ -118,8 +128,8 @@ steps = sa.Table(
     metadata,
     sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
     sa.Column("started_at", _BIG, nullable=False),
     sa.Column("finished_at", _BIG),
     sa.Column("return_code", sa.Integer),
@@ -130,14 +140,16 @@ steps = sa.Table(
     sa.Column("outputs", _json(), nullable=False),
 )
 
-# Who holds which lock. A lock of several places has as many rows at most.
+# Who holds which lock. A lock of several places has as many rows at most, each for another place.
 locks = sa.Table(
     "locks",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
     sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
     sa.Column("taken_at", _BIG, nullable=False),
+    sa.Column("place", sa.Integer, nullable=False, server_default="0"),
 )
+sa.Index("ix_locks_place", locks.c.name, locks.c.place, unique=True)
 sa.Index("ix_locks_run", locks.c.run_seq)
 
 # Files that runs left; their content lies in DATA_DIR/artifacts.
@@ -145,16 +157,24 @@ artifacts = sa.Table(
     "artifacts",
     metadata,
     sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
     sa.Column("size", _BIG, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("sha256", Text, nullable=False),
+)
+
+# Numbers that grow in the order in which transactions commit.
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("value", _BIG, nullable=False),
 )
 
 # What the input files of runs hold, each content once; `digest` is its SHA-256.
 blobs = sa.Table(
     "blobs",
     metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("digest", Text, primary_key=True),
     sa.Column("size", _BIG, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
@@ -167,7 +187,7 @@ run_files = sa.Table(
     metadata,
     sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
     sa.Column("path", sa.LargeBinary, primary_key=True),
-    sa.Column("digest", sa.Text, sa.ForeignKey("blobs.digest")),
+    sa.Column("digest", Text, sa.ForeignKey("blobs.digest")),
     sa.Column("mode", sa.Integer, nullable=False),
 )
 sa.Index("ix_run_files_digest", run_files.c.digest)
@@ -176,24 +196,24 @@ sa.Index("ix_run_files_digest", run_files.c.digest)
 runbooks = sa.Table(
     "runbooks",
     metadata,
-    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("ref", Text, primary_key=True),
     sa.Column("revision", _BIG, nullable=False, unique=True),
-    sa.Column("last_run_id", sa.Text),
-    sa.Column("last_status", sa.Text),
+    sa.Column("last_run_id", Text),
+    sa.Column("last_status", Text),
     sa.Column("last_finished_at", _BIG),
     sa.Column("last_success_at", _BIG),
-    sa.Column("last_by", sa.Text),
+    sa.Column("last_by", Text),
     sa.Column("history_n", _BIG),
-    sa.Column("history_digest", sa.Text),
+    sa.Column("history_digest", Text),
 )
 
 workers = sa.Table(
     "workers",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("boot_id", sa.Text, nullable=False),
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("host", Text, nullable=False),
+    sa.Column("boot_id", Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("process_start", _BIG, nullable=False),
     sa.Column("slots", sa.Integer, nullable=False),
@@ -207,8 +227,8 @@ workers = sa.Table(
 leases = sa.Table(
     "leases",
     metadata,
-    sa.Column("task", sa.Text, primary_key=True),
-    sa.Column("holder", sa.Text),
+    sa.Column("task", Text, primary_key=True),
+    sa.Column("holder", Text),
     sa.Column("until", _BIG, nullable=False),
     sa.Column("last_run", _BIG, nullable=False),
     sa.Column("last_success", _BIG, nullable=False),
@@ -217,10 +237,10 @@ leases = sa.Table(
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    sa.Column("caller", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("request_digest", sa.Text, nullable=False),
-    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("caller", Text, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
+    sa.Column("request_digest", Text, nullable=False),
+    sa.Column("run_id", Text, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
 )
 sa.Index("ix_idempotency_created", idempotency_keys.c.created_at)
@@ -231,15 +251,15 @@ audit = sa.Table(
     metadata,
     sa.Column("n", _BIG, primary_key=True, autoincrement=False),
     sa.Column("at", _BIG, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("origin", sa.Text),
-    sa.Column("address", sa.Text),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("target_kind", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("subject", Text, nullable=False),
+    sa.Column("origin", Text),
+    sa.Column("address", Text),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("target_kind", Text, nullable=False),
+    sa.Column("target", Text, nullable=False),
     sa.Column("details", _json(), nullable=False),
-    sa.Column("previous", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("previous", Text, nullable=False),
+    sa.Column("digest", Text, nullable=False),
 )
 sa.Index("ix_audit_at", audit.c.at)
 sa.Index("ix_audit_subject", audit.c.subject, audit.c.n)

@@ -18,6 +18,7 @@ retry        run.rerun
 resume       run.rerun
 undo         run.rerun
 artifacts    run.read
+audit        audit.read
 verify       runbook.history
 new          -
 lint         -

@@ -1,7 +1,6 @@
 """A migrated store for each test, over every backend that there is."""
 
 import itertools
-import shutil
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -107,24 +106,6 @@ class Helper:
         return NewEvent(self.clock(), kind, text=text, line=line, offset=offset)
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory):
-    path = tmp_path_factory.mktemp("template") / "store.db"
-    store = Store(f"sqlite:///{path}")
-    store.maintenance.migrate()
-    store.close()
-    return path
-
-
-@pytest.fixture(params=["sqlite"])
-def url(request, tmp_path):
-    """The URL of an empty, migrated database."""
-    template = request.getfixturevalue(f"{request.param}_template")
-    path = tmp_path / "store.db"
-    shutil.copy(template, path)
-    return f"sqlite:///{path}"
-
-
 @pytest.fixture
 def clock():
     return Clock()
@@ -140,3 +121,9 @@ def store(url, clock):
 @pytest.fixture
 def helper(store, clock):
     return Helper(store, clock)
+
+
+@pytest.fixture
+def helper_of(clock):
+    """A helper for a store that a test has made itself."""
+    return lambda store: Helper(store, clock)

@@ -10,14 +10,26 @@ from runbook.errors import ConfigurationError, StoreBusyError, StoreUnavailableE
 from runbook.store.dialects.sqlite import url_for
 from runbook.store.store import Store
 
+of_a_file = pytest.mark.parametrize("kind", ["sqlite"])
+
 
 @pytest.mark.parametrize(
     "url",
-    ["", "nonsense", "postgresql://h/d", "sqlite://", "sqlite:///:memory:", "sqlite:///"],
+    [
+        "",
+        "nonsense",
+        "mysql://h/d",
+        "postgresql+asyncpg://h/d",
+        "postgresql://u:secret@h:port/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///",
+    ],
 )
 def test_urls_that_are_refused(url):
-    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
         Store(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_making_a_store_touches_nothing(tmp_path):
@@ -59,6 +71,7 @@ def test_a_file_that_is_not_the_database(tmp_path, content, message):
     store.close()
 
 
+@of_a_file
 def test_a_full_disk_loses_nothing_that_was_there(helper, store, url):
     run = helper.queued()
     full = Store(url)
@@ -76,11 +89,14 @@ def limit_to_its_size(connection):
     connection.execute(f"PRAGMA max_page_count={pages}")
 
 
+@of_a_file
 class TestLocked:
     @pytest.fixture
     def locked(self, store):
         """Another program holds the write lock until it is told to let go."""
-        other = sqlite3.connect(store._database.path, isolation_level=None, check_same_thread=False)
+        other = sqlite3.connect(
+            store._database.dialect.path, isolation_level=None, check_same_thread=False
+        )
         other.execute("BEGIN IMMEDIATE")
         yield other
         other.close()
@@ -148,13 +164,15 @@ class TestReadOnly:
             reader.maintenance.migrate()
         reader.close()
 
+    @of_a_file
     def test_where_wal_files_cannot_be_made(self, helper, store, reader, monkeypatch):
         run = helper.queued()
         store.close()
         refuse_once(monkeypatch)
         assert reader.runs.get(run.id) == run
-        assert not list(store._database.path.parent.glob("*-wal"))
+        assert not list(store._database.dialect.path.parent.glob("*-wal"))
 
+    @of_a_file
     def test_but_not_without_what_a_wal_holds(self, helper, reader, monkeypatch):
         helper.queued()
         refuse_once(monkeypatch)

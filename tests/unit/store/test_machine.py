@@ -1,8 +1,7 @@
 """Whatever is done in whatever order: statuses follow TRANSITIONS, numbers have no gaps, and no
 lock has more holders than it may have, nor a waiter that waits for nobody."""
 
-import itertools
-import shutil
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -49,16 +48,13 @@ def event(kind=EventType.NOTICE):
 class Runs(RuleBasedStateMachine):
     """The model of a run is its status, its owner, its number of events, and its locks."""
 
-    template = None
-    folder = None
-    names = itertools.count()
+    lend = None
     runs = Bundle("runs")
 
     def __init__(self):
         super().__init__()
-        path = self.folder / f"{next(self.names)}.db"
-        shutil.copy(self.template, path)
-        self.store = Store(f"sqlite:///{path}", clock=lambda: 1)
+        self.database = ExitStack()
+        self.store = Store(self.database.enter_context(self.lend()), clock=lambda: 1)
         self.status, self.owner, self.events = {}, {}, {}
         self.assigned, self.parent, self.cancelled = {}, {}, {}
         self.wants, self.waits = {}, {}
@@ -66,6 +62,7 @@ class Runs(RuleBasedStateMachine):
 
     def teardown(self):
         self.store.close()
+        self.database.close()
 
     @initialize(target=runs, begin=st.booleans())
     def two_families(self, begin):
@@ -281,8 +278,8 @@ class Runs(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_any_order_of_calls(sqlite_template, tmp_path):
-    machine = type("Runs", (Runs,), {"template": sqlite_template, "folder": tmp_path})
+def test_any_order_of_calls(lend):
+    machine = type("Runs", (Runs,), {"lend": staticmethod(lend)})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -1,5 +1,6 @@
 """Copies of the database, and what is forgotten."""
 
+import random
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook.core.status import RunStatus
-from runbook.errors import ConflictError, StoreUnavailableError
+from runbook.errors import ConflictError, RequestError, StoreUnavailableError
 from runbook.store import maintenance
 from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
@@ -17,6 +18,7 @@ from runbook.store.store import Store
 DAY = 24 * 3600 * 1000
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
 class TestBackup:
     def test_it_restores(self, helper, store, tmp_path):
         run = helper.running()
@@ -44,7 +46,7 @@ class TestBackup:
         with pytest.raises(StoreUnavailableError, match="No such file"):
             store.maintenance.backup(tmp_path / "missing" / "copy.db")
 
-    def test_a_failed_copy_leaves_no_file(self, tmp_path):
+    def test_a_failed_copy_leaves_no_file(self, kind, tmp_path):
         (tmp_path / "broken.db").write_text(
             "not a database, but long enough to be read as one" * 99
         )
@@ -149,11 +151,28 @@ def test_a_database_that_was_taken_away_is_noticed(tmp_path, replaced):
 
 
 def test_the_state_of_the_database(helper, store):
+    empty = store.maintenance.state()
+    assert empty.version == HEAD
+    run = helper.running()
+    text = random.Random(1).randbytes(2**20).hex()
+    store.events.append(run.id, [helper.output(text)], worker_id="w")
+    assert store.maintenance.state().bytes > empty.bytes + 2**20
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_the_size_of_a_file_counts_its_log(helper, store):
     helper.queued()
-    state = store.maintenance.state()
-    path = store._database.path
-    assert state.version == HEAD
-    assert state.bytes == path.stat().st_size + Path(f"{path}-wal").stat().st_size
+    path = store._database.dialect.path
+    log = Path(f"{path}-wal")
+    assert store.maintenance.state().bytes == path.stat().st_size + log.stat().st_size
     store.close()
-    Path(f"{path}-wal").unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
     assert store.maintenance.state().bytes >= path.stat().st_size
+
+
+def test_a_server_has_better_tools_for_copies(postgres_url, tmp_path):
+    store = Store(postgres_url)
+    with pytest.raises(RequestError, match="pg_dump"):
+        store.maintenance.backup(tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+    store.close()

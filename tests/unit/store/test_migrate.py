@@ -1,11 +1,9 @@
 """The database comes to this version, whole or not at all."""
 
 import shutil
-import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -16,9 +14,10 @@ from alembic.script import ScriptDirectory
 
 from runbook.errors import StoreUnavailableError
 from runbook.store import migrate
+from runbook.store.dialects.portable import Text
 from runbook.store.migrations import HEAD
 from runbook.store.store import Store
-from runbook.store.tables import metadata
+from runbook.store.tables import locks, metadata, runs
 
 LATER = """
 import sqlalchemy as sa
@@ -28,6 +27,15 @@ def upgrade():
     op.add_column("runs", sa.Column("mood", sa.Text, server_default="calm"))
     {then}
 """
+
+
+@pytest.fixture
+def url(new_url):
+    """Not one that is lent: these tests change more than rows."""
+    store = Store(new_url)
+    store.maintenance.migrate()
+    store.close()
+    return new_url
 
 
 @pytest.fixture
@@ -43,23 +51,31 @@ def later(tmp_path):
     return make
 
 
-def columns(path):
-    with closing(sqlite3.connect(path)) as connection:
-        return [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
+def columns(store):
+    inspected = store._database.read(lambda c: sa.inspect(c).get_columns("runs"))
+    return [column["name"] for column in inspected]
 
 
-def test_an_empty_database_becomes_what_the_tables_say(tmp_path):
-    path = tmp_path / "new.db"
-    store = Store(f"sqlite:///{path}")
+def test_an_empty_database_becomes_what_the_tables_say(new_url):
+    store = Store(new_url)
     store.maintenance.migrate()
     store.check()
-    store.close()
-    engine = sa.create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+    with store._database.engine().connect() as connection:
+        options = {"compare_type": is_another_type}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
+    store.close()
+
+
+def is_another_type(_context, _inspected, _column, found, wanted):
+    """Alembic's own way takes a collation for another type; None leaves the rest to it."""
+    return not isinstance(found, sa.Text) if isinstance(wanted, Text) else None
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_file_has_its_log_beside_it(store):
+    with store._database.engine().connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
 
 
 def test_the_file_is_its_owners(tmp_path):
@@ -90,9 +106,8 @@ def test_at_head_alembic_is_not_even_imported(url):
 
 def test_a_populated_database_keeps_its_rows(helper, store, later):
     run = helper.ended()
-    path = store._database.path
-    migrate.upgrade(path, head="later", migrations=later())
-    assert columns(path)[-1] == "mood"
+    migrate.upgrade(store._database.dialect, head="later", migrations=later())
+    assert columns(store)[-1] == "mood"
     assert store.runs.get(run.id) == run
     assert [event.n for event in store.events.after(run.id)] == [1, 2, 3]
 
@@ -100,27 +115,63 @@ def test_a_populated_database_keeps_its_rows(helper, store, later):
 def test_migrating_again_changes_nothing(helper, store):
     run = helper.queued()
     store.maintenance.migrate()
-    migrate.upgrade(store._database.path)
+    migrate.upgrade(store._database.dialect)
     assert store.runs.get(run.id) == run
 
 
 def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
     run = helper.queued()
-    path = store._database.path
     with pytest.raises(ZeroDivisionError):
-        migrate.upgrade(path, head="later", migrations=later(then="1 / 0"))
-    assert "mood" not in columns(path)
+        migrate.upgrade(store._database.dialect, head="later", migrations=later(then="1 / 0"))
+    assert "mood" not in columns(store)
     store.check()
     assert store.runs.get(run.id) == run
 
 
-def test_a_newer_database_is_left_alone(store):
-    with closing(sqlite3.connect(store._database.path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_newer_database_is_left_alone(new_url):
+    store = Store(new_url)
+    store.maintenance.migrate()
+    newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
+    store._database.write(lambda c: c.execute(newer))
     with pytest.raises(StoreUnavailableError, match="newer version"):
         store.maintenance.migrate()
     with pytest.raises(StoreUnavailableError, match="prepared"):
         store.check()
+    store.close()
+
+
+LOCKED = """
+INSERT INTO documents (digest, content, created_at) VALUES ('d', '', 1);
+INSERT INTO runs (id, ref, name, digest, status, requester, subject, correlation_id, chain,
+        created_at, timeout_s, inputs, errors, warnings, outputs, log_bytes, log_lines, last_event,
+        waiting)
+    VALUES ('w', 'a.md', 'A', 'd', 'waiting', '{}', 'ada', 'c', '[]', 1, 1, '{}', '[]', '[]', '{}',
+        0, 0, 0, '{"lock": "a"}');
+INSERT INTO runbooks (ref, revision) VALUES ('a.md', 7);
+INSERT INTO locks (name, run_seq, taken_at) VALUES ('a', 4, 2), ('a', 5, 1), ('b', 5, 1);
+"""
+
+
+def test_what_held_and_waited_for_locks_before_there_were_places(new_url):
+    store = Store(new_url)
+    store._database.dialect.create()
+    migrate.upgrade(store._database.dialect, head="0002")
+    store._database.write(
+        lambda c: [c.exec_driver_sql(text) for text in LOCKED.split(";") if text.strip()]
+    )
+    migrate.upgrade(store._database.dialect)
+    store.check()
+
+    def look(connection):
+        places = connection.execute(sa.select(locks.c.name, locks.c.run_seq, locks.c.place))
+        return connection.scalar(sa.select(runs.c.waiting_lock)), {tuple(row) for row in places}
+
+    waits_for, places = store._database.read(look)
+    assert waits_for == "a"
+    assert places == {("a", 5, 0), ("a", 4, 1), ("b", 5, 0)}
+    store.runbooks.reset_history("b.md", None)
+    assert store.runbooks.last_runs().revision == 8
+    store.close()
 
 
 def test_a_folder_that_is_not_there(tmp_path):

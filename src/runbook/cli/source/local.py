@@ -1,4 +1,4 @@
-"""Runbooks and runs of this machine, in the JSON forms of the HTTP API."""
+"""Local runbooks and runs, in the JSON form of the HTTP API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runbook.store.models import AuditFilter, RunFilter
 
 
 class LocalSource:
-    """Reads the files and the database that the settings name."""
+    """Reads local files and the local database."""
 
     def __init__(self, engine: Engine, principal: Principal) -> None:
         self._engine = engine
@@ -93,7 +93,7 @@ class LocalSource:
 
 @contextmanager
 def open_local(environment: Mapping[str, str], token: str) -> Iterator[LocalSource]:
-    """This machine's runbooks and runs, as the settings of the environment name them."""
+    """Open the runbooks and runs that the environment's settings specify."""
     with open_with(load_settings(environment), token) as source:
         yield source
 

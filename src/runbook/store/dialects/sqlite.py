@@ -8,19 +8,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
+from runbook.store.dialects.dialect import Dialect, Fault, Listener
 
 # A wait inside SQLite stops every greenlet of a web process, so it is short; `Database` goes on
 # waiting outside.
 BUSY_TIMEOUT_MS = 5
 
-DriverError = sa.exc.DBAPIError | sqlite3.Error
+_MOVED = "The database's file was removed or replaced: put it back, and restart."
 
 _DECODER = json.JSONDecoder()
 
@@ -48,59 +49,139 @@ def url_for(path: Path) -> str:
     return sa.URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def path_of(url: str) -> Path:
-    """The file of a `sqlite:///` URL. Raises ConfigurationError for any other."""
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigurationError("DATABASE_URL is not a database URL.") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError("DATABASE_URL must begin with sqlite:///, followed by a path.")
-    if not parsed.database or parsed.database == ":memory:":
-        raise ConfigurationError("DATABASE_URL must name a file: sqlite:///PATH.")
-    return Path(parsed.database).absolute()
+class SQLite(Dialect):
+    """A file. It is opened by each process that uses it, and written to by one at a time."""
+
+    kind: Literal["sqlite"] = "sqlite"
+    is_embedded = True
+    errors = (sa.exc.SQLAlchemyError, sqlite3.Error)
+
+    def __init__(self, url: sa.URL) -> None:
+        """Raises ConfigurationError for a URL that names no file."""
+        if not url.database or url.database == ":memory:":
+            raise ConfigurationError("DATABASE_URL must name a file: sqlite:///PATH.")
+        self.path = Path(url.database).absolute()
+        self.shown = url_for(self.path)
+        self._identity: tuple[int, int] | None = None
+
+    def engine(self, *, read_only: bool, patience_s: float = 0) -> sa.Engine:  # noqa: ARG002
+        """The file is not made by it."""
+        with suppress(OSError):
+            status = self.path.stat()
+            self._identity = (status.st_dev, status.st_ino)
+
+        def connect() -> sqlite3.Connection:
+            opened = _open_read_only(self.path) if read_only else _open(self.path, "mode=rw")
+            return _configured(opened)
+
+        # The statement cache of the driver is larger than the number of the store's statements.
+        return sa.create_engine(
+            "sqlite://",
+            creator=connect,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=-1,
+            json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
+            json_deserializer=_json_value,
+        )
+
+    @contextmanager
+    def transaction(self, connection: sa.Connection, *, durable: bool) -> Iterator[None]:
+        """A transaction that takes the write lock at once.
+
+        One that only takes it at its first write fails with "database is locked" where another
+        writer was faster, however long it was ready to wait. The driver begins none by itself
+        (its isolation level is None). An event listener would do the same, at a price for every
+        statement.
+        """
+        _set_durable(connection, durable=durable)
+        with connection.begin():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield
+
+    def committed(self, connection: sa.Connection, transaction: str) -> bool:  # noqa: ARG002
+        return False  # there is no connection that could be lost during a commit
+
+    def fault(self, error: Exception) -> Fault:
+        if isinstance(error, sa.exc.IntegrityError):
+            return Fault.DUPLICATE
+        text = _text(error)
+        if "locked" in text or "busy" in text:
+            return Fault.IN_THE_WAY
+        if isinstance(error, sa.exc.ProgrammingError | sa.exc.InterfaceError):
+            return Fault.OURS
+        usual = sa.exc.DBAPIError | sqlite3.Error
+        return Fault.UNUSABLE if isinstance(error, usual) else Fault.OURS
+
+    def unavailable(self, error: Exception) -> StoreUnavailableError:
+        text = _text(error)
+        lowered = text.lower()
+        reason = next((reason for mark, reason in _REASONS if mark in lowered), None)
+        return StoreUnavailableError(reason or f"The database cannot be used: {text}.")
+
+    def check(self, connection: sa.Connection) -> None:  # noqa: ARG002
+        """A file that was removed or replaced still answers those who have it open."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            raise StoreUnavailableError(_MOVED) from None
+        if self._identity not in (None, (status.st_dev, status.st_ino)):
+            raise StoreUnavailableError(_MOVED)
+
+    def size(self, connection: sa.Connection) -> int:  # noqa: ARG002
+        """With its log, which comes and goes."""
+        size = 0
+        for file in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
+        return size
+
+    def create(self) -> None:
+        """Readable by its owner only."""
+        try:
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"The database's file cannot be made: {error.strerror}."
+            ) from error
+
+    def migration_engine(self) -> sa.Engine:
+        engine = self.engine(read_only=False)
+        # A migration may rebuild a table that others point at.
+        sa.event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA foreign_keys=OFF"))
+        return engine
+
+    @contextmanager
+    def migration(self, connection: sa.Connection) -> Iterator[None]:
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.close()
+        with self.transaction(connection, durable=False):
+            yield
+
+    def notify(self, connection: sa.Connection, notice: str) -> None:
+        """Nobody can listen."""
+
+    def listener(self, engine: sa.Engine) -> Listener:
+        raise NotImplementedError
+
+    def backup(self, engine: sa.Engine, path: Path) -> None:
+        """Others write meanwhile."""
+        target = sqlite3.connect(path)
+        try:
+            with engine.connect() as connection:
+                source = connection.connection.driver_connection
+                if not isinstance(source, sqlite3.Connection):
+                    raise RunbookError
+                source.backup(target)
+            # One file, without a log beside it.
+            target.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            target.close()
 
 
-def create_file(path: Path) -> None:
-    """Make the empty database, readable by its owner only, unless something is there."""
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def engine_for(path: Path, *, read_only: bool = False) -> sa.Engine:
-    """An engine that opens no connection yet and never creates the file."""
-
-    def connect() -> sqlite3.Connection:
-        connection = _open_read_only(path) if read_only else _open(path, "mode=rw")
-        return _configured(connection)
-
-    # The statement cache of the driver is larger than the number of the store's statements.
-    return sa.create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=8,
-        max_overflow=-1,
-        json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
-        json_deserializer=_json_value,
-    )
-
-
-@contextmanager
-def transaction(connection: sa.Connection) -> Iterator[None]:
-    """A transaction that takes the write lock at once.
-
-    One that only takes it at its first write fails with "database is locked" where another
-    writer was faster, however long it was ready to wait. The driver begins none by itself
-    (its isolation level is None). An event listener would do the same, at a price for every
-    statement.
-    """
-    with connection.begin():
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield
-
-
-def set_durable(connection: sa.Connection, *, durable: bool) -> None:
+def _set_durable(connection: sa.Connection, *, durable: bool) -> None:
     """Whether the next commit waits until the disk has it. Only outside a transaction."""
     info = connection.info
     if info.get("durable", False) is not durable:
@@ -110,29 +191,7 @@ def set_durable(connection: sa.Connection, *, durable: bool) -> None:
         info["durable"] = durable
 
 
-def is_busy(error: DriverError) -> bool:
-    text = _text(error)
-    return "locked" in text or "busy" in text
-
-
-def unavailable(error: DriverError) -> RunbookError:
-    """The error that says what to do, without a path of this machine."""
-    text = _text(error)
-    lowered = text.lower()
-    reason = next((reason for mark, reason in _REASONS if mark in lowered), None)
-    return StoreUnavailableError(reason or f"The database cannot be used: {text}.")
-
-
-def is_duplicate(error: DriverError) -> bool:
-    return isinstance(error, sa.exc.IntegrityError)
-
-
-def is_ours(error: DriverError) -> bool:
-    """Whether a statement of ours is at fault, rather than the machine."""
-    return isinstance(error, sa.exc.ProgrammingError | sa.exc.InterfaceError)
-
-
-def _text(error: DriverError) -> str:
+def _text(error: Exception) -> str:
     return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
 
 

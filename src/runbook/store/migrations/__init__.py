@@ -1,4 +1,4 @@
 """The database's versions, oldest first. They only go forward; a backup is the way back."""
 
 # What `alembic_version` holds when the database is of this version.
-HEAD = "0005"
+HEAD = "0006"

@@ -185,7 +185,7 @@ def test_a_run_of_an_earlier_version_says_what_to_do(workshop, write):
     workshop.store._database.write(lambda c: c.exec_driver_sql("DELETE FROM run_files"))
     ended = workshop.execute()
     assert ended.status is RunStatus.FAILED
-    assert "retry the run" in ended.result.errors[0]
+    assert "retry the run" in ended.result.errors[0].text
     again = workshop.engine.retry(ended, ANN, ExecuteRequest()).run
     assert workshop.execute().status is RunStatus.SUCCEEDED
     assert workshop.output(again) == "one\ntwo\nthree\n0\n"

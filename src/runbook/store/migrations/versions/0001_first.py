@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 JSON = sa.JSON(none_as_null=True)
 ACTIVE = sa.text("finished_at IS NULL")
 
@@ -27,7 +28,7 @@ def downgrade() -> None:
 def _documents() -> None:
     op.create_table(
         "documents",
-        sa.Column("digest", sa.Text, primary_key=True),
+        sa.Column("digest", TEXT, primary_key=True),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
     )
@@ -37,19 +38,19 @@ def _runs() -> None:
     op.create_table(
         "runs",
         sa.Column("seq", BIG, primary_key=True, autoincrement=True),
-        sa.Column("id", sa.Text, nullable=False, unique=True),
-        sa.Column("ref", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, sa.ForeignKey("documents.digest"), nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("id", TEXT, nullable=False, unique=True),
+        sa.Column("ref", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("digest", TEXT, sa.ForeignKey("documents.digest"), nullable=False),
+        sa.Column("status", TEXT, nullable=False),
         sa.Column("requester", JSON, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("correlation_id", sa.Text, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("correlation_id", TEXT, nullable=False),
         sa.Column("chain", JSON, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
-        sa.Column("parent_id", sa.Text),
-        sa.Column("root_id", sa.Text),
-        sa.Column("reason", sa.Text),
+        sa.Column("parent_id", TEXT),
+        sa.Column("root_id", TEXT),
+        sa.Column("reason", TEXT),
         sa.Column("timeout_s", sa.Float, nullable=False),
         sa.Column("inputs", JSON, nullable=False),
         sa.Column("started_at", BIG),
@@ -59,13 +60,13 @@ def _runs() -> None:
         sa.Column("errors", JSON, nullable=False),
         sa.Column("warnings", JSON, nullable=False),
         sa.Column("outputs", JSON, nullable=False),
-        sa.Column("worker_id", sa.Text),
+        sa.Column("worker_id", TEXT),
         sa.Column("cancel_at", BIG),
-        sa.Column("cancel_by", sa.Text),
+        sa.Column("cancel_by", TEXT),
         sa.Column("log_bytes", BIG, nullable=False),
         sa.Column("log_lines", BIG, nullable=False),
         sa.Column("last_event", BIG, nullable=False),
-        sa.Column("assigned_to", sa.Text),
+        sa.Column("assigned_to", TEXT),
         sa.Column("sealed_inputs", sa.LargeBinary),
         sqlite_autoincrement=True,
     )
@@ -90,7 +91,7 @@ def _events() -> None:
         sa.Column("key", BIG, primary_key=True, autoincrement=False),
         sa.Column("run_seq", BIG, nullable=False),
         sa.Column("at", BIG, nullable=False),
-        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("type", TEXT, nullable=False),
         sa.Column("step", sa.Integer),
         sa.Column("line", BIG),
         sa.Column("offset", BIG),
@@ -111,25 +112,25 @@ def _events() -> None:
 def _runbooks() -> None:
     op.create_table(
         "runbooks",
-        sa.Column("ref", sa.Text, primary_key=True),
+        sa.Column("ref", TEXT, primary_key=True),
         sa.Column("revision", BIG, nullable=False, unique=True),
-        sa.Column("last_run_id", sa.Text),
-        sa.Column("last_status", sa.Text),
+        sa.Column("last_run_id", TEXT),
+        sa.Column("last_status", TEXT),
         sa.Column("last_finished_at", BIG),
         sa.Column("last_success_at", BIG),
-        sa.Column("last_by", sa.Text),
+        sa.Column("last_by", TEXT),
         sa.Column("history_n", BIG),
-        sa.Column("history_digest", sa.Text),
+        sa.Column("history_digest", TEXT),
     )
 
 
 def _workers() -> None:
     op.create_table(
         "workers",
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("host", sa.Text, nullable=False),
-        sa.Column("boot_id", sa.Text, nullable=False),
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("boot_id", TEXT, nullable=False),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.Column("process_start", BIG, nullable=False),
         sa.Column("slots", sa.Integer, nullable=False),
@@ -142,10 +143,10 @@ def _workers() -> None:
 def _idempotency_keys() -> None:
     op.create_table(
         "idempotency_keys",
-        sa.Column("caller", sa.Text, primary_key=True),
-        sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("request_digest", sa.Text, nullable=False),
-        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("caller", TEXT, primary_key=True),
+        sa.Column("key", TEXT, primary_key=True),
+        sa.Column("request_digest", TEXT, nullable=False),
+        sa.Column("run_id", TEXT, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
     )
     op.create_index("ix_idempotency_created", "idempotency_keys", ["created_at"])

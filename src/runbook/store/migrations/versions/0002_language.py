@@ -7,6 +7,7 @@ revision = "0002"
 down_revision = "0001"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 JSON = sa.JSON(none_as_null=True)
 RELATED = sa.text("related_id IS NOT NULL")
 
@@ -25,15 +26,15 @@ def downgrade() -> None:
 def _runs() -> None:
     for column in (
         sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("label", sa.Text),
-        sa.Column("relation", sa.Text),
-        sa.Column("related_id", sa.Text),
+        sa.Column("label", TEXT),
+        sa.Column("relation", TEXT),
+        sa.Column("related_id", TEXT),
         sa.Column("start_step", sa.Integer),
-        sa.Column("queue", sa.Text),
+        sa.Column("queue", TEXT),
         sa.Column("given", JSON),
         sa.Column("locks", JSON),
         sa.Column("waiting", JSON),
-        sa.Column("summary", sa.Text),
+        sa.Column("summary", TEXT),
     ):
         op.add_column("runs", column)
     op.create_index(
@@ -50,8 +51,8 @@ def _steps() -> None:
         "steps",
         sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
         sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
         sa.Column("started_at", BIG, nullable=False),
         sa.Column("finished_at", BIG),
         sa.Column("return_code", sa.Integer),
@@ -66,7 +67,7 @@ def _steps() -> None:
 def _locks() -> None:
     op.create_table(
         "locks",
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
         sa.Column("taken_at", BIG, nullable=False),
     )
@@ -77,7 +78,7 @@ def _artifacts() -> None:
     op.create_table(
         "artifacts",
         sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
         sa.Column("size", BIG, nullable=False),
-        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
     )

@@ -7,13 +7,14 @@ revision = "0003"
 down_revision = "0002"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     op.create_table(
         "leases",
-        sa.Column("task", sa.Text, primary_key=True),
-        sa.Column("holder", sa.Text),
+        sa.Column("task", TEXT, primary_key=True),
+        sa.Column("holder", TEXT),
         sa.Column("until", BIG, nullable=False),
         sa.Column("last_run", BIG, nullable=False),
         sa.Column("last_success", BIG, nullable=False),

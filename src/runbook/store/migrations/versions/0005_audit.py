@@ -7,6 +7,7 @@ revision = "0005"
 down_revision = "0004"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -14,15 +15,15 @@ def upgrade() -> None:
         "audit",
         sa.Column("n", BIG, primary_key=True, autoincrement=False),
         sa.Column("at", BIG, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("origin", sa.Text),
-        sa.Column("address", sa.Text),
-        sa.Column("action", sa.Text, nullable=False),
-        sa.Column("target_kind", sa.Text, nullable=False),
-        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("origin", TEXT),
+        sa.Column("address", TEXT),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("target_kind", TEXT, nullable=False),
+        sa.Column("target", TEXT, nullable=False),
         sa.Column("details", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("previous", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("previous", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
     )
     op.create_index("ix_audit_at", "audit", ["at"])
     for column in ("subject", "action", "target"):

@@ -51,9 +51,7 @@ it('can be sent once nothing is wrong, with an empty text where one is meant', (
   expect(form.check()).toBe(false)
 })
 
-const told = (message: string, variable?: string): Told => ({
-  code: 'x', params: variable ? { variable } : {}, message, hint: null,
-})
+const told = (message: string, variable = '') => ({ code: 'x', params: { variable }, message, hint: null })
 
 it('shows what the server said until the value is another one', () => {
   const form = begin()

@@ -1,5 +1,5 @@
 import { onScopeDispose, ref, watch } from 'vue'
-import { formatCount } from './lines'
+import { formatCount } from '@/shared/text/numbers'
 
 const MOST_OFTEN_MS = 2_000
 

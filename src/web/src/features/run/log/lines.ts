@@ -44,19 +44,3 @@ export function formatElapsed(ms: number): string {
   if (minutes < 60) return `${minutes}:${two(seconds % 60)}.${tenths % 10}`
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
 }
-
-/** Adds thousands separators from 10,000 on. */
-export function formatCount(n: number): string {
-  return n < 10_000 ? String(n) : n.toLocaleString('en')
-}
-
-export function formatSize(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB']
-  let value = bytes
-  let at = 0
-  while (value >= 1000 && at < units.length - 1) {
-    value /= 1000
-    at += 1
-  }
-  return `${at === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[at]}`
-}

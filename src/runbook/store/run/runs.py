@@ -17,11 +17,8 @@ from runbook.core.times import Millis
 from runbook.core.waiting import Holder
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
-from runbook.store.children import tell_parent
-from runbook.store.claiming import Claim
-from runbook.store.creation import check_birth, check_room, insert_run, is_known, remember, replayed
+from runbook.store.dialects.portable import one_of
 from runbook.store.documents import keep_document
-from runbook.store.endings import End, end_run
 from runbook.store.models import (
     ActiveRun,
     Activity,
@@ -46,9 +43,20 @@ from runbook.store.rows import (
     runs_of,
     storable,
 )
-from runbook.store.run_list import cursor_of, one_of, page_of
-from runbook.store.runbooks import keep_history_head
-from runbook.store.tables import runbooks, runs
+from runbook.store.run.children import tell_parent
+from runbook.store.run.claiming import Claim
+from runbook.store.run.creation import (
+    check_birth,
+    check_room,
+    insert_run,
+    is_known,
+    remember,
+    replayed,
+)
+from runbook.store.run.endings import End, end_run
+from runbook.store.run.listing import cursor_of, page_of
+from runbook.store.runbooks import REVISION, count_revision, keep_history_head
+from runbook.store.tables import runs
 from runbook.store.workers import accepting
 
 MAX_PAGE = 200
@@ -78,6 +86,7 @@ _REQUEST_CANCEL = (
             else_=runs.c.status,
         ),
         waiting=None,
+        waiting_lock=None,
     )
 )
 _RUNS = sa.select(*RUN_COLUMNS)
@@ -107,7 +116,7 @@ _ACTIVITY = (
 )
 _REVISION = sa.select(
     sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
-    + sa.func.coalesce(sa.select(sa.func.max(runbooks.c.revision)).scalar_subquery(), 0)
+    + sa.func.coalesce(REVISION.scalar_subquery(), 0)
 )
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
@@ -180,11 +189,13 @@ class Runs(Component):
             keep_document(connection, document, now)
             made = insert_run(connection, run, events, run.created_at or now)
             keep_files(connection, made.seq, files, now)
-            if history is not None:
-                keep_history_head(connection, run.runbook.ref, history)
             remember(connection, idempotency, run.id, now)
             tell_parent(connection, made, now)
             record(connection, audit, now)
+            if history is not None:
+                keep_history_head(connection, run.runbook.ref, history)
+            elif run.status.terminal:
+                count_revision(connection)
             return Created(made, replayed=False)
 
         return self._database.write(work, durable=run.status.terminal)
@@ -339,8 +350,10 @@ class Runs(Component):
         """What goes on now, for those who look again and again."""
 
         def work(connection: sa.Connection) -> Activity:
+            # First, so that a change in between is noticed by the next look.
+            revision = connection.scalar(_REVISION) or 0
             active = tuple(_active_run_of(row) for row in connection.execute(_ACTIVITY).mappings())
-            return Activity(active, connection.scalar(_REVISION) or 0)
+            return Activity(active, revision)
 
         return self._database.read(work)
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from runbook.core.outcome import StepRun
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import Millis
+from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import runs, steps
 
 _SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
-_INSERT_STEP = sqlite_insert(steps)
+_INSERT_STEP = insert(steps)
 _KEEP_STEP = _INSERT_STEP.on_conflict_do_update(
     index_elements=["run_seq", "n"],
     set_={

@@ -11,9 +11,7 @@ from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunResult
 from runbook.core.status import TRANSITIONS
 from runbook.core.times import Millis
-from runbook.errors import ConflictError
-from runbook.store.artifacts import keep_artifacts
-from runbook.store.children import tell_parent
+from runbook.errors import ConflictError, NotOwnerError, RunEndedError
 from runbook.store.locks import release_locks
 from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.rows import (
@@ -21,11 +19,13 @@ from runbook.store.rows import (
     event_rows,
     grown,
     problem_rows,
-    run_by_id,
+    run_to_change,
     storable,
 )
+from runbook.store.run.artifacts import keep_artifacts
+from runbook.store.run.children import tell_parent
+from runbook.store.run.steps import end_steps, keep_steps
 from runbook.store.runbooks import keep_last_run
-from runbook.store.steps import end_steps, keep_steps
 from runbook.store.tables import runs
 
 _FINISH = (
@@ -46,6 +46,7 @@ _FINISH = (
         label=sa.bindparam("new_label"),
         summary=sa.bindparam("new_summary"),
         waiting=None,
+        waiting_lock=None,
         log_bytes=sa.bindparam("new_log_bytes"),
         log_lines=sa.bindparam("new_log_lines"),
         last_event=sa.bindparam("new_last_event"),
@@ -72,8 +73,12 @@ def end_run(
     worker_id: str | None,
     history: HistoryHead | None,
 ) -> Finished:
-    """See `Runs.finish`."""
-    run = run_by_id(connection, run_id)
+    """See `Runs.finish`.
+
+    Rows are locked in the same order always, so that endings do not block each other: the run,
+    its locks and who waits for them, its parent, the runbook.
+    """
+    run = run_to_change(connection, run_id)
     _check_end(run, end.outcome, worker_id)
     ended = _ended(run, end)
     _update(connection, run, ended, end.outcome.summary)
@@ -81,18 +86,19 @@ def end_run(
     keep_steps(connection, run.seq, end.outcome.steps)
     end_steps(connection, run.seq, ended.status, end.at)
     keep_artifacts(connection, run.seq, end.outcome.artifacts)
+    going_on = release_locks(connection, run)
     tell_parent(connection, ended, end.at)
     keep_last_run(connection, ended, history)
-    return Finished(ended, release_locks(connection, run))
+    return Finished(ended, going_on)
 
 
 def _check_end(run: Run, outcome: Outcome, worker_id: str | None) -> None:
     if run.status.terminal:
-        raise ConflictError(f"The run has already ended: {run.status}.")
+        raise RunEndedError(f"The run has already ended: {run.status}.")
     if outcome.status not in TRANSITIONS[run.status]:
         raise ConflictError(f"The run is {run.status}; it cannot become {outcome.status}.")
     if worker_id is not None and run.worker_id != worker_id:
-        raise ConflictError("The run belongs to another worker.")
+        raise NotOwnerError
 
 
 def _ended(run: Run, end: End) -> Run:

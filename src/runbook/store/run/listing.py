@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +11,7 @@ import sqlalchemy as sa
 from runbook.core.run import Run
 from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
+from runbook.store.dialects.portable import one_of
 from runbook.store.models import RunFilter, Visibility
 from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS
 from runbook.store.tables import runs
@@ -71,12 +70,6 @@ def _visible(visible: Visibility) -> list[sa.ColumnElement[bool]]:
         return []
     mine = [] if visible.subject is None else [runs.c.subject == visible.subject]
     return [sa.or_(one_of(runs.c.ref, visible.refs), *mine)]
-
-
-def one_of(column: sa.Column[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
-    """One parameter however many values: a caller may see thousands of runbooks."""
-    listed = sa.func.json_each(json.dumps(sorted(values))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
 
 
 def _holding(text: str) -> sa.ColumnElement[bool]:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from runbook.core.events import EventType
 from runbook.errors import NotFoundError, RequestError
 from runbook.store.database import Database
-from runbook.store.lines import Piece, lines_of
-from runbook.store.log_search import LineMatcher, PatternMatcher, TextMatcher
+from runbook.store.log.lines import Piece, lines_of
+from runbook.store.log.search import LineMatcher, PatternMatcher, TextMatcher
 from runbook.store.models import LogLine, LogQuery, LogSize
 from runbook.store.rows import Component, event_key
 from runbook.store.tables import events, runs
@@ -23,6 +23,8 @@ from runbook.store.tables import events, runs
 BATCH_BYTES = 256 * 1024
 # Hits so close to each other (in lines) are read together.
 _NEARBY_LINES = 50
+# Of the pieces of a log, which are up to 64 KiB each.
+_PIECES_AT_ONCE = 32
 
 _END = sa.select(runs.c.seq, runs.c.log_bytes, runs.c.log_lines).where(
     runs.c.id == sa.bindparam("run_id")
@@ -52,6 +54,7 @@ _TEXTS = (
 )
 _PIECES = (
     sa.select(
+        events.c.key,
         events.c.at,
         events.c.step,
         events.c.type,
@@ -61,7 +64,7 @@ _PIECES = (
     )
     .where(*_BETWEEN)
     .order_by(events.c.key)
-    .execution_options(yield_per=32)
+    .limit(_PIECES_AT_ONCE)
 )
 
 
@@ -145,15 +148,22 @@ class LogSearch:
 def _lines(database: Database, seq: int, first: int, count: int) -> list[LogLine]:
     def work(connection: sa.Connection) -> list[LogLine]:
         begin, _offset = _before_line(connection, seq, first)
-        with connection.execute(_PIECES, {"first": begin, "last": event_key(seq + 1, 0)}) as rows:
-            lines = lines_of(
-                Piece(at, step, EventType(kind), line, offset, text)
-                for at, step, kind, line, offset, text in rows
-            )
-            wanted = (line for line in lines if line.number >= first)
-            return list(islice(wanted, max(0, count)))
+        lines = lines_of(_pieces(connection, begin, event_key(seq + 1, 0)))
+        wanted = (line for line in lines if line.number >= first)
+        return list(islice(wanted, max(0, count)))
 
     return database.read(work)
+
+
+def _pieces(connection: sa.Connection, first: int, last: int) -> Iterator[Piece]:
+    """Those between two keys, a few at a time."""
+    while True:
+        rows = connection.execute(_PIECES, {"first": first, "last": last}).all()
+        for _key, at, step, kind, line, offset, text in rows:
+            yield Piece(at, step, EventType(kind), line, offset, text)
+        if len(rows) < _PIECES_AT_ONCE:
+            return
+        first = rows[-1].key + 1
 
 
 def _numbered(database: Database, seq: int, numbers: Sequence[int]) -> Iterator[LogLine]:

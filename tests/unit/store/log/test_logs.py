@@ -1,7 +1,6 @@
 """The log by bytes, by lines and by what stands in it, against a model that keeps it whole."""
 
 import itertools
-import shutil
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +10,8 @@ from runbook.core.events import EventType
 from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunTree
 from runbook.core.status import RunStatus
 from runbook.errors import NotFoundError, RequestError
-from runbook.store import logs
-from runbook.store.lines import MAX_LINE_BYTES
+from runbook.store.log import logs
+from runbook.store.log.lines import MAX_LINE_BYTES
 from runbook.store.models import LogQuery, NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 
@@ -225,13 +224,13 @@ _STORES = itertools.count()
     queries=st.lists(st.text(st.sampled_from("aAbBßséE \0"), min_size=1, max_size=3), min_size=3),
     first=st.integers(1, 20),
 )
-def test_any_log_reads_as_its_model(
-    sqlite_template, tmp_path, monkeypatch, pieces, batch, ranges, queries, first
-):
+def test_any_log_reads_as_its_model(lend, monkeypatch, pieces, batch, ranges, queries, first):
     monkeypatch.setattr(logs, "BATCH_BYTES", batch)
-    path = tmp_path / f"{next(_STORES)}.db"
-    shutil.copy(sqlite_template, path)
-    store, model = Store(f"sqlite:///{path}"), Model(pieces)
+    with lend() as url:
+        assert_reads_as(Model(pieces), Store(url), ranges, queries, first)
+
+
+def assert_reads_as(model, store, ranges, queries, first):
     write(store, model)
     whole = model.text.encode()
     assert (store.logs.size("r").bytes, store.logs.size("r").lines) == (

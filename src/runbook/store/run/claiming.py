@@ -50,9 +50,11 @@ class _Statements:
 
 def _statements(*conditions: sa.ColumnElement[bool]) -> _Statements:
     look = sa.select(runs.c.seq).where(_MAY_CLAIM, *conditions).order_by(runs.c.seq).limit(1)
+    # A run whose row somebody changes just now is passed over.
+    free = look.with_for_update(skip_locked=True)
     take = (
         sa.update(runs)
-        .where(runs.c.seq == look.scalar_subquery(), _QUEUED)
+        .where(runs.c.seq == free.scalar_subquery(), _QUEUED)
         .values(
             status=RunStatus.RUNNING.value,
             worker_id=sa.bindparam("claimer"),

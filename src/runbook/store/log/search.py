@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from runbook.errors import RequestError
-from runbook.store.lines import MAX_LINE_BYTES
+from runbook.store.log.lines import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     import re2

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook.errors import RequestError
-from runbook.store.lines import MAX_LINE_BYTES
-from runbook.store.log_search import PatternMatcher, TextMatcher
+from runbook.store.log.lines import MAX_LINE_BYTES
+from runbook.store.log.search import PatternMatcher, TextMatcher
 
 
 def found(matcher, chunks):

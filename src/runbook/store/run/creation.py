@@ -11,6 +11,7 @@ from runbook.core.run import Run, RunLog
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.errors import IdempotencyKeyReusedError, QueueFullError
+from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.rows import (
     INSERT_EVENTS,
@@ -44,7 +45,14 @@ _KNOWN_KEY = sa.select(
     idempotency_keys.c.created_at.label("used_at"),
     *RUN_COLUMNS,
 ).where(_KEY, runs.c.id == idempotency_keys.c.run_id)
-_FORGET_KEY = sa.delete(idempotency_keys).where(_KEY)
+# Not one that somebody has used since we looked.
+_FORGET_KEY = sa.delete(idempotency_keys).where(
+    _KEY,
+    sa.or_(
+        idempotency_keys.c.created_at <= sa.bindparam("old"),
+        ~sa.exists(sa.select(runs.c.seq).where(runs.c.id == idempotency_keys.c.run_id)),
+    ),
+)
 _INSERT_KEY = sa.insert(idempotency_keys)
 _INSERT_RUN = sa.insert(runs)
 
@@ -84,7 +92,7 @@ def replayed(
         return None
     row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
     if row is None or not _counts(row, now):
-        connection.execute(_FORGET_KEY, _key_of(idempotency))
+        connection.execute(_FORGET_KEY, {**_key_of(idempotency), "old": now - IDEMPOTENCY_MS})
         return None
     if row["request_digest"] != idempotency.request_digest:
         raise IdempotencyKeyReusedError
@@ -119,6 +127,7 @@ def remember(
 def check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -> None:
     if max_queued is None or run.status is not RunStatus.QUEUED or run.tree.parent_id is not None:
         return
+    exclusively(connection, Turn.QUEUE)
     queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
     if queued >= max_queued:
         raise QueueFullError

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from runbook.core.events import RunEvent
 from runbook.core.outcome import StepRun
 from runbook.core.run import RunLog
-from runbook.errors import ConflictError
+from runbook.errors import ConflictError, NotOwnerError, RunEndedError
+from runbook.store.dialects.portable import is_remote
 from runbook.store.models import NewEvent
 from runbook.store.rows import (
     EVENT_COLUMNS,
@@ -21,7 +22,7 @@ from runbook.store.rows import (
     grown,
     run_by_id,
 )
-from runbook.store.steps import keep_steps
+from runbook.store.run.steps import keep_steps
 from runbook.store.tables import events, runs
 
 MAX_BYTES = 1024 * 1024
@@ -49,6 +50,18 @@ _AFTER = (
     )
     .order_by(events.c.key)
     .limit(sa.bindparam("most"))
+)
+
+
+_SIZE = sa.func.coalesce(sa.func.length(events.c.text), 0)
+_SIZED = _AFTER.add_columns(
+    (sa.func.sum(_SIZE).over(order_by=events.c.key) - _SIZE).label("before")
+).subquery()
+# The same, of no more than so many bytes: a server sends them all, however few are read.
+_AFTER_BOUNDED = (
+    sa.select(*(_SIZED.c[column.name] for column in EVENT_COLUMNS))
+    .where(_SIZED.c.before < sa.bindparam("most_bytes"))
+    .order_by(_SIZED.c.key)
 )
 
 
@@ -101,7 +114,10 @@ class Events(Component):
             asked = {"run_id": run_id, "after": begin, "most": max(1, limit)}
             found: list[RunEvent] = []
             left = max_bytes
-            with connection.execute(_AFTER, asked) as rows:
+            statement = _AFTER
+            if is_remote(connection):
+                statement, asked["most_bytes"] = _AFTER_BOUNDED, max_bytes
+            with connection.execute(statement, asked) as rows:
                 for row in rows:
                     left -= len(row.text or b"")
                     if left < 0 and found:
@@ -115,5 +131,5 @@ class Events(Component):
 def _refusal(connection: sa.Connection, run_id: str) -> ConflictError:
     run = run_by_id(connection, run_id)
     if run.status.terminal:
-        return ConflictError(f"The run has already ended: {run.status}.")
-    return ConflictError("The run belongs to another worker.")
+        return RunEndedError(f"The run has already ended: {run.status}.")
+    return NotOwnerError()

@@ -8,7 +8,7 @@ from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import LockRequest, LockWant, Origin, Requester
 from runbook.core.status import RunStatus
-from runbook.errors import ConflictError, NotFoundError, QueueFullError
+from runbook.errors import ConflictError, DuplicateError, NotFoundError, QueueFullError
 from runbook.store.models import StoredDocument
 from runbook.store.tables import runs
 
@@ -59,16 +59,16 @@ def test_an_unknown_run_is_none(store):
     assert store.runs.get("nobody") is None
 
 
-def test_the_same_run_id_twice_is_a_conflict(helper):
+def test_the_same_run_id_twice_is_refused(helper):
     run = helper.queued()
-    with pytest.raises(ConflictError):
+    with pytest.raises(DuplicateError):
         helper.queued(id=run.id)
 
 
 def test_text_that_no_database_takes_is_replaced(helper, store):
     requester = Requester("a\ud800", Origin.API, {"x": "\ud800"})
     run = helper.queued(reason="b\ud800\0", requester=requester)
-    assert store.runs.get(run.id).request.reason == "b?\0"
+    assert store.runs.get(run.id).request.reason == "b??"
     assert store.runs.get(run.id).requester == requester
 
 

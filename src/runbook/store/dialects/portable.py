@@ -1,0 +1,118 @@
+"""What statements say in the words of each database, so that they are written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite.dml import OnConflictClause
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+__all__ = ["Text", "Turn", "exclusively", "insert", "is_remote", "one_of"]
+
+# All that PostgreSQL's compiler asks of SQLite's clause besides. Its own means the same, but
+# importing that takes longer than the rest of a short command.
+OnConflictClause.constraint_target = None  # type: ignore[attr-defined]
+
+# Keeps our advisory locks apart from those of others in the same database.
+_OURS = 0x52756E62
+
+
+class Turn(IntEnum):
+    """What one transaction at a time may do. Who takes several turns takes them in this order."""
+
+    MIGRATION = 1
+    QUEUE = 2
+    LOCKS = 3
+    AUDIT = 4
+
+
+_TAKE_TURN = sa.select(
+    sa.func.pg_advisory_xact_lock(
+        sa.literal(_OURS, sa.Integer), sa.bindparam("turn", None, sa.Integer)
+    )
+)
+
+
+def exclusively(connection: sa.Connection, turn: Turn) -> None:
+    """Let nobody else take this turn until the transaction ends.
+
+    What the next statements read is what the one before has committed. SQLite needs nothing: a
+    transaction that writes has the whole database to itself.
+    """
+    if is_remote(connection):
+        connection.execute(_TAKE_TURN, {"turn": turn.value})
+
+
+def is_remote(connection: sa.Connection) -> bool:
+    """Whether the database is a server: it sends what was selected as a whole."""
+    return _is_remote(connection.dialect)
+
+
+def _is_remote(dialect: sa.Dialect) -> bool:
+    return dialect.name == "postgresql"
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+class Text(sa.TypeDecorator[str]):
+    """Text that sorts by its bytes. What PostgreSQL does not take becomes a question mark."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        collation = "C" if _is_remote(dialect) else None
+        return dialect.type_descriptor(sa.Text(collation=collation))
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+        """None for SQLite, which takes any text: each value would cost a call."""
+        return super().bind_processor(dialect) if _is_remote(dialect) else None
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else _storable(value)
+
+
+class _Names(sa.TypeDecorator[list[str]]):
+    """Any number of names as one parameter."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        is_list = _is_remote(dialect)
+        return dialect.type_descriptor(sa.ARRAY(sa.Text) if is_list else sa.Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: sa.Dialect) -> Any:
+        names = value or []
+        return [_storable(name) for name in names] if _is_remote(dialect) else json.dumps(names)
+
+
+class _OneOf(FunctionElement[bool]):
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+def one_of(column: sa.Column[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
+    """One parameter however many values: a caller may see thousands of runbooks."""
+    return _OneOf(column, sa.literal(sorted(values), _Names))
+
+
+@compiles(_OneOf, "sqlite")
+def _one_of_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, names = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({names}))"  # noqa: S608 - placeholders
+
+
+@compiles(_OneOf, "postgresql")
+def _one_of_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, names = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} = ANY ({names})"
