@@ -1,42 +1,42 @@
-# Each target works in a fresh checkout: what is missing is installed first, and named.
-# ARGS goes to the tests or the benchmark: make test ARGS="-k history"
+# Every target works in a fresh checkout: it first installs what is missing, and says so.
+# ARGS is passed to the tests or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev start test check bench lock clean clean-data
 ARGS ?=
 
-help: ## Show this list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: ## Install and build what `make start` needs
+setup: ## Install and build everything for `make start`
 	@scripts/setup.sh
 
-setup-dev: ## Install what `make test` and `make check` need
+setup-dev: ## Install everything for `make test` and `make check`
 	@scripts/setup.sh --dev
 
-start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 for another one)
+start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes the port)
 	@exec scripts/serve.sh
 
 test: setup-dev ## Run all tests with coverage
 	@scripts/test.sh $(ARGS)
 
-check: setup-dev ## Check format, lint, types and layers, also of the web app
+check: setup-dev ## Check format, lint, types and layers, including the web app
 	@scripts/check.sh
 
 bench: setup-dev ## Measure speed and memory
 	@.venv/bin/python tests/bench/bench.py $(ARGS)
 	@.venv/bin/python tests/bench/web.py $(filter --write,$(ARGS))
 
-lock: ## Renew Pipfile.lock and package-lock.json
+lock: ## Update Pipfile.lock and package-lock.json
 	@scripts/setup.sh --tools
 	@scripts/pipenv.sh lock
 	@.tools/bin/python scripts/strip_lock.py Pipfile.lock
 	@scripts/web.sh run --silent lock
 
-clean: ## Remove what was installed and cached here; data and served runbooks stay
+clean: ## Remove installed and cached files, but not data or served runbooks
 	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist
 	@rm -rf src/web/node_modules src/web/src/api/schema.d.ts src/runbook/api/static
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-data: ## Remove the local server's data and runbooks, after asking
+clean-data: ## Remove the local server's data and runbooks, after confirmation
 	@scripts/clean_data.sh

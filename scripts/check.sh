@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lint, types and layers. Every check runs, so that one pass shows everything.
+# Checks format, lint, types and layers. Runs all checks even if one fails.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
@@ -17,6 +17,6 @@ check "ruff check" .venv/bin/ruff check .
 check "mypy" .venv/bin/mypy
 check "lint-imports" .venv/bin/lint-imports --config .importlinter --cache-dir .cache/import_linter
 check "web: eslint" scripts/web.sh run --silent lint
-# The types of the API come from its own document, as it is now.
+# The API's types are generated from the current OpenAPI document.
 check "web: types" scripts/web.sh run --silent types
 exit "$status"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our pipenv, kept in .tools, working on .venv of this checkout whatever the caller has set.
+# Runs the pipenv in .tools on this checkout's .venv, regardless of the caller's environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PIPENV_ACTIVE VIRTUAL_ENV

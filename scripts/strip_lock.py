@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Take every registry's address out of Pipfile.lock; hashes and versions stay.
+"""Remove registry URLs from Pipfile.lock, but keep hashes and versions.
 
-pip then asks the registry that it is configured for, and the hashes say whether what came
-is what was locked.
+pip then uses its configured registry, and the hashes verify the packages.
 """
 
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 
 
 def strip(lock: dict[str, dict[str, dict[str, object]]]) -> None:
-    """Empty the list of sources and forget which package came from which one."""
+    """Remove the sources, and each package's reference to its source."""
     lock["_meta"]["sources"] = []  # type: ignore[assignment]
     for name, section in lock.items():
         if name != "_meta":

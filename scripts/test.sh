@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Runs the tests with branch coverage, and those of the web app; leaves no process, file or port behind.
-# Arguments go to pytest. CORE_COVERAGE is the least percentage for runbook/core (default 0).
+# Runs all tests, including the web app's, with branch coverage. Leaves no process, file or port behind.
+# Arguments are passed to pytest. CORE_COVERAGE is the minimum percentage for runbook/core (default 0).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
-# The path is short because sockets in it may have 107 characters, and unique because it marks
-# whatever the tests start: children inherit it.
+# Short, because socket paths have at most 107 characters, and unique, because it identifies the
+# processes that the tests start, which inherit it.
 scratch=$(mktemp -d /tmp/rbtest.XXXXXX)
-# Tests that give up root's rights pass through it.
+# Tests that drop root privileges need to pass through it.
 chmod 711 "$scratch"
 
-# Processes, other than this one, whose environment names the scratch folder.
+# Other processes with the scratch folder in their environment.
 survivors() {
     grep -lsz -F -- "$scratch" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
 }
@@ -23,14 +23,14 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# A job in the background is told to ignore SIGINT; the scripts that are tested are not.
+# Background jobs ignore SIGINT by default, which tested scripts must not inherit.
 run_in_scratch() {
     env --default-signal=INT TMPDIR="$scratch" COVERAGE_FILE="$scratch/coverage" \
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 
-# One more than there are cores: many tests wait for processes, and leave a core to another one.
-# Tests that stand together run together, so that fewer servers are started for them.
+# One worker more than cores, because many tests wait for processes. Neighboring tests run in the
+# same worker, so that fewer servers are started.
 run_in_scratch .venv/bin/python -m pytest -n "$(($(nproc) + 1))" --dist worksteal -o cache_dir=.cache/pytest \
     --cov=runbook --cov-branch --cov-report=term:skip-covered "$@"
 status=$?
@@ -47,7 +47,7 @@ fi
 
 left=$(survivors)
 if [ -n "$left" ]; then
-    printf 'the tests left processes behind:\n' >&2
+    printf 'The tests left processes behind:\n' >&2
     # shellcheck disable=SC2086 # one word per process
     ps -o pid,args -p "$(printf '%s' "$left" | tr '\n' ',')" >&2
     status=1

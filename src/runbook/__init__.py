@@ -1,11 +1,8 @@
-"""The runbook engine: one Markdown file is manual, program, policy and record of an operation.
-
-Scripts find here what they say to their run: `runbook.progress(40, "Cloning disk")`.
-"""
+"""The runbook engine, and the functions that scripts call: `runbook.progress(40, "Cloning")`."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as type checkers know it; `typing` would be loaded at every start
+TYPE_CHECKING = False  # type checkers know this name; importing `typing` would slow every start
 if TYPE_CHECKING:
     from runbook.script.commands import (
         CalledRunbookError,
@@ -39,7 +36,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Loaded at their first use: the engine itself needs none of them."""
+    """Load the script functions on first use: the engine itself needs none of them."""
     if name in __all__:
         from runbook.script import commands as script
 

@@ -1,4 +1,4 @@
-"""The one place where an engine is put together from the configuration."""
+"""Builds an engine and its parts from the settings. No other module does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
 from runbook.engine.process.family import Families
-from runbook.engine.process.limits import Limits
+from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.workspace import SAFE_PATH
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.engine.record.configuration import Configuration, fingerprint
@@ -48,12 +48,13 @@ def now_ms() -> int:
 
 
 def prepare_data_dir(settings: Settings) -> None:
-    """Make DATA_DIR, closed to others. Raises ConfigurationError where that cannot be done."""
+    """Create DATA_DIR with mode 0700. Raises ConfigurationError if that fails."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigurationError(
-            f"DATA_DIR {settings.data_dir} cannot be made: {error.strerror}; name another"
+            f"Couldn't create DATA_DIR {settings.data_dir}: {error.strerror}. Set DATA_DIR to a "
+            "writable folder"
         ) from None
 
 
@@ -62,7 +63,7 @@ def run_tokens(settings: Settings) -> RunTokens:
 
 
 def build_authenticator(settings: Settings) -> Authenticators:
-    """Every way to prove who one is, in the order in which they are asked."""
+    """All authenticators, in the order in which they are tried."""
     return Authenticators(
         RunTokenAuthenticator(run_tokens(settings), settings.role_permissions),
         CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions),
@@ -86,15 +87,15 @@ def input_limits(settings: Settings) -> InputLimits:
 def build_engine(
     settings: Settings, role: Role, observer: Observer | None = None, *, call_socket: str = ""
 ) -> Engine:
-    """An engine that has opened nothing yet, so that a server may fork after this.
+    """An engine that has opened nothing yet, so the server can fork after this call.
 
-    Call `engine.store.maintenance.migrate()` once per start before use.
+    Call `engine.open()` once at startup, before using the engine.
     """
     prepare_data_dir(settings)
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)
     store = build_store(settings)
     watching = observer or NoObserver()
-    wakeups = Wakeups(settings.data_dir / "wake", role)
+    wakeups = Wakeups(settings.data_dir / "wake", role, store.notices)
     catalog = build_catalog(settings)
     records = Records(options, store, catalog)
     return Engine(
@@ -142,7 +143,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         config_items=config_json(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
-        limits=Limits(
+        limits=ScriptLimits(
             processes=settings.script_max_processes or None,
             memory_bytes=settings.script_max_memory_bytes or None,
             file_bytes=settings.script_max_file_bytes or None,
@@ -151,14 +152,14 @@ def engine_options(settings: Settings) -> EngineOptions:
 
 
 def search_path(settings: Settings) -> str:
-    """The server's PATH, at its end the folder that `runbook` itself stands in."""
+    """The server's PATH, followed by the folder of the `runbook` program."""
     own = str(Path(sys.executable).parent)
     folders = settings.environment.get("PATH", SAFE_PATH).split(":")
     return ":".join([*(folder for folder in folders if folder and folder != own), own])
 
 
 def config_json(settings: Settings) -> list[ConfigItemJson]:
-    """The configuration as GET /api/config and the run's record show it."""
+    """The settings as GET /api/config and run records show them."""
     return [
         {"name": item.name, "value": item.value, "from": item.source}
         for item in configuration.config_items(settings)
@@ -166,7 +167,7 @@ def config_json(settings: Settings) -> list[ConfigItemJson]:
 
 
 def started_with(settings: Settings) -> Configuration:
-    """What this server starts with, for the audit trail."""
+    """The settings and keys of this server at startup, for the audit trail."""
     folder = settings.data_dir / "keys"
     hidden = stored_key(folder / "inputs")
     values = {
@@ -184,16 +185,16 @@ def started_with(settings: Settings) -> Configuration:
 
 
 def local_operator(settings: Settings) -> Principal:
-    """The person at this machine's command line, for whom no token speaks."""
+    """The local user of the command line, who has no token."""
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user ID without a name
         name = "unknown"
     return operator(settings, f"{LOCAL_PREFIX}{name}")
 
 
 def operator(settings: Settings, subject: str) -> Principal:
-    """Who has all permissions and is bound by no claims, unless ENFORCE_CLAIMS is on."""
+    """A principal with all permissions, exempt from claims unless ENFORCE_CLAIMS is on."""
     if settings.enforce_claims:
         return Principal(subject, Origin.CLI, grants=settings.role_permissions.grants(()))
     return Principal(subject, Origin.CLI, local=True, grants=ALL_GRANTS)

@@ -1,8 +1,8 @@
 """Every error the engine raises on purpose.
 
-An error carries a stable `code` (part of the API), the HTTP status and the exit code that
-the shells answer with, and a message that says what is wrong and what to do. The class
-docstring is the default message. Shells translate once: `api/wire.py` and `cli`.
+An error has a stable `code` (part of the API), an HTTP status, an exit code, and a message that
+says what is wrong and what to do. The class docstring is the default message. `api/wire.py` and
+`cli` turn errors into responses and exit codes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ class RunbookError(Exception):
 
     @property
     def params(self) -> dict[str, str | int | float | bool | None]:
-        """Those details that a problem of a run can hold."""
+        """The details that can be stored with a run's problem: plain values only."""
         known = (str, int, float, bool)
         return {k: v for k, v in self.details.items() if v is None or isinstance(v, known)}
 
 
 class ConfigurationError(RunbookError):
-    """The configuration is not usable."""
+    """The configuration is invalid."""
 
     code = "bad_configuration"
     exit_code = 78
 
 
 class RequestError(RunbookError):
-    """The request is not understood."""
+    """The request is malformed."""
 
     code = "bad_request"
     http_status = 400
@@ -46,7 +46,7 @@ class RequestError(RunbookError):
 
 
 class AuthenticationError(RunbookError):
-    """A valid bearer token is needed."""
+    """A valid bearer token is required."""
 
     code = "invalid_token"
     http_status = 401
@@ -54,7 +54,7 @@ class AuthenticationError(RunbookError):
 
 
 class IdentityProviderUnavailableError(RunbookError):
-    """The identity provider's keys cannot be fetched; try again."""
+    """Couldn't fetch the identity provider's keys. Try again."""
 
     code = "identity_provider_unavailable"
     http_status = 503
@@ -62,7 +62,7 @@ class IdentityProviderUnavailableError(RunbookError):
 
 
 class AccessDeniedError(RunbookError):
-    """A permission or a claim is missing; the detail `missing` says which."""
+    """A permission or a claim is missing; see `missing`."""
 
     code = "access_denied"
     http_status = 403
@@ -70,7 +70,7 @@ class AccessDeniedError(RunbookError):
 
 
 class NotFoundError(RunbookError):
-    """There is no such thing."""
+    """Not found."""
 
     code = "not_found"
     http_status = 404
@@ -78,7 +78,7 @@ class NotFoundError(RunbookError):
 
 
 class InvalidRunbookError(RunbookError):
-    """The runbook is not valid."""
+    """The runbook is invalid."""
 
     code = "invalid_runbook"
     http_status = 400
@@ -86,7 +86,7 @@ class InvalidRunbookError(RunbookError):
 
 
 class ConflictError(RunbookError):
-    """The state of the run does not allow this."""
+    """The current state doesn't allow this action."""
 
     code = "conflict"
     http_status = 409
@@ -94,7 +94,7 @@ class ConflictError(RunbookError):
 
 
 class RunEndedError(ConflictError):
-    """The run has already ended."""
+    """The run has already finished."""
 
 
 class NotOwnerError(ConflictError):
@@ -106,7 +106,7 @@ class ActiveRunsError(ConflictError):
 
 
 class DuplicateError(RunbookError):
-    """The database has such a row already."""
+    """The database already has this row."""
 
     code = "duplicate"
     http_status = 409
@@ -114,7 +114,7 @@ class DuplicateError(RunbookError):
 
 
 class DocumentChangedError(RunbookError):
-    """The runbook was changed since it was read, or ran; the detail `diff` says how."""
+    """The runbook has changed since you read it or ran it; see `diff` for the changes."""
 
     code = "document_changed"
     http_status = 409
@@ -122,7 +122,7 @@ class DocumentChangedError(RunbookError):
 
 
 class IdempotencyKeyReusedError(RunbookError):
-    """This Idempotency-Key was used with another request; use a new key."""
+    """This Idempotency-Key was used with a different request. Use a new key."""
 
     code = "idempotency_key_reused"
     http_status = 422
@@ -130,7 +130,7 @@ class IdempotencyKeyReusedError(RunbookError):
 
 
 class QueueFullError(RunbookError):
-    """The queue is full; try again later."""
+    """The queue is full. Try again later."""
 
     code = "queue_full"
     http_status = 503
@@ -138,7 +138,7 @@ class QueueFullError(RunbookError):
 
 
 class StoreBusyError(RunbookError):
-    """The database stayed locked by another process; try again."""
+    """The database is locked by another process. Try again."""
 
     code = "store_busy"
     http_status = 503
@@ -146,7 +146,7 @@ class StoreBusyError(RunbookError):
 
 
 class StoreUnavailableError(RunbookError):
-    """The database cannot be used."""
+    """The database is unavailable."""
 
     code = "store_unavailable"
     http_status = 503
@@ -160,7 +160,7 @@ class CopyDiffersError(RunbookError):
 
 
 class ServerUnavailableError(RunbookError):
-    """The server cannot be reached."""
+    """Couldn't reach the server."""
 
     code = "server_unavailable"
     http_status = 503
@@ -168,7 +168,7 @@ class ServerUnavailableError(RunbookError):
 
 
 class SourceConflictError(RunbookError):
-    """Two sources of runbooks would claim the same names."""
+    """Two sources of runbooks use the same names."""
 
     code = "source_conflict"
     http_status = 409
@@ -176,14 +176,14 @@ class SourceConflictError(RunbookError):
 
 
 class HistoryError(RunbookError):
-    """The history entry could not be written."""
+    """Couldn't write the history entry."""
 
     code = "history_not_written"
     exit_code = 74
 
 
 class HistoryReadOnlyError(HistoryError):
-    """The runbook's file or its file system is read-only."""
+    """The runbook's file or file system is read-only."""
 
     code = "history_read_only"
 
@@ -202,7 +202,7 @@ _BY_STATUS: Mapping[int, type[RunbookError]] = {
 
 
 def error_named(code: object, http_status: int, text: str, **details: object) -> RunbookError:
-    """The error that another process answered: by its code, else by its HTTP status."""
+    """The error that another process returned, by its code or else by its HTTP status."""
     kinds = [kind for kind in RunbookError.__subclasses__() if "code" in vars(kind)]
     kind = next((kind for kind in kinds if kind.code == code), None) or _BY_STATUS.get(http_status)
     if kind is None:

@@ -1,4 +1,4 @@
-"""Logging: one JSON object per line and event, on standard error."""
+"""Logging: one JSON object per event, one per line, on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RECORD_LOGGER = "runbook.record"
 
 
 class JsonFormatter(logging.Formatter):
-    """`time`, `level`, `event`, the event's own fields and, where there is one, the traceback."""
+    """`time`, `level`, `event`, the event's own fields, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, tz=UTC)
@@ -29,14 +29,16 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str = "INFO") -> None:
-    """Send every logger's lines to standard error as JSON. Records are written at every level."""
+    """Send all log lines to standard error as JSON. Run records are written at every level."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger(RECORD_LOGGER).setLevel(logging.INFO)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins introduce themselves
+    logging.getLogger("alembic").setLevel(
+        logging.WARNING
+    )  # its plugins announce themselves at INFO
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:
@@ -56,5 +58,5 @@ def failure(name: str, **fields: object) -> None:
 
 
 def record(fields: dict[str, object]) -> None:
-    """The record of one run or refusal, whatever LOGGING_LEVEL says."""
+    """Log the record of a run or refusal, regardless of LOGGING_LEVEL."""
     logging.getLogger(RECORD_LOGGER).info("run.record", extra={"fields": fields})

@@ -1,6 +1,6 @@
-"""Prometheus metrics: right across processes, by prometheus-client's multiprocess files.
+"""Prometheus metrics, added up across processes by prometheus-client's multiprocess files.
 
-Run ids, users and free text are never labels; a runbook's ref is one only for runs of runbooks
+Run IDs, users and free text are never labels. A runbook's ref is a label only for runs of runbooks
 that exist.
 """
 
@@ -20,20 +20,25 @@ BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class RunMetrics:
-    """Counts ended and refused runs in the process that ends or refuses them."""
+    """Counts finished and refused runs in the process that finishes or refuses them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
-        self._runs = Counter("runbook_runs", "Ended runs", ("runbook", "status"), registry=registry)
+        self._runs = Counter(
+            "runbook_runs", "Finished runs", ("runbook", "status"), registry=registry
+        )
         self._duration = Histogram(
             "runbook_run_duration_seconds",
-            "Duration of ended runs",
+            "Duration of finished runs",
             ("runbook",),
             buckets=BUCKETS,
             registry=registry,
         )
         self._refused = Counter(
-            "runbook_runs_refused", "Attempts refused by claims", ("runbook",), registry=registry
+            "runbook_runs_refused",
+            "Runs refused because of missing claims",
+            ("runbook",),
+            registry=registry,
         )
 
     def run_ended(self, run: Run) -> None:
@@ -46,24 +51,23 @@ class RunMetrics:
 
 
 class QueueCollector(Collector):
-    """Gauges that are read from the store when someone looks."""
+    """Gauges, read from the store at each scrape."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
         try:
-            stats = self._engine.store.runs.queue_stats()
+            stats = self._engine.health.queue()
         except RunbookError:
-            yield _gauge("runbook_store_up", "Whether the store answers", 0)
+            yield _gauge("runbook_store_up", "Whether the store responds", 0)
             return
-        oldest = stats.oldest_queued_at
-        age = 0.0 if oldest is None else max(0, self._engine.parts.clock() - oldest) / 1000
-        yield _gauge("runbook_store_up", "Whether the store answers", 1)
-        yield _gauge("runbook_queue_depth", "Runs that wait for a slot", stats.queued)
-        yield _gauge("runbook_queue_oldest_age_seconds", "Age of the oldest waiting run", age)
-        yield _gauge("runbook_runs_running", "Runs that are executed now", stats.running)
-        yield _gauge("runbook_workers_accepting", "Whether a worker takes runs", stats.accepting)
+        age = self._engine.health.queue_age_s(stats)
+        yield _gauge("runbook_store_up", "Whether the store responds", 1)
+        yield _gauge("runbook_queue_depth", "Runs waiting for a slot", stats.queued)
+        yield _gauge("runbook_queue_oldest_age_seconds", "Age of the oldest queued run", age)
+        yield _gauge("runbook_runs_running", "Runs being executed", stats.running)
+        yield _gauge("runbook_workers_accepting", "Whether a worker accepts runs", stats.accepting)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -1,7 +1,7 @@
-"""The configuration: one table, read once from the environment.
+"""The settings, read once from the environment.
 
-The field's name in upper case is the variable's name. `Settings.load` takes the environment as
-a value (see `guard.seal_environment`): nothing else in the engine reads `os.environ`.
+Each field is set by the variable with the same name in upper case. `Settings.load` takes the
+environment as an argument (see `guard.seal_environment`): nothing else reads `os.environ`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from runbook.errors import ConfigurationError
 
 MIN_SECRET_BYTES = 32
 METRICS_DIR = "RUNBOOK_METRICS_DIR"
-"""Where the processes of one server share their metrics; set by the supervisor."""
+"""The folder in which a server's processes share metrics; set by the supervisor."""
 KNOWN_SECRETS = frozenset(
     {
         "dev-secret-change-me",
@@ -95,7 +95,7 @@ def in_checkout() -> bool:
 
 
 def in_image() -> bool:
-    """The base image sets RUNBOOK_IMAGE; a bare `/runbooks` is taken as an image's too."""
+    """Whether this is a container image: it has a `/runbooks` folder and no checkout."""
     return not in_checkout() and Path("/runbooks").is_dir()
 
 
@@ -108,20 +108,20 @@ def _default_data_dir() -> Path:
         return CHECKOUT / ".data"
     if in_image():
         return Path("/data")
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises if there is none
     return home / ".local" / "share" / "runbook"
 
 
 def _default_bind_host() -> str:
-    return "0.0.0.0" if in_image() else "127.0.0.1"  # noqa: S104 - an image is reached from outside
+    return "0.0.0.0" if in_image() else "127.0.0.1"  # noqa: S104 - clients of a container are outside it
 
 
 class Settings(BaseModel):
-    """Every setting; see docs/configuration.md."""
+    """All settings; see docs/configuration.md."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    api_port: Port = Field(8083, description="Port of the web server")
+    api_port: Port = Field(8083, description="Port to listen on")
     api_host: str = Field("localhost", description="Host name in RUNBOOK_URL")
     api_protocol: Literal["http", "https"] = Field("http", description="Scheme in RUNBOOK_URL")
     bind_host: str = Field(default_factory=_default_bind_host, description="Address to listen on")
@@ -130,96 +130,118 @@ class Settings(BaseModel):
     )
     execution_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()),
-        description="Where each run gets its directory",
+        description="Folder of the runs' working directories",
     )
-    mount_dir: str = Field("", description="Host path of EXECUTION_DIR, for docker run -v")
+    mount_dir: str = Field("", description="Path of EXECUTION_DIR on the host, for docker run -v")
     data_dir: Path = Field(
-        default_factory=_default_data_dir, description="Database, keys, artifacts"
+        default_factory=_default_data_dir, description="Folder of the database, keys and artifacts"
     )
-    database_url: SecretStr = Field(SecretStr(""), description="Default: SQLite in DATA_DIR")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
+    )
     audit_retention_days: NonNegative = Field(
-        400, description="Retention of audit events, in days; 0 keeps all"
+        400, description="Retention of audit events, in days; 0 keeps all events"
     )
-    retention_days: Positive = Field(90, description="Ended runs are kept so long")
+    retention_days: Positive = Field(90, description="Retention of finished runs, in days")
 
-    enable_login: Switch = Field(False, description="POST /dev-login mints tokens for anyone")
-    allow_remote_dev_login: Switch = Field(
-        False, description="Allow ENABLE_LOGIN on an address that is not loopback"
+    enable_login: Switch = Field(
+        False, description="Enable POST /dev-login, which issues tokens to anyone"
     )
-    jwt_secret: SecretStr = Field(SecretStr(""), description="Key of HS tokens, 32 bytes or more")
-    jwt_algorithm: str = Field("HS256", description="The one algorithm that tokens are signed by")
-    jwt_issuer: str = Field("dev-idp", description="Required iss of a token")
-    jwt_audience: str = Field("dev-api", description="Required aud of a token")
-    jwt_ttl_minutes: Positive = Field(480, description="Lifetime of tokens that we mint")
+    allow_remote_dev_login: Switch = Field(
+        False, description="Allow ENABLE_LOGIN if BIND_HOST is not a loopback address"
+    )
+    jwt_secret: SecretStr = Field(SecretStr(""), description="Key for HS tokens, at least 32 bytes")
+    jwt_algorithm: str = Field("HS256", description="The only accepted signature algorithm")
+    jwt_issuer: str = Field("dev-idp", description="Required iss of tokens")
+    jwt_audience: str = Field("dev-api", description="Required aud of tokens")
+    jwt_ttl_minutes: Positive = Field(480, description="Lifetime of issued tokens, in minutes")
     jwt_jwks_url: str = Field(
-        "", description="Keys of the identity provider, for RS, PS, ES, EdDSA"
+        "", description="URL of the identity provider's keys, for RS, PS, ES and EdDSA"
     )
     role_permissions: Roles = Field(
         default_factory=lambda: RolePermissions.parse(STANDARD_ROLES),
-        description="What each role may do; * is everyone with a token",
+        description="Permissions of each role; * applies to every token",
     )
-    enforce_claims: Switch = Field(False, description="Claims bind the local operator too")
+    enforce_claims: Switch = Field(False, description="Enforce Required Claims for local users too")
 
-    script_timeout_seconds: Annotated[float, Field(gt=0)] = Field(600, description="Longest run")
+    script_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        600, description="Maximum duration of a run, in seconds"
+    )
     max_output_size_bytes: Annotated[int, Field(ge=1024)] = Field(
-        10 * 1024 * 1024, description="Output kept per stream; beyond it, head and tail"
+        10 * 1024 * 1024, description="Maximum output stored per stream, in bytes"
     )
     max_artifact_bytes: Count = Field(
-        100 * 1024 * 1024, description="Bytes of the artifacts that are kept of one run"
+        100 * 1024 * 1024, description="Maximum total size of a run's artifacts, in bytes"
     )
-    max_input_files: Positive = Field(1000, description="Input files of one run, with folders")
+    max_input_files: Positive = Field(
+        1000, description="Maximum number of a run's input files and folders"
+    )
     max_input_bytes: Positive = Field(
-        16 * 1024 * 1024, description="Bytes of the input files of one run together"
+        16 * 1024 * 1024, description="Maximum total size of a run's input files, in bytes"
     )
-    max_recursion_depth: Positive = Field(50, description="Longest chain of runbooks")
-    max_parallel_runs: Positive = Field(8, description="Slots of the local worker")
-    max_queued_runs: Count = Field(1000, description="Waiting runs; beyond it, 503")
-    web_processes: Positive = Field(2, description="Web processes of runbook serve")
+    max_recursion_depth: Positive = Field(50, description="Maximum length of a chain of calls")
+    max_parallel_runs: Positive = Field(8, description="Maximum number of runs at a time")
+    max_queued_runs: Count = Field(1000, description="Maximum number of queued and waiting runs")
+    web_processes: Positive = Field(2, description="Number of web processes")
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
-        30, description="After SIGTERM, running scripts get so long"
+        30, description="Time for scripts to finish after SIGTERM, in seconds"
     )
     script_max_processes: Count = Field(
-        0, description="Processes of the script's user; 0: no limit"
+        0, description="Maximum number of processes of the engine's user; 0: no limit"
     )
-    script_max_memory_bytes: Count = Field(0, description="Address space of a process; 0: no limit")
-    script_max_file_bytes: Count = Field(0, description="Largest file a script writes; 0: no limit")
+    script_max_memory_bytes: Count = Field(
+        0, description="Maximum address space of a process, in bytes; 0: no limit"
+    )
+    script_max_file_bytes: Count = Field(
+        0, description="Maximum size of a written file, in bytes; 0: no limit"
+    )
 
-    rate_limit_enabled: Switch = Field(True, description="Limit requests per caller")
-    rate_limit_per_minute: Positive = Field(60, description="Requests per caller and minute")
-    rate_limit_execute_per_minute: Positive = Field(10, description="Executions per caller, minute")
+    rate_limit_enabled: Switch = Field(True, description="Enable rate limits")
+    rate_limit_per_minute: Positive = Field(60, description="Requests per minute per caller")
+    rate_limit_execute_per_minute: Positive = Field(
+        10, description="Executions per minute per caller"
+    )
     rate_limit_storage_backend: Literal["memory", "redis"] = Field(
-        "memory", description="memory counts per web process, redis over all"
+        "memory", description="memory: a count per web process; redis: one exact count"
     )
     redis_url: SecretStr = Field(
-        SecretStr("redis://localhost:6379/0"), description="Redis, where it is used"
+        SecretStr("redis://localhost:6379/0"), description="Address of Redis, if it is used"
     )
-    max_body_bytes: Positive = Field(1024 * 1024, description="Largest request body")
-    trusted_proxies: Networks = Field((), description="Addresses whose X-Forwarded-For counts")
+    max_body_bytes: Positive = Field(
+        1024 * 1024, description="Maximum size of a request body, in bytes"
+    )
+    trusted_proxies: Networks = Field((), description="Proxies whose X-Forwarded-For is used")
 
-    history: Literal["file", "store"] = Field("file", description="Where history entries go")
-    history_max_entries: Positive = Field(10_000, description="Entries before rotation")
-    history_entry_bytes: Annotated[int, Field(ge=256)] = Field(
-        65_536, description="Output kept in an entry; beyond it, head and tail"
+    history: Literal["file", "store"] = Field(
+        "file", description="file: append entries to the runbook; store: database only"
     )
-    allow_undeclared_env: Switch = Field(False, description="Accept variables not declared")
-    script_env_pass: Names = Field((), description="The server's variables that scripts get")
-    secrets_dir: Path = Field(Path("/run/secrets"), description="Files that hold secrets")
+    history_max_entries: Positive = Field(
+        10_000, description="Maximum number of entries in a runbook"
+    )
+    history_entry_bytes: Annotated[int, Field(ge=256)] = Field(
+        65_536, description="Maximum output in a history entry, in bytes"
+    )
+    allow_undeclared_env: Switch = Field(False, description="Accept undeclared variables")
+    script_env_pass: Names = Field((), description="Variables of the server to pass to scripts")
+    secrets_dir: Path = Field(
+        Path("/run/secrets"), description="Folder of secrets, for inputs with from: file"
+    )
 
     logging_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="Least severe log line written"
+        "INFO", description="Minimum level of log lines"
     )
-    metrics_port: Port = Field(0, description="Serve /metrics on this port only; 0: on API_PORT")
-    ui_header: str = Field("", description="Header of the web app")
-    idp_login_uri: str = Field("/login", description="Where /auth/login redirects to")
+    metrics_port: Port = Field(0, description="Port of /metrics; 0: API_PORT")
+    ui_header: str = Field("", description="Title in the top bar of the web app")
+    idp_login_uri: str = Field("/login", description="Target of the redirect at /auth/login")
     built_at: str = Field("", description="When the image was built")
 
     _environment: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, environment: Mapping[str, str], **overrides: object) -> Settings:
-        """Settings from the environment; an empty variable counts as unset.
+        """Settings from the environment; an empty variable counts as not set.
 
-        Raises ConfigurationError naming every variable that is wrong.
+        Raises ConfigurationError naming every invalid variable.
         """
         given: dict[str, object] = {
             field: environment[field.upper()]
@@ -232,12 +254,12 @@ class Settings(BaseModel):
             settings = cls.model_validate(given | overrides)
         except ValidationError as error:
             raise ConfigurationError(_explain(error)) from None
-        settings._environment = dict(environment)  # noqa: SLF001 - our own
+        settings._environment = dict(environment)  # noqa: SLF001 - set by the class itself
         return settings
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The server's environment: what a declared input or SCRIPT_ENV_PASS may name."""
+        """The server's environment, from which inputs and SCRIPT_ENV_PASS may take values."""
         return self._environment
 
     @property
@@ -249,12 +271,12 @@ class Settings(BaseModel):
         return f"{self.api_protocol}://{self.api_host}:{self.api_port}/api/runbooks"
 
     def supplied(self) -> dict[str, str]:
-        """What the server may supply as inputs: its environment less its own settings."""
+        """Values that the server may supply for inputs: its environment without its settings."""
         own = {field.upper() for field in type(self).model_fields}
         return {name: value for name, value in self._environment.items() if name not in own}
 
     def passed(self) -> dict[str, str]:
-        """The variables that SCRIPT_ENV_PASS hands to every script."""
+        """The variables that SCRIPT_ENV_PASS passes to every script."""
         supplied = self.supplied()
         return {name: supplied[name] for name in self.script_env_pass if name in supplied}
 
@@ -268,7 +290,7 @@ class ConfigItem:
 
 
 def config_items(settings: Settings) -> list[ConfigItem]:
-    """Every setting with its origin; secrets read `secret`."""
+    """Every setting with its source; the values of secrets appear as `secret`."""
     return [
         ConfigItem(
             name=field.upper(),
@@ -308,7 +330,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_server(settings: Settings) -> None:
-    """Everything that `runbook serve` refuses to start with.
+    """Check the settings that `runbook serve` needs.
 
     Raises ConfigurationError with one line that says what to change.
     """
@@ -316,7 +338,8 @@ def check_server(settings: Settings) -> None:
     _check_dev_login(settings)
     if not settings.runbooks_dir.is_dir():
         raise ConfigurationError(
-            f"RUNBOOKS_DIR {settings.runbooks_dir} is not a folder: create it or name another"
+            f"RUNBOOKS_DIR {settings.runbooks_dir} is not a folder. Create it, or change "
+            "RUNBOOKS_DIR"
         )
     check_paths(settings)
 
@@ -326,27 +349,29 @@ def _check_dev_login(settings: Settings) -> None:
         return
     if not settings.allow_remote_dev_login:
         raise ConfigurationError(
-            f"ENABLE_LOGIN lets anyone mint a token, and BIND_HOST {settings.bind_host} is "
-            "reachable from outside: turn ENABLE_LOGIN off, bind to 127.0.0.1, or set "
+            f"ENABLE_LOGIN issues tokens to anyone, and BIND_HOST {settings.bind_host} is not a "
+            "loopback address. Turn ENABLE_LOGIN off, set BIND_HOST=127.0.0.1, or set "
             "ALLOW_REMOTE_DEV_LOGIN=true"
         )
 
 
 def check_tokens(settings: Settings) -> None:
-    """One family of algorithms, and a secret that cannot be guessed."""
+    """Raises ConfigurationError if the algorithm, the keys or the secret are unsafe."""
     algorithm = settings.jwt_algorithm
     if algorithm not in SYMMETRIC | ASYMMETRIC:
         known = ", ".join(sorted(SYMMETRIC | ASYMMETRIC))
-        raise ConfigurationError(f"JWT_ALGORITHM must be exactly one of {known}")
+        raise ConfigurationError(f"JWT_ALGORITHM must be one of {known}")
     if algorithm in ASYMMETRIC and not settings.jwt_jwks_url:
-        raise ConfigurationError(f"JWT_ALGORITHM {algorithm} needs JWT_JWKS_URL")
+        raise ConfigurationError(f"JWT_ALGORITHM {algorithm} requires JWT_JWKS_URL")
     if algorithm in SYMMETRIC and settings.jwt_jwks_url:
         raise ConfigurationError(
-            f"JWT_JWKS_URL holds public keys and JWT_ALGORITHM {algorithm} is symmetric: "
-            "name the provider's algorithm, for example RS256"
+            f"JWT_JWKS_URL provides public keys, but JWT_ALGORITHM {algorithm} is symmetric. Set "
+            "JWT_ALGORITHM to the provider's algorithm, for example RS256"
         )
     if settings.enable_login and settings.jwt_jwks_url:
-        raise ConfigurationError("ENABLE_LOGIN cannot mint tokens where JWT_JWKS_URL is set")
+        raise ConfigurationError(
+            "ENABLE_LOGIN can't issue tokens if JWT_JWKS_URL is set. Unset one of them"
+        )
     _check_secret(settings)
 
 
@@ -358,33 +383,36 @@ def _check_secret(settings: Settings) -> None:
         if settings.enable_login and is_loopback(settings.bind_host):
             return
         raise ConfigurationError(
-            "JWT_SECRET is not set: give 32 random bytes or more, for example "
-            "from `openssl rand -hex 32`"
+            "JWT_SECRET is not set. Set it to at least 32 random bytes, for example from "
+            "`openssl rand -hex 32`"
         )
     if secret.strip().lower() in KNOWN_SECRETS or len(set(secret)) < 8:
-        raise ConfigurationError("JWT_SECRET is a well-known or trivial value: make a random one")
+        raise ConfigurationError(
+            "JWT_SECRET is easy to guess. Generate one with `openssl rand -hex 32`"
+        )
     if len(secret.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(
-            f"JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes: make a longer random one"
+            f"JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes. Generate one with "
+            "`openssl rand -hex 32`"
         )
 
 
 def check_paths(settings: Settings) -> None:
-    """DATA_DIR and EXECUTION_DIR stand apart from RUNBOOKS_DIR, so that no runbook names them."""
+    """Check that DATA_DIR and EXECUTION_DIR are separate from RUNBOOKS_DIR."""
     runbooks = settings.runbooks_dir.resolve()
     for field in ("data_dir", "execution_dir"):
         path: Path = getattr(settings, field).resolve()
         inside = path == runbooks or runbooks in path.parents
         above = path in runbooks.parents
-        # The system's temp directory is above whatever stands in it; runs only add to it.
+        # RUNBOOKS_DIR may be in the system's temp directory: runs only add folders there.
         if inside or (above and field in settings.model_fields_set):
             raise ConfigurationError(
-                f"{field.upper()} {path} and RUNBOOKS_DIR {runbooks} must not hold one another"
+                f"{field.upper()} {path} must not be inside or above RUNBOOKS_DIR {runbooks}"
             )
 
 
 def use_metrics_directory(path: str) -> None:
-    """Share metrics between processes through `path`; before prometheus_client is imported."""
+    """Share metrics through the folder `path`. Call before importing prometheus_client."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = path
 
 
@@ -393,5 +421,5 @@ def metrics_directory() -> str | None:
 
 
 def process_environment() -> Mapping[str, str]:
-    """This process's environment, for a command that runs no scripts and so was not sealed."""
+    """The environment of a command that runs no scripts, and so was not sealed."""
     return dict(os.environ)

@@ -1,7 +1,7 @@
-"""`make bench`: figures of a real server, as ratios to bare work measured in the same run.
+"""`make bench`: measures a real server and compares it with bare work in the same run.
 
-Prints a table and, with --write, puts it into docs/performance.md. Nothing here passes or fails:
-the hardware decides about milliseconds, the ratios say what the engine adds.
+Prints a table and, with --write, updates docs/performance.md. Nothing here passes or fails:
+milliseconds depend on the hardware, while ratios show what the engine adds.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def bare_spawn(count: int) -> list[float]:
 
 
 def bare_rate(workers: int, seconds: float) -> float:
-    """Spawns per second by so many threads of one process."""
+    """Spawns per second by `workers` threads of one process."""
     done = [0] * workers
     until = time.perf_counter() + seconds
 
@@ -177,7 +177,7 @@ def _pss_kb(pid: int) -> int:
 
 
 class Client:
-    """One connection, kept alive, with a token."""
+    """A persistent connection with a token."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -193,7 +193,7 @@ class Client:
         return data
 
     def execute(self, path: str) -> tuple[dict, float]:
-        """The `done` object, and the time (of the epoch) at which it arrived."""
+        """The `done` object, and when it arrived in seconds since the epoch."""
         self._connection.request("POST", f"{path}/execute", "{}", self._headers)
         reply = self._connection.getresponse()
         line, event = b"", b""
@@ -208,7 +208,7 @@ class Client:
 
 
 def many_clients(server: Server, path: str, clients: int, seconds: float) -> float:
-    """Runs per second that reach `done`, by so many clients at once."""
+    """Runs per second that reach `done`, with `clients` clients at the same time."""
     done = [0] * clients
     until = time.perf_counter() + seconds
 
@@ -231,7 +231,7 @@ def many_clients(server: Server, path: str, clients: int, seconds: float) -> flo
 def measure(count: int, seconds: float) -> list[Figure]:
     figures = []
     with tempfile.TemporaryDirectory(prefix="runbook-bench-") as name, Server(Path(name)) as server:
-        figures.append(Figure("`runbook serve` ready after", f"{server.ready_s:.2f} s", "1.5 s"))
+        figures.append(Figure("`runbook serve` startup time", f"{server.ready_s:.2f} s", "1.5 s"))
         figures.append(
             Figure("idle memory, all processes (PSS)", f"{server.pss_mb():.0f} MB", "160 MB")
         )
@@ -248,7 +248,7 @@ def measure(count: int, seconds: float) -> list[Figure]:
 
 
 def sequential(client: Client, path: str, count: int) -> list[Figure]:
-    """Bare spawns and executions in turn, so that the machine's moods hit both."""
+    """Bare spawns and executions alternately, so that load on the machine affects both."""
     bare, executed = [], []
     for _ in range(count):
         bare += bare_spawn(1)
@@ -275,7 +275,7 @@ def end_to_done(server: Server, client: Client, count: int) -> Figure:
 
 
 def steps(server: Server, client: Client, single: str, count: int) -> list[Figure]:
-    """A run of ten steps beside ten bare spawns and a run of one script, in turn."""
+    """A run of ten steps, ten bare spawns and a run of one script, alternately."""
     script = "\n```\n\n".join(f"## Step {number}\n```zsh\ntrue" for number in range(1, 11))
     path = server.add("Steps", "true")
     document = server.runbooks / "Steps.md"
@@ -290,12 +290,12 @@ def steps(server: Server, client: Client, single: str, count: int) -> list[Figur
     added = (all_ten - alone) / 9
     return [
         Figure(
-            "a run of ten trivial steps, p50",
+            "run of ten trivial steps, p50",
             f"{all_ten:.1f} ms = {all_ten / spawns:.2f} x ten bare spawns ({spawns:.1f} ms)",
             "1.25 x",
         ),
         Figure(
-            "each further step, p50",
+            "each additional step, p50",
             f"{added:.2f} ms = {added * 10 / spawns:.2f} x a bare spawn",
             "1.25 x",
         ),
@@ -303,22 +303,22 @@ def steps(server: Server, client: Client, single: str, count: int) -> list[Figur
 
 
 def throughput(server: Server, path: str, seconds: float) -> list[Figure]:
-    """The rate beside two bare ones: one spawn after the other, and as many as there are slots."""
+    """The rate of runs, compared with bare spawns: sequential, and as many as there are slots."""
     alone, together = bare_rate(1, seconds / 4), bare_rate(8, seconds / 4)
     rate = many_clients(server, path, 32, seconds)
     alone = (alone + bare_rate(1, seconds / 4)) / 2
     together = (together + bare_rate(8, seconds / 4)) / 2
     text = (server.runbooks / "Trivial.md").read_text()
     return [
-        Figure("bare spawns, one after the other", f"{alone:.0f} /s", ""),
+        Figure("bare spawns, sequential", f"{alone:.0f} /s", ""),
         Figure("bare spawns, 8 threads", f"{together:.0f} /s", ""),
         Figure(
-            "32 clients, every run recorded",
-            f"{rate:.0f} /s = {100 * rate / alone:.0f} % of one after the other, "
+            "32 clients, all runs recorded",
+            f"{rate:.0f} /s = {100 * rate / alone:.0f} % of sequential, "
             f"{100 * rate / together:.0f} % of 8 threads",
             "25 %",
         ),
-        Figure("entries in that runbook's history", str(text.count("\n### ")), ""),
+        Figure("history entries of that runbook", str(text.count("\n### ")), ""),
     ]
 
 
@@ -348,7 +348,7 @@ def table(figures: list[Figure]) -> str:
 
 
 def write(name: str, text: str) -> None:
-    """Puts a table where the document wants the figures of this name."""
+    """Replace the table of these figures in the document."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     document = DOCUMENT.read_text()
     head, _, rest = document.partition(begin)
@@ -360,8 +360,10 @@ def write(name: str, text: str) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--write", action="store_true", help="update docs/performance.md")
-    arguments.add_argument("--count", type=int, default=200, help="samples of each latency")
-    arguments.add_argument("--seconds", type=float, default=10, help="length of a rate's measuring")
+    arguments.add_argument("--count", type=int, default=200, help="samples per latency")
+    arguments.add_argument(
+        "--seconds", type=float, default=10, help="duration of each rate measurement"
+    )
     given = arguments.parse_args()
     text = table(measure(given.count, given.seconds))
     print(text)

@@ -1,6 +1,6 @@
 """The web app's part of `make bench`: a log of a million lines in a real browser.
 
-What can be compared stands beside the same for a log of a thousand lines, measured in turn with it.
+Compares it with a log of a thousand lines where possible, measuring both alternately.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ for n in range(1, {lines}):
     print(f"{{n:07d}} worker-{{n % 16}} handled request {{n * 7919 % 99991}} in {{n % 977}} ms")
 print("the last line")
 """
-# As Lighthouse's slow 4G: 1.6 Mbit/s.
+# Like Lighthouse's slow 4G: 1.6 Mbit/s.
 SLOW_LINE = {
     "offline": False,
     "latency": 150,
@@ -39,7 +39,7 @@ SLOW_LINE = {
 SLOW_PAGES = {"/runbooks": "Small.md", "/runbook/Small.md": "the last line"}
 SEEN = """new PerformanceObserver(list => window.seen = list.getEntries().at(-1).startTime)
     .observe({type: 'largest-contentful-paint', buffered: true})"""
-# Frames drawn while the log is scrolled from one end to the other in two seconds.
+# Frames drawn while scrolling through the log in two seconds.
 SCROLL = """box => new Promise(resolve => {
     const begun = performance.now(), stamps = []
     const draw = now => {
@@ -56,7 +56,7 @@ SCROLL = """box => new Promise(resolve => {
 
 @dataclass(frozen=True)
 class Pair:
-    """The same for the long and for the short log, in seconds."""
+    """A measurement of the long and the short log, in seconds."""
 
     long: float
     short: float
@@ -102,26 +102,24 @@ def measure(server: Server, browser: Browser) -> list[Figure]:
     heap = heap_mb(page)
     behind = followed(page, server)
     return [
-        Figure("script of the first page, compressed", f"{script_kb:.0f} KB", "300 KB"),
+        Figure("JavaScript for the first page, compressed", f"{script_kb:.0f} KB", "300 KB"),
         *slow,
-        Figure("a log of 1,000,000 lines opens", str(pair(opened)), "2 s"),
-        Figure(
-            "the only hit, in its last line, is shown after the last key", str(pair(found)), "0.5 s"
-        ),
+        Figure("time to open a log of 1,000,000 lines", str(pair(opened)), "2 s"),
+        Figure("search for a match in its last line", str(pair(found)), "0.5 s"),
         Figure("jump to its end", str(pair(ended)), ""),
         Figure(
-            "scrolled through in two seconds",
-            f"{scrolled['frames'] / 2:.0f} frames a second, 95 % within {scrolled['slow']:.0f} ms",
-            "60 a second",
+            "scroll through it in two seconds",
+            f"{scrolled['frames'] / 2:.0f} frames/s, 95 % within {scrolled['slow']:.0f} ms",
+            "60 frames/s",
         ),
-        Figure("elements in the page", f"{nodes:,}", "2,000"),
-        Figure("memory of the page's script", f"{heap:.0f} MB", "300 MB"),
-        Figure("followed while it is printed: its last line is shown after its end", behind, ""),
+        Figure("DOM elements", f"{nodes:,}", "2,000"),
+        Figure("JavaScript heap", f"{heap:.0f} MB", "300 MB"),
+        Figure("follow it live: delay of the last line", behind, ""),
     ]
 
 
 def pair(values: list[float]) -> Pair:
-    """Of values for the short and the long log in turn."""
+    """The medians of alternating values for the short and the long log."""
     return Pair(statistics.median(values[1::2]), statistics.median(values[::2]))
 
 
@@ -140,7 +138,7 @@ def log_of(page: Page) -> Locator:
 
 
 def first_load_kb(page: Page) -> float:
-    """What the browser is sent of scripts until the sign-in is shown."""
+    """Compressed size of the scripts loaded until the sign-in page is shown."""
     page.goto("/")
     page.get_by_role("button", name="developer", exact=True).wait_for()
     return (
@@ -153,7 +151,7 @@ def first_load_kb(page: Page) -> float:
 
 
 def slow_load(page: Page, path: str, text: str) -> Figure:
-    """When the largest part of a page was seen that a slow line brings, with nothing cached."""
+    """Largest Contentful Paint of a page on a slow connection with an empty cache."""
     context = page.context.browser.new_context(base_url=page.url)
     fresh = context.new_page()
     session = page.evaluate("JSON.stringify(sessionStorage)")
@@ -166,7 +164,7 @@ def slow_load(page: Page, path: str, text: str) -> Figure:
     context.close()
     name = path.replace("Small", "NAME")
     return Figure(
-        f"largest part of `{name}` is seen, at 1.6 Mbit/s and 150 ms", f"{seen:.1f} s", "2.5 s"
+        f"Largest Contentful Paint of `{name}`, at 1.6 Mbit/s and 150 ms", f"{seen:.1f} s", "2.5 s"
     )
 
 
@@ -193,7 +191,7 @@ def heap_mb(page: Page) -> float:
 
 
 def followed(page: Page, server: Server) -> str:
-    """How long after the end of a run a page that has followed it all the time shows its end."""
+    """How long after a run finishes a page that follows it shows the last line."""
     page.goto(f"/execute/Lines{MANY}.md")
     page.get_by_role("button", name="Execute", exact=True).click()
     page.get_by_text("the last line", exact=True).wait_for(timeout=120_000)

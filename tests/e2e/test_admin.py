@@ -16,13 +16,13 @@ def test_state_settings_and_token(name, open_page, sign_in, picture, check_acces
     viewport, scheme = VIEWS[name]
     page = sign_in(open_page("/admin", viewport=viewport, scheme=scheme), "admin")
     expect(page.get_by_text("Ready", exact=True)).to_be_visible()
-    workers = page.get_by_role("region", name="Table of workers")
-    expect(workers).to_contain_text("of the server")
-    expect(workers).to_contain_text("takes runs")
-    settings = page.get_by_role("region", name="Table of settings")
+    workers = page.get_by_role("region", name="Workers")
+    expect(workers).to_contain_text("Server")
+    expect(workers).to_contain_text("Accepting runs")
+    settings = page.get_by_role("region", name="Settings table")
     expect(settings.get_by_role("row", name="JWT_SECRET")).to_contain_text("secret")
     expect(settings.get_by_role("row", name="MAX_BODY_BYTES")).to_contain_text("1048576 1 MiB")
-    expect(page.get_by_role("region", name="Table of your claims")).to_contain_text("dev-admin")
+    expect(page.get_by_role("region", name="Your claims")).to_contain_text("dev-admin")
     picture(page, f"admin-{name}")
     check_accessibility(page)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -31,13 +31,13 @@ def test_state_settings_and_token(name, open_page, sign_in, picture, check_acces
     expect(settings.get_by_role("row")).to_have_count(2)
     expect(settings).to_contain_text("environment")
     page.get_by_role("searchbox").fill("max_")
-    page.get_by_label("only those that were set").check()
-    expect(settings).to_contain_text("No setting is like that")
+    page.get_by_label("Modified only").check()
+    expect(settings).to_contain_text("No matching settings")
 
 
 def test_what_it_links_to_is_there(server, open_page, sign_in):
     page = sign_in(open_page("/admin"))
-    links = page.get_by_role("navigation", name="More about the server").get_by_role("link")
+    links = page.get_by_role("navigation", name="Server links").get_by_role("link")
     expect(links.first).to_be_visible()
     paths = [link.get_attribute("href") for link in links.all()]
     assert {"/docs/explorer.html", "/docs/openapi.yaml", "/metrics"} <= set(paths)
@@ -58,7 +58,7 @@ def test_the_reasons_why_it_is_not_ready(open_page, sign_in, check_accessibility
     page.get_by_role("link", name="Admin", exact=True).click()
     expect(page.get_by_text("Not ready")).to_be_visible()
     expect(page.get_by_text("no worker answers")).to_be_visible()
-    expect(page.get_by_text("No worker has been heard of")).to_be_visible()
+    expect(page.get_by_text("No workers. Runs stay queued.")).to_be_visible()
     check_accessibility(page)
 
 
@@ -69,7 +69,7 @@ def test_an_error_leaves_the_rest(open_page, sign_in, guard, check_accessibility
     page.route("**/api/status", lambda route: route.fulfill(status=400, json=problem))
     page.get_by_role("link", name="Admin", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("It is broken.")
-    expect(page.get_by_role("region", name="Table of settings")).to_be_visible()
+    expect(page.get_by_role("region", name="Settings table")).to_be_visible()
     check_accessibility(page)
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     page.unroute("**/api/status")

@@ -18,8 +18,8 @@ def run_of(server, start):
 
 
 def show_output(page):
-    page.get_by_role("button", name="Compare what they printed").click()
-    return page.get_by_role("region", name="Differences of the output")
+    page.get_by_role("button", name="Compare output").click()
+    return page.get_by_role("region", name="Changes in output")
 
 
 @pytest.mark.parametrize("view", [("light", None), ("dark", None), ("light", PHONE)])
@@ -33,12 +33,12 @@ def test_what_two_runs_printed_is_compared(
     page = sign_in(open_page(f"/compare/{first}/{second}", scheme=scheme, viewport=viewport))
     page.on("request", lambda request: asked.append(request.url))
     expect(page.get_by_role("heading", name="Output", exact=True)).to_be_visible()
-    expect(page.get_by_role("region", name="Differences of the documents")).to_be_visible()
+    expect(page.get_by_role("region", name="Changes in documents")).to_be_visible()
     assert not [url for url in asked if "/log" in url]
     lines = show_output(page)
     expect(lines.locator(".removed .text")).to_have_text(["one"])
     expect(lines.locator(".added .text")).to_have_text(["two", "three"])
-    expect(lines).to_contain_text("37 lines are the same")
+    expect(lines).to_contain_text("37 unchanged lines")
     expect(lines).not_to_contain_text("line 12")
     lines.scroll_into_view_if_needed()
     picture(page, f"compare-output-{scheme}-{'phone' if viewport else 'desktop'}")
@@ -49,10 +49,10 @@ def test_output_that_is_the_same_or_too_long_says_so(run_of, open_page, sign_in)
     short = [run_of("printed/Short", "print same") for _ in range(2)]
     long = [run_of("printed/Long", "for n in {1..2100}; do print $n; done") for _ in range(2)]
     page = sign_in(open_page(f"/compare/{short[0]}/{short[1]}"))
-    page.get_by_role("button", name="Compare what they printed").click()
-    expect(page.get_by_text("Both printed the same.")).to_be_visible()
+    page.get_by_role("button", name="Compare output").click()
+    expect(page.get_by_text("The output is identical.")).to_be_visible()
     page.goto(f"/compare/{long[0]}/{long[1]}")
-    page.get_by_role("button", name="Compare what they printed").click()
+    page.get_by_role("button", name="Compare output").click()
     expect(page.get_by_text("Only the first 2000 lines of each run are compared")).to_be_visible()
     page.goto(f"/compare/{short[0]}/{long[1]}")
     lines = show_output(page)
@@ -65,8 +65,8 @@ def test_runs_of_two_runbooks_are_both_named(run_of, open_page, sign_in, check_a
     ids = [run_of("named/Blue", "true"), run_of("named/Green", "true")]
     page = sign_in(open_page(f"/compare/{ids[0]}/{ids[1]}"))
     heading = page.get_by_role("heading", level=1)
-    expect(heading).to_have_text("Compare a run of Blue with one of Green")
-    heads = page.get_by_role("region", name="Table of differences").get_by_role("columnheader")
+    expect(heading).to_have_text("Compare runs of Blue and Green")
+    heads = page.get_by_role("region", name="Comparison").get_by_role("columnheader")
     expect(heads).to_have_text([re.compile("Blue"), re.compile("Green")])
     check_accessibility(page)
 
@@ -74,7 +74,7 @@ def test_runs_of_two_runbooks_are_both_named(run_of, open_page, sign_in, check_a
 def test_the_columns_keep_their_heads(run_of, open_page, sign_in, picture):
     ids = [run_of("heads/Tall", f"print {n}") for n in (1, 2)]
     page = sign_in(open_page(f"/compare/{ids[0]}/{ids[1]}", viewport={"width": 390, "height": 480}))
-    table = page.get_by_role("region", name="Table of differences")
+    table = page.get_by_role("region", name="Comparison")
     heads = table.get_by_role("columnheader")
     expect(heads).to_have_count(2)
     table.get_by_role("row").last.scroll_into_view_if_needed()

@@ -19,18 +19,18 @@ PER_MINUTE = 60
 # What a page shows in the end, by its address.
 PAGES = {
     "/runbooks": "SimpleRunbook.md",
-    "/runbooks?q=nothing+is+like+this": "No runbook matches",
+    "/runbooks?q=nothing+is+like+this": "No matching runbooks",
     "/runbook/SimpleRunbook.md": "Required Claims",
-    "/runbook/Nothing.md": "Go to the list of runbooks",
+    "/runbook/Nothing.md": "View all runbooks",
     "/execute/SimpleRunbook.md": "TEST_VAR",
-    "/execute/Nothing.md": "Go to the list of runbooks",
+    "/execute/Nothing.md": "View all runbooks",
     "/runs": "Created",
-    "/runs?who=nobody": "No run is like that",
+    "/runs?who=nobody": "No matching runs",
     "/run/{run}": "Succeeded",
-    "/run/nothing": "Go to the list of runs",
+    "/run/nothing": "View all runs",
     "/compare/{run}/{other}": "Both executed the same document",
     "/admin": "RUNBOOKS_DIR",
-    "/nowhere/at/all": "There is no page at this address",
+    "/nowhere/at/all": "No page at this URL",
 }
 
 
@@ -89,7 +89,7 @@ def test_from_sign_in_to_a_finished_run_by_keys_alone(open_page):
     # Away from it, and to the list, where it stands on top.
     page.keyboard.press("g")
     page.keyboard.press("u")
-    table = page.get_by_role("region", name="Table of runs")
+    table = page.get_by_role("region", name="Runs", exact=True)
     expect(table.get_by_role("row").nth(1)).to_contain_text("SimpleRunbook")
     tab_to(page, "link", "SimpleRunbook")
     page.keyboard.press("Enter")
@@ -162,10 +162,10 @@ def test_what_may_pass_can_be_tried_again(open_page, sign_in, guard):
 @pytest.mark.parametrize(
     ("path", "labels"),
     [
-        ("/runbooks", ["Search the runbooks"]),
-        ("/runs", ["Search the runs", "Compare the two picked runs", "Show more runs"]),
+        ("/runbooks", ["Search runbooks"]),
+        ("/runs", ["Search runs", "Compare selected runs", "Load more runs"]),
         ("/admin", []),
-        ("/compare/{run}/{other}", ["Swap the two runs"]),
+        ("/compare/{run}/{other}", ["Swap runs"]),
     ],
 )
 def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility, path, labels):
@@ -175,8 +175,8 @@ def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility
     sheet = page.get_by_role("dialog")
     places = ["Go to Runbooks", "Go to Runs", "Go to Admin"]
     own = [
-        "Show the keyboard shortcuts",
-        "Close what is open",
+        "Show keyboard shortcuts",
+        "Close the dialog or menu",
         "Go to the next field, link or button",
     ]
     for label in [*labels, *places, *own]:
@@ -298,9 +298,9 @@ def test_the_dialog_that_cancels_fits_and_gives_the_focus_back(
     open_run, waiting_run, check_accessibility
 ):
     page = open_run(waiting_run, viewport=VIEWS["narrow"][0])
-    opener = page.get_by_role("button", name="Cancel", exact=True)
+    opener = page.get_by_role("button", name="Cancel run", exact=True)
     open_and_close(page, opener, "Escape", check_accessibility)
-    open_and_close(page, opener, "Let it run")
+    open_and_close(page, opener, "Keep running")
 
 
 @pytest.mark.parametrize("close", ["Escape", "Close"])
@@ -340,11 +340,11 @@ def test_nothing_moves_for_those_who_want_no_motion(open_run, waiting_run, wante
     page.emulate_media(reduced_motion=wanted)
     expect(page.get_by_text("Running", exact=True)).to_be_visible()
     page.evaluate(MOVING)
-    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel run", exact=True).click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    page.get_by_role("button", name="Let it run").click()
+    page.get_by_role("button", name="Keep running").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
-    page.get_by_role("button", name="Document that ran").click()
+    page.get_by_role("button", name="Executed document").click()
     page.get_by_role("link", name="Waits.md").first.click()
     panel = page.locator("summary").first
     panel.click()
@@ -372,7 +372,7 @@ def test_normal_use_stays_below_the_rate_limit(integration, tmp_path_factory, op
             page.get_by_role("button", name="Execute", exact=True).click()
             expect(page.get_by_text("Succeeded").first).to_be_visible()
             main.get_by_role("link", name="Runs", exact=True).click()
-            expect(page.get_by_role("region", name="Table of runs")).to_be_visible()
+            expect(page.get_by_role("region", name="Runs", exact=True)).to_be_visible()
             main.get_by_role("link", name="Admin", exact=True).click()
             expect(page.get_by_text("Ready", exact=True)).to_be_visible()
             main.get_by_role("link", name="Runbooks", exact=True).click()

@@ -174,7 +174,7 @@ def test_a_file_that_is_too_large_is_not_taken(open_page, sign_in):
     small = {"name": "small.txt", "mimeType": "text/plain", "buffer": b"x"}
     field(page, "TEMPLATE").set_input_files(small)
     expect(page.get_by_text("is too large")).to_have_count(0)
-    page.get_by_role("button", name="Take small.txt away").click()
+    page.get_by_role("button", name="Remove small.txt").click()
     expect(page.get_by_text("small.txt")).to_have_count(0)
 
 
@@ -196,7 +196,7 @@ def test_the_server_has_the_last_word(open_page, sign_in, server, guard):
 def test_choices_that_are_not_known_yet(open_page, sign_in):
     page = sign_in(open_page("/execute/language/Choose.md"))
     expect(page.get_by_label("SITE")).to_be_disabled()
-    expect(page.get_by_text("There are no choices yet").first).to_be_visible()
+    expect(page.get_by_text("No choices yet").first).to_be_visible()
     expect(page.get_by_role("link", name="language/Sites.md").first).to_be_visible()
 
 
@@ -206,8 +206,8 @@ def test_an_address_fills_the_form_but_never_with_secrets(open_page, sign_in):
     expect(field(page, "TITLE")).to_have_value("from-a-link")
     expect(page.locator("#input-PORT-error")).to_contain_text("must be at most 65535")
     expect(field(page, "PASSWORD")).to_have_value("")
-    expect(page.get_by_text("The address gave PASSWORD. Secrets and files")).to_be_visible()
-    expect(page.get_by_text("does not declare: ODD")).to_be_visible()
+    expect(page.get_by_text("The URL contains PASSWORD. Secrets and files")).to_be_visible()
+    expect(page.get_by_text("doesn't declare: ODD")).to_be_visible()
     assert SECRET not in page.url
     assert "env.TITLE=from-a-link" in page.url
 
@@ -219,7 +219,7 @@ def test_a_text_must_be_typed_where_the_policy_wants_it(open_page, sign_in, serv
     confirm = page.get_by_label("Type drain web7 to confirm")
     confirm.fill("drain web1")
     execute(page)
-    expect(page.get_by_text("Confirmation needed: type 'drain web7'")).to_be_visible()
+    expect(page.get_by_text("Confirmation required: type 'drain web7'")).to_be_visible()
     expect(confirm).to_be_focused()
     confirm.fill("drain web7")
     confirm.press("Enter")
@@ -234,7 +234,7 @@ def test_dry_runs(open_page, sign_in, server):
     page = sign_in(open_page(POLICY))
     field(page, "MACHINE").fill("web8")
     page.get_by_label("Dry run").check()
-    expect(page.get_by_text("told to change nothing")).to_be_visible()
+    expect(page.get_by_text("must not change anything")).to_be_visible()
     expect(page.locator("#confirm")).to_have_count(0)
     execute(page, "Execute as a dry run")
     assert run_of(page, server)["dry_run"]
@@ -248,7 +248,7 @@ def test_a_secret_is_gone_after_it_was_sent(open_page, sign_in, server):
     field(page, "PASSWORD").fill(SECRET)
     expect(field(page, "PASSWORD")).to_have_attribute("type", "password")
     expect(field(page, "PASSWORD")).to_have_attribute("autocomplete", "off")
-    page.get_by_role("button", name="Show the secret").click()
+    page.get_by_role("button", name="Show secret").click()
     expect(field(page, "PASSWORD")).to_have_attribute("type", "text")
     storage = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
     assert SECRET not in page.evaluate(storage)
@@ -284,12 +284,12 @@ def test_the_values_of_the_last_time(open_page, sign_in, server):
         path = "/api/runbooks/language/Inputs.md/execute"
         client.post(path, json={"env_vars": env}).raise_for_status()
     page = sign_in(open_page(INPUTS))
-    page.get_by_role("button", name="Same values as last time").click()
+    page.get_by_role("button", name="Reuse last values").click()
     expect(field(page, "TITLE")).to_have_value("as-before")
     expect(field(page, "PORT")).to_have_value("8444")
     expect(page.get_by_role("radio", name="true")).to_be_checked()
     expect(field(page, "PASSWORD")).to_have_value("")
-    expect(page.get_by_text("to be given again: PASSWORD")).to_be_visible()
+    expect(page.get_by_text("enter again: PASSWORD")).to_be_visible()
 
 
 def test_one_key_for_one_content(open_page, sign_in, guard):
@@ -308,7 +308,7 @@ def test_one_key_for_one_content(open_page, sign_in, guard):
     for count, text in enumerate(["one", "one", "two"], start=1):
         field(page, "TEST_VAR").fill(text)
         execute(page)
-        expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+        expect(page.get_by_text("Can't reach the server")).to_be_visible()
         page.wait_for_timeout(200)
         assert len(keys) == count
     assert keys[0] == keys[1] != keys[2]
@@ -318,7 +318,7 @@ def test_who_may_not_execute_is_told_why(open_page, sign_in, check_accessibility
     page = sign_in(open_page("/execute/RestrictedRunbook.md"), "sre")
     expect(page.get_by_role("button", name="Execute", exact=True)).to_be_disabled()
     expect(
-        page.get_by_text("To execute it you need team=platform; environment=staging or production")
+        page.get_by_text("Requires team=platform; environment=staging or production")
     ).to_be_visible()
     check_accessibility(page)
 

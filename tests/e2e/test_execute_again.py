@@ -34,8 +34,8 @@ def test_it_opens_with_the_values_of_this_run(runbook, start, open_run, check_ac
     expect(field(page, "TARGET")).to_have_value("first")
     expect(field(page, "NOTE")).to_have_value("a\nb")
     expect(field(page, "TOKEN")).to_have_value("")
-    told = page.locator("p").filter(has_text="Values of run")
-    expect(told).to_contain_text("Not kept, so to be given again: TOKEN")
+    told = page.locator("p").filter(has_text="Values from a run")
+    expect(told).to_contain_text("Not stored, enter again: TOKEN")
     expect(told.get_by_role("link")).to_have_attribute("href", f"/run/{run_id}")
     assert "first" not in page.url
     check_accessibility(page)
@@ -81,7 +81,7 @@ def test_a_text_to_confirm_is_typed_again(start, open_run):
 def test_a_run_that_is_gone_leaves_the_form(runbook, open_page, sign_in, guard):
     guard.allow("404")
     page = sign_in(open_page(f"/execute/{runbook}?from=nothing"))
-    expect(page.get_by_text("The values of run nothing cannot be had")).to_be_visible()
+    expect(page.get_by_text("Couldn't load inputs from run nothing")).to_be_visible()
     expect(field(page, "TARGET")).to_have_value("")
 
 
@@ -91,6 +91,8 @@ def test_a_runbook_that_is_gone_is_not_executed_again(server, start, open_run, g
     (server.runbooks / ref).unlink()
     guard.allow("404")
     page = open_run(run_id)
-    expect(page.get_by_text("The runbook is gone: it cannot be executed again.")).to_be_visible()
+    expect(page.get_by_text("The runbook was deleted and can't be executed again.")).to_be_visible()
     expect(page.get_by_role("button", name="Execute again")).to_be_disabled()
-    expect(page.get_by_role("button", name="Document that ran")).to_contain_text("is gone since")
+    expect(page.get_by_role("button", name="Executed document")).to_contain_text(
+        "runbook deleted since"
+    )

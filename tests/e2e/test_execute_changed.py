@@ -33,7 +33,7 @@ def execute(page):
 
 
 def change(page):
-    return page.get_by_role("region", name="What was changed")
+    return page.get_by_role("region", name="Changes")
 
 
 def run_of(page, client):
@@ -46,7 +46,7 @@ def test_an_input_that_was_added_meanwhile_appears(edit, open_form, client, chec
     field(page, "TARGET").fill("web1")
     edit("Added", inputs=NEW)
     execute(page)
-    expect(page.get_by_text("The runbook has changed since this form was opened")).to_be_visible()
+    expect(page.get_by_text("The runbook changed after you opened this form")).to_be_visible()
     expect(change(page)).to_contain_text("+NEWVAR")
     expect(field(page, "NEWVAR")).to_have_value("")
     expect(field(page, "TARGET")).to_have_value("web1")

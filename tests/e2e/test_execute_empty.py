@@ -49,7 +49,7 @@ def fault(page, name):
 
 def box(page, name):
     row = page.locator(".field", has=field(page, name))
-    return row.get_by_role("checkbox", name="Give an empty text", exact=True)
+    return row.get_by_role("checkbox", name="Use an empty value", exact=True)
 
 
 def execute(page):
@@ -76,7 +76,7 @@ def test_an_empty_text_is_given_on_purpose_by_keys(open_form, check_accessibilit
     expect(box(page, "NAME")).to_have_count(0)
     execute(page)
     expect(fault(page, "SHORT")).to_have_text(
-        "SHORT is required. Type a value, or tick “Give an empty text”"
+        "SHORT is required. Enter a value, or check “Use an empty value”"
     )
     expect(field(page, "SHORT")).to_be_focused()
     page.keyboard.press("Tab")
@@ -131,10 +131,10 @@ def test_the_values_of_the_last_time(open_form, start):
     page = open_form()
     field(page, "SHORT").fill("typed")
     box(page, "TOKEN").check()
-    page.get_by_role("button", name="Same values as last time").click()
+    page.get_by_role("button", name="Reuse last values").click()
     expect(field(page, "NAME")).to_have_value("web1")
     expect(box(page, "NOTE")).to_be_checked()
     expect(field(page, "COLOUR")).to_have_value("red")
     # No run keeps a value of the short form: what was typed stays.
     expect(field(page, "SHORT")).to_have_value("typed")
-    expect(page.get_by_text("to be given again: SHORT")).to_be_visible()
+    expect(page.get_by_text("enter again: SHORT")).to_be_visible()

@@ -127,7 +127,7 @@ def test_a_low_window_is_for_the_fields(many):
 
 
 def test_enter_in_the_search_of_choices_starts_nothing(many):
-    search = many.get_by_role("searchbox", name="Search the choices of PARTS")
+    search = many.get_by_role("searchbox", name="Search choices for PARTS")
     search.fill("on-and-on-")
     started = []
     many.on("request", lambda request: started.append(request.method))
@@ -162,7 +162,7 @@ def test_an_invalid_runbook_says_what_is_wrong(server, open_page, sign_in, check
     path = server.runbooks / "Broken.md"
     path.write_text("# Broken\n\n# Environment Requirements\n\n```yaml\nA: [\n```\n\n# Script\n")
     page = sign_in(open_page("/execute/Broken.md"))
-    expect(page.get_by_text("nobody can execute it until its file is corrected")).to_be_visible()
+    expect(page.get_by_text("can't be executed until its file is fixed")).to_be_visible()
     expect(page.get_by_role("alert").get_by_role("listitem").first).to_contain_text("(line ")
     expect(execute_button(page)).to_be_disabled()
     check_accessibility(page)
@@ -170,6 +170,6 @@ def test_an_invalid_runbook_says_what_is_wrong(server, open_page, sign_in, check
 
 def test_missing_claims_say_what_to_do(open_page, sign_in):
     page = sign_in(open_page("/execute/RestrictedRunbook.md", viewport=SMALL))
-    expect(page.get_by_text("To execute it you need team=platform; environment=")).to_be_visible()
-    expect(page.get_by_text("Ask whoever gives out roles, or sign in as")).to_be_visible()
+    expect(page.get_by_text("Requires team=platform; environment=")).to_be_visible()
+    expect(page.get_by_text("Ask an administrator for access, or sign in as")).to_be_visible()
     expect(execute_button(page)).to_be_disabled()

@@ -69,16 +69,16 @@ def test_what_it_is_about_reads_as_markdown(server, open_form, picture, check_ac
     page = open_form(described(server))
     expect(page.locator(".page-header code")).to_have_text("systemctl")
     expect(page.locator(".page-header strong")).to_have_text("each")
-    expect(page.get_by_role("button", name="More", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Show more", exact=True)).to_have_count(0)
     phone = open_form("About.md", viewport=PHONE)
     about = phone.locator(".page-header code").locator("xpath=ancestor::*[@id='about']")
-    more = phone.get_by_role("button", name="More", exact=True)
+    more = phone.get_by_role("button", name="Show more", exact=True)
     expect(more).to_have_attribute("aria-expanded", "false")
     low = about.bounding_box()["height"]
     picture(phone, "execute-about-phone")
     check_accessibility(phone)
     more.click()
-    less = phone.get_by_role("button", name="Less", exact=True)
+    less = phone.get_by_role("button", name="Show less", exact=True)
     expect(less).to_have_attribute("aria-expanded", "true")
     assert about.bounding_box()["height"] > low * 2
 

@@ -40,7 +40,9 @@ def test_relatives_are_named_with_their_status(
         re.compile("Retried by Caller *Failed")
     )
     related(page).get_by_role("link", name="Caller").click()
-    expect(related(page).get_by_role("listitem")).to_have_text(re.compile("Retries Caller *Failed"))
+    expect(related(page).get_by_role("listitem")).to_have_text(
+        re.compile("Retry of Caller *Failed")
+    )
 
 
 def test_a_caller_that_goes_on_is_followed(server, tmp_path, open_page, sign_in):

@@ -82,7 +82,7 @@ def test_a_first_page_that_cannot_be_loaded_says_so_and_can_be_tried_again(
     page = sign_in(open_page("/admin"))
     page.route(LIST, lambda route: route.abort())
     page.goto("/runbooks")
-    expect(page.get_by_text("A part of this app could not be loaded")).to_be_visible()
+    expect(page.get_by_text("Couldn't load part of the app")).to_be_visible()
     page.unroute(LIST)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()

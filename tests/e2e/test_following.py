@@ -42,7 +42,7 @@ HIDE = """hidden => {
 
 
 def log_of(page):
-    return page.get_by_role("region", name="Output of the run")
+    return page.get_by_role("region", name="Run output")
 
 
 def read_through(page, total):
@@ -116,7 +116,7 @@ def test_a_lost_connection_is_resumed_without_gap_or_duplicate(
     for child in web:
         child.kill()
     expect(page.get_by_text(re.compile("Reconnecting|Connection lost"))).to_be_visible()
-    expect(page.get_by_text("resumed", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=60_000)
     server.wait_ready()
     go.touch()
     expect(page.get_by_text("the last line", exact=True)).to_be_visible(timeout=30_000)
@@ -165,7 +165,7 @@ def test_a_server_that_says_nothing_is_noticed(server, waiting_run, open_run, gu
     finally:
         for process in web:
             process.send_signal(signal.SIGCONT)
-    expect(page.get_by_text("resumed", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=60_000)
     go.touch()
     expect(page.get_by_text("the last line")).to_be_visible()
 
@@ -182,9 +182,9 @@ def test_the_end_of_a_run_is_seen_though_its_row_cannot_be_had(
     page.route(row, lambda route: route.fulfill(status=503, json={"detail": "Too busy."}))
     go.touch()
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel run", exact=True)).to_have_count(0)
     page.clock.run_for(5_000)
-    stale = page.get_by_text("What is shown may be old. Too busy.")
+    stale = page.get_by_text("This page may be out of date. Too busy.")
     expect(stale).to_be_visible()
     check_accessibility(page)
     page.unroute(row)
@@ -232,7 +232,7 @@ def test_the_head_of_a_step_stays_while_its_lines_are_read(server, open_run, sta
     (server.runbooks / "Heads.md").write_text(MANY.format(steps="".join(steps)))
     page = open_run(start("Heads.md"))
     head = log_of(page).locator(".pinned")
-    page.get_by_role("button", name="Open all steps").click()
+    page.get_by_role("button", name="Expand all steps").click()
     log_of(page).evaluate("box => box.scrollTo(0, 500)")
     expect(head).to_contain_text("Step 1")
     picture(page, "run-pinned-head")

@@ -52,7 +52,7 @@ def test_nothing_of_a_run_is_executed(
 
     page = sign_in(open_page(f"/run/{done['run_id']}"))
 
-    log = page.get_by_role("region", name="Output of the run")
+    log = page.get_by_role("region", name="Run output")
     expect(log).to_contain_text(HOSTILE[0])
     expect(log).to_contain_text("<b onmouseover=window.harmed=14>red</b>")
     expect(page.get_by_text("page.svg")).to_be_visible()

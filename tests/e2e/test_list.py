@@ -37,11 +37,11 @@ def row(page, name):
 def test_it_says_which_claims_are_needed_not_which_one_has(server, open_page, sign_in):
     server.add("needs/Guarded", "true", claims="roles: sre, api\nteam: platform")
     page = sign_in(open_page("/runbooks?q=needs/"), "developer")
-    expect(row(page, "Guarded")).to_contain_text("Needs roles=sre or api; team=platform")
-    has = row(page, "Guarded").get_by_title("Your token has roles=developer; no team")
+    expect(row(page, "Guarded")).to_contain_text("Requires roles=sre or api; team=platform")
+    has = row(page, "Guarded").get_by_title("You have roles=developer; no team")
     expect(has).to_be_visible()
     page.goto("/execute/needs/Guarded.md")
-    expect(page.get_by_text("you need roles=sre or api; team=platform. Ask")).to_be_visible()
+    expect(page.get_by_text("Requires roles=sre or api; team=platform. Ask")).to_be_visible()
 
 
 def test_it_shows_what_goes_on(begin, open_page, sign_in, picture, check_accessibility):
@@ -57,7 +57,7 @@ def test_it_shows_what_goes_on(begin, open_page, sign_in, picture, check_accessi
     picture(page, "runbooks-running")
     check_accessibility(page)
     row(page, "On").get_by_role("link", name="+2 more").click()
-    table = page.get_by_role("region", name="Table of runs")
+    table = page.get_by_role("region", name="Runs", exact=True)
     expect(table.get_by_role("row").filter(has_text="goes/On.md")).to_have_count(3)
     page.go_back()
     end()
@@ -77,9 +77,9 @@ def test_a_runbook_that_never_ran_says_so(server, open_page, sign_in):
     server.add("never/Open", "true")
     server.add("never/Guarded", "true", claims="team: platform")
     page = sign_in(open_page("/runbook/never/Open.md"))
-    expect(page.get_by_text("Never run.", exact=True)).to_be_visible()
+    expect(page.get_by_text("Never run", exact=True)).to_be_visible()
     page.goto("/runbook/never/Guarded.md")
-    expect(page.get_by_text("None that you may see.", exact=True)).to_be_visible()
+    expect(page.get_by_text("No visible runs", exact=True)).to_be_visible()
 
 
 def test_a_thumb_hits_what_it_means(server, client, open_page, sign_in):
@@ -103,7 +103,7 @@ def test_all_runs_of_a_runbook_can_be_reached(
         client.post("/api/runbooks/thumb/Often.md/execute", json={}).raise_for_status()
     page = sign_in(open_page("/runbook/thumb/Often.md", viewport=PHONE))
     page.get_by_role("heading", name="Last runs").click()
-    every = page.get_by_role("link", name="All its runs")
+    every = page.get_by_role("link", name="View all runs")
     assert every.bounding_box()["height"] >= 24
     check_accessibility(page)
     every.click()
@@ -140,7 +140,7 @@ def test_long_names_are_read_whole(server, client, width, open_page, sign_in, pi
     assert item.evaluate(IN_SIGHT) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.goto(f"/runs?runbook={ref}")
-    line = page.get_by_role("region", name="Table of runs").get_by_role("row")
+    line = page.get_by_role("region", name="Runs", exact=True).get_by_role("row")
     by = line.get_by_role("cell").filter(has_text=re.compile("^ *dev-sre *$"))
     expect(by).to_be_visible()
     picture(page, f"long-runs-{width}")

@@ -12,7 +12,7 @@ HITS = sum("n7777" in f"n{n}" for n in range(1, LINES + 1))
 
 
 def log_of(page):
-    return page.get_by_role("region", name="Output of the run")
+    return page.get_by_role("region", name="Run output")
 
 
 def line(page, number):
@@ -63,25 +63,25 @@ def test_of_a_very_long_log_only_a_part_is_drawn_and_all_is_searched(long_run, o
     assert page.evaluate("document.querySelectorAll('*').length") < 2_000
 
     page.keyboard.press("/")
-    page.get_by_role("searchbox", name="Search the log").fill("N7777")
-    expect(page.get_by_text(f"1 of {HITS} hits")).to_be_visible()
+    page.get_by_role("searchbox", name="Search log").fill("N7777")
+    expect(page.get_by_text(f"1 of {HITS} matches")).to_be_visible()
     expect(page.get_by_text("n7777", exact=True)).to_be_visible()
     page.keyboard.press("Enter")
-    expect(page.get_by_text(f"2 of {HITS} hits")).to_be_visible()
+    expect(page.get_by_text(f"2 of {HITS} matches")).to_be_visible()
     expect(page.get_by_text("n77770", exact=True)).to_be_visible()
     log_of(page).focus()
     page.keyboard.press("Shift+N")
-    expect(page.get_by_text(f"1 of {HITS} hits")).to_be_visible()
+    expect(page.get_by_text(f"1 of {HITS} matches")).to_be_visible()
     expect(page).to_have_url(re.compile(r"q=N7777"))
     picture(page, "run-search")
 
 
 def test_all_hits_are_stepped_through(long_run, open_run):
     page = open_run(long_run, "?q=n")
-    search = page.get_by_role("searchbox", name="Search the log")
-    expect(page.get_by_text(f"1 of {LINES:,} hits")).to_be_visible()
+    search = page.get_by_role("searchbox", name="Search log")
+    expect(page.get_by_text(f"1 of {LINES:,} matches")).to_be_visible()
     search.press("Shift+Enter")
-    expect(page.get_by_text(f"{LINES:,} of {LINES:,} hits")).to_be_visible()
+    expect(page.get_by_text(f"{LINES:,} of {LINES:,} matches")).to_be_visible()
     expect(line(page, LINES)).to_be_in_viewport()
     search.press("Shift+Enter")
     expect(line(page, LINES - 1)).to_be_in_viewport()
@@ -92,24 +92,24 @@ def test_all_hits_are_stepped_through(long_run, open_run):
 
 def test_the_log_is_searched_by_a_pattern(long_run, open_run, guard, check_accessibility):
     page = open_run(long_run)
-    search = page.get_by_role("searchbox", name="Search the log")
+    search = page.get_by_role("searchbox", name="Search log")
     search.fill("N[37]00$|^n5005$")
-    expect(page.get_by_text("no hits", exact=True)).to_be_visible()
+    expect(page.get_by_text("No matches", exact=True)).to_be_visible()
     pattern = page.get_by_role("button", name="Regular expression")
     pattern.click()
     expect(pattern).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_text("1 of 3 hits")).to_be_visible()
+    expect(page.get_by_text("1 of 3 matches")).to_be_visible()
     expect(line(page, 300)).to_be_in_viewport()
     search.press("Shift+Enter")
     expect(line(page, 5005)).to_be_in_viewport()
     check_accessibility(page)
     page.reload()
-    expect(page.get_by_text("1 of 3 hits")).to_be_visible()
+    expect(page.get_by_text("1 of 3 matches")).to_be_visible()
 
     guard.allow("400 (BAD REQUEST)")
     search.fill("n(")
-    fault = "This is not a regular expression: missing ): n("
-    expect(page.get_by_role("search", name="In the log")).to_contain_text(fault)
+    fault = "Invalid regular expression: missing ): n("
+    expect(page.get_by_role("search", name="Log search")).to_contain_text(fault)
 
 
 def test_a_link_leads_to_its_lines(long_run, open_copying, check_accessibility):
@@ -125,7 +125,7 @@ def test_a_link_leads_to_its_lines(long_run, open_copying, check_accessibility):
     page.get_by_role("button", name="Copy text").click()
     expect(page.get_by_text("Copied", exact=True)).to_be_visible()
     assert clipboard(page) == "\n".join(f"n{n}" for n in (50003, 50004, 50005))
-    page.get_by_role("searchbox", name="Search the log").fill(":12")
+    page.get_by_role("searchbox", name="Search log").fill(":12")
     page.keyboard.press("Enter")
     expect(page.get_by_text("n12", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("#L12$"))
@@ -139,8 +139,8 @@ def test_a_hit_opens_its_step(open_run, start):
     upload = heads.get_by_role("button", name=re.compile("Upload"))
     expect(upload).to_have_attribute("aria-expanded", "false")
     expect(upload).to_contain_text("2 attempts")
-    page.get_by_role("searchbox", name="Search the log").fill("try 2")
-    expect(page.get_by_text("1 of 1 hit", exact=True)).to_be_visible()
+    page.get_by_role("searchbox", name="Search log").fill("try 2")
+    expect(page.get_by_text("1 of 1 match", exact=True)).to_be_visible()
     expect(upload).to_have_attribute("aria-expanded", "true")
     expect(log_of(page)).to_contain_text("Uploaded at try 2")
 
@@ -148,16 +148,16 @@ def test_a_hit_opens_its_step(open_run, start):
 def test_the_log_is_read_by_keys(long_run, open_run):
     page = open_run(long_run)
     expect(line(page, 1)).to_have_text("n1")
-    times = page.get_by_role("button", name=re.compile("^Times: "))
+    times = page.get_by_role("button", name=re.compile("^Timestamps: "))
     shown = log_of(page).locator("[data-index='1'] .time")
     for name, look in (
-        ("Times: since the start", re.compile(r"^\d+:\d\d\.\d$")),
-        ("Times: of day", re.compile(r"^\d\d:\d\d:\d\d$")),
+        ("Timestamps: elapsed", re.compile(r"^\d+:\d\d\.\d$")),
+        ("Timestamps: clock", re.compile(r"^\d\d:\d\d:\d\d$")),
     ):
         expect(times).to_have_accessible_name(name)
         expect(shown).to_have_text(look)
         page.keyboard.press("t")
-    expect(times).to_have_accessible_name("Times: off")
+    expect(times).to_have_accessible_name("Timestamps: off")
     expect(shown).to_have_count(0)
     wrap = page.get_by_role("button", name="Wrap long lines")
     expect(wrap).to_have_attribute("aria-pressed", "true")
@@ -166,22 +166,22 @@ def test_the_log_is_read_by_keys(long_run, open_run):
     expect(line(page, 1)).to_have_css("white-space", "pre")
 
     page.keyboard.press("/")
-    search = page.get_by_role("searchbox", name="Search the log")
+    search = page.get_by_role("searchbox", name="Search log")
     expect(search).to_be_focused()
     page.keyboard.type("n7777w")  # what is typed is no shortcut
     expect(wrap).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("Backspace")
-    expect(page.get_by_text(f"1 of {HITS} hits")).to_be_visible()
+    expect(page.get_by_text(f"1 of {HITS} matches")).to_be_visible()
     log_of(page).focus()
     for key, at, text in (("n", 2, "n77770"), ("n", 3, "n77771"), ("Shift+N", 2, "n77770")):
         page.keyboard.press(key)
-        expect(page.get_by_text(f"{at} of {HITS} hits")).to_be_visible()
+        expect(page.get_by_text(f"{at} of {HITS} matches")).to_be_visible()
         expect(page.get_by_text(text, exact=True)).to_be_visible()
     page.keyboard.press("Shift+G")
     expect(line(page, LINES)).to_be_in_viewport()
     page.keyboard.press("/")
     page.keyboard.press("Escape")
-    expect(page.get_by_text(f"of {HITS} hits")).to_have_count(0)
+    expect(page.get_by_text(f"of {HITS} matches")).to_have_count(0)
     page.keyboard.type(":120-122")
     page.keyboard.press("Enter")
     expect(line(page, 120)).to_be_in_viewport()
@@ -192,10 +192,10 @@ def test_the_log_is_read_by_keys(long_run, open_run):
 
 def test_how_one_reads_logs_is_kept(long_run, open_run):
     page = open_run(long_run)
-    page.get_by_role("button", name="Times: since the start").click()
+    page.get_by_role("button", name="Timestamps: elapsed").click()
     page.get_by_role("button", name="Wrap long lines").click()
     page.reload()
-    expect(page.get_by_role("button", name="Times: of day")).to_be_visible()
+    expect(page.get_by_role("button", name="Timestamps: clock")).to_be_visible()
     wrap = page.get_by_role("button", name="Wrap long lines")
     expect(wrap).to_have_attribute("aria-pressed", "false")
 
@@ -305,13 +305,13 @@ def test_a_line_of_a_mebibyte_is_shown_in_part(server, open_run, start, client, 
     """
     run_id = start(server.add("Wide", script, language="python"), wait=False)
     page = open_run(run_id)
-    more = line(page, 1).get_by_text("more characters: download the log")
+    more = line(page, 1).get_by_text("more characters; download the log")
     expect(more).to_be_visible()
     go.touch()
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.get_by_text("2 lines", exact=True)).to_be_visible()
     for _ in ("as it was followed", "as it is asked for"):
-        page.get_by_role("searchbox", name="Search the log").fill(":2")
+        page.get_by_role("searchbox", name="Search log").fill(":2")
         page.keyboard.press("Enter")
         expect(line(page, 2)).to_have_text("next")
         expect(line(page, 2)).to_be_in_viewport()
@@ -322,13 +322,13 @@ def test_a_line_of_a_mebibyte_is_shown_in_part(server, open_run, start, client, 
     # The server answers a part of so long a line, and its whole length is not known here.
     expect(more).to_contain_text("at least")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download the log").click()
+        page.get_by_role("button", name="Download log").click()
     assert download.value.path().read_bytes() == b"x" * size + b" end\nnext\n"
 
 
 def test_the_whole_log_is_copied_as_text(odd_run, open_copying):
     page = open_copying(odd_run)
-    page.get_by_role("button", name="Copy the log").click()
+    page.get_by_role("button", name="Copy log").click()
     expect(page.get_by_text("Copied", exact=True)).to_be_visible()
     assert clipboard(page) == "\n".join(TEXTS) + "\n"
 
@@ -336,7 +336,7 @@ def test_the_whole_log_is_copied_as_text(odd_run, open_copying):
 def test_the_log_is_downloaded_byte_for_byte(odd_run, open_run, client):
     page = open_run(odd_run)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download the log").click()
+        page.get_by_role("button", name="Download log").click()
     content = download.value.path().read_bytes()
     assert content == ODD.encode() == client.get(f"/api/runs/{odd_run}/log").content
     assert download.value.suggested_filename == f"Odd-{odd_run[-8:]}.log"
@@ -369,7 +369,7 @@ def test_a_selection_that_is_cut_says_so(server, start, open_copying):
     script = "import os\nos.write(1, b'x' * 70_000 + b'\\nnext\\n')"
     page = open_copying(start(server.add("Cut", script, language="python")), "#L1-L2")
     page.get_by_role("button", name="Copy text").click()
-    expect(page.get_by_text("Copied in part: download the log for the rest")).to_be_visible()
+    expect(page.get_by_text("Partly copied; download the log for the rest")).to_be_visible()
     assert re.fullmatch(r"x{60000,69999}\nnext", clipboard(page))
 
 
@@ -392,7 +392,7 @@ def test_new_output_is_told_to_those_who_hear_the_page(server, open_run, start, 
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     heard = page.evaluate("window.heard")
     for _, text in heard:
-        assert re.fullmatch(r"\d+ new lines? of output, \d+ in all", text)
+        assert re.fullmatch(r"\d+ new lines? of output, \d+ total", text)
     times = [at for at, _ in heard]
     assert all(after - before > 1_900 for before, after in pairwise(times))
 

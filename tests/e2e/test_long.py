@@ -69,7 +69,7 @@ def test_a_long_log_is_followed_until_someone_reads(long_server, open_page, sign
     expect(page.get_by_text(f"line {LINES}", exact=True)).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     expect(page.get_by_text("Running", exact=True)).to_be_visible()
-    log = page.get_by_role("region", name="Output of the run")
+    log = page.get_by_role("region", name="Run output")
     assert log.locator(LOG_ROWS).count() < 200
 
     log.evaluate("box => box.scrollTo(0, 0)")
@@ -105,7 +105,7 @@ def test_a_log_is_followed_however_late_it_is_laid_out(long_server, open_page, s
     )
     go.touch()
     expect(page.get_by_text(f"line {LINES}", exact=True)).to_be_in_viewport()
-    log = page.get_by_role("region", name="Output of the run")
+    log = page.get_by_role("region", name="Run output")
     left = "box => box.scrollHeight - box.scrollTop - box.clientHeight"
     assert log.evaluate(left) < 2
     go.unlink()

@@ -125,7 +125,7 @@ def fault(page, name):
 
 
 def log_of(page):
-    return page.get_by_role("region", name="Output of the run")
+    return page.get_by_role("region", name="Run output")
 
 
 def head(page, name):
@@ -164,18 +164,18 @@ def test_a_run_is_resumed_then_undone(
     expect(page).not_to_have_url(re.compile(run_id))
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(head(page, "Make the folder")).to_contain_text("restored")
-    expect(page.get_by_text("Resumes")).to_be_visible()
-    expect(page.get_by_role("complementary", name="About the run")).to_contain_text("8080")
+    expect(page.get_by_text("Resume of")).to_be_visible()
+    expect(page.get_by_role("complementary", name="Run details")).to_contain_text("8080")
     picture(page, "run-resumed")
     check_accessibility(page)
 
     dialog = open_dialog(page, "Undo")
     follow(page, "Undo")
-    expect(dialog.get_by_text("Confirmation needed: type 'undo Resume'")).to_be_visible()
+    expect(dialog.get_by_text("Confirmation required: type 'undo Resume'")).to_be_visible()
     dialog.get_by_label("to confirm").fill("undo Resume")
     resumed = page.url.rsplit("/", 1)[1]
     follow(page, "Undo")
-    expect(page.get_by_text("Undoes")).to_be_visible()
+    expect(page.get_by_text("Undo of")).to_be_visible()
     undoing = new_run(page, resumed, client)["id"]
     assert wait_for(undoing)["success"]
     assert not list(tmp_path.iterdir())
@@ -191,18 +191,18 @@ def test_a_changed_runbook_is_shown_before_it_is_resumed(server, open_run, start
     page = open_run(run_id)
     dialog = open_dialog(page, "Resume")
     follow(page, "Resume")
-    expect(dialog.get_by_role("region", name="What was changed")).to_contain_text("Made it")
+    expect(dialog.get_by_role("region", name="Changes")).to_contain_text("Made it")
     dialog.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_role("button", name="Document that ran").click()
-    expect(page.get_by_text("The runbook has changed since:")).to_be_visible()
-    expect(page.get_by_role("region", name="Document that ran")).to_contain_text("Made the folder")
+    page.get_by_role("button", name="Executed document").click()
+    expect(page.get_by_text("The runbook has changed since this run.")).to_be_visible()
+    expect(page.get_by_role("region", name="Executed document")).to_contain_text("Made the folder")
 
 
 def test_values_that_were_not_kept_are_asked_for(server, open_run, start, tmp_path):
     go = tmp_path / "go"
     (server.runbooks / "Secretive.md").write_text(SECRETIVE.format(go=go))
     page = open_run(start("Secretive.md", env_vars={"TOKEN": "a-long-secret-value"}))
-    expect(page.get_by_text("given, not shown")).to_be_visible()
+    expect(page.get_by_text("Set, not shown")).to_be_visible()
     go.touch()
     open_dialog(page, "Resume")
     follow(page, "Resume")
@@ -210,7 +210,7 @@ def test_values_that_were_not_kept_are_asked_for(server, open_run, start, tmp_pa
     expect(field(page, "TOKEN")).to_be_focused()
     field(page, "TOKEN").fill("a-long-secret-value")
     follow(page, "Resume")
-    expect(fault(page, "HANDED")).to_contain_text("The value of HANDED was not kept")
+    expect(fault(page, "HANDED")).to_contain_text("The value of HANDED was not stored")
     expect(field(page, "HANDED")).to_be_focused()
     expect(field(page, "HANDED")).to_have_attribute("type", "password")
     field(page, "HANDED").fill("with-a-long-secret-value")
@@ -248,13 +248,13 @@ def test_a_dialog_has_the_controls_of_the_form(demanding, open_run, client):
     expect(field(page, "MODE")).to_have_value("full")
     expect(field(page, "NOTE")).to_have_value("a remark")
     expect(dialog.get_by_text("Where it listens.")).to_be_visible()
-    expect(dialog.get_by_text("Not kept: give it again.")).to_be_visible()
+    expect(dialog.get_by_text("Not stored. Enter it again.")).to_be_visible()
     field(page, "PORT").fill("70000")
     expect(fault(page, "PORT")).to_have_text("PORT must be at most 65535: '70000'")
     field(page, "PORT").fill("8081")
     field(page, "MODE").select_option("quick")
     field(page, "NOTE").fill("")
-    expect(dialog.get_by_text("Left empty, an empty text is given.")).to_be_visible()
+    expect(dialog.get_by_text("Leave empty to submit an empty value.")).to_be_visible()
     field(page, "ANSWERS").set_input_files(AGAIN)
     dialog.get_by_label("Reason").fill("ticket 4712")
     follow(page, "Retry")
@@ -290,13 +290,13 @@ def test_a_run_is_resumed_from_an_earlier_step(demanding, open_run, client):
     page = open_run(run_id)
     dialog = open_dialog(page, "Resume")
     chosen = dialog.get_by_label("Resume from", exact=True)
-    options = ["1. Prepare", "2. Copy", "3. Check (where it stopped)"]
+    options = ["1. Prepare", "2. Copy", "3. Check (stopped here)"]
     expect(chosen.locator("option")).to_have_text(options)
     expect(chosen).to_have_value("3")
-    expect(dialog.get_by_text("No completed step is executed again")).to_be_visible()
+    expect(dialog.get_by_text("Completed steps are not executed again")).to_be_visible()
     chosen.select_option("2")
     expect(dialog.get_by_role("heading")).to_have_text("Resume from step 2, Copy")
-    told = dialog.get_by_role("status").filter(has_text="Executed again, although they are done")
+    told = dialog.get_by_role("status").filter(has_text="These completed steps are executed again")
     expect(told.get_by_role("listitem")).to_have_text(["2. Copy"])
     field(page, "ANSWERS").set_input_files(AGAIN)
     let_pass()
@@ -325,7 +325,7 @@ def test_a_lost_answer_starts_no_second_run(demanding, open_run, guard):
         field(page, "PORT").fill(port)
         with page.expect_event("requestfailed"):
             follow(page, "Retry")
-        expect(dialog.get_by_text("The server cannot be reached")).to_be_visible()
+        expect(dialog.get_by_text("Can't reach the server")).to_be_visible()
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -337,7 +337,7 @@ def test_who_may_not_execute_it_any_more_is_told_why(
     server.add("Guarded", "exit 3", claims="roles: admin")
     page = open_run(run_id, **VIEWS["narrow"])
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_disabled()
-    expect(page.get_by_text("To execute it you need roles=")).to_be_visible()
+    expect(page.get_by_text("Requires roles=")).to_be_visible()
     picture(page, "follow-refused")
     check_accessibility(page)
 

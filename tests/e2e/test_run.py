@@ -9,7 +9,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 def log_of(page):
-    return page.get_by_role("region", name="Output of the run")
+    return page.get_by_role("region", name="Run output")
 
 
 def head(page, name):
@@ -48,9 +48,9 @@ def test_a_run_is_cancelled(open_run, start, picture, check_accessibility):
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     picture(page, "run-live")
     check_accessibility(page)
-    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel run", exact=True).click()
     check_accessibility(page)
-    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
     expect(page.get_by_text("Cancelled by dev-sre.")).to_be_visible()
 
@@ -60,7 +60,7 @@ def test_what_a_run_left(view, open_run, start, client, picture, check_accessibi
     run_id = start("language/Caller.md")
     options = {"viewport": PHONE} if view == "phone" else {"scheme": view}
     page = open_run(run_id, **options)
-    expect(page.get_by_role("heading", name="Runs that it called")).to_be_visible()
+    expect(page.get_by_role("heading", name="Called runs")).to_be_visible()
     picture(page, f"run-caller-{view}")
     check_accessibility(page)
     page.get_by_role("link", name="Outputs", exact=True).first.click()
@@ -70,7 +70,7 @@ def test_what_a_run_left(view, open_run, start, client, picture, check_accessibi
         page.get_by_role("button", name="Download report.txt").click()
     assert download.value.path().read_text() == "VM 104\n"
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download the log").click()
+        page.get_by_role("button", name="Download log").click()
     assert "is reported" in download.value.path().read_text()
     picture(page, f"run-outputs-{view}")
     check_accessibility(page)
@@ -81,7 +81,7 @@ def test_a_dry_run_says_so(open_run, start, picture, check_accessibility):
     expect(page.get_by_role("heading", name="Dry run: nothing was changed")).to_be_visible()
     expect(page.get_by_text("assumed", exact=True)).to_be_visible()
     expect(page.get_by_text("rename web1 to web2")).to_be_visible()
-    page.get_by_text("What would be executed").click()
+    page.get_by_text("Execution preview").click()
     picture(page, "run-dry")
     check_accessibility(page)
 
@@ -97,7 +97,7 @@ def test_a_waiting_run_says_for_what(
     second = start("Holder.md", wait=False, env_vars={"CYCLES": "1"})
     wait_for(second, lambda run: run["status"] == "waiting")
     page = open_run(second)
-    expect(page.get_by_text("Waits for the lock site")).to_be_visible()
+    expect(page.get_by_text("Waiting for lock site")).to_be_visible()
     picture(page, "run-waiting")
     check_accessibility(page)
     client.post(f"/api/runs/{second}/cancel")

@@ -140,7 +140,9 @@ def view(request, open_page, picture, check_accessibility):
 
 
 def row(page, text):
-    return page.get_by_role("region", name="Table of runs").get_by_role("row").filter(has_text=text)
+    return (
+        page.get_by_role("region", name="Runs", exact=True).get_by_role("row").filter(has_text=text)
+    )
 
 
 def test_a_run_of_another_client_appears_by_itself(
@@ -148,7 +150,7 @@ def test_a_run_of_another_client_appears_by_itself(
 ):
     ref, go = install("Appears"), tmp_path / "go"
     page = sign_in(open_page("/runs?runbook=Appears.md"))
-    expect(page.get_by_text("No run is like that")).to_be_visible()
+    expect(page.get_by_text("No matching runs")).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     with server.client() as client:
         start(client, ref, HOST="web1", GO=str(go))
@@ -171,12 +173,12 @@ def test_what_waits_says_why(contend, view, sign_in):
     release = contend("Locked", "db7")
     open_, look = view
     page = sign_in(open_("/runs"))
-    expect(page.get_by_role("heading", name="Going on now")).to_be_visible()
-    waits = row(page, "Waits for the lock host:db7 of Locked.md")
-    expect(waits).to_contain_text(re.compile(r"; \d.* so far"))
+    expect(page.get_by_role("heading", name="Active runs")).to_be_visible()
+    waits = row(page, "Waiting for lock host:db7, held by Locked.md")
+    expect(waits).to_contain_text(re.compile(r"\) for \d+ s"))
     look(page, "runs-going-on")
     release()
-    expect(page.get_by_role("heading", name="Going on now")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Active runs")).to_be_hidden()
 
 
 def test_the_address_holds_the_filter(server, install, finish, open_page, sign_in):
@@ -197,7 +199,7 @@ def test_the_address_holds_the_filter(server, install, finish, open_page, sign_i
     expect(row(page, "Filtered.md")).to_have_count(3)
 
     page.get_by_role("button", name="Filters").click()
-    page.get_by_label("By", exact=True).fill("filter-ann")
+    page.get_by_role("textbox", name="Requested by").fill("filter-ann")
     expect(row(page, "Filtered.md")).to_have_count(2)
     page.get_by_role("combobox", name="Status").press("ArrowDown")
     page.get_by_role("option", name="Invalid").click()
@@ -232,7 +234,7 @@ def test_every_filter_works_as_a_link(server, install, finish, open_page, sign_i
     if count:
         expect(row(page, "Linked.md")).to_have_count(count)
     else:
-        expect(page.get_by_text("No run is like that")).to_be_visible()
+        expect(page.get_by_text("No matching runs")).to_be_visible()
     assert page.url.endswith(query)
 
 
@@ -242,7 +244,7 @@ def test_every_filter_works_as_a_link(server, install, finish, open_page, sign_i
 )
 def test_filters_by_time_are_in_the_zone_that_was_chosen(open_page, sign_in, zone, label, typed):
     page = sign_in(open_page("/runs?since=2026-01-23T14:33:00Z", zone="Europe/Berlin"))
-    page.get_by_role("button", name="Menu of").click()
+    page.get_by_role("button", name="Account menu of").click()
     page.get_by_role("radio", name="Local" if zone == "local" else "UTC").check()
     page.keyboard.press("Escape")
     expect(page.get_by_label(f"Since ({label})")).to_have_value(typed)
@@ -263,7 +265,7 @@ def test_times_name_their_zone(server, install, finish, open_page, sign_in):
 def test_a_phone_counts_what_goes_on(contend, open_page, sign_in):
     contend("Counted", "db8")
     page = sign_in(open_page("/runs", viewport=VIEWS["phone"][0]))
-    going = page.locator("section", has=page.get_by_role("heading", name="Going on now"))
+    going = page.locator("section", has=page.get_by_role("heading", name="Active runs"))
     expect(going.get_by_role("link")).to_have_text(["1 running", "1 waiting"])
     assert going.bounding_box()["height"] < 60
     going.get_by_role("link", name="1 waiting").click()
@@ -279,7 +281,7 @@ def test_a_filter_that_the_server_refuses_is_an_error(
     expect(page.get_by_role("alert")).to_contain_text("nonsense")
     check_accessibility(page)
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    page.get_by_role("button", name="Clear the filter", exact=True).click()
+    page.get_by_role("button", name="Clear filters", exact=True).click()
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
@@ -290,9 +292,9 @@ def test_older_runs_come_in_pages(server, install, open_page, sign_in):
             client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
         page = sign_in(open_page("/runs?who=pages-ann"))
         expect(row(page, "Many.md")).to_have_count(50)
-        page.get_by_role("button", name="More", exact=True).click()
+        page.get_by_role("button", name="Load more").click()
         expect(row(page, "Many.md")).to_have_count(53)
-        expect(page.get_by_role("button", name="More", exact=True)).to_be_hidden()
+        expect(page.get_by_role("button", name="Load more")).to_be_hidden()
         # What comes meanwhile does not take them away.
         client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
         expect(row(page, "Many.md")).to_have_count(54)
@@ -306,7 +308,7 @@ def test_an_older_run_that_ends_says_so(server, install, start, tmp_path, open_p
         for _ in range(51):  # invalid ones: no script is started for them
             client.post(f"/api/runbooks/{ref}/execute", json={}).raise_for_status()
         page = sign_in(open_page("/runs?who=older-ann"))
-        more = page.get_by_role("button", name="More", exact=True)
+        more = page.get_by_role("button", name="Load more")
         more.click()
         expect(more).to_be_hidden()
         expect(row(page, "the oldest")).to_contain_text("Running")
@@ -334,18 +336,18 @@ def test_two_runs_are_compared(server, install, finish, view, sign_in):
     boxes = page.get_by_role("checkbox")
     boxes.nth(0).focus()
     page.keyboard.press("Space")
-    expect(page.get_by_text("Pick two runs of one runbook")).to_be_visible()
+    expect(page.get_by_text("Select two runs of the same runbook")).to_be_visible()
     boxes.nth(1).focus()
     page.keyboard.press("Space")
     look(page, "runs-picked")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page).to_have_url(re.compile("/compare/"))
-    table = page.get_by_role("region", name="Table of differences")
+    table = page.get_by_role("region", name="Comparison")
     host = table.get_by_role("row", name=re.compile("^HOST"))
     expect(host.get_by_role("cell")).to_have_text(["web1", "web2"])
     expect(table.get_by_role("row", name=re.compile("^version"))).to_contain_text("differs")
-    expect(table.get_by_role("row", name=re.compile("^Return code"))).not_to_contain_text("differs")
-    differences = page.get_by_role("region", name="Differences of the documents")
+    expect(table.get_by_role("row", name=re.compile("^Exit code"))).not_to_contain_text("differs")
+    differences = page.get_by_role("region", name="Changes in documents")
     expect(differences.locator(".added")).to_contain_text('print "version=2"')
     expect(differences.locator(".removed")).to_contain_text('print "version=1"')
     look(page, "compare")

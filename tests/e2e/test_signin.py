@@ -106,20 +106,20 @@ def test_there_and_back(strict, open_page, provider):
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     assert page.url == f"{strict.url}/runs?status=failed"
-    expect(page.get_by_role("button", name="Menu of ann")).to_be_visible()
+    expect(page.get_by_role("button", name="Account menu of ann")).to_be_visible()
     assert provider.asked[-1]["return_uri"] == f"{strict.url}/login"
     assert len(provider.asked[-1]["state"]) >= 20
     # No page of the history holds the token.
     page.go_back()
     assert "access_token" not in page.url
     page.go_forward()
-    expect(page.get_by_role("button", name="Menu of ann")).to_be_visible()
+    expect(page.get_by_role("button", name="Account menu of ann")).to_be_visible()
 
 
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("forged", "belongs to no sign-in that was begun in this tab"),
+        ("forged", "did not start that sign-in that was begun in this tab"),
         ("refused", "Not in the group"),
         ("broken", "a token that is none"),
     ],
@@ -133,7 +133,7 @@ def test_a_wrong_answer_is_refused(strict, open_page, check_accessibility, answe
     check_accessibility(page)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
-    expect(page.get_by_role("button", name="Menu of ann")).to_be_visible()
+    expect(page.get_by_role("button", name="Account menu of ann")).to_be_visible()
 
 
 def test_an_answer_works_once(strict, open_page):
@@ -141,11 +141,11 @@ def test_an_answer_works_once(strict, open_page):
     link = page.get_by_role("link", name="ann", exact=True)
     address = link.get_attribute("href")
     link.click()
-    expect(page.get_by_role("button", name="Menu of ann")).to_be_visible()
+    expect(page.get_by_role("button", name="Account menu of ann")).to_be_visible()
     page.evaluate("sessionStorage.removeItem('runbook.session')")
     page.goto("about:blank")
     page.goto(address)
-    expect(page.get_by_role("alert")).to_contain_text("belongs to no sign-in")
+    expect(page.get_by_role("alert")).to_contain_text("did not start that sign-in")
     assert kept(page) is None
 
 
@@ -153,8 +153,8 @@ def test_the_end_of_a_token_loses_nothing(strict, open_page):
     page = open_page("/execute/Echo.md", at=strict)
     page.get_by_role("link", name="ann for a moment", exact=True).click()
     page.get_by_role("textbox", name="TEXT").fill("what was typed")
-    expect(page.get_by_text("Your sign-in ends in")).to_be_visible()
-    expect(page.get_by_text("Your sign-in has ended")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Your session expires in")).to_be_visible()
+    expect(page.get_by_text("Your session has expired")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_role("textbox", name="TEXT")).to_have_value("what was typed")
@@ -174,12 +174,12 @@ def test_two_tabs_are_two_people(open_page, sign_in, guard):
     sign_in(second, "viewer")
     expect(second.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     first.reload()
-    expect(first.get_by_role("button", name="Menu of dev-sre")).to_be_visible()
-    second.get_by_role("button", name="Menu of dev-viewer").click()
+    expect(first.get_by_role("button", name="Account menu of dev-sre")).to_be_visible()
+    second.get_by_role("button", name="Account menu of dev-viewer").click()
     second.get_by_role("button", name="Sign out").click()
     expect(second.get_by_text("Development login")).to_be_visible()
     first.get_by_role("link", name="Runs", exact=True).click()
-    expect(first.get_by_role("button", name="Menu of dev-sre")).to_be_visible()
+    expect(first.get_by_role("button", name="Account menu of dev-sre")).to_be_visible()
     # What is open after signing out shows nothing when someone goes back.
     second.go_back()
     expect(second.get_by_text("Development login")).to_be_visible()

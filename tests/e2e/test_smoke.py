@@ -57,12 +57,12 @@ def test_runs_and_settings(view, sign_in, server):
             body = {"env_vars": {"TEST_VAR": "x"}}
             client.post(f"/api/runbooks/{ref}/execute", json=body).raise_for_status()
     sign_in(page, "sre")
-    page.get_by_role("button", name="Menu of dev-sre").click()
+    page.get_by_role("button", name="Account menu of dev-sre").click()
     expect(page.get_by_text("Sign out")).to_be_visible()
     look("menu")
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Runs", exact=True).click()
-    expect(page.get_by_role("region", name="Table of runs")).to_contain_text("SimpleRunbook")
+    expect(page.get_by_role("region", name="Runs", exact=True)).to_contain_text("SimpleRunbook")
     look("runs")
     page.get_by_role("link", name="Admin", exact=True).click()
     expect(page.get_by_role("cell", name="RUNBOOKS_DIR", exact=True)).to_be_visible()
@@ -92,7 +92,7 @@ def test_an_ended_token_leads_back_to_what_was_typed(open_page, sign_in, guard):
     guard.allow("401")
     page.route("**/api/runbooks/**", lambda route: route.fulfill(status=401, json={}), times=1)
     page.get_by_role("button", name="Execute", exact=True).click()
-    expect(page.get_by_text("Your sign-in has ended")).to_be_visible()
+    expect(page.get_by_text("Your session has expired")).to_be_visible()
     sign_in(page)
     expect(page.get_by_label("TEST_VAR")).to_have_value("not lost")
 

@@ -1,5 +1,6 @@
 """A real server: supervisor, gunicorn with gevent, a worker, SQLite, zsh."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import httpx
@@ -124,6 +125,8 @@ class Server:
             "LOGGING_LEVEL": "INFO",
             **{name: str(value) for name, value in settings.items()},
         }
+        self.database = {k: v for k, v in self.environment.items() if k == "DATABASE_URL"}
+        """What others need to know to use the same one."""
         self.log = []
         self._process = None
 
@@ -220,18 +223,47 @@ class Server:
         return f"{name}.md"
 
 
-@contextmanager
-def running(folder, **settings):
-    server = Server(folder, **settings).start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def pytest_generate_tests(metafunc):
+    """The tests of a module with ON_BOTH_DATABASES are done with servers on each of the two."""
+    is_on_both = getattr(metafunc.module, "ON_BOTH_DATABASES", False)
+    if is_on_both and "database_kind" in metafunc.fixturenames:
+        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], scope="module")
 
 
-@pytest.fixture(scope="session")
-def serve():
+@pytest.fixture(scope="module")
+def database_kind():
+    return "sqlite"
+
+
+@pytest.fixture(scope="module")
+def lend_database(database_kind, request):
+    """Gives settings that name a server's own database, for as long as a `with` takes."""
+    if database_kind == "sqlite":
+        return lambda: nullcontext({})
+    postgres = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("postgres_template")
+
+    @contextmanager
+    def lend():
+        with postgres.lent(template) as url:
+            yield {"DATABASE_URL": url.replace("postgresql:", "postgresql+psycopg:")}
+
+    return lend
+
+
+@pytest.fixture(scope="module")
+def serve(lend_database):
     """Runs a server over a folder, with settings of its own, for as long as a `with` takes."""
+
+    @contextmanager
+    def running(folder, **settings):
+        with lend_database() as database:
+            server = Server(folder, **database, **settings).start()
+            try:
+                yield server
+            finally:
+                server.stop()
+
     return running
 
 
@@ -249,18 +281,18 @@ def client(server):
 
 
 @pytest.fixture
-def start_server(tmp_path):
+def start_server(tmp_path, lend_database):
     """Starts servers with settings of their own; they end with the test."""
-    started = []
+    folders = (tmp_path / f"server-{n}" for n in itertools.count())
+    with ExitStack() as ends:
 
-    def start(*, wait=True, **settings):
-        folder = tmp_path / f"server-{len(started)}"
-        started.append(Server(folder, **settings))
-        return started[-1].start(wait=wait)
+        def start(*, wait=True, **settings):
+            database = ends.enter_context(lend_database())
+            server = Server(next(folders), **database, **settings)
+            ends.callback(server.stop)
+            return server.start(wait=wait)
 
-    yield start
-    for server in started:
-        server.stop()
+        yield start
 
 
 class Beside:
@@ -273,6 +305,7 @@ class Beside:
             "RUNBOOKS_DIR": str(server.runbooks),
             "DATA_DIR": str(server.data),
             "EXECUTION_DIR": str(server.execution),
+            **server.database,
         }
 
     def start(self, *args, **options):

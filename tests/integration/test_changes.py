@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+ON_BOTH_DATABASES = True
 HOLDS = "while [[ ! -e $GATE ]]; do sleep 0.02; done"
 
 

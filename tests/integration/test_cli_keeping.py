@@ -111,7 +111,7 @@ def test_a_whole_history_is_said_to_be_so(home, execute):
     result = run("verify", "Greet.md")
 
     assert result.exit_code == 0
-    assert result.stdout == "Greet.md: 2 entries, all as they were written\n"
+    assert result.stdout == "Greet.md: 2 entries, unchanged\n"
 
 
 def test_a_changed_entry_is_named(home, execute):
@@ -143,7 +143,7 @@ def test_a_history_needs_no_database(home):
     result = run("verify", "Greet.md")
 
     assert result.exit_code == 0
-    assert "the database was not asked" in result.stderr
+    assert "not compared with the database" in result.stderr
     assert not (home / "data" / "runbook.db").exists()
     assert run("verify", "Greet.md", "--store").exit_code == 69
 
@@ -230,7 +230,7 @@ def test_doctor_finds_a_sound_machine_sound(home, execute, monkeypatch):
 
     assert result.exit_code == 0, result.stdout
     assert "failed" not in result.stdout
-    expected = f"sqlite:///{home}/data/runbook.db answers; 0 workers, 0 runs under way"
+    expected = f"sqlite:///{home}/data/runbook.db; 0 workers, 0 active runs"
     assert findings()["database"]["text"] == expected
 
 

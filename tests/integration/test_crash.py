@@ -10,6 +10,7 @@ import pytest
 
 from runbook.library.history import verify_file
 
+ON_BOTH_DATABASES = True
 COUNTS = """
 print counted >> $COUNTER
 print begun

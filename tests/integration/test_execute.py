@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+ON_BOTH_DATABASES = True
+
 
 @pytest.fixture(scope="module")
 def runbooks(server):

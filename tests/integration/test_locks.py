@@ -21,7 +21,9 @@ from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.settings import Settings
+from runbook.worker.one_shot import GUARDIAN_ENDED
 
+ON_BOTH_DATABASES = True
 # Gives runs their locks at the start of the process that submits them, in place of a Policy.
 GIVE_LOCKS = """
 import dataclasses, sys
@@ -61,7 +63,7 @@ ANN = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
 class Site:
     """A folder of runbooks and a DATA_DIR, and processes that use them."""
 
-    def __init__(self, folder, runbooks, data, execution):
+    def __init__(self, folder, runbooks, data, execution, database):
         self.folder, self.runbooks, self.data = folder, runbooks, data
         self.gate = folder / "gate"
         for path in (runbooks, execution, folder / "site"):
@@ -74,6 +76,7 @@ class Site:
             "RUNBOOKS_DIR": str(runbooks),
             "DATA_DIR": str(data),
             "EXECUTION_DIR": str(execution),
+            **database,
         }
         settings = Settings.load(self.environment)
         self.engine = build_engine(settings, Role.FOLLOWER)
@@ -135,10 +138,12 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path, tmp_path / "runbooks", tmp_path / "data", tmp_path / "execution")
-    yield site
-    site.close()
+def site(tmp_path, lend_database):
+    folders = [tmp_path / name for name in ("runbooks", "data", "execution")]
+    with lend_database() as database:
+        site = Site(tmp_path, *folders, database)
+        yield site
+        site.close()
 
 
 def first_event(process, kind):
@@ -245,7 +250,7 @@ def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter)
     psutil.wait_procs([engine], timeout=60)
 
     run = site.store.runs.get(waiter.run_id)
-    assert (run.status, run.cancel.by) == (RunStatus.CANCELLED, "the end of its guardian")
+    assert (run.status, run.cancel.by) == (RunStatus.CANCELLED, GUARDIAN_ENDED)
 
 
 def test_a_waiter_that_was_killed_is_lost_and_holds_nobody_up(site, holder, waiter, kill_tree):
@@ -264,7 +269,7 @@ class TestWithAServer:
 
     @pytest.fixture
     def site(self, server):
-        site = Site(server.folder, server.runbooks, server.data, server.execution)
+        site = Site(server.folder, server.runbooks, server.data, server.execution, server.database)
         yield site
         site.close()
 

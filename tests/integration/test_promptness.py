@@ -2,6 +2,7 @@
 with every interval set to an hour, what polls would not come back within the test's time limit.
 """
 
+import shutil
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
-from runbook.engine import engine as engine_module
+from runbook.engine import runs as run_reader
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host import proctable
@@ -22,6 +23,7 @@ from runbook.worker import slots
 from runbook.worker.local import LocalWorker
 from runbook.worker.periodic import Retention
 
+ON_BOTH_DATABASES = True
 RUNBOOK = """# {name}
 
 # Environment Requirements
@@ -56,15 +58,26 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def configuration(tmp_path, folder):
-    return Settings.load(
-        {
-            "RUNBOOKS_DIR": str(folder),
-            "DATA_DIR": str(tmp_path / "data"),
-            "EXECUTION_DIR": str(tmp_path / "execution"),
-            "PATH": "/usr/bin:/bin",
-        }
-    )
+def configuration(tmp_path, folder, lend_database):
+    with lend_database() as database:
+        yield Settings.load(
+            {
+                "RUNBOOKS_DIR": str(folder),
+                "DATA_DIR": str(tmp_path / "data"),
+                "EXECUTION_DIR": str(tmp_path / "execution"),
+                "PATH": "/usr/bin:/bin",
+                **database,
+            }
+        )
+
+
+@pytest.fixture
+def elsewhere(configuration, engine, tmp_path, database_kind):
+    """The worker's configuration: with PostgreSQL, one of another host with the same keys."""
+    if database_kind == "sqlite":
+        return configuration
+    shutil.copytree(tmp_path / "data" / "keys", tmp_path / "other" / "keys")
+    return configuration.model_copy(update={"data_dir": tmp_path / "other"})
 
 
 @pytest.fixture
@@ -78,13 +91,13 @@ def engine(configuration):
 
 
 @pytest.fixture
-def working(configuration, engine, monkeypatch):
+def working(elsewhere, engine, monkeypatch):
     """A worker in a thread, whose every interval is an hour."""
-    monkeypatch.setattr(engine_module, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(run_reader, "POLL_SECONDS", 3600)
     monkeypatch.setattr(slots, "BEAT_SECONDS", 3600)
     # Its scripts' orphans would come to this process; it must not take the tests' children.
     monkeypatch.setattr(proctable, "become_subreaper", lambda: None)
-    executing = build_engine(configuration, Role.WORKER)
+    executing = build_engine(elsewhere, Role.WORKER)
     made = LocalWorker(executing, slots=2, drain_s=0, retention=Retention(90, 0))
     executing.parts.wakeups.open()
     thread = threading.Thread(target=made.run)

@@ -128,8 +128,8 @@ def test_what_cannot_be_written_is_said_in_one_line(script, args, stdin, code, w
 )
 def test_outside_of_a_run_they_say_so(script, args, name):
     done = script.run(*args, environment={"PATH": os.environ["PATH"]})
-    text = f"runbook: error: RUNBOOK_{name} is not set: this works in the script of a run\n"
-    assert (done.returncode, done.stderr.decode()) == (2, text)
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith(f"runbook: error: RUNBOOK_{name} is not set")
 
 
 def test_a_full_disk_is_an_error(script):

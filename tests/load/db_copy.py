@@ -29,16 +29,20 @@ def main():
         try:
             server.start()
             with server.database() as url:
-                compare(Path(folder), url, runs)
+                compare(generated(Path(folder), runs), Path(folder), url)
         finally:
             server.remove()
 
 
-def compare(folder, url, runs):
+def generated(folder, runs):
     begun = time.perf_counter()
     path = folder / "first" / "runbook.db"
-    first = Installation(folder / "first", f"sqlite:///{path}").prepare().fill(runs)
+    installation = Installation(folder / "first", f"sqlite:///{path}").prepare().fill(runs)
     say(f"{runs} runs generated", begun, f"{path.stat().st_size / 2**20:.0f} MB of SQLite")
+    return installation
+
+
+def compare(first, folder, url):
     rows = copied(first, url)
     second = first.beside(folder / "second", url)
     back = f"sqlite:///{folder}/back.db"

@@ -1,7 +1,7 @@
-"""Who is asking: a chain of authenticators, of which one makes the principal.
+"""Authentication: a chain of authenticators, one of which returns the principal.
 
-Each says that the credentials are not its own, or verifies them in full, or refuses them. Nothing
-that is unverified decides more than who verifies.
+Each authenticator passes on credentials of another kind, and fully verifies or refuses its own.
+Unverified content only decides which authenticator verifies it.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ MAX_TOKEN_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What came with a request, unverified. `bearer` is the token of its Authorization header."""
+    """Unverified credentials of a request. `bearer` is the token of its Authorization header."""
 
     bearer: str | None
     address: str | None
 
     @classmethod
     def of(cls, authorization: str | None, address: str | None) -> Credentials:
-        """Raises AuthenticationError for a token that cannot be one, before it costs anything."""
+        """Raises AuthenticationError for malformed tokens, before any costly check."""
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             return cls(None, address)
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
-            raise AuthenticationError("The token is not a JWT of at most 8 KiB.")
+            raise AuthenticationError("The token must be a JWT of at most 8 KiB.")
         return cls(token, address)
 
 
 class Authenticator(Protocol):
-    """One way to prove who one is."""
+    """One way to authenticate."""
 
     def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The principal; None where the credentials are not of this authenticator's kind.
+        """The principal, or None for credentials of another kind.
 
-        Raises AuthenticationError where they are and do not hold.
+        Raises AuthenticationError for invalid credentials of this kind.
         """
 
 
 class Authenticators:
-    """The chain. Built once per process; thread-safe."""
+    """The chain of authenticators. Built once per process; thread-safe."""
 
     def __init__(self, *members: Authenticator) -> None:
         self._members = members
@@ -56,21 +56,23 @@ class Authenticators:
     def authenticate(self, authorization: str | None, address: str | None) -> Principal:
         """The principal of an Authorization header.
 
-        Raises AuthenticationError, or IdentityProviderUnavailableError where a key that decides
-        cannot be fetched.
+        Raises AuthenticationError, or IdentityProviderUnavailableError if a required key can't be
+        fetched.
         """
         credentials = Credentials.of(authorization, address)
         for member in self._members:
             principal = member.authenticate(credentials)
             if principal is not None:
                 return principal
-        raise AuthenticationError("A bearer token is needed: Authorization: Bearer <token>.")
+        raise AuthenticationError(
+            "A bearer token is required. Send it as Authorization: Bearer <token>."
+        )
 
 
 class RunTokenAuthenticator:
-    """Takes the tokens that the engine has signed for running scripts.
+    """Authenticates running scripts by the tokens that the engine signed for them.
 
-    A script has its requester's grants, as far as scripts may have them.
+    A script has its requester's grants, limited to those that scripts may have.
     """
 
     def __init__(self, tokens: RunTokens, roles: RolePermissions) -> None:
@@ -93,7 +95,7 @@ class RunTokenAuthenticator:
 
 
 class CallerTokenAuthenticator:
-    """Takes every bearer token that no authenticator before it has taken."""
+    """Authenticates callers by bearer token. Must be last: it takes every token."""
 
     def __init__(self, tokens: CallerTokens, roles: RolePermissions) -> None:
         self._tokens = tokens

@@ -1,4 +1,4 @@
-"""The keys that tokens are signed and verified by: files of DATA_DIR, or an identity provider's."""
+"""Keys that sign and verify tokens: stored in DATA_DIR, or published by an identity provider."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ PROVIDER_SECONDS = 5
 
 
 def stored_key(path: Path) -> bytes:
-    """The key in `path`, made at the first call; safe when several processes begin at once.
+    """The key in `path`, created by the first call; safe if several processes start at once.
 
-    Raises ConfigurationError where the file is not what this function writes.
+    Raises ConfigurationError if the file is damaged.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         _create_key(path)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"{path.name} in DATA_DIR is damaged: restore or remove it")
+        raise ConfigurationError(
+            f"The key {path.name} in DATA_DIR is damaged. Restore or remove it"
+        )
     return key
 
 
 def _create_key(path: Path) -> None:
-    """Written aside and linked into place, so that no reader ever sees a part of it."""
+    """Write to a temporary file and link it into place, so no reader sees a partial key."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -51,7 +53,7 @@ def _create_key(path: Path) -> None:
 
 
 class ProviderKeys:
-    """The public keys of an identity provider, fetched from `url` and kept for a while."""
+    """The public keys of an identity provider, fetched from `url` and cached."""
 
     def __init__(self, url: str) -> None:
         self._client = jwt.PyJWKClient(url, timeout=PROVIDER_SECONDS)
@@ -59,18 +61,18 @@ class ProviderKeys:
     def key(self, token: str) -> Any:
         """The key that the token's header names.
 
-        Raises AuthenticationError, or IdentityProviderUnavailableError where the key is unknown
-        and the provider cannot be asked.
+        Raises AuthenticationError, or IdentityProviderUnavailableError if the key is unknown and
+        the provider can't be reached.
         """
         key_id = _header(token).get("kid")
         if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID:
-            raise AuthenticationError("The token names no usable key id.")
+            raise AuthenticationError("The token has no valid key ID (kid).")
         try:
             return self._client.get_signing_key(key_id).key
         except jwt.PyJWKClientConnectionError:
             raise IdentityProviderUnavailableError from None
         except (jwt.PyJWKError, jwt.PyJWKClientError, ValueError):
-            raise AuthenticationError("The token's key is not known.") from None
+            raise AuthenticationError("The token's key is unknown.") from None
 
 
 def _header(token: str) -> dict[str, Any]:

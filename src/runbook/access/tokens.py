@@ -1,8 +1,8 @@
-"""Tokens: issued and verified. Callers' tokens, dev-login's tokens and those of running scripts.
+"""Issues and verifies the tokens of callers and of running scripts.
 
-Callers' tokens follow RFC 7519 and are signed by JWT_SECRET (HS) or by a key of JWT_JWKS_URL. A
-script's token has its own issuer and its own key, kept in DATA_DIR, so that it cannot be mistaken
-for a caller's and works the same where callers come by an identity provider.
+Callers' tokens follow RFC 7519 and are signed with JWT_SECRET (HS) or a key of JWT_JWKS_URL. A
+script's token has its own issuer and its own key in DATA_DIR, so it can't be mistaken for a
+caller's token and doesn't depend on an identity provider.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ END_OF_TIME = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class MintedToken:
-    """A token and the second since the epoch at which it expires."""
+    """A token and when it expires, in seconds since the epoch."""
 
     token: str
     expires_at: int
 
 
 class RunTokens:
-    """Tokens of running scripts, signed by the engine's own key."""
+    """Tokens of running scripts, signed with the engine's own key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def mint(self, run_id: str, subject: str, claims: Mapping[str, object], ttl_s: float) -> str:
-        """A token for the script of `run_id`, with the caller's claims, for `ttl_s` seconds."""
+        """A token for the script of run `run_id`, with the caller's claims, valid for `ttl_s` s."""
         now = int(time.time())
         kept = {name: value for name, value in claims.items() if name not in REGISTERED}
         return jwt.encode(
@@ -63,15 +63,15 @@ class RunTokens:
         )
 
     def verify(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token; None for one that this key has not signed.
+        """The claims of a token, or None if this key didn't sign it.
 
-        Raises AuthenticationError for one that it has signed and that is no longer valid.
+        Raises AuthenticationError if this key signed it but it is no longer valid.
         """
         if not self._has_signed(token):
             return None
         claims = _decode(token, self._key, RUN_ALGORITHM, RUN_AUDIENCE, RUN_ISSUER)
         if not isinstance(claims.get("run_id"), str):
-            raise AuthenticationError("The token names no run.")
+            raise AuthenticationError("The token has no run ID.")
         return claims
 
     def _has_signed(self, token: str) -> bool:
@@ -83,7 +83,7 @@ class RunTokens:
 
 
 class CallerTokens:
-    """Tokens of callers, as the settings say that they are signed."""
+    """Tokens of callers, signed according to the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,13 +91,13 @@ class CallerTokens:
         self._provider = ProviderKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
 
     def mint(self, subject: str, claims: Mapping[str, object]) -> MintedToken:
-        """A caller's token, as dev-login and `runbook token` give out.
+        """A caller's token, for dev-login and `runbook token`.
 
-        Raises ConfigurationError where callers' tokens are signed by an identity provider.
+        Raises ConfigurationError if an identity provider signs callers' tokens.
         """
         if self._secret is None:
             raise ConfigurationError(
-                "Tokens come from the identity provider of JWT_JWKS_URL; none can be made here"
+                "JWT_JWKS_URL is set, so only the identity provider issues tokens"
             )
         now = int(time.time())
         expires_at = now + self._settings.jwt_ttl_minutes * 60
@@ -114,14 +114,16 @@ class CallerTokens:
     def verify(self, token: str) -> dict[str, Any]:
         """The claims of a token.
 
-        Raises AuthenticationError, or IdentityProviderUnavailableError where the key that signed
-        it is unknown and the provider cannot be asked.
+        Raises AuthenticationError, or IdentityProviderUnavailableError if the signing key is
+        unknown and the provider can't be reached.
         """
         _check_form(token)
         settings = self._settings
         key = self._secret if self._provider is None else self._provider.key(token)
         if key is None:
-            raise AuthenticationError("Tokens are not accepted: JWT_SECRET is not set.")
+            raise AuthenticationError(
+                "The server can't verify tokens because JWT_SECRET is not set."
+            )
         return _decode(
             token, key, settings.jwt_algorithm, settings.jwt_audience, settings.jwt_issuer
         )
@@ -137,7 +139,7 @@ def _caller_secret(settings: Settings) -> bytes | None:
 
 
 def _check_form(token: str) -> None:
-    """Raises AuthenticationError where the payload is no JSON, or a claim stands in it twice."""
+    """Raises AuthenticationError if the payload is not JSON or has duplicate claims."""
     parts = token.split(".")
     if len(parts) != 3:
         raise AuthenticationError("The token is not a JWT.")
@@ -149,10 +151,10 @@ def _check_form(token: str) -> None:
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A claim given twice is read differently by different parsers: refuse it."""
+    """Refuse duplicate claims: parsers differ in which one they use."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a claim stands twice")
+        raise ValueError("duplicate claim")
     return value
 
 
@@ -168,36 +170,36 @@ def _decode(token: str, key: Any, algorithm: str, audience: str, issuer: str) ->
             options={"require": ["exp", "sub", "iss", "aud"]},
         )
     except jwt.ExpiredSignatureError:
-        raise AuthenticationError("The token has expired: sign in again.") from None
+        raise AuthenticationError("The token has expired. Sign in again.") from None
     except jwt.MissingRequiredClaimError as error:
-        raise AuthenticationError(f"The token lacks the claim {error.claim}.") from None
+        raise AuthenticationError(f"The token has no {error.claim} claim.") from None
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        raise AuthenticationError("The token is not valid.") from None
+        raise AuthenticationError("The token is invalid.") from None
     _check_types(claims)
     return claims
 
 
 def _check_types(claims: Mapping[str, Any]) -> None:
-    """What PyJWT accepts and we do not: numeric dates as text, an empty or foreign subject."""
+    """Refuse what PyJWT accepts: numeric dates as text, and subjects that are empty or no text."""
     for name in ("exp", "nbf", "iat"):
         value = claims.get(name, 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value <= END_OF_TIME:
-            raise AuthenticationError(f"The token's {name} is not a time.")
+            raise AuthenticationError(f"The token's {name} claim is not a valid time.")
     subject = claims["sub"]
     if not isinstance(subject, str) or not subject.strip() or len(subject) > 256:
-        raise AuthenticationError("The token's sub is not a name of at most 256 characters.")
+        raise AuthenticationError("The token's sub claim must be a string of 1 to 256 characters.")
 
 
 def public_claims(claims: Mapping[str, Any]) -> dict[str, object]:
-    """The claims that rules may look at; the run's id travels beside them."""
+    """The claims that access rules may use: all but the registered ones and the run ID."""
     return {name: value for name, value in claims.items() if name not in REGISTERED}
 
 
 def dev_login(tokens: CallerTokens, subject: object, roles: object) -> MintedToken:
-    """A token for whoever asks. Raises RequestError for wrong types."""
+    """Issue a development token. Raises RequestError for wrong types."""
     if not isinstance(subject, str) or not 0 < len(subject) <= 256:
-        raise RequestError("subject must be a text of 1 to 256 characters")
+        raise RequestError("subject must be a string of 1 to 256 characters")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise RequestError("roles must be a list of texts")
+        raise RequestError("roles must be a list of strings")
     return tokens.mint(subject, {"roles": roles})

@@ -1,1 +1,1 @@
-"""The HTTP API: a thin shell over the engine. See docs/api.md and /docs/openapi.yaml."""
+"""The HTTP API, a thin layer over the engine. See docs/api.md and /docs/openapi.yaml."""

@@ -1,4 +1,4 @@
-"""The Flask application: blueprints, and what happens around every request."""
+"""The Flask application: blueprints, access checks, errors and metrics for every request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 
 class TooManyRequestsError(RunbookError):
-    """Too many requests; wait for as long as Retry-After says."""
+    """Too many requests. Wait for the number of seconds in Retry-After."""
 
     code = "rate_limited"
     http_status = 429
@@ -45,7 +45,7 @@ class TooManyRequestsError(RunbookError):
 
 
 def create_app(application: Application) -> Flask:
-    """The WSGI application around an engine that may not have been opened yet."""
+    """The WSGI application for an engine, which need not be open yet."""
     app = Flask("runbook.api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = application.settings.max_body_bytes
     app.url_map.converters |= {"ref": RefConverter, "page": PageConverter}
@@ -65,26 +65,26 @@ def create_app(application: Application) -> Flask:
 
 
 def guard_metrics_port() -> None:
-    """METRICS_PORT shows metrics and health only, so that it alone may be opened to monitoring."""
+    """Serve only metrics and health on METRICS_PORT, so that it can be opened to monitoring."""
     port = context.application().settings.metrics_port
     if port and request.environ.get("SERVER_PORT") == str(port) and request.path not in QUIET:
-        raise NotFoundError("Only metrics and health are served on this port.")
+        raise NotFoundError("This port serves only metrics and health checks.")
 
 
 def guard_request() -> None:
-    """Deny by default: a view is served only as its policy allows.
+    """Deny by default: a view without a policy is not served.
 
-    Runs after the rate limits, so that guessing tokens is limited too.
+    Runs after the rate limits, so that token guessing is limited too.
     """
     if request.routing_exception is not None or request.endpoint is None:
         return
     policy = policy_of(_view(request.endpoint))
     if policy is None:
-        raise AccessDeniedError("This address declares no policy and is not served.")
+        raise AccessDeniedError("This address has no access policy, so it is not served.")
     if policy.permission is PUBLIC:
         return
     caller = context.principal()
-    context.engine().calling_run(caller)  # a script's token is void once its run has ended
+    context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
     context.engine().authorizer.require(caller, policy.permission)
 
 
@@ -122,7 +122,7 @@ def _rate_limited(_error: RateLimitExceeded) -> Response:
 
 
 def _http_problem(error: HTTPException) -> Response:
-    """Flask's own refusals (404, 405, 413, ...) in our form."""
+    """Flask's own errors (404, 405, 413, ...) as problems."""
     status = error.code or 500
     code = (error.name or "error").lower().replace(" ", "_")
     body = wire.problem(status, code, error.description or error.name)
@@ -134,16 +134,16 @@ def _http_problem(error: HTTPException) -> Response:
 
 
 def _unexpected(_error: Exception) -> Response:
-    """A fault of ours: the traceback goes to the log, never to the client."""
+    """An unexpected error: the traceback goes to the log, never to the client."""
     log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
-    text = "The server failed; its log says why under this correlation id."
+    text = "Internal error. The server log has the details under this correlation ID."
     reply = wire.json_reply(wire.problem(500, "internal_error", text), 500)
     reply.mimetype = wire.PROBLEM_TYPE
     return reply
 
 
 def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
-    """Requests by rule, never by path: a random path must not make a new series."""
+    """Count requests by rule, not by path: random paths must not create new series."""
     PrometheusMetrics(
         app, path=None, group_by=matched_rule, defaults_prefix="runbook", registry=registry
     )
@@ -157,7 +157,7 @@ matched_rule.__name__ = "rule"
 
 
 class KnownMethods:
-    """Answers 501 to methods that HTTP does not know, before they become a metric's label."""
+    """Returns 501 for unknown HTTP methods, before they become a metric's label."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
@@ -166,7 +166,7 @@ class KnownMethods:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
         correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
-        problem = refusal_json(501, "not_implemented", "This method is not implemented.")
+        problem = refusal_json(501, "not_implemented", "This HTTP method is not supported.")
         body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
         headers = {
             "Content-Type": wire.PROBLEM_TYPE,

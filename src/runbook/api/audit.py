@@ -24,10 +24,10 @@ blueprint = Blueprint("audit", __name__)
         "List audit events, newest first",
         parameters=(
             Parameter("who", "Filter by who acted"),
-            Parameter("action", "Filter by action, such as `run.cancel`"),
+            Parameter("action", "Filter by action, for example `run.cancel`"),
             Parameter("target", "Filter by run ID, runbook, host or other target"),
-            Parameter("since", "ISO 8601: recorded at or after this time"),
-            Parameter("until", "ISO 8601: recorded before this time"),
+            Parameter("since", "Recorded at or after this ISO 8601 time"),
+            Parameter("until", "Recorded before this ISO 8601 time"),
             Parameter("cursor", "`next_cursor` of the previous page", schema=INTEGER),
             Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
         ),

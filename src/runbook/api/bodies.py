@@ -1,4 +1,4 @@
-"""Request bodies, checked by pydantic; the API's document is made from them."""
+"""Request bodies, validated by pydantic, from which the OpenAPI document is generated."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ from runbook.errors import RequestError
 Body = TypeVar("Body", bound=BaseModel)
 Value = Annotated[
     str | int | float | bool | list[Any] | dict[str, Any] | None,
-    Field(description="As the input's schema says; numbers and booleans become their JSON text"),
+    Field(description="Any value that the input's schema allows; numbers and booleans become text"),
 ]
 
 
 class RunBody(BaseModel):
-    """Request of validate and execute. No body, `{}` and null mean none."""
+    """Body of validate and execute. No body, `{}` and null are equivalent."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    env_vars: dict[str, Value] | None = Field(None, description="Values of declared inputs")
+    env_vars: dict[str, Value] | None = Field(None, description="Values of the inputs")
     reason: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="Why: a ticket, a sentence; kept with the run and its history"
+        None, description="Why you run it; stored with the run and in its history entry"
     )
     confirm: Annotated[str, Field(max_length=500)] | None = Field(
-        None, description="The text that the runbook's policy wants to be typed"
+        None, description="The text that the runbook's policy requires you to type"
     )
-    dry_run: bool = Field(False, description="Change nothing; show what would be done")
+    dry_run: bool = Field(False, description="Change nothing; show what the run would do")
     digest: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="Of the document that was read: where it is another one now, 409"
+        None,
+        description="Digest of the document that you read; 409 if the runbook has changed since",
     )
 
 
 class ResumeBody(RunBody):
-    """Request of resume."""
+    """Body of resume."""
 
     from_step: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
-        None, description="Name or number of a step; the first that was not completed if absent"
+        None,
+        description="Name or number of the step to resume at; by default the first incomplete step",
     )
 
 
 class LoginBody(BaseModel):
-    """Request of dev-login."""
+    """Body of dev-login."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -53,12 +55,12 @@ class LoginBody(BaseModel):
 
 
 def read_body(model: type[Body]) -> Body:
-    """The request's JSON body, whatever its content type says.
+    """The request's JSON body, regardless of its content type.
 
-    Raises RequestError naming every field that is wrong, and RequestEntityTooLarge.
+    Raises RequestError naming every invalid field, and RequestEntityTooLarge.
     """
     data = request.get_data(cache=False)
-    request.stream.read(1)  # a chunked body that goes on beyond the limit is refused, not cut
+    request.stream.read(1)  # refuses a chunked body beyond the limit instead of cutting it
     try:
         value = json.loads(data, parse_constant=_refuse_constant) if data.strip() else {}
     except (ValueError, RecursionError) as error:

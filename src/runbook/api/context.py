@@ -1,4 +1,4 @@
-"""What a view knows of its request: the caller, the address, the engine behind it."""
+"""The context of a request: the caller, the address and the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXTENSION = "runbook"
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What one web process works with."""
+    """The objects that a web process shares among requests."""
 
     settings: Settings
     engine: Engine
@@ -46,7 +46,7 @@ def engine() -> Engine:
 
 
 def principal() -> Principal:
-    """The caller. Raises AuthenticationError where there is none."""
+    """The caller. Raises AuthenticationError if there is none."""
     if (error := g.get("auth_error")) is not None:
         raise error
     caller: Principal | None = g.get("principal")
@@ -56,9 +56,9 @@ def principal() -> Principal:
 
 
 def token_check() -> Callable[[], Principal]:
-    """Judges the request's token anew; for streams, which go on when its context is gone.
+    """A function that verifies the request's token again, for streams that outlive the context.
 
-    What it returns raises AuthenticationError once the token is no longer valid.
+    The function raises AuthenticationError once the token is no longer valid.
     """
     return partial(
         application().authenticator.authenticate, request.headers["Authorization"], g.address
@@ -66,12 +66,12 @@ def token_check() -> Callable[[], Principal]:
 
 
 def run_of(run_id: str) -> Run:
-    """The run of a URL, if the caller may see it."""
-    return engine().run(run_id, principal())
+    """The run with this ID. Raises NotFoundError if the caller may not see it."""
+    return engine().runs.get(run_id, principal())
 
 
 def begin_request() -> None:
-    """Give the request its correlation id and, where a token came, its principal."""
+    """Set the request's correlation ID and, if it has a token, its principal."""
     g.correlation_id = correlation_id(request.headers.get("X-Correlation-Id", ""))
     g.address = client_address(request, application().settings.trusted_proxies)
     g.principal = g.auth_error = None
@@ -85,12 +85,12 @@ def begin_request() -> None:
 
 
 def correlation_id(given: str) -> str:
-    """The request's own where it is well formed, else a fresh one."""
+    """The given correlation ID if it is well formed, else a new one."""
     return given if CORRELATION_ID.fullmatch(given) else str(uuid.uuid4())
 
 
 def client_address(incoming: Request, trusted: tuple[str, ...]) -> str:
-    """The right-most address that is not a trusted proxy; the socket's peer if none is trusted."""
+    """The rightmost address that is not a trusted proxy; the peer's if it is not trusted."""
     address = incoming.remote_addr or ""
     hops = [hop.strip() for hop in incoming.headers.get("X-Forwarded-For", "").split(",")]
     while hops and _is_trusted(address, trusted):

@@ -1,4 +1,4 @@
-"""The API's document, its explorer, and the meaning of each problem. All served from here."""
+"""The OpenAPI document, the API explorer and the page of problems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXPLORER = """<!doctype html>
 _START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
 """
 _HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False)
-# Swagger UI sets style attributes and draws data: images; nothing comes from another host.
+# Swagger UI sets style attributes and uses data: images. Nothing is loaded from other hosts.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'"
@@ -36,14 +36,14 @@ _POLICY = (
 @route(
     blueprint,
     "/openapi.yaml",
-    policy=Policy(PUBLIC, Limit.NONE, "This document", media=("application/yaml",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Get this OpenAPI document", media=("application/yaml",)),
 )
 def openapi_document() -> Response:
     return Response(_document(), 200, content_type="application/yaml; charset=utf-8")
 
 
 def _document() -> str:
-    """Made once per process: anyone may ask for it, as often as they like."""
+    """Generated once per process, because anyone may request it without a rate limit."""
     kept = current_app.extensions
     if DOCUMENT not in kept:
         from runbook.api.openapi import document_text
@@ -66,13 +66,13 @@ def explorer_start() -> Response:
 @route(blueprint, "/assets/<name>", policy=_HIDDEN)
 def explorer_asset(name: str) -> Response:
     if name not in _assets():
-        raise NotFoundError("The explorer has no such file.")
+        raise NotFoundError("The API explorer has no such file.")
     return send_file(_assets()[name], max_age=86400)
 
 
 @route(blueprint, "/problems", policy=_HIDDEN)
 def problems() -> Response:
-    """Every problem's `type` leads here."""
+    """The page that the `type` of every problem links to."""
     rows = "".join(
         f'<dt id="{kind.code}"><code>{kind.code}</code> ({kind.http_status})</dt>'
         f"<dd>{kind.__doc__}</dd>"
@@ -88,7 +88,7 @@ def _kinds(base: type[errors.RunbookError]) -> list[type[errors.RunbookError]]:
 
 @cache
 def _assets() -> Mapping[str, Path]:
-    """Swagger UI's files by name, found without importing the package around them."""
+    """Swagger UI's files by name, found without importing their package."""
     spec = find_spec("flask_openapi3_swagger")
     places = spec.submodule_search_locations if spec is not None else None
     return {

@@ -1,4 +1,4 @@
-"""Requests that start a run, and the three ways to answer them: a stream, JSON, or at once."""
+"""Requests that start a run, answered by a stream, by JSON at the end, or immediately."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ MAX_STACK_BYTES = 64 * 1024
 MAX_KEY_CHARACTERS = 255
 RECURSION = Parameter(
     "X-Recursion-Stack",
-    "The refs that led here; scripts pass it on",
+    "Refs of the calling runbooks; scripts pass it on",
     "header",
     {"type": "array", "items": {"type": "string"}},
     "application/json",
 )
 CORRELATION = Parameter(
-    "X-Correlation-Id", "1-128 of A-Z a-z 0-9 . _ : -; kept with the run", "header"
+    "X-Correlation-Id", "1 to 128 characters of A-Z a-z 0-9 . _ : -; stored with the run", "header"
 )
 IDEMPOTENCY = Parameter(
     "Idempotency-Key",
-    "The same key, caller and body answer the same run for 24 h",
+    "For 24 hours, the same key, caller and body return the same run",
     "header",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
 )
-PREFER = Parameter("Prefer", "respond-async answers 202 with the run's Location", "header")
+PREFER = Parameter(
+    "Prefer", "`respond-async` returns 202 immediately, with the run's Location", "header"
+)
 
 
 def starting(
@@ -48,7 +50,7 @@ def starting(
         Limit.EXECUTE,
         summary,
         body=body,
-        replies={202: "Accepted (Prefer: respond-async); Location names the run"},
+        replies={202: "Accepted (Prefer: respond-async); Location is the run's URL"},
         media=("text/event-stream", "application/json"),
         parameters=parameters,
         schema="Done",
@@ -57,10 +59,10 @@ def starting(
 
 
 def execute_request(body: RunBody) -> ExecuteRequest:
-    """What the body and the headers ask for. Raises RequestError."""
+    """The request made by the body and the headers. Raises RequestError."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 0 < len(key) <= MAX_KEY_CHARACTERS:
-        raise RequestError(f"Idempotency-Key must be 1 to {MAX_KEY_CHARACTERS} characters")
+        raise RequestError(f"Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters")
     return ExecuteRequest(
         env_vars=body.env_vars,
         reason=body.reason,
@@ -74,7 +76,7 @@ def execute_request(body: RunBody) -> ExecuteRequest:
 
 
 def started_reply(submitted: Submitted, *, as_json: bool) -> Response:
-    """The run's events, or where the client wants that its end as JSON, or only its id."""
+    """Stream the run's events or, if the client prefers, return `done` as JSON or only the ID."""
     run_id = submitted.run.id
     headers = {"X-Run-Id": run_id}
     if submitted.replayed:
@@ -92,7 +94,7 @@ def started_reply(submitted: Submitted, *, as_json: bool) -> Response:
 
 
 def _recursion_stack() -> tuple[str, ...]:
-    """What the caller says led here. A header that is no list of texts is refused."""
+    """The chain of refs that the caller sent. Raises RequestError unless it is a list of texts."""
     text = request.headers.get("X-Recursion-Stack", "").strip()
     if not text:
         return ()

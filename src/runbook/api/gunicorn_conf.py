@@ -1,6 +1,6 @@
-"""gunicorn's side of the web processes. The only module that knows gevent.
+"""Runs the web processes with gunicorn. The only module that imports gevent.
 
-Imported by `api/server.py` before anything else, since patching must come first.
+`api/server.py` imports this first, because gevent must patch the standard library early.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GRACEFUL_SECONDS = 3
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
-    """Passes gunicorn's own lines to our formatter; requests are logged by the application."""
+    """Formats gunicorn's log lines like the engine's; the application logs requests."""
 
     def setup(self, cfg: Any) -> None:  # noqa: ARG002 - gunicorn's signature
         self.error_log.handlers = []
@@ -38,7 +38,7 @@ class JsonLogger(Logger):  # type: ignore[misc]
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
-    """The web processes. Each builds its own application, so that nothing crosses the fork."""
+    """The web processes. Each builds its own application, so that none is shared by forking."""
 
     def __init__(self, build: Callable[[], Any], settings: Settings) -> None:
         self._build = build
@@ -76,10 +76,10 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it dies.
+    """Terminate this process when its parent dies.
 
-    The kernel sends the signal when the starting *thread* ends: the supervisor starts us from
-    its main thread.
+    The kernel sends the signal when the *thread* that started it ends, so the supervisor starts
+    this process from its main thread.
     """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -91,7 +91,7 @@ def when_ready(server: Arbiter) -> None:
 
 
 def pre_fork(_server: Arbiter, _worker: Any) -> None:
-    """Keep what was imported in pages that the processes share."""
+    """Keep imported modules in memory pages that the processes share."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""Rate limits: per principal, else per address; by Flask-Limiter, in memory or in Redis."""
+"""Rate limits per principal, or per address without a token: Flask-Limiter, memory or Redis."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ EXTENSION = "runbook_limits"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a caller has in a minute: so many executions, and so many other requests in all.
+class RateLimits:
+    """A caller's limits per minute: one for executions, one for all other requests.
 
-    Counted before the token is judged, so that guesses count too.
+    Requests count before the token is verified, so that guessing tokens is limited too.
     """
 
     limiter: Limiter
@@ -31,7 +31,7 @@ class Limits:
 
 
 def install_limits(app: Flask, settings: Settings) -> None:
-    """Limit every view as its policy says."""
+    """Limit every view according to its policy."""
     if not settings.rate_limit_enabled:
         return
     limiter = Limiter(
@@ -41,18 +41,18 @@ def install_limits(app: Flask, settings: Settings) -> None:
         storage_uri=_storage(settings),
         storage_options=_storage_options(settings),
         in_memory_fallback_enabled=True,
-        # Where Redis stops while several requests ask it, the first turns to the memory; the
-        # others pass rather than fail.
+        # If Redis stops during several requests, the first one switches to memory. The others
+        # pass rather than fail.
         swallow_errors=True,
         headers_enabled=False,
     )
-    app.extensions[EXTENSION] = Limits(limiter, settings)
+    app.extensions[EXTENSION] = RateLimits(limiter, settings)
     limiter.init_app(app)
     app.after_request(add_headers)
 
 
 def counted_as() -> str:
-    """A script is counted by its run, any other caller by subject, strangers by address."""
+    """Count scripts by run, other callers by subject, and requests without a token by address."""
     caller = g.get("principal")
     if caller is None:
         who = f"address:{g.get('address', '')}"
@@ -85,14 +85,14 @@ def _storage(settings: Settings) -> str:
 
 
 def _storage_options(settings: Settings) -> dict[str, Any]:
-    """A Redis that does not answer may cost a request two seconds, not minutes."""
+    """Timeouts, so that an unresponsive Redis delays a request by two seconds, not minutes."""
     if settings.rate_limit_storage_backend != "redis":
         return {}
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
     return {
-        # Once more, at once: a connection that Redis closed meanwhile is no failure.
+        # Retry once, immediately: Redis may have closed an idle connection.
         "retry": Retry(NoBackoff(), 1),
         "wrap_exceptions": True,
         "socket_timeout": REDIS_SECONDS,
@@ -101,14 +101,14 @@ def _storage_options(settings: Settings) -> dict[str, Any]:
 
 
 def add_headers(response: Response) -> Response:
-    """RateLimit fields as the IETF's httpapi draft names them."""
+    """Add the RateLimit headers of the IETF httpapi draft."""
     current = current_app.extensions[EXTENSION].limiter.current_limit
     if current is None:
         return response
     try:
         remaining = max(0, current.remaining)
         reset = max(0, int(current.reset_at - time.time()) + 1)
-    except StorageError:  # Redis stopped since it counted this request
+    except StorageError:  # Redis stopped after it counted this request
         remaining, reset = 0, WINDOW_SECONDS
     quota = current.limit.amount
     response.headers["RateLimit-Policy"] = f'"default";q={quota};w={WINDOW_SECONDS}'

@@ -1,4 +1,4 @@
-"""The list of runbooks as bytes, kept as long as nothing that it says has changed."""
+"""The list of runbooks as bytes, cached until something in it changes."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ KEPT_BODIES = 16
 
 
 class Listings:
-    """Bodies of GET /api/runbooks, one for all to whom it says the same; the latest are kept."""
+    """A cache of the latest bodies of GET /api/runbooks, shared by callers with equal access."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     def body(self, engine: Engine, principal: Principal, text: str = "") -> bytes:
-        """The list, or what of it holds `text`: that is made anew each time."""
+        """The list, from the cache; with `text`, the matching runbooks, not cached."""
         if not text:
             return self._kept(engine, principal)
-        return _body([_found(item) for item in engine.listing(principal, text)])
+        return _body([_found(item) for item in engine.runbooks.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
-        key = (*engine.listing_version(), *principal.access_key)
+        key = (*engine.runbooks.listing_version(), *principal.access_key)
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        body = _body([_listed(item) for item in engine.listing(principal)])
+        body = _body([_listed(item) for item in engine.runbooks.listing(principal)])
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:

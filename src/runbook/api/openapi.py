@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and their policies when it is asked for."""
+"""Generates the OpenAPI 3.1 document from the routes and their policies."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Json = dict[str, Any]
 TEMPLATE = "#/components/schemas/{model}"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_SCHEMAS: dict[str, Json] = {
-    "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May hold slashes"},
+    "ref": {"type": "string", "pattern": r"^.+\.md$", "description": "May contain slashes"},
     "run_id": {"type": "string", "minLength": 1},
     "n": {"type": "integer", "minimum": 1},
-    "artifact": {"type": "string", "minLength": 1, "description": "May hold slashes"},
+    "artifact": {"type": "string", "minLength": 1, "description": "May contain slashes"},
 }
 _JSON_EVENTS = ("Event", "Changes")
 SUFFIX = "Json"
-"""How the names of the types of resources end."""
-# Answers may come to have more members.
+"""The suffix of resource type names."""
+# Responses may get more members in later versions.
 _OPEN = ConfigDict(extra="allow")
 _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 
@@ -110,7 +110,7 @@ def _described(item: Parameter) -> Json:
 
 def _responses(policy: Policy) -> Json:
     content: Json = {media: {"schema": _schema_of(policy, media)} for media in policy.media}
-    responses: Json = {"200": {"description": "Done", "content": content}}
+    responses: Json = {"200": {"description": "OK", "content": content}}
     for status, text in policy.replies.items():
         body = {} if status == 416 else _content_of(status, policy)
         responses[str(status)] = {"description": text, "content": body}
@@ -140,7 +140,7 @@ def _schema_of(policy: Policy, media: str) -> Json:
 
 
 def _event_schema(policy: Policy) -> Json:
-    """Before OpenAPI 3.2 the schema of a stream is read as that of each of its events."""
+    """The schema of one event: before OpenAPI 3.2, there is none for a stream."""
     data: Json = {"type": "string"}
     if policy.schema in _JSON_EVENTS:
         model = _reference(policy.schema)
@@ -150,28 +150,28 @@ def _event_schema(policy: Policy) -> Json:
         properties = {"event": {"const": "changed"}, "data": data}
     return {
         "type": "object",
-        "description": "Each event of the stream",
+        "description": "An event of the stream",
         "properties": properties,
         "required": list(properties),
     }
 
 
 def _refusals(policy: Policy) -> dict[int, str]:
-    refusals = {400: "The request is not understood", 404: "There is no such thing"}
+    refusals = {400: "The request is malformed", 404: "Not found"}
     if policy.permission is not PUBLIC:
         refusals |= {
-            401: "A valid bearer token is needed",
-            403: "A permission or a claim is missing; `missing` says which",
+            401: "A valid bearer token is required",
+            403: "A permission or a claim is missing; see `missing`",
         }
     if policy.body is not None:
         refusals |= {413: "The body is too large"}
     if policy.conflicts:
-        refusals |= {409: "It cannot be done as things are; the detail says why"}
+        refusals |= {409: "The current state doesn't allow this; see `detail`"}
     if policy.limit is not Limit.NONE:
         refusals |= {429: "Too many requests; see Retry-After"}
     if policy.limit is Limit.EXECUTE:
-        refusals |= {422: "The Idempotency-Key was used with another request"}
-    return refusals | {503: "Try again; see Retry-After"}
+        refusals |= {422: "The Idempotency-Key was used with a different request"}
+    return refusals | {503: "Temporarily unavailable; see Retry-After"}
 
 
 def _nullable(name: str) -> Json:
@@ -192,19 +192,19 @@ def _schemas() -> Json:
 
 
 def _resource_schemas() -> Json:
-    """The schemas of what is answered, each under its own name."""
+    """The schemas of responses, by name."""
     resources: TypeAdapter[Any] = TypeAdapter(_all_of(DOCUMENTED), config=_OPEN)
     found = resources.json_schema(ref_template=TEMPLATE)["$defs"]
     return {_named(name): _renamed(schema, name) for name, schema in found.items()}
 
 
 def _all_of(types: tuple[type, ...]) -> Any:
-    """One type that is made of these."""
+    """A tuple type of these types, to generate all schemas at once."""
     return GenericAlias(tuple, types)
 
 
 def _renamed(value: Any, name: str) -> Any:
-    """A schema with the names of the document, instead of those of the types."""
+    """A schema with the names of the document instead of those of the types."""
     match value:
         case {"$ref": str() as reference}:
             return value | {"$ref": _named(reference)}

@@ -1,4 +1,4 @@
-"""For operators and their machines: health, metrics."""
+"""Health, status and metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from runbook.api import wire
 from runbook.api.context import application, engine
 from runbook.api.routing import PUBLIC, Limit, Policy, route
 from runbook.core.permissions import Permission
-from runbook.engine.status import engine_status, not_ready
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
 from runbook.resources.server import (
@@ -30,7 +29,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(PUBLIC, Limit.NONE, "The process answers"),
+    policy=Policy(PUBLIC, Limit.NONE, "Liveness check: the process responds"),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -42,15 +41,15 @@ def livez() -> Response:
     policy=Policy(
         PUBLIC,
         Limit.NONE,
-        "Runs can be accepted and executed; otherwise 503 with the reasons",
-        replies={503: "Not ready; `reasons` says why"},
+        "Readiness check: runs can be accepted and executed",
+        replies={503: "Not ready; see `reasons`"},
     ),
 )
 def readyz() -> Response:
-    found = readiness_json(not_ready(engine().parts))
+    found = readiness_json(engine().health.problems())
     body = {
         "status": "ok" if found["ready"] else "not ready",
-        "database": engine().store.maintenance.kind,
+        "database": engine().health.database_kind,
         "reasons": found["reasons"],
         "problems": found["problems"],
     }
@@ -63,13 +62,13 @@ def readyz() -> Response:
     policy=Policy(
         Permission.SERVER_READ,
         Limit.NORMAL,
-        "Versions, the database, the queue, workers",
+        "Get versions, database, queue and workers",
         schema="Status",
     ),
 )
 def status() -> Response:
     settings = application().settings
-    found = engine_status(engine().parts)
+    found = engine().health.status()
     body: StatusJson = {
         "version": __version__,
         "python": platform.python_version(),
@@ -92,7 +91,7 @@ def status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(PUBLIC, Limit.NONE, "What the sign-in page needs to know", schema="PublicInfo"),
+    policy=Policy(PUBLIC, Limit.NONE, "Get what a sign-in page needs", schema="PublicInfo"),
 )
 def public() -> Response:
     settings = application().settings
@@ -108,12 +107,12 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(PUBLIC, Limit.NONE, "Prometheus metrics", media=("text/plain",)),
+    policy=Policy(PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",)),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port
     if port and request.environ.get("SERVER_PORT") != str(port):
-        raise NotFoundError("Metrics are served on METRICS_PORT.")
+        raise NotFoundError("Metrics are available on METRICS_PORT.")
     registry = application().registry
     if metrics_directory():
         registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Query parameters: how they are read, and how the API's document describes them."""
+"""Parses query parameters, and describes them for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _BEYOND_ALL = 10**15
 
 
 def number(name: str, default: int, most: int | None = None) -> int:
-    """A whole number from 0; one beyond `most` counts as that. Raises RequestError."""
+    """A whole number from 0, at most `most`: larger ones are reduced. Raises RequestError."""
     text = request.args.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit()):
-        raise RequestError(f"{name} must be a whole number from 0")
+        raise RequestError(f"{name} must be a whole number, 0 or greater")
     return _number(text) if most is None else min(_number(text), most)
 
 
@@ -44,7 +44,7 @@ def page_size() -> int:
 
 
 def switch(name: str) -> bool | None:
-    """True, false or not given. Raises RequestError for anything else."""
+    """True, false, or None if not given. Raises RequestError for anything else."""
     word = request.args.get(name)
     if not word:
         return None
@@ -54,18 +54,20 @@ def switch(name: str) -> bool | None:
 
 
 def moment(name: str) -> Millis | None:
-    """A time in milliseconds since the epoch; UTC if it names no zone. Raises RequestError."""
+    """A time in milliseconds since the epoch, UTC if it has no zone. Raises RequestError."""
     text = request.args.get(name)
     if not text:
         return None
     try:
-        # A plus sign that was not escaped arrives as a blank.
+        # An unescaped plus sign arrives as a space.
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
         return int(found.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise RequestError(f"{name} must be a time like 2026-01-31T08:00:00Z") from None
+        raise RequestError(
+            f"{name} must be an ISO 8601 time, for example 2026-01-31T08:00:00Z"
+        ) from None
 
 
 def _number(digits: str) -> int:

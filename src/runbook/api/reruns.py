@@ -1,4 +1,4 @@
-"""Runs that follow from an earlier one: retry, resume, undo; and what a run left."""
+"""Reruns (retry, resume, undo) and artifacts of a run."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ blueprint = Blueprint("reruns", __name__, url_prefix="/api/runs")
 
 
 def following(action: str, summary: str, body: type[RunBody] = RunBody) -> Callable[[View], View]:
-    """Declare a view that starts what follows from a run."""
+    """Declare a view that starts a rerun."""
     policy = starting(Permission.RUN_RERUN, summary, body)
     return route(blueprint, f"/<run_id>/{action}", policy=policy, methods=("POST",))
 
 
-@following("retry", "Execute with the same inputs, from the start")
+@following("retry", "Retry a run from the start with the same inputs")
 def retry(run_id: str) -> Response:
     asked = execute_request(read_body(RunBody))
     return started(engine().retry(run_of(run_id), principal(), asked))
 
 
-@following("resume", "Go on behind the steps that were completed", ResumeBody)
+@following("resume", "Resume a run after the last completed step", ResumeBody)
 def resume(run_id: str) -> Response:
     body = read_body(ResumeBody)
     asked = execute_request(body)
     return started(engine().resume(run_of(run_id), principal(), asked, body.from_step))
 
 
-@following("undo", "Reverse the steps that were completed")
+@following("undo", "Undo the completed steps of a run")
 def undo(run_id: str) -> Response:
     asked = execute_request(read_body(RunBody))
     return started(engine().undo(run_of(run_id), principal(), asked))
@@ -50,11 +50,11 @@ def undo(run_id: str) -> Response:
     blueprint,
     "/<run_id>/undo",
     policy=Policy(
-        Permission.RUN_READ, Limit.NORMAL, "What an undo would do", schema="Undoing", conflicts=True
+        Permission.RUN_READ, Limit.NORMAL, "Preview an undo", schema="Undoing", conflicts=True
     ),
 )
 def get_undo(run_id: str) -> Response:
-    found = engine().undoing(run_of(run_id))
+    found = engine().undo_plan(run_of(run_id))
     return wire.json_reply(undoing_json(found.steps, found.left))
 
 
@@ -66,11 +66,11 @@ def started(submitted: Submitted) -> Response:
     blueprint,
     "/<run_id>/artifacts",
     policy=Policy(
-        Permission.RUN_READ, Limit.NONE, "The files that the run left", schema="ArtifactList"
+        Permission.RUN_READ, Limit.NONE, "List the artifacts of a run", schema="ArtifactList"
     ),
 )
 def list_artifacts(run_id: str) -> Response:
-    found = engine().store.artifacts.of(run_of(run_id).id)
+    found = engine().runs.artifacts(run_of(run_id))
     return wire.json_reply(artifact_list_json(found))
 
 
@@ -80,22 +80,22 @@ def list_artifacts(run_id: str) -> Response:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NONE,
-        "One file that the run left",
+        "Download an artifact",
         media=("application/octet-stream",),
     ),
 )
 def get_artifact(run_id: str, artifact: str) -> Response:
     run = run_of(run_id)
-    kept = next((a for a in engine().store.artifacts.of(run.id) if a.name == artifact), None)
+    kept = next((a for a in engine().runs.artifacts(run) if a.name == artifact), None)
     if kept is None:
-        raise NotFoundError("The run left no such file.")
+        raise NotFoundError(f"The run has no artifact {artifact}.")
     reply = send_file(
-        engine().parts.artifacts.path(run.id, kept.name),
+        engine().runs.artifact_path(run, kept.name),
         mimetype="application/octet-stream",
         etag=kept.sha256,
         conditional=True,
     )
-    # A name may hold anything: it is only said in the form that needs no quoting.
+    # A name may contain anything, so use only the encoded form, which needs no quoting.
     name = quote(kept.name.rpartition("/")[2], safe="")
     reply.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
     reply.headers["X-Content-Type-Options"] = "nosniff"

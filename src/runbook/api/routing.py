@@ -1,6 +1,6 @@
-"""How a view is declared: its route, its permission, how it is limited and how documented.
+"""Declares views: route, permission, rate limit and documentation.
 
-Nothing is served without a declaration: a view that lacks one is refused by `guard_request`.
+`guard_request` refuses requests to a view without a declaration.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ POLICY_ATTRIBUTE = "runbook_policy"
 
 
 PUBLIC: Final = None
-"""In place of a view's permission: anyone may call it, without any token."""
+"""Instead of a permission: anyone may call the view, without a token."""
 
 
 class Limit(StrEnum):
-    """Which rate limit a view counts against."""
+    """The rate limit that requests to a view count against."""
 
     NORMAL = "default"
     EXECUTE = "execute"
@@ -34,7 +34,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a query or header, for the API's document; `media` where it is not a text."""
+    """A query or header parameter for the OpenAPI document. `media` is set if it is not text."""
 
     name: str
     description: str
@@ -55,18 +55,18 @@ class Policy:
     schema: str | None = None
     documented: bool = True
     conflicts: bool = False
-    """Whether the state of what it is about may forbid it: 409."""
+    """Whether the view may return 409 because of the current state."""
 
 
 class RefConverter(BaseConverter):
-    """A runbook's ref in a URL: it may hold slashes and ends in `.md`."""
+    """A runbook's ref in a URL: it may contain slashes and ends in `.md`."""
 
     regex = r".+\.md"
     part_isolating = False
 
 
 class PageConverter(PathConverter):
-    """A path of the web app: any but the API's, whose unknown addresses are not found."""
+    """A path of the web app: any except the API's, whose unknown paths return 404."""
 
     regex = r"(?!(?:api|docs|auth|dev-login)(?:/|$))[^/].*?"
 
@@ -78,7 +78,7 @@ def route(
     policy: Policy,
     methods: tuple[str, ...] = ("GET",),
 ) -> Callable[[View], View]:
-    """Declare a view with its policy. May be given several times to one view."""
+    """Declare a view with its policy. A view can have several routes."""
 
     def declare(view: View) -> View:
         setattr(view, POLICY_ATTRIBUTE, policy)

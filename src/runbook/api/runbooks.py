@@ -1,4 +1,4 @@
-"""Runbooks: list, read, validate, execute."""
+"""Lists, reads, validates and executes runbooks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
     policy=Policy(
         Permission.RUNBOOK_LIST,
         Limit.NORMAL,
-        "Every runbook, sorted by path",
-        parameters=(Parameter("q", "Only those whose ref, name or text above History holds it"),),
+        "List all runbooks, sorted by path",
+        parameters=(
+            Parameter("q", "Filter by text in the ref, the name, or the text above History"),
+        ),
         schema="RunbookList",
     ),
 )
@@ -51,12 +53,12 @@ def list_runbooks() -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "A runbook's text and what it declares; without execute rights it ends at # History",
+        "Get the text of a runbook and what it declares",
         schema="RunbookContent",
     ),
 )
 def get_runbook(ref: str) -> Response:
-    found = engine().text_for(ref, principal())
+    found = engine().runbooks.text_for(ref, principal())
     return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
 
 
@@ -66,12 +68,12 @@ def get_runbook(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "Declared inputs, and which the server can supply",
+        "List declared inputs, and which of them the server can supply",
         schema="RequiredEnv",
     ),
 )
 def get_required_env(ref: str) -> Response:
-    return wire.json_reply(required_env_json(ref, engine().required_env(ref, principal())))
+    return wire.json_reply(required_env_json(ref, engine().runbooks.required_env(ref, principal())))
 
 
 @route(
@@ -80,17 +82,17 @@ def get_required_env(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
-        "Entries of the runbook's history, newest first; for who may execute it",
+        "List history entries, newest first; requires permission to execute the runbook",
         parameters=(
-            Parameter("before", "The next_before of the page before", schema={"type": "integer"}),
-            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
+            Parameter("before", "`next_before` of the previous page", schema={"type": "integer"}),
+            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
         ),
         schema="HistoryPage",
     ),
 )
 def get_history(ref: str) -> Response:
-    page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
-    known = engine().store.runs.known(entry.record.run_id for entry in page.entries)
+    page = engine().runbooks.history(ref, principal(), before=signed("before"), limit=page_size())
+    known = engine().runbooks.stored_runs(page.entries)
     return wire.json_reply(history_page_json(page, known))
 
 
@@ -100,13 +102,13 @@ def get_history(ref: str) -> Response:
     policy=Policy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
-        "One entry of the runbook's history with its texts",
+        "Get a history entry with its output",
         schema="HistoryEntry",
     ),
 )
 def get_history_entry(ref: str, n: int) -> Response:
-    entry = engine().history_entry(ref, principal(), n)
-    known = engine().store.runs.known([entry.record.run_id])
+    entry = engine().runbooks.history_entry(ref, principal(), n)
+    known = engine().runbooks.stored_runs([entry])
     return wire.json_reply(history_entry_json(entry, known))
 
 
@@ -116,22 +118,22 @@ def get_history_entry(ref: str, n: int) -> Response:
     policy=Policy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
-        "The inputs as a JSON Schema, with choices that other runbooks have found out",
+        "Get the inputs as a JSON Schema, including choices that other runbooks provide",
         schema="InputSchema",
     ),
 )
 def get_inputs(ref: str) -> Response:
-    schema = engine().input_schema(ref, principal())
-    # Its numbers may be larger than those that the faster encoder takes.
+    schema = engine().runbooks.input_schema(ref, principal())
+    # orjson can't encode its largest numbers.
     return Response(json.dumps(schema), mimetype="application/json")
 
 
 _VALIDATE = Policy(
     Permission.RUNBOOK_VALIDATE,
     Limit.NORMAL,
-    "Check the runbook and these inputs without executing",
+    "Validate a runbook and its inputs without starting anything",
     body=RunBody,
-    replies={400: "Not valid; the same body with success false"},
+    replies={400: "Invalid; the same body with `success` false"},
     parameters=(RECURSION,),
     schema="Report",
     conflicts=True,
@@ -149,7 +151,7 @@ def validate(ref: str) -> Response:
 
 _EXECUTE = starting(
     Permission.RUNBOOK_EXECUTE,
-    "Execute the runbook; its output is streamed, then one done event",
+    "Execute a runbook and stream the output, followed by one done event",
     parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )
 
@@ -161,7 +163,7 @@ def execute(ref: str) -> Response:
 
 @route(blueprint, "/<ref:ref>", policy=_EXECUTE, methods=("POST",))
 def execute_as_json(ref: str) -> Response:
-    """The address of old quick starts, which expect JSON."""
+    """For old clients, which expect JSON."""
     return _execute(ref, as_json=True)
 
 

@@ -1,4 +1,4 @@
-"""Runs: list, read, follow, their logs, cancel."""
+"""Lists, reads, follows and cancels runs, and returns their logs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ from runbook.errors import RequestError
 from runbook.resources.log import log_line_json
 from runbook.resources.rerun import run_document_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
-from runbook.store.log.logs import LogSearch
+from runbook.store.log.logs import Logs, LogSearch
 from runbook.store.models import LogQuery, RunFilter
-from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
@@ -52,27 +51,31 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
     policy=Policy(
         Permission.RUN_READ,
         Limit.NORMAL,
-        "Runs that you may see, newest first",
+        "List the runs that you may see, newest first",
         parameters=(
-            Parameter("id", "Only this run; may be given again", schema=TEXTS),
-            Parameter("runbook", "Only runs of this ref; may be given again", schema=TEXTS),
-            Parameter("status", "Only these statuses, separated by commas", schema=_STATUSES),
-            Parameter("who", "Only runs that this subject asked for"),
-            Parameter("since", "ISO 8601: only runs made at or after that time"),
-            Parameter("until", "ISO 8601: only runs made before that time"),
-            Parameter("q", "Only runs whose ref, name, reason or id holds it"),
-            Parameter("relation", "Only runs that follow so from another", schema=_RELATION),
-            Parameter("dry_run", "Only dry runs, or only others", schema=BOOLEAN),
-            Parameter("active", "Only runs that have not ended, or that have", schema=BOOLEAN),
-            Parameter("cursor", "The next_cursor of the page before", schema=TEXT),
-            Parameter("limit", f"At most {MAX_PAGE}", schema=INTEGER),
+            Parameter("id", "Filter by run ID; repeatable", schema=TEXTS),
+            Parameter("runbook", "Filter by runbook ref; repeatable", schema=TEXTS),
+            Parameter("status", "Filter by status; separate several with commas", schema=_STATUSES),
+            Parameter("who", "Filter by requester"),
+            Parameter("since", "Created at or after this ISO 8601 time"),
+            Parameter("until", "Created before this ISO 8601 time"),
+            Parameter("q", "Filter by text in the ref, name, reason or ID"),
+            Parameter("relation", "Filter by relation to an earlier run", schema=_RELATION),
+            Parameter("dry_run", "Filter by dry run", schema=BOOLEAN),
+            Parameter(
+                "active", "Filter by state: active (true) or finished (false)", schema=BOOLEAN
+            ),
+            Parameter("cursor", "`next_cursor` of the previous page", schema=TEXT),
+            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
         ),
         schema="RunPage",
     ),
 )
 def list_runs() -> Response:
     limit = page_size()
-    page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
+    page = engine().runs.page(
+        principal(), _filter(), cursor=request.args.get("cursor"), limit=limit
+    )
     reply = wire.json_reply(run_page_json(page.runs, page.next_cursor))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
@@ -124,7 +127,7 @@ def _statuses(text: str) -> Iterator[RunStatus]:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NONE,
-        "What goes on: an event at once and whenever it has changed; never ends",
+        "Stream active runs: one event immediately, then one per change",
         media=("text/event-stream",),
         schema="Changes",
     ),
@@ -139,12 +142,12 @@ def get_changes() -> Response:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NORMAL,
-        "One run, its steps, and the tree of runs below it",
+        "Get a run, its steps, and the tree of runs that it called",
         schema="WholeRun",
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(engine().details(run_of(run_id), principal())))
+    return wire.json_reply(whole_run_json(engine().runs.details(run_of(run_id), principal())))
 
 
 @route(
@@ -153,12 +156,12 @@ def get_run(run_id: str) -> Response:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NORMAL,
-        "The text that the run executed, and whether the runbook has changed since",
+        "Get the text that the run executed, and whether the runbook has changed since",
         schema="RunDocument",
     ),
 )
 def get_document(run_id: str) -> Response:
-    found = engine().executed(run_of(run_id))
+    found = engine().runs.executed(run_of(run_id))
     return wire.json_reply(run_document_json(found.digest, found.content, found.current_digest))
 
 
@@ -168,11 +171,13 @@ def get_document(run_id: str) -> Response:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NONE,
-        "The run's events as they happen, JSON in each; ends after done",
+        "Follow a run: stream its events as JSON, ending with done",
         media=("text/event-stream",),
         parameters=(
-            Parameter("Last-Event-ID", "Continue after the event of this number", "header"),
-            Parameter("after", "The same, for clients that cannot set a header", schema=INTEGER),
+            Parameter("Last-Event-ID", "Continue after the event with this number", "header"),
+            Parameter(
+                "after", "Same as Last-Event-ID, for clients that can't set headers", schema=INTEGER
+            ),
         ),
         schema="Event",
     ),
@@ -192,17 +197,21 @@ def get_events(run_id: str) -> Response:
     policy=Policy(
         Permission.RUN_READ,
         Limit.NONE,
-        "The run's log: plain text with byte ranges, lines as JSON lines, or hits of a search",
-        replies={206: "The range asked for", 416: "The range is beyond the log"},
+        "Get the output of a run as text or JSON lines, or search it",
+        replies={206: "The requested range", 416: "The range is beyond the end of the log"},
         media=("text/plain", wire.JSON_LINES, "application/json"),
         parameters=(
-            Parameter("from", "First line, from 1: answers JSON lines", schema=INTEGER),
-            Parameter("lines", f"How many, at most {MAX_LINES}", schema=INTEGER),
-            Parameter("q", "Text to find, whatever its case: hits and their count", schema=TEXT),
-            Parameter("regex", "true: q is a regular expression of RE2", schema=BOOLEAN),
-            Parameter("skip", "Hits to leave out first", schema=INTEGER),
-            Parameter("limit", f"Hits to show, at most {MAX_HITS}", schema=INTEGER),
-            Parameter("Range", "bytes=FIRST-LAST of the plain text", "header"),
+            Parameter("from", "First line to return, from 1, as JSON lines", schema=INTEGER),
+            Parameter("lines", f"Number of lines, up to {MAX_LINES}", schema=INTEGER),
+            Parameter(
+                "q",
+                "Text to search for, ignoring case; returns the matches and their count",
+                schema=TEXT,
+            ),
+            Parameter("regex", "Treat `q` as an RE2 regular expression", schema=BOOLEAN),
+            Parameter("skip", "Number of matches to skip", schema=INTEGER),
+            Parameter("limit", f"Maximum number of matches, up to {MAX_HITS}", schema=INTEGER),
+            Parameter("Range", "Byte range of the plain text, as `bytes=FIRST-LAST`", "header"),
         ),
     ),
 )
@@ -225,7 +234,7 @@ def _log_query() -> LogQuery | None:
 
 
 def _search(run: Run, query: LogQuery) -> Response:
-    found = engine().store.logs.search(run.id, query)
+    found = engine().runs.logs.search(run.id, query)
     if wire.prefers_json_lines():
         return Response(_hit_lines(found), 200, mimetype=wire.JSON_LINES)
     hits = [log_line_json(hit) for hit in found]
@@ -233,21 +242,21 @@ def _search(run: Run, query: LogQuery) -> Response:
 
 
 def _hit_lines(found: LogSearch) -> Iterator[bytes]:
-    """Each hit as soon as it is found, and at the end their count."""
+    """Each match as soon as it is found, then their count."""
     for hit in found:
         yield orjson.dumps(log_line_json(hit)) + b"\n"
     yield orjson.dumps({"count": found.count}) + b"\n"
 
 
 def _lines(run: Run, first: int, count: int) -> Response:
-    lines = engine().store.logs.lines(run.id, first, count)
+    lines = engine().runs.logs.lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log.lines)}
     return Response(body, 200, headers, mimetype=wire.JSON_LINES)
 
 
 def _plain(run: Run) -> Response:
-    size = engine().store.logs.size(run.id).bytes
+    size = engine().runs.logs.size(run.id).bytes
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     asked = _asked_range(_range_header(), size)
     if asked == "unsatisfiable":
@@ -258,12 +267,12 @@ def _plain(run: Run) -> Response:
     if asked is not None:
         status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    pieces = _log_pieces(engine().store, run.id, start, end)
+    pieces = _log_pieces(engine().runs.logs, run.id, start, end)
     return Response(pieces, status, headers, content_type="text/plain; charset=utf-8")
 
 
 def _range_header() -> str | None:
-    """RFC 9110: ranges are for GET only, and If-Range cannot hold where there is no validator."""
+    """RFC 9110: ranges apply to GET only, and If-Range never matches without a validator."""
     if request.method != "GET" or "If-Range" in request.headers:
         return None
     return request.headers.get("Range")
@@ -272,7 +281,7 @@ def _range_header() -> str | None:
 def _asked_range(
     header: str | None, size: int
 ) -> tuple[int, int] | Literal["unsatisfiable"] | None:
-    """The half-open range of a Range header (RFC 9110); None where it is to be ignored."""
+    """The half-open range of a Range header (RFC 9110); None if it must be ignored."""
     match = _RANGE.fullmatch((header or "").strip())
     if match is None or match.groups() == ("", ""):
         return None
@@ -286,10 +295,10 @@ def _asked_range(
     return (start, end) if start < size and start < end else "unsatisfiable"
 
 
-def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[bytes]:
-    """Read while it is sent: the request's context is gone by then."""
+def _log_pieces(logs: Logs, run_id: str, start: int, end: int) -> Iterator[bytes]:
+    """Read the log while sending it, outside the request's context."""
     while start < end:
-        piece = store.logs.range(run_id, start, min(PIECE_BYTES, end - start))
+        piece = logs.range(run_id, start, min(PIECE_BYTES, end - start))
         if not piece:
             return
         yield piece
@@ -302,8 +311,8 @@ def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[byt
     policy=Policy(
         Permission.RUN_CANCEL,
         Limit.NORMAL,
-        "Ask for the end of the run; an ended run is left as it is",
-        replies={202: "Asked for; follow the run to see its end"},
+        "Request cancellation; a finished run stays unchanged",
+        replies={202: "Cancellation requested; follow the run to see it stop"},
         schema="Run",
     ),
     methods=("POST",),

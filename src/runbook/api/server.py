@@ -1,4 +1,4 @@
-"""The web processes: `python -m runbook.api.server`, started by the supervisor."""
+"""The web processes. The supervisor starts them as `python -m runbook.api.server`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def main() -> int:
     environment = guard.seal_environment()
-    guard.take_lifeline()  # the kernel tells us of the supervisor's death: die_with_parent
+    guard.take_lifeline()  # not needed: die_with_parent ends this process with the supervisor
     supervisor = os.getppid()
     from runbook.errors import RunbookError
     from runbook.settings import METRICS_DIR, Settings, check_server, use_metrics_directory
 
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
-    # Patches the standard library: before Flask, SQLAlchemy and our own modules are imported.
+    # Patches the standard library, so import it before Flask, SQLAlchemy and our own modules.
     from runbook.api.gunicorn_conf import WebServer, die_with_parent
 
     die_with_parent()
@@ -60,9 +60,9 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
         return create_app(application)
 
     log.configure(settings.logging_level)
-    store = build_engine(settings, Role.FOLLOWER).store
-    store.maintenance.migrate()
-    store.close()
+    engine = build_engine(settings, Role.FOLLOWER)
+    engine.open()
+    engine.close()
     server(build, settings).run()
 
 

@@ -29,7 +29,7 @@ blueprint = Blueprint("session", __name__)
     policy=Policy(
         PUBLIC,
         Limit.NORMAL,
-        "A token for whoever asks; 404 unless ENABLE_LOGIN",
+        "Issue a development token; 404 unless ENABLE_LOGIN is on",
         body=LoginBody,
         schema="Login",
     ),
@@ -37,7 +37,7 @@ blueprint = Blueprint("session", __name__)
 )
 def login() -> Response:
     if not application().settings.enable_login:
-        raise NotFoundError("There is no dev-login here: ENABLE_LOGIN is off.")
+        raise NotFoundError("dev-login is disabled. To enable it, set ENABLE_LOGIN=true.")
     if (caller := g.get("principal")) is not None:
         engine().authorizer.require(caller, Permission.TOKEN_ISSUE)
     body = read_body(LoginBody)
@@ -60,7 +60,7 @@ def login() -> Response:
     policy=Policy(
         Permission.CONFIG_READ,
         Limit.NORMAL,
-        "Settings with their origin, and your token's claims",
+        "Get settings with their sources, and your token's claims",
         schema="Config",
     ),
 )
@@ -79,7 +79,7 @@ def get_config() -> Response:
 @route(
     blueprint,
     "/api/shutdown",
-    policy=Policy(Permission.SERVER_SHUTDOWN, Limit.NORMAL, "End the server gracefully"),
+    policy=Policy(Permission.SERVER_SHUTDOWN, Limit.NORMAL, "Shut down the server gracefully"),
     methods=("POST",),
 )
 def shutdown() -> Response:
@@ -87,7 +87,7 @@ def shutdown() -> Response:
     log.event("server.shutdown_requested", by=principal().subject)
     reply = wire.json_reply({"success": True, "message": "The server is shutting down"})
     supervisor = application().supervisor_pid or os.getppid()
-    # Only after the answer has left: the signal ends this process too.
+    # After the response is sent, because the signal ends this process too.
     reply.call_on_close(lambda: os.kill(supervisor, signal.SIGTERM))
     return reply
 
@@ -95,7 +95,7 @@ def shutdown() -> Response:
 @route(
     blueprint,
     "/auth/login",
-    policy=Policy(PUBLIC, Limit.NORMAL, "To the identity provider", documented=False),
+    policy=Policy(PUBLIC, Limit.NORMAL, "Redirect to the identity provider", documented=False),
 )
 def redirect_to_provider() -> Response:
     target = application().settings.idp_login_uri

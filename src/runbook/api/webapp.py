@@ -1,4 +1,4 @@
-"""The web app's files: `/` and every path that is not the API's answer its index.html."""
+"""Serves the web app: its files, and index.html for `/` and paths outside the API."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ blueprint = Blueprint("webapp", __name__)
 STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
 PAGES = "pages.json"
-"""Which files the pages of the app need, by the first name in their paths; the build writes it."""
+"""Built list of the files that each page needs, by the first segment of its path."""
 START = "runbooks"
-"""Where `/` leads."""
+"""The page at `/`."""
 NONCE = b"__CSP_NONCE__"
-"""What index.html holds where the page wants the nonce of its response."""
+"""Placeholder in index.html for the nonce of the response."""
 
 _PAGE = b"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Runbook engine</title></head>
 <body><h1>Runbook engine</h1>
-<p>The web app is not built into this installation. The API is here:
+<p>This installation doesn't include the web app. You can use the API:
 <a href="/docs/explorer.html">explorer</a>, <a href="/docs/openapi.yaml">OpenAPI document</a>.</p>
 </body></html>
 """
-# The nonce is for the style element that Vuetify makes at run time for its theme.
+# The nonce is for the style element that Vuetify creates at run time for its theme.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
@@ -41,7 +41,7 @@ _WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False)
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A way to compress files ahead of time. The better ones come first."""
+    """A compression format that the build uses."""
 
     coding: str
     suffix: str
@@ -59,7 +59,7 @@ def serve(path: str = "") -> Response:
 
 
 def _page(path: str) -> Response:
-    """A new nonce each time, so that no page may be kept."""
+    """index.html with a new nonce. It must not be cached."""
     try:
         page = (STATIC / INDEX).read_bytes()
         page = page.replace(b"</head>", _preloads(path) + b"</head>", 1)
@@ -74,7 +74,7 @@ def _page(path: str) -> Response:
 
 
 def _preloads(path: str) -> bytes:
-    """Links to the scripts of this page: else the app would ask for them once it is there."""
+    """Preload links for the page's scripts, so the browser loads them before the app starts."""
     pages: dict[str, list[str]] = json.loads((STATIC / PAGES).read_bytes())
     files = pages.get(path.partition("/")[0] or START, ())
     links = (f'<link rel="modulepreload" crossorigin href="/{file}">' for file in files)
@@ -82,7 +82,7 @@ def _preloads(path: str) -> bytes:
 
 
 def _file(path: str) -> Response:
-    """A file, as it was compressed ahead of time where the client takes that."""
+    """A file, compressed if the client accepts it."""
     packed = _packed(path)
     reply = send_from_directory(
         STATIC,
@@ -93,9 +93,9 @@ def _file(path: str) -> Response:
     if packed:
         reply.headers["Content-Encoding"] = packed.coding
     reply.vary.add("Accept-Encoding")
-    if path.startswith("assets/"):  # its name holds a digest of its content
+    if path.startswith("assets/"):  # its name contains a digest of its content
         reply.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    # An SVG is a page too, if it is opened by itself.
+    # An SVG opened directly is a page too.
     reply.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     return reply
 

@@ -1,4 +1,4 @@
-"""The bytes of the API: JSON, problems, and server-sent events."""
+"""Encodes responses: JSON, problems and server-sent events."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RETRY_MS = 1000
 KEPT_CHARACTERS = 256 * 1024
 
-# What Python's splitlines(), and clients built on it, take for the end of a line. None of it may
-# end a data line early, or output could pretend to be an event.
+# Line ends according to Python's splitlines() and clients that use it. None of them may end a data
+# line early, or output could forge an event.
 _LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _JSON_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
@@ -42,7 +42,7 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Response:
 
 
 def problem_reply(error: RunbookError) -> Response:
-    """One body for both worlds: RFC 9457 members, and `success` and `error` for old clients."""
+    """An error response: RFC 9457 members, plus `success` and `error` for old clients."""
     body = problem(error.http_status, error.code, error.message)
     details = dict(error.details)
     body["errors"] = problems_json(cast(Iterable[Problem], details.pop("problems", ())))
@@ -66,7 +66,7 @@ def problem(status: int, code: str, text: str) -> ProblemJson:
 
 
 def json_line(value: object) -> str:
-    """JSON on one line, for whatever a client takes for a line; otherwise not escaped."""
+    """JSON on one line. Escapes every character that a client may take for a line end."""
     return json.dumps(value, ensure_ascii=False, default=str).translate(_JSON_LINE_ENDS)
 
 
@@ -75,7 +75,7 @@ def event_stream(chunks: Iterator[bytes]) -> Response:
 
 
 def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
-    """A run's events with JSON in every one: `/api/runs/{id}/events`."""
+    """A run's events as JSON: `/api/runs/{id}/events`."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     for event in engine.follow(run_id, after=after):
         if event is None:
@@ -88,9 +88,9 @@ def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
 def change_events(
     engine: Engine, principal: Principal, still_valid: Callable[[], object]
 ) -> Iterator[bytes]:
-    """What goes on, whenever it has changed: `/api/runs/changes`.
+    """The active runs, whenever they change: `/api/runs/changes`.
 
-    Ends when `still_valid` raises AuthenticationError: a token must not outlive its time here.
+    Ends when `still_valid` raises AuthenticationError, because the token has expired.
     """
     yield f"retry: {RETRY_MS}\n\n".encode()
     try:
@@ -105,7 +105,7 @@ def change_events(
 
 
 def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
-    """A run's events as execute has always sent them: output as text, then one `done`."""
+    """A run's events in the form of execute: output as text, then one `done`."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
@@ -121,11 +121,11 @@ def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
 
 
 def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
-    """Waits for the end; then the `done` object as JSON, in pieces."""
+    """Wait until the run finishes, then yield the `done` object as JSON."""
     seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
         if event is None:
-            yield b" "  # white space before the object keeps proxies from giving up
+            yield b" "  # white space before the object keeps proxies from timing out
         elif event.type is EventType.DONE:
             yield from done_pieces(event, seen)
         else:
@@ -133,7 +133,7 @@ def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
 
 
 class SeenOutput:
-    """The output that went by: kept while it is small, read again from the store otherwise."""
+    """The output so far: in memory while it is small, else read from the store again."""
 
     def __init__(self, engine: Engine, run_id: str) -> None:
         self._engine = engine
@@ -151,20 +151,20 @@ class SeenOutput:
             self._texts.clear()
 
     def texts(self, stream: EventType, before: int) -> Iterator[str]:
-        """The stream's output in pieces; `before` is the number of the `done` event."""
+        """The stream's output in chunks; `before` is the number of the `done` event."""
         if self._room >= 0:
             yield from self._texts[stream]
             return
         after = 0
         while after < before - 1 and (
-            events := self._engine.store.events.after(self._run_id, n=after)
+            events := self._engine.runs.events(self._run_id, after=after)
         ):
             yield "".join(event.text or "" for event in events if event.type is stream)
             after = events[-1].n
 
 
 def done_pieces(done: RunEvent, seen: SeenOutput) -> Iterator[bytes]:
-    """The `done` object on one line, serialised piece by piece."""
+    """The `done` object on one line, serialized in chunks."""
     data = dict(done.data or {})
     head = {name: data.pop(name, None) for name in ("success", "runbook", "return_code")}
     yield json_line(head)[:-1].encode()
@@ -186,10 +186,10 @@ def _raw_event(event: RunEvent) -> bytes:
 
 
 def prefers_json() -> bool:
-    """Whether the client would rather have JSON than an event stream.
+    """Whether the client prefers JSON to an event stream.
 
-    Only where `application/json` outranks `text/event-stream` and `*/*`: old clients send
-    anything, or nothing, and get the stream.
+    Only if `application/json` outranks `text/event-stream` and `*/*`: old clients send any Accept
+    header, or none, and expect the stream.
     """
     accept = request.accept_mimetypes
     wanted = max((q for mime, q in accept if mime == "application/json"), default=0.0)
@@ -198,5 +198,5 @@ def prefers_json() -> bool:
 
 
 def prefers_json_lines() -> bool:
-    """Whether the client asks for JSON lines by their name."""
+    """Whether the client explicitly accepts JSON lines."""
     return any(mime == JSON_LINES and q > 0 for mime, q in request.accept_mimetypes)

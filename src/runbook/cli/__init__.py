@@ -1,6 +1,6 @@
 """The command line: `runbook COMMAND`.
 
-Commands import what they need when they run, so that help and completion are quick.
+Commands import what they need when they run, so that help and completion are fast.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
-"""Commands whose process stands beside scripts: /proc must show none of its environment."""
+"""Commands that start scripts: /proc must not show their environment."""
 
 
 def main() -> None:
-    """The console script. Exits with the code that docs/cli.md explains."""
+    """The console script. Exits with a code that docs/cli.md lists."""
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
-        from runbook.host import guard  # before anything else: it starts the program again
+        from runbook.host import guard  # before anything else: it restarts the program
 
         environment = guard.seal_environment()
     from runbook.cli.app import cli

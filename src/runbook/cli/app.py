@@ -28,7 +28,7 @@ from runbook.cli.verify import verify
 from runbook.cli.version import version
 from runbook.cli.who_can import who_can
 
-HELP = """Execute Markdown runbooks, and see what became of them.
+HELP = """Run Markdown runbooks and inspect the results.
 
 \b
 Examples:
@@ -37,12 +37,12 @@ Examples:
   $ runbook serve --runbooks-dir ./runbooks --port 8083
   $ runbook runs --status failed --since 24h
 
-A runbook is one Markdown file: the manual, the program, the policy and the record of an operation.
-`runbook COMMAND --help` shows examples of each command.
+A runbook is a Markdown file that states its inputs, who may run it, and its steps. The engine
+appends a record of each run to it. `runbook COMMAND --help` shows examples for each command.
 """
 
 OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact)
-"""What scripts say to their run."""
+"""Commands for scripts."""
 
 COMMANDS = (
     execute,
@@ -76,9 +76,9 @@ COMMANDS = (
 
 
 class OrderedGroup(RunbookGroup):
-    """Lists the commands as they are given: what is used most comes first."""
+    """Lists the commands in the given order: the most used first."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of the base class
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
         return list(self.commands)
 
 

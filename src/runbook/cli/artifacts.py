@@ -1,4 +1,4 @@
-"""`runbook artifacts`: the files that a run left."""
+"""`runbook artifacts`: lists and downloads the artifacts of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from runbook.errors import ConflictError
         "runbook artifacts 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook artifacts RUN --into ./reports --url http://localhost:8083",
     ),
-    short_help="List or fetch the files that a run left.",
+    short_help="List or download the artifacts of a run.",
 )
 @click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -32,14 +32,14 @@ from runbook.errors import ConflictError
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the files below this folder; none that exists is replaced.",
+    help="Download to this folder. Existing files are not overwritten.",
 )
 @json_option
 @source_options
 def artifacts(
     run_id: str, names: tuple[str, ...], into: Path | None, as_json: bool, **given: Any
 ) -> None:
-    """List the files that a run left, or fetch them: all, or those that are named."""
+    """List or download the artifacts of a run: all, or only those given by name."""
     with SourceOptions(**given).open() as source:
         found = source.artifacts(run_id)
         if names:
@@ -51,7 +51,7 @@ def artifacts(
     if as_json:
         print_json({"artifacts": found})
     elif not found:
-        note("the run left no such files" if names else "the run left no files")
+        note("the run has no artifacts with these names" if names else "the run has no artifacts")
     else:
         rows = ([text_of(i["name"]), text_of(i["size"]), text_of(i["sha256"])] for i in found)
         for line in table(("NAME", "BYTES", "SHA-256"), rows):
@@ -59,10 +59,10 @@ def artifacts(
 
 
 def _below(folder: Path, name: str) -> Path:
-    """Where a file goes. A server does not decide to write elsewhere."""
+    """The path of a file in the folder. Raises ConflictError if the name leads outside it."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise ConflictError(f"{name!r} would be written outside of {folder}")
+        raise ConflictError(f"Artifact {name!r} would be written outside {folder}")
     return folder / path
 
 
@@ -72,4 +72,4 @@ def _write(path: Path, content: bytes) -> None:
         with path.open("xb") as file:
             file.write(content)
     except FileExistsError:
-        raise ConflictError(f"{path} exists; name another folder") from None
+        raise ConflictError(f"{path} already exists. Use another folder with --into") from None

@@ -1,4 +1,4 @@
-"""`runbook audit`: who changed what, and who was refused."""
+"""`runbook audit`: lists who changed what, and who was refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import AuditQuery, Json, Source
+from runbook.cli.source.protocol import AuditQuery, Json, RunSource
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import moment, table, text_of
 from runbook.cli.terminal.times import SinceType
@@ -29,7 +29,7 @@ PAGE = 200
     short_help="List audit events, newest first.",
 )
 @click.option("--who", metavar="SUBJECT", help="Filter by who acted.")
-@click.option("--action", metavar="NAME", help="Filter by action, such as run.cancel.")
+@click.option("--action", metavar="NAME", help="Filter by action, for example run.cancel.")
 @click.option("--target", metavar="NAME", help="Filter by run ID, runbook, host or other target.")
 @click.option("--since", type=SinceType(), metavar="SPAN|TIME", help="Recorded since this time.")
 @click.option("--until", type=SinceType(), metavar="SPAN|TIME", help="Recorded before this time.")
@@ -68,10 +68,10 @@ def audit(
         return
     _print(events)
     if cursor is not None:
-        note(f"there are more: use --limit {limit * 5}")
+        note(f"to list more, use --limit {limit * 5}")
 
 
-def _collect(source: Source, query: AuditQuery, limit: int) -> tuple[list[Json], int | None]:
+def _collect(source: RunSource, query: AuditQuery, limit: int) -> tuple[list[Json], int | None]:
     events: list[Json] = []
     cursor: int | None = None
     while len(events) < limit:

@@ -1,4 +1,4 @@
-"""`runbook call`: a script executes another runbook and waits for its end."""
+"""`runbook call`: executes another runbook from a script."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from runbook.script import commands as script
 )
 @click.argument("ref", shell_complete=complete_refs)
 @click.argument("assignments", nargs=-1, type=AssignmentType(), metavar="[NAME=VALUE]...")
-@click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy demands.")
-@click.option("--quiet", "-q", is_flag=True, help="Do not show what it prints.")
+@click.option("--confirm", metavar="TEXT", help="The text that the runbook's policy requires.")
+@click.option("--quiet", "-q", is_flag=True, help="Don't show its output.")
 def call(ref: str, assignments: tuple[Assignment, ...], confirm: str | None, quiet: bool) -> int:
-    """Execute another runbook from a script, wait for its end, and print its outputs as JSON.
+    """Execute another runbook from a script, wait until it finishes, and print its outputs as JSON.
 
-    What it prints appears in a frame on standard error. Its failure is ours: the exit code is its
-    return code. It is executed for the script's own caller, with the same claims, and ends with
-    the script. For an input that is a file, NAME=@FILE sends the file's content.
+    Its output appears in a frame on standard error. If it fails, the exit code is its return code.
+    It runs as the script's caller, with the same claims, and is cancelled when the script ends. For
+    a file input, NAME=@FILE sends the file's content.
     """
     try:
         with plain_errors():
@@ -60,7 +60,7 @@ def _values(ref: str, assignments: Iterable[Assignment]) -> dict[str, object]:
 
 
 def _print_failure(error: script.CalledRunbookError, *, shown: bool) -> None:
-    """Why nothing was started, in full. The end of what was started stands in its frame."""
+    """Print why nothing was started. If a run was started, its frame shows the result."""
     problems = error.done.get("problems")
     if isinstance(problems, list) and problems:
         for problem in problems:

@@ -1,4 +1,4 @@
-"""The checks of `runbook doctor`. Each looks and changes nothing."""
+"""The checks of `runbook doctor`. None of them changes anything."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runbook.core.times import iso
 from runbook.errors import ConfigurationError, RunbookError
 from runbook.settings import Settings, check_paths, check_server
 from runbook.store.leases import Lease
+from runbook.store.notices import Notices
 from runbook.store.store import Store
 
 OLDEST_PYTHON = (3, 11)
@@ -25,6 +26,7 @@ LITTLE_SPACE = 1024**3
 TOO_LITTLE_SPACE = 64 * 1024**2
 EARLIEST_SANE_CLOCK = 1_767_225_600  # 2026-01-01
 ANSWER_SECONDS = 5.0
+NOTICE_SECONDS = 2.0
 
 
 class State(StrEnum):
@@ -35,7 +37,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `advice` says what to do, where something is to be done."""
+    """The result of a check. `advice` says what to do, if anything."""
 
     name: str
     state: State
@@ -64,13 +66,13 @@ def fail(name: str, text: str, advice: str) -> Finding:
 
 
 def examine(environment: Mapping[str, str]) -> list[Finding]:
-    """All findings. Checks that need settings are left out where those cannot be read."""
+    """All findings. If the settings are invalid, skips the checks that need them."""
     findings = [_python(), *_kernel(), _clock()]
     try:
         settings = load_settings(environment)
     except ConfigurationError as error:
-        return [*findings, fail("settings", error.message, "correct these variables")]
-    findings += [ok("settings", "understood"), _server_settings(settings)]
+        return [*findings, fail("settings", error.message, "fix these variables")]
+    findings += [ok("settings", "valid"), _server_settings(settings)]
     for check in (_programs, _folders, _space, _database, _key_server, _redis):
         findings += check(settings)
     return findings
@@ -80,18 +82,18 @@ def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
     if sys.version_info >= OLDEST_PYTHON:
         return ok("python", version)
-    return fail("python", version, "Python 3.11 or newer is needed")
+    return fail("python", version, "install Python 3.11 or newer")
 
 
 def _programs(settings: Settings) -> Iterator[Finding]:
-    """Looked for where scripts find them."""
+    """Search the PATH of scripts."""
     path = search_path(settings)
     zsh = shutil.which("zsh", path=path)
     if zsh:
         yield ok("zsh", zsh)
     else:
-        yield fail("zsh", "not found", "install zsh: it executes scripts marked sh or zsh")
-    for name, purpose in (("bash", "steps marked bash"), ("python3", "steps marked python")):
+        yield fail("zsh", "not found", "install zsh: it runs scripts marked sh or zsh")
+    for name, purpose in (("bash", "scripts marked bash"), ("python3", "scripts marked python")):
         found = shutil.which(name, path=path)
         yield ok(name, found) if found else warn(name, "not found", f"install it for {purpose}")
 
@@ -100,9 +102,17 @@ def _kernel() -> Iterator[Finding]:
     from runbook.host.proctable import become_subreaper
 
     for name, attempt, advice in (
-        ("pidfd", lambda: os.close(os.pidfd_open(os.getpid())), "Linux 5.3 or newer is best"),
-        ("memfd", lambda: os.close(os.memfd_create("doctor")), "secrets pass through a file"),
-        ("subreaper", become_subreaper, "processes that leave a script's group may outlive it"),
+        ("pidfd", lambda: os.close(os.pidfd_open(os.getpid())), "use Linux 5.3 or newer"),
+        (
+            "memfd",
+            lambda: os.close(os.memfd_create("doctor")),
+            "secrets are passed through a deleted file instead of memory",
+        ),
+        (
+            "subreaper",
+            become_subreaper,
+            "processes that leave a script's process group may outlive it",
+        ),
     ):
         yield _attempted(name, attempt, advice)
 
@@ -119,17 +129,19 @@ def _clock() -> Finding:
     now = time.time()
     if now < EARLIEST_SANE_CLOCK:
         text = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
-        return fail("clock", f"it says {text}", "set the clock: tokens and records depend on it")
+        return fail(
+            "clock", f"shows {text}", "set the clock: tokens and records need the correct time"
+        )
     return ok("clock", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now)))
 
 
 def _server_settings(settings: Settings) -> Finding:
-    """`runbook serve` refuses these; a one-shot does without them."""
+    """`runbook serve` needs these settings; one-shot runs don't."""
     try:
         check_server(settings)
     except ConfigurationError as error:
-        return warn("serve", error.message, "`runbook serve` would not start")
-    return ok("serve", "the settings are those of a server")
+        return warn("serve", error.message, "`runbook serve` won't start until you fix this")
+    return ok("serve", "settings are complete")
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
@@ -141,18 +153,18 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         yield _writable(name, path)
     try:
         check_paths(settings)
-        yield ok("folders apart", "no one holds another")
+        yield ok("folders apart", "no folder is inside another")
     except ConfigurationError as error:
-        yield fail("folders apart", error.message, "name other folders")
+        yield fail("folders apart", error.message, "choose separate folders")
 
 
 def _runbooks_dir(path: Path) -> Finding:
     if not path.is_dir():
-        return fail("RUNBOOKS_DIR", f"{path} is not a folder", "create it or name another")
+        return fail("RUNBOOKS_DIR", f"{path} is not a folder", "create it, or change RUNBOOKS_DIR")
     if not os.access(path, os.R_OK | os.X_OK):
-        return fail("RUNBOOKS_DIR", f"{path} cannot be read", "correct its permissions")
+        return fail("RUNBOOKS_DIR", f"{path} is not readable", "fix its permissions")
     if not os.access(path, os.W_OK):
-        advice = "history is kept in the store only; HISTORY=store says that this is wanted"
+        advice = "history goes only to the database; if that is intended, set HISTORY=store"
         return warn("RUNBOOKS_DIR", f"{path} is read-only", advice)
     return ok("RUNBOOKS_DIR", str(path))
 
@@ -163,16 +175,16 @@ def _writable(name: str, path: Path) -> Finding:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        return fail(name, f"{path} cannot be written: {error.strerror}", "name another folder")
+        return fail(name, f"{path} is not writable: {error.strerror}", f"change {name}")
     if existing != path:
-        return ok(name, f"{path} (will be made)")
+        return ok(name, f"{path} (will be created)")
     if name == "DATA_DIR" and path.stat().st_mode & 0o077:
-        return warn(name, f"{path} is open to others", f"chmod 700 {path}")
+        return warn(name, f"{path} is accessible to other users", f"chmod 700 {path}")
     return ok(name, str(path))
 
 
 def _nearest(path: Path) -> Path:
-    """The folder, or the one above it that exists already."""
+    """The folder, or the nearest one above it that exists."""
     return next((folder for folder in (path, *path.absolute().parents) if folder.exists()), path)
 
 
@@ -184,13 +196,13 @@ def _space(settings: Settings) -> Iterator[Finding]:
         try:
             free = shutil.disk_usage(_nearest(path)).free
         except OSError as error:
-            yield fail(name, f"not known: {error.strerror}", "name another folder")
+            yield fail(name, f"unknown: {error.strerror}", "use another folder")
             continue
         text = f"{free / 1024**3:.1f} GiB free"
         if free < TOO_LITTLE_SPACE:
-            yield fail(name, text, "free some space")
+            yield fail(name, text, "free up disk space")
         elif free < LITTLE_SPACE:
-            yield warn(name, text, "free some space soon")
+            yield warn(name, text, "free up disk space soon")
         else:
             yield ok(name, text)
 
@@ -203,29 +215,44 @@ def _database(settings: Settings) -> Iterator[Finding]:
         finally:
             store.close()
     except RunbookError as error:
-        yield fail("database", error.message, "see DATABASE_URL and DATA_DIR")
+        yield fail("database", error.message, "check DATABASE_URL and DATA_DIR")
 
 
 def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
     shown = store.maintenance.shown
     pending = store.maintenance.pending()
     if pending.before is None and is_default:
-        return [ok("database", "none yet; the first start makes it")]
+        return [ok("database", "none yet; created at the first start")]
     if pending.changed:
-        text = f"{shown} is at version {pending.before or 'none'}, not {pending.after}"
+        text = f"{shown} has version {pending.before or 'none'}, not {pending.after}"
         return [warn("database", text, "run `runbook db migrate`, or start the server")]
     store.check()
     workers = len(store.workers.all())
-    text = f"{shown} answers; {workers} workers, {len(store.runs.active())} runs under way"
-    return [ok("database", text), *(_periodic_task(lease) for lease in store.leases.all())]
+    text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
+    tasks = [_periodic_task(lease) for lease in store.leases.all()]
+    return [ok("database", text), *tasks, *_notices(store.notices)]
+
+
+def _notices(notices: Notices) -> Iterator[Finding]:
+    """Whether processes on other hosts are notified of changes before they poll."""
+    if not notices.pass_through:
+        return
+    if notices.arrive(NOTICE_SECONDS):
+        yield ok("database: notifications", "delivered")
+    else:
+        advice = (
+            "point DATABASE_URL at PostgreSQL itself or at a pool in session mode; otherwise "
+            "processes on other hosts notice changes up to about a second late"
+        )
+        yield warn("database: notifications", "NOTIFY is not delivered", advice)
 
 
 def _periodic_task(lease: Lease) -> Finding:
     name = f"task: {lease.task}"
-    done = f"last done {iso(lease.last_success)}" if lease.last_success else "not done yet"
+    done = f"last completed {iso(lease.last_success)}" if lease.last_success else "never completed"
     if lease.failed:
         text = f"failed at {iso(lease.last_run)}; {done}"
-        return warn(name, text, "look for the event task.failed in the log of the worker")
+        return warn(name, text, "look for task.failed events in the worker's log")
     return ok(name, done)
 
 
@@ -238,8 +265,8 @@ def _key_server(settings: Settings) -> Iterator[Finding]:
         reply = httpx.get(settings.jwt_jwks_url, timeout=ANSWER_SECONDS).raise_for_status()
         keys = len(reply.json()["keys"])
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        advice = "callers cannot sign in: correct JWT_JWKS_URL or the network"
-        yield fail("JWT_JWKS_URL", f"no keys: {error or type(error).__name__}", advice)
+        advice = "callers can't sign in until you fix JWT_JWKS_URL or the network"
+        yield fail("JWT_JWKS_URL", f"couldn't fetch keys: {error or type(error).__name__}", advice)
     else:
         yield ok("JWT_JWKS_URL", f"{keys} keys")
 
@@ -254,7 +281,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         with redis.Redis.from_url(url, socket_timeout=ANSWER_SECONDS) as connection:
             connection.ping()
     except (redis.RedisError, ValueError, OSError) as error:
-        advice = "start Redis, correct REDIS_URL, or set RATE_LIMIT_STORAGE_BACKEND=memory"
-        yield fail("Redis", f"does not answer ({type(error).__name__})", advice)
+        advice = "start Redis, fix REDIS_URL, or set RATE_LIMIT_STORAGE_BACKEND=memory"
+        yield fail("Redis", f"doesn't respond ({type(error).__name__})", advice)
     else:
-        yield ok("Redis", "answers")
+        yield ok("Redis", "responds")

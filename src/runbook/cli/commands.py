@@ -1,4 +1,4 @@
-"""What all commands share: help with examples, and errors as one clear line."""
+"""Base classes of commands: help with examples, and errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROGRAM = "runbook"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """How the program was called: its arguments, and its environment where that was sealed."""
+    """The program's arguments, and its environment if that was sealed."""
 
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
@@ -35,14 +35,14 @@ def invocation(context: click.Context) -> Invocation:
 
 
 class ReaderLeftError(Exception):
-    """Nobody reads our output any more. Click would end a program with 1 for a broken pipe."""
+    """The reader of our output has closed it. Click would exit with 1 for a broken pipe."""
 
 
 class ExampleCommand(click.Command):
-    """A command whose help shows examples before everything but its one-line summary.
+    """A command whose help shows examples directly below its summary.
 
-    `permission` is what the principal needs that it works for; None where it asks an engine for
-    nothing. What reads the files of this machine itself works for whoever may read them.
+    `permission` is the permission that the command needs, or None if it doesn't use an engine.
+    Commands that read local files need only access to those files.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ExampleCommand(click.Command):
         self.permission = permission
         self.examples = tuple(examples)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of the base class
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the base class's signature
         summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
         _write_paragraphs(formatter, summary)
         if self.examples:
@@ -73,7 +73,7 @@ def _write_paragraphs(formatter: click.HelpFormatter, text: str) -> None:
 
 
 class RunbookGroup(click.Group):
-    """The root: translates every error into one line and an exit code."""
+    """The root command: turns every error into one line and an exit code."""
 
     command_class = ExampleCommand
 
@@ -89,7 +89,7 @@ class RunbookGroup(click.Group):
 
 
 def exit_code_of(command: Callable[[], object]) -> int:
-    """Run a command; the exit code it answers, or that of its error, which is printed."""
+    """Run a command. Returns its exit code, or prints its error and returns that exit code."""
     try:
         answer = command()
         sys.stdout.flush()
@@ -114,17 +114,17 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 def hint_for(error: RunbookError) -> str | None:
-    """What to do next. An error may bring its own hint."""
+    """What to do next: the error's own hint, or the one for its code."""
     given = error.details.get("hint")
     return given if isinstance(given, str) else _HINTS.get(error.code)
 
 
 _HINTS = {
-    "invalid_token": "give a token in RUNBOOK_TOKEN or with --token-stdin",
-    "access_denied": "`runbook show` says which claims a runbook needs",
-    "server_unavailable": "start it with `runbook serve`, or correct --url",
+    "invalid_token": "set RUNBOOK_TOKEN, or use --token-stdin",
+    "access_denied": "`runbook who-can` shows which claims a runbook requires",
+    "server_unavailable": "start the server with `runbook serve`, or check --url",
     "store_busy": "try again in a moment",
-    "bad_configuration": "`runbook config` shows every setting, `runbook doctor` checks them",
+    "bad_configuration": "`runbook config` shows the settings, `runbook doctor` checks them",
 }
 
 

@@ -1,4 +1,4 @@
-"""Completion of runbooks and runs, and the scripts that shells load for it."""
+"""Shell completion of runbooks and runs, and `runbook completion`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VARIABLE = "_RUNBOOK_COMPLETE"
 def complete_refs(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The runbooks of this machine whose ref begins so. Never fails: a prompt is no place to."""
+    """Local runbooks whose ref starts with `incomplete`. Never fails, so the prompt stays clean."""
     return [
         CompletionItem(ref, help=name)
         for ref, name in _quietly(_refs)
@@ -35,7 +35,7 @@ def complete_refs(
 def complete_runs(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The last runs of this machine whose id begins so."""
+    """Recent local runs whose ID starts with `incomplete`."""
     return [
         CompletionItem(run_id, help=text)
         for run_id, text in _quietly(_runs)
@@ -58,7 +58,7 @@ def complete_files_and_refs(
 
 
 def _quietly(find: Callable[[], Iterator[Found]]) -> list[Found]:
-    """What is found, or nothing, but never an error in the middle of a command line."""
+    """What `find` yields, or nothing if it fails."""
     with suppress(Exception), redirect_stderr(io.StringIO()):
         return list(find())
     return []
@@ -98,7 +98,7 @@ def _runs() -> Iterator[Found]:
         'runbook completion zsh > "${fpath[1]}/_runbook"',
         "runbook completion fish > ~/.config/fish/completions/runbook.fish",
     ),
-    short_help="Print the completion script of a shell.",
+    short_help="Print a shell completion script.",
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context

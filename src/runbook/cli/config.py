@@ -20,14 +20,14 @@ from runbook.core.permissions import Permission
         "runbook config --changed",
         "runbook config --json | jq -r '.config_items[] | select(.from==\"environment\").name'",
     ),
-    short_help="Show every setting.",
+    short_help="List all settings.",
 )
-@click.option("--changed", is_flag=True, help="Only settings that are not at their default.")
+@click.option("--changed", is_flag=True, help="List only settings that differ from their default.")
 @json_option
 def config(changed: bool, as_json: bool) -> None:
-    """Show every setting with its value, where that comes from, and what it means.
+    """List all settings with their value, source and meaning.
 
-    Each is an environment variable. Secrets are shown as `secret`.
+    Each setting is an environment variable. The values of secrets appear as `secret`.
     """
     from runbook.cli.source.opening import load_settings
     from runbook.settings import config_items, process_environment

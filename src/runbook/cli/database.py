@@ -1,4 +1,4 @@
-"""`runbook db`: copies, size and version of the database."""
+"""`runbook db`: backs up, purges and migrates the database."""
 
 from __future__ import annotations
 
@@ -28,17 +28,22 @@ DAY_MS = 86_400_000
 PENDING = 1
 
 
-@click.group("db", short_help="Back up, purge, migrate or copy the database.")
-def database() -> None:
-    r"""Keep the database of DATA_DIR or DATABASE_URL. A server may run meanwhile.
+HELP = """Back up, purge, migrate or copy the database of DATA_DIR or DATABASE_URL.
 
-    \b
-    Examples:
-      $ runbook db backup /backups/runbook.db
-      $ runbook db purge --days 30
-      $ runbook db migrate
-      $ runbook db copy sqlite:////data/runbook.db postgresql+psycopg://runbook@db/runbook
-    """
+You can back up and purge while a server is running.
+
+\b
+Examples:
+  $ runbook db backup /backups/runbook.db
+  $ runbook db purge --days 30
+  $ runbook db migrate
+  $ runbook db copy sqlite:////data/runbook.db postgresql+psycopg://runbook@db/runbook
+"""
+
+
+@click.group("db", help=HELP, short_help="Back up, purge, migrate or copy the database.")
+def database() -> None:
+    pass
 
 
 @contextmanager
@@ -62,18 +67,18 @@ def _store() -> Iterator[tuple[Store, Settings]]:
     cls=ExampleCommand,
     permission=Permission.DATA_BACKUP,
     examples=("runbook db backup /backups/runbook.db",),
-    short_help="Copy the database to a new file.",
+    short_help="Back up the database to a new file.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the database, as it is at one moment, to a new file that only you can read.
+    """Back up a consistent snapshot of the database to a new file that only you can read.
 
-    The file is a SQLite database, also if DATABASE_URL names PostgreSQL. To restore it there, copy
-    it into an empty database with `runbook db copy`.
+    The file is a SQLite database, even if DATABASE_URL names PostgreSQL. To restore it there, copy
+    it to an empty database with `runbook db copy`.
     """
     with _store() as (store, _):
         store.maintenance.backup(file)
-    note(f"copied to {file}")
+    note(f"backed up to {file}")
 
 
 database.add_command(copy)
@@ -88,24 +93,31 @@ database.add_command(copy)
         "runbook db purge --days 30",
         "runbook db purge --before 2026-01-01 --yes",
     ),
-    short_help="Forget old runs.",
+    short_help="Delete old runs.",
 )
 @click.option(
-    "--before", type=SinceType(), metavar="TIME|SPAN", help="Ended before that, or so long ago."
+    "--before",
+    type=SinceType(),
+    metavar="TIME|SPAN",
+    help="Delete runs that finished before this time, or longer ago than this.",
 )
-@click.option("--days", type=click.IntRange(min=0), help="Ended more than so many days ago.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=0),
+    help="Delete runs that finished more than this many days ago.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> None:
-    """Forget the runs that ended longer than RETENTION_DAYS ago, or before another time.
+    """Delete runs that finished more than RETENTION_DAYS ago, or before a custom cutoff.
 
-    The files that they left are removed. History entries in the runbooks stay.
+    Their artifacts are deleted too. History entries in the runbooks stay.
     """
     from runbook.bootstrap import build_artifacts, local_operator
     from runbook.core.audit import actor_of
 
     if before is not None and days is not None:
-        raise click.UsageError("give --before or --days, not both")
+        raise click.UsageError("use --before or --days, not both")
     with _store() as (store, settings):
         if before is None:
             kept = settings.retention_days if days is None else days
@@ -117,7 +129,7 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
     if as_json:
         print_json(counts)
     else:
-        print_line(f"forgot {counts['runs']} runs with {counts['events']} events")
+        print_line(f"deleted {counts['runs']} runs with {counts['events']} events")
 
 
 def _confirm(before: int, *, yes: bool) -> None:
@@ -126,8 +138,10 @@ def _confirm(before: int, *, yes: bool) -> None:
     from runbook.core.times import iso
 
     if not sys.stdin.isatty():
-        raise click.UsageError("purge forgets runs for good: say --yes where nobody can be asked")
-    click.confirm(f"Forget all runs that ended before {iso(before)}?", abort=True, err=True)
+        raise click.UsageError(
+            "purge permanently deletes runs. Use --yes to confirm without a terminal"
+        )
+    click.confirm(f"Delete all runs that finished before {iso(before)}?", abort=True, err=True)
 
 
 @database.command(
@@ -135,16 +149,15 @@ def _confirm(before: int, *, yes: bool) -> None:
     cls=ExampleCommand,
     permission=Permission.DATA_MIGRATE,
     examples=("runbook db migrate", "runbook db migrate --check || echo pending"),
-    short_help="Bring the database to this version.",
+    short_help="Migrate the database to this version.",
 )
 @click.option(
     "--check", is_flag=True, help="Change nothing; exit with 1 if a migration is pending."
 )
 def migrate(check: bool) -> int:
-    """Bring the database to the version that this program needs, or create its tables.
+    """Migrate the database to this version of the program. `runbook serve` does this too.
 
-    Processes that migrate at the same time wait for each other. `runbook serve` migrates when it
-    starts.
+    Processes that migrate at the same time wait for each other.
     """
     from runbook.bootstrap import build_store, prepare_data_dir
     from runbook.cli.source.opening import load_settings

@@ -1,4 +1,4 @@
-"""`runbook doctor`: whether this machine can do what it is configured for."""
+"""`runbook doctor`: checks this machine and its settings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from runbook.core.permissions import Permission
 )
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check this machine and its settings: what is wrong, and what to do about it.
+    """Check this machine and its settings, and show how to fix problems.
 
-    The exit code is 1 where anything fails; warnings do not count.
+    The exit code is 1 if any check fails. Warnings don't count.
     """
     from runbook.cli.checks import State, examine
     from runbook.settings import process_environment

@@ -1,4 +1,4 @@
-"""`runbook execute`: what the person starts. It only guards the process that does the work."""
+"""`runbook execute`: the process that the user starts. It guards the engine process."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ EXAMPLES = (
     "runbook execute --runbook Poll.md --json | jq -r 'select(.type==\"done\").status'",
 )
 
-HELP = """Execute a runbook here, without a server.
+HELP = """Execute a runbook on this machine, without a server.
 
-The script's standard output and standard error arrive on ours as they are printed, and the exit
-code is the script's. The run is recorded in DATA_DIR and below the runbook's History heading.
+Passes on the script's standard output, standard error and exit code. The run is recorded in
+DATA_DIR and below the runbook's History heading.
 
 Inputs come from --secret and --env, then --env-file, then this process's environment, then the
-runbook's defaults. A secret is read from a file or from standard input and never shown.
+runbook's defaults. Secrets are read from a file or from standard input and never shown.
 
-Ctrl-C or SIGTERM cancels: the script gets SIGINT, then SIGTERM, then SIGKILL; a second one kills it
-at once. Where our output is no longer read, the run goes on to its end.
+Ctrl-C or SIGTERM cancels the run: the script gets SIGINT, then SIGTERM, then SIGKILL. A second one
+kills it immediately. If standard output is closed, the run still finishes.
 
-Exit codes: the script's own, 128+N where signal N killed it, 2 usage, 65 not valid, 66 no such
-runbook, 69 database unavailable, 70 lost or interrupted, 75 busy, 77 refused, 78 bad
+Exit codes: the script's own, 128+N if signal N killed it, 2 usage error, 65 invalid, 66 no such
+runbook, 69 database unavailable, 70 lost or interrupted, 75 busy, 77 refused, 78 invalid
 configuration, 124 timed out, 130 cancelled.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ExecuteOptions:
-    """What `runbook execute` was told."""
+    """The options of `runbook execute`."""
 
     runbook: str
     env: tuple[Assignment, ...] = ()
@@ -71,16 +71,16 @@ class ExecuteOptions:
     quiet: bool = False
 
     def check(self) -> None:
-        """Raises click.UsageError for what contradicts itself."""
+        """Raises click.UsageError for invalid or conflicting options."""
         check_stdin_once(self.secret, token_stdin=self.token_stdin)
         if self.timeout is not None and not math.isfinite(self.timeout):
-            raise click.UsageError("--timeout must be a number of seconds")
+            raise click.UsageError("--timeout must be a finite number of seconds")
         if self.reason is not None and len(self.reason) > 500:
-            raise click.UsageError("--reason takes at most 500 characters")
+            raise click.UsageError("--reason must have at most 500 characters")
 
 
 def execute_options(callback: Callback) -> Callback:
-    """The options of `execute`; the guarded process reads the same command line again."""
+    """Add the options of `execute`. The guarded process parses the same command line."""
     for decorate in reversed(_OPTIONS):
         callback = decorate(callback)
     return callback
@@ -97,13 +97,13 @@ _OPTIONS = (
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="Longest duration; SCRIPT_TIMEOUT_SECONDS if not given.",
+        help="Maximum duration of the run. Defaults to SCRIPT_TIMEOUT_SECONDS.",
     ),
     confirm_option,
     click.option(
         "--dry-run",
         is_flag=True,
-        help="Change nothing: show the checks, the scripts, and what they would change.",
+        help="Change nothing. Show the checks, the scripts, and what they would change.",
     ),
     events_option,
     quiet_option,
@@ -116,7 +116,7 @@ _OPTIONS = (
     permission=Permission.RUNBOOK_EXECUTE,
     examples=EXAMPLES,
     help=HELP,
-    short_help="Execute a runbook here.",
+    short_help="Execute a runbook on this machine.",
 )
 @execute_options
 @click.pass_context

@@ -23,14 +23,14 @@ from runbook.core.permissions import Permission
         "runbook inputs proxmox/CreateVm.md --url http://localhost:8083",
         "runbook inputs Deploy.md | jq -r '.properties | keys[]'",
     ),
-    short_help="Print the inputs of a runbook as a JSON Schema.",
+    short_help="Print the inputs of a runbook as JSON Schema.",
 )
 @click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
 @source_options
 def inputs(what: str, **given: Any) -> None:
-    """Print the inputs of a runbook as a JSON Schema (2020-12): types, rules, defaults.
+    """Print the inputs of a runbook as JSON Schema (2020-12): types, rules and defaults.
 
-    Choices that another runbook finds out are filled in once it has succeeded.
+    Choices from another runbook are included once that runbook has succeeded.
     """
     with file_or_ref(SourceOptions(**given), what) as (source, ref):
         print_json(source.inputs(ref))

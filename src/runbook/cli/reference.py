@@ -1,6 +1,6 @@
-"""The reference of all commands in docs/cli.md, made from the commands themselves.
+"""Generates the command reference in docs/cli.md.
 
-`python -m runbook.cli.reference docs/cli.md` renews what stands between the two marks.
+`python -m runbook.cli.reference docs/cli.md` updates the part between the two markers.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ END = "<!-- commands: end -->\n"
 
 
 def reference() -> str:
-    """Every command: what it does, its examples, arguments and options."""
+    """The help, examples, arguments and options of every command, as Markdown."""
     return "\n".join(_lines(cli, PROGRAM))
 
 
 def renewed(document: str) -> str:
-    """The document with the reference of today. Raises ValueError where the marks are missing."""
+    """The document with an up-to-date reference. Raises ValueError if a marker is missing."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError("the document has no marks for the reference of commands")
+        raise ValueError("the document has no markers for the command reference")
     return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
 
 

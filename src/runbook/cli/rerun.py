@@ -1,4 +1,4 @@
-"""`runbook retry`, `resume` and `undo`: runs that follow from an earlier one."""
+"""`runbook retry`, `resume` and `undo`: reruns of an earlier run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RETRY, RESUME, UNDO = "retry", "resume", "undo"
 
 
 def rerun_options(callback: Callback) -> Callback:
-    """The options of these commands; the guarded process reads the same command line again."""
+    """Add the options of these commands. The guarded process parses the same command line."""
     for decorate in reversed(_OPTIONS):
         callback = decorate(callback)
     return callback
@@ -41,7 +41,7 @@ _OPTIONS = (
     click.option(
         "--runbook",
         metavar="FILE",
-        help="The runbook's file, where it does not lie in RUNBOOKS_DIR.",
+        help="The runbook's file, if it is not in RUNBOOKS_DIR.",
     ),
     env_option,
     env_file_option,
@@ -58,7 +58,7 @@ start_option = click.option(
     "--from",
     "start",
     metavar="STEP",
-    help="Name or number of the step to go on with; the first that was not completed if absent.",
+    help="Name or number of the step to resume at. Defaults to the first incomplete step.",
 )
 
 
@@ -70,14 +70,14 @@ start_option = click.option(
         "runbook retry 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook retry RUN --secret PASSWORD=@password.txt --url http://localhost:8083",
     ),
-    short_help="Execute again, from the start.",
+    short_help="Retry a run from the start.",
 )
 @rerun_options
 @click.pass_context
 def retry(context: click.Context, /, **given: Any) -> int:
-    """Execute a runbook again with the inputs of an earlier run, from the start.
+    """Retry a run from the start, with the same inputs.
 
-    Values that were not kept, such as secrets, have to be given again. The exit code is that of
+    Pass values that are not stored, such as secrets, again. The exit code is the same as for
     `runbook execute`.
     """
     return _rerun(context, RETRY, RerunOptions(**given))
@@ -92,16 +92,17 @@ def retry(context: click.Context, /, **given: Any) -> int:
         "runbook resume RUN --env SIZE=20G --reason 'OPS-12: the disk was too small'",
         "runbook resume RUN --from 'Start the service' --url http://localhost:8083",
     ),
-    short_help="Go on behind the completed steps.",
+    short_help="Resume a run after the completed steps.",
 )
 @start_option
 @rerun_options
 @click.pass_context
 def resume(context: click.Context, /, **given: Any) -> int:
-    """Go on where a run failed: its completed steps are not executed again.
+    """Resume a failed run without repeating the completed steps.
 
-    What they handed over is restored. The runbook may have been mended from that step on; where
-    it was changed above, nothing is started and the difference is shown.
+    The variables, outputs and files of completed steps are restored. You can fix the runbook from
+    the failed step on first. If anything above that step has changed, nothing is started and the
+    differences are shown.
     """
     return _rerun(context, RESUME, RerunOptions(**given))
 
@@ -114,14 +115,14 @@ def resume(context: click.Context, /, **given: Any) -> int:
         "runbook undo 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook undo RUN --reason 'OPS-12' --url http://localhost:8083",
     ),
-    short_help="Reverse the completed steps of a run.",
+    short_help="Undo the completed steps of a run.",
 )
 @rerun_options
 @click.pass_context
 def undo(context: click.Context, /, **given: Any) -> int:
-    """Execute the Undo blocks of the steps that a run completed, the last one first.
+    """Execute the Undo blocks of a run's completed steps, last step first.
 
-    The document is the one that was executed, also where the runbook was changed since.
+    They come from the document that the run executed, even if the runbook has changed since.
     """
     return _rerun(context, UNDO, RerunOptions(**given))
 

@@ -1,4 +1,4 @@
-"""The one runbook of a command: `FILE` behind its name, or `--runbook FILE`."""
+"""The runbook of a command, given as an argument `FILE` or as `--runbook FILE`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 def runbook_choice(callback: Callback) -> Callback:
-    """Lets the command be given its runbook in both forms, as one `runbook`."""
+    """Accept the runbook in both forms, passed to the command as `runbook`."""
 
     @functools.wraps(callback)
     def command(*args: Any, argument: str | None, option: str | None, **given: Any) -> Any:
@@ -26,12 +26,12 @@ def runbook_choice(callback: Callback) -> Callback:
 
 
 def _one(argument: str | None, option: str | None) -> str:
-    """Raises click.UsageError where there is none, or two."""
+    """Raises click.UsageError unless exactly one is given."""
     named = [name for name in (argument, option) if name is not None]
     if len(named) > 1:
-        raise click.UsageError("Name the runbook once: as FILE or with --runbook")
+        raise click.UsageError("Specify the runbook once: as FILE or with --runbook")
     if not named:
-        raise click.UsageError("Name the runbook: FILE or --runbook FILE")
+        raise click.UsageError("Specify a runbook: FILE or --runbook FILE")
     return named[0]
 
 
@@ -42,6 +42,6 @@ _option = click.option(
     "--runbook",
     "option",
     metavar="FILE|REF",
-    help="The runbook: a file, or its path below RUNBOOKS_DIR.",
+    help="The runbook: a file, or a path below RUNBOOKS_DIR.",
     shell_complete=complete_files_and_refs,
 )

@@ -24,7 +24,7 @@ from runbook.cli.options.inputs import (
 )
 from runbook.cli.runbook_choice import runbook_choice
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import Source
+from runbook.cli.source.protocol import RunSource
 from runbook.cli.terminal import color, exit_codes
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
@@ -49,14 +49,14 @@ def _colour() -> bool:
         "runbook list --url http://localhost:8083",
         "runbook list --json | jq -r '.runbooks[].path'",
     ),
-    short_help="List the runbooks.",
+    short_help="List runbooks with last-run status.",
 )
 @json_option
 @source_options
 def list_runbooks(as_json: bool, **given: Any) -> None:
-    """List the runbooks, with the last run of each.
+    """List runbooks with last-run status.
 
-    Those that you may not execute, or that are not valid, are marked.
+    Runbooks that are invalid or that you may not execute are marked.
     """
     with SourceOptions(**given).open() as source:
         found = source.runbooks()
@@ -64,7 +64,7 @@ def list_runbooks(as_json: bool, **given: Any) -> None:
         print_json({"runbooks": found})
         return
     if not found:
-        note("there are no runbooks here; RUNBOOKS_DIR names their folder (see `runbook config`)")
+        note("no runbooks; set RUNBOOKS_DIR to their folder (see `runbook config`)")
         return
     colour = _colour()
     rows = (_listed_row(item, colour=colour) for item in found)
@@ -107,7 +107,7 @@ def _mark(item: Mapping[str, Any], *, colour: bool) -> str:
 @json_option
 @source_options
 def show(what: str, as_json: bool, **given: Any) -> None:
-    """Show what a runbook declares and its last runs, or one run with its inputs and outcome."""
+    """Show a runbook's declarations and recent runs, or a run's inputs and result."""
     is_run = RUN_ID.fullmatch(what) is not None
     with SourceOptions(**given).open() as source:
         found = source.run(what) if is_run else source.runbook(what)
@@ -119,7 +119,7 @@ def show(what: str, as_json: bool, **given: Any) -> None:
         print_line(line)
 
 
-def _recent(source: Source, ref: str) -> list[Json]:
+def _recent(source: RunSource, ref: str) -> list[Json]:
     from runbook.cli.source.protocol import RunQuery
 
     recent: list[Json] = source.runs(RunQuery(runbook=ref), None, RECENT_RUNS)["runs"]
@@ -145,11 +145,11 @@ def _runbook_lines(item: Mapping[str, Any], recent: Iterable[Mapping[str, Any]])
     ref = str(item["filename"])
     problems = [problem_line(ref, problem) for problem in item.get("problems", [])]
     yield from _block("problems", ([line] for line in problems))
-    yield from _block("last runs", (_run_row(run) for run in recent))
+    yield from _block("recent runs", (_run_row(run) for run in recent))
 
 
 def _block(title: str, rows: Iterable[list[str]]) -> Iterator[str]:
-    """Indented lines below a title; nothing where there are none."""
+    """Indented lines below a title, or nothing if there are no rows."""
     found = list(rows)
     if found:
         yield ""
@@ -176,7 +176,7 @@ def _run_row(run: Mapping[str, Any]) -> list[str]:
 
 
 def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
-    """A run for people, most important things first."""
+    """A run as text, the most important facts first."""
     address = f" from {text_of(run['address'])}" if run.get("address") else ""
     yield from fields(
         [
@@ -184,15 +184,15 @@ def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
             ("runbook", text_of(run["runbook"])),
             ("status", color.paint(text_of(run["status"]), colour=colour)),
             ("return code", text_of(run.get("return_code"))),
-            ("by", f"{text_of(run['by'])} ({text_of(run['origin'])}){address}"),
+            ("requested by", f"{text_of(run['by'])} ({text_of(run['origin'])}){address}"),
             ("reason", text_of(run.get("reason"))),
             ("created", moment(run["created_at"])),
             ("started", moment(run.get("started_at"))),
             ("finished", moment(run.get("finished_at"))),
             ("duration", duration(run.get("duration_ms"))),
-            ("cancel asked by", text_of(run.get("cancel_requested_by"))),
+            ("cancel requested by", text_of(run.get("cancel_requested_by"))),
             ("called by run", text_of(run.get("parent_id"))),
-            ("correlation id", text_of(run.get("correlation_id"))),
+            ("correlation ID", text_of(run.get("correlation_id"))),
             ("output", f"{text_of(run.get('log_lines'))} lines"),
         ]
     )
@@ -206,7 +206,7 @@ def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
 
 
 def _given(value: Mapping[str, Any]) -> str:
-    return text_of(value["value"], '""') if "value" in value else "(given)"
+    return text_of(value["value"], '""') if "value" in value else "(not shown)"
 
 
 @click.command(
@@ -218,7 +218,7 @@ def _given(value: Mapping[str, Any]) -> str:
         "runbook validate --runbook Deploy.md --env STAGE=test --env-file test.env",
         "runbook validate proxmox/CreateVm.md --url http://localhost:8083 --json",
     ),
-    short_help="Check a runbook without executing it.",
+    short_help="Validate a runbook without executing it.",
 )
 @runbook_choice
 @click.option(
@@ -226,19 +226,19 @@ def _given(value: Mapping[str, Any]) -> str:
     type=AssignmentType(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="An input; NAME=@PATH for one that is a file.",
+    help="Value of an input, or NAME=@PATH for a file input. Repeatable.",
 )
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Values of inputs, one NAME=value per line.",
+    help="File with values of inputs, one NAME=value per line.",
 )
 @click.option(
     "--secret",
     type=SecretType(),
     multiple=True,
     metavar="NAME=@FILE|NAME=-",
-    help="Value of a secret input, from a file or from standard input.",
+    help="Value of a secret input, from a file or from standard input. Repeatable.",
 )
 @json_option
 @source_options
@@ -250,10 +250,10 @@ def validate(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Check a runbook, and the inputs it would be executed with, without executing it.
+    """Validate a runbook and its inputs without executing it.
 
-    Each problem is one line, FILE:LINE: error: what is wrong (what to do). The exit code is 65
-    where there is an error, 77 where your claims do not allow it.
+    Each problem is one line: FILE:LINE: error: what is wrong (what to do). The exit code is 65 if
+    there are errors, and 77 if you don't have the required claims.
     """
     options = SourceOptions(**given)
     check_stdin_once(secret, token_stdin=options.token_stdin)
@@ -275,8 +275,8 @@ def _validate(options: SourceOptions, what: str, inputs: GivenInputs) -> Mapping
 
 
 @contextmanager
-def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
-    """A server's runbook, or one of this machine, where a file needs no RUNBOOKS_DIR."""
+def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[RunSource, str]]:
+    """A runbook of the server, or a local one, whose file may be outside RUNBOOKS_DIR."""
     if options.url:
         with options.open() as source:
             yield source, what
@@ -286,8 +286,8 @@ def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str
 
 
 @contextmanager
-def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
-    """A file's own folder is its runbooks directory."""
+def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[RunSource, str]]:
+    """A local runbook. If it is outside RUNBOOKS_DIR, its folder is the runbooks directory."""
     from runbook.cli.source.local import open_with
     from runbook.cli.source.locate import locate
     from runbook.settings import process_environment

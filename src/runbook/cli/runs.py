@@ -12,7 +12,7 @@ import click
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs, complete_runs
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import Json, RunQuery, Source
+from runbook.cli.source.protocol import Json, RunQuery, RunSource
 from runbook.cli.terminal import color
 from runbook.cli.terminal.escaping import OutputEscaper
 from runbook.cli.terminal.messages import note, print_json, print_line
@@ -49,20 +49,27 @@ OUTPUT = ("stdout", "stderr")
     ),
     short_help="List runs, newest first.",
 )
-@click.option("--runbook", metavar="REF", shell_complete=complete_refs, help="Of this runbook.")
+@click.option("--runbook", metavar="REF", shell_complete=complete_refs, help="Filter by runbook.")
 @click.option(
     "--status",
     "statuses",
     type=click.Choice(STATUSES),
     multiple=True,
-    help="With this status; may be given several times.",
+    help="Filter by status. Repeatable.",
 )
-@click.option("--who", metavar="SUBJECT", help="That this subject asked for.")
+@click.option("--who", metavar="SUBJECT", help="Filter by requester.")
 @click.option(
-    "--since", type=SinceType(), metavar="SPAN|TIME", help="Made since, such as 2h or 2026-01-31."
+    "--since",
+    type=SinceType(),
+    metavar="SPAN|TIME",
+    help="Created since this time, for example 2h or 2026-01-31.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Maximum number of results.",
 )
 @json_option
 @source_options
@@ -83,15 +90,15 @@ def list_runs(
         print_json({"runs": found, "next_cursor": cursor})
         return
     if not found:
-        note("there are no such runs" if query != RunQuery() else "there are no runs yet")
+        note("no matching runs" if query != RunQuery() else "no runs yet")
         return
     _print_runs(found)
     if cursor:
-        note(f"there are more; --limit {limit * 5} shows them")
+        note(f"to list more, use --limit {limit * 5}")
 
 
-def _collect(source: Source, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
-    """Follow the pages until there are enough; the runs, and where the next page begins."""
+def _collect(source: RunSource, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
+    """Fetch pages until there are `limit` runs. Returns the runs and the next page's cursor."""
     found: list[Json] = []
     cursor: str | None = None
     while len(found) < limit:
@@ -118,7 +125,7 @@ def _print_runs(found: list[Json]) -> None:
         ]
         for run in found
     )
-    for line in table(("RUN", "STATUS", "RUNBOOK", "BY", "CREATED", "DURATION"), rows):
+    for line in table(("RUN", "STATUS", "RUNBOOK", "REQUESTED BY", "CREATED", "DURATION"), rows):
         print_line(line)
 
 
@@ -135,12 +142,16 @@ def _print_runs(found: list[Json]) -> None:
     short_help="Print the output of a run.",
 )
 @click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
-@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
-@click.option("--stream", type=click.Choice(OUTPUT), help="Only this stream; both by default.")
-@click.option("--since", type=SinceType(), metavar="SPAN|TIME", help="Only what was printed since.")
-@click.option("--raw", is_flag=True, help="Also pass on what controls a terminal.")
+@click.option("--follow", "-f", is_flag=True, help="Stream output until the run finishes.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print every event as one line of JSON, like execute."
+    "--stream", type=click.Choice(OUTPUT), help="Print only this stream. Prints both by default."
+)
+@click.option(
+    "--since", type=SinceType(), metavar="SPAN|TIME", help="Print only output since this time."
+)
+@click.option("--raw", is_flag=True, help="Print control characters unescaped.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each event as a line of JSON, like execute."
 )
 @source_options
 def logs(
@@ -152,12 +163,12 @@ def logs(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Print the output of a run, on standard output whichever stream it came from.
+    """Print the output of a run, both streams, on standard output.
 
-    Colours are kept at a terminal. Everything else that would control it is shown escaped, as
-    the output may be another person's; --raw passes everything on.
+    In a terminal, colors are preserved. Other control sequences are escaped, because the output may
+    come from someone else's script; --raw prints them as they are.
 
-    Ctrl-C ends --follow, not the run.
+    Ctrl-C stops --follow, not the run.
     """
     with SourceOptions(**given).open() as source:
         events = _events(source, run_id, follow=follow)
@@ -170,8 +181,8 @@ def logs(
             _print_output(wanted, raw=raw)
 
 
-def _events(source: Source, run_id: str, *, follow: bool) -> Iterator[Json]:
-    """All events to the run's end; without `follow`, those that there are by now."""
+def _events(source: RunSource, run_id: str, *, follow: bool) -> Iterator[Json]:
+    """The events of a run: until it finishes, or without `follow` those so far."""
     run = source.run(run_id)
     last = int(run["last_event"])
     if last == 0 and not follow:
@@ -213,16 +224,16 @@ def _write(text: str) -> None:
         "runbook cancel 0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11",
         "runbook cancel RUN --wait --url http://localhost:8083",
     ),
-    short_help="Ask for the end of a run.",
+    short_help="Cancel a run.",
 )
 @click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
-@click.option("--wait", is_flag=True, help="Return when the run has ended.")
+@click.option("--wait", is_flag=True, help="Wait until the run has stopped.")
 @json_option
 @source_options
 def cancel(run_id: str, wait: bool, as_json: bool, **given: Any) -> None:
-    """Ask for the end of a run and of the runs that it called.
+    """Cancel a run and the runs that it called.
 
-    Its script gets SIGINT, then SIGTERM, then SIGKILL. A run that has ended is left as it is.
+    Its script gets SIGINT, then SIGTERM, then SIGKILL. A finished run stays unchanged.
     """
     with SourceOptions(**given).open() as source:
         run = source.cancel(run_id)
@@ -240,7 +251,7 @@ def cancel(run_id: str, wait: bool, as_json: bool, **given: Any) -> None:
 def _cancel_text(run: Mapping[str, Any], *, ended_before: bool) -> str:
     name = f"run {text_of(run['id'])}"
     if ended_before:
-        return f"{name} had already ended: {text_of(run['status'])}"
+        return f"{name} had already finished: {text_of(run['status'])}"
     if run["finished_at"] is None:
-        return f"{name} will be cancelled; it is {text_of(run['status'])}"
-    return f"{name} ended: {text_of(run['status'])}"
+        return f"cancelling {name}, which is {text_of(run['status'])}"
+    return f"{name} finished: {text_of(run['status'])}"

@@ -1,6 +1,6 @@
-"""What a script says to its run: the functions of `runbook.script.commands` as commands.
+"""Commands for scripts: the functions of `runbook.script.commands`.
 
-Scripts use them in loops: nothing of the engine is loaded here.
+They don't import the engine, because scripts may call them in loops.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runbook.script import commands as script
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """A value that the functions refuse is a mistake in the command line."""
+    """Turn a ValueError into a usage error."""
     try:
         yield
     except ValueError as error:
@@ -30,12 +30,12 @@ def plain_errors() -> Iterator[None]:
     cls=ExampleCommand,
     permission=None,
     examples=("runbook progress 40 'Cloning disk'", "runbook progress 100"),
-    short_help="Say how far the script is.",
+    short_help="Report progress.",
 )
 @click.argument("percent", type=click.FloatRange(0, 100))
 @click.argument("text", default="")
 def progress(percent: float, text: str) -> None:
-    """Say how far the script is, from 0 to 100, and at what."""
+    """Report progress in percent, with an optional text."""
     with plain_errors():
         script.progress(percent, text)
 
@@ -48,13 +48,13 @@ def progress(percent: float, text: str) -> None:
         "runbook env VM_ID=104 VM_NAME=web1",
         "fetch-password | runbook env PASSWORD=-",
     ),
-    short_help="Set variables of the steps that follow.",
+    short_help="Set variables for later steps.",
 )
 @click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE...")
 def env(assignments: tuple[str, ...]) -> None:
-    """Set variables of the steps that follow.
+    """Set variables for later steps.
 
-    The value - stands for standard input without its last newline.
+    If the value is -, it is read from standard input, without the last newline.
     """
     _assign(assignments, script.env)
 
@@ -68,9 +68,9 @@ def env(assignments: tuple[str, ...]) -> None:
 )
 @click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE...")
 def output(assignments: tuple[str, ...]) -> None:
-    """Set outputs of the run, which its callers get.
+    """Set outputs of the run, which are returned to its caller.
 
-    The value - stands for standard input without its last newline.
+    If the value is -, it is read from standard input, without the last newline.
     """
     _assign(assignments, script.output)
 
@@ -87,13 +87,13 @@ def _assign(assignments: tuple[str, ...], assign: Callable[[str, object], None])
 def _divided(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        # The text is not repeated: it may be a secret in the wrong place.
+        # Don't print the text: it may be a misplaced secret.
         raise click.UsageError("each argument must be NAME=VALUE")
     return name, value
 
 
 def without_newline(text: str) -> str:
-    """Less the last newline, which `echo` and most programs add."""
+    """Remove the last newline, which `echo` and most programs add."""
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -106,7 +106,7 @@ def without_newline(text: str) -> str:
 )
 @click.argument("text", default=STDIN)
 def summary(text: str) -> None:
-    """Add Markdown to the run's summary, from standard input where no text is given."""
+    """Add Markdown to the run's summary, from TEXT or else from standard input."""
     with plain_errors():
         script.summary(read_stdin("the summary") if text == STDIN else text)
 
@@ -116,14 +116,14 @@ def summary(text: str) -> None:
     cls=ExampleCommand,
     permission=None,
     examples=("print -r -- $token | runbook mask", "cat key.pem | runbook mask"),
-    short_help="Mask a value in all output that follows.",
+    short_help="Mask a value in further output.",
 )
 @click.argument("value", default=STDIN)
 def mask(value: str) -> None:
-    """Mask a value in all output that follows. Do so before it is printed.
+    """Mask a value in all further output. Mask it before you print it.
 
-    Give it on standard input: a command line can be seen by every process of the machine. The
-    last newline does not belong to the value.
+    Pass it on standard input: every process on the machine can see a command line. The last newline
+    is not part of the value.
     """
     with plain_errors():
         script.mask(without_newline(read_stdin("the value")) if value == STDIN else value)
@@ -137,13 +137,15 @@ def mask(value: str) -> None:
         "runbook plan --verified 'create VM 104'",
         "runbook plan --assumed 'restart nginx'",
     ),
-    short_help="Say what a real run would change.",
+    short_help="Report a change that a real run would make.",
 )
 @click.argument("text")
-@click.option("--verified", "label", flag_value="verified", help="Found out by reading.")
-@click.option("--assumed", "label", flag_value="assumed", help="It follows from what was asked.")
+@click.option(
+    "--verified", "label", flag_value="verified", help="Confirmed by reading the current state."
+)
+@click.option("--assumed", "label", flag_value="assumed", help="Derived from the inputs.")
 def plan(text: str, label: script.Label | None) -> None:
-    """Say what a real run would change; once for each change of a dry run."""
+    """In a dry run, report a change that a real run would make. Use once per change."""
     with plain_errors():
         script.plan(text, label=label or "unknown")
 
@@ -153,11 +155,15 @@ def plan(text: str, label: script.Label | None) -> None:
     cls=ExampleCommand,
     permission=None,
     examples=("runbook artifact report.html", "runbook artifact out.log --name logs/build.log"),
-    short_help="Keep a file with the run.",
+    short_help="Save a file as an artifact of the run.",
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="What it is called; may lead into folders.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the artifact, which may contain folders. Defaults to the file's name.",
+)
 def artifact(file: Path, name: str | None) -> None:
-    """Keep a copy of a file with the run."""
+    """Save a copy of a file as an artifact of the run."""
     with plain_errors():
         script.artifact(file, name)

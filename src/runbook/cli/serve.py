@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 @click.option(
     "--runbooks-dir",
     type=click.Path(path_type=Path),
-    help="Folder of the runbooks; RUNBOOKS_DIR if not given.",
+    help="Folder of the runbooks. Defaults to RUNBOOKS_DIR.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on; API_PORT if not given."
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on. Defaults to API_PORT."
 )
-@click.option("--bind", metavar="HOST", help="Address to listen on; BIND_HOST if not given.")
+@click.option("--bind", metavar="HOST", help="Address to listen on. Defaults to BIND_HOST.")
 @click.pass_context
 def serve(
     context: click.Context, runbooks_dir: Path | None, port: int | None, bind: str | None
 ) -> int:
     """Serve the HTTP API and the web app, and execute runs, until SIGTERM or Ctrl-C.
 
-    Settings come from the environment; `runbook config` lists them, `runbook doctor` checks them.
+    Settings come from the environment. `runbook config` lists them; `runbook doctor` checks them.
     """
     from runbook.host.supervisor import serve as serve_until_told
     from runbook.settings import Settings, process_environment
@@ -55,16 +55,16 @@ def serve(
 
 
 def refuse_taken_ports(settings: Settings) -> None:
-    """Say at once what the web processes would wait for without an end.
+    """Fail early instead of letting the web processes retry forever.
 
-    Raises ConfigurationError where another program listens on one of our ports.
+    Raises ConfigurationError if another program listens on one of our ports.
     """
     ports = {"API_PORT": settings.api_port, "METRICS_PORT": settings.metrics_port}
     for name, port in ports.items():
         if port and _is_taken(settings.bind_host, port):
             raise ConfigurationError(
-                f"Another program listens on {settings.bind_host}:{port}: end it, or give "
-                f"another {name}"
+                f"Another program is listening on {settings.bind_host}:{port}. Stop it, or set "
+                f"{name} to another port"
             )
 
 
@@ -74,6 +74,6 @@ def _is_taken(host: str, port: int) -> bool:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except OSError as error:  # what else is wrong, the web processes say
+    except OSError as error:  # the web processes report other errors
         return error.errno == errno.EADDRINUSE
     return False

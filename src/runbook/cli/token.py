@@ -23,11 +23,11 @@ from runbook.core.permissions import Permission
         "runbook token --role api --claim team=platform --ttl 30m",
         "export RUNBOOK_TOKEN=$(runbook token --role sre)",
     ),
-    short_help="Make a bearer token.",
+    short_help="Issue a bearer token.",
 )
-@click.option("--subject", default="dev-user-1", show_default=True, help="Whom it names.")
+@click.option("--subject", default="dev-user-1", show_default=True, help="Subject of the token.")
 @click.option(
-    "--role", "roles", multiple=True, metavar="ROLE", help="A role; may be given several times."
+    "--role", "roles", multiple=True, metavar="ROLE", help="Role of the subject. Repeatable."
 )
 @click.option(
     "--claim",
@@ -35,9 +35,9 @@ from runbook.core.permissions import Permission
     type=AssignmentType(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another claim; the same name several times makes a list.",
+    help="Another claim. Repeat a name to make a list.",
 )
-@click.option("--ttl", type=SpanType(), metavar="SPAN", help="Lifetime, such as 30m or 8h.")
+@click.option("--ttl", type=SpanType(), metavar="SPAN", help="Lifetime, for example 30m or 8h.")
 @json_option
 def token(
     subject: str,
@@ -46,10 +46,10 @@ def token(
     ttl: int | None,
     as_json: bool,
 ) -> None:
-    """Make a bearer token and print it, and nothing else.
+    """Issue a bearer token and print it.
 
-    It is signed by JWT_SECRET, or by the key that dev-login keeps in DATA_DIR. The secret itself
-    is never taken from the command line. Whoever holds the token is SUBJECT until it expires.
+    It is signed with JWT_SECRET, or with the key that dev-login stores in DATA_DIR. Anyone who has
+    the token can act as SUBJECT until it expires.
     """
     all_claims = _claims(roles, claims)
     overrides = {} if ttl is None else {"jwt_ttl_minutes": _minutes(ttl)}
@@ -66,18 +66,18 @@ def token(
 
 def _minutes(seconds: int) -> int:
     if seconds % 60:
-        raise click.UsageError("--ttl must be whole minutes")
+        raise click.UsageError("--ttl must be a whole number of minutes")
     return seconds // 60
 
 
 def _claims(roles: Iterable[str], claims: Iterable[Assignment]) -> dict[str, object]:
-    """Raises click.UsageError for a claim that the token has anyway."""
+    """Raises click.UsageError for a claim that every token has."""
     from runbook.access.tokens import REGISTERED
 
     gathered: dict[str, list[str]] = {}
     for claim in claims:
         if claim.name in REGISTERED | {"sub"}:
-            raise click.UsageError(f"--claim {claim.name}: the token sets this claim itself")
+            raise click.UsageError(f"--claim can't set {claim.name}, which is set automatically")
         gathered.setdefault(claim.name, []).append(claim.value)
     gathered.setdefault("roles", []).extend(roles)
     return {

@@ -1,4 +1,4 @@
-"""`runbook verify`: whether a runbook's history is whole."""
+"""`runbook verify`: checks that histories and the audit trail are unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook.cli.terminal.render import text_of
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
-    from runbook.cli.source.locate import Target
+    from runbook.cli.source.locate import LocatedRunbook
     from runbook.core.audit import AuditVerification
 
 BROKEN = 1
@@ -38,23 +38,23 @@ BROKEN = 1
     "--store/--no-store",
     "with_store",
     default=None,
-    help="Also compare with the last entry that the database knows. Default: where the file lies "
-    "below RUNBOOKS_DIR and there is a database.",
+    help="Also compare with the last entry in the database. Default: yes if the file is below "
+    "RUNBOOKS_DIR and there is a database.",
 )
 @json_option
 def verify(file: str | None, audit: bool, with_store: bool | None, as_json: bool) -> int:
     """Check that no entry of a runbook's history was changed, removed, moved or inserted.
 
-    Each entry carries a digest of itself and of the previous one. Only the database can show that
-    entries were cut off at the end. With --audit, check the audit trail in the same way. The exit
-    code is 1 if anything is wrong.
+    Each entry has a digest of itself and of the previous one. Only the database can show that the
+    last entries were removed. With --audit, check the audit trail in the same way. The exit code is
+    1 if anything is wrong.
     """
     if audit:
         if file is not None:
-            raise click.UsageError("give FILE or --audit, not both")
+            raise click.UsageError("use FILE or --audit, not both")
         return _verify_audit(as_json=as_json)
     if file is None:
-        raise click.UsageError("give FILE or --audit")
+        raise click.UsageError("specify FILE or --audit")
     return _verify_history(file, with_store, as_json=as_json)
 
 
@@ -87,7 +87,7 @@ def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> N
         print_line(f"{found.events} audit events, unchanged")
     if found.last is not None:
         print_line(f"last event: {found.last[0]} {found.last[1]}")
-        note("store the last digest elsewhere to notice events that are cut off at the end")
+        note("to detect removed events at the end, store the last digest elsewhere")
 
 
 def _verify_history(file: str, with_store: bool | None, *, as_json: bool) -> int:
@@ -123,15 +123,15 @@ def _say(file: str, entries: int, problems: list[dict[str, object]], *, compared
         print_line(f"{text_of(file)}: entry {problem['entry']}: {text_of(problem['message'])}")
     if problems:
         return
-    print_line(f"{text_of(file)}: {entries} entries, all as they were written")
+    print_line(f"{text_of(file)}: {entries} entries, unchanged")
     if not compared:
-        note("the database was not asked, so entries cut off at the end would not be noticed")
+        note("not compared with the database, so removed entries at the end can't be detected")
 
 
-def _known_head(target: Target, *, required: bool) -> tuple[int, str] | None:
-    """What the database knows as the runbook's last entry: its number and its digest.
+def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | None:
+    """The number and digest of the runbook's last entry according to the database.
 
-    A file that was found outside RUNBOOKS_DIR shares its ref with others of its name.
+    Not for a file outside RUNBOOKS_DIR: other files may have the same ref.
     """
     from runbook.errors import StoreUnavailableError
     from runbook.store.store import Store

@@ -21,7 +21,7 @@ from runbook.cli.terminal.messages import print_json, print_line
 )
 @json_option
 def version(as_json: bool) -> None:
-    """Print the version of this program and of the Python that it runs on."""
+    """Print the version of this program and of Python."""
     python = platform.python_version()
     if as_json:
         print_json({"version": __version__, "python": python, "platform": platform.platform()})

@@ -1,4 +1,4 @@
-"""`runbook who-can`: which claims a runbook asks for, and whether a token has them."""
+"""`runbook who-can`: shows the required claims of a runbook, and whether a token has them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from runbook.core.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may execute a runbook. `known` is false where its claims cannot be understood.
+    """Who may execute a runbook. `known` is false if its Required Claims are invalid.
 
-    `allowed` says whether the given token may, None where there is none; `missing` what it lacks.
+    `allowed` says whether the given token may, or is None without a token; `missing` has the claims
+    that the token lacks.
     """
 
     claims: Mapping[str, tuple[str, ...]] | None
@@ -50,16 +51,16 @@ class Access:
         "runbook token --role sre | runbook who-can Deploy.md --token-stdin",
         "runbook who-can proxmox/CreateVm.md --url http://localhost:8083 --json",
     ),
-    short_help="Say who may execute a runbook.",
+    short_help="Show who may execute a runbook.",
 )
 @click.argument("what", metavar="FILE|REF", shell_complete=complete_files_and_refs)
 @json_option
 @source_options
 def who_can(what: str, as_json: bool, **given: Any) -> int:
-    """Say which claims a token needs to execute a runbook, and whether yours has them.
+    """Show which claims a runbook requires, and whether your token has them.
 
-    The exit code is 65 where the runbook's claims cannot be understood, so that nobody may, and 77
-    where a token was given that lacks one.
+    The exit code is 65 if the runbook's Required Claims section is invalid, so that no one may
+    execute it, and 77 if your token lacks a claim.
     """
     options = SourceOptions(**given)
     access = _remote(what, options) if options.url else _local(what, options)
@@ -74,9 +75,9 @@ def who_can(what: str, as_json: bool, **given: Any) -> int:
 
 
 def access_lines(access: Access) -> Iterator[str]:
-    """In words, a claim on each line."""
+    """The required claims, one per line."""
     if not access.known:
-        yield "nobody: the section Required Claims cannot be understood (see `runbook lint`)"
+        yield "no one: the section Required Claims is invalid (see `runbook lint`)"
         return
     if access.claims is None:
         yield "everyone with a valid token"
@@ -84,7 +85,7 @@ def access_lines(access: Access) -> Iterator[str]:
         wanted = f"one of {text_of(values)}" if len(values) > 1 else text_of(values)
         yield f"{'and ' if index else ''}{text_of(name)}: {wanted}"
     if access.allowed is not None:
-        yield "this token may" if access.allowed else f"this token may not: {_lack(access)}"
+        yield "your token: allowed" if access.allowed else f"your token: denied, {_lack(access)}"
 
 
 def _lack(access: Access) -> str:
@@ -113,13 +114,13 @@ def _local(what: str, options: SourceOptions) -> Access:
 
 
 def _remote(what: str, options: SourceOptions) -> Access:
-    """A server answers only callers with a token, so it always says whether that one may."""
+    """A server requires a token, so it always says whether that token may."""
     with options.open() as source:
         found = source.runbook(what)
     claims, allowed = found["claims"], bool(found["executable"])
     return Access(
         claims=None if claims is None else {name: tuple(v) for name, v in claims.items()},
-        known=claims is not None or allowed,  # whom no claims bind may, unless they are unknown
+        known=claims is not None or allowed,  # without claims everyone may, unless they are invalid
         allowed=allowed,
         missing=tuple(found["missing_claims"]),
     )

@@ -1,13 +1,15 @@
-"""Wake-ups between the processes of one host: datagrams that make things faster, nothing more.
+"""Wake-ups between processes: datagrams that make things faster, nothing more.
 
 Each process binds one socket in a folder below DATA_DIR. A message says that something changed
 (`queued`, `cancel`, or the id of a run with new events); the receiver then looks into the store.
-A lost, late or forged message costs a poll at most.
+A lost, late or forged message costs a poll at most. Where hosts share a database, messages also
+pass through it (see `broadcast`); those of processes with the same folder are known already.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import select
 import socket
@@ -16,6 +18,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+
+from runbook.engine.broadcast import Broadcast
+from runbook.host.identity import boot_id
+from runbook.store.notices import Notices
 
 MESSAGE_BYTES = 128
 SUFFIX = ".sock"
@@ -35,7 +41,8 @@ class Role(StrEnum):
 class Wakeups:
     """One process's place in the exchange. Opened lazily, so that it survives a fork unopened."""
 
-    def __init__(self, directory: Path, role: Role) -> None:
+    def __init__(self, directory: Path, role: Role, notices: Notices | None = None) -> None:
+        """`notices` are those of the database, for processes on other hosts; None for none."""
         self._directory = directory
         self._role = role
         self._lock = threading.Lock()
@@ -45,11 +52,22 @@ class Wakeups:
         self._name = ""
         self._followers: dict[str, set[threading.Event]] = defaultdict(set)
         self._listening = False
+        self._origin = os.urandom(6).hex()
+        """Those that share a folder have the same one, once they have opened it."""
+        self._broadcast: Broadcast | None = None
+        if notices is not None and notices.pass_through:
+            self._broadcast = Broadcast(notices, self._hear, self._missed)
         self.heard = 0
         """Counts the messages about runs, for those who looked at a moment of their own."""
 
     def open(self) -> socket.socket:
         """The bound socket, for a selector. Raises OSError where the folder cannot be used."""
+        receiver = self._opened()
+        if self._broadcast is not None:
+            self._broadcast.listen()
+        return receiver
+
+    def _opened(self) -> socket.socket:
         with self._lock:
             if self._socket is None:
                 self._bind()
@@ -57,6 +75,8 @@ class Wakeups:
             return self._socket
 
     def close(self) -> None:
+        if self._broadcast is not None:
+            self._broadcast.close()
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -71,11 +91,13 @@ class Wakeups:
     def wake_workers(self, message: str = QUEUED) -> None:
         """Tell every worker; also this process, where it is one: its threads end runs."""
         self._send(Role.WORKER, message)
+        self._tell(Role.WORKER, message)
 
     def wake_followers(self, run_id: str) -> None:
         """Tell every follower of the run, in this process and in others."""
         self._deliver(run_id)
         self._send(Role.FOLLOWER, run_id, besides=self._name)
+        self._tell(Role.FOLLOWER, run_id)
 
     @contextlib.contextmanager
     def following(self, run_id: str) -> Iterator[threading.Event]:
@@ -96,7 +118,7 @@ class Wakeups:
     def drain(self) -> list[str]:
         """The messages that are waiting, without blocking."""
         messages = []
-        receiver = self.open()
+        receiver = self._opened()
         # A select with no timeout costs less than the exception of a recv that would block.
         while select.select([receiver], [], [], 0)[0]:
             messages.append(receiver.recv(MESSAGE_BYTES).decode(errors="replace"))
@@ -105,6 +127,7 @@ class Wakeups:
     def _bind(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._origin = _origin_of(self._folder)
         self._name = f"{self._role}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.bind(self._address(self._name))
@@ -119,14 +142,14 @@ class Wakeups:
 
     def _send(self, role: Role, message: str, *, besides: str = "") -> None:
         with contextlib.suppress(OSError):
-            self.open()
-            assert self._folder is not None  # noqa: S101 - open() set it
+            self._opened()
+            assert self._folder is not None  # noqa: S101 - just opened
             for name in os.listdir(self._folder):  # noqa: PTH208 - a descriptor has no Path
                 if name.startswith(role) and name != besides:
                     self._send_one(name, message)
 
     def _send_one(self, name: str, message: str) -> None:
-        assert self._sender is not None  # noqa: S101 - open() set it
+        assert self._sender is not None  # noqa: S101 - opened before
         try:
             self._sender.sendto(message.encode(), self._address(name))
         except ConnectionRefusedError:  # its process was killed and left the name behind
@@ -134,6 +157,32 @@ class Wakeups:
                 os.unlink(name, dir_fd=self._folder)
         except OSError:  # a full queue: its reader has enough to wake up for
             pass
+
+    def _tell(self, role: Role, message: str) -> None:
+        if self._broadcast is not None:
+            self._broadcast.send(f"{self._origin} {role} {message}")
+
+    def _hear(self, told: str) -> None:
+        """What somebody has told through the database."""
+        origin, role, message = [*told.split(" ", 2), "", ""][:3]
+        if origin == self._origin or role != self._role:
+            return
+        if self._role is Role.FOLLOWER:
+            self._deliver(message)
+        else:
+            self._send_one(self._name, message)
+
+    def _missed(self) -> None:
+        """Messages may have been lost: look at everything."""
+        if self._role is Role.WORKER:
+            for message in (QUEUED, CANCEL):
+                self._send_one(self._name, message)
+            return
+        with self._lock:
+            self.heard += 1
+            for followers in self._followers.values():
+                for news in followers:
+                    news.set()
 
     def _listen(self) -> None:
         """Start the thread that passes messages to this process's followers, once."""
@@ -143,8 +192,10 @@ class Wakeups:
             if self._listening:
                 return
             self._listening = True
+        if self._broadcast is not None:
+            self._broadcast.listen()
         try:
-            receiver = self.open()
+            receiver = self._opened()
         except OSError:  # a read-only DATA_DIR: followers poll
             return
         threading.Thread(target=self._relay, args=(receiver,), daemon=True).start()
@@ -160,3 +211,10 @@ class Wakeups:
             for name in (run_id, ANY_RUN):
                 for news in self._followers.get(name, ()):
                     news.set()
+
+
+def _origin_of(folder: int) -> str:
+    """The same for all processes that reach each other's sockets in this folder."""
+    status = os.fstat(folder)
+    named = f"{boot_id()} {status.st_dev} {status.st_ino}"
+    return hashlib.sha256(named.encode()).hexdigest()[:12]

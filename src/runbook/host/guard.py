@@ -1,14 +1,14 @@
-"""What happens before anything else: secrets leave the environment, a guardian stands by.
+"""Protects secrets and scripts before the engine starts: a sealed environment and a guardian.
 
-The environment of a process can be read in /proc by every process of the same user, so also by
-scripts. `seal_environment` therefore copies it into a file in memory and starts the program
-again, in the same process, with an environment that holds nothing secret.
+Every process of the same user, including scripts, can read a process's environment in /proc. So
+`seal_environment` copies it to a file in memory and restarts the program, in the same process,
+with an environment that has no secrets.
 
-A guardian is the parent of an engine process. When that ends, even by SIGKILL, its scripts
-become the guardian's children and are killed. A pipe between them tells the engine when it is
-the guardian that has died.
+A guardian is the parent of an engine process. When the engine process ends, even by SIGKILL, its
+scripts become the guardian's children and are killed. A pipe tells the engine process if the
+guardian dies first.
 
-Only light modules are loaded here: this runs at every start.
+Imports only light modules, because this runs at every start.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ __all__ = [
 ]
 
 SEALED_FD = "RUNBOOK_SEALED_FD"
-"""Names the descriptor that holds the environment."""
+"""The variable with the descriptor of the sealed environment."""
 
 LIFELINE_FD = "RUNBOOK_LIFELINE_FD"
-"""Names the descriptor at whose end the guardian has died."""
+"""The variable with the descriptor that reaches end of file when the guardian dies."""
 
 _MAGIC = b"runbook environment\0"
 _SYSTEM_NAMES = frozenset({"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR"})
@@ -57,11 +57,11 @@ _READ_BYTES = 1 << 20
 
 
 def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
-    """The environment that the program was started with; afterwards /proc shows none of it.
+    """Hide the environment from /proc and return it.
 
-    Must be the first thing that a program does: the first call replaces the program by itself,
-    and only the second one returns. With `keep` the descriptor stays open, to be read again.
-    Raises OSError if the program cannot be started again.
+    Must be the first thing that a program does: the first call restarts the program, and only the
+    second one returns. With `keep`, the descriptor stays open and can be read again. Raises OSError
+    if the program can't be restarted.
     """
     descriptor = _descriptor_from(SEALED_FD)
     sealed = _read_sealed(descriptor)
@@ -76,9 +76,9 @@ def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
 
 
 def pass_environment(mapping: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-    """A descriptor that holds the environment, and what a sealed child is started with.
+    """The descriptor of a sealed environment, and the environment to start a child with.
 
-    The child must inherit the descriptor under its number; the caller closes its own.
+    The child must inherit the descriptor under the same number; the caller closes its own copy.
     """
     descriptor = _write_sealed(mapping)
     open_part = {name: value for name, value in mapping.items() if _is_open(name)}
@@ -86,10 +86,10 @@ def pass_environment(mapping: Mapping[str, str]) -> tuple[int, dict[str, str]]:
 
 
 def _start_again() -> Mapping[str, str]:
-    """Replace the program by itself. Never returns."""
+    """Restart the program in this process. Never returns."""
     descriptor, environment = pass_environment(os.environ)
     os.set_inheritable(descriptor, True)
-    # The interpreter by its path, as a virtual environment is found from it.
+    # By its path, because Python finds its virtual environment from it.
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
 
 
@@ -114,7 +114,7 @@ def _write_sealed(mapping: Mapping[str, str]) -> int:
 def _anonymous_file() -> int:
     try:
         return os.memfd_create("runbook-environment", os.MFD_CLOEXEC)
-    except (AttributeError, OSError):  # another C library, or a filter of system calls
+    except (AttributeError, OSError):  # another C library, or a system call filter
         import tempfile
 
         descriptor, path = tempfile.mkstemp()
@@ -123,7 +123,7 @@ def _anonymous_file() -> int:
 
 
 def _read_sealed(descriptor: int | None) -> dict[str, str] | None:
-    """The environment in a descriptor, read without moving it; None if it holds none."""
+    """The environment in a descriptor, read without moving its offset; None if there is none."""
     if descriptor is None:
         return None
     content = b""
@@ -132,7 +132,7 @@ def _read_sealed(descriptor: int | None) -> dict[str, str] | None:
             content += chunk
             if not content.startswith(_MAGIC):
                 return None
-    except OSError:  # closed, or a pipe: the variable is not of our making
+    except OSError:  # closed, or a pipe: something else set the variable
         return None
     if not content:
         return None
@@ -142,39 +142,38 @@ def _read_sealed(descriptor: int | None) -> dict[str, str] | None:
 
 
 class EngineProcess:
-    """An engine process and the pipe that tells it whether its guardian lives."""
+    """An engine process and the pipe that tells it whether its guardian is alive."""
 
     def __init__(self, pid: int, lifeline: int) -> None:
         self.pid = pid
         self._lifeline = lifeline
 
     def signal(self, number: int) -> None:
-        """Send a signal; nothing happens where the process has ended."""
+        """Send a signal; does nothing if the process has ended."""
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
             return
 
     def wait(self) -> int:
-        """Wait for its end. Returns its exit code, 128 + N where signal N killed it."""
+        """Wait until it ends. Returns its exit code, or 128 + N if signal N killed it."""
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
     def close(self) -> None:
-        """Let go of the pipe. A living engine process takes that for the guardian's death."""
+        """Close the pipe. A running engine process takes this for the guardian's death."""
         os.close(self._lifeline)
 
 
 def spawn_engine(
     argv: Sequence[str], environment: Mapping[str, str], *, own_group: bool = False
 ) -> EngineProcess:
-    """Start an engine process: sealed environment, a lifeline, our standard streams.
+    """Start an engine process with a sealed environment, a lifeline and our standard streams.
 
-    `argv[0]` is a path. Signals that are blocked or handled here have their default action in
-    it. With `own_group` what a terminal sends does not reach it. Call it from a process with one
-    thread: descriptors are open to inheritance for a moment.
-    Raises OSError.
+    `argv[0]` is a path. Signals that are blocked or handled here have their default action there.
+    With `own_group`, signals from the terminal don't reach it. Call this only from a process with
+    one thread, because descriptors are inheritable for a moment. Raises OSError.
     """
     sealed, environ = pass_environment(environment)
     far_end, lifeline = os.pipe()
@@ -199,22 +198,22 @@ def _spawn(argv: list[str], environ: Mapping[str, str], *, own_group: bool) -> i
 
 
 def sweep_descendants(keep: Collection[int] = ()) -> int:
-    """Kill and reap all descendants of this process, except `keep` and what descends from them.
+    """Kill and reap all descendants of this process, except `keep` and their descendants.
 
-    Loops until there is none. Returns how many were alive.
+    Repeats until none is left. Returns the number that were alive.
     """
     own_pid = os.getpid()
     return len(kill_until_gone(lambda: descendants(own_pid, list_processes(), keep)))
 
 
 def guard(argv: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Start an engine process, pass signals on to it, and clean up after it.
+    """Start an engine process, forward signals to it, and kill the processes that it leaves.
 
-    For the main thread of a process that does nothing else. Returns its exit code.
+    For the main thread of a process that does nothing else. Returns the exit code.
     """
     become_subreaper()
     make_undumpable()
-    # Blocked, so that none is lost and each can be asked where it came from.
+    # Blocked, so that none is lost and each one's sender is known.
     signal.pthread_sigmask(signal.SIG_BLOCK, (*_FORWARDED, signal.SIGCHLD))
     engine = spawn_engine(argv, environment)
     try:
@@ -226,10 +225,10 @@ def guard(argv: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _attend(engine: EngineProcess) -> int:
-    """Pass on signals until the engine process has ended.
+    """Forward signals until the engine process has ended.
 
-    What a terminal sends (Ctrl-C, a hang-up) has reached the engine already: it is in the same
-    process group. The kernel marks such a signal as its own.
+    Signals from the terminal (Ctrl-C, a hang-up) have already reached the engine, which is in the
+    same process group. The kernel marks them as its own.
     """
     while True:
         arrived = signal.sigwaitinfo((*_FORWARDED, signal.SIGCHLD))
@@ -241,7 +240,7 @@ def _attend(engine: EngineProcess) -> int:
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether this child has ended. Other zombies, which are orphans, are reaped."""
+    """Whether this child has ended. Reaps other zombies, which are orphans."""
     while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         if ended.si_pid == pid:
             return True
@@ -250,20 +249,20 @@ def _has_ended(pid: int) -> bool:
 
 
 def take_lifeline() -> int | None:
-    """In an engine process: the lifeline's descriptor, kept from being inherited further."""
+    """In an engine process: the lifeline's descriptor, no longer inheritable."""
     descriptor = _descriptor_from(LIFELINE_FD)
     if descriptor is None:
         return None
     os.environ.pop(LIFELINE_FD)
     try:
         os.set_inheritable(descriptor, False)
-    except OSError:  # the variable is not of our making
+    except OSError:  # something else set the variable
         return None
     return descriptor
 
 
 def watch_lifeline(descriptor: int, on_lost: Callable[[], object]) -> None:
-    """Call back, in a thread of its own, when the guardian has died."""
+    """Call `on_lost` from another thread when the guardian dies."""
     import threading
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""What tells one process from another, also after its pid was given away again."""
+"""Identifies processes, even after the system has reused their PIDs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProcessIdentity(TypedDict):
 
 
 def process_identity() -> ProcessIdentity:
-    """This process, as a worker's row names it."""
+    """The identity of this process, as stored in a worker's row."""
     return {
         "host": host_name(),
         "boot_id": boot_id(),
@@ -39,6 +39,6 @@ def boot_id() -> str:
 
 
 def process_start(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot; None once it has ended."""
+    """When the process started, in clock ticks since boot; None if it has ended."""
     entry = proctable.read_process(pid)
     return None if entry is None or entry.ended else entry.started

@@ -1,6 +1,6 @@
-"""Other processes, as /proc shows them: who descends from whom, and how they are ended.
+"""Finds processes and their descendants in /proc, and kills them.
 
-Linux only. Light to import: the guard loads it at every start, before anything else of ours.
+Linux only. Light to import, because `guard` loads it at every start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 PATIENCE_S = 5.0
-"""How long processes may take to die of SIGKILL before they are given up, in seconds."""
+"""How long to wait for processes to end after SIGKILL, in seconds."""
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -21,7 +21,7 @@ _RECHECK_S = 0.005
 
 
 class ProcessEntry:
-    """One line of the process table. `started` counts clock ticks since the system's boot."""
+    """One process of the process table. `started` is in clock ticks since boot."""
 
     __slots__ = ("group", "parent", "pid", "session", "started", "state")
 
@@ -37,28 +37,28 @@ class ProcessEntry:
 
     @property
     def ended(self) -> bool:
-        """Whether it is a zombie: over, and only waiting for its parent to look."""
+        """Whether it has ended and is a zombie until its parent reaps it."""
         return self.state in "ZX"
 
     @property
     def identity(self) -> tuple[int, int]:
-        """What tells it from a later process with the same number."""
+        """Distinguishes it from a later process with the same PID."""
         return self.pid, self.started
 
 
 def read_process(pid: int) -> ProcessEntry | None:
-    """The process with this number, or None if there is none."""
+    """The process with this PID, or None if there is none."""
     line = read_proc(f"{pid}/stat")
     if not line:
         return None
-    # The program's name stands in parentheses and may itself hold spaces and parentheses.
+    # The program's name is in parentheses and may itself contain spaces and parentheses.
     fields = line[line.rindex(b")") + 2 :].split()
     parent, group, session = (int(field) for field in fields[1:4])
     return ProcessEntry(pid, fields[0].decode(), parent, group, session, int(fields[19]))
 
 
 def read_proc(name: str) -> bytes:
-    """A file below /proc; empty where the process is gone or not ours to look at."""
+    """A file below /proc; empty if the process is gone or we may not read it."""
     try:
         with open(f"/proc/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - pathlib is heavy
             return file.readall()
@@ -67,14 +67,14 @@ def read_proc(name: str) -> bytes:
 
 
 def list_processes(first: int = 0) -> dict[int, ProcessEntry]:
-    """All processes, or those with a number of at least `first`."""
+    """All processes, or those with a PID of at least `first`."""
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - as above
     entries = (read_process(pid) for pid in pids if pid >= first)
     return {entry.pid: entry for entry in entries if entry is not None}
 
 
 def last_pid() -> int:
-    """The number that was given to a new process last, or 0 if the system does not say."""
+    """The PID of the newest process, or 0 if it is unknown."""
     fields = read_proc("loadavg").split()
     return int(fields[-1]) if fields else 0
 
@@ -86,7 +86,7 @@ def ticks_since_boot() -> int:
 
 
 def variable_of(pid: int, name: str) -> str | None:
-    """A variable in the environment that a process was started with, if it can be read."""
+    """A variable of the environment that a process was started with, if we may read it."""
     start = b"\0" + os.fsencode(name) + b"="
     _, found, rest = (b"\0" + read_proc(f"{pid}/environ")).partition(start)
     return os.fsdecode(rest.partition(b"\0")[0]) if found else None
@@ -95,7 +95,7 @@ def variable_of(pid: int, name: str) -> str | None:
 def descendants(
     root: int, table: Mapping[int, ProcessEntry], keep: Collection[int] = ()
 ) -> list[ProcessEntry]:
-    """What descends from `root`, except for the processes in `keep` and what descends from them."""
+    """The descendants of `root`, except the processes in `keep` and their descendants."""
     verdicts = {root: True} | dict.fromkeys(keep, False)
     for pid in table:
         chain: list[int] = []
@@ -113,11 +113,11 @@ def kill_until_gone(
     group: int | None = None,
     patience_s: float = PATIENCE_S,
 ) -> set[int]:
-    """Kill what `find` returns, wait for its end, and look again, until nothing is found.
+    """Kill the processes that `find` returns and wait for them, until it finds none.
 
-    Zombies that have become our children are reaped, each by its number. `group` is a process
-    group to kill as a whole in every round: the kernel does that at one stroke, which ends a
-    fork bomb. Returns the numbers of what was alive; what resists for `patience_s` is left.
+    Reaps zombies that have become our children, each by PID. `group` is a process group to kill
+    as a whole in every round: the kernel kills it atomically, which stops a fork bomb. Returns the
+    PIDs that were alive; gives up after `patience_s`.
     """
     deadline = time.monotonic() + patience_s
     killed: set[int] = set()
@@ -133,23 +133,23 @@ def kill_until_gone(
 
 
 def reap(entry: ProcessEntry) -> bool:
-    """Whether a process is over; if it is a zombie of ours, it is taken off the table."""
+    """Whether a process has ended; reaps it if it is our zombie."""
     if not entry.ended:
         return False
     if entry.parent != os.getpid():
-        return True  # it comes to us when its parent, which is found as well, has been killed
+        return True  # it becomes our child once its parent, also found, has been killed
     try:
         pid, _ = os.waitpid(entry.pid, os.WNOHANG)
     except ChildProcessError:
         return True
-    return pid != 0  # 0: its first thread has ended, others go on
+    return pid != 0  # 0: its first thread has ended, others haven't
 
 
 def _kill(entry: ProcessEntry, immune: set[tuple[int, int]]) -> int | None:
-    """SIGKILL. Returns a descriptor that becomes readable at the process's end, if it can."""
+    """Send SIGKILL. Returns a descriptor that becomes readable when the process ends, if any."""
     descriptor = _pidfd(entry.pid)
     try:
-        if is_same(entry):  # the descriptor now holds on to what was just looked at
+        if is_same(entry):  # so the descriptor refers to the process that was found
             _send_kill(entry, descriptor)
     except ProcessLookupError:
         pass
@@ -165,19 +165,19 @@ def _kill(entry: ProcessEntry, immune: set[tuple[int, int]]) -> int | None:
 def _pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
-    except (OSError, AttributeError):  # gone; or an old kernel, or a filter of system calls
+    except (OSError, AttributeError):  # ended, or an old kernel, or a system call filter
         return None
 
 
 def is_same(entry: ProcessEntry) -> bool:
-    """Whether the number still belongs to the process that was seen."""
+    """Whether the PID still belongs to the process that was found."""
     current = read_process(entry.pid)
     return current is not None and current.started == entry.started
 
 
 def _send_kill(entry: ProcessEntry, descriptor: int | None) -> None:
     if entry.group == entry.pid and entry.session != os.getsid(0):
-        _kill_group(entry.group)  # a leader outside our session leads descendants only
+        _kill_group(entry.group)  # the group of a leader outside our session has only descendants
     if descriptor is None:
         os.kill(entry.pid, signal.SIGKILL)
     else:
@@ -190,7 +190,7 @@ def _kill_group(group: int) -> None:
 
 
 def _await_end(descriptors: Iterable[int | None], deadline: float) -> None:
-    """Wait until all have ended, or the deadline."""
+    """Wait until all have ended or the deadline has passed."""
     waiting = {descriptor for descriptor in descriptors if descriptor is not None}
     if not waiting:
         time.sleep(_RECHECK_S)  # nothing to wait on: a kernel without pidfd_open
@@ -209,23 +209,23 @@ def _await_end(descriptors: Iterable[int | None], deadline: float) -> None:
 
 
 def become_subreaper() -> None:
-    """Descendants whose parent ends become children of this process instead of init's.
+    """Make orphaned descendants children of this process instead of init's.
 
-    Also makes sure that the end of children is kept for us to see. Call once, in the main
-    thread. Raises OSError.
+    Also makes sure that exit statuses of children are kept until we read them. Call once, in the
+    main thread. Raises OSError.
     """
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited; would lose exit codes
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited; exit codes would be lost
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def make_undumpable() -> None:
-    """Nobody but root can read this process's memory or environment in /proc. Raises OSError."""
+    """Let only root read this process's memory and environment in /proc. Raises OSError."""
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # late: only few processes need it
+    import ctypes  # imported late: few processes need it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, *(ctypes.c_ulong(number) for number in (value, 0, 0, 0))) != 0:

@@ -1,8 +1,8 @@
-"""`runbook serve`: one supervisor over the web processes and the local worker.
+"""`runbook serve`: supervises the web processes and the local worker.
 
-The supervisor is the guardian of both (see `guard`): it imports nothing of the engine, waits for
-its children, ends what a dead worker's scripts left behind, and puts a new worker in its place.
-The first thing a new worker does is to end its predecessor's runs as `lost`.
+The supervisor is the guardian of both (see `guard`). It doesn't import the engine. If a worker
+dies, it kills the scripts that are left and starts a new worker, which first ends the runs of the
+old one as `lost`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Child:
-    """One supervised process, started again when it ends unasked."""
+    """One supervised process, restarted if it ends unexpectedly."""
 
     def __init__(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self._argv = argv
@@ -50,7 +50,7 @@ class Child:
             self._process.signal(number)
 
     def ended(self) -> int:
-        """Reap it after its end; its exit code."""
+        """Reap the ended process. Returns its exit code."""
         assert self._process is not None  # noqa: S101 - the caller saw it end
         code = self._process.wait()
         self._process.close()
@@ -61,12 +61,12 @@ class Child:
 
     @property
     def hopeless(self) -> bool:
-        """It died several times in a row just after its start."""
+        """Whether it ended several times in a row shortly after its start."""
         return self._quick_deaths >= MOST_QUICK_DEATHS
 
 
 class Supervisor:
-    """Runs until it is told to end, or until a child cannot be kept alive."""
+    """Runs until it gets a stop signal, or until a child keeps failing at startup."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._web = Child(WEB, environment)
@@ -77,7 +77,7 @@ class Supervisor:
     def run(self) -> int:
         proctable.become_subreaper()
         guard.make_undumpable()
-        # Blocked, so that none is lost between two looks.
+        # Blocked, so that none is lost between two calls of sigwaitinfo.
         awaited = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
         signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
         self._web.start()
@@ -98,7 +98,7 @@ class Supervisor:
             self._stop()
 
     def _stop(self, exit_code: int = 0) -> None:
-        """Drain the worker first: its runs' followers stay connected until they have ended."""
+        """Drain the worker first, so that clients can follow its runs until they finish."""
         self._exit_code = self._exit_code or exit_code
         self._stopping = True
         if self._worker.pid is not None:
@@ -142,16 +142,16 @@ def _living(child: Child) -> set[int]:
 
 
 def _log(event: str, **fields: object) -> None:
-    """As `log.event`, without the weight of the logging package."""
+    """Like `log.event`, without importing the logging package."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = {"time": moment, "level": "WARNING", "logger": "runbook", "event": event, **fields}
     sys.stderr.write(json.dumps(line) + "\n")
 
 
 def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = None) -> int:
-    """Serve until told to end. Returns the exit code; 78 for a bad configuration.
+    """Serve until a stop signal. Returns the exit code, 78 if the configuration is invalid.
 
-    `environment` is the sealed one, see `guard.seal_environment`; `overrides` win over it.
+    `environment` comes from `guard.seal_environment`; `overrides` take precedence.
     """
     metrics = tempfile.mkdtemp(prefix="runbook-metrics-")
     try:

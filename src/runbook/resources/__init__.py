@@ -1,6 +1,6 @@
-"""The JSON of each resource, defined once: its members, what they mean, and how they are made.
+"""The JSON form of each resource, defined once: members, descriptions, and conversion.
 
-The `TypedDict` of a resource is its definition: the type checker holds the function that makes
-it against it, and `api/openapi.py` makes the schema of the API's document of it. Its name less
-`Json` is the schema's, `Doc` the description of a member.
+A `TypedDict` defines a resource. The type checker checks the conversion function against it, and
+`api/openapi.py` generates the schema from it: its name without `Json` is the schema's name, and
+`Doc` describes a member.
 """

@@ -1,4 +1,4 @@
-"""What goes on, as live lists are told."""
+"""Active runs, for live lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
-from runbook.resources.run import LockHolderJson, holder_json
+from runbook.resources.run import WaitReasonJson, wait_json
 from runbook.store.models import ActiveRun, Activity
 
 
@@ -20,14 +20,14 @@ class ListedActiveJson(TypedDict):
     by: str
     created_at: str
     started_at: str | None
-    waiting: LockHolderJson | None
+    waiting: WaitReasonJson | None
 
 
 class ChangesJson(TypedDict):
-    """What goes on now."""
+    """The active runs."""
 
-    active: Annotated[list[ListedActiveJson], Doc("Runs that have not ended, oldest first")]
-    revision: Annotated[int, Doc("Another one whenever a run was made or has ended")]
+    active: Annotated[list[ListedActiveJson], Doc("Active runs, oldest first")]
+    revision: Annotated[int, Doc("Changes whenever a run is created or finishes")]
 
 
 def changes_json(activity: Activity) -> ChangesJson:
@@ -45,5 +45,5 @@ def _active_json(run: ActiveRun) -> ListedActiveJson:
         "by": run.by,
         "created_at": iso(run.created_at),
         "started_at": optional_iso(run.started_at),
-        "waiting": None if run.waiting is None else holder_json(run.waiting),
+        "waiting": None if run.waiting is None else wait_json(run.waiting),
     }

@@ -1,4 +1,4 @@
-"""A file that a run left."""
+"""Artifacts of a run."""
 
 from __future__ import annotations
 

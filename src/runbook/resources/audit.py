@@ -12,14 +12,14 @@ from runbook.store.models import AuditPage
 
 
 class AuditEventJson(TypedDict):
-    """Who did what, or was refused. Compute `digest` from the other members: see core/audit.py."""
+    """Who did what, or was refused. `digest` covers the other members: see core/audit.py."""
 
-    n: Annotated[int, Doc("Number in the trail, from 1 without gaps")]
+    n: Annotated[int, Doc("Sequence number, from 1 without gaps")]
     at: str
     subject: Annotated[str, Doc("Who acted; `system` for the engine itself")]
     origin: str | None
     address: str | None
-    action: Annotated[str, Doc("Such as `run.cancel` or `access.refused`")]
+    action: Annotated[str, Doc("For example `run.cancel` or `access.refused`")]
     target_kind: str
     target: Annotated[str, Doc("Run ID, runbook, host or other target")]
     details: dict[str, Any]
@@ -29,11 +29,11 @@ class AuditEventJson(TypedDict):
 
 class AuditPageJson(TypedDict):
     events: list[AuditEventJson]
-    next_cursor: Annotated[int | None, Doc("Leads to the next page; null on the last")]
+    next_cursor: Annotated[int | None, Doc("`cursor` of the next page; null on the last page")]
 
 
 def audit_event_json(event: AuditEvent) -> AuditEventJson:
-    # What is shown is what the digest covers: one function makes both.
+    # The same function makes the JSON that is shown and the JSON that the digest covers.
     return cast("AuditEventJson", audit_json(event))
 
 

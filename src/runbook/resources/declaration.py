@@ -1,4 +1,4 @@
-"""What a runbook declares: its inputs, steps and policy."""
+"""What a runbook declares: inputs, steps and policy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OtherOutputJson(TypedDict):
 
 
 _From = TypedDict(
-    "_From", {"from": Annotated[SecretKind | None, Doc("Where the server finds the secret")]}
+    "_From", {"from": Annotated[SecretKind | None, Doc("Where the server reads the secret")]}
 )
 
 
@@ -40,8 +40,8 @@ class InputItemJson(_From):
     default: str | None
     optional: bool
     choices: list[str]
-    choices_from: Annotated[OtherOutputJson | None, Doc("Whose last output the choices are")]
-    pattern: Annotated[str | None, Doc("Regular expression for the whole value")]
+    choices_from: Annotated[OtherOutputJson | None, Doc("Runbook output that provides the choices")]
+    pattern: Annotated[str | None, Doc("Regular expression that the whole value must match")]
     min: str | None
     max: str | None
     group: str | None
@@ -50,9 +50,11 @@ class InputItemJson(_From):
 
 
 class RetryItemJson(TypedDict):
-    attempts: Annotated[int, Doc("Tries at most, the first one included")]
-    backoff_seconds: Annotated[float, Doc("Pause before the second try; it doubles")]
-    on: Annotated[list[int] | None, Doc("Return codes after which it is tried again")]
+    attempts: Annotated[int, Doc("Maximum number of attempts, including the first")]
+    backoff_seconds: Annotated[
+        float, Doc("Pause before the second attempt; doubles after each attempt")
+    ]
+    on: Annotated[list[int] | None, Doc("Return codes to retry; null retries every failure")]
 
 
 _Continue = TypedDict("_Continue", {"continue": bool})
@@ -63,14 +65,14 @@ class StepItemJson(_Continue):
     language: Language
     line: int
     heading_line: int | None
-    conditions: Annotated[list[str], Doc("All must hold, or the step is skipped")]
+    conditions: Annotated[list[str], Doc("The step is skipped unless all are true")]
     timeout_seconds: float | None
     retry: RetryItemJson | None
     reversible: Annotated[bool, Doc("Whether the step has an Undo")]
 
 
 class PolicyItemJson(TypedDict):
-    """What the Policy section says, defaults included; texts still hold their `${NAME}`."""
+    """The Policy section with defaults. Texts contain `${NAME}` unexpanded."""
 
     timeout_seconds: float | None
     locks: list[str]
@@ -79,8 +81,8 @@ class PolicyItemJson(TypedDict):
     retry: RetryItemJson
     on_failure: OnFailure
     queue: str | None
-    dry_run: Annotated[bool, Doc("Whether the script supports dry runs")]
-    confirm: Annotated[str | None, Doc("Text that a person must type")]
+    dry_run: Annotated[bool, Doc("Whether the runbook supports dry runs")]
+    confirm: Annotated[str | None, Doc("Text that must be typed to confirm")]
     success_codes: list[int]
 
 
@@ -101,13 +103,13 @@ _Dollars = TypedDict("_Dollars", {"$schema": str, "$id": str})
 
 
 class InputSchemaJson(_Dollars):
-    """A JSON Schema (2020-12) of the inputs: what `env_vars` may hold."""
+    """A JSON Schema (2020-12) of the inputs, for `env_vars`."""
 
     title: str
     type: Literal["object"]
     properties: dict[str, dict[str, Any]]
     required: list[str]
-    additionalProperties: Literal[False]  # noqa: N815 - a word of JSON Schema
+    additionalProperties: Literal[False]  # noqa: N815 - a JSON Schema keyword
 
 
 def input_json(item: Input) -> InputItemJson:

@@ -1,4 +1,4 @@
-"""Which resources the API's document describes; with each, those that it is made of."""
+"""The resources in the OpenAPI document. Resources nested in them are included."""
 
 from __future__ import annotations
 

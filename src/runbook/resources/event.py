@@ -1,4 +1,4 @@
-"""What happens in a run, and the last of it: `done`."""
+"""A run's events, and the data of the last one, `done`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from runbook.resources.problem import ProblemItemJson, problems_json
 
 
 class EventJson(TypedDict):
-    """An event has further members by its type: see docs/api.md."""
+    """An event. Other members depend on its type: see docs/api.md."""
 
-    n: Annotated[int, Doc("From 1, without gaps")]
+    n: Annotated[int, Doc("Sequence number, from 1 without gaps")]
     at: str
     type: EventType
     step: NotRequired[int | None]
@@ -28,7 +28,7 @@ class EventJson(TypedDict):
 
 
 class DoneDataJson(TypedDict):
-    """What the `done` event says, less the output itself."""
+    """The data of the `done` event, without the output."""
 
     success: bool
     runbook: str
@@ -40,20 +40,18 @@ class DoneDataJson(TypedDict):
     status: RunStatus
     outputs: dict[str, Any]
     dry_run: NotRequired[bool]
-    label: NotRequired[
-        Annotated[PlanLabel | None, Doc("Of dry runs: how far what they say can be believed")]
-    ]
+    label: NotRequired[Annotated[PlanLabel | None, Doc("How reliable the plan of a dry run is")]]
 
 
 class DoneJson(DoneDataJson):
-    """The last event of an execution, and its reply as JSON."""
+    """The last event of an execution, which is also its JSON response."""
 
     stdout: str
     stderr: str
 
 
 def event_json(event: RunEvent) -> EventJson:
-    """The form of `/api/runs/{id}/events` and of `--json`."""
+    """The form of events in `/api/runs/{id}/events` and `--json`."""
     value: dict[str, object] = {"n": event.n, "at": iso(event.at), "type": event.type.value}
     if event.step is not None:
         value["step"] = event.step

@@ -1,4 +1,4 @@
-"""What all resources have in common."""
+"""Helpers for all resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Doc:
-    """What a member means, for the API's document."""
+    """The description of a member in the OpenAPI document."""
 
     text: str
 

@@ -16,8 +16,8 @@ from runbook.resources.forms import Doc
 
 
 class HistoryHeadJson(TypedDict):
-    n: Annotated[int, Doc("Its number in the chain, from 1")]
-    at: Annotated[str, Doc("When the run ended, or was refused")]
+    n: Annotated[int, Doc("Number in the chain, from 1")]
+    at: Annotated[str, Doc("When the run finished or was refused")]
     run_id: str
     status: RunStatus
     return_code: int
@@ -29,39 +29,41 @@ class HistoryHeadJson(TypedDict):
     dry_run: bool
     relation: Relation | None
     related_id: str | None
-    known: Annotated[bool, Doc("Whether the run itself is still kept")]
-    intact: Annotated[bool, Doc("Whether its bytes are those that were written")]
+    known: Annotated[bool, Doc("Whether the database still has the run")]
+    intact: Annotated[bool, Doc("Whether the entry's bytes are unchanged")]
 
 
 class HistoryEntryJson(HistoryHeadJson):
-    """One entry of a history with its texts."""
+    """One history entry with its output."""
 
-    document: Annotated[str, Doc("Digest of what was executed")]
+    document: Annotated[str, Doc("Digest of the executed document")]
     stdout: str
     stderr: str
     error: str
 
 
 class LegacyEntryJson(TypedDict):
-    """An entry of the older engine, which knew neither numbers nor runs."""
+    """An entry of the older engine, which has no number and no run ID."""
 
     n: None
     at: str
     run_id: None
     return_code: int
-    stdout: Annotated[str, Doc("At most 64 KiB; so are the others")]
+    stdout: Annotated[str, Doc("Cut at 64 KiB, like the other texts")]
     stderr: str
     error: str
 
 
 class HistoryPageJson(TypedDict):
     entries: list[HistoryHeadJson]
-    next_before: Annotated[int | None, Doc("Leads to the next page; null on the last")]
-    legacy: Annotated[list[LegacyEntryJson], Doc("Of the older engine, below the entries")]
+    next_before: Annotated[int | None, Doc("`before` of the next page; null on the last page")]
+    legacy: Annotated[
+        list[LegacyEntryJson], Doc("Entries of the older engine, older than all others")
+    ]
 
 
 def history_page_json(page: HistoryPage, known: Collection[str]) -> HistoryPageJson:
-    """`known` holds the ids of those runs that are still kept."""
+    """`known` has the IDs of the runs that are still in the database."""
     return {
         "entries": [_head_json(entry, known) for entry in page.entries],
         "next_before": page.next_before,

@@ -18,7 +18,7 @@ class LogLineJson(TypedDict):
     step: int | None
     stream: EventType
     text: str
-    cut: NotRequired[Annotated[bool, Doc("True where the line goes on beyond what is answered")]]
+    cut: NotRequired[Annotated[bool, Doc("True if the line is longer than the text returned")]]
 
 
 def log_line_json(line: LogLine) -> LogLineJson:

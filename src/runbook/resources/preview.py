@@ -1,4 +1,4 @@
-"""What a dry run shows before anything else: the very scripts, and what they would be given."""
+"""The preview of a dry run: the scripts and the values that they would get."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing_extensions import TypedDict
 
 from runbook.core.document import Language, Runbook, Step
 from runbook.core.run import Run
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait
 from runbook.resources.forms import Doc
 from runbook.resources.run import LockHolderJson, holder_json, inputs_json
 
 
 class PreviewLockJson(TypedDict):
     lock: str
-    held_by: Annotated[LockHolderJson | None, Doc("Who holds it now")]
+    held_by: Annotated[LockHolderJson | None, Doc("Current holder")]
 
 
 class PreviewStepJson(TypedDict):
@@ -36,18 +36,18 @@ class PreviewJson(TypedDict):
     claims: dict[str, list[str]]
     inputs: Annotated[
         dict[str, dict[str, Any]],
-        Doc("Each with its `value`, or with `given` where that is kept back"),
+        Doc("Each with its `value`, or with `given` if the value is not shown"),
     ]
     files: list[str]
     locks: list[PreviewLockJson]
     timeout_seconds: float
-    steps: Annotated[list[PreviewStepJson], Doc("Those that a real run would begin with")]
+    steps: Annotated[list[PreviewStepJson], Doc("Steps that a real run would start with")]
 
 
 def preview_json(
-    runbook: Runbook, steps: Iterable[Step], run: Run, locks: Mapping[str, Holder | None]
+    runbook: Runbook, steps: Iterable[Step], run: Run, locks: Mapping[str, LockWait | None]
 ) -> PreviewJson:
-    """`locks` are those that a real run would take, each with who holds it now."""
+    """`locks` has the locks that a real run would take, each with its current holder."""
     claims = runbook.claims or {}
     return {
         "runbook": run.ref,

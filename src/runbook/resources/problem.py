@@ -1,4 +1,4 @@
-"""What is wrong with a runbook, a request or a run; and the body of a refused request."""
+"""Problems of a runbook, a request or a run, and the body of a refused request."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ from runbook.resources.forms import Doc
 
 
 class ProblemItemJson(TypedDict):
-    code: Annotated[str, Doc("What it is, for programs: see docs/problems.md")]
+    code: Annotated[str, Doc("Stable code for programs: see docs/problems.md")]
     message: str
     severity: Severity
     params: Annotated[
         dict[str, Param],
-        Doc("What the message says of this one: variable, step, run_id, limit, ..."),
+        Doc("Values that the message mentions: variable, step, run_id, limit, ..."),
     ]
     line: NotRequired[Annotated[int | None, Doc("Line of the document, from 1")]]
     hint: NotRequired[str | None]
 
 
 class RefusalJson(TypedDict):
-    """What can be said of a problem without its request."""
+    """The members of a refusal that don't depend on its request."""
 
     type: str
     title: str
     status: int
     detail: str
     code: str
-    errors: Annotated[
-        list[ProblemItemJson], Doc("What is wrong in particular, where more can be said")
-    ]
+    errors: Annotated[list[ProblemItemJson], Doc("The individual problems, if there are any")]
     success: Literal[False]
     error: str
 

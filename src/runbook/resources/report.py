@@ -1,4 +1,4 @@
-"""The outcome of a validation."""
+"""The result of a validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rerun of a run starts from: the document that was executed, and what an undo would do."""
+"""What a rerun starts from: the executed document, and the steps to undo."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from runbook.resources.forms import Doc, text_of
 
 
 class RunDocumentJson(TypedDict):
-    """What a run executed."""
+    """The document that a run executed."""
 
     digest: str
     content: Annotated[str, Doc("The text above # History")]
-    changed: Annotated[bool, Doc("Whether the runbook is another one now, or gone")]
-    current_digest: Annotated[str | None, Doc("Of the runbook now; null where it is gone")]
+    changed: Annotated[bool, Doc("Whether the runbook has changed since, or is gone")]
+    current_digest: Annotated[str | None, Doc("Digest of the runbook now; null if it is gone")]
 
 
 class NumberedStepJson(TypedDict):
-    n: Annotated[int, Doc("Its number in the document that ran, from 1")]
+    n: Annotated[int, Doc("Number in the executed document, from 1")]
     name: str
 
 
 class UndoingJson(TypedDict):
     """What an undo would do."""
 
-    steps: Annotated[list[NumberedStepJson], Doc("To be reversed, in that order: the last first")]
+    steps: Annotated[list[NumberedStepJson], Doc("Steps to reverse, the last completed first")]
     left: Annotated[list[NumberedStepJson], Doc("Completed steps that have no Undo")]
 
 

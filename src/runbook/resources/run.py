@@ -1,4 +1,4 @@
-"""A run, alone and with all that belongs to it."""
+"""A run, in lists and with all its details."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from runbook.core.run import Origin, Relation, Run
 from runbook.core.run_details import RunDetails
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import iso
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait, WaitKind, WaitReason
 from runbook.resources.artifact import ArtifactJson, artifact_json
 from runbook.resources.forms import Doc, optional_iso
 from runbook.resources.problem import ProblemItemJson, problem_json, problems_json
 
 
 class LockHolderJson(TypedDict):
-    """Why a run waits: the lock, and who holds it since when."""
+    """Who holds a lock, and since when."""
 
     lock: str
     run_id: str
     runbook: str
     by: str
     since: str
+
+
+class WaitReasonJson(LockHolderJson):
+    """Why a run waits; `kind` says for what. The other members are those of a lock."""
+
+    kind: WaitKind
 
 
 class RunJson(TypedDict):
@@ -37,7 +43,7 @@ class RunJson(TypedDict):
     runbook: str
     name: str
     status: RunStatus
-    active: Annotated[bool, Doc("Whether it has not ended yet")]
+    active: Annotated[bool, Doc("Whether the run has not finished yet")]
     success: bool
     return_code: int | None
     digest: str
@@ -57,7 +63,7 @@ class RunJson(TypedDict):
     timeout_seconds: float
     inputs: Annotated[
         dict[str, dict[str, Any]],
-        Doc("Each with its `value`, or with `given` where that is kept back"),
+        Doc("Each with its `value`, or with `given` if the value is not shown"),
     ]
     errors: list[str]
     warnings: list[str]
@@ -70,11 +76,11 @@ class RunJson(TypedDict):
     dry_run: bool
     label: PlanLabel | None
     relation: Relation | None
-    related_id: Annotated[str | None, Doc("The run that this one follows from")]
+    related_id: Annotated[str | None, Doc("The run that this one retries, resumes or undoes")]
     start_step: int | None
     queue: str | None
     locks: list[str]
-    waiting: LockHolderJson | None
+    waiting: WaitReasonJson | None
 
 
 class RunPageJson(TypedDict):
@@ -83,7 +89,7 @@ class RunPageJson(TypedDict):
 
 
 class StepRunJson(TypedDict):
-    """What became of a step."""
+    """The result of a step."""
 
     n: int
     name: str
@@ -92,7 +98,7 @@ class StepRunJson(TypedDict):
     finished_at: str | None
     return_code: int | None
     attempts: int
-    first_line: Annotated[int, Doc("Its first line of the log, from 1")]
+    first_line: Annotated[int, Doc("First line in the log, from 1")]
     last_line: int
 
 
@@ -109,29 +115,38 @@ class FollowerJson(RelativeJson):
 
 
 class ChildRunJson(RunJson):
-    """A run with those that it called."""
+    """A run with the runs that it called."""
 
     children: list[ChildRunJson]
 
 
 class UnavailableJson(TypedDict):
     action: RunAction
-    problem: Annotated[ProblemItemJson, Doc("Why not")]
+    problem: Annotated[ProblemItemJson, Doc("Why the action is unavailable")]
 
 
 class WholeRunJson(ChildRunJson):
-    """A run with all that belongs to it."""
+    """A run with its steps, artifacts and related runs."""
 
     steps: list[StepRunJson]
     summary: Annotated[str | None, Doc("Markdown")]
     artifacts: list[ArtifactJson]
-    parent: Annotated[RelativeJson | None, Doc("The run that called it, if you may see that one")]
-    related: Annotated[RelativeJson | None, Doc("What it follows from, if you may see that one")]
-    followers: Annotated[list[FollowerJson], Doc("At most the latest 100")]
-    available_actions: Annotated[list[RunAction], Doc("What you may do with the run now")]
-    unavailable_actions: Annotated[list[UnavailableJson], Doc("What you may not, and why")]
+    parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
+    related: Annotated[
+        RelativeJson | None,
+        Doc("The run that this one retries, resumes or undoes, if you may see it"),
+    ]
+    followers: Annotated[
+        list[FollowerJson], Doc("The latest retries, resumes and undos of this run, up to 100")
+    ]
+    available_actions: Annotated[
+        list[RunAction], Doc("Actions that you can perform on the run now")
+    ]
+    unavailable_actions: Annotated[
+        list[UnavailableJson], Doc("Actions that you can't perform now, and why")
+    ]
     resume_from: Annotated[
-        int | None, Doc("The step, from 1, that a resume goes on with; null where it may not be")
+        int | None, Doc("Step at which a resume starts, from 1; null if the run can't be resumed")
     ]
 
 
@@ -176,7 +191,7 @@ def run_json(run: Run) -> RunJson:
         "start_step": run.rerun_of.start_step if run.rerun_of else None,
         "queue": asked.queue,
         "locks": [want.name for want in lock_request.wants] if lock_request else [],
-        "waiting": None if run.waiting is None else holder_json(run.waiting),
+        "waiting": None if run.waiting is None else wait_json(run.waiting),
     }
 
 
@@ -187,7 +202,13 @@ def inputs_json(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
     }
 
 
-def holder_json(holder: Holder) -> LockHolderJson:
+def wait_json(reason: WaitReason) -> WaitReasonJson:
+    match reason:
+        case LockWait():
+            return {"kind": reason.kind, **holder_json(reason)}
+
+
+def holder_json(holder: LockWait) -> LockHolderJson:
     return {
         "lock": holder.lock,
         "run_id": holder.run_id,
@@ -210,9 +231,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
-        "followers": [
-            _follower_json(one, one.relation) for one in details.followers if one.relation
-        ],
+        "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],
         "available_actions": list(actions.available),
         "unavailable_actions": [
             {"action": action, "problem": problem_json(problem)}

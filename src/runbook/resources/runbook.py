@@ -1,4 +1,4 @@
-"""A runbook: what it declares, and what its list says of it."""
+"""A runbook: its declarations, and its row in the list."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ from runbook.store.models import LastRun
 
 class RequirementJson(TypedDict):
     claim: str
-    wanted: Annotated[list[str], Doc("One of these is needed")]
-    given: Annotated[list[str] | None, Doc("What the token has; null where it has no such claim")]
+    wanted: Annotated[list[str], Doc("The token needs one of these values")]
+    given: Annotated[
+        list[str] | None, Doc("Values that the token has; null if it doesn't have the claim")
+    ]
 
 
 class AccessJson(TypedDict):
-    """What a token may do with a runbook, and which claims it lacks."""
+    """Whether a token may execute a runbook, and which claims it lacks."""
 
-    executable: Annotated[bool, Doc("By this token")]
+    executable: Annotated[bool, Doc("Whether your token may execute the runbook")]
     missing_claims: list[str]
-    requirements: Annotated[list[RequirementJson], Doc("The missing claims, for programs")]
+    requirements: Annotated[list[RequirementJson], Doc("The missing claims as objects")]
 
 
 class LastRunJson(TypedDict):
@@ -46,8 +48,8 @@ class LastRunJson(TypedDict):
 
 
 class LineMatchJson(TypedDict):
-    line: Annotated[int, Doc("Its number in the document, from 1")]
-    text: Annotated[str, Doc("The line, of a long one 200 characters around what was sought")]
+    line: Annotated[int, Doc("Line number in the document, from 1")]
+    text: Annotated[str, Doc("The line; if it is long, 200 characters around the match")]
 
 
 class ListedRunbookJson(AccessJson):
@@ -55,12 +57,12 @@ class ListedRunbookJson(AccessJson):
     name: str
     path: str
     valid: bool
-    description: Annotated[str, Doc("Its first paragraph as plain text, cut")]
-    steps: Annotated[int, Doc("How many; 0 where it is not valid")]
-    dry_run: Annotated[bool, Doc("Whether the script supports dry runs")]
+    description: Annotated[str, Doc("First paragraph as plain text, cut at 300 characters")]
+    steps: Annotated[int, Doc("Number of steps; 0 if the runbook is invalid")]
+    dry_run: Annotated[bool, Doc("Whether the runbook supports dry runs")]
     last_run: LastRunJson | None
     match: NotRequired[
-        Annotated[LineMatchJson | None, Doc("With `q`: the first line above History that holds it")]
+        Annotated[LineMatchJson | None, Doc("With `q`: the first matching line above History")]
     ]
 
 
@@ -75,7 +77,7 @@ class RunbookContentJson(AccessJson):
     name: str
     content: str
     valid: bool
-    digest: Annotated[str, Doc("SHA-256 of the bytes above # History")]
+    digest: Annotated[str, Doc("SHA-256 of the bytes above `# History`")]
     description: str
     inputs: list[InputItemJson]
     claims: dict[str, list[str]] | None
@@ -117,12 +119,12 @@ def listed_json(entry: Entry, decision: Decision, last_run: LastRun | None) -> L
 
 
 def match_json(match: Match | None) -> LineMatchJson | None:
-    """Where in a runbook's text what was sought was found."""
+    """The line of a runbook that matches a search."""
     return None if match is None else {"line": match.line, "text": match.text}
 
 
 def last_run_json(last: LastRun | None) -> LastRunJson | None:
-    """None also where there were dry runs only, which say nothing about the runbook's state."""
+    """The last run, or None if there were none or only dry runs."""
     if last is None or last.last_run_id is None:
         return None
     return {
@@ -135,7 +137,7 @@ def last_run_json(last: LastRun | None) -> LastRunJson | None:
 
 
 def runbook_json(entry: Entry, decision: Decision, content: bytes) -> RunbookContentJson:
-    """`content` is as much of the file as the caller may see."""
+    """`content` is the part of the file that the caller may see."""
     document = entry.document
     runbook, claims = document.runbook, document.claims
     return {

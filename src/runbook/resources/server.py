@@ -1,4 +1,4 @@
-"""The server and its callers: how it does, its settings, who signs in."""
+"""The server: its status and settings, and sign-in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LoginJson(TypedDict):
 
 _From = TypedDict(
     "_From",
-    {"from": Annotated[Literal["default", "environment"], Doc("Where the value stands")]},
+    {"from": Annotated[Literal["default", "environment"], Doc("Source of the value")]},
 )
 
 
@@ -47,9 +47,9 @@ class ConfigJson(TypedDict):
 
 class DatabaseStateJson(TypedDict):
     version: str | None
-    bytes: Annotated[int, Doc("Size on disk, including SQLite's log")]
+    bytes: Annotated[int, Doc("Size on disk, including SQLite's write-ahead log")]
     kind: Literal["sqlite", "postgresql"]
-    url: Annotated[str, Doc("Which database it is, without its password")]
+    url: Annotated[str, Doc("URL of the database, without the password")]
 
 
 class QueueStateJson(TypedDict):
@@ -57,7 +57,7 @@ class QueueStateJson(TypedDict):
     waiting: int
     running: int
     oldest_queued_at: str | None
-    accepting: Annotated[bool, Doc("Whether a worker takes runs")]
+    accepting: Annotated[bool, Doc("Whether a worker accepts runs")]
 
 
 class WorkerStateJson(TypedDict):
@@ -66,14 +66,14 @@ class WorkerStateJson(TypedDict):
     host: str
     slots: int
     started_at: str
-    beat_at: Annotated[str, Doc("When it last said that it lives")]
+    beat_at: Annotated[str, Doc("Last heartbeat")]
     draining: bool
-    running: Annotated[int, Doc("How many runs it executes")]
+    running: Annotated[int, Doc("Number of runs that it is executing")]
 
 
 class WebAppStateJson(TypedDict):
     header: str
-    login: Annotated[bool, Doc("Whether POST /dev-login makes tokens")]
+    login: Annotated[bool, Doc("Whether POST /dev-login is enabled")]
     idp_login_uri: str
 
 
@@ -81,8 +81,8 @@ class ReadinessJson(TypedDict):
     """Whether runs can be accepted and executed."""
 
     ready: bool
-    reasons: Annotated[list[str], Doc("Why it is not ready")]
-    problems: Annotated[list[ProblemItemJson], Doc("The reasons with code and parameters")]
+    reasons: Annotated[list[str], Doc("Why the server is not ready")]
+    problems: Annotated[list[ProblemItemJson], Doc("The reasons, with code and parameters")]
 
 
 class EngineStatusJson(ReadinessJson):
@@ -92,7 +92,7 @@ class EngineStatusJson(ReadinessJson):
 
 
 class StatusJson(EngineStatusJson):
-    """How the server does."""
+    """The status of the server."""
 
     version: str
     python: str
@@ -124,7 +124,7 @@ def engine_status_json(
     running: Mapping[str, int],
     problems: Sequence[Problem],
 ) -> EngineStatusJson:
-    """`running` counts the runs that each worker executes, by its id."""
+    """`running` has the number of runs that each worker is executing, by worker ID."""
     return {
         "database": {
             "version": database.version,

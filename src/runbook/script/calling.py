@@ -1,6 +1,6 @@
-"""How a script calls another runbook: over the API of a server, or over a one-shot run's socket.
+"""Calls another runbook from a script: through a server's API or a one-shot run's socket.
 
-Needs the standard library only, so that a call costs little more than what it calls.
+Imports only the standard library, so that a call adds little overhead.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Json = dict[str, Any]
 
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
-"""A stream that is silent for longer is dead: the server sends a comment every 15 s."""
+"""How long a stream may be silent: the server sends a comment at least every 15 s."""
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
-"""How long a server that stays away is tried again, once the called run has begun."""
+"""How long to retry an unreachable server after the called run has started."""
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 READ_BYTES = 65_536
-_ENDED = "a call ends with the run whose script makes it"
+CALL_ENDS = "a call ends when the calling run ends"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: what a script's environment says of its run. `recursion_stack` is JSON."""
+    """The calling run, according to the script's environment. `recursion_stack` is JSON."""
 
     token: str
     url: str = ""
@@ -53,7 +53,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """Which runbook is called, with which inputs. `confirm` is what its policy may demand."""
+    """The runbook to call and its inputs. `confirm` is the text that its policy may require."""
 
     ref: str
     env_vars: Mapping[str, object]
@@ -61,7 +61,7 @@ class CallRequest:
 
 
 class Transport(Protocol):
-    """The way to whoever executes the called run. Both methods raise RunbookError."""
+    """A connection to the engine that executes the called run. Methods raise RunbookError."""
 
     def inputs(self, ref: str) -> Json:
         """The inputs of a runbook, as JSON Schema."""
@@ -71,18 +71,18 @@ class Transport(Protocol):
 
 
 def transport(caller: Caller) -> Transport:
-    """The socket of the engine process where there is one, else the server's API."""
+    """The engine process's socket if there is one, else the server's API."""
     return SocketTransport(caller) if caller.socket else HttpTransport(caller)
 
 
 def follow(transport: Transport, request: CallRequest, frame: Frame | None) -> Json:
-    """Call a runbook and show in the frame what it prints; its `done`. Raises RunbookError."""
+    """Call a runbook and show its output in the frame. Returns `done`; raises RunbookError."""
     for event in transport.events(request):
         if frame is not None:
             frame.show(event)
         if event.get("type") == "done":
             return event
-    raise ServerUnavailableError("The called run was not followed to its end")
+    raise ServerUnavailableError("The connection ended before the called run finished")
 
 
 def file_inputs(transport: Transport, ref: str) -> frozenset[str]:
@@ -97,9 +97,9 @@ def file_inputs(transport: Transport, ref: str) -> frozenset[str]:
 
 
 def sent(value: object) -> object:
-    """A value as a request carries it: files with their content, lists and objects as JSON text.
+    """A value in a request's form: files with their content, lists and objects as JSON text.
 
-    Raises OSError for a file that cannot be read, and TypeError for what is no JSON.
+    Raises OSError for an unreadable file, and TypeError for a value that JSON can't represent.
     """
     if isinstance(value, Path):
         content = base64.b64encode(value.read_bytes()).decode()
@@ -110,7 +110,7 @@ def sent(value: object) -> object:
 
 
 class SocketTransport:
-    """Speaks to the engine process of `runbook execute`, in lines of JSON."""
+    """Talks to the engine process of `runbook execute` in JSON lines."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -118,7 +118,7 @@ class SocketTransport:
     def inputs(self, ref: str) -> Json:
         for answer in self._ask({"op": "inputs", "ref": ref}):
             return answer
-        raise ServerUnavailableError("The engine of this run does not answer")
+        raise ServerUnavailableError("The engine of this run doesn't respond")
 
     def events(self, request: CallRequest) -> Iterator[Json]:
         asked: Json = {
@@ -134,7 +134,7 @@ class SocketTransport:
     def _ask(self, request: Json) -> Iterator[Json]:
         data = json.dumps({"token": self._caller.token, **request}).encode()
         if len(data) >= MAX_REQUEST_BYTES:
-            raise RequestError("The inputs are too large together: at most 2 MiB")
+            raise RequestError("The inputs exceed 2 MiB in total")
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.connect(self._caller.socket)
@@ -143,17 +143,17 @@ class SocketTransport:
                     yield from (_answer(line) for line in lines if line.strip())
         except OSError as error:
             raise ServerUnavailableError(
-                f"The engine of this run does not answer: {error.strerror or error}", hint=_ENDED
+                f"Couldn't reach the engine of this run: {error.strerror or error}", hint=CALL_ENDS
             ) from None
 
 
 class HttpTransport:
-    """Speaks to a server's API. A stream that breaks is taken up where it broke."""
+    """Talks to a server's API. Resumes an interrupted stream at the next event."""
 
     def __init__(self, caller: Caller) -> None:
         parts = urlsplit(caller.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RequestError("RUNBOOK_URL must be the address of the server's runbooks")
+            raise RequestError("RUNBOOK_URL must be the http or https URL of the server's runbooks")
         self._caller = caller
         self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._place = parts.netloc
@@ -163,7 +163,7 @@ class HttpTransport:
     def inputs(self, ref: str) -> Json:
         try:
             return self._json("GET", f"/api/runbooks/{quote(ref)}/inputs")
-        except NotFoundError:  # an unknown runbook: the call itself will say so
+        except NotFoundError:  # an unknown runbook: the call itself reports it
             return {}
 
     def events(self, request: CallRequest) -> Iterator[Json]:
@@ -195,14 +195,16 @@ class HttpTransport:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         parser = EventParser()
         with self._exchange("GET", path, None, headers, SILENCE_SECONDS) as reply:
-            if reply.status >= 500:  # a gateway's error may be over in a moment: it restarts
-                raise ServerUnavailableError(f"{self._place} answers HTTP {reply.status}")
+            if reply.status >= 500:  # a gateway's error while the server restarts
+                raise ServerUnavailableError(f"{self._place} returned HTTP {reply.status}")
             if reply.status != 200:
                 raise _problem(reply)
             while data := reply.read1(READ_BYTES):
                 self._heard = time.monotonic()
                 yield from (_object(event.data) for event in parser.feed(data))
-        raise ServerUnavailableError(f"{self._place} ended the stream of the run's events early")
+        raise ServerUnavailableError(
+            f"{self._place} closed the event stream before the run finished"
+        )
 
     def _json(
         self,
@@ -225,7 +227,7 @@ class HttpTransport:
         headers: Mapping[str, str],
         timeout_s: float,
     ) -> Iterator[HTTPResponse]:
-        """One request. What breaks while its answer is read is the server's absence, too."""
+        """Send a request. Raises ServerUnavailableError, also if reading the reply fails."""
         try:
             with closing(self._kind(self._place, timeout=timeout_s)) as connection:
                 connection.request(method, self._root + path, body, {**self._headers(), **headers})
@@ -233,7 +235,7 @@ class HttpTransport:
                     yield reply
         except (OSError, HTTPException, ValueError) as error:
             reason = str(error) or type(error).__name__
-            raise ServerUnavailableError(f"{self._place} does not answer: {reason}") from None
+            raise ServerUnavailableError(f"Couldn't reach {self._place}: {reason}") from None
 
     def _headers(self) -> dict[str, str]:
         caller = self._caller
@@ -247,7 +249,7 @@ class HttpTransport:
 
 
 def _answer(line: bytes) -> Json:
-    """An answer of the engine process. Raises the error that it names."""
+    """An answer of the engine process. Raises the error that it contains."""
     answer = _object(line)
     error = answer.get("error")
     if isinstance(error, dict):
@@ -262,7 +264,9 @@ def _problem(reply: HTTPResponse) -> RunbookError:
         problem = {}
     if wait := reply.getheader("Retry-After"):
         problem.setdefault("hint", f"try again in {wait} s")
-    text = problem.get("detail") or problem.get("error") or f"HTTP {reply.status} is the answer"
+    text = (
+        problem.get("detail") or problem.get("error") or f"The server returned HTTP {reply.status}"
+    )
     return error_named(problem.get("code"), reply.status, str(text), **_hint(problem))
 
 
@@ -277,5 +281,5 @@ def _object(text: str | bytes) -> Json:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ServerUnavailableError("What answers is no engine of ours")
+        raise ServerUnavailableError("The response is not from a runbook engine")
     return value

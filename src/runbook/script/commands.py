@@ -1,12 +1,12 @@
-"""What a script says to its run: progress, values for later steps, outputs, what to mask.
+"""Functions for scripts: progress, variables for later steps, outputs, masking, calls.
 
     import runbook
 
     runbook.progress(40, "Cloning disk")
     runbook.output("vmid", 104)
 
-Needs the standard library only, and little of it: a script pays for each import. Everything but
-`dry_run` raises NotInRunError outside of a run.
+Imports little, and only from the standard library, so that scripts start fast. All functions except
+`dry_run` raise NotInRunError outside a run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 Label = Literal["verified", "assumed", "unknown"]
 LABELS: tuple[Label, ...] = ("verified", "assumed", "unknown")
 LINE_BYTES = 4096
-"""So much goes through a pipe in one piece: a longer line could be torn by another process."""
+"""Longest atomic write to a pipe: longer lines could mix with those of another process."""
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -49,7 +49,7 @@ _OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 class NotInRunError(RunbookError, RuntimeError):
-    """This works in the script of a run."""
+    """This works only in the script of a run."""
 
     exit_code = 2
 
@@ -63,43 +63,43 @@ class CalledRunbookError(RunbookError):
 
 
 def progress(percent: float, text: str = "") -> None:
-    """Say how far the script is, from 0 to 100, and at what. Raises ValueError."""
+    """Report progress in percent, with an optional text. Raises ValueError."""
     if not 0 <= percent <= 100:
-        raise ValueError(f"percent is {percent}; it must be from 0 to 100")
+        raise ValueError(f"percent must be between 0 and 100, not {percent}")
     number = f"{percent:.2f}".rstrip("0").rstrip(".")
     _append("RUNBOOK_PROGRESS", _line(f"{number} {text}"))
 
 
 def plan(text: str, *, label: Label = "unknown") -> None:
-    """Say what a real run would change: once for each change.
+    """Report a change that a real run would make. Call this once per change.
 
-    `verified`: found out by reading; `assumed`: it follows from what was asked for. Raises
-    ValueError for another label and for no text.
+    `verified`: confirmed by reading the current state; `assumed`: derived from the inputs. Raises
+    ValueError for another label or an empty text.
     """
     if label not in LABELS:
-        raise ValueError(f"label is {label!r}; it must be one of {', '.join(LABELS)}")
+        raise ValueError(f"label must be one of {', '.join(LABELS)}, not {label!r}")
     if not text.strip():
-        raise ValueError("a plan needs a text")
+        raise ValueError("text must not be empty")
     _append("RUNBOOK_PLAN", _line(f"{label}: {text}"))
 
 
 def env(name: str, value: object) -> None:
-    """Set a variable of the steps that follow. Raises ValueError for what no variable can be."""
+    """Set a variable for later steps. Raises ValueError for an invalid name or value."""
     _assign("RUNBOOK_ENV", name, value, _VARIABLE)
 
 
 def output(name: str, value: object) -> None:
-    """Set an output of the run; what is no text becomes JSON. Raises ValueError and TypeError."""
+    """Set an output of the run; non-strings are stored as JSON. Raises ValueError and TypeError."""
     _assign("RUNBOOK_OUTPUT", name, value, _OUTPUT)
 
 
 def summary(markdown: str) -> None:
-    """Add Markdown to the run's summary, ending with a newline."""
+    """Add Markdown to the run's summary. Adds a final newline if there is none."""
     _append("RUNBOOK_SUMMARY", _encoded("the summary", markdown.removesuffix("\n") + "\n"))
 
 
 def mask(value: str) -> None:
-    """Mask this value wherever it turns up from now on. Call it before the value is printed."""
+    """Mask this value in all further output. Call this before you print the value."""
     text = _encoded("the value", value).decode()
     if "\n" in text or text.startswith("<<"):
         _append("RUNBOOK_MASK", _several_lines("", text).encode())
@@ -108,10 +108,10 @@ def mask(value: str) -> None:
 
 
 def artifact(path: str | os.PathLike[str], name: str | None = None) -> Path:
-    """Keep a file with the run; the path of the copy that the engine collects at the end.
+    """Save a file as an artifact of the run. Returns the path of the copy.
 
-    `name` is the file's own where it is not given; it may lead into folders. Raises ValueError
-    for a name that leads elsewhere, and OSError.
+    `name` defaults to the file's name and may contain folders. Raises ValueError for a name that
+    leaves the artifacts folder, and OSError.
     """
     import shutil
     from contextlib import suppress
@@ -119,16 +119,16 @@ def artifact(path: str | os.PathLike[str], name: str | None = None) -> Path:
     kept = Path(path).name if name is None else name
     folder = Path(_given("RUNBOOK_ARTIFACTS"))
     if not kept or Path(kept).is_absolute() or ".." in Path(kept).parts or not kept.isprintable():
-        raise ValueError(f"{kept!r} cannot name an artifact: give a path without ..")
+        raise ValueError(f"{kept!r} is not a valid artifact name. Use a relative path without ..")
     copy = folder / kept
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(shutil.SameFileError):  # it was made in the folder
+    with suppress(shutil.SameFileError):  # the script created it in the artifacts folder
         shutil.copyfile(path, copy)
     return copy
 
 
 def dry_run() -> bool:
-    """Whether nothing is to be changed, but planned only. Outside of a run: no."""
+    """Whether this is a dry run, which must change nothing. False outside a run."""
     return _environment().get("RUNBOOK_DRY_RUN", "") not in ("", "0")
 
 
@@ -140,12 +140,12 @@ def call(
     quiet: bool = False,
     **more: object,
 ) -> dict[str, Any]:
-    """Execute another runbook and wait for its end; its outputs.
+    """Execute another runbook, wait until it finishes, and return its outputs.
 
-    Inputs are given by name, in `inputs` or as keywords; a Path is sent as the file's content.
-    What the runbook prints is shown in a frame on standard error unless `quiet`. `confirm` is
-    the text that a policy may demand. Raises CalledRunbookError where it does not succeed, other
-    RunbookErrors where it cannot be started, and OSError for a file that cannot be read.
+    Pass inputs by name, in `inputs` or as keywords; for a Path, the file's content is sent. The
+    runbook's output is shown in a frame on standard error unless `quiet`. `confirm` is the text
+    that a policy may require. Raises CalledRunbookError if the run doesn't succeed, another
+    RunbookError if it can't start, and OSError for an unreadable file.
     """
     import sys
 
@@ -163,7 +163,7 @@ def call(
 
 
 def file_inputs(ref: str) -> frozenset[str]:
-    """The inputs of a runbook that are files. Raises RunbookError."""
+    """The names of a runbook's file inputs. Raises RunbookError."""
     from runbook.script import calling
 
     return calling.file_inputs(calling.transport(_caller()), ref)
@@ -189,7 +189,7 @@ def _environment() -> Mapping[str, str]:
 def _given(variable: str) -> str:
     value = _environment().get(variable)
     if not value:
-        raise NotInRunError(f"{variable} is not set: this works in the script of a run")
+        raise NotInRunError(f"{variable} is not set. This works only in the script of a run")
     return value
 
 
@@ -197,7 +197,8 @@ def _assign(variable: str, name: str, value: object, allowed: re.Pattern[str]) -
     if not allowed.fullmatch(name):
         more = "" if allowed is _VARIABLE else ", . and -"
         raise ValueError(
-            f"{name[:80]!r} is no name: up to 128 letters, digits and _{more}, no digit in front"
+            f"{name[:80]!r} is not a valid name. Use up to 128 letters, digits and _{more}, and "
+            "don't start with a digit"
         )
     text = _encoded(f"the value of {name}", _text(value)).decode()
     record = _several_lines(name, text) if "\n" in text else f"{name}={text}\n"
@@ -213,7 +214,7 @@ def _text(value: object) -> str:
 
 
 def _several_lines(name: str, text: str) -> str:
-    """The word that ends the value is random, so that no value can end itself early."""
+    """A value of several lines. Its end marker is random, so that no value can contain it."""
     import secrets
 
     word = f"end-{secrets.token_hex(16)}"
@@ -222,7 +223,7 @@ def _several_lines(name: str, text: str) -> str:
 
 def _encoded(what: str, text: str) -> bytes:
     if "\0" in text:
-        raise ValueError(f"{what} holds a NUL character")
+        raise ValueError(f"{what} contains a NUL character")
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -230,15 +231,15 @@ def _encoded(what: str, text: str) -> bytes:
 
 
 def _line(text: str) -> bytes:
-    """One line, cut where it is too long to arrive in one piece."""
+    """One line, cut at the longest atomic write."""
     data = " ".join(text.splitlines()).encode("utf-8", "replace")
     return data[: LINE_BYTES - 1].decode("utf-8", "ignore").encode() + b"\n"
 
 
 def _append(variable: str, data: bytes) -> None:
-    """Add to a hand-over file or pipe. Raises NotInRunError, and OSError for a full disk."""
+    """Append to a handover file or pipe. Raises NotInRunError, and OSError if the disk is full."""
     try:
-        # A pipe that nobody reads any more must not keep the script from ending.
+        # A pipe without a reader must not block the script.
         descriptor = os.open(_given(variable), _APPEND, 0o600)
     except OSError as error:
         if error.errno == errno.ENXIO:

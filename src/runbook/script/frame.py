@@ -1,7 +1,4 @@
-"""What a called run prints, in a frame on its caller's standard error.
-
-A frame in what is printed stands inside the frame around it: nested calls nest by themselves.
-"""
+"""Shows a called run's output in a frame on the caller's standard error. Frames nest."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ SIDE = "│ "
 
 
 class Frame:
-    """The frame of one called run: shows its events as they come. Never raises OSError."""
+    """The frame of a called run: shows its events as they arrive. Never raises OSError."""
 
     def __init__(self, ref: str, stream: TextIO) -> None:
         self._ref = ref
@@ -28,7 +25,7 @@ class Frame:
         self._inside_line = False
 
     def show(self, event: Mapping[str, Any]) -> None:
-        """Show one event. A run that was not queued never began: it gets no frame."""
+        """Show an event. A run that was never queued gets no frame."""
         kind = event.get("type")
         if "run" in event and kind is None:
             self._run_id = str(event["run"])
@@ -40,7 +37,7 @@ class Frame:
             self._end(event)
         elif kind in OUTPUT:
             self._write(self._framed(str(event.get("text") or "")))
-        elif kind != "child" and (line := told(event)):  # a child has a frame of its own
+        elif kind != "child" and (line := told(event)):  # a child run prints its own frame
             self._write(f"{self._line_end()}{SIDE}{line}\n")
 
     def _begin(self) -> None:
@@ -53,7 +50,7 @@ class Frame:
         self._open = False
 
     def _framed(self, text: str) -> str:
-        """The text with the frame's side before each of its lines that begins in it."""
+        """The text with the frame's side before each line that starts in it."""
         if not text:
             return ""
         begun, whole = "" if self._inside_line else SIDE, text.endswith("\n")
@@ -75,11 +72,11 @@ class Frame:
         except BrokenPipeError:
             _silence(self._stream)
             self._stream = None
-        except OSError:  # a full disk: the call goes on
+        except OSError:  # the disk is full: continue the call without output
             self._stream = None
 
 
 def _silence(stream: TextIO) -> None:
-    """Nobody reads it any more; what it still holds must not fail again at the program's end."""
+    """Discard what the closed stream still buffers, which would fail again at exit."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
         os.dup2(nowhere.fileno(), stream.fileno())

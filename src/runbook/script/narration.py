@@ -1,4 +1,4 @@
-"""What happened in a run, told in one line each: the same at a terminal and in a frame."""
+"""Describes a run's events in one line each, for the terminal and for frames of called runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json = Mapping[str, Any]
 
 
 def told(event: Json) -> str | None:
-    """An event in its JSON form as one line; None for output, and where there is nothing to say."""
+    """An event in its JSON form as one line; None for output and events without a message."""
     teller = _TELLERS.get(str(event.get("type")))
     return None if teller is None else teller(event)
 
@@ -37,14 +37,14 @@ def _step(event: Json) -> str | None:
         case "skipped":
             return f"step {number}: {name} skipped" + (f": {reason}" if reason else "")
         case "retrying":
-            return f"step {number}: {name} is tried again{_pause(event)}{_attempt(event)}"
+            return f"step {number}: {name}: retrying{_pause(event)}{_attempt(event)}"
         case "restored":
-            return f"step {number}: {name} was done by an earlier run"
+            return f"step {number}: {name} completed by an earlier run"
     return None
 
 
 def _failed(event: Json) -> bool:
-    """By the status where there is one: a return code beside 0 may be a success."""
+    """By status if there is one: a return code other than 0 may be a success."""
     status = event.get("status")
     return event.get("return_code") not in (None, 0) if status is None else status == "failed"
 
@@ -60,7 +60,7 @@ def _attempt(event: Json) -> str:
 
 
 def _child(event: Json) -> str | None:
-    """A called run shows itself in a frame; one that the engine has started does not."""
+    """A run that the engine started. Called runs print their own frames."""
     if event.get("relation") is None:
         return None
     run = f"run {event.get('run_id')}"

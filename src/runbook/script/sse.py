@@ -1,4 +1,4 @@
-"""Server-sent events, read from bytes (WHATWG HTML, 9.2.6)."""
+"""A parser for server-sent events (WHATWG HTML, 9.2.6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ServerEvent:
 
 
 class EventParser:
-    """Server-sent events from bytes in pieces of any size."""
+    """Parses server-sent events from chunks of any size."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -29,11 +29,11 @@ class EventParser:
         self._data: list[str] = []
 
     def feed(self, data: bytes) -> Iterator[ServerEvent]:
-        """The events that these bytes complete. Raises RunbookError for one without end."""
+        """Events completed by these bytes. Raises ServerUnavailableError if one is too large."""
         self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")
         if len(self._buffer) > MAX_EVENT_BYTES:
-            raise ServerUnavailableError("The server sends what is not a stream of events.")
+            raise ServerUnavailableError("The server sent an invalid event stream.")
         for line in lines:
             event = self._line(line.removesuffix(b"\r").decode(errors="replace"))
             if event is not None:

@@ -1,4 +1,4 @@
-"""Bring the database to this version, once, however many processes start at the same time."""
+"""Upgrades the database, once, even if several processes start at the same time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEWER = "The database was made by a newer version of this program: upgrade the 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """From which version to which a database was brought; None is an empty one."""
+    """The version of a database before and after a migration; None if it was empty."""
 
     before: str | None
     after: str = HEAD
@@ -34,7 +34,7 @@ class Migration:
 
 
 def version(connection: sa.Connection) -> str | None:
-    """The version of the database; None where it has none yet."""
+    """The version of the database; None if it has none yet."""
     if not sa.inspect(connection).has_table(_TABLE):
         return None
     found = connection.execute(_VERSION).scalar()
@@ -42,7 +42,7 @@ def version(connection: sa.Connection) -> str | None:
 
 
 def known_version(connection: sa.Connection) -> str | None:
-    """Raises StoreUnavailableError where a newer version of the program made the database."""
+    """Raises StoreUnavailableError if a newer version of the program created the database."""
     found = version(connection)
     if found is not None and found > HEAD:
         raise StoreUnavailableError(_NEWER)
@@ -58,9 +58,9 @@ def check(connection: sa.Connection) -> None:
 
 
 def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> Migration:
-    """Run the missing migrations in one transaction; another process waits for its end.
+    """Run the pending migrations in one transaction; other processes wait for it.
 
-    Raises StoreUnavailableError where a newer version of the program made the database.
+    Raises StoreUnavailableError if a newer version of the program created the database.
     """
     engine = dialect.migration_engine()
     deadline = time.monotonic() + PATIENCE_S
@@ -75,7 +75,7 @@ def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS
 
 
 def _attempt(dialect: Dialect, engine: sa.Engine, head: str, migrations: Path) -> Migration | None:
-    """None where another process is in the way."""
+    """None if another process holds the lock."""
     try:
         with engine.connect() as connection, dialect.migration(connection):
             before = version(connection)

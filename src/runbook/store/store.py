@@ -1,8 +1,8 @@
-"""The store: everything that the engine keeps, by noun.
+"""The store: all data of the engine, by noun.
 
-One method is one short transaction (the long ones say so), safe in threads, greenlets and
-processes. Methods raise StoreBusyError where others kept the database locked, and
-StoreUnavailableError where it cannot be used.
+One method is one short transaction, unless documented otherwise. Methods are safe in threads,
+greenlets and processes. They raise StoreBusyError if the database stayed locked by others, and
+StoreUnavailableError if it can't be used.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from runbook.store.locks import Locks
 from runbook.store.log.events import Events
 from runbook.store.log.logs import Logs
 from runbook.store.maintenance import Maintenance
+from runbook.store.notices import Notices
 from runbook.store.run.artifacts import Artifacts
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
@@ -58,6 +59,7 @@ class Store:
         self.runbooks = Runbooks(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
+        self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
         self.audit = Audit(self._database, clock)
 
@@ -66,5 +68,5 @@ class Store:
         self.maintenance.check()
 
     def close(self) -> None:
-        """Close this process's connections; a later call opens them again."""
+        """Close this process's connections; a later call reopens them."""
         self._database.close()

@@ -1,7 +1,7 @@
-"""The worker that stays: it executes everyone's runs, and does the periodic tasks.
+"""The server's worker: executes all runs and performs the periodic tasks.
 
-`python -m runbook.worker.local` is started by the supervisor of `runbook serve`, which hands it the
-sealed environment and the lifeline that tells it when the supervisor has died.
+The supervisor of `runbook serve` starts it as `python -m runbook.worker.local`, with the sealed
+environment and a lifeline that tells it when the supervisor dies.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from runbook import log
 from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import Limits, inherit_limits
+from runbook.engine.process.limits import ScriptLimits, inherit_limits
 from runbook.engine.process.run import StopReason
-from runbook.engine.record.configuration import record_configuration
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.host import guard, proctable
@@ -32,7 +31,7 @@ SWITCH_SECONDS = 0.0005
 
 
 class LocalWorker:
-    """Executes any run until it is drained. Gives the orders of its own loop."""
+    """Executes runs until it is drained. Implements the `Orders` of its own loop."""
 
     only = None
 
@@ -53,12 +52,12 @@ class LocalWorker:
         self._abandoned = False
         tasks = worker_tasks(engine, self._end_forgotten, retention)
         terms = Terms(self.id, WorkerKind.LOCAL, slots, queues)
-        self._loop = ClaimLoop(engine, engine.parts.wakeups, terms, self, tasks)
+        self._loop = ClaimLoop(engine, engine.wakeups, terms, self, tasks)
 
     def run(self) -> None:
-        """Work until a drain has ended. Raises StoreUnavailableError if it cannot begin."""
+        """Work until drained. Raises StoreUnavailableError if it can't start."""
         self._loop.register()
-        self._engine.reap()  # before the first claim, which may need a lock of a dead worker's run
+        self._engine.reap()  # before the first claim: a dead worker's run may hold a lock it needs
         log.event("worker.started", worker_id=self.id, slots=self._slots)
         try:
             self._loop.run()
@@ -67,13 +66,13 @@ class LocalWorker:
             log.event("worker.stopped", worker_id=self.id)
 
     def drain(self) -> None:
-        """Claim nothing more and let scripts end; a second call ends them at once."""
+        """Stop claiming root runs and let scripts finish; a second call stops them immediately."""
         now = time.monotonic()
         self._drain_until = now + self._drain_s if self._drain_until is None else now
         self._loop.wake()
 
     def abandon(self) -> None:
-        """The supervisor is gone: end every script at once and stop."""
+        """Kill every script and stop, because the supervisor is gone."""
         self._abandoned = True
         self._drain_until = time.monotonic()
         self._loop.wake()
@@ -90,7 +89,7 @@ class LocalWorker:
             self._loop.stop_all(StopReason.DRAIN, at_once=self._abandoned)
 
     def failed(self, error: Exception, run: Run | None) -> None:
-        """Nothing: the next wake-up tries again, and a periodic task ends what was forgotten."""
+        """Do nothing: the next wake-up retries, and a periodic task ends forgotten runs."""
 
     def _end_forgotten(self) -> None:
         self._loop.end_forgotten()
@@ -101,7 +100,7 @@ def main() -> int:
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()
-    inherit_limits(Limits())
+    inherit_limits(ScriptLimits())
     try:
         return _work(environment, lifeline)
     except RunbookError as error:
@@ -113,12 +112,12 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
-    from runbook.metrics import RunMetrics  # after the directory is set: it is read at import
+    from runbook.metrics import RunMetrics  # reads the directory when it is imported
 
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
-    engine.store.maintenance.migrate()
-    record_configuration(engine.store.audit, started_with(settings))
+    engine.open()
+    engine.record_start(started_with(settings))
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,
@@ -129,10 +128,10 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     def on_terminate(_number: int, _frame: FrameType | None) -> None:
         worker.drain()
 
-    # Run threads are mostly waiting; one that wakes up must not wait for another's time slice.
+    # Run threads mostly wait. One that wakes up must not wait for another's time slice.
     sys.setswitchinterval(SWITCH_SECONDS)
     signal.signal(signal.SIGTERM, on_terminate)
-    # Handled, not ignored: scripts would inherit that, and could not be interrupted.
+    # Handled rather than ignored: scripts would inherit that and could not be interrupted.
     signal.signal(signal.SIGINT, lambda *_: None)
     if lifeline is not None:
         guard.watch_lifeline(lifeline, worker.abandon)

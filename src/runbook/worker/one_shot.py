@@ -1,4 +1,4 @@
-"""Executes one run, and the runs that its script calls, beside the thread that shows them."""
+"""Executes one run, and the runs that its script calls, in a thread."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.run import StopReason
-from runbook.engine.wakeups import CANCEL, Role, Wakeups
 from runbook.errors import RunbookError
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import reap_task
 from runbook.worker.slots import ClaimLoop, Terms
 
-GUARDIAN_ENDED = "the end of its guardian"
+GUARDIAN_ENDED = "guardian process exit"
 ONE_REQUEST_SECONDS = 0.3
 
 
 class OneShotWorker:
-    """A worker for one run, whose loop is a thread. Gives the orders of its own loop.
+    """A worker for one run, with its loop in a thread. Implements the `Orders` of that loop.
 
     `interrupt` and `abandon` may be called from a signal handler.
     """
@@ -42,10 +41,10 @@ class OneShotWorker:
         self._last_interrupt = -ONE_REQUEST_SECONDS
         self._told_interrupts = 0
         self._abandoned = False
-        # Whoever holds a lock that the run waits for may have died with nobody else here.
+        # Reaps too: a dead worker's run may hold a lock, with no other worker to end it.
         self._loop = ClaimLoop(
             engine,
-            Wakeups(engine.parts.options.data_dir / "wake", Role.WORKER),
+            engine.worker_wakeups(),
             Terms(self.id, WorkerKind.CLI, slots=1),
             self,
             (reap_task(engine),),
@@ -56,19 +55,19 @@ class OneShotWorker:
         self._loop.register()
 
     def start(self, run: Run) -> None:
-        """Execute the run, which is assigned to this worker, in threads of its own.
+        """Start executing the run, which is assigned to this worker, in other threads.
 
-        Where another run holds one of its locks, that run's end is waited for.
+        If another run holds one of its locks, it waits for that run to finish.
         """
         self._run = run
         self.only = run.id
         self._thread.start()
 
     def interrupt(self) -> None:
-        """Cancel the run; a second call kills its script at once.
+        """Cancel the run; a second call kills its script immediately.
 
-        Calls that come together count once: `timeout` and others signal a process and then its
-        whole group, so that one request arrives twice.
+        Calls in quick succession count once: programs such as `timeout` signal the process and
+        then its whole group, so one request arrives twice.
         """
         now = time.monotonic()
         if now - self._last_interrupt > ONE_REQUEST_SECONDS:
@@ -77,36 +76,36 @@ class OneShotWorker:
         self._loop.wake()
 
     def abandon(self) -> None:
-        """The guardian is gone: kill the script at once; do not start one any more."""
+        """Kill the script, or don't start it, because the guardian is gone."""
         self._abandoned = True
         self._loop.wake()
 
     def check(self) -> None:
-        """Raise what kept the run from being executed to a recorded end."""
+        """Raise the error that kept the run from finishing and being recorded, if any."""
         if self._failure is not None:
             raise self._failure
 
     def wait(self) -> None:
-        """Until the run and all that it called have ended."""
+        """Wait until the run and all runs that it called have finished."""
         if self._run is not None:
             self._thread.join()
 
     def close(self) -> None:
-        """Wait, then sign off."""
+        """Wait for the run, then unregister the worker."""
         self.wait()
         self._loop.leave()
         if self._failure is not None:
             with suppress(RunbookError):
-                self._engine.reap()  # nobody else will end the run before the next opening
+                self._engine.reap()  # otherwise the run ends only when the store is opened next
 
     def finished(self) -> bool:
-        """Whether the run has ended: here, or by others who took us for dead."""
+        """Whether the run has ended, here or because another process took this worker for dead."""
         if self._failure is None and not self._ended:
             self._ended = self._run_has_ended()
         return self._failure is not None or self._ended
 
     def obey(self) -> None:
-        """A cancellation is recorded before it is passed on, so that the record says by whom."""
+        """Record a cancellation before stopping the script, so the record says who cancelled."""
         if self._run is None:
             return
         if self._abandoned:
@@ -118,7 +117,7 @@ class OneShotWorker:
             self._loop.stop_all(StopReason.CANCEL, at_once=told > 1)
 
     def failed(self, error: Exception, run: Run | None) -> None:
-        """Of a run that was called, only the end is missing: its caller goes on."""
+        """Stop if this worker's own run failed; the failure of a called run is its caller's."""
         if run is None or run.id == self.only:
             self._failure = _as_ours(error)
             self._loop.stop_all(StopReason.DRAIN, at_once=True)
@@ -126,7 +125,7 @@ class OneShotWorker:
     def _work(self) -> None:
         try:
             self._loop.run()
-        except Exception as error:  # noqa: BLE001 - whoever waits for the run must hear of it
+        except Exception as error:  # noqa: BLE001 - the waiting thread must get it
             log.failure("worker.fault", worker_id=self.id)
             self._failure = _as_ours(error)
 
@@ -134,22 +133,23 @@ class OneShotWorker:
         if self._run is None:
             return False
         try:
-            run = self._engine.store.runs.get(self._run.id)
-        except RunbookError:  # asked again in the next turn
+            run = self._engine.runs.current(self._run)
+        except RunbookError:  # checked again in the next turn
             return False
         return run is None or run.status.terminal
 
     def _give_up(self, run: Run) -> None:
         if not self._loop.executes(run.id):
-            self._engine.store.runs.request_cancel(run.id, GUARDIAN_ENDED)
-            self._engine.parts.wakeups.wake_workers(CANCEL)
+            self._engine.request_cancel(run, GUARDIAN_ENDED)
         self._loop.stop_all(StopReason.DRAIN, at_once=True)
 
     def _cancel(self, run: Run) -> None:
         try:
             self._engine.request_cancel(run, self._principal.subject)
         except RunbookError:
-            if not self._loop.executes(run.id):  # no script to stop: only the request ends it
+            if not self._loop.executes(
+                run.id
+            ):  # there is no script to stop: only a recorded request ends it
                 raise
 
 

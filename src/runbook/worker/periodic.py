@@ -1,7 +1,7 @@
-"""Periodic tasks: what is done every so often, beside the runs.
+"""Periodic tasks of workers.
 
-A task of the whole store is done by the worker that takes its lease, so that several workers of one
-store do not do it twice. A task of a host or a process is done by each worker for itself.
+A task of the store is performed by the worker that takes its lease, so that several workers don't
+repeat it. A task of a host or a process is performed by each worker.
 """
 
 from __future__ import annotations
@@ -17,21 +17,19 @@ from enum import Enum, auto
 
 from runbook import log
 from runbook.engine.engine import Engine
-from runbook.engine.process.workspace import remove_stale
-from runbook.store.store import Store
+from runbook.store.leases import Leases
 
 REAP_SECONDS = 3.0
-"""Short, since a run may wait for a lock that a dead worker's run holds."""
+"""Short, because a run may be waiting for a lock that a dead worker's run holds."""
 FORGOTTEN_SECONDS = 10.0
 ORPHANS_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
 ARTIFACTS_SECONDS = 3600.0
 STALE_SECONDS = 3600.0
-DAY_MS = 24 * 3600 * 1000
 
 
 class Scope(Enum):
-    """Whose work a task is. Only a task of the store needs a lease."""
+    """What a task applies to. Only a task of the store needs a lease."""
 
     STORE = auto()
     HOST = auto()
@@ -40,7 +38,7 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do every `seconds`. It may take long, and may raise: then it is logged."""
+    """Work to do every `seconds`. It may take long; what it raises is logged."""
 
     name: str
     scope: Scope
@@ -54,7 +52,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long to keep finished runs and audit events, in days; 0 keeps audit events for good."""
+    """Retention of finished runs and audit events, in days; 0 keeps all audit events."""
 
     run_days: int
     audit_days: int
@@ -67,48 +65,43 @@ def reap_task(engine: Engine) -> Task:
 def worker_tasks(
     engine: Engine, end_forgotten: Callable[[], object], retention: Retention
 ) -> tuple[Task, ...]:
-    """All tasks of a worker that stays. `end_forgotten` is its own."""
-    parts, store = engine.parts, engine.store
+    """All tasks of a server's worker. `end_forgotten` belongs to that worker."""
+    upkeep = engine.upkeep
 
     def purge() -> None:
-        store.maintenance.purge(parts.clock() - retention.run_days * DAY_MS)
+        upkeep.purge_runs(retention.run_days)
 
     def purge_audit() -> None:
-        if retention.audit_days:
-            store.audit.purge(parts.clock() - retention.audit_days * DAY_MS)
-
-    def purge_artifacts() -> None:
-        parts.artifacts.purge(store.runs.known)
-
-    def remove_stale_directories() -> None:
-        remove_stale(parts.options.execution_dir, {run.id for run in store.runs.active()})
+        upkeep.purge_audit(retention.audit_days)
 
     return (
         reap_task(engine),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
         Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
-        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
-        Task("remove-stale-directories", Scope.HOST, STALE_SECONDS, remove_stale_directories),
+        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, upkeep.purge_artifacts),
+        Task(
+            "remove-stale-directories", Scope.HOST, STALE_SECONDS, upkeep.remove_stale_directories
+        ),
         Task("end-forgotten-runs", Scope.PROCESS, FORGOTTEN_SECONDS, end_forgotten),
-        Task("reap-orphans", Scope.PROCESS, ORPHANS_SECONDS, parts.families.reap_orphans),
+        Task("reap-orphans", Scope.PROCESS, ORPHANS_SECONDS, upkeep.reap_orphans),
     )
 
 
 class Periodic:
-    """Starts the tasks of one worker when they are due, in threads of a pool.
+    """Starts the tasks of one worker in pool threads when they are due.
 
-    `start_due` and `renew` are for the worker's loop: neither waits for a task.
+    The worker's loop calls `start_due` and `renew`; neither waits for a task.
     """
 
-    def __init__(self, tasks: Sequence[Task], store: Store, holder: str) -> None:
+    def __init__(self, tasks: Sequence[Task], leases: Leases, holder: str) -> None:
         self._tasks = tuple(tasks)
-        self._leases = store.leases
+        self._leases = leases
         self._holder = holder
         self._due = {task.name: 0.0 for task in self._tasks}
-        """When to look at a task again; never while it is under way."""
+        """When each task is due next; infinity while it is in progress."""
         self._lock = threading.Lock()
         self._renew_at: dict[str, float] = {}
-        """When to renew each lease that is held."""
+        """When to extend each lease that this worker holds."""
 
     def start_due(self, pool: ThreadPoolExecutor) -> None:
         now = time.monotonic()
@@ -118,7 +111,7 @@ class Periodic:
                 pool.submit(self._attempt, task)
 
     def renew(self) -> None:
-        """Keep the leases of the tasks that take longer than their interval."""
+        """Extend the leases of tasks that take longer than their interval."""
         now = time.monotonic()
         for task in self._tasks:
             with self._lock:
@@ -131,13 +124,13 @@ class Periodic:
     def _attempt(self, task: Task) -> None:
         try:
             due = self._perform(task)
-        except Exception:  # noqa: BLE001 - whatever it is, it is tried again at its next time
+        except Exception:  # noqa: BLE001 - whatever it is, the task is retried when it is due next
             log.failure("task.failed", task=task.name, worker_id=self._holder)
             due = time.monotonic() + task.seconds
         self._due[task.name] = due
 
     def _perform(self, task: Task) -> float:
-        """Do the task, unless another worker does it or has done it lately. When to look again."""
+        """Perform the task unless another worker just did. Returns when it is due next."""
         wait_ms = 0
         if task.scope is Scope.STORE:
             wait_ms = self._leases.take(task.name, self._holder, task.interval_ms)

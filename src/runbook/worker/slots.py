@@ -1,8 +1,8 @@
-"""The loop of every worker: it claims runs, executes them, beats, cancels and ends.
+"""The loop of every worker: claims and executes runs, sends heartbeats, handles cancellation.
 
-The thread that calls `ClaimLoop.run` only waits: for wake-ups, which it hands on, and for the next
-heartbeat. Pool threads claim and execute, so that nothing stands between a wake-up and the script's
-start (docs/adr/004).
+The thread that calls `ClaimLoop.run` only waits for wake-ups, which it passes on, and for the next
+heartbeat. Pool threads claim and execute, so that nothing delays a script's start after a wake-up
+(docs/adr/004).
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from runbook.engine.engine import Engine
 from runbook.engine.process.run import Stop, StopReason
 from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
 from runbook.errors import RunbookError
-from runbook.host.identity import process_identity
-from runbook.store.models import Claimed, Worker, WorkerKind
+from runbook.store.models import Claimed, WorkerKind
 from runbook.worker.periodic import Periodic, Task
 
 BEAT_SECONDS = 1.0
 MOST_THREADS = 1024
-"""Far more than slots: parents keep theirs while their children run."""
+"""Far more than slots: parent runs occupy threads while their child runs execute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Who a worker is and what it takes: at most `slots` root runs at once.
+    """A worker's identity and what it claims: at most `slots` root runs at a time.
 
-    A child run uses its parent's slot. `queues` None is every queue.
+    A child run uses its parent's slot. If `queues` is None, runs of every queue.
     """
 
     id: str
@@ -46,29 +45,29 @@ class Terms:
 
 
 class Orders(Protocol):
-    """What makes one kind of worker differ from another. All of it is asked by several threads."""
+    """How one kind of worker differs from another. Called from several threads."""
 
     @property
     def only(self) -> str | None:
-        """The id of the run that is executed, with those that it calls; None for any run."""
+        """The ID of the only run to execute, with the runs that it calls; None for any run."""
 
     @property
     def draining(self) -> bool:
-        """Whether no root run is claimed any more. Child runs are: their parents wait for them."""
+        """Whether to claim only child runs, which their parents wait for."""
 
     def finished(self) -> bool:
-        """Whether the loop ends as soon as nothing is executed."""
+        """Whether the loop ends as soon as nothing is executing."""
 
     def obey(self) -> None:
-        """Pass on what signals asked for. Called in each turn of the loop."""
+        """Act on signals that arrived. Called in each turn of the loop."""
 
     def failed(self, error: Exception, run: Run | None) -> None:
-        """A fault, which is logged already: in executing `run`, or in the claiming of one."""
+        """Handle an unexpected error, already logged, from executing `run` or from claiming."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ActiveRun:
-    """A run that a thread of this worker executes."""
+    """A run that a thread of this worker is executing."""
 
     claimed: Claimed
     stop: Stop = field(default_factory=Stop)
@@ -93,13 +92,13 @@ class ClaimLoop:
         self._wakeups = wakeups
         self._terms = terms
         self._orders = orders
-        self._periodic = Periodic(tasks, engine.store, terms.id)
+        self._periodic = Periodic(tasks, engine.workers.leases, terms.id)
         self._lock = threading.Lock()
         self._claiming = threading.Lock()
         self._active: dict[str, _ActiveRun] = {}
         self._threads = 0
-        """How many pool threads claim or execute, or are about to."""
-        # A signal handler may come in while its own thread holds the lock: hence reentrant.
+        """Number of pool threads that claim or execute, or are about to."""
+        # Reentrant: a signal handler may interrupt its own thread while that holds the lock.
         self._alarm_lock = threading.RLock()
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._open = True
@@ -107,30 +106,21 @@ class ClaimLoop:
         self._beat_said_draining = False
 
     def register(self) -> None:
-        """Make the worker known. Raises StoreBusyError and StoreUnavailableError."""
-        now = self._engine.parts.clock()
-        self._engine.store.workers.register(
-            Worker(
-                id=self._terms.id,
-                kind=self._terms.kind,
-                slots=self._terms.slots,
-                started_at=now,
-                beat_at=now,
-                **process_identity(),
-            )
-        )
+        """Register the worker. Raises StoreBusyError and StoreUnavailableError."""
+        terms = self._terms
+        self._engine.workers.register(terms.id, terms.kind, terms.slots)
 
     def run(self) -> None:
-        """Work until the orders say that it is finished, and nothing is executed.
+        """Work until the orders say that it is finished and nothing is executing.
 
-        A fault of ours ends the scripts at once: nobody would beat for them.
+        An unexpected error kills the scripts, because their heartbeats would stop.
         """
         with (
             selectors.DefaultSelector() as selector,
             ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="run") as pool,
         ):
             selector.register(self._alarm, selectors.EVENT_READ)
-            with suppress(OSError):  # a folder without sockets: every beat will do
+            with suppress(OSError):  # a file system without sockets: heartbeats suffice
                 selector.register(self._wakeups.open(), selectors.EVENT_READ)
             try:
                 self._take(pool, expected=True)
@@ -148,14 +138,14 @@ class ClaimLoop:
                 os.eventfd_write(self._alarm, 1)
 
     def stop_all(self, reason: StopReason, *, at_once: bool = False) -> None:
-        """Ask all scripts to end."""
+        """Stop all scripts."""
         with self._lock:
             stops = [active.stop for active in self._active.values()]
         for stop in stops:
             stop.request(reason, at_once=at_once)
 
     def end_forgotten(self) -> None:
-        """End what this worker owns but does not execute, since the store failed at its end."""
+        """End runs that this worker owns but no longer executes, after the store failed."""
         with self._claiming:  # or a run just claimed would look forgotten
             with self._lock:
                 executing = set(self._active)
@@ -166,9 +156,9 @@ class ClaimLoop:
             return run_id in self._active
 
     def leave(self) -> None:
-        """Sign off, after the end of `run`."""
+        """Unregister the worker and close its descriptors, after `run` has returned."""
         try:
-            self._engine.store.workers.remove(self._terms.id)
+            self._engine.workers.remove(self._terms.id)
         except RunbookError as error:
             log.warning("worker.not_removed", worker_id=self._terms.id, error=error.message)
         self._wakeups.close()
@@ -191,9 +181,9 @@ class ClaimLoop:
         return self._wakeups.drain() if others else []
 
     def _turn(self, pool: ThreadPoolExecutor, messages: Sequence[str]) -> None:
-        """Hand on what woke us, and do what is due. A store that is busy is asked again later."""
+        """Pass on wake-ups and do what is due. If the store is busy, the next turn retries."""
         for _ in range(messages.count(QUEUED)):
-            # Who executes one run only looks before it takes the write lock: most are of others.
+            # A one-shot worker reads before it takes the write lock: most wake-ups are for others.
             self._take(pool, expected=self._orders.only is None)
         try:
             self._orders.obey()
@@ -212,14 +202,17 @@ class ClaimLoop:
         draining = self._orders.draining
         if not self._beat_is_due() and draining == self._beat_said_draining:
             return
-        self._engine.store.workers.beat(self._terms.id, draining=draining)
+        if not self._engine.workers.beat(self._terms.id, draining=draining):
+            # Others removed it after a silence. Unregistered, it would lose the runs it claims.
+            log.warning("worker.was_removed", worker_id=self._terms.id)
+            self.register()
         self._beat_said_draining = draining
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._periodic.renew()
 
     def _stop_cancelled(self) -> None:
-        """What somebody asked for, and what the end of a parent asks of its children."""
-        for run_id in self._engine.store.workers.cancel_requested(self._terms.id):
+        """Stop runs that were cancelled, and children of runs that have ended."""
+        for run_id in self._engine.workers.cancelled_runs(self._terms.id):
             with self._lock:
                 active = self._active.get(run_id)
             if active is not None:
@@ -231,14 +224,14 @@ class ClaimLoop:
         pool.submit(self._take_runs, expected=expected)
 
     def _take_runs(self, *, expected: bool) -> None:
-        """In a pool thread: claim and execute, until there is nothing that may be claimed."""
+        """In a pool thread: claim and execute until there is nothing left to claim."""
         try:
             while (active := self._claim(expected=expected)) is not None:
                 self._execute(active)
                 expected = False
         except RunbookError as error:
             self._store_trouble(error)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must be seen; the next wake-up tries again
+        except Exception as error:  # noqa: BLE001 - must be logged; the next wake-up retries
             log.failure("worker.fault", worker_id=self._terms.id)
             self._orders.failed(error, None)
         finally:
@@ -248,9 +241,9 @@ class ClaimLoop:
                 self.wake()
 
     def _claim(self, *, expected: bool) -> _ActiveRun | None:
-        """One claim at a time, so that two threads do not take one slot."""
+        """Claim one run at a time, so that two threads don't take one slot."""
         with self._claiming:
-            claimed = self._engine.store.runs.claim(
+            claimed = self._engine.workers.claim(
                 self._terms.id,
                 root_slots=self._free_slots(),
                 expected=expected,
@@ -275,7 +268,7 @@ class ClaimLoop:
         run = active.claimed.run
         try:
             self._engine.execute(active.claimed, self._terms.id, active.stop)
-        except Exception as error:  # noqa: BLE001 - the thread goes on to the next run
+        except Exception as error:  # noqa: BLE001 - the thread continues with the next run
             log.failure("run.not_recorded", run_id=run.id)
             self._orders.failed(error, run)
         finally:

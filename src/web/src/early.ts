@@ -1,11 +1,11 @@
 /**
- * What can be done while the app itself is still on its way: to ask for what the requested page
- * shows. It is a script of its own, and imports nothing large.
+ * Requests the data of the page while the app is still loading. A separate script that imports
+ * nothing large.
  */
 import { keptSession } from '@/auth/kept'
 import { keptPreferences } from '@/shared/storage/kept-preferences'
 
-/** Until then an answer may be taken: a page is open for longer. */
+/** How long a response may be used: pages stay open longer. */
 const FRESH_MS = 30_000
 
 interface Asked {
@@ -17,7 +17,7 @@ interface Asked {
 
 let asked: Asked | null = null
 
-/** Where the data of the page at this path comes from. */
+/** The URL of the data for the page at this path. */
 export function sourceOf(path: string): string | null {
   if (/^\/(runbooks\/?)?$/.test(path)) return '/api/runbooks'
   const ref = /^\/runbook\/(.+\.md)$/.exec(path)?.[1]
@@ -33,7 +33,7 @@ export function askEarly(path: string): void {
   asked = { url, token, at: Date.now(), answer: fetch(url, { headers }).catch(() => null) }
 }
 
-/** The answer to this request, where it was asked for already; only once, and never a failed one. */
+/** The early response to this request, if any; only once, and never a failed one. */
 export async function earlyAnswer(request: Request): Promise<Response | null> {
   if (request.method !== 'GET' || request.url !== asked?.url) return null
   const { token, at, answer } = asked
@@ -43,6 +43,6 @@ export async function earlyAnswer(request: Request): Promise<Response | null> {
   return response?.ok ? response : null
 }
 
-/** The picture of index.html takes the system's colours, unless others were chosen. */
+/** The placeholder in index.html uses the system's theme unless the user chose one. */
 document.documentElement.dataset.first = keptPreferences().theme
 askEarly(location.pathname)

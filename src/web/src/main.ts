@@ -13,7 +13,7 @@ const app = createApp(App)
   .use(VueQueryPlugin, { queryClient: createQueries(router) })
   .use(createTheme())
 
-/** What index.html shows stays until there is a page. Where that cannot be loaded, the app says so. */
+/** The placeholder in index.html stays until a page is ready; the app reports a page that fails to load. */
 async function show() {
   const came = await router.isReady().then(() => true, () => false)
   app.mount('#app')

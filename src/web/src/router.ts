@@ -9,18 +9,18 @@ import { appTitle } from '@/shared/page/title'
 
 declare module 'vue-router' {
   interface RouteMeta {
-    /** The page's title; pages about one thing set a better one with useTitle. */
+    /** The page's title; pages about a single runbook or run set theirs with useTitle. */
     title?: string
-    /** Without the app's bars, and without signing in. */
+    /** Shown without the app's bars and without signing in. */
     bare?: boolean
   }
 }
 
-/** A ref, folder by folder: so its slashes stay slashes. `ref` itself cannot be a property. */
+/** A ref, split by folder so that slashes are not escaped. `ref` itself cannot be a prop. */
 const refProps = ({ params }: RouteLocationNormalized) => ({ runbookRef: [params.ref].flat().join('/') })
 
 export const routes: RouteRecordRaw[] = [
-  // An address without what it is about leads to the list.
+  // A URL without an id or ref leads to the list.
   ...['/', '/runbook', '/execute'].map((path) => ({ path, redirect: '/runbooks' })),
   ...['/run', '/compare'].map((path) => ({ path, redirect: '/runs' })),
   {
@@ -78,7 +78,7 @@ export const routes: RouteRecordRaw[] = [
   {
     path: '/:path(.*)*',
     name: 'missing',
-    meta: { title: 'Not found' },
+    meta: { title: 'Page not found' },
     component: () => import('@/shell/MissingPage.vue'),
   },
 ]
@@ -87,8 +87,8 @@ export function createWebRouter() {
   const router = createRouter({
     history: createWebHistory(),
     routes,
-    // Within a page the address says what is selected or searched for: nothing moves. A page
-    // shows the place that it is opened at by itself.
+    // Within a page, the URL holds the selection and the search: don't scroll. A page
+    // scrolls to its initial anchor itself.
     scrollBehavior: (to, from, saved) =>
       saved ?? (to.path === from.path || to.hash ? false : { top: 0 }),
   })

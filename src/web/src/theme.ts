@@ -45,7 +45,7 @@ const dark: ThemeDefinition = {
   variables: { 'border-color': '#f0f6fc', 'border-opacity': 0.16, 'medium-emphasis-opacity': 0.76 },
 }
 
-/** The nonce that the server gave this page; browsers hide it from getAttribute. */
+/** This page's CSP nonce; browsers hide it from getAttribute. */
 function pageNonce(): string | undefined {
   return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce || undefined
 }

@@ -74,6 +74,12 @@ def test_every_example_is_a_command_line_that_is_understood(path, command):
         command.make_context(name, shlex.split(words))
 
 
+def test_help_of_a_group_keeps_the_lines_of_its_examples():
+    shown = CliRunner().invoke(cli, ["db", "--help"]).stdout
+    assert "\\b" not in shown
+    assert "    $ runbook db purge --days 30\n" in shown
+
+
 def test_help_lists_all_commands_with_a_line_each():
     lines = run("--help").stdout.splitlines()
     for name, command in cli.commands.items():
@@ -197,7 +203,7 @@ def test_the_documentation_shows_every_command_as_it_is():
 
 
 def test_a_document_without_marks_is_not_touched():
-    with pytest.raises(ValueError, match="marks"):
+    with pytest.raises(ValueError, match="markers"):
         reference.renewed("# Command line\n")
 
 

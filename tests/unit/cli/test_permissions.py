@@ -18,6 +18,7 @@ retry        run.rerun
 resume       run.rerun
 undo         run.rerun
 artifacts    run.read
+audit        audit.read
 verify       runbook.history
 new          -
 lint         -
@@ -31,6 +32,7 @@ config       config.read
 db backup    data.backup
 db purge     data.purge
 db migrate   data.migrate
+db copy      data.migrate
 version      -
 completion   -
 call         runbook.execute

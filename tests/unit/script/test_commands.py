@@ -107,14 +107,14 @@ def test_outputs_may_have_dots_and_dashes(files):
 
 @pytest.mark.parametrize("name", ["", "1A", "A B", "A=B", "A\n", "A<<B", "Ä", "A" * 129, "a.b"])
 def test_what_no_variable_can_be_called_is_refused(files, name):
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match=re.escape(repr(name[:80]))):
         script.env(name, "x")
     assert not files["ENV"].exists()
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a b", "a=b", "a\n", "-a", "a<<b"])
 def test_what_no_output_can_be_called_is_refused(files, name):
-    with pytest.raises(ValueError, match=r"is no name: .*, \. and -"):
+    with pytest.raises(ValueError, match=r"_, \. and -"):
         script.output(name, "x")
 
 
@@ -156,7 +156,7 @@ def test_progress_is_one_line(files, percent, text, line):
 
 @pytest.mark.parametrize("percent", [-1, 100.1, float("nan"), float("inf")])
 def test_progress_is_between_0_and_100(files, percent):
-    with pytest.raises(ValueError, match="from 0 to 100"):
+    with pytest.raises(ValueError, match="0 and 100"):
         script.progress(percent)
 
 
@@ -179,7 +179,7 @@ def test_plans_are_lines_with_labels(files):
 
 @pytest.mark.parametrize(("text", "label"), [(" \n", "verified"), ("x", "sure")])
 def test_a_plan_needs_a_text_and_a_known_label(files, text, label):
-    with pytest.raises(ValueError, match=r"needs a text|must be one of verified, assumed, unknown"):
+    with pytest.raises(ValueError, match=r"text|verified, assumed, unknown"):
         script.plan(text, label=label)
 
 
@@ -261,7 +261,7 @@ def test_an_artifact_that_was_made_in_its_place_stays(files, tmp_path):
 @pytest.mark.parametrize("name", ["", "/etc/x", "../x", "a/../../x", "a\nb"])
 def test_an_artifact_cannot_lead_out_of_its_folder(files, tmp_path, name):
     (tmp_path / "x").write_text("x")
-    with pytest.raises(ValueError, match="cannot name an artifact"):
+    with pytest.raises(ValueError, match=re.escape(repr(name))):
         script.artifact(tmp_path / "x", name)
 
 
@@ -292,7 +292,7 @@ def test_outside_of_a_run_the_error_says_so(name, value, monkeypatch):
         monkeypatch.setenv(f"RUNBOOK_{name}", value)
     with pytest.raises(script.NotInRunError) as caught:
         OUTSIDE[name]()
-    assert str(caught.value) == f"RUNBOOK_{name} is not set: this works in the script of a run"
+    assert str(caught.value).startswith(f"RUNBOOK_{name} is not set")
     assert isinstance(caught.value, RuntimeError)
     assert isinstance(caught.value, RunbookError)
 

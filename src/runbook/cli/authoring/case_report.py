@@ -1,4 +1,4 @@
-"""How the results of `runbook test` are shown."""
+"""Prints the results of `runbook test`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook.cli.terminal.messages import print_json, print_line
 
 
 class CaseReport(Protocol):
-    """Takes results one by one, as they come."""
+    """Reports results one by one."""
 
     @property
     def failed(self) -> int: ...
@@ -22,7 +22,7 @@ class CaseReport(Protocol):
 
 
 class TextReport:
-    """A line per case; below a failed one, what differs and the end of its log."""
+    """A line per case. Failed cases also show the differences and the end of the log."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -55,7 +55,7 @@ class TextReport:
 
 
 class JsonReport:
-    """One object at the end."""
+    """One JSON object at the end."""
 
     def __init__(self) -> None:
         self._results: list[CaseResult] = []
@@ -80,7 +80,7 @@ class JsonReport:
 
 
 def reasons(result: CaseResult) -> list[str]:
-    """Why a case failed; at least one text."""
+    """Why a case failed, as at least one text."""
     texts = [difference.text for difference in result.differences]
     return [result.error, *texts] if result.error else texts
 

@@ -1,4 +1,4 @@
-"""Executes one test case with an engine of its own, whose data is thrown away."""
+"""Executes a test case with a temporary engine, whose data is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR"})
 
 
 class InterruptedCaseError(Exception):
-    """Someone asked for the end of the tests."""
+    """The tests were interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of a case. `error` is why it could not be executed; `tail` ends its log."""
+    """The result of a case. `error` says why it didn't execute; `tail` is the end of its log."""
 
     item: Selected
     case: Case
@@ -53,7 +53,7 @@ class CaseResult:
 
 
 class CaseRunner:
-    """Executes one case after another. `interrupt` may be called from a signal handler."""
+    """Executes cases one at a time. `interrupt` may be called from a signal handler."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -66,13 +66,13 @@ class CaseRunner:
             self._worker.interrupt()
 
     def abandon(self) -> None:
-        """The guardian is gone: kill the script at once."""
+        """Kill the script, because the guardian is gone."""
         self._stopped = True
         if self._worker is not None:
             self._worker.abandon()
 
     def execute(self, item: Selected, case: Case) -> CaseResult:
-        """Execute a case. Raises InterruptedCaseError where that was asked for."""
+        """Execute a case. Raises InterruptedCaseError if it was interrupted."""
         view = _CaseView()
         error: str | None = None
         started = time.monotonic()
@@ -82,14 +82,14 @@ class CaseRunner:
             try:
                 self._run(item, case, case_settings(item, self._environment, Path(name)), view)
             except AccessDeniedError:
-                pass  # the view was told
+                pass  # the view has recorded it
             except RunbookError as failure:
                 error = view.failed(failure)
         if self._stopped:
             raise InterruptedCaseError
         outcome = view.outcome()
         if outcome is None:
-            error = error or "the run did not end"
+            error = error or "the run did not finish"
         found = differences(case, outcome) if outcome else []
         took = time.monotonic() - started
         return CaseResult(item, case, took, outcome, tuple(found), error, tuple(view.tail()))
@@ -106,7 +106,7 @@ class CaseRunner:
 
 
 def case_settings(item: Selected, environment: Mapping[str, str], data_dir: Path) -> Settings:
-    """The settings of a case: none of the caller's variables becomes an input.
+    """The settings of a case, without the caller's variables, which must not become inputs.
 
     Raises ConfigurationError.
     """
@@ -138,7 +138,7 @@ def _request(case: Case) -> ExecuteRequest:
 
 
 class _CaseView:
-    """Keeps what the run prints and how it ends."""
+    """Records the output and the result of a run."""
 
     def __init__(self) -> None:
         self._texts: dict[EventType, list[str]] = {EventType.STDOUT: [], EventType.STDERR: []}
@@ -152,7 +152,7 @@ class _CaseView:
             self._texts[event.type].append(event.text or "")
             self._log.append(event.text or "")
 
-    def refused(self, ref: str, message: str) -> None:  # noqa: ARG002 - of the protocol
+    def refused(self, ref: str, message: str) -> None:  # noqa: ARG002 - the protocol's signature
         self._status = RunStatus.REFUSED
         self._errors.append(message)
 
@@ -164,7 +164,7 @@ class _CaseView:
         self._ended = run
 
     def failed(self, error: RunbookError) -> str | None:
-        """Note what kept the run from starting; its text where no status stands for it."""
+        """Record an error that prevented the run. Returns its text unless a status covers it."""
         if error.exit_code in (65, 77) and self._ended is None:
             self._status = RunStatus.INVALID if error.exit_code == 65 else RunStatus.REFUSED
             self._errors.append(error.message)
@@ -172,7 +172,7 @@ class _CaseView:
         return error.message
 
     def tail(self) -> list[str]:
-        """The last lines of what was printed."""
+        """The last lines of the output."""
         return "".join(self._log).splitlines()[-TAIL_LINES:]
 
     def outcome(self) -> CaseOutcome | None:

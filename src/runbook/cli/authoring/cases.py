@@ -1,4 +1,4 @@
-"""`runbook test`: executes the test cases of runbooks. It only guards the process that does."""
+"""`runbook test`: guards the process that executes the test cases of runbooks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from runbook.cli.completion import complete_files_and_refs
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
-HELP = """Execute the test cases of runbooks, and compare how they end with what is expected.
+HELP = """Execute the test cases of runbooks and compare the results with the expected ones.
 
-The cases of Name.md stand in Name.test.yaml beside it: see RUNBOOK.md. PATH is either of the two,
-or a folder. Each case is executed in earnest, as `runbook execute` does it, but with a database of
-its own that is thrown away, and without a history entry. Inputs come from the case alone.
+The test cases of Name.md are in Name.test.yaml next to it: see RUNBOOK.md. PATH is either of these
+files, or a folder. Each case really executes the runbook, as `runbook execute` would, but with a
+temporary database and without a history entry. Inputs come only from the case.
 
-Exit codes: 0 all passed, 1 one failed, 65 a test file is not valid, 66 there are no cases, 130
+Exit codes: 0 all passed, 1 a case failed, 65 a test file is invalid, 66 no test cases, 130
 interrupted.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TestOptions:
-    """What `runbook test` was told."""
+    """The options of `runbook test`."""
 
-    __test__ = False  # no class of tests
+    __test__ = False  # not a test class for pytest
 
     paths: tuple[str, ...]
     keyword: str | None = None
@@ -37,7 +37,7 @@ class TestOptions:
 
 
 def test_options(callback: Callback) -> Callback:
-    """The arguments of `test`; the guarded process reads the same command line again."""
+    """Add the arguments of `test`. The guarded process parses the same command line."""
     for decorate in reversed(_OPTIONS):
         callback = decorate(callback)
     return callback
@@ -51,7 +51,9 @@ _OPTIONS = (
         required=True,
         shell_complete=complete_files_and_refs,
     ),
-    click.option("-k", "keyword", metavar="TEXT", help="Only cases whose name holds this text."),
+    click.option(
+        "-k", "keyword", metavar="TEXT", help="Execute only cases whose name contains this text."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )
 
@@ -81,4 +83,4 @@ def test(context: click.Context, /, **given: Any) -> int:
     return guard.guard(command, called.environment or process_environment())
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # no test of ours
+test.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest

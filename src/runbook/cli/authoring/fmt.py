@@ -1,4 +1,4 @@
-"""`runbook fmt`: one form for the text of runbooks."""
+"""`runbook fmt`: formats runbooks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WOULD_CHANGE = 1
 
 
 class Result(Enum):
-    """What became of one file."""
+    """The result for a file."""
 
     CHANGED = auto()
     SAME = auto()
@@ -49,17 +49,15 @@ _CODES = {Result.NOT_WRITTEN: IO_ERROR_CODE, Result.INVALID: exit_codes.INVALID}
     short_help="Format runbooks.",
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1, shell_complete=complete_files_and_refs)
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit with 1 where anything would change."
-)
-@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option("--check", is_flag=True, help="Write nothing. Exit with 1 if anything would change.")
+@click.option("--diff", is_flag=True, help="Write nothing. Print the changes as a diff.")
 def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
-    """Format what stands above the History heading of runbooks.
+    """Format runbooks above the History heading.
 
-    Blank lines, blanks at line ends, line ends and the headings of sections; nothing in a code
-    block, a list, a quote or HTML is touched, and History stays byte for byte. Files, and all
-    runbooks below folders; without any, those of RUNBOOKS_DIR. A runbook that is not valid is
-    left alone, with exit code 65; so is a file that cannot be written, with 74.
+    Normalizes blank lines, trailing spaces, line ends and section headings. Code blocks, lists,
+    quotes, HTML and the history stay unchanged. PATH is a file or a folder, with all runbooks below
+    it. Defaults to RUNBOOKS_DIR. The exit code is 65 if a runbook is invalid, and 74 if a file
+    can't be written; these files are skipped.
     """
     from runbook.cli.authoring.selection import select_runbooks
     from runbook.library.formatting import format_file, plan_format
@@ -70,8 +68,8 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     treat = format_file if writes else plan_format
     tally = Counter(_treat(item, treat, diff=diff) for item in selected)
     did = "formatted" if writes else "would be formatted"
-    left_alone = tally[Result.INVALID] + tally[Result.NOT_WRITTEN]
-    note(f"{tally[Result.CHANGED]} {did}, {tally[Result.SAME]} unchanged, {left_alone} left alone")
+    skipped = tally[Result.INVALID] + tally[Result.NOT_WRITTEN]
+    note(f"{tally[Result.CHANGED]} {did}, {tally[Result.SAME]} unchanged, {skipped} skipped")
     for result, code in _CODES.items():
         if tally[result]:
             return code
@@ -79,7 +77,7 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
 
 
 def _treat(item: Selected, treat: Callable[[Path], Formatting], *, diff: bool) -> Result:
-    """Format one file or look at it; one that cannot be does not keep the others from it."""
+    """Format or check one file. Prints errors instead of raising them."""
     from runbook.errors import HistoryError
 
     try:

@@ -1,4 +1,4 @@
-"""`runbook lint`: what is wrong with runbooks, or will be."""
+"""`runbook lint`: reports errors and likely mistakes in runbooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem of one file; `file` is its path as it is shown."""
+    """A problem in a file. `file` is the path to show."""
 
     file: str
     problem: Problem
@@ -57,24 +57,24 @@ class Finding:
         "runbook lint --strict --format github runbooks/",
         "runbook lint --format json | jq -r '.[].code'",
     ),
-    short_help="Find what is wrong with runbooks.",
+    short_help="Report errors and likely mistakes in runbooks.",
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1, shell_complete=complete_files_and_refs)
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(("text", "json", "github")),
     default="text",
     show_default=True,
-    help="Lines for people, a JSON list, or annotations of GitHub Actions.",
+    help="Output format: text lines, a JSON list, or GitHub Actions annotations.",
 )
 def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
-    """Find what is wrong with runbooks, and what is probably meant otherwise.
+    """Report errors and likely mistakes in runbooks.
 
-    Files, and all runbooks below folders; without any, those of RUNBOOKS_DIR. A comment
-    `<!-- runbook-lint: disable=CODE -->` in a runbook switches a finding off there. The exit code
-    is 65 where there is an error, or with --strict a warning.
+    PATH is a file or a folder, with all runbooks below it. Defaults to RUNBOOKS_DIR. To turn off a
+    check in a runbook, add the comment `<!-- runbook-lint: disable=CODE -->`. The exit code is 65
+    if there are errors or, with --strict, warnings.
     """
     from runbook.bootstrap import input_limits
     from runbook.cli.authoring.selection import select_runbooks
@@ -95,7 +95,7 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
 def examine(
     item: Selected, passed: Sequence[str], limits: InputLimits | None = None
 ) -> list[Finding]:
-    """All findings in one file. `passed` names what the server hands to every script."""
+    """All findings in a file. `passed` has the variables that every script gets."""
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
     from runbook.core.language.parse import parse, unreadable
@@ -141,7 +141,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-# -- forms ---------------------------------------------------------------------------------------
+# -- formats -------------------------------------------------------------------------------------
 
 
 def _print_text(findings: Iterable[Finding]) -> None:
@@ -159,7 +159,7 @@ def _print_github(findings: Iterable[Finding]) -> None:
 
 
 def annotation(finding: Finding) -> str:
-    """A workflow command of GitHub Actions: the finding is shown beside its line."""
+    """A GitHub Actions workflow command that annotates the finding's line."""
     problem = finding.problem
     properties = {"file": finding.file, "line": str(problem.line or 1), "title": problem.code}
     shown = ",".join(f"{name}={_escaped_property(text)}" for name, text in properties.items())

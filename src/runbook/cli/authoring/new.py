@@ -1,4 +1,4 @@
-"""`runbook new`: a runbook to begin with."""
+"""`runbook new`: creates a runbook from a template."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SUFFIX = ".md"
         "runbook new RestartService",
         "runbook new CreateVm --folder runbooks/proxmox --steps",
     ),
-    short_help="Begin a new runbook.",
+    short_help="Create a runbook from a template.",
 )
 @click.argument("name")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where to write it; RUNBOOKS_DIR if not given.",
+    help="Folder to create it in. Defaults to RUNBOOKS_DIR.",
 )
-@click.option("--steps", is_flag=True, help="With a script of several steps.")
+@click.option("--steps", is_flag=True, help="Create a runbook with several steps.")
 def new(name: str, folder: Path | None, steps: bool) -> None:
-    """Write NAME.md, a runbook that is valid and explains its parts, to be changed.
+    """Create NAME.md, a valid runbook with explanations, for you to edit.
 
-    An existing file is never overwritten. The file's path is printed.
+    Prints the path of the file. Existing files are not overwritten.
     """
     from runbook.cli.authoring.templates import new_runbook
     from runbook.settings import process_environment
@@ -50,9 +50,9 @@ def new(name: str, folder: Path | None, steps: bool) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(new_runbook(name, steps=steps))
     except FileExistsError:
-        raise click.UsageError(f"{path} exists already; choose another name") from None
+        raise click.UsageError(f"{path} already exists. Use another name") from None
     print_line(escaped(str(path)))
-    note(f"next: edit it, then `runbook lint {path}`")
+    note(f"next: edit the file, then check it with `runbook lint {path}`")
 
 
 def _runbooks_dir(environment: Mapping[str, str]) -> Path:
@@ -62,18 +62,18 @@ def _runbooks_dir(environment: Mapping[str, str]) -> Path:
 
 
 def _checked(name: str) -> str:
-    """The name without `.md`. Raises click.UsageError where it cannot be a file's and a title."""
+    """The name without `.md`. Raises click.UsageError if it can't be a file name and a heading."""
     from runbook.cli.authoring.templates import new_runbook
     from runbook.core.language.parse import parse
     from runbook.library.refs import valid_segment
 
     name = name.removesuffix(SUFFIX)
     if "/" in name:
-        raise click.UsageError("NAME names no folder: give that with --folder")
+        raise click.UsageError("NAME must not contain a path; use --folder")
     usable = bool(name.strip()) and valid_segment(name + SUFFIX)
     document = parse(new_runbook(name).encode("utf-8", "replace"), stem=name) if usable else None
     if document is None or document.problems:
         raise click.UsageError(
-            f"{name!r} cannot name a runbook: use letters, digits, dots and dashes"
+            f"{name!r} is not a valid name. Use letters, digits, dots and dashes"
         )
     return name

@@ -1,4 +1,4 @@
-"""Which runbooks are meant by files and folders on the command line."""
+"""Selects runbooks by the files and folders on the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CASES_SUFFIX = ".test.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A file, the runbooks directory that it belongs to, and its ref below that."""
+    """A file, its runbooks directory, and its ref below that."""
 
     file: Path
     root: Path
@@ -34,16 +34,16 @@ class Selected:
 
 
 def shown_path(file: Path) -> str:
-    """An absolute path as a person here would write it."""
+    """An absolute path, relative to the working directory if it is below it."""
     here = Path.cwd()
     return str(file.relative_to(here) if here in file.parents else file)
 
 
 def select_runbooks(paths: Sequence[str], environment: Mapping[str, str]) -> list[Selected]:
-    """The runbooks that the paths mean, each once: files, and all below folders.
+    """The runbooks at these paths, each once: files, and all runbooks below folders.
 
-    Without paths, those of RUNBOOKS_DIR. The runbooks directory of a file or folder that does
-    not lie below that is its own folder. Raises NotFoundError and ConfigurationError.
+    Without paths, the runbooks of RUNBOOKS_DIR. Outside RUNBOOKS_DIR, a file's or folder's runbooks
+    directory is its own folder. Raises NotFoundError and ConfigurationError.
     """
     selection = _Selection(load_settings(environment))
     found = [item for path in paths or [""] for item in selection.runbooks(path)]
@@ -51,9 +51,9 @@ def select_runbooks(paths: Sequence[str], environment: Mapping[str, str]) -> lis
 
 
 def select_cases(paths: Sequence[str], environment: Mapping[str, str]) -> list[Selected]:
-    """The runbooks whose test cases the paths mean: runbooks, `.test.yaml` files and folders.
+    """The runbooks to test: from runbooks, `.test.yaml` files and folders.
 
-    Of a folder, those that have a `.test.yaml` file. Raises as `select_runbooks`.
+    In folders, only runbooks with a `.test.yaml` file. Raises the errors of `select_runbooks`.
     """
     selection = _Selection(load_settings(environment))
     found = [item for path in paths for item in selection.with_cases(path)]
@@ -61,7 +61,7 @@ def select_cases(paths: Sequence[str], environment: Mapping[str, str]) -> list[S
 
 
 def cases_path(runbook: Path) -> Path:
-    """Where the test cases of a runbook stand."""
+    """The path of a runbook's test cases."""
     return runbook.with_name(runbook.stem + CASES_SUFFIX)
 
 
@@ -91,20 +91,20 @@ class _Selection:
 
     def _runbook(self, path: Path) -> Selected:
         if path.suffix != SUFFIX:
-            raise NotFoundError(f"{path.name} is not a runbook: its name must end with {SUFFIX}")
+            raise NotFoundError(f"{path.name} is not a runbook: its name doesn't end with {SUFFIX}")
         return Selected(path, self._root_of(path.parent))
 
     def _of_cases(self, cases: Path, root: Path) -> Selected:
         file = cases.with_name(cases.name.removesuffix(CASES_SUFFIX) + SUFFIX)
         if not file.is_file():
-            raise NotFoundError(f"There is no runbook {file.name} beside {cases.name}")
+            raise NotFoundError(f"There is no runbook {file.name} next to {cases.name}")
         return Selected(file, root)
 
     def _existing(self, name: str) -> Path:
         for candidate in (Path(name), self._configured / name):
             if candidate.exists():
                 return _absolute(candidate)
-        raise NotFoundError(f"There is no file or folder {name}")
+        raise NotFoundError(f"No such file or folder: {name}")
 
     def _root_of(self, folder: Path) -> Path:
         below = folder == self._configured or self._configured in folder.parents

@@ -1,20 +1,21 @@
-"""What `runbook new` writes: runbooks that are valid as they are, and teach the format."""
+"""Templates of `runbook new`: valid runbooks that explain the format."""
 
 from __future__ import annotations
 
 _ABOVE = """\
 # {name}
 
-Say here what this runbook does, when to use it and what it changes. The reader may be someone who
-has never done this before and has to do it now.
+Replace this text: say what the runbook does, when to use it, and what it changes. Write for someone
+who has never done this before and has to do it now.
 
-<!-- Everything between the headings is for people, but for the blocks in ```yaml and ```sh.
-     `runbook lint {file}` tells what is wrong, on which line. -->
+<!-- Text between the section headings is for people, except for the blocks described below.
+     `runbook lint {file}` reports what is wrong, and on which line. -->
 
 # Environment Requirements
 
-<!-- The inputs of the script. Only what stands here reaches it, as an environment variable.
-     `type: secret` hides a value in the output and in every record. -->
+<!-- The inputs of the script, one entry each. The script gets only these, as environment
+     variables. The value of an input of `type: secret` is masked in the output and in every
+     record. -->
 
 ```yaml
 TARGET:
@@ -22,15 +23,15 @@ TARGET:
   type: string
   default: localhost
 MESSAGE:
-  description: What to say there. May be left out.
+  description: Message to print. Optional.
   type: string
   optional: true
 ```
 
 # File System Requirements
 
-<!-- Files and folders that the script needs, by their path beside this document. They are copied
-     into the directory that it starts in. -->
+<!-- Files and folders that the script needs, as paths relative to this document. They are copied
+     into the script's working directory. -->
 
 ```yaml
 Input:
@@ -38,8 +39,9 @@ Input:
 
 # Required Claims
 
-<!-- Who may execute this: a token must match every line, by one of its values. Without this
-     section, everyone with a valid token may. -->
+<!-- Who may execute this runbook. The caller's token must match every line; if a line lists
+     several values, one of them is enough. Remove the section to allow everyone with a valid
+     token. -->
 
 ```yaml
 roles: sre, admin
@@ -50,7 +52,7 @@ roles: sre, admin
 _SCRIPT = """\
 # Script
 
-<!-- A return code other than 0 is a failure. ```bash and ```python are possible too. -->
+<!-- A return code other than 0 is a failure. You can also use ```bash or ```python. -->
 
 ```sh
 setopt err_exit no_unset pipe_fail
@@ -66,8 +68,8 @@ fi
 _STEPS = """\
 # Script
 
-<!-- Each heading of the second level with a block is a step. Steps run in order, in the same
-     directory, each in a process of its own; the first one that fails ends the run. -->
+<!-- Several steps, each with a level-2 heading and one block below it. Steps run in order, each in
+     a new shell in the same directory. The first step that fails ends the run. -->
 
 ## Prepare
 
@@ -77,7 +79,7 @@ setopt err_exit no_unset pipe_fail
 print -r -- "Target: $TARGET" > plan.txt
 ```
 
-## Carry out
+## Execute
 
 ```sh
 setopt err_exit no_unset pipe_fail
@@ -96,6 +98,6 @@ _BELOW = """\
 
 
 def new_runbook(name: str, *, steps: bool = False) -> str:
-    """The text of a new runbook called `name`."""
+    """The text of a new runbook named `name`."""
     above = _ABOVE.replace("{name}", name).replace("{file}", f"{name}.md")
     return above + (_STEPS if steps else _SCRIPT) + _BELOW

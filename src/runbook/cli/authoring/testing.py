@@ -1,6 +1,6 @@
 """The engine process of `runbook test`: executes each case as `runbook execute` would.
 
-`python -m runbook.cli.authoring.testing PATH...` is started by the guardian (see `cases.py`) with
+The guardian (see `cases.py`) starts it as `python -m runbook.cli.authoring.testing PATH...`, with
 the sealed environment.
 """
 
@@ -29,13 +29,15 @@ FAILED = 1
 
 
 def run_cases(options: TestOptions, environment: Mapping[str, str]) -> int:
-    """Execute all cases that were asked for; the exit code. Raises RunbookError."""
+    """Execute the selected cases. Returns the exit code; raises RunbookError."""
     read = [(item, _read(item)) for item in select_cases(options.paths, environment)]
     if _print_problems(read):
         return exit_codes.INVALID
     chosen = [(item, case) for item, file in read for case in _matching(file, options.keyword)]
     if not chosen:
-        raise NotFoundError("There are no test cases here", hint="they stand in Name.test.yaml")
+        raise NotFoundError(
+            "No test cases found", hint="put the test cases of Name.md in Name.test.yaml"
+        )
     runner = CaseRunner(environment)
     obey_signals(runner)
     report = JsonReport() if options.as_json else TextReport()
@@ -69,7 +71,7 @@ def _read(item: Selected) -> CaseFile:
 
 
 def _print_problems(read: Sequence[tuple[Selected, CaseFile]]) -> bool:
-    """Say what is wrong with the test files. Whether anything is."""
+    """Print the problems of the test files. Returns whether there are any."""
     for item, file in read:
         shown = shown_path(cases_path(item.file))
         for problem in file.problems:

@@ -1,7 +1,7 @@
 """The engine process of `runbook execute`: submits one run, executes it, shows its events.
 
-`python -m runbook.cli.one_shot.execution OPTIONS` is started by the guardian (see `execute.py`)
-with the sealed environment; it reads the same options again.
+The guardian (see `execute.py`) starts it as `python -m runbook.cli.one_shot.execution OPTIONS`,
+with the sealed environment and the same options.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WATCH_SECONDS = 1.0
 
 
 def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
-    """Execute one runbook; the exit code. Raises RunbookError and click.UsageError."""
+    """Execute a runbook. Returns the exit code; raises RunbookError and click.UsageError."""
     inputs = gather(options.env, options.secret, options.env_file)
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     target = locate(options.runbook, environment)
@@ -47,7 +47,7 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
     )
     with opened(target.settings, token) as (engine, principal):
-        inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
+        inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         request = ExecuteRequest(
             env_vars=dict(inputs.values),
             secrets=inputs.secrets,
@@ -63,7 +63,7 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
 
 @contextmanager
 def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
-    """An engine for one run and what that calls, and who asks for it."""
+    """An engine for one run and the runs that it calls, and the run's requester."""
     with usable(settings) as kept:
         principal = principal_for(kept, token)
         with calling_engine(kept) as engine:
@@ -76,7 +76,7 @@ def calling_engine(settings: Settings) -> Iterator[Engine]:
     path = socket_path(settings.execution_dir)
     engine = open_engine(settings, call_socket=str(path))
     try:
-        inherit_limits(engine.parts.options.limits)
+        inherit_limits(engine.options.limits)
         with CallServer(path, engine, lambda: build_authenticator(settings)):
             yield engine
     finally:
@@ -84,7 +84,7 @@ def calling_engine(settings: Settings) -> Iterator[Engine]:
 
 
 class OneShot:
-    """One run from its request to its end. Used in the main thread, which only watches."""
+    """One run, from request to result. For the main thread, which only shows events."""
 
     def __init__(self, engine: Engine, principal: Principal, ref: str, view: RunView) -> None:
         self._engine = engine
@@ -94,7 +94,7 @@ class OneShot:
         self.worker = OneShotWorker(engine, principal)
 
     def execute(self, request: ExecuteRequest) -> int:
-        """Execute the runbook; the exit code."""
+        """Execute the runbook. Returns the exit code."""
         return self.execute_as(
             lambda asked: self._engine.submit(self._ref, self._principal, asked), request
         )
@@ -102,7 +102,7 @@ class OneShot:
     def execute_as(
         self, submit: Callable[[ExecuteRequest], Submitted], request: ExecuteRequest
     ) -> int:
-        """Execute what `submit` makes of the request; the exit code."""
+        """Execute the run that `submit` creates. Returns the exit code."""
         self.worker.register()
         try:
             run = submit(dataclasses.replace(request, assigned_to=self.worker.id)).run
@@ -120,7 +120,7 @@ class OneShot:
             self.worker.close()
 
     def _show(self, run_id: str) -> None:
-        """Show the events from the store: a slow terminal does not slow the script's thread."""
+        """Show events from the store, so that a slow terminal doesn't slow the script."""
         shown = 0
         while True:
             try:
@@ -134,13 +134,13 @@ class OneShot:
             return
 
     def _show_invalid(self, run: Run) -> None:
-        """The run itself keeps texts only; its last event has the lines."""
-        events = self._engine.store.events.after(run.id)
+        """Show the problems from the last event: the run itself has only texts, without lines."""
+        events = self._engine.runs.events(run.id)
         problems = (events[-1].data or {}).get("problems", [])
         self._view.invalid(events, problems if isinstance(problems, list) else [])
 
     def _conclude(self, run: Run) -> int:
-        ended = run_json(self._engine.store.runs.get(run.id) or run)
+        ended = run_json(self._engine.runs.current(run) or run)
         self._view.ended(ended)
         return exit_codes.of_run(ended)
 

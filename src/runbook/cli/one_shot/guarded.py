@@ -1,4 +1,4 @@
-"""What the engine processes of the command line have in common: a guardian has started them."""
+"""Common parts of the command line's engine processes, which a guardian starts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from runbook.host.proctable import become_subreaper
 
 
 class Interruptible(Protocol):
-    """What signals end. Both may be called from a signal handler."""
+    """Something that signals stop. Both methods may be called from a signal handler."""
 
     def interrupt(self) -> None:
-        """End what goes on, and give it time to end."""
+        """Stop the current work gracefully."""
 
     def abandon(self) -> None:
-        """The guardian is gone: kill the script at once."""
+        """Kill the script, because the guardian is gone."""
 
 
 def obey_signals(target: Interruptible) -> None:
-    """A signal interrupts; the guardian's end kills."""
+    """Interrupt the target on a signal, and abandon it if the guardian dies."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         target.interrupt()
@@ -38,7 +38,7 @@ def obey_signals(target: Interruptible) -> None:
 
 
 def run_guarded(command: click.Command) -> None:
-    """Run a command in this process, which a guardian has started for it."""
+    """Run a command in this process, which a guardian has started, and exit."""
     environment = guard.seal_environment()
     guard.make_undumpable()
     become_subreaper()

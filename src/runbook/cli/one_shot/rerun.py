@@ -1,4 +1,4 @@
-"""The engine process of `runbook retry`, `resume` and `undo`; see `one_shot.py`."""
+"""The engine process of `runbook retry`, `resume` and `undo`; see `execution.py`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from runbook.library.catalog import Entry
 
 
 def follow_once(action: str, options: RerunOptions, environment: Mapping[str, str]) -> int:
-    """Execute the run that follows; the exit code. Raises RunbookError and click.UsageError."""
+    """Execute a rerun. Returns the exit code; raises RunbookError and click.UsageError."""
     inputs = gather(options.env, options.secret, options.env_file)
     token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
     settings = (
@@ -46,7 +46,7 @@ def follow_once(action: str, options: RerunOptions, environment: Mapping[str, st
         confirm=options.confirm,
     )
     with opened(settings, token) as (engine, principal):
-        run = engine.run(options.run_id, principal)
+        run = engine.runs.get(options.run_id, principal)
         _runbook_of(engine, run)
         view = view_of(
             run.ref, as_json=options.as_json, quiet=options.quiet, environment=environment
@@ -76,11 +76,11 @@ def _submit(
 
 
 def _runbook_of(engine: Engine, run: Run) -> Entry:
-    """The run's runbook, which may lie elsewhere than the run's database says."""
+    """The run's runbook. Raises NotFoundError if it is not in the runbooks directory."""
     try:
-        return engine.entry(run.ref)
+        return engine.runbooks.entry(run.ref)
     except NotFoundError as error:
-        hint = "name its file with --runbook, or its folder in RUNBOOKS_DIR"
+        hint = "specify its file with --runbook, or set RUNBOOKS_DIR to its folder"
         raise NotFoundError(error.message, hint=hint) from None
 
 

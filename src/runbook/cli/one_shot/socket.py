@@ -1,8 +1,8 @@
-"""Where the scripts of a one-shot run call other runbooks: a socket of the engine process itself.
+"""The socket through which scripts of a one-shot run call other runbooks.
 
-One line of JSON asks, lines of JSON answer (see `calling.SocketTransport`). A caller proves who it
-is by its run's token, as over HTTP, and what it asks for passes Engine.submit. A caller that
-leaves does not stop what it called: its own end does.
+A request is one line of JSON; the response is JSON lines (see `calling.SocketTransport`). As over
+HTTP, callers authenticate with their run's token, and calls go through Engine.submit. Called runs
+don't stop when the connection is closed, but when the calling run ends.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ REQUEST_SECONDS = 30.0
 WATCH_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
 SOCKET = "call"
-SHORTEST = Path("/tmp")  # noqa: S108 - the folder made in it is new, and nobody else's
+SHORTEST = Path("/tmp")  # noqa: S108 - a new private folder is created in it
 PATH_BYTES = 100
-"""The kernel takes a few bytes more."""
+"""Slightly less than the kernel's limit for socket paths."""
 
 
 def socket_path(execution_dir: Path) -> Path:
-    """Where the socket of this process will be: in a private folder of EXECUTION_DIR.
+    """The path for this process's socket, in a private folder of EXECUTION_DIR.
 
-    A path too long for a socket gives way to a folder for temporary files.
+    If that path is too long for a socket, in a folder for temporary files.
     """
     name = f"{PREFIX}{uuid.uuid4()}/{SOCKET}"
     places = (execution_dir.absolute(), Path(tempfile.gettempdir()))
@@ -57,9 +57,9 @@ def socket_path(execution_dir: Path) -> Path:
 
 
 class CallServer:
-    """Answers calls while it is entered: one thread accepts, each connection has its own.
+    """A context manager that serves calls: one thread accepts, one more per connection.
 
-    Its folder is made like a run's, so that it is removed as those are should this process be
+    Its folder looks like a run's, so that it is cleaned up in the same way if this process is
     killed.
     """
 
@@ -78,16 +78,16 @@ class CallServer:
         self._closing = False
 
     def __enter__(self) -> Self:
-        """Listen. Without a socket the run goes on: most scripts call nobody."""
+        """Start listening. Only warns if that fails, because most scripts don't call runbooks."""
         folder = self._path.parent
         try:
             self._folder = Workspace.create(folder.parent, folder.name.removeprefix(PREFIX))
             self._listener.bind(os.fsencode(self._path))
             self._listener.listen(MAX_CONNECTIONS)
         except (OSError, WorkspaceError) as error:
-            print_warning(f"Scripts cannot call other runbooks: no socket can be made ({error})")
+            print_warning(f"Scripts can't call other runbooks: couldn't create a socket ({error})")
         else:
-            # Not waited for at the end: all that it touches by then is the closed socket.
+            # Not joined at the end: by then it only uses the closed socket.
             threading.Thread(target=self._accept, name="calls", daemon=True).start()
         return self
 
@@ -97,13 +97,13 @@ class CallServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take no more calls, and leave those that are still followed."""
+        """Stop accepting calls, and close the connections."""
         self._closing = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         if self._folder is not None:
-            self._path.unlink(missing_ok=True)  # an empty folder goes at few strokes
+            self._path.unlink(missing_ok=True)  # an empty folder is removed faster
             self._folder.remove()
         self._free_one_more()
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -113,7 +113,7 @@ class CallServer:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _free_one_more(self) -> None:
-        """The thread that accepts may wait for a connection to end."""
+        """Let the accepting thread proceed if it is waiting for a free connection."""
         with suppress(ValueError):
             self._free.release()
 
@@ -134,7 +134,7 @@ class CallServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with connection, suppress(ConnectionError):  # the caller left
+            with connection, suppress(ConnectionError):  # the caller disconnected
                 for answer in self._answers(connection):
                     connection.sendall(_line(answer))
         finally:
@@ -147,19 +147,21 @@ class CallServer:
             yield from self._answer(_read_request(connection))
         except RunbookError as error:
             yield _error(error)
-        except Exception:  # noqa: BLE001 - a fault of ours must not look like the caller's
+        except Exception:  # noqa: BLE001 - an engine error must not look like the caller's
             if not self._closing:
                 log.failure("call.fault")
-                yield {"error": {"code": "internal_error", "message": "The engine failed"}}
+                yield {
+                    "error": {"code": "internal_error", "message": "The engine failed; see its log"}
+                }
 
     def _answer(self, request: Json) -> Iterator[Mapping[str, Any] | None]:
         principal = self._principal(request)
         ref = request.get("ref")
         if not isinstance(ref, str):
-            raise RequestError("ref must be a text")
+            raise RequestError("ref must be a string")
         match request.get("op"):
             case "inputs":
-                yield dict(self._engine.input_schema(ref, principal))
+                yield dict(self._engine.runbooks.input_schema(ref, principal))
             case "call":
                 run = self._engine.submit(ref, principal, _execute_request(request)).run
                 yield {"run": run.id}
@@ -168,17 +170,17 @@ class CallServer:
                 raise RequestError("op must be call or inputs")
 
     def _principal(self, request: Json) -> Principal:
-        """The script's caller. Only tokens of runs are taken: nobody else has business here."""
+        """The calling script's principal. Only tokens of runs are accepted here."""
         with self._lock:
             if self._authenticator is None:
                 self._authenticator = self._make_authenticator()
         principal = self._authenticator.authenticate(f"Bearer {request.get('token')}", None)
         if self._engine.calling_run(principal) is None:
-            raise AuthenticationError("The token is not that of a run.")
+            raise AuthenticationError("The token doesn't belong to a run.")
         return principal
 
     def _follow(self, run_id: str) -> Iterator[Mapping[str, Any] | None]:
-        """The run's events; None, in silence, finds out whether the caller is still there."""
+        """The run's events. Yields None regularly, to notice if the caller has disconnected."""
         shown = 0
         while not self._closing:
             try:
@@ -193,7 +195,7 @@ class CallServer:
 
 
 def _read_request(connection: socket.socket) -> Json:
-    """Raises RequestError, also where no whole line comes in time."""
+    """Raises RequestError if the request is invalid or doesn't arrive in time."""
     connection.settimeout(REQUEST_SECONDS)
     try:
         with connection.makefile("rb") as lines:
@@ -222,7 +224,7 @@ def _execute_request(request: Json) -> ExecuteRequest:
 
 
 def _stack(given: object) -> tuple[str, ...]:
-    """What the caller says led here, as JSON text like the header of the API."""
+    """The chain of refs that the caller sent, as JSON text like the API's header."""
     if given in (None, ""):
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Values for a runbook's inputs, as the command line takes them."""
+"""Parses values of inputs from the command line, files and standard input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 @dataclass(frozen=True, slots=True)
 class GivenInputs:
-    """What was given by name, as JSON. `secrets` names the values that are never shown."""
+    """Values by input name, as JSON. `secrets` has the names of values that are never shown."""
 
     values: Mapping[str, object] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
@@ -32,14 +32,14 @@ class GivenInputs:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One `NAME=VALUE` of the command line, in two parts."""
+    """A `NAME=VALUE` of the command line."""
 
     name: str
     value: str
 
 
 class AssignmentType(click.ParamType[Assignment]):
-    """`NAME=VALUE`; the value may be empty and may hold anything."""
+    """`NAME=VALUE`; the value may be empty and may contain anything."""
 
     name = "assignment"
 
@@ -50,13 +50,13 @@ class AssignmentType(click.ParamType[Assignment]):
             return value
         name, equals, rest = str(value).partition("=")
         if not equals or not _NAME.fullmatch(name):
-            # The text is not repeated: it may be a secret in the wrong place.
-            self.fail("must be NAME=VALUE, with a NAME of letters, digits and _", param, ctx)
+            # Don't print the text: it may be a misplaced secret.
+            self.fail("must be NAME=VALUE, where NAME has only letters, digits and _", param, ctx)
         return Assignment(name, rest)
 
 
 class SecretType(AssignmentType):
-    """`NAME=@FILE` or `NAME=-`: a value on the command line would be seen by every process."""
+    """`NAME=@FILE` or `NAME=-`: every process could read a value on the command line."""
 
     name = "secret"
 
@@ -66,8 +66,8 @@ class SecretType(AssignmentType):
         given = super().convert(value, param, ctx)
         if given.value != STDIN and not (given.value.startswith("@") and len(given.value) > 1):
             self.fail(
-                f"{given.name} must be read from a file ({given.name}=@FILE) or from standard "
-                f"input ({given.name}=-), as everyone can see a command line",
+                f"pass {given.name} in a file ({given.name}=@FILE) or on standard input "
+                f"({given.name}=-), because every process can read a command line",
                 param,
                 ctx,
             )
@@ -77,9 +77,9 @@ class SecretType(AssignmentType):
 def gather(
     assignments: Iterable[Assignment], secrets: Iterable[Assignment], env_file: Path | None
 ) -> GivenInputs:
-    """The file's values, over them --env's, over them the secrets', which are read now.
+    """The values of the env file, --env and --secret; later ones take precedence.
 
-    Raises click.UsageError.
+    Reads the secrets. Raises click.UsageError.
     """
     values: dict[str, object] = {**read_env_file(env_file)} if env_file else {}
     values |= {given.name: given.value for given in assignments}
@@ -88,10 +88,10 @@ def gather(
 
 
 def with_files(given: GivenInputs, schema: Callable[[], Mapping[str, Any]]) -> GivenInputs:
-    """The values, with the file's content where `NAME=@PATH` stands for an input that is a file.
+    """The values, with `@PATH` replaced by the file's content for file inputs.
 
-    `schema` gives the runbook's inputs (see core/inputs/schema.py); it is asked only where some
-    value begins with `@`, which means nothing for other inputs. Raises click.UsageError.
+    `schema` returns the runbook's inputs (see core/inputs/schema.py). It is called only if a value
+    starts with `@`, which has no meaning for other inputs. Raises click.UsageError.
     """
     paths = {
         name: value
@@ -115,7 +115,7 @@ def _file_value(path: Path, name: str) -> dict[str, str]:
 
 
 def check_stdin_once(secrets: Iterable[Assignment], *, token_stdin: bool) -> None:
-    """Standard input can be read once. Raises click.UsageError."""
+    """Raises click.UsageError if several options read standard input."""
     readers = [f"--secret {given.name}=-" for given in secrets if given.value == STDIN]
     if token_stdin:
         readers.append("--token-stdin")
@@ -124,14 +124,14 @@ def check_stdin_once(secrets: Iterable[Assignment], *, token_stdin: bool) -> Non
 
 
 def read_token() -> str:
-    """The bearer token on standard input; asked for without echo at a terminal."""
+    """The bearer token from standard input. In a terminal, prompts without echo."""
     if sys.stdin.isatty():
         return str(click.prompt("Token", hide_input=True, err=True)).strip()
     return read_stdin("the token").strip()
 
 
 def _read_secret(given: Assignment) -> str:
-    """A value without its last newline, which editors and `echo` add."""
+    """A secret's value, without the last newline, which editors and `echo` add."""
     if given.value == STDIN:
         if sys.stdin.isatty():
             return str(click.prompt(given.name, hide_input=True, err=True, default=""))
@@ -155,7 +155,7 @@ def _file_bytes(path: Path, what: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise click.UsageError(f"{what}: {path} cannot be read: {error.strerror}") from None
+        raise click.UsageError(f"{what}: couldn't read {path}: {error.strerror}") from None
 
 
 def _within_limit(data: bytes, what: str) -> bytes:
@@ -174,8 +174,8 @@ def _decoded(data: bytes, what: str) -> str:
 def read_env_file(path: Path) -> dict[str, str]:
     r"""`NAME=value` lines; blank lines and `#` comments are skipped, `export ` is allowed.
 
-    A value may stand in single quotes (taken as it is) or in double quotes (with \n, \t, \r,
-    \" and \\). It ends on its line, and nothing in it is expanded. Raises click.UsageError.
+    A value may be in single quotes (verbatim) or in double quotes (with the escapes \n, \t, \r,
+    \" and \\). It can't span lines, and nothing in it is expanded. Raises click.UsageError.
     """
     values: dict[str, str] = {}
     text = _file_text(path, str(path)).removeprefix("\ufeff")
@@ -199,10 +199,10 @@ def _unquoted(text: str, place: str) -> str:
         return re.split(r"(?:^|\s+)#", text, maxsplit=1)[0]
     match = _QUOTED.match(text)
     if match is None:
-        raise click.UsageError(f"{place}: the quote is not closed on its line")
+        raise click.UsageError(f"{place}: missing closing quote")
     rest = text[match.end() :].strip()
     if rest and not rest.startswith("#"):
-        raise click.UsageError(f"{place}: something follows the closing quote")
+        raise click.UsageError(f"{place}: unexpected text after the closing quote")
     if match[1] is not None:
         return match[1]
     return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), match[2])

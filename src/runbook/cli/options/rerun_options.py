@@ -1,4 +1,4 @@
-"""What `runbook retry`, `resume` and `undo` were told."""
+"""The options of `runbook retry`, `resume` and `undo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook.cli.options.inputs import Assignment, check_stdin_once
 
 @dataclass(frozen=True, slots=True)
 class RerunOptions:
-    """What one of these commands was told."""
+    """The options of one of these commands."""
 
     run_id: str
     start: str | None = None
@@ -26,5 +26,5 @@ class RerunOptions:
     token_stdin: bool = False
 
     def check(self) -> None:
-        """Raises click.UsageError for what contradicts itself."""
+        """Raises click.UsageError for conflicting options."""
         check_stdin_once(self.secret, token_stdin=self.token_stdin)

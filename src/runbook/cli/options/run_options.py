@@ -1,4 +1,4 @@
-"""The options of all commands that start a run."""
+"""Options of all commands that start a run."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ env_option = click.option(
     type=AssignmentType(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of an input, NAME=@PATH for one that is a file; may be given several times.",
+    help="Value of an input, or NAME=@PATH for a file input. Repeatable.",
 )
 env_file_option = click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Values of inputs, one NAME=value per line.",
+    help="File with values of inputs, one NAME=value per line.",
 )
 secret_option = click.option(
     "--secret",
     type=SecretType(),
     multiple=True,
     metavar="NAME=@FILE|NAME=-",
-    help="Value of a secret input, from a file or from standard input.",
+    help="Value of a secret input, from a file or from standard input. Repeatable.",
 )
 token_option = click.option(
     "--token-stdin",
     is_flag=True,
-    help="Read a bearer token from standard input; its claims bind. RUNBOOK_TOKEN does too.",
+    help="Read a bearer token from standard input, instead of RUNBOOK_TOKEN. Its claims apply.",
 )
 reason_option = click.option(
-    "--reason", metavar="TEXT", help="Why; kept with the run and in the history."
+    "--reason", metavar="TEXT", help="Why you run it; stored with the run and in its history entry."
 )
 confirm_option = click.option(
-    "--confirm", metavar="TEXT", help="The text that the runbook's policy asks for."
+    "--confirm", metavar="TEXT", help="The text that the runbook's policy requires."
 )
 events_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print every event as one line of JSON; `done` last.",
+    help="Print each event as a line of JSON, ending with `done`.",
 )
 quiet_option = click.option(
     "--quiet", "-q", is_flag=True, help="Print only the script's output and errors."

@@ -1,4 +1,4 @@
-"""Which source a command asks: the options --url and --token-stdin."""
+"""The options --url and --token-stdin, which select a command's source."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, TypeVar
 import click
 
 from runbook.cli.options.inputs import read_token
-from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, Source
+from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, RunSource
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """Which source was asked for."""
+    """The options that select a source."""
 
     url: str | None = None
     token_stdin: bool = False
 
     def token(self, environment: Mapping[str, str]) -> str:
-        """The bearer token that was given, or an empty text."""
+        """The given bearer token, or an empty string."""
         if self.token_stdin:
             return read_token()
         return environment.get(TOKEN_VARIABLE, "").strip()
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
-        """The server at `url`, else this machine's runbooks and runs."""
+    def open(self) -> Iterator[RunSource]:
+        """Open the server at `url` if given, else this machine's runbooks and runs."""
         from runbook.settings import process_environment
 
         environment = process_environment()
@@ -48,7 +48,7 @@ class SourceOptions:
 
 
 def source_options(callback: Callback) -> Callback:
-    """--url and --token-stdin, given to the command as one `source`."""
+    """Add --url and --token-stdin."""
     for decorate in (_token_option, url_option):
         callback = decorate(callback)
     return callback
@@ -59,7 +59,7 @@ url_option = click.option(
     envvar=URL_VARIABLE,
     show_envvar=True,
     metavar="URL",
-    help="Ask this server, such as http://localhost:8083, instead of this machine.",
+    help="Use the server at this URL, for example http://localhost:8083, instead of this machine.",
 )
 _token_option = click.option(
     "--token-stdin",

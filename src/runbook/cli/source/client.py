@@ -1,4 +1,4 @@
-"""A small HTTP client of the engine's API: JSON requests, problems as errors, resumed events."""
+"""An HTTP client of the engine's API: JSON requests, problems as errors, resumed streams."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Json = dict[str, Any]
 
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
-"""A stream that is silent for longer is dead: the server sends a comment every 15 s."""
+"""How long a stream may be silent: the server sends a comment at least every 15 s."""
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
-"""How long a server that answered before is tried again."""
+"""How long to retry an unreachable server that responded before."""
 
 
 class Client:
-    """Speaks to one server. Raises RunbookError: the server's own, or ServerUnavailableError."""
+    """A client of one server. Raises the server's RunbookErrors and ServerUnavailableError."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Client:
                 base_url=_base(url), headers=headers, timeout=ANSWER_SECONDS, transport=transport
             )
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise RequestError(f"The server's URL or the token is not usable: {error}") from None
+            raise RequestError(f"The server URL or the token is invalid: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -64,18 +64,18 @@ class Client:
         return self._json("POST", path, json=body or {})
 
     def start(self, path: str, body: Json) -> Json:
-        """Have a run begin; its id and status, without waiting for its end."""
+        """Start a run without waiting for it. Returns its ID and status."""
         return self._json("POST", path, json=body, headers={"Prefer": "respond-async"})
 
     def content(self, path: str) -> bytes:
-        """The bytes of a file."""
+        """The content of a file."""
         reply = self._send("GET", path)
         if not reply.is_success:
             raise error_of(reply)
         return reply.content
 
     def validate(self, ref: str, env_vars: Mapping[str, object]) -> Json:
-        """The report on a runbook. One that says it is not valid is an answer, not an error."""
+        """The validation report of a runbook. An invalid runbook doesn't raise an error."""
         path = f"/api/runbooks/{quote(ref)}/validate"
         reply = self._send("PATCH", path, json={"env_vars": dict(env_vars)})
         if reply.status_code == 400:
@@ -85,9 +85,9 @@ class Client:
         return _checked(reply)
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
-        """A run's events above `after` to `done`; a lost connection is taken up where it broke.
+        """A run's events after number `after`, up to `done`. Reconnects if the connection is lost.
 
-        Raises ServerUnavailableError where the server stays away for PATIENCE_SECONDS.
+        Raises ServerUnavailableError if the server is unreachable for PATIENCE_SECONDS.
         """
         begun_after, lost_since = after, time.monotonic()
         while True:
@@ -106,7 +106,7 @@ class Client:
             self._pause(RETRY_SECONDS)
 
     def _is_over(self, run_id: str, after: int) -> bool:
-        """Nothing more will come though there was no `done`: it was read before."""
+        """Whether the run is over and all its events were read before."""
         run = self.get(f"/api/runs/{quote(run_id, safe='')}")
         return run.get("finished_at") is not None and after >= int(run.get("last_event") or 0)
 
@@ -128,7 +128,7 @@ class Client:
         except httpx.HTTPError as error:
             raise _unreachable(self._http.base_url, error) from None
         except (ValueError, KeyError, TypeError):
-            raise ServerUnavailableError("The server sends events that are not ours.") from None
+            raise ServerUnavailableError("The server sent invalid events. Check its URL.") from None
 
     def _json(self, method: str, path: str, **request: Any) -> Json:
         return _checked(self._send(method, path, **request))
@@ -141,22 +141,22 @@ class Client:
 
 
 def _base(url: str) -> str:
-    """The server's root; the address of its runbooks is taken too, as scripts know that one."""
+    """The server's root URL. Also accepts RUNBOOK_URL, which ends in /api/runbooks."""
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError("it must begin with http:// or https://")
+        raise ValueError("it must start with http:// or https://")
     if parsed.userinfo:
-        raise ValueError("it must hold no password")
+        raise ValueError("it must not contain a username or password")
     return url.rstrip("/").removesuffix("/api/runbooks")
 
 
 def _unreachable(url: httpx.URL, error: httpx.HTTPError) -> ServerUnavailableError:
     reason = str(error) or type(error).__name__
-    return ServerUnavailableError(f"{url.scheme}://{url.netloc.decode()} does not answer: {reason}")
+    return ServerUnavailableError(f"Couldn't reach {url.scheme}://{url.netloc.decode()}: {reason}")
 
 
 def _stream_error(reply: httpx.Response) -> RunbookError:
-    """A gateway's error, too, may be over in a moment: the server restarts."""
+    """The error of a stream. Server errors are retried: they may come from a restart."""
     error = error_of(reply)
     return ServerUnavailableError(error.message) if reply.status_code >= 500 else error
 
@@ -173,19 +173,21 @@ def _object(reply: httpx.Response) -> Json:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ServerUnavailableError("The server answers what is not ours; check its URL.")
+        raise ServerUnavailableError(
+            "The response is not from a runbook engine. Check the server's URL."
+        )
     return value
 
 
 def error_of(reply: httpx.Response) -> RunbookError:
-    """The error that a problem's `code` names, else one by the HTTP status."""
+    """The error for a problem's `code`, or else for the HTTP status."""
     try:
         body = reply.json()
     except (ValueError, RecursionError):
         body = None
     problem: Json = body if isinstance(body, dict) else {}
     detail = problem.get("detail") or problem.get("error")
-    text = str(detail) if detail else f"The server answers HTTP {reply.status_code}"
+    text = str(detail) if detail else f"The server returned HTTP {reply.status_code}"
     wait = reply.headers.get("Retry-After") if reply.status_code == 429 else None
     details = {"hint": f"try again in {wait} s"} if wait else {}
     if isinstance(diff := problem.get("diff"), str):

@@ -1,4 +1,4 @@
-"""Which runbook is meant, and the settings that go with it."""
+"""Finds a runbook by file or ref, with the settings to use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SUFFIX = ".md"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LocatedRunbook:
     """A runbook's file, its ref below the runbooks directory, and the settings to use.
 
-    `is_configured` says whether that directory is RUNBOOKS_DIR, not just the file's folder.
+    `is_configured` says whether that directory is RUNBOOKS_DIR rather than the file's folder.
     """
 
     file: Path
@@ -27,20 +27,22 @@ class Target:
     is_configured: bool
 
 
-def locate(name: str, environment: Mapping[str, str]) -> Target:
-    """The runbook that `name` means: a file, else a ref below RUNBOOKS_DIR.
+def locate(name: str, environment: Mapping[str, str]) -> LocatedRunbook:
+    """The runbook `name`: a file, or else a ref below RUNBOOKS_DIR.
 
-    The runbooks directory is the configured one if the file lies below it, else the file's own
-    folder. Raises NotFoundError and ConfigurationError.
+    The runbooks directory is RUNBOOKS_DIR if the file is below it, else the file's folder. Raises
+    NotFoundError and ConfigurationError.
     """
     settings = load_settings(environment)
     folder = Path(os.path.abspath(settings.runbooks_dir))  # noqa: PTH100 - links are kept
     file = _existing(name, folder)
     if folder in file.parents:
         check_paths(settings)
-        return Target(file, file.relative_to(folder).as_posix(), settings, is_configured=True)
+        return LocatedRunbook(
+            file, file.relative_to(folder).as_posix(), settings, is_configured=True
+        )
     settings = load_settings(environment, runbooks_dir=file.parent)
-    return Target(file, file.name, settings, is_configured=False)
+    return LocatedRunbook(file, file.name, settings, is_configured=False)
 
 
 def _existing(name: str, folder: Path) -> Path:
@@ -48,12 +50,12 @@ def _existing(name: str, folder: Path) -> Path:
         path = Path(os.path.abspath(candidate))  # noqa: PTH100 - links are kept
         if path.exists():
             return _checked(path, name)
-    raise NotFoundError(f"There is no runbook {name}")
+    raise NotFoundError(f"No such runbook: {name}")
 
 
 def _checked(path: Path, name: str) -> Path:
     if not path.is_file():
         raise NotFoundError(f"{name} is not a file")
     if path.suffix != SUFFIX:
-        raise NotFoundError(f"{name} is not a runbook: its name must end with {SUFFIX}")
+        raise NotFoundError(f"{name} is not a runbook: its name doesn't end with {SUFFIX}")
     return path

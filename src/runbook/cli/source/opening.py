@@ -1,6 +1,6 @@
-"""Opening what is on this machine: settings, a data directory, an engine, a principal.
+"""Opens local resources: settings, the data directory, an engine, and the principal.
 
-Imports the engine: only commands that have begun to work import this module.
+Imports the engine, so commands import this module only when they run.
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ from runbook.settings import Settings, check_tokens
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
-    """Settings of an environment without the caller's token, which is no setting.
+    """The settings of an environment, without the caller's token.
 
-    Raises ConfigurationError. Logging goes to standard error as JSON where LOGGING_LEVEL is
-    set.
+    Logs to standard error as JSON if LOGGING_LEVEL is set. Raises ConfigurationError.
     """
     kept = {name: value for name, value in environment.items() if name != TOKEN_VARIABLE}
     try:
         settings = Settings.load(kept, **overrides)
     except OSError as error:
         raise ConfigurationError(
-            f"No directory for temporary files can be written ({error.strerror}): mount a tmpfs "
-            "at /tmp, or name a directory in TMPDIR"
+            f"No writable folder for temporary files ({error.strerror}). Mount a tmpfs at /tmp, or "
+            "set TMPDIR to a writable folder"
         ) from None
     if "logging_level" in settings.model_fields_set:
         log.configure(settings.logging_level)
@@ -47,21 +46,21 @@ def load_settings(environment: Mapping[str, str], **overrides: object) -> Settin
 
 
 def _log_faults_only() -> None:
-    """What is worth a warning, a command says by itself."""
+    """Log only errors: commands print their own warnings."""
     if logging.lastResort is not None:
         logging.lastResort.setLevel(logging.ERROR)
 
 
 @contextmanager
 def usable(settings: Settings) -> Iterator[Settings]:
-    """The settings, with a temporary DATA_DIR where theirs cannot be written."""
+    """The settings, with a temporary DATA_DIR if theirs is not writable."""
     problem = _data_dir_problem(settings)
     if problem is None:
         yield settings
         return
     with _temporary_directory() as path:
         print_warning(
-            f"{problem}; using a temporary one, so that runs are kept only until this ends"
+            f"{problem}. Using a temporary folder, which is deleted when the command ends"
         )
         yield settings.model_copy(update={"data_dir": path})
 
@@ -72,7 +71,7 @@ def _temporary_directory() -> Iterator[Path]:
         directory = tempfile.TemporaryDirectory(prefix="runbook-data-", ignore_cleanup_errors=True)
     except OSError as error:
         raise ConfigurationError(
-            f"Neither DATA_DIR nor {tempfile.gettempdir()} can be written ({error.strerror})"
+            f"Neither DATA_DIR nor {tempfile.gettempdir()} is writable ({error.strerror})"
         ) from None
     with directory as name:
         yield Path(name)
@@ -86,29 +85,28 @@ def _data_dir_problem(settings: Settings) -> str | None:
     except ConfigurationError as error:
         return error.message
     except OSError as error:
-        return f"DATA_DIR {settings.data_dir} cannot be written: {error.strerror}"
+        return f"DATA_DIR {settings.data_dir} is not writable: {error.strerror}"
 
 
 def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
-    """An engine whose database is ready; runs of workers that died are ended as lost.
+    """An engine with a migrated database. Ends the runs of dead workers as `lost`.
 
-    `call_socket` is where its scripts call other runbooks.
+    `call_socket` is the path of the socket through which scripts call other runbooks.
     """
     engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
-    engine.store.maintenance.migrate()
+    engine.open()
     engine.reap()
     return engine
 
 
 def close_engine(engine: Engine) -> None:
-    engine.parts.wakeups.close()
-    engine.store.close()
+    engine.close()
 
 
 def principal_for(settings: Settings, token: str | None) -> Principal:
-    """Whom the token names, else the person at this machine.
+    """The subject of the token or, without one, the local user.
 
-    Raises AuthenticationError, and ConfigurationError where tokens cannot be checked safely.
+    Raises AuthenticationError, and ConfigurationError if tokens can't be verified safely.
     """
     if not token:
         return local_operator(settings)
@@ -121,9 +119,9 @@ def principal_for(settings: Settings, token: str | None) -> Principal:
 
 
 def minting_tokens(settings: Settings) -> CallerTokens:
-    """For making callers' tokens: needs no DATA_DIR but for the key that dev-login keeps there.
+    """Issues callers' tokens. Uses DATA_DIR only for dev-login's key.
 
-    Raises ConfigurationError where tokens cannot be signed safely.
+    Raises ConfigurationError if tokens can't be signed safely.
     """
     check_tokens(settings)
     if not settings.jwt_secret.get_secret_value():

@@ -1,4 +1,4 @@
-"""Where runbooks and runs are read: on this machine, or from a server. The answers are the same."""
+"""The interface of sources of runbooks and runs: this machine or a server."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class AuditQuery:
     until: int | None = None
 
 
-class Source(Protocol):
-    """What reading commands ask for, in the JSON forms of the HTTP API.
+class RunSource(Protocol):
+    """A source of runbooks and runs, in the JSON form of the HTTP API.
 
     Methods raise RunbookError: NotFoundError, AuthenticationError, ServerUnavailableError, ...
     """
@@ -45,7 +45,7 @@ class Source(Protocol):
     def runbook(self, ref: str) -> Json: ...
 
     def inputs(self, ref: str) -> Json:
-        """The runbook's inputs as a JSON Schema."""
+        """The runbook's inputs as JSON Schema."""
 
     def validate(self, ref: str, inputs: GivenInputs) -> Json: ...
 
@@ -65,4 +65,4 @@ class Source(Protocol):
     def artifacts(self, run_id: str) -> list[Json]: ...
 
     def artifact(self, run_id: str, name: str) -> bytes:
-        """The content of a file that the run left."""
+        """The content of an artifact."""

@@ -1,4 +1,4 @@
-"""Runbooks and runs of a server, asked over its HTTP API."""
+"""Runbooks and runs of a server, through its HTTP API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook.core.times import iso
 
 
 class RemoteSource:
-    """The answers of a server."""
+    """Reads from a server."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Runs that a server executes, shown here as if they were executed here."""
+"""Starts reruns on a server and shows them as if they were executed here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENVELOPE = frozenset({"n", "at", "type", "step"})
 
 
 def rerun_remotely(action: str, options: RerunOptions) -> int:
-    """Have a server retry, resume or undo a run, and show it; the exit code."""
+    """Retry, resume or undo a run on a server, and show the new run. Returns the exit code."""
     inputs = gather(options.env, options.secret, options.env_file)
     source = SourceOptions(options.url, options.token_stdin)
     body: dict[str, Any] = {
@@ -36,7 +36,7 @@ def rerun_remotely(action: str, options: RerunOptions) -> int:
 
 
 def show_run(client: Client, run_id: str, options: RerunOptions) -> int:
-    """Show a run of a server from its beginning to its end; the exit code."""
+    """Show a server's run until it finishes. Returns the exit code."""
     run = client.get(f"/api/runs/{run_id}")
     view = view_of(
         run["runbook"],
@@ -52,7 +52,7 @@ def show_run(client: Client, run_id: str, options: RerunOptions) -> int:
 
 
 def event_of(value: Mapping[str, Any]) -> RunEvent:
-    """An event from its JSON form; its time is of no interest here."""
+    """An event from its JSON form, without its time, which views don't use."""
     kind = EventType(value["type"])
     data = {name: item for name, item in value.items() if name not in _ENVELOPE}
     return RunEvent(

@@ -1,4 +1,4 @@
-"""Whether to use colour, and the few colours that are used."""
+"""Colors of statuses, and whether to use them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CODES = {
 
 
 def wanted(stream: IO[Any], environment: Mapping[str, str]) -> bool:
-    """NO_COLOR forbids, CLICOLOR_FORCE demands; else only a terminal that can show it gets it."""
+    """Whether to use colors: NO_COLOR, then CLICOLOR_FORCE, else only in a capable terminal."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
@@ -34,6 +34,6 @@ def wanted(stream: IO[Any], environment: Mapping[str, str]) -> bool:
 
 
 def paint(word: str, *, colour: bool) -> str:
-    """A status in its colour."""
+    """A status in its color."""
     code = _CODES.get(word)
     return f"\x1b[{code}m{word}\x1b[0m" if colour and code else word

@@ -1,7 +1,7 @@
-"""Others' text in our terminal: colours pass, whatever else controls a terminal is shown.
+"""Makes text of other people safe for the terminal: keeps colors, escapes other controls.
 
 Output, names and reasons come from scripts and from other people. Cursor movements, titles,
-clipboard writes, C1 controls and changes of the writing direction could forge what is read.
+clipboard writes, C1 controls and text direction changes could forge what the user sees.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 RESET = "\x1b[0m"
 
 _SGR = r"\x1b\[[0-9;:]{0,64}m"
-# Controls but tab and newline; marks that change the writing direction; separators of lines.
+# Controls except tab and newline, text direction changes, and line separators.
 _CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 _SPECIAL = re.compile(f"{_SGR}|\r\n|{_CONTROL}")
 _ANY_CONTROL = re.compile(f"[\t\n]|{_CONTROL}")
@@ -20,7 +20,7 @@ _NAMES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def escaped(text: str) -> str:
-    """For one line or one cell: no control character is left, newline and tab included."""
+    """The text on one line, with all control characters escaped, including newline and tab."""
     return _ANY_CONTROL.sub(lambda match: _shown(match.group()), text)
 
 
@@ -30,9 +30,9 @@ def _shown(character: str) -> str:
 
 
 class OutputEscaper:
-    """Makes a stream of output safe, piece by piece.
+    """Makes a stream of output safe, chunk by chunk.
 
-    `colour` keeps SGR sequences, which set colours and weights; without it they are left out.
+    `colour` keeps SGR sequences, which set colors and weights; otherwise they are removed.
     """
 
     def __init__(self, *, colour: bool) -> None:
@@ -41,7 +41,7 @@ class OutputEscaper:
         self._coloured = False
 
     def feed(self, text: str) -> str:
-        """What can be shown now. A sequence that may go on in the next piece is held back."""
+        """The safe text. Withholds a sequence that may continue in the next chunk."""
         text = self._held + text
         unfinished = _UNFINISHED.search(text)
         end = unfinished.start() if unfinished else len(text)
@@ -49,7 +49,7 @@ class OutputEscaper:
         return _SPECIAL.sub(self._replace, text[:end])
 
     def finish(self) -> str:
-        """The rest, and the end of any colour that was left on."""
+        """The withheld text, and a reset if a color is still on."""
         rest = "".join(_shown(c) if c < " " else c for c in self._held)
         self._held = ""
         return rest + (RESET if self._coloured else "")

@@ -1,4 +1,4 @@
-"""How a run's end becomes an exit code."""
+"""Exit codes of runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BY_STATUS = {
 
 
 def of_run(run: Mapping[str, object]) -> int:
-    """The exit code of an ended run or a `done` event: the script's own where it has one.
+    """The exit code of a finished run or a `done` event: the script's own if it has one.
 
-    A script that signal N killed exits with 128 + N, as in a shell.
+    As in a shell, 128 + N if signal N killed the script.
     """
     status = str(run.get("status"))
     if status in _BY_STATUS:

@@ -1,4 +1,4 @@
-"""What the program itself says: on standard error, one line each, starting with its name."""
+"""Prints messages, one per line on standard error after `runbook:`, and results on stdout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def print_warning(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """One line on standard error; what others wrote into it cannot control the terminal."""
+    """Print a line on standard error, with control characters escaped."""
     try:
         click.echo(f"runbook: {escaped(message)}", err=True)
     except BrokenPipeError:
@@ -33,28 +33,28 @@ def note(message: str) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Several lines on standard error that belong to what was said before, as safe as a note."""
+    """Print lines on standard error below a message, with control characters escaped."""
     with suppress(BrokenPipeError):
         for line in text.split("\n"):
             click.echo(escaped(line), err=True)
 
 
 def print_line(text: str) -> None:
-    """One line on standard output, which must be safe already."""
+    """Print a line on standard output. The caller must have escaped it."""
     click.echo(text)
 
 
 def print_json(value: Mapping[str, object], *, pretty: bool = True) -> None:
-    """One JSON object, in ASCII: nothing in it can control a terminal.
+    """Print a JSON object in ASCII, so that nothing in it can control a terminal.
 
-    `pretty` spreads it over lines where a person looks; a stream of objects has one per line.
+    `pretty` indents it in a terminal; a stream of objects must have one per line.
     """
     indent = 2 if pretty and sys.stdout.isatty() else None
     click.echo(json.dumps(value, indent=indent, default=str))
 
 
 def silence(stream: TextIO) -> None:
-    """Nobody reads this stream any more; writing more of it must not raise again."""
+    """Discard further writes to a closed stream instead of raising again."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):  # not a real stream

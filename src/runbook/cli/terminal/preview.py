@@ -1,4 +1,4 @@
-"""What a dry run shows first: the scripts, and what they would be given."""
+"""Formats the preview of a dry run: the scripts and the values that they would get."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def _input(value: Json) -> str:
 def _held(holder: Json | None) -> str:
     if holder is None:
         return ": free"
-    return f": held by run {text_of(holder['run_id'])}, started by {text_of(holder['by'])}"
+    return f": held by run {text_of(holder['run_id'])}, requested by {text_of(holder['by'])}"

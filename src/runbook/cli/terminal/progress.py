@@ -1,4 +1,4 @@
-"""The bar at the bottom of a terminal that shows how far a run is."""
+"""The progress bar at the bottom of a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLEAR = "\r\x1b[K"
 
 
 def shows_bars(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether a line can be drawn again in place: a terminal that understands how."""
+    """Whether the stream is a terminal that can redraw a line in place."""
     return stream.isatty() and environment.get("TERM", "") not in ("", "dumb")
 
 
@@ -47,7 +47,7 @@ def _cut(text: str, columns: int) -> str:
 
 
 class ProgressBar:
-    """One line that is drawn in place. Whoever writes else clears it first and draws it after."""
+    """A line redrawn in place. Clear it before other output, and draw it again afterwards."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -60,7 +60,7 @@ class ProgressBar:
         self._percent, self._text, self._known = percent, text, True
 
     def draw(self) -> None:
-        """The cursor must be at the beginning of a line."""
+        """Draw the bar. The cursor must be at the beginning of a line."""
         if self._known:
             line = bar_line(self._percent, self._text, columns_of(self._stream))
             self._write(f"{_CLEAR}{line}")

@@ -1,4 +1,4 @@
-"""Tables, times and durations for people."""
+"""Formats tables, times and durations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def text_of(value: object, default: str = "-") -> str:
-    """A value of a JSON answer in a cell or a line: safe, and never empty."""
+    """A JSON value as escaped text for a cell or a line, never empty."""
     if value is None or value == "":
         return default
     if isinstance(value, list | tuple):
@@ -24,7 +24,7 @@ def text_of(value: object, default: str = "-") -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of left-aligned columns; cells are safe text that may be coloured."""
+    """Lines of left-aligned columns. Cells are escaped text and may be colored."""
     cells = [list(headings), *(list(row) for row in rows)]
     widths = [max(width(row[index]) for row in cells) for index in range(len(headings))]
     return [_line(row, widths) for row in cells]
@@ -36,14 +36,14 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """`name  value` lines; those without a value are left out."""
+    """`name  value` lines, without those that have no value."""
     shown = [(name, value) for name, value in pairs if value not in ("", "-")]
     longest = max((width(name) for name, _ in shown), default=0)
     return [f"{name}{' ' * (longest - width(name))}{GAP}{value}" for name, value in shown]
 
 
 def width(text: str) -> int:
-    """Columns of a terminal that a text takes; colours take none, wide characters two."""
+    """The width of a text in terminal columns: colors take none, wide characters two."""
     return sum(_columns(character) for character in _SGR.sub("", text))
 
 
@@ -76,7 +76,7 @@ def duration(milliseconds: object) -> str:
 
 
 def problem_line(file: str, problem: Json) -> str:
-    """`FILE:LINE: error: message (hint)`, as editors and compilers have it."""
+    """`FILE:LINE: error: message (hint)`, a format that editors understand."""
     line, hint = problem.get("line"), problem.get("hint")
     place = file if line is None else f"{file}:{line}"
     text = f"{place}: {problem['severity']}: {problem['message']}"

@@ -1,4 +1,4 @@
-"""Times as people type them: `2h`, `30m`, `2026-01-31`."""
+"""Parses times such as `2h`, `30m` and `2026-01-31`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ class SinceType(click.ParamType[int]):
                 moment = moment.replace(tzinfo=UTC)
             return int(moment.timestamp() * 1000)
         except (ValueError, OverflowError):
-            self.fail(f"{text!r} is neither a span like 30m, 2h or 7d nor a time", param, ctx)
+            self.fail(
+                f"{text!r} is neither a time span such as 30m, 2h or 7d nor an ISO 8601 time",
+                param,
+                ctx,
+            )
 
 
 class SpanType(click.ParamType[int]):
@@ -53,5 +57,5 @@ class SpanType(click.ParamType[int]):
             return value
         seconds = seconds_of(str(value))
         if not seconds:
-            self.fail(f"{str(value)!r} is not a span like 90s, 30m, 8h or 7d", param, ctx)
+            self.fail(f"{str(value)!r} is not a time span such as 90s, 30m, 8h or 7d", param, ctx)
         return seconds

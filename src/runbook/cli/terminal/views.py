@@ -1,4 +1,4 @@
-"""How a run looks while `runbook execute` executes it: as text, or as lines of JSON."""
+"""Shows a run while it executes, as text or as JSON lines."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from runbook.script.narration import ending, told
 
 
 class RunView(Protocol):
-    """Shows one run. Goes on without showing anything where nobody reads any more."""
+    """Shows one run. If the output is closed, continues silently."""
 
     def event(self, event: RunEvent) -> None: ...
 
     def refused(self, ref: str, message: str) -> None:
-        """Nothing was started, for want of claims."""
+        """Nothing was started, because claims are missing."""
 
     def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:
-        """Nothing was started; the reasons, as the run's events and as problems with lines."""
+        """Nothing was started. The reasons come as the run's events and as problems with lines."""
 
     def ended(self, run: Json) -> None: ...
 
 
 class JsonView:
-    """One line of JSON per event on standard output, and nothing else there."""
+    """Prints one line of JSON per event on standard output, and nothing else there."""
 
     def __init__(self) -> None:
         self._read = True
@@ -59,7 +59,7 @@ class JsonView:
             self.event(event)
 
     def ended(self, run: Json) -> None:
-        """The `done` event has said it."""
+        """Do nothing: the `done` event has the result."""
 
     def _print(self, value: Json) -> None:
         if not self._read:
@@ -72,9 +72,9 @@ class JsonView:
 
 
 class TextView:
-    """The script's output where it belongs; what the engine says goes to standard error.
+    """Passes on the script's output, and prints the engine's messages on standard error.
 
-    At a terminal that can, progress is a bar below everything else.
+    In a capable terminal, progress is a bar below everything else.
     """
 
     def __init__(self, file: str, *, quiet: bool, environment: Mapping[str, str]) -> None:
@@ -101,7 +101,7 @@ class TextView:
                 self._note(line)
 
     def refused(self, ref: str, message: str) -> None:
-        """The error says it."""
+        """Do nothing: the error message has the reason."""
 
     def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:  # noqa: ARG002
         for problem in problems:
@@ -118,13 +118,13 @@ class TextView:
         note(_ending(run))
 
     def _preview(self, data: Mapping[str, object]) -> None:
-        """What a dry run is asked for: it goes where output goes."""
+        """Print the preview on standard output, because it is the result of a dry run."""
         preview = data["preview"]
         if isinstance(preview, Mapping) and not self._quiet:
             self._write(sys.stdout, "\n".join(preview_lines(preview)) + "\n")
 
     def _progress(self, event: RunEvent) -> None:
-        """A bar that moves, else a line for each change."""
+        """Update the progress bar or, without one, print a line per change."""
         line = told(event_json(event))
         if line is None or line == self._told_progress:
             return
@@ -139,7 +139,7 @@ class TextView:
         self._draw_bar()
 
     def _draw_bar(self) -> None:
-        """Not behind a line that the script left open: it would cut that in two."""
+        """Draw the bar, except after an unfinished line of the script."""
         if self._bar is not None and not self._shared(self._open_line):
             self._bar.draw()
 
@@ -157,7 +157,7 @@ class TextView:
             self._draw_bar()
 
     def _write(self, stream: TextIO, text: str) -> None:
-        """Bytes of UTF-8 whatever the locale says. A reader that left does not end the run."""
+        """Write UTF-8 regardless of the locale. A closed stream doesn't end the run."""
         if not text:
             return
         self._clear_bar()
@@ -170,14 +170,14 @@ class TextView:
         self._draw_bar()
 
     def _end_line(self) -> None:
-        """Do not write behind a line that the script left open where this goes too."""
+        """End an unfinished line of the script if it appears where our messages do."""
         if self._shared(self._open_line):
             sys.stderr.write("\n")
         self._open_line = None
 
     @staticmethod
     def _shared(stream: TextIO | None) -> bool:
-        """Whether what is written there appears where our own words do."""
+        """Whether the stream's output appears in the same place as our messages."""
         both = sys.stdout.isatty() and sys.stderr.isatty()
         return stream is not None and (both or stream is sys.stderr)
 

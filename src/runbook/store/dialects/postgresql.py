@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import StoreUnavailableError
-from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault
+from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault, Listener
 from runbook.store.dialects.portable import Turn, exclusively
 
 POOL_SIZE = 5
@@ -28,8 +28,8 @@ _CONNECTING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-# Said once connected, since a pooler between us and the server refuses it before. A worker that
-# is stopped amid a transaction must not keep others waiting.
+# Set after connecting, because a connection pooler rejects them as startup options. A worker
+# suspended during a transaction must not block others.
 _SETTINGS = """
 SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '10s'; SET TimeZone = 'UTC'
@@ -40,6 +40,11 @@ _ENDLESS = "SET statement_timeout = 0"
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()::text"
 _COMMITTED = sa.text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))")
 _STATUSES = {"committed": True, "aborted": False}
+_CHANNEL = "runbook"
+# Asynchronous, since nothing is lost with it that matters: other commits do not wait for its disk.
+_NOTIFY = sa.text(
+    f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{_CHANNEL}', :notice)"
+)
 _IS_STANDBY = sa.text("SELECT pg_is_in_recovery()")
 _SIZE = sa.text("SELECT pg_database_size(current_database())")
 
@@ -159,6 +164,34 @@ class PostgreSQL(Dialect):
             exclusively(connection, Turn.MIGRATION)
             yield
 
+    def notify(self, connection: sa.Connection, notice: str) -> None:
+        connection.execute(_NOTIFY, {"notice": notice})
+
+    def listener(self, engine: sa.Engine) -> Listener:
+        return _Listener(engine)
+
+
+class _Listener(Listener):
+    def __init__(self, engine: sa.Engine) -> None:
+        """Its connection is of the pool's making, but no longer counts as one of the pool's."""
+        taken = engine.raw_connection()
+        self._connection = cast("psycopg.Connection[Any]", taken.driver_connection)
+        taken.detach()
+        try:
+            self._connection.execute(f"LISTEN {_CHANNEL}")
+        except psycopg.Error:
+            self._connection.close()
+            raise
+
+    def fileno(self) -> int:
+        return int(self._connection.fileno())
+
+    def heard(self) -> list[str]:
+        return [notice.payload for notice in self._connection.notifies(timeout=0)]
+
+    def close(self) -> None:
+        self._connection.close()
+
 
 def _begin(connection: sa.Connection) -> str:
     """Begin a transaction; its number."""
@@ -211,7 +244,7 @@ def _state(error: Exception) -> str:
 
 
 def _shown(url: sa.URL) -> str:
-    """Also where the host, or a password, is among the options."""
+    """The URL to display, even if the host or a password is among the options."""
     host = url.host or url.query.get("host") or ""
     parts = sa.URL.create(
         "postgresql",

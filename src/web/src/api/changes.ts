@@ -7,7 +7,7 @@ import { readStream, type StreamState } from './events'
 export type ActiveRun = Schemas['ListedActive']
 
 export interface Live {
-  /** Runs that have not ended, oldest first; null until the server has told. */
+  /** Active runs, oldest first; null until the server has sent them. */
   active: ActiveRun[] | null
   revision: number | null
   state: StreamState
@@ -21,8 +21,8 @@ let users = 0
 let abort: AbortController | null = null
 
 /**
- * What goes on now. Lists of runs and of runbooks are asked for again when something has
- * changed, for as long as a component that uses this is shown.
+ * Active runs, live. Refetches the lists of runs and runbooks after each change, while a component
+ * that uses this is mounted.
  */
 export function useChanges(): Readonly<Live> {
   const queries = useQueryClient()
@@ -31,7 +31,7 @@ export function useChanges(): Readonly<Live> {
   if (users === 1) listen()
   onScopeDispose(() => {
     users -= 1
-    // The next page may use it as well: its stream need not be opened anew.
+    // The next page may use it too: don't reopen the stream.
     setTimeout(listen)
   })
   return live
@@ -62,7 +62,7 @@ async function listen(queries: QueryClient, own: AbortController) {
     {
       onMessage: ({ data }) => {
         const { active, revision } = JSON.parse(data) as Schemas['Changes']
-        // The first event tells how things are: what is shown may be older only if it was here before.
+        // The first event is a snapshot: only data loaded earlier can be older.
         const isNews = !isFirst || (live.revision !== null && live.revision !== revision)
         if (isNews) runs.ask()
         if (isNews && live.revision !== revision) runbooks.ask()
@@ -81,7 +81,7 @@ async function listen(queries: QueryClient, own: AbortController) {
   if (abort === own) own.abort()
 }
 
-/** At most one call every two seconds, and fewer while there is no end of changes. */
+/** Calls at most every two seconds, and less often during constant changes. */
 export function calmly(run: () => void) {
   let timer: ReturnType<typeof setTimeout> | undefined
   let gap = LEAST_MS

@@ -8,23 +8,23 @@ export type Schemas = components['schemas']
 
 const listeners = new Set<() => void>()
 
-/** Calls back when the server no longer takes the token. */
+/** Calls back when the server no longer accepts the token. */
 export function onSignedOut(callback: () => void): () => void {
   listeners.add(callback)
   return () => listeners.delete(callback)
 }
 
-/** The token has ended: forgets it and tells the listeners, for one that is still ours. */
+/** Forgets an expired token and notifies the listeners, if it is still the current one. */
 export function tokenRefused(token: string): void {
   if (session.current?.token !== token) return
   signOut()
   for (const callback of listeners) callback()
 }
 
-/** So long the beginning of an answer is waited for; a proxy before the server would not wait longer. */
+/** How long to wait for response headers; proxies would not wait longer. */
 const PATIENCE_S = 60
 
-/** fetch with the token; throws ApiError where the server is not reached or does not answer. */
+/** fetch with the token. Throws ApiError if the server is unreachable or does not respond. */
 export async function authorizedFetch(input: Request): Promise<Response> {
   const token = session.current?.token
   if (token) input.headers.set('Authorization', `Bearer ${token}`)
@@ -52,14 +52,14 @@ const refusals: Middleware = {
   },
 }
 
-/** A runbook's ref keeps its slashes: proxies treat an encoded one in ways of their own. */
+/** Keeps the slashes of a runbook's ref, because proxies disagree on encoded ones. */
 export function fillPath(path: string, values: Record<string, unknown>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) =>
     String(values[name]).split('/').map(encodeURIComponent).join('/'),
   )
 }
 
-/** The API, typed by its own document. Every failure is thrown as an ApiError. */
+/** The API client, typed by the OpenAPI document. Throws ApiError on every failure. */
 export const api = createClient<paths>({
   baseUrl: location.origin,
   fetch: authorizedFetch,
@@ -67,7 +67,7 @@ export const api = createClient<paths>({
 })
 api.use(refusals)
 
-/** The body of a reply that was ok. */
+/** The body of a successful response. */
 export async function bodyOf<T>(call: Promise<{ data?: T }>): Promise<T> {
   return (await call).data as T
 }

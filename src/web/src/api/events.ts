@@ -3,31 +3,30 @@ import { authorizedFetch, type Schemas } from './client'
 import { whileShown } from '@/shared/page/visibility'
 import { ApiError, errorOf } from './problem'
 
-/** One thing that happened in a run; what belongs to its type stands beside. */
+/** An event of a run, with extra fields that depend on its type. */
 export type RunEvent = Schemas['Event'] & Record<string, unknown>
 
-/** `lost` is a stream that is being opened again; `ended` one that needs no more. */
+/** `lost`: reconnecting; `ended`: complete. */
 export type StreamState = 'connecting' | 'open' | 'lost' | 'ended'
 
 export interface StreamHandlers {
   onMessage: (message: EventSourceMessage) => void
   onState: (state: StreamState) => void
-  /** A refusal: the stream is not tried again. */
+  /** A permanent error: the stream is not reopened. */
   onError: (error: ApiError) => void
-  /** Whether nothing more is to come once the server ends the stream. */
+  /** Whether the stream is complete once the server closes it. */
   isComplete: () => boolean
 }
 
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 15_000
-/** The server says something every 15 s, if only that it is there: after this the connection is lost. */
+/** The server sends at least a comment every 15 s: after this silence the connection counts as lost. */
 const SILENCE_MS = 40_000
 
 /**
- * Reads server-sent events with the token, which EventSource cannot send, and goes on after
- * the last id when the connection is lost: nothing is missed and nothing comes twice.
- * A tab that nobody looks at keeps no connection, since a browser has six for one server.
- * Ends with `signal`.
+ * Reads server-sent events with the token, which EventSource cannot send. Reconnects after the
+ * last id when the connection is lost, so that no event is missed or repeated. A hidden tab
+ * closes its connection, since a browser allows six per server. Stops when `signal` aborts.
  */
 export async function readStream(
   url: string,
@@ -100,7 +99,7 @@ async function readBody(
   }
 }
 
-/** A signal that ends with `signal`, and where nothing is heard for long or the network is gone. */
+/** A signal that aborts with `signal`, after a long silence, or when the network goes down. */
 function watched(signal: AbortSignal) {
   const lost = new AbortController()
   const lose = () => lost.abort()
@@ -119,7 +118,7 @@ function watched(signal: AbortSignal) {
   }
 }
 
-/** Waits, but no longer than until the network is back. */
+/** Waits, at most until the network is back. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {

@@ -1,4 +1,4 @@
-/** The values of a stream of JSON lines, as many at a time as have come. */
+/** The values of a JSON Lines stream, in batches as they arrive. */
 export async function* readRows<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T[]> {
   const reader = body.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader()
   let rest = ''

@@ -8,7 +8,7 @@ interface Login {
   roles: string[]
 }
 
-/** A token for whoever asks, where the server has ENABLE_LOGIN on. */
+/** Issues a development token, if the server has ENABLE_LOGIN on. */
 export async function devLogin(subject: string, roles: string[]): Promise<Session> {
   const response = await fetch('/dev-login', {
     method: 'POST',

@@ -16,5 +16,5 @@ it('makes do with a reply that is no problem', async () => {
   const headers = { 'X-Correlation-Id': 'c-2' }
   const error = await errorOf(new Response('<h1>Bad gateway</h1>', { status: 502, headers }))
   expect(error).toMatchObject({ status: 502, correlationId: 'c-2', passing: true })
-  expect(adviceFor(error)).toContain('correlation id')
+  expect(adviceFor(error)).toContain('correlation ID')
 })

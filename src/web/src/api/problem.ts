@@ -6,19 +6,19 @@ export interface ProblemBody {
   error?: string
   errors?: unknown[]
   correlation_id?: string
-  /** How a runbook was changed, where that stands in the way. */
+  /** The diff of a runbook whose change caused the error. */
   diff?: string
-  /** Of the runbook as it is, where another one was named. */
+  /** The current digest, if the request named another. */
   current_digest?: string
 }
 
-/** What the headers of a refusal say. */
+/** Facts from the headers of an error response. */
 interface ReplyFacts {
   correlationId?: string | null
   waitMs?: number | null
 }
 
-/** The server's refusal, or the failure to reach it (`status` 0). */
+/** An error response, or a failure to reach the server (`status` 0). */
 export class ApiError extends Error {
   readonly status: number
   readonly code: string
@@ -26,13 +26,13 @@ export class ApiError extends Error {
   readonly correlationId: string | null
   readonly errors: string[]
   readonly diff: string | null
-  /** Whether what was read is not what would be executed. */
+  /** Whether the runbook has changed since the user read it. */
   readonly isUnread: boolean
-  /** For how long the server does not want to be asked again. */
+  /** How long to wait before retrying, from the server. */
   readonly waitMs: number | null
 
   constructor(status: number, body: ProblemBody, { correlationId, waitMs }: ReplyFacts = {}) {
-    super(body.detail ?? body.error ?? `The server answered ${status}.`)
+    super(body.detail ?? body.error ?? `The server responded with status ${status}.`)
     this.name = 'ApiError'
     this.status = status
     this.code = body.code ?? 'error'
@@ -44,7 +44,7 @@ export class ApiError extends Error {
     this.errors = (body.errors ?? []).map(errorText)
   }
 
-  /** Whether trying the same again may help. */
+  /** Whether a retry may help. */
   get passing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500
   }
@@ -57,27 +57,27 @@ function errorText(error: unknown): string {
 
 export function unreachable(): ApiError {
   return new ApiError(0, {
-    title: 'The server cannot be reached',
-    detail: 'Nothing was lost: runs go on without this page.',
+    title: "Can't reach the server",
+    detail: 'Runs continue without this page, and nothing is lost.',
     code: 'unreachable',
   })
 }
 
 export function silent(seconds: number): ApiError {
   return new ApiError(0, {
-    title: 'The server does not answer',
-    detail: `It has not answered for ${seconds} s. What was asked of it may yet happen.`,
+    title: 'The server is not responding',
+    detail: `No response for ${seconds} s. The server may still process the request.`,
     code: 'unreachable',
   })
 }
 
-/** The error of a reply that is not ok, whatever its body is. */
+/** The error for a failed response, whatever its body. */
 export async function errorOf(response: Response): Promise<ApiError> {
   let body: ProblemBody = {}
   try {
     body = (await response.clone().json()) as ProblemBody
   } catch {
-    // A proxy between may answer with a page of its own.
+    // A proxy may respond with an HTML page.
   }
   const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN)
   return new ApiError(response.status, body, {
@@ -87,21 +87,22 @@ export async function errorOf(response: Response): Promise<ApiError> {
 }
 
 const ADVICE: Record<number, string> = {
-  0: 'Check the network, and whether the server is running; then try again.',
+  [-1]: 'Try again, or reload the page.',
+  0: 'Check your network and that the server is running, then try again.',
   401: 'Sign in again.',
-  403: 'Ask whoever gives out roles for the claims that are missing, or sign in as someone else.',
-  404: 'It may have been moved or removed, or you may not see it.',
-  409: 'Reload to see how things are now.',
-  429: 'Too much was asked for in a short time. Wait a moment, then try again.',
+  403: 'Ask an administrator for the missing claims, or sign in as another user.',
+  404: "It may have been moved or deleted, or you don't have access to it.",
+  409: 'Reload the page to see the current state.',
+  429: 'Too many requests. Wait a moment, then try again.',
   503: 'The server is busy or starting. Wait a moment, then try again.',
 }
 
-/** What to do about it. */
+/** What the user can do about an error. */
 export function adviceFor(error: ApiError): string {
   return (
     ADVICE[error.status] ??
     (error.status >= 500
-      ? "The server's log says why under the correlation id: give it to whoever runs the server."
-      : 'Correct what is named, then try again.')
+      ? "The server's log has the details. Give the correlation ID to your administrator."
+      : 'Fix the problem above, then try again.')
   )
 }

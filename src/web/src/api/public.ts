@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/vue-query'
 import { errorOf, unreachable } from './problem'
 
-/** What the server tells anyone, for the sign-in page. */
+/** Public server facts, for the sign-in page. */
 export interface PublicFacts {
   header: string
   dev_login: boolean
@@ -9,7 +9,7 @@ export interface PublicFacts {
   version: string
 }
 
-/** An older server has no such address: then only trying tells whether dev-login is on. */
+/** Older servers lack this endpoint: then only an attempt shows whether the development login is on. */
 const UNKNOWN: PublicFacts = { header: '', dev_login: true, idp_login_uri: '/login', version: '' }
 
 async function fetchFacts(): Promise<PublicFacts> {

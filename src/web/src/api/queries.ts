@@ -4,10 +4,10 @@ import { onSignedOut } from './client'
 import { ApiError } from './problem'
 
 const TRIES = 2
-/** What could not be had is asked for again so often, for as long as it is shown. */
+/** How often to retry a failed query while its data is shown. */
 const AGAIN_MS = 10_000
 
-/** The cache of the server's answers. An ended token leads to the sign-in and back. */
+/** The query cache. An expired token leads to the sign-in page and back. */
 export function createQueries(router: Router): QueryClient {
   const client = new QueryClient({
     defaultOptions: {
@@ -28,13 +28,13 @@ export function createQueries(router: Router): QueryClient {
   return client
 }
 
-/** When a failed query is asked again by itself; false where that cannot help. */
+/** When to retry a failed query automatically; false if a retry cannot help. */
 export function healingMs(error: unknown): number | false {
   if (!(error instanceof ApiError) || !error.passing) return false
   return Math.max(error.waitMs ?? 0, AGAIN_MS)
 }
 
-/** Whether asking at once once more cannot help. */
+/** Whether an immediate retry cannot help. */
 function isRefusal(error: unknown): boolean {
   return error instanceof ApiError && (!error.passing || error.status === 429)
 }

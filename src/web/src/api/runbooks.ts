@@ -14,7 +14,7 @@ export type LegacyEntry = Schemas['LegacyEntry']
 export type ListedRunbook = Schemas['ListedRunbook']
 export type LineMatch = Schemas['LineMatch']
 
-/** Runbooks on disk may change without any run. */
+/** Runbook files can change without a run. */
 const LIST_MS = 30_000
 
 export function useRunbooks() {
@@ -27,10 +27,10 @@ export function useRunbooks() {
   })
 }
 
-/** The least that is searched for in whole texts, which only the server has. */
+/** Minimum length of a full-text search, which the server does. */
 export const MIN_SEARCH = 3
 
-/** The runbooks whose text holds this, too: by ref, with the line that does. */
+/** Runbooks whose document contains the text: by ref, with the matching line. */
 export function useRunbookSearch(text: MaybeRefOrGetter<string>) {
   const sought = computed(() => toValue(text).trim())
   return useQuery({
@@ -53,7 +53,7 @@ export function useRunbook(ref: MaybeRefOrGetter<string>, enabled: () => boolean
   })
 }
 
-/** One input as JSON Schema, with the words of the engine. */
+/** An input as JSON Schema, with the engine's extensions. */
 export interface InputProperty {
   description?: string
   default?: unknown
@@ -89,7 +89,7 @@ export function useInputSchema(ref: MaybeRefOrGetter<string>) {
   })
 }
 
-/** The names of the inputs that the server supplies, unless the request does. */
+/** The names of inputs that the server supplies unless the request does. */
 export function useSupplied(ref: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => ['runbook', toValue(ref), 'required-env']),
@@ -103,7 +103,7 @@ export function useSupplied(ref: MaybeRefOrGetter<string>) {
 
 const HISTORY_PAGE = 20
 
-/** The entries of the History, newest first, page by page. */
+/** History entries, newest first, in pages. */
 export function useHistory(ref: MaybeRefOrGetter<string>, enabled: MaybeRefOrGetter<boolean>) {
   return useInfiniteQuery({
     queryKey: computed(() => ['runbook', toValue(ref), 'history']),
@@ -118,7 +118,7 @@ export function useHistory(ref: MaybeRefOrGetter<string>, enabled: MaybeRefOrGet
   })
 }
 
-/** One entry with its texts, once it is wanted. */
+/** A History entry with its output, loaded on demand. */
 export function useHistoryEntry(ref: MaybeRefOrGetter<string>, n: number) {
   return useQuery({
     queryKey: computed(() => ['runbook', toValue(ref), 'history', n]),
@@ -140,11 +140,11 @@ export interface Execution {
   reason?: string
   confirm?: string
   dry_run?: boolean
-  /** Of the document that was read: no other one is executed. */
+  /** Digest of the document that the user read; no other one runs. */
   digest?: string
 }
 
-/** What speaks against this execution. Nothing is started. */
+/** The problems that would prevent this run. Starts nothing. */
 export async function validateExecution(ref: string, body: Execution): Promise<Problem[]> {
   const address = new URL(fillPath('/api/runbooks/{ref}/validate', { ref }), location.origin)
   const response = await authorizedFetch(
@@ -161,7 +161,7 @@ export async function validateExecution(ref: string, body: Execution): Promise<P
   throw await errorOf(response)
 }
 
-/** Starts a run and answers its id at once; the run's page follows it. */
+/** Starts a run and returns its id at once; the run's page follows it. */
 export async function executeRunbook(ref: string, body: Execution, key: string): Promise<string> {
   const { data } = await api.POST('/api/runbooks/{ref}/execute', {
     params: { path: { ref } },

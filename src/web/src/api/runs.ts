@@ -14,7 +14,7 @@ export type RunStatus = Schemas['RunStatus']
 export interface RunFilter {
   id?: string[]
   runbook?: string | string[]
-  /** One or several, separated by commas. */
+  /** One or more, separated by commas. */
   status?: string
   who?: string
   /** ISO 8601. */
@@ -27,7 +27,7 @@ export interface RunFilter {
   limit?: number
 }
 
-/** The first page of a list of runs, which is alive while it is shown. */
+/** The first page of a list of runs, updated live while shown. */
 export function useRuns(filter: MaybeRefOrGetter<RunFilter>) {
   useChanges()
   return useQuery({
@@ -38,12 +38,12 @@ export function useRuns(filter: MaybeRefOrGetter<RunFilter>) {
 }
 
 export function fetchRuns(filter: RunFilter & { cursor?: string }, signal?: AbortSignal) {
-  // The document says nothing of the type of these parameters but text.
+  // The OpenAPI document declares these parameters as plain strings.
   const query = filter as Record<string, string>
   return bodyOf(api.GET('/api/runs', { params: { query }, signal }))
 }
 
-/** Those of these runs that the filter lets through, as they are now. */
+/** The current state of those of these runs that match the filter. */
 export async function fetchRunsOf(ids: readonly string[], filter: RunFilter): Promise<Run[]> {
   const query = { ...filter, id: [...ids], limit: ids.length }
   return (await fetchRuns(query)).runs
@@ -53,7 +53,7 @@ export function fetchRun(id: string, signal?: AbortSignal) {
   return bodyOf(api.GET('/api/runs/{run_id}', { params: { path: { run_id: id } }, signal }))
 }
 
-/** The text that a run executed. */
+/** The document that a run executed. */
 export function useRunDocument(id: MaybeRefOrGetter<string>, enabled: MaybeRefOrGetter<boolean> = true) {
   return useQuery({
     queryKey: computed(() => ['run-document', toValue(id)]),
@@ -74,12 +74,12 @@ export function runKey(id: string) {
 
 const RELATIVES_MS = 10_000
 
-/** Whether runs that this one has to do with go on, of which its own events do not tell. */
+/** Whether related runs are active; the run's own events don't report on them. */
 export function hasActiveRelative(run: WholeRun): boolean {
   return [run.parent, run.related, ...run.followers].some((one) => one !== null && one.active)
 }
 
-/** What an undo of the run would do. */
+/** The steps that an undo of the run would undo. */
 export function useUndoing(id: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => [...runKey(toValue(id)), 'undo']),
@@ -114,14 +114,14 @@ async function get(url: URL, signal?: AbortSignal): Promise<Response> {
   return response
 }
 
-/** A line of a log as the server answers it; a very long one comes in several. */
+/** A log line from the server; a very long one comes in several parts. */
 export interface AnsweredLine {
   line: number
   at: string
   step: number | null
   stream: 'stdout' | 'stderr'
   text: string
-  /** Whether the line goes on beyond what is answered. */
+  /** Whether the rest of the line is omitted. */
   cut?: boolean
 }
 
@@ -137,13 +137,13 @@ export interface LogQuery {
   isPattern: boolean
 }
 
-/** Which of the hits are asked for. */
+/** The range of matches to fetch. */
 export interface Page {
   skip: number
   limit: number
 }
 
-/** Tells the numbers of the lines that are found, as they are; answers how many there are in all. */
+/** Calls back with the numbers of matching lines as they arrive; returns the total. */
 export async function searchLog(
   id: string,
   { text, isPattern }: LogQuery,
@@ -180,11 +180,11 @@ export interface RerunBody {
   reason?: string
   confirm?: string
   from_step?: string
-  /** Of the runbook that was read, where that is executed. */
+  /** Digest of the runbook that the user read, if that is what runs. */
   digest?: string
 }
 
-/** Starts a rerun of an ended run; answers what was started, at once. */
+/** Starts a rerun of a finished run; returns without waiting for it to finish. */
 export async function startRerun(id: string, kind: RerunKind, body: RerunBody, key: string) {
   const url = runUrl(id, kind)
   const headers = {

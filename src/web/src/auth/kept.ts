@@ -8,7 +8,7 @@ export interface Session {
 
 export const KEY = 'runbook.session'
 
-/** The session that this tab keeps, unless it has ended. */
+/** The session stored in this tab, unless it has expired. */
 export function keptSession(): Session | null {
   try {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Session | null

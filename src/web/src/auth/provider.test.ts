@@ -26,7 +26,7 @@ describe('an answer of the identity provider', () => {
   it('may be a refusal', () => {
     const state = stateOf(providerAddress('/runs'))
     const answer = readAnswer(`#error=access_denied&error_description=No&state=${state}`)
-    expect(answer).toEqual({ failed: 'The identity provider refused: No' })
+    expect(answer).toEqual({ failed: 'The identity provider rejected the sign-in: No' })
   })
   it('is not every fragment', () => {
     expect(readAnswer('')).toBeNull()

@@ -2,8 +2,8 @@ import { randomText } from '@/shared/random'
 import { readToken, type Session } from './session'
 
 /**
- * Signing in at an identity provider: we send a random `state` and where to come back to, it
- * answers in the fragment of the address, which no server and no log sees.
+ * Sign-in with an identity provider: we send a random `state` and a return URL; it responds in the
+ * URL fragment, which no server or log sees.
  */
 const STATE_KEY = 'runbook.state'
 
@@ -12,7 +12,7 @@ interface Waiting {
   to: string
 }
 
-/** Where to send the browser; `to` is the page to go on with afterwards. */
+/** The URL to send the browser to; `to` is the page to return to. */
 export function providerAddress(to: string): string {
   const waiting: Waiting = { state: randomText(), to }
   sessionStorage.setItem(STATE_KEY, JSON.stringify(waiting))
@@ -25,7 +25,7 @@ export function providerAddress(to: string): string {
 
 export type Answer = { session: Session; to: string } | { failed: string } | null
 
-/** What the provider has answered; null where the fragment is no answer. */
+/** The provider's response; null if the fragment is not one. */
 export function readAnswer(fragment: string): Answer {
   const answer = new URLSearchParams(fragment.replace(/^#/, ''))
   const token = answer.get('access_token')
@@ -33,15 +33,15 @@ export function readAnswer(fragment: string): Answer {
   if (token === null && refused === null) return null
   const waiting = takeWaiting()
   if (waiting === null || answer.get('state') !== waiting.state) {
-    return { failed: 'This answer belongs to no sign-in that was begun in this tab. Sign in again.' }
+    return { failed: 'This tab did not start that sign-in. Sign in again.' }
   }
-  if (token === null) return { failed: `The identity provider refused: ${refused}` }
+  if (token === null) return { failed: `The identity provider rejected the sign-in: ${refused}` }
   const session = readToken(token)
-  if (session === null) return { failed: 'The identity provider sent a token that is none.' }
+  if (session === null) return { failed: 'The identity provider sent an invalid token.' }
   return { session, to: safeTarget(waiting.to) }
 }
 
-/** Only once: an answer that comes again is not one of ours. */
+/** Works once: a repeated response is not ours. */
 function takeWaiting(): Waiting | null {
   const kept = sessionStorage.getItem(STATE_KEY)
   sessionStorage.removeItem(STATE_KEY)

@@ -3,7 +3,7 @@ import { KEY, keptSession, type Session } from './kept'
 
 export type { Session }
 
-/** Who is signed in: in memory, and in this tab's storage so that reloading keeps it. */
+/** The signed-in user, in memory and in this tab's storage so that it survives a reload. */
 export const session = reactive<{ current: Session | null }>({ current: keptSession() })
 
 export function signIn(signedIn: Session): void {
@@ -16,7 +16,7 @@ export function signOut(): void {
   sessionStorage.removeItem(KEY)
 }
 
-/** What a token says of itself. The server checks it; this is only to show. */
+/** The content of a token, for display only: the server verifies it. */
 export function readToken(token: string): Session | null {
   try {
     const part = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/')

@@ -1,11 +1,11 @@
 /**
- * Addresses of pages, as text: a named route would escape the slashes of a ref.
+ * URLs of pages, as strings: a named route would escape the slashes in a ref.
  */
 function path(page: string, name: string): string {
   return `/${page}/${escapedRef(name)}`
 }
 
-/** A ref as it stands in addresses. */
+/** A ref as it appears in URLs. */
 export function escapedRef(ref: string): string {
   return ref.split('/').map(encodeURIComponent).join('/')
 }
@@ -14,7 +14,7 @@ export function runbookLink(ref: string): string {
   return path('runbook', ref)
 }
 
-/** The form; `query` says what it begins with. */
+/** The execute form; `query` prefills it. */
 export function executeLink(ref: string, query: Record<string, string> = {}): string {
   const said = new URLSearchParams(query).toString()
   return path('execute', ref) + (said && `?${said}`)

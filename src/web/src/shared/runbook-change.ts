@@ -4,13 +4,13 @@ import { diffText } from '@/shared/text/diff'
 
 type Read = Pick<Runbook, 'content' | 'digest'>
 
-/** How the texts above the History differ. The parser that finds the History is large. */
+/** The diff of two runbooks without their History. Loads the parser lazily because it is large. */
 export async function diffOfRunbooks(before: string, after: string): Promise<string> {
   const { withoutHistory } = await import('@/shared/markdown/render')
   return diffText(withoutHistory(before), withoutHistory(after))
 }
 
-/** Whether a runbook is another one than it was when this was first called, and how. */
+/** Whether and how a runbook has changed since this was first called. */
 export function useRunbookChange(current: () => Read) {
   const read = current()
   const diff = ref('')
@@ -18,7 +18,7 @@ export function useRunbookChange(current: () => Read) {
     () => current().digest,
     async (digest) => {
       const found = await diffOfRunbooks(read.content, current().content)
-      // It may have been changed once more meanwhile.
+      // The runbook may have changed again meanwhile.
       if (current().digest === digest) diff.value = found
     },
   )

@@ -21,19 +21,19 @@ export interface StatusLook {
   meaning: string
 }
 
-/** Every status with its look; the words are the engine's. */
+/** Label, icon and meaning of each status; labels match the engine's. */
 export const STATUS: Record<RunStatus, StatusLook> = {
-  queued: look('Queued', mdiProgressClock, 'neutral', 'Waits for a slot of a worker.'),
-  waiting: look('Waiting', mdiLock, 'warning', 'Waits for a lock that another run holds.'),
-  running: look('Running', mdiSync, 'info', 'A worker executes it.'),
-  succeeded: look('Succeeded', mdiCheckCircle, 'success', 'The script ended well.'),
+  queued: look('Queued', mdiProgressClock, 'neutral', 'Waiting for a worker slot.'),
+  waiting: look('Waiting', mdiLock, 'warning', 'Waiting for a lock that another run holds.'),
+  running: look('Running', mdiSync, 'info', 'Running on a worker.'),
+  succeeded: look('Succeeded', mdiCheckCircle, 'success', 'Completed successfully.'),
   failed: look('Failed', mdiCloseCircle, 'error', 'The script failed or could not be started.'),
-  timed_out: look('Timed out', mdiClockAlert, 'error', 'It ran longer than it may.'),
-  cancelled: look('Cancelled', mdiCancel, 'neutral', 'Someone asked for its end.'),
-  interrupted: look('Interrupted', mdiAlertCircle, 'warning', 'Its engine was stopped first.'),
-  lost: look('Lost', mdiHelpCircle, 'error', 'Its worker died; what it did is not known.'),
-  refused: look('Refused', mdiShieldOff, 'error', 'The claims did not allow it.'),
-  invalid: look('Invalid', mdiAlertDecagram, 'error', 'The runbook or the request was not valid.'),
+  timed_out: look('Timed out', mdiClockAlert, 'error', 'Exceeded the time limit.'),
+  cancelled: look('Cancelled', mdiCancel, 'neutral', 'Cancelled by a user.'),
+  interrupted: look('Interrupted', mdiAlertCircle, 'warning', 'The server shut down before the run finished.'),
+  lost: look('Lost', mdiHelpCircle, 'error', 'The worker died; the outcome is unknown.'),
+  refused: look('Refused', mdiShieldOff, 'error', 'Required claims not met.'),
+  invalid: look('Invalid', mdiAlertDecagram, 'error', 'The runbook or the request is not valid.'),
 }
 
 function look(label: string, icon: string, color: string, meaning: string): StatusLook {

@@ -2,24 +2,24 @@ import { ref } from 'vue'
 import type { RouteLocationNormalized, Router } from 'vue-router'
 import { ApiError } from '@/api/problem'
 
-/** Shorter waits are not worth a mark. */
+/** Show no indicator for shorter waits. */
 const PENDING_MS = 200
 const FAILURE = /dynamically imported module|Importing a module script|preload CSS|module script failed/i
 
-/** Parts of the app come when they are needed: this is what browsers say where one does not. */
+/** Whether the error is a browser's failure to load a lazy part of the app. */
 export function isLoadFailure(error: unknown): boolean {
   return error instanceof Error && FAILURE.test(error.message)
 }
 
 export function loadFailure(): ApiError {
   return new ApiError(0, {
-    title: 'A part of this app could not be loaded',
-    detail: 'The server cannot be reached, or it has a newer version of the app. Nothing was lost.',
+    title: "Couldn't load part of the app",
+    detail: 'The server is unreachable or has a newer version of the app. Nothing is lost.',
     code: 'unreachable',
   })
 }
 
-/** Whether the next page is still being loaded, and where that failed. */
+/** Whether the next page is loading, and the route that failed to load. */
 export function useLoading(router: Router, reload = (path: string) => location.assign(path)) {
   const isPending = ref(false)
   const failed = ref<RouteLocationNormalized | null>(null)
@@ -38,14 +38,14 @@ export function useLoading(router: Router, reload = (path: string) => location.a
   router.onError(async (error, to) => {
     finish()
     if (!isLoadFailure(error)) return
-    // The server is there and yet has no such file: it was upgraded, and the page is to be loaded anew.
+    // The server is reachable but lacks the file: it was upgraded, so reload the page.
     if (await isNewer()) reload(to.fullPath)
     else failed.value = to
   })
   return { isPending, failed, again: () => failed.value && void router.push(failed.value.fullPath) }
 }
 
-/** Whether the server has another app than the one that runs here. */
+/** Whether the server has a different version of the app. */
 async function isNewer(): Promise<boolean> {
   const own = document.querySelector<HTMLScriptElement>('script[type=module][src]')?.src
   try {

@@ -5,11 +5,11 @@ export interface NavigationItem {
   to: string
   icon: string
   keys: string
-  /** Whether this page belongs to the item. */
+  /** Whether the page at this path belongs to the item. */
   covers: (path: string) => boolean
 }
 
-/** What the navigation leads to. */
+/** The entries of the main navigation. */
 export const navigation: NavigationItem[] = [
   {
     text: 'Runbooks',

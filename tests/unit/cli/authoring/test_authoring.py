@@ -63,16 +63,16 @@ def test_an_annotation_without_a_line_is_on_the_first():
         (Access(None), ["everyone with a valid token"]),
         (
             Access(None, known=False),
-            ["nobody: the section Required Claims cannot be understood (see `runbook lint`)"],
+            ["no one: the section Required Claims is invalid (see `runbook lint`)"],
         ),
         (Access({"roles": ("sre", "api")}), ["roles: one of sre, api"]),
         (
             Access({"roles": ("sre", "api"), "team": ("platform",)}, allowed=True),
-            ["roles: one of sre, api", "and team: platform", "this token may"],
+            ["roles: one of sre, api", "and team: platform", "your token: allowed"],
         ),
         (
             Access({"team": ("a",)}, allowed=False, missing=("team (not present)",)),
-            ["team: a", "this token may not: team (not present)"],
+            ["team: a", "your token: denied, team (not present)"],
         ),
     ],
 )

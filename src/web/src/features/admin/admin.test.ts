@@ -22,7 +22,7 @@ test('claims are shown as text, moments also as times', () => {
   expect(claimText('nested', { a: 1 })).toBe('{"a":1}')
 })
 
-test('settings are found by name and value, all or only those that were set', () => {
+test('settings are found by name and value, all or Modified only', () => {
   const items = [
     { name: 'API_PORT', value: '8083', from: 'default' as const },
     { name: 'DATA_DIR', value: '/data', from: 'environment' as const },

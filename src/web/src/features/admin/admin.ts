@@ -16,7 +16,7 @@ export function formatBytes(bytes: number): string {
 
 const SECONDS: Record<string, number> = { SECONDS: 1, MINUTES: 60, DAYS: 86_400 }
 
-/** A setting that is a size or a span, as people read it; null for all others, and for 0. */
+/** A size or time span in readable units; null for other settings and for 0. */
 export function readable(name: string, value: string): string | null {
   const number = Number(value)
   if (value.trim() === '' || !Number.isFinite(number) || number <= 0) return null
@@ -26,7 +26,7 @@ export function readable(name: string, value: string): string | null {
   return seconds ? spanText(number * seconds) : null
 }
 
-/** A claim as text; those that are moments also as a time. */
+/** A claim as text; timestamps also as a time. */
 export function claimText(name: string, value: unknown): string {
   if (typeof value === 'number' && MOMENTS.includes(name)) {
     return `${value} (${formatTime(new Date(value * 1000).toISOString())})`

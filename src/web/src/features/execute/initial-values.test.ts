@@ -3,7 +3,7 @@ import type { InputItem } from '@/api/runbooks'
 import type { WholeRun } from '@/api/runs'
 import type { FormDraft } from '@/shared/inputs/draft'
 import { fieldsOf } from '@/shared/inputs/fields'
-import { namesToGive } from '@/shared/inputs/kept'
+import { namesToReenter } from '@/shared/inputs/kept'
 import { beginning } from './initial-values'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
@@ -26,7 +26,7 @@ it('takes what a run kept, and names the rest', () => {
   const { start } = beginning({}, FIELDS, draft(), RUN)
   expect(start.values).toEqual({ TARGET: 'web1', NOTE: '', PORT: '80', TOKEN: '' })
   expect(start.empty).toEqual(['NOTE'])
-  expect(namesToGive(RUN, FIELDS)).toEqual(['TOKEN'])
+  expect(namesToReenter(RUN, FIELDS)).toEqual(['TOKEN'])
 })
 
 it('mixes nothing that was typed elsewhere into the values of a run', () => {

@@ -6,8 +6,8 @@ import type { Start } from '@/shared/inputs/form'
 import { keptOf } from '@/shared/inputs/kept'
 
 /**
- * What the form begins with: the values of its address, over those of an earlier run, or over
- * what was typed here before. `mark` tells one address from another.
+ * Initial values of the form: values in the URL win over those of an earlier run, or over the
+ * draft in this tab. `mark` identifies the URL.
  */
 export function beginning(
   query: Record<string, unknown>,
@@ -17,7 +17,7 @@ export function beginning(
 ) {
   const linked = prefilled(query, fields)
   const mark = JSON.stringify([earlier?.id ?? '', linked.values])
-  // What was typed over the values of this same address comes first: someone signed in again.
+  // A draft of this same URL wins over everything: the user signed in again.
   const isSame = draft.has(mark)
   const laid = isSame ? {} : { ...(earlier && keptOf(earlier)), ...linked.values }
   const typed = isSame || !earlier ? draft : { values: {}, empty: [] }

@@ -2,15 +2,15 @@ import type { RunEvent } from '@/api/events'
 import type { WholeRun } from '@/api/runs'
 import type { StepRun } from './log/layout/rows'
 
-/** An event, and how many lines the log had when it came. */
+/** An event, and the number of log lines when it arrived. */
 export interface Happening {
   event: RunEvent
   lines: number
 }
 
 /**
- * The run's row after these events, without asking for it again; those it knows of already change
- * nothing. What an event does not tell (called runs, a lock, files, a summary) stays as it was.
+ * Applies events to the fetched run and ignores events that it already includes. What events don't
+ * carry (called runs, locks, artifacts, the summary) stays unchanged.
  */
 export function advance(run: WholeRun, happened: readonly Happening[]): WholeRun {
   const news = happened.filter(({ event }) => event.n > run.last_event)
@@ -27,7 +27,7 @@ function started(event: RunEvent): Partial<WholeRun> {
   return { status: 'running', active: true, started_at: event.at, waiting: null }
 }
 
-/** What `done` says is what the row says: it was on disk before the event was sent. */
+/** `done` matches the stored run, which is saved before the event is sent. */
 function ended(run: WholeRun, event: RunEvent): Partial<WholeRun> {
   const { status, success, return_code, errors, warnings, problems, outputs } = event as unknown as WholeRun
   const begun = run.started_at === null ? null : Date.parse(run.started_at)

@@ -1,4 +1,4 @@
-/** Puts text into the clipboard, also where the page came over plain http. */
+/** Copies text to the clipboard, also on pages served over plain http. */
 export async function copyText(text: string): Promise<void> {
   if (typeof navigator.clipboard?.writeText === 'function') {
     return navigator.clipboard.writeText(text)
@@ -12,7 +12,7 @@ export async function copyText(text: string): Promise<void> {
   area.remove()
 }
 
-/** Saves what was fetched with the token, which a link cannot send. */
+/** Saves a file that was fetched with the token, which links cannot send. */
 export function saveAs(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob)
   const link = document.createElement('a')

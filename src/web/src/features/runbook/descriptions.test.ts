@@ -10,10 +10,10 @@ it('says what a policy means', () => {
   }
   const rules = Object.fromEntries(policyRules(policy).map((rule) => [rule.name, rule.text]))
   expect(Object.keys(rules)).toEqual([
-    'Confirm', 'Dry run', 'Time limit', 'Locks', 'At once', 'Retry', 'On failure', 'Success',
+    'Confirmation', 'Dry run', 'Time limit', 'Locks', 'Concurrency', 'Retry', 'On failure', 'Success codes',
   ])
-  expect(rules['At once']).toBe('At most one run of this runbook; one more fails at once.')
-  expect(rules.Retry).toContain('up to 3 times if it ends with 75 or 111, after 5 s first')
+  expect(rules.Concurrency).toBe('Up to one run of this runbook at a time; another fails immediately.')
+  expect(rules.Retry).toContain('up to 3 times on exit code 75 or 111, 5 s apart at first')
 })
 
 it('tells the claims that are there from those that are not', () => {

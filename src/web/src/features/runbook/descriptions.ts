@@ -5,39 +5,39 @@ import { spanText } from '@/shared/time/format'
 export interface Rule {
   name: string
   text: string
-  /** Names of locks and texts to type, as they are written. */
+  /** Lock names and confirmation texts, verbatim. */
   code?: string[]
 }
 
-/** What the policy says, in words; what is left out says nothing, but for the three that matter. */
+/** The policy in words. Defaults are omitted, except for the three that matter most. */
 export function policyRules(policy: Policy): Rule[] {
   const rules: Rule[] = [
     {
       name: 'Dry run',
       text: policy.dry_run
-        ? 'Supported: the script changes nothing then.'
-        : 'Not supported: a dry run checks and shows, and executes nothing.',
+        ? 'Supported: runs the script without making changes.'
+        : 'Not supported: a dry run only checks inputs and shows the scripts.',
     },
     {
       name: 'Time limit',
-      text: policy.timeout_seconds === null ? "The server's." : `${spanText(policy.timeout_seconds)}, all steps together.`,
+      text: policy.timeout_seconds === null ? 'Server default.' : `${spanText(policy.timeout_seconds)} for all steps.`,
     },
   ]
-  if (policy.confirm) rules.unshift({ name: 'Confirm', text: 'Must be typed before it is executed:', code: [policy.confirm] })
-  const busy = policy.on_busy === 'wait' ? 'waits' : 'fails at once'
+  if (policy.confirm) rules.unshift({ name: 'Confirmation', text: 'Type to confirm:', code: [policy.confirm] })
+  const busy = policy.on_busy === 'wait' ? 'waits' : 'fails immediately'
   if (policy.locks.length) {
-    rules.push({ name: 'Locks', text: `While another run holds one, a run ${busy}.`, code: policy.locks })
+    rules.push({ name: 'Locks', text: `If another run holds a lock, the run ${busy}.`, code: policy.locks })
   }
   if (policy.concurrency !== null) {
-    rules.push({ name: 'At once', text: `At most ${counted(policy.concurrency, 'run')} of this runbook; one more ${busy}.` })
+    rules.push({ name: 'Concurrency', text: `Up to ${counted(policy.concurrency, 'run')} of this runbook at a time; another ${busy}.` })
   }
   if (policy.retry.attempts > 1) rules.push({ name: 'Retry', text: `Each step ${retryText(policy.retry)}.` })
   rules.push({
     name: 'On failure',
-    text: policy.on_failure === 'undo' ? 'Completed steps are undone, the last one first.' : 'It stops there; nothing is undone.',
+    text: policy.on_failure === 'undo' ? 'Undoes completed steps, last one first.' : 'Stops; nothing is undone.',
   })
   if (policy.success_codes.join() !== '0') {
-    rules.push({ name: 'Success', text: `Return codes ${policy.success_codes.join(', ')}.` })
+    rules.push({ name: 'Success codes', text: `Exit codes ${policy.success_codes.join(', ')}.` })
   }
   if (policy.queue && policy.queue !== 'default') rules.push({ name: 'Queue', text: '', code: [policy.queue] })
   return rules
@@ -48,21 +48,21 @@ function counted(n: number, word: string): string {
 }
 
 export function retryText(retry: Policy['retry']): string {
-  const pause = retry.backoff_seconds ? `, after ${spanText(retry.backoff_seconds)} first, then twice as long each time` : ''
-  const codes = retry.on ? ` if it ends with ${retry.on.join(' or ')}` : ''
+  const pause = retry.backoff_seconds ? `, ${spanText(retry.backoff_seconds)} apart at first, doubling each time` : ''
+  const codes = retry.on ? ` on exit code ${retry.on.join(' or ')}` : ''
   return `is tried up to ${retry.attempts} times${codes}${pause}`
 }
 
 export function stepNotes(step: Step): string[] {
   return [
     ...(step.conditions.length ? [`only if ${step.conditions.join(' and ')}`] : []),
-    ...(step.timeout_seconds === null ? [] : [`at most ${spanText(step.timeout_seconds)}`]),
+    ...(step.timeout_seconds === null ? [] : [`up to ${spanText(step.timeout_seconds)}`]),
     ...(step.retry && step.retry.attempts > 1 ? [retryText(step.retry)] : []),
-    ...(step.continue ? ['goes on after a failure'] : []),
+    ...(step.continue ? ['continues on failure'] : []),
   ]
 }
 
-/** Whether and how a value must be given. */
+/** Whether an input is required, or where its value comes from. */
 export function needText(input: InputItem): string {
   if (input.from) return sourceText(input)
   if (input.default !== null) return input.type === 'secret' ? 'has a default' : 'default'
@@ -73,19 +73,19 @@ export function ruleTexts(input: InputItem): string[] {
   const unit = ['string', 'text', 'secret'].includes(input.type) ? ' characters' : ''
   return [
     input.choices.length && input.choices.join(' | '),
-    input.choices_from && `choices of ${input.choices_from.runbook}`,
+    input.choices_from && `choices from ${input.choices_from.runbook}`,
     input.min !== null && input.max !== null ? `${input.min} to ${input.max}${unit}`
     : input.min !== null ? `at least ${input.min}${unit}`
     : input.max !== null && `at most ${input.max}${unit}`,
     input.pattern && `matches ${input.pattern}`,
-    input.example && `such as ${input.example}`,
+    input.example && `e.g. ${input.example}`,
   ].filter((text): text is string => Boolean(text))
 }
 
 export interface Claim {
   name: string
   allowed: string[]
-  /** What the token has instead, perhaps nothing; null where it has what is needed. */
+  /** What the token has instead, possibly nothing; null if the claim is met. */
   given: string | null
 }
 

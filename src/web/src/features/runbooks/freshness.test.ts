@@ -16,8 +16,8 @@ it.each([
   [null, null, 'Never run', false],
   ['failed', null, 'Never succeeded', true],
   ['failed', '2026-02-28T00:00:00Z', 'Last success', false],
-  ['failed', '2026-01-20T00:00:00Z', 'No success for 40 days', true],
-  ['succeeded', '2026-01-30T00:00:00Z', 'No success for 30 days', true],
+  ['failed', '2026-01-20T00:00:00Z', 'No success in 40 days', true],
+  ['succeeded', '2026-01-30T00:00:00Z', 'No success in 30 days', true],
 ] as const)('says of a last run that %s and a success at %s: %s', (status, at, text, isDoubtful) => {
   expect(freshnessOf(listed(status, at), NOW)).toMatchObject({ text, isDoubtful })
 })

@@ -5,14 +5,14 @@ const DAY_MS = 86_400_000
 
 export interface Freshness {
   text: string
-  /** When it succeeded last, where that says more than the last run does. */
+  /** Time of the last success, if it tells more than the last run. */
   successAt: string | null
   isDoubtful: boolean
 }
 
 /**
- * How much is known of whether a runbook works now, where its last run does not say so itself;
- * null also for one whose runs are not shown.
+ * How likely a runbook is to work now, unless its last run already tells; null if the user cannot
+ * see its runs.
  */
 export function freshnessOf(runbook: ListedRunbook, now: number): Freshness | null {
   const last = runbook.last_run
@@ -20,6 +20,6 @@ export function freshnessOf(runbook: ListedRunbook, now: number): Freshness | nu
   const successAt = last.last_success_at
   if (!successAt) return { text: 'Never succeeded', successAt: null, isDoubtful: true }
   const days = Math.floor((now - Date.parse(successAt)) / DAY_MS)
-  if (days >= FRESH_DAYS) return { text: `No success for ${days} days`, successAt, isDoubtful: true }
+  if (days >= FRESH_DAYS) return { text: `No success in ${days} days`, successAt, isDoubtful: true }
   return last.status === 'succeeded' ? null : { text: 'Last success', successAt, isDoubtful: false }
 }

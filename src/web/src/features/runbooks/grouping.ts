@@ -12,8 +12,8 @@ export function folderOf(ref: string): string {
 }
 
 /**
- * Runbooks in which every word of the text occurs, whatever its case, and those of which the
- * server knows that their text holds it.
+ * Runbooks that contain every word of the text, ignoring case, and those that the server found by
+ * full text.
  */
 export function matching(
   runbooks: readonly ListedRunbook[],
@@ -24,7 +24,7 @@ export function matching(
   return runbooks.filter((runbook) => byServer.has(runbook.path) || isNamed(runbook, words))
 }
 
-/** Whether every word stands in what the list shows of a runbook. */
+/** Whether the listed name, path or description contain every word. */
 export function isNamed(runbook: ListedRunbook, words: readonly string[]): boolean {
   const all = `${runbook.name}\n${runbook.path}\n${runbook.description}`.toLowerCase()
   return words.every((word) => all.includes(word))
@@ -32,13 +32,13 @@ export function isNamed(runbook: ListedRunbook, words: readonly string[]): boole
 
 export type Access = 'all' | 'mine'
 
-/** Those that one may execute and that can be executed, or all. */
+/** All runbooks, or only valid ones that the user may execute. */
 export function allowed(runbooks: readonly ListedRunbook[], access: Access): ListedRunbook[] {
   if (access === 'all') return [...runbooks]
   return runbooks.filter((runbook) => runbook.executable && runbook.valid)
 }
 
-/** The top's runbooks, then each folder followed by its own, unless it is closed. */
+/** Top-level runbooks, then each folder followed by its runbooks unless closed. */
 export function rowsOf(runbooks: readonly ListedRunbook[], closed: ReadonlySet<string>): Row[] {
   const groups = new Map<string, ListedRunbook[]>()
   for (const runbook of runbooks) {
@@ -54,7 +54,7 @@ export function rowsOf(runbooks: readonly ListedRunbook[], closed: ReadonlySet<s
   })
 }
 
-/** The runs that have not ended of each runbook, in the order in which they come. */
+/** Active runs by runbook, in the given order. */
 export function activeByRef(runs: readonly ActiveRun[]): Map<string, ActiveRun[]> {
   const groups = new Map<string, ActiveRun[]>()
   for (const run of runs) groups.set(run.runbook, [...(groups.get(run.runbook) ?? []), run])

@@ -7,7 +7,7 @@ export function wordsOf(text: string): string[] {
   return text.toLowerCase().split(/\s+/).filter(Boolean)
 }
 
-/** A text cut where one of these begins or ends, whatever its case. */
+/** Splits a text at matches of the words, ignoring case. */
 export function piecesOf(text: string, sought: readonly string[]): Piece[] {
   const longestFirst = [...sought].filter(Boolean).sort((a, b) => b.length - a.length)
   if (!longestFirst.length) return [{ text, isFound: false }]

@@ -24,7 +24,7 @@ const run = (more: Partial<WholeRun>) =>
 test('tells what differs, and leaves out what neither has', () => {
   const rows = factRows(run({}), run({ return_code: 2, by: 'bob' }))
   const differing = rows.filter((row) => row.differs).map((row) => row.name)
-  expect(differing).toEqual(['Return code', 'By'])
+  expect(differing).toEqual(['Exit code', 'Requested by'])
   expect(rows.map((row) => row.name)).not.toContain('Reason')
 })
 
@@ -40,7 +40,7 @@ test('inputs that were not kept are told apart from values', () => {
     run({ inputs: { TOKEN: { given: true }, HOST: { value: 'a' } } }),
     run({ inputs: { TOKEN: { given: true }, HOST: { value: 'b' } } }),
   )
-  expect(secret).toMatchObject({ texts: ['given, not kept', 'given, not kept'], differs: false })
+  expect(secret).toMatchObject({ texts: ['set, not stored', 'set, not stored'], differs: false })
   expect(host).toMatchObject({ texts: ['a', 'b'], differs: true })
 })
 
@@ -50,6 +50,6 @@ test('outputs and steps of only one run differ', () => {
   ])
   const steps = [{ name: 'Copy', status: 'failed', return_code: 3 }] as WholeRun['steps']
   expect(stepRows(run({ steps }), run({}))).toMatchObject([
-    { name: 'Copy', texts: ['Failed, code 3', null], differs: true },
+    { name: 'Copy', texts: ['Failed, exit code 3', null], differs: true },
   ])
 })

@@ -2,12 +2,12 @@ import type { WholeRun } from '@/api/runs'
 import { STATUS } from '@/shared/status'
 import { formatDuration, formatTime } from '@/shared/time/format'
 
-/** One line of the comparison: the same thing of both runs. */
+/** One row of the comparison: the same property of both runs. */
 export interface CompareRow {
   name: string
   texts: [string | null, string | null]
   differs: boolean
-  /** The name and the values are the runbook's, not ours. */
+  /** Whether name and values come from the runbook. */
   code: boolean
   note?: string
 }
@@ -24,21 +24,21 @@ export function factRows(a: WholeRun, b: WholeRun): CompareRow[] {
   const kind = (run: WholeRun) =>
     [run.dry_run ? 'dry run' : '', run.relation ?? ''].filter(Boolean).join(', ') || null
   const rows = [
-    row('Return code', code(a), code(b)),
+    row('Exit code', code(a), code(b)),
     durationRow(a, b),
-    // That they began at different times and wrote other lines is no news.
+    // Different start times are expected.
     { ...row('Started', time(a), time(b)), differs: false },
-    row('By', `${a.by} via ${a.origin}`, `${b.by} via ${b.origin}`),
+    row('Requested by', `${a.by} via ${a.origin}`, `${b.by} via ${b.origin}`),
     row('Kind', kind(a), kind(b)),
     row('Reason', a.reason, b.reason),
     row('Errors', a.errors.join('\n') || null, b.errors.join('\n') || null),
     row('Warnings', a.warnings.join('\n') || null, b.warnings.join('\n') || null),
-    row('Lines of output', String(a.log_lines), String(b.log_lines)),
+    row('Output lines', String(a.log_lines), String(b.log_lines)),
   ]
   return rows.filter(({ texts }) => texts[0] !== null || texts[1] !== null)
 }
 
-/** No two durations are the same: one that took far longer differs. */
+/** Durations always differ a little: only a large gap counts. */
 function durationRow(a: WholeRun, b: WholeRun): CompareRow {
   const text = (run: WholeRun) => (run.duration_ms === null ? null : formatDuration(run.duration_ms))
   const [left, right] = [a.duration_ms, b.duration_ms]
@@ -54,17 +54,17 @@ export function stepRows(a: WholeRun, b: WholeRun): CompareRow[] {
     run.steps.map((step): [string, string] => {
       const label = (STATUS as Record<string, { label: string }>)[step.status]?.label ?? capital(step.status)
       const isCode = step.return_code !== null && step.return_code !== 0
-      return [step.name, isCode ? `${label}, code ${step.return_code}` : label]
+      return [step.name, isCode ? `${label}, exit code ${step.return_code}` : label]
     })
   return both(texts(a), texts(b), false)
 }
 
-/** What was not kept of an input, as of a secret, is only known to have been given. */
+/** Values that are not stored, such as secrets, show only that they were set. */
 export function inputRows(a: WholeRun, b: WholeRun): CompareRow[] {
   const texts = (run: WholeRun) =>
     Object.entries(run.inputs).map(([name, input]): [string, string] => [
       name,
-      'value' in input ? plain(input.value) : 'given, not kept',
+      'value' in input ? plain(input.value) : 'set, not stored',
     ])
   return both(texts(a), texts(b))
 }

@@ -3,7 +3,7 @@ import type { RunFilter } from '@/api/runs'
 import { preferences, type Zone } from '@/shared/storage/preferences'
 import { formatTime } from '@/shared/time/format'
 
-/** What the list is filtered by, as it stands in the address and as the server takes it. */
+/** The filter fields, as named in the URL and in the API. */
 export const FIELDS = [
   'q',
   'status',
@@ -18,7 +18,7 @@ export const FIELDS = [
 export type Field = (typeof FIELDS)[number]
 export type Filter = Partial<Record<Field, string>>
 
-/** Those that are out of sight until someone asks for more. */
+/** Fields that are hidden until the user opens the filters. */
 export const MORE: readonly Field[] = ['who', 'since', 'until', 'relation', 'dry_run']
 
 export function readFilter(query: LocationQuery): Filter {
@@ -30,7 +30,7 @@ export function readFilter(query: LocationQuery): Filter {
   return filter
 }
 
-/** The query with these fields set, or taken away where they are empty. */
+/** The query with these fields set, or removed if empty. */
 export function withFilter(query: LocationQuery, changed: Filter): LocationQueryRaw {
   const entries = Object.entries(changed).map(([field, value]) => [field, value || undefined])
   return { ...query, ...Object.fromEntries(entries) }
@@ -40,7 +40,7 @@ export function withoutFilter(query: LocationQuery): LocationQueryRaw {
   return withFilter(query, Object.fromEntries(FIELDS.map((field) => [field, ''])))
 }
 
-/** A moment of an input of the type datetime-local, which is meant in the zone that was chosen. */
+/** The value of a datetime-local input, in the chosen time zone, as UTC. */
 export function toMoment(typed: string, zone: Zone = preferences.zone): string {
   const date = new Date(zone === 'utc' && typed ? `${typed}Z` : typed)
   return typed === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 19) + 'Z'

@@ -2,13 +2,13 @@ import { computed, ref, shallowRef, type Ref, watch } from 'vue'
 import { useChanges } from '@/api/changes'
 import { fetchRuns, fetchRunsOf, type Run, useRuns } from '@/api/runs'
 import { type Filter, toServer } from './filter'
-import { extended, type Pages, refreshed, renewed } from './pages'
+import { extended, type Pages, refreshed, refetched } from './pages'
 
 const PAGE = 50
-/** The ids of so many stand in one address. */
+/** Maximum number of ids in one URL. */
 const MOST_ASKED = 50
 
-/** The runs that a filter lets through: the newest page is alive, older ones come when asked for. */
+/** The runs that match a filter: the newest page is live, older pages load on request. */
 export function useRunList(filter: Readonly<Ref<Filter>>) {
   const live = useChanges()
   const query = useRuns(() => toServer(filter.value, PAGE))
@@ -48,8 +48,8 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     }
   }
 
-  // Of older rows the first page says nothing: those whose runs go on no more are asked for again,
-  // once for each time that the stream tells what goes on.
+  // The first page does not cover older rows: refetch those that are no longer active, once per
+  // update from the stream.
   const asked = new Set<string>()
   watch(() => live.active, () => asked.clear(), { flush: 'sync' })
   watch([() => live.active, pages], () => void learn())
@@ -59,9 +59,9 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     if (!ids.length) return
     ids.forEach((id) => asked.add(id))
     const name = shownFilter
-    // If it fails, the next change is another chance.
+    // If it fails, the next change retries.
     const found = await fetchRunsOf(ids, filter.value).catch(() => null)
-    if (found && pages.value && name === shownFilter) pages.value = renewed(pages.value, ids, found)
+    if (found && pages.value && name === shownFilter) pages.value = refetched(pages.value, ids, found)
   }
 
   function endedBelow(): string[] {
@@ -72,7 +72,7 @@ export function useRunList(filter: Readonly<Ref<Filter>>) {
     return shown.filter((run) => run.active && !known.has(run.id)).map((run) => run.id)
   }
 
-  // The stream knows of a new status before the list is asked for again.
+  // The stream reports a new status before the list is refetched.
   const runs = computed(() => {
     const now = new Map(live.active?.map((run) => [run.id, run]))
     return (pages.value?.runs ?? []).map((run) => {

@@ -1,17 +1,17 @@
 import { type AnsweredLine, getLogLines } from '@/api/runs'
 import { stripAnsi } from '@/shared/text/ansi'
 
-/** So many lines of each run are compared: about as many as the algorithm can take. */
+/** Maximum number of lines to compare per run, limited by the diff algorithm. */
 export const MOST_LINES = 2_000
-/** Of a longer line only the beginning is compared. */
+/** Only the beginning of longer lines is compared. */
 export const MOST_CHARACTERS = 2_000
 
-/** The first lines of what a run printed, as they are read. */
+/** The first lines of a run's output, without escape sequences. */
 export async function fetchOutput(id: string, signal?: AbortSignal): Promise<string[]> {
   return readLines(await getLogLines(id, 1, MOST_LINES, signal))
 }
 
-/** A very long line is answered in several pieces. */
+/** Joins the parts of very long lines. */
 export function readLines(answered: readonly AnsweredLine[]): string[] {
   const lines = new Map<number, string>()
   for (const { line, text } of answered) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { extended, refreshed, renewed } from './pages'
+import { extended, refreshed, refetched } from './pages'
 
 const rows = (...ids: string[]) => ids.map((id) => ({ id, created_at: '2026-01-01T00:00:00Z' }))
 const ids = (pages: { runs: { id: string }[] }) => pages.runs.map((run) => run.id).join('')
@@ -38,7 +38,7 @@ test('an older page comes behind, each run once', () => {
 test('rows that were asked for again stay in their places, or go', () => {
   const shown = { runs: rows('d', 'c', 'b', 'a'), cursor: 'x' }
   const now = [{ id: 'b', created_at: 'now' }]
-  const merged = renewed(shown, ['b', 'a'], now)
+  const merged = refetched(shown, ['b', 'a'], now)
   expect(ids(merged)).toBe('dcb')
   expect(merged.runs[2]).toBe(now[0])
   expect(merged.cursor).toBe('x')

@@ -1,4 +1,4 @@
-/** What merging needs of a run. */
+/** The fields of a run needed for merging. */
 export interface Row {
   id: string
   created_at: string
@@ -6,14 +6,13 @@ export interface Row {
 
 export interface Pages<T> {
   runs: T[]
-  /** Where the next page begins; null where there is none. */
+  /** Cursor of the next page; null on the last page. */
   cursor: string | null
 }
 
 /**
- * The newest page, fetched again, before the older ones that are shown already. Where both do
- * not touch any more, because much has happened meanwhile, the older ones are left out: a gap
- * that nobody sees would be a lie.
+ * The refetched newest page, followed by the older pages already shown. If they no longer overlap
+ * because there were many new runs, drops the older ones rather than hide a gap.
  */
 export function refreshed<T extends Row>(shown: Pages<T>, first: Pages<T>): Pages<T> {
   if (first.cursor === null || shown.runs.length === 0) return first
@@ -24,15 +23,15 @@ export function refreshed<T extends Row>(shown: Pages<T>, first: Pages<T>): Page
   return older.length ? { runs: [...first.runs, ...older], cursor: shown.cursor } : first
 }
 
-/** The next older page behind what is shown. */
+/** Appends the next older page. */
 export function extended<T extends Row>(shown: Pages<T>, next: Pages<T>): Pages<T> {
   const known = new Set(shown.runs.map((run) => run.id))
   const added = next.runs.filter((run) => !known.has(run.id))
   return { runs: [...shown.runs, ...added], cursor: next.cursor }
 }
 
-/** What is shown with some rows asked for again: those that were not found are left out. */
-export function renewed<T extends Row>(
+/** Replaces refetched rows; removes rows that were not found. */
+export function refetched<T extends Row>(
   shown: Pages<T>,
   asked: readonly string[],
   found: readonly T[],

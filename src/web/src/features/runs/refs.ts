@@ -5,7 +5,7 @@ import type { ListedRunbook } from '@/api/runbooks'
 
 const FRESH_MS = 300_000
 
-/** The refs of all runbooks, to choose from; not alive, as the list of runbooks is. */
+/** The refs of all runbooks, for the filter; not live, unlike the list of runbooks. */
 export function useRunbookRefs() {
   const queries = useQueryClient()
   const refsOf = (runbooks: ListedRunbook[]) => runbooks.map((runbook) => runbook.path)

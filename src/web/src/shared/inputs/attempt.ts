@@ -1,10 +1,10 @@
 import { watch, type WatchSource } from 'vue'
 import { randomText } from '@/shared/random'
 
-/** One key for one content of a form: trying again after a lost answer starts no second run. */
+/** An idempotency key per form content: submitting again after a lost response starts no second run. */
 export function useAttemptKey(content: (WatchSource | object)[]) {
   let key = ''
-  const renew = () => (key = '')
-  watch(content, renew, { deep: true, flush: 'sync' })
-  return { key: () => (key ||= randomText()), renew }
+  const reset = () => (key = '')
+  watch(content, reset, { deep: true, flush: 'sync' })
+  return { key: () => (key ||= randomText()), reset }
 }

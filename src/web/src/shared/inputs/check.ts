@@ -1,14 +1,14 @@
 import type { Field } from './field'
 
-/** The words of the choice that an empty field means an empty text. */
-export const EMPTY_TEXT = 'Give an empty text'
-/** A value's beginning, as the engine shows it. */
+/** Label of the checkbox that submits an empty value. */
+export const EMPTY_TEXT = 'Use an empty value'
+/** The engine quotes at most this much of a value. */
 const SHOWN_CHARACTERS = 80
 const SHOWN_CHOICES = 20
 const LONGEST_S = 366 * 86_400
 const UNIT_S: Record<string, number> = { d: 86_400, h: 3_600, m: 60, s: 1 }
 
-/** What each type wants, and what helps; the words are the engine's. */
+/** The rule and the hint for each type, worded like the engine's messages. */
 const RULES: Partial<Record<Field['type'], [rule: string, hint?: string]>> = {
   string: ['must be one line', 'The type text takes several'],
   integer: ['must be an integer'],
@@ -31,12 +31,12 @@ const RULES: Partial<Record<Field['type'], [rule: string, hint?: string]>> = {
 interface Broken {
   rule: string
   hint?: string
-  /** What is shown of the value, if not all of it. */
+  /** The part of the value to quote, if not all of it. */
   word?: string
   hidden?: boolean
 }
 
-/** The first rule that a text breaks, as the engine would say it; null where it is fine. */
+/** The first rule that a value breaks, worded like the engine's message; null if it is valid. */
 export function checkText(field: Field, text: string): string | null {
   if (text === '') return field.required ? missing(field) : null
   if (!field.typed || field.type === 'file') return null
@@ -44,10 +44,10 @@ export function checkText(field: Field, text: string): string | null {
   return broken ? worded(field, broken, text) : null
 }
 
-/** In the form's own words: the engine's speak of its environment. */
+/** Worded for the form; the engine's message mentions the environment. */
 export function missing(field: Field): string {
   const text = `${field.name} is required`
-  return field.emptyText === 'asked' ? `${text}. Type a value, or tick “${EMPTY_TEXT}”` : text
+  return field.emptyText === 'asked' ? `${text}. Enter a value, or check “${EMPTY_TEXT}”` : text
 }
 
 function worded(field: Field, broken: Broken, text: string): string {
@@ -56,7 +56,7 @@ function worded(field: Field, broken: Broken, text: string): string {
   return `${field.name} ${broken.rule}${shown}${broken.hint && !hidden ? `. ${broken.hint}` : ''}`
 }
 
-/** As Python writes a text. */
+/** Quotes like Python's `repr`. */
 function quoted(text: string): string {
   const escaped = text
     .replaceAll('\\', '\\\\')
@@ -116,7 +116,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Seconds of `90s`, `1h30m` or `45`; null where it is none or longer than a year. */
+/** Seconds of `90s`, `1h30m` or `45`; null if it is not a duration or exceeds 366 days. */
 export function secondsOf(text: string): number | null {
   const amount = '[0-9]{1,9}(?:\\.[0-9]{1,6})?'
   const parts = ['d', 'h', 'm', 's'].map((unit) => `(?:${amount}${unit})?`).join('')
@@ -128,20 +128,20 @@ export function secondsOf(text: string): number | null {
   return seconds <= LONGEST_S ? seconds : null
 }
 
-/** A pattern that this browser does not know is left to the server. */
+/** A pattern that this browser cannot compile is left to the server. */
 function matches(pattern: string | undefined, text: string): boolean {
   if (pattern === undefined) return true
   for (const flags of ['u', '']) {
     try {
       return new RegExp(pattern, flags).test(text)
     } catch {
-      // Without `u`, more escapes are taken.
+      // Without `u`, more escapes are valid.
     }
   }
   return true
 }
 
-/** The choices in a value of the type multichoice. */
+/** The choices in a multichoice value. */
 export function chosen(text: string): string[] {
   return text === '' ? [] : text.split(',')
 }

@@ -1,6 +1,6 @@
 import { computed, reactive, ref } from 'vue'
 
-/** The text that a person types to confirm; `wanted` is null until its inputs are known. */
+/** The confirmation that a user types; `wanted` is null until the inputs in it are filled in. */
 export function useConfirm(isNeeded: () => boolean, wanted: () => string | null) {
   const text = ref('')
   const touched = ref(false)
@@ -11,7 +11,7 @@ export function useConfirm(isNeeded: () => boolean, wanted: () => string | null)
     wanted: computed(wanted),
     isFaulty: computed(() => touched.value && !isRight.value),
     type: (typed: string) => (text.value = typed),
-    /** Nothing is held against it before something was typed. */
+    /** Shows no error until something was typed. */
     leave: () => (touched.value = text.value !== ''),
     check: () => {
       touched.value = true

@@ -1,6 +1,6 @@
 import type { Field } from './field'
 
-/** What every control is given beside its value. */
+/** The props of every control, besides its value. */
 export interface ControlProps {
   id: string
   field: Field

@@ -4,19 +4,19 @@ import type { Field, Values } from './field'
 import { keptValues } from './fields'
 import type { InputForm } from './form'
 
-// No input has a name with a space.
+// Input names contain no spaces.
 const EMPTY = ' empty'
 const REASON = ' reason'
 
 export interface FormDraft {
   values: Values
-  /** The names of fields whose empty text is meant. */
+  /** The names of fields that submit an empty value. */
   empty: string[]
   reason: string | undefined
   has: (mark: string) => boolean
 }
 
-/** What was typed into a form of this name, in this tab. */
+/** The draft of this form, from this tab. */
 export function loadFormDraft(name: string): FormDraft {
   const draft = loadDraft(name)
   return {
@@ -27,7 +27,7 @@ export function loadFormDraft(name: string): FormDraft {
   }
 }
 
-/** Keeps what is typed, secrets and files never, until it is dropped; under a mark of the caller's. */
+/** Saves a form's draft under the caller's mark until dropped; never secrets or files. */
 export function useFormDraft(
   name: string,
   fields: () => readonly Field[],

@@ -9,33 +9,33 @@ export interface Field {
   group: string
   required: boolean
   optional: boolean
-  /** Whether the server has a value of its own. */
+  /** Whether the server supplies a value. */
   supplied: boolean
-  /** Where the server takes it from; empty where it is only given. */
+  /** Where the server gets the value; empty if it doesn't. */
   source: string
-  /** Shown; null for secrets. */
+  /** The default to show; null for secrets. */
   default: string | null
   hasDefault: boolean
   example: string | null
   choices: string[]
-  /** Which runbook finds the choices out, where one does. */
+  /** The runbook that lists the choices, if any. */
   choicesFrom: string | null
   min: string | null
   max: string | null
   pattern: string | null
   basePattern: string | undefined
   ownPattern: string | undefined
-  /** What is said below the control, where this form has more to say of it. */
+  /** An extra note below the control. */
   note: string
-  /** Whether an empty text is a value: never, when one says so, or whenever the field is empty. */
+  /** Whether an empty field submits an empty value: never, if the user asks for it, or always. */
   emptyText: 'never' | 'asked' | 'always'
-  /** Whether its value may be kept in this tab, and stand in an address. */
+  /** Whether its value may be stored in this tab and appear in a URL. */
   kept: boolean
 }
 
-/** Every value as the text that the engine takes; files stand apart. */
+/** Values as the strings that the engine takes, without files. */
 export type Values = Record<string, string>
 export type Files = Record<string, GivenFile | undefined>
 
-/** What the form gives, by name. */
+/** The values to submit, by name. */
 export type Given = Record<string, string | GivenFile>

@@ -148,7 +148,7 @@ it('says what is missing', () => {
   expect(checkText(field('string'), '')).toBe('X is required')
   expect(checkText(field('string', { default: 'a' }), '')).toBeNull()
   expect(checkText(field('string', { typed: false }), '')).toBe(
-    'X is required. Type a value, or tick “Give an empty text”',
+    'X is required. Enter a value, or check “Use an empty value”',
   )
 })
 

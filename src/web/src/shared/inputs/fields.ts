@@ -6,24 +6,24 @@ const TEXTS: readonly Field['type'][] = ['string', 'text', 'secret']
 const SECRET_NAME = /pass|secret|token|key|credential/i
 export const FILE_LIMIT = 1024 * 1024
 
-/** Whether the value may be kept in this tab: a short-form input may be a secret by its name. */
+/** Whether the value may be stored in this tab; the name of a short-form input may say that it is a secret. */
 export function isKept(input: InputItem): boolean {
   if (input.type === 'secret' || input.type === 'file') return false
   return input.typed || !SECRET_NAME.test(input.name)
 }
 
-/** Whether the engine takes an empty text as a value; elsewhere it counts as none. */
+/** Whether the engine accepts an empty value; otherwise empty means not set. */
 function takesEmpty(input: InputItem): boolean {
   return !input.typed || (input.optional && TEXTS.includes(input.type))
 }
 
-/** Where the server takes a secret from; empty where it has none. */
+/** Where the server gets a secret; empty if it doesn't. */
 export function sourceText({ from }: Pick<InputItem, 'from'>): string {
   if (!from) return ''
-  return from === 'env' ? "from the server's environment" : 'from a file of the server'
+  return from === 'env' ? "from the server's environment" : 'from a file on the server'
 }
 
-/** The fields in the schema's order. */
+/** The fields in schema order. */
 export function fieldsOf(
   inputs: readonly InputItem[],
   schema: Record<string, InputProperty>,
@@ -36,7 +36,7 @@ export function fieldsOf(
 }
 
 function fieldOf(input: InputItem, property: InputProperty | undefined, supplied: boolean): Field {
-  // The declared pattern stands beside that of the type, unless only Python knows it.
+  // The declared pattern comes in addition to the type's, unless only Python supports it.
   const own = input.pattern !== null && !property?.['x-pattern'] ? property?.pattern : undefined
   const isSecret = input.type === 'secret'
   return {
@@ -70,7 +70,7 @@ export interface Group {
   fields: Field[]
 }
 
-/** Each group stands where its first field does; fields without one keep their place. */
+/** Each group takes the place of its first field; ungrouped fields stay in place. */
 export function groupsOf(fields: readonly Field[]): Group[] {
   const groups: Group[] = []
   for (const field of fields) {
@@ -82,7 +82,7 @@ export function groupsOf(fields: readonly Field[]): Group[] {
   return groups
 }
 
-/** Later ones of `given` win over earlier ones; secrets and files are taken from none of them. */
+/** Initial values: later items of `given` win. Secrets and files are never prefilled. */
 export function startValues(fields: readonly Field[], ...given: Values[]): Values {
   const known = Object.assign({}, ...given) as Values
   return Object.fromEntries(
@@ -96,7 +96,7 @@ export function keptValues(fields: readonly Field[], values: Values): Values {
   )
 }
 
-/** The names in `given` whose empty text is meant. */
+/** The names in `given` that have an empty value. */
 export function emptyOnes(fields: readonly Field[], given: Values): string[] {
   return fields
     .filter((field) => field.kept && field.emptyText === 'asked' && given[field.name] === '')
@@ -104,8 +104,8 @@ export function emptyOnes(fields: readonly Field[], given: Values): string[] {
 }
 
 /**
- * What is sent: a field left empty gives nothing, so that defaults and the server's values hold,
- * unless an empty text is meant.
+ * The values to submit. An empty field submits nothing, so that defaults and the server's values
+ * apply, unless the user asked for an empty value.
  */
 export function sentValues(
   fields: readonly Field[],
@@ -121,7 +121,7 @@ export function sentValues(
   return sent
 }
 
-/** What one field gives; undefined where that is nothing. */
+/** The value that a field submits; undefined if none. */
 export function givenBy(
   field: Field,
   values: Values,
@@ -135,14 +135,14 @@ export function givenBy(
 
 export interface Prefilled {
   values: Values
-  /** Secrets, which an address must not hold, and files. */
+  /** Secrets and files, which must not appear in a URL. */
   refused: string[]
   unknown: string[]
 }
 
 const PREFIX = 'env.'
 
-/** What an address gives as `?env.NAME=value`. */
+/** The values in a URL's `?env.NAME=value`. */
 export function prefilled(query: Record<string, unknown>, fields: readonly Field[]): Prefilled {
   const found: Prefilled = { values: {}, refused: [], unknown: [] }
   for (const [key, value] of Object.entries(query)) {
@@ -156,7 +156,7 @@ export function prefilled(query: Record<string, unknown>, fields: readonly Field
   return found
 }
 
-/** The query without what an address must not hold. */
+/** The query without values that must not appear in a URL. */
 export function cleaned<T>(query: Record<string, T>, names: readonly string[]): Record<string, T> {
   return Object.fromEntries(
     Object.entries(query).filter(([key]) => !names.some((name) => key === PREFIX + name)),
@@ -165,7 +165,7 @@ export function cleaned<T>(query: Record<string, T>, names: readonly string[]): 
 
 const PLACEHOLDER = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
 
-/** The text to type, or null where a value is not known yet. Null also where none is wanted. */
+/** The confirmation to type; null if none is required or one of its inputs is still empty. */
 export function confirmText(
   policy: Policy | null,
   fields: readonly Field[],
@@ -189,7 +189,7 @@ export interface Faults {
 
 export type Told = Pick<Problem, 'code' | 'params' | 'message' | 'hint'>
 
-/** The server's words, each at the field that it speaks of. */
+/** The server's messages, sorted by the field they concern. */
 export function placed(problems: readonly Told[], fields: readonly Field[]): Faults {
   const faults: Faults = { fields: {}, others: [] }
   for (const { code, params, message, hint } of problems) {

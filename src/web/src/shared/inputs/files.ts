@@ -1,7 +1,7 @@
 import type { GivenFile } from '@/api/runbooks'
 import { FILE_LIMIT } from './fields'
 
-/** The file as a request gives it. Throws what is wrong with it, in the engine's words. */
+/** Reads a file for a request. Throws an error worded like the engine's message. */
 export async function readFile(name: string, file: File): Promise<GivenFile> {
   if (file.size > FILE_LIMIT) {
     throw new Error(`The file of ${name} is too large: ${file.size} bytes, at most 1 MiB`)
@@ -9,7 +9,7 @@ export async function readFile(name: string, file: File): Promise<GivenFile> {
   const url = await new Promise<string>((resolve, reject) => {
     const reader = new FileReader()
     reader.onload = () => resolve(String(reader.result))
-    reader.onerror = () => reject(new Error(`The file of ${name} cannot be read`))
+    reader.onerror = () => reject(new Error(`Couldn't read the file for ${name}`))
     reader.readAsDataURL(file)
   })
   return { name: file.name, content_base64: url.slice(url.indexOf(',') + 1) }
@@ -20,7 +20,7 @@ export function sizeText(bytes: number): string {
   return bytes < FILE_LIMIT ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / FILE_LIMIT).toFixed(1)} MiB`
 }
 
-/** Bytes of a base64 text. */
+/** The number of bytes in a base64 text. */
 export function bytesOf(content: string): number {
   return Math.floor((content.length * 3) / 4) - (content.match(/=+$/)?.[0].length ?? 0)
 }

@@ -4,28 +4,28 @@ import { checkText, missing } from './check'
 import type { Field, Files, Values } from './field'
 import { givenBy, placed, sentValues, type Told } from './fields'
 
-/** What a form begins with. */
+/** The initial content of a form. */
 export interface Start {
   values: Values
-  /** The names of fields whose empty text is meant. */
+  /** The names of fields that submit an empty value. */
   empty?: readonly string[]
-  /** The names of fields that are looked at at once. */
+  /** The names of fields that are validated at once. */
   touched?: readonly string[]
 }
 
-/** What is typed into the fields of a form, and what is wrong with it. */
+/** The values in a form and their errors. */
 export function useInputForm(fields: () => readonly Field[], start: Start) {
   const values = reactive<Values>({ ...start.values })
   const files = reactive<Files>({})
   const empty = reactive(new Set<string>(start.empty))
   const touched = reactive(new Set<string>(start.touched))
   const unreadable = reactive<Record<string, string>>({})
-  /** What the server said of a value, until it is another one. */
+  /** The server's errors, each until its value changes. */
   const told = reactive<Record<string, { given: unknown; message: string }>>({})
-  /** What the server said of no field. */
+  /** The server's errors that concern no field. */
   const others = reactive<string[]>([])
 
-  // A runbook that was changed may declare more.
+  // A changed runbook may declare more inputs.
   watch(fields, (now) => {
     for (const { name, default: standard } of now) values[name] ??= standard ?? ''
   })
@@ -39,7 +39,7 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
     return typeof value === 'string' && value ? checkText(field, value) : null
   }
 
-  /** Nothing is held against a field before someone has been there, unless it is wrong already. */
+  /** Shows no error before the user has visited the field, unless its value is invalid. */
   function shownFault(field: Field): string | null {
     const value = given(field)
     const said = told[field.name]
@@ -67,14 +67,14 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
     others.splice(0, Infinity, ...faults.others)
   }
 
-  /** Whether the form can be sent; from now on every fault is shown. */
+  /** Whether the form is valid; shows every error from now on. */
   function check(): boolean {
     others.splice(0)
     for (const field of fields()) touched.add(field.name)
     return !fields().some(faultOf)
   }
 
-  /** Secrets and files: what must not outlive the form. */
+  /** Clears secrets and files, which must not outlive the form. */
   function forget() {
     for (const field of fields()) if (!field.kept) give(field.name, '')
     for (const name of Object.keys(files)) files[name] = undefined
@@ -83,7 +83,7 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
 
   return {
     values, files, empty, others,
-    /** How many faults are shown. */
+    /** The number of errors shown. */
     faultCount: () => fields().filter(shownFault).length,
     shownFault, give, giveEmpty, tell, check, forget,
     sent: () => sentValues(fields(), values, files, empty),
@@ -95,7 +95,7 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
 
 export type InputForm = ReturnType<typeof useInputForm>
 
-/** Leads to what stands in the way: the first field that is wrong, else what is said of the whole. */
+/** Focuses the first invalid field, or scrolls to the message about the whole form. */
 export async function showFault(form: HTMLElement | null) {
   await nextTick()
   const faulty = form?.querySelector<HTMLElement>('.faulty')
@@ -104,9 +104,9 @@ export async function showFault(form: HTMLElement | null) {
   target?.scrollIntoView({ block: 'center' })
 }
 
-/** A field that was touched, or that grows, is not left behind the bars: nothing else scrolls then. */
+/** Scrolls a focused or growing field out from behind the bars; browsers do not. */
 export async function keepInView({ target }: Event) {
-  // Where a press is a choice, the element must stay below the finger.
+  // A checkbox or radio button must not move under the finger.
   const isTyped = (target as HTMLElement).matches('textarea, input:not([type=checkbox], [type=radio], [type=file])')
   if (!isTyped) return
   await nextTick()

@@ -1,7 +1,7 @@
 import { decoded } from './targets'
 import { PREFIX } from './safe-html'
 
-/** What `#place` names within a document, made visible and able to take the focus. */
+/** The target of `#place` in a document, made visible and focusable. */
 export function anchorIn(root: HTMLElement, hash: string): HTMLElement | null {
   const name = PREFIX + decoded(hash.slice(1))
   if (name === PREFIX) return null

@@ -2,7 +2,7 @@ import { piecesOf, BIDI_CONTROL_TITLE } from '@/shared/text/bidi'
 import { targetOf } from './targets'
 import { PREFIX } from './safe-html'
 
-/** Makes of clean HTML what GitHub makes of it, without anything that loads something. */
+/** Post-processes clean HTML like GitHub, but removes everything that loads a resource. */
 export function finish(root: DocumentFragment, home: string) {
   lowerHeadings(root)
   nameHeadings(root)
@@ -21,7 +21,7 @@ function make(near: Node, tag: string, className: string, text = ''): HTMLElemen
   return element
 }
 
-/** The page has its own heading of level 1. No level is left out, as who hears it expects. */
+/** The page has its own level 1 heading. Skips no level, as screen reader users expect. */
 function lowerHeadings(root: DocumentFragment) {
   let level = 1
   for (const heading of root.querySelectorAll('h1, h2, h3, h4, h5, h6')) {
@@ -33,7 +33,7 @@ function lowerHeadings(root: DocumentFragment) {
   }
 }
 
-/** As GitHub names them: `Set up, then go` is `#set-up-then-go`, the next one `…-1`. */
+/** Ids like GitHub's: `Set up, then go` is `#set-up-then-go`, the next one `…-1`. */
 function nameHeadings(root: DocumentFragment) {
   const taken = new Set([...root.querySelectorAll('[id]')].map((element) => element.id))
   for (const heading of root.querySelectorAll('h2, h3, h4, h5, h6')) {
@@ -52,7 +52,7 @@ function slugOf(text: string): string {
   return letters.replace(/\s/gu, '-')
 }
 
-/** A picture would be a request, perhaps to another host: its address can be opened instead. */
+/** An image would be a request, perhaps to another host: show a link to it instead. */
 function replacePictures(root: DocumentFragment) {
   for (const picture of root.querySelectorAll('img')) {
     const address = picture.getAttribute('src') ?? ''
@@ -110,14 +110,14 @@ function markAlerts(root: DocumentFragment) {
   }
 }
 
-/** The text that an item or a quotation begins with, also where that stands in a paragraph. */
+/** The first text node of an item or a quotation, directly or in its first paragraph. */
 function firstText(element: Element): Text | null {
   const first = [...element.childNodes].find((node) => node.textContent?.trim())
   if (first?.nodeType === Node.TEXT_NODE) return first as Text
   return first instanceof Element && first.tagName === 'P' ? firstText(first) : null
 }
 
-/** Code must not look like another one: what turns its direction is shown, and turns nothing. */
+/** Makes direction controls in code visible and ineffective, so that code looks like what runs. */
 function showTurns(root: DocumentFragment) {
   for (const code of root.querySelectorAll('code, pre, kbd, samp, tt')) {
     for (const text of textsIn(code)) {
@@ -128,7 +128,7 @@ function showTurns(root: DocumentFragment) {
   }
 }
 
-/** Those that are not marked already: such elements stand in each other. */
+/** Skips elements that are marked already: they can be nested. */
 function textsIn(element: Element): Text[] {
   const walker = (element.ownerDocument as Document).createTreeWalker(element, NodeFilter.SHOW_TEXT)
   const texts: Text[] = []
@@ -143,7 +143,7 @@ function markOf(near: Node, character: string, name: string): HTMLElement {
   return mark
 }
 
-/** What is wider than the page scrolls in a box of its own, which must be reachable by keyboard. */
+/** Puts wide content into a scrolling box that is reachable by keyboard. */
 function makeReachable(root: DocumentFragment) {
   for (const block of root.querySelectorAll('pre')) block.tabIndex = 0
   for (const table of root.querySelectorAll('table')) {

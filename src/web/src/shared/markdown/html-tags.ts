@@ -1,4 +1,4 @@
-/** What GitHub lets through of HTML in a document. Nothing of it acts; `img` is never shown. */
+/** The HTML that GitHub allows in a document: nothing active, and `img` is never shown. */
 export const TAGS: ReadonlySet<string> = new Set([
   'a', 'abbr', 'b', 'bdo', 'blockquote', 'br', 'caption', 'cite', 'code', 'dd', 'del', 'details',
   'dfn', 'div', 'dl', 'dt', 'em', 'figcaption', 'figure', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr',
@@ -11,7 +11,7 @@ export const ATTRIBUTES: ReadonlySet<string> = new Set([
   'reversed', 'rowspan', 'scope', 'src', 'start', 'title', 'valign', 'value',
 ])
 
-/** Their content is no text that anyone would read. */
+/** Elements whose content is not text for readers. */
 const HIDDEN =
   'audio|head|iframe|math|noembed|noframes|noscript|object|plaintext|script|select|style|svg|template|textarea|title|video|xmp'
 const NAME = '[a-z_:][\\w.:-]*'
@@ -29,8 +29,8 @@ const PIECE = new RegExp(
 const ATTRIBUTE = new RegExp(`(${NAME})(?:\\s*=\\s*(${VALUE}))?`, 'gi')
 
 /**
- * The HTML of a document with known tags and attributes only. It is cleaned once more after it
- * was parsed; but a browser reports to the page's policy what it merely parses, such as `onclick`.
+ * The HTML of a document with known tags and attributes only. It is sanitized again after
+ * parsing, but browsers report policy violations such as `onclick` while parsing.
  */
 export function knownHtml(html: string): string {
   return html.replace(PIECE, (piece: string, _hidden, slash: string, tag?: string, rest = '') => {

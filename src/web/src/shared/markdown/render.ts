@@ -16,7 +16,7 @@ hljs.registerAliases(['sh', 'zsh', 'shell'], { languageName: 'bash' })
 hljs.registerAliases(['yml'], { languageName: 'yaml' })
 
 const markdown = new MarkdownIt({
-  // As in a repository; safeFragment takes out what must not be.
+  // As in a repository; safeFragment removes anything unsafe.
   html: true,
   linkify: true,
   highlight(code, info) {
@@ -26,18 +26,18 @@ const markdown = new MarkdownIt({
   },
 })
 
-// An address that leads nowhere leaves its words, as on GitHub: settleLinks takes it out.
+// As on GitHub, an invalid link leaves its text: settleLinks removes the link.
 markdown.validateLink = () => true
 
 for (const kind of ['html_block', 'html_inline']) {
   markdown.renderer.rules[kind] = (tokens, index) => knownHtml(tokens[index]?.content ?? '')
 }
-// Bare names are not addresses: `Other.md` is a file, whatever land `.md` is.
+// Bare names are no links: `Other.md` is a file, although `.md` is a top-level domain.
 markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false }).add('ftp:', null).add('//', null)
 
 /**
- * What can be shown of Markdown that anyone may have written. `home` is the ref of the runbook
- * that its relative links start from.
+ * Renders untrusted Markdown to safe DOM nodes. Relative links are resolved against `home`, a
+ * runbook's ref.
  */
 export function renderMarkdown(text: string, home: string): DocumentFragment {
   const tokens = markdown.parse(text, {})
@@ -47,16 +47,16 @@ export function renderMarkdown(text: string, home: string): DocumentFragment {
   return fragment
 }
 
-/** The page's policy allows no style attributes. */
+/** The content security policy forbids style attributes. */
 function alignCell(token: Token) {
   const side = /^text-align:(left|right|center)$/.exec(String(token.attrGet('style') ?? ''))?.[1]
   if (side) token.attrs = [['align', side]]
 }
 
-/** Lines that may be the heading of the History; whether one is, the parser tells. */
+/** Lines that may be the History heading; the parser decides. */
 const HISTORY = /^ {0,3}(?:#[ \t]+History[ \t]*#*[ \t]*|History[ \t]*(?:\r\n|\r|\n) {0,3}=+[ \t]*)$/gim
 
-/** The text above the History, which may be long: what stands below is not even parsed. */
+/** The text above the History. The History may be long and is not parsed. */
 export function withoutHistory(content: string): string {
   for (const match of content.matchAll(HISTORY)) {
     const tokens = markdown.parse(content.slice(0, match.index + match[0].length), {})
@@ -67,7 +67,7 @@ export function withoutHistory(content: string): string {
   return content
 }
 
-/** A runbook without its first heading, which the page shows, and without its History. */
+/** A runbook without its History and its first heading, which the page header shows. */
 export function runbookBody(content: string): string {
   const text = withoutHistory(content)
   const heading = markdown
@@ -75,6 +75,6 @@ export function runbookBody(content: string): string {
     .find((token) => token.type === 'heading_open' && token.tag === 'h1' && token.level === 0)
   const lines = text.split(/\r\n|\r|\n/)
   const [start, end] = heading?.map ?? [0, 0]
-  // A paragraph before the heading does not go on behind it.
+  // A paragraph before the heading must not continue after it.
   return [...lines.slice(0, start), '', ...lines.slice(end)].join('\n').trim()
 }

@@ -1,7 +1,7 @@
 import DOMPurify from 'dompurify'
 import { ATTRIBUTES, TAGS } from './html-tags'
 
-/** Of the highlighter; all others are the app's own. */
+/** Classes of the highlighter; all others belong to the app. */
 const CLASS = /^(?:hljs-[\w-]+|language-[\w+#.-]+)$/
 
 const purifier = DOMPurify(window)
@@ -12,12 +12,12 @@ purifier.addHook('uponSanitizeAttribute', (_, attribute) => {
   attribute.keepAttr = kept.length > 0
 })
 
-/** Put before every id and name, so that none is taken for one of the app's. */
+/** Prefix of every id and name, so that none collides with the app's. */
 export const PREFIX = 'user-content-'
 
 /**
- * What may be shown of HTML that anyone may have written. The fragment belongs to a document of
- * its own, in which nothing is loaded; pictures must be taken out before it is shown.
+ * Sanitizes untrusted HTML. The fragment belongs to a separate document in which nothing loads;
+ * remove images before showing it.
  */
 export function safeFragment(html: string): DocumentFragment {
   return purifier.sanitize(html, {

@@ -1,12 +1,12 @@
 import { escapedRef, runbookLink } from '@/shared/links'
 
-/** Stands for the directory of the runbooks while an address is resolved. */
+/** Placeholder for the runbooks directory while resolving a URL. */
 const LIBRARY = 'https://runbooks.invalid'
 const FOREIGN = ['http:', 'https:', 'mailto:']
 
 /**
- * Where a link of a document leads: a place in it (`#…`), a runbook's page in this app (`/…`), or
- * elsewhere on the web; null for all that should lead nowhere. `home` is the document's ref.
+ * The target of a link in a document: an anchor (`#…`), a runbook's page in this app (`/…`) or an
+ * external URL; null if the link is not allowed. `home` is the document's ref.
  */
 export function targetOf(address: string, home: string): string | null {
   if (address.startsWith('#')) return address.length > 1 ? address : null
@@ -31,7 +31,7 @@ function runbookTarget(url: URL): string | null {
   return `${runbookLink(names.join('/'))}${url.hash}`
 }
 
-/** Empty where it is not well formed. */
+/** Empty if malformed. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,6 +1,6 @@
 import { onScopeDispose, ref, watch, type Ref } from 'vue'
 
-/** The value of `source` after it has rested for `ms` milliseconds. */
+/** The value of `source` once unchanged for `ms` milliseconds. */
 export function useDebounced<T>(source: Ref<T>, ms = 150): Readonly<Ref<T>> {
   const settled = ref(source.value) as Ref<T>
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -1,6 +1,6 @@
 import { nextTick, watch } from 'vue'
 
-/** Gives the focus back to what had it before a dialog opened, else to the page's content. */
+/** Returns focus to the element that had it before a dialog opened, or to the page's content. */
 export function useFocusReturn(isOpen: () => boolean): void {
   let before: Element | null = null
   watch(isOpen, async (open) => {

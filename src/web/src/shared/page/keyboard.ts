@@ -12,10 +12,10 @@ const active = reactive<Shortcut[]>([])
 let pending = ''
 let pendingSince = 0
 
-/** All shortcuts of what is shown now, for the keyboard sheet. */
+/** All active shortcuts, for the keyboard sheet. */
 export const shortcuts: readonly Shortcut[] = active
 
-/** Registers shortcuts for as long as the component is shown. */
+/** Registers shortcuts while the component is mounted. */
 export function useShortcuts(added: Shortcut[]): void {
   active.push(...added)
   onScopeDispose(() => {
@@ -33,13 +33,13 @@ function isTyping(target: EventTarget | null): boolean {
   )
 }
 
-/** Runs the shortcut that this key press completes, if one does. */
+/** Runs the shortcut that this key press completes, if any. */
 export function handleKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
   if (isTyping(event.target) || event.key.length > 1) return
   const fresh = event.timeStamp - pendingSince < SEQUENCE_MS
   const typed = pending && fresh ? `${pending} ${event.key}` : event.key
-  // The last one registered wins: what lies on top.
+  // The last one registered wins: it is on top.
   const found = active.findLast((item) => item.keys === typed)
   pending = ''
   if (found) {

@@ -6,7 +6,7 @@ export function appTitle(page?: string): string {
   return page && page !== APP ? `${page} · ${APP}` : APP
 }
 
-/** The title of the tab, for as long as the page is shown. */
+/** Sets the title of the tab while the page is shown. */
 export function useTitle(page: () => string | undefined): void {
   watchEffect(() => {
     const title = page()

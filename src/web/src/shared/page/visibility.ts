@@ -1,6 +1,6 @@
 import { onScopeDispose, ref, type Ref } from 'vue'
 
-/** Whether nobody can see the tab. */
+/** Whether the tab is hidden. */
 export function useHidden(): Readonly<Ref<boolean>> {
   const hidden = ref(document.hidden)
   const look = () => (hidden.value = document.hidden)
@@ -10,8 +10,8 @@ export function useHidden(): Readonly<Ref<boolean>> {
 }
 
 /**
- * Waits until the tab can be seen, then does the work; its signal ends with `signal` and when
- * the tab is hidden. Answers whether the work was broken off by that.
+ * Waits until the tab is visible, then does the work; its signal aborts with `signal` and when
+ * the tab is hidden. Returns whether hiding the tab interrupted the work.
  */
 export async function whileShown(
   signal: AbortSignal,

@@ -1,14 +1,14 @@
 import { session } from '@/auth/session'
 
 /**
- * What someone has typed, kept in this tab, so that signing in again loses none of it.
- * Callers leave secrets out: they are typed again.
+ * Form drafts, stored in this tab so that signing in again loses nothing.
+ * Callers leave out secrets, which the user types again.
  */
 const PREFIX = 'runbook.draft.'
 
 export type Draft = Record<string, string>
 
-/** Another person who signs in here finds none of it. */
+/** Per user: another user who signs in here sees none of it. */
 function keyOf(name: string): string {
   return `${PREFIX}${session.current?.subject ?? ''}.${name}`
 }
@@ -30,7 +30,7 @@ export function saveDraft(name: string, draft: Draft): void {
   try {
     sessionStorage.setItem(keyOf(name), JSON.stringify(draft))
   } catch {
-    // Full or forbidden: the form works without.
+    // Storage is full or disabled: the form works without it.
   }
 }
 
@@ -38,7 +38,7 @@ export function dropDraft(name: string): void {
   sessionStorage.removeItem(keyOf(name))
 }
 
-/** Where a person signs out, what they typed is no one else's. */
+/** Called on sign-out, so that no other user sees the drafts. */
 export function dropAllDrafts(): void {
   for (const key of Object.keys(sessionStorage)) {
     if (key.startsWith(PREFIX)) sessionStorage.removeItem(key)

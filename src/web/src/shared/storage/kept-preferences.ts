@@ -10,13 +10,13 @@ export interface Preferences {
 
 export const KEY = 'runbook.preferences'
 
-/** What this browser keeps. */
+/** The preferences stored in this browser. */
 export function keptPreferences(): Preferences {
   let kept: Partial<Preferences> = {}
   try {
     kept = (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as Partial<Preferences>
   } catch {
-    // What cannot be read is as good as nothing.
+    // Ignore unreadable preferences.
   }
   return {
     theme: THEMES.find((theme) => theme === kept.theme) ?? 'system',

@@ -1,11 +1,11 @@
 import { cssColor, readableOn, type Rgb } from './contrast'
 
-/** What the log stands on, as theme.ts has it. */
+/** The background of the log, as in theme.ts. */
 const GROUNDS: Record<'light' | 'dark', Rgb> = { light: [255, 255, 255], dark: [13, 17, 23] }
 
-/** ANSI escape sequences in a line of output become spans; what only moves a cursor is left out. */
+/** A part of an output line with one style. Sequences that only move the cursor are dropped. */
 export interface AnsiStyle {
-  /** 0-15 of the palette, or a colour of its own. */
+  /** 0-15 for the palette, or an RGB colour. */
   color: number | Rgb | null
   background: number | Rgb | null
   bold: boolean
@@ -13,7 +13,7 @@ export interface AnsiStyle {
   italic: boolean
   underline: boolean
   inverse: boolean
-  /** Where the text leads (OSC 8), to http and https only. */
+  /** Link target (OSC 8), http and https only. */
   link: string | null
 }
 
@@ -22,7 +22,7 @@ export interface AnsiSpan {
   style: AnsiStyle
 }
 
-/** What the code 0 brings back; a link goes on. */
+/** The style after code 0, which does not end a link. */
 const UNSTYLED = Object.freeze({
   color: null,
   background: null,
@@ -34,7 +34,7 @@ const UNSTYLED = Object.freeze({
 })
 export const PLAIN: AnsiStyle = Object.freeze({ ...UNSTYLED, link: null })
 
-// CSI sequences; OSC and other strings up to their end; other escapes of two characters.
+// CSI sequences; OSC and other strings up to their end; other two-character escapes.
 const ESCAPE =
    
   /\x1b\[([0-?]*)[ -/]*([@-~])?|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]/g
@@ -43,7 +43,7 @@ const ESCAPE =
 const LINK = /^\x1b\]8;[^;]*;([^\x07\x1b]*)/
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g
 
-/** The spans of a line and the style that the next line begins with. */
+/** The spans of a line, and the style at its end for the next line. */
 export function parseAnsi(line: string, style: AnsiStyle = PLAIN): [AnsiSpan[], AnsiStyle] {
   const text = afterReturns(line)
   const spans: AnsiSpan[] = []
@@ -64,7 +64,7 @@ function linkOf(sequence: string): string | null {
   return /^https?:\/\//i.test(address) ? address : null
 }
 
-/** A carriage return begins the line anew, as progress bars do: the last text is what is seen. */
+/** A carriage return restarts the line, as progress bars do: only the last text is visible. */
 function afterReturns(line: string): string {
   const trimmed = line.replace(/\r+$/, '')
   return trimmed.slice(trimmed.lastIndexOf('\r') + 1)
@@ -75,7 +75,7 @@ function addSpan(spans: AnsiSpan[], text: string, style: AnsiStyle): void {
   if (clean) spans.push({ text: clean, style })
 }
 
-/** The text alone, for searching and copying. */
+/** The plain text, for searching and copying. */
 export function stripAnsi(line: string): string {
   return parseAnsi(line)[0].map((span) => span.text).join('')
 }
@@ -121,7 +121,7 @@ function applyCode(style: AnsiStyle, code: number): AnsiStyle {
   return style
 }
 
-/** The colour behind 38 or 48, and how many parameters it took. */
+/** The colour after 38 or 48, and the number of parameters it used. */
 function extendedColor(rest: number[]): [number | Rgb | null, number] {
   const byte = (value: number | undefined) => Math.min(value ?? 0, 255)
   if (rest[0] === 5) return [paletteColor(byte(rest[1])), 2]
@@ -142,7 +142,7 @@ function paletteColor(index: number): number | Rgb {
   return [part(Math.floor(cell / 36)), part(Math.floor(cell / 6)), part(cell)]
 }
 
-/** Whether the text has a colour of its own on the ground of the log. */
+/** Whether the text has an RGB colour on the log's background. */
 function isOwn({ color, background, inverse }: AnsiStyle): boolean {
   return color !== null && typeof color === 'object' && background === null && !inverse
 }
@@ -160,8 +160,8 @@ export function ansiClasses(style: AnsiStyle): string[] {
 }
 
 /**
- * Colours beyond the palette, set through the CSSOM: what was asked for, as far as it can be read
- * in the light and in the dark. Palette and inverse have classes that see to that.
+ * RGB colours, set through the CSSOM and adjusted until readable in the light and dark themes.
+ * Palette and inverse text use classes that are readable in both.
  */
 export function ansiColors(style: AnsiStyle): Record<string, string> {
   const { color, background } = style

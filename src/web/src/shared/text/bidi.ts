@@ -1,17 +1,17 @@
 /**
- * Characters that nobody sees and that turn the direction of what follows: with them, text can
- * look like another one (CVE-2021-42574). Marks of direction, which right-to-left text needs, are not among them.
+ * Invisible characters that change the direction of the text after them, so that code can look
+ * different from what runs (CVE-2021-42574). Excludes direction marks, which right-to-left text needs.
  */
 export const BIDI_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g
 
-/** What is shown in place of such a character. */
+/** The name to show instead of such a character. */
 export function codePointName(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-export const BIDI_CONTROL_TITLE = 'A hidden character that turns the direction of text'
+export const BIDI_CONTROL_TITLE = 'Hidden character that changes text direction'
 
-/** A piece of a text: `control` names the character where it is one that turns. */
+/** A piece of text; `control` names the character if the piece is a direction control. */
 export interface Piece {
   text: string
   control: string | null

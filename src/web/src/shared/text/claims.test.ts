@@ -15,5 +15,5 @@ it('says what one has instead', () => {
 })
 
 it('says what to do where the claims cannot be understood', () => {
-  expect(neededText({ requirements: [] })).toBe('its Required Claims corrected')
+  expect(neededText({ requirements: [] })).toBe('a corrected Required Claims section')
 })

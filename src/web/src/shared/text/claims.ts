@@ -1,15 +1,15 @@
 import type { Schemas } from '@/api/client'
 
-/** As much of a runbook's answer as tells of the claims that the token lacks. */
+/** The part of a runbook that tells which claims the token lacks. */
 export interface Access {
   requirements: readonly Schemas['Requirement'][]
 }
 
-/** The claims that are needed, as `roles=sre or api; team=platform`. */
+/** The required claims, as `roles=sre or api; team=platform`. */
 export function neededText({ requirements }: Access): string {
   const texts = requirements.map(({ claim, wanted }) => `${claim}=${wanted.join(' or ')}`)
-  // Nothing is named where nobody may, since the section cannot be understood.
-  return texts.join('; ') || 'its Required Claims corrected'
+  // No claim is named if the section cannot be parsed: then no token has access.
+  return texts.join('; ') || 'a corrected Required Claims section'
 }
 
 /** What the token has instead, as `roles=developer; no team`. */

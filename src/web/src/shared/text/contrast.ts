@@ -1,13 +1,13 @@
-/** A colour of sRGB, each part from 0 to 255. */
+/** An sRGB colour, each component from 0 to 255. */
 export type Rgb = readonly [number, number, number]
 
 export const WHITE: Rgb = [255, 255, 255]
 export const BLACK: Rgb = [0, 0, 0]
-/** What WCAG 2.2 AA wants of text, and a little for rounding. */
+/** The contrast that WCAG 2.2 AA requires for text, plus a margin for rounding. */
 const LEAST = 4.6
 const STEP = 0.05
 
-/** The colour, mixed with black or white as far as it must be to be read on this ground. */
+/** The colour, mixed with black or white until readable on this background. */
 export function readableOn(color: Rgb, ground: Rgb): Rgb {
   const towards = contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE
   for (let part = 0; part < 1; part += STEP) {

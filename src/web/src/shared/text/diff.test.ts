@@ -21,7 +21,7 @@ test('keeps the longest common part', () => {
 test('folds what is far from any change', () => {
   const lines = Array.from({ length: 20 }, (_, n) => `line ${n}`)
   const shown = folded(diffLines(lines.join('\n'), lines.with(10, 'other').join('\n')))
-  expect(shown[0]).toMatchObject({ kind: 'skipped', text: '7 lines are the same' })
+  expect(shown[0]).toMatchObject({ kind: 'skipped', text: '7 unchanged lines' })
   expect(shown.filter((line) => line.kind === 'same')).toHaveLength(6)
 })
 
@@ -32,5 +32,5 @@ test('texts that are too large are told as replaced', () => {
 
 test('writes what changed as text', () => {
   const before = ['a', 'b', 'c', 'd', 'e', 'f'].join('\n')
-  expect(diffText(before, before.replace('f', 'g'))).toBe('… 2 lines are the same\n c\n d\n e\n-f\n+g')
+  expect(diffText(before, before.replace('f', 'g'))).toBe('… 2 unchanged lines\n c\n d\n e\n-f\n+g')
 })

@@ -1,16 +1,16 @@
 export interface DiffLine {
   kind: 'same' | 'removed' | 'added' | 'skipped'
   text: string
-  /** Numbers of the line before and after; null where it is not there. */
+  /** Line numbers before and after; null on the side that lacks the line. */
   before: number | null
   after: number | null
 }
 
 const CONTEXT = 3
-/** Beyond this the table of the algorithm takes too long: all is told as replaced. */
+/** Above this the table takes too long to fill: everything counts as replaced. */
 const MOST_CELLS = 4_000_000
 
-/** Line by line, by the longest common subsequence between what both begin and end with. */
+/** A line diff: the longest common subsequence between the common beginning and end. */
 export function diffLines(before: string, after: string): DiffLine[] {
   const a = before.split('\n')
   const b = after.split('\n')
@@ -68,7 +68,7 @@ function middle(a: string[], b: string[]): Move[] {
   return moves
 }
 
-/** Only what changed, with some lines around; the rest is one line that counts it. */
+/** Changed lines with some context; the lines between are folded into one that counts them. */
 export function folded(lines: DiffLine[]): DiffLine[] {
   const near = new Set<number>()
   lines.forEach((line, at) => {
@@ -79,7 +79,7 @@ export function folded(lines: DiffLine[]): DiffLine[] {
   let hidden = 0
   const tell = () => {
     if (hidden === 0) return
-    const text = hidden === 1 ? '1 line is the same' : `${hidden} lines are the same`
+    const text = hidden === 1 ? '1 unchanged line' : `${hidden} unchanged lines`
     shown.push({ kind: 'skipped', text, before: null, after: null })
     hidden = 0
   }
@@ -94,7 +94,7 @@ export function folded(lines: DiffLine[]): DiffLine[] {
 
 const SIGNS: Record<DiffLine['kind'], string> = { same: ' ', removed: '-', added: '+', skipped: '… ' }
 
-/** What changed, as lines that begin with their sign. */
+/** The diff as lines that begin with their sign. */
 export function diffText(before: string, after: string): string {
   return folded(diffLines(before, after))
     .map((line) => SIGNS[line.kind] + line.text)

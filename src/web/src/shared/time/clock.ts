@@ -4,7 +4,7 @@ const now = ref(Date.now())
 let users = 0
 let timer: ReturnType<typeof setInterval> | undefined
 
-/** The time in milliseconds, moving once a second: one timer for the whole page. */
+/** The current time in milliseconds, updated every second by one timer for the whole page. */
 export function useNow(): Readonly<Ref<number>> {
   users += 1
   now.value = Date.now()

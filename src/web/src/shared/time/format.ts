@@ -4,7 +4,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** `2026-01-23 14:33:02`, in the zone that was chosen; UTC is marked. */
+/** `2026-01-23 14:33:02`, in the chosen time zone; UTC is marked. */
 export function formatTime(iso: string, zone: Zone = preferences.zone): string {
   const date = new Date(iso)
   if (Number.isNaN(date.getTime())) return iso
@@ -22,13 +22,13 @@ export function formatWhole(iso: string, zone: Zone = preferences.zone): string 
   return `${formatTime(iso, zone)}${offset} (${iso})`
 }
 
-/** `GMT+1`, as it is at that time. */
+/** `GMT+1`, the offset at that time. */
 function offsetName(date: Date): string {
   const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts(date)
   return parts.find((part) => part.type === 'timeZoneName')?.value ?? ''
 }
 
-/** What times are shown in: `UTC`, `Berlin time`. */
+/** The name of the chosen time zone: `UTC`, `Berlin time`. */
 export function zoneName(zone: Zone = preferences.zone): string {
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone
   const place = name.split('/').at(-1)?.replaceAll('_', ' ') ?? ''
@@ -57,13 +57,13 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} m`
 }
 
-/** How long something has lasted by now, in whole seconds: it is seen counting. */
+/** Elapsed time in whole seconds, for a live counter. */
 export function formatLasted(since: string, now: number): string {
   const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
   return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000)
 }
 
-/** `90 s`, `5 min`, `1 h 30 min`: spans that someone has set. */
+/** `90 s`, `5 min`, `1 h 30 min`: configured time spans. */
 export function spanText(seconds: number): string {
   const units: [string, number][] = [['d', 86_400], ['h', 3_600], ['min', 60]]
   const parts: string[] = []

@@ -10,20 +10,20 @@ const run = (more: object) =>
 
 describe('causeOf', () => {
   it.each([
-    [{ return_code: 4 }, 'The script ended with return code 4.'],
-    [{ return_code: 1, log_lines: 3 }, 'The script ended with return code 1.'],
+    [{ return_code: 4 }, 'The script failed with exit code 4.'],
+    [{ return_code: 1, log_lines: 3 }, 'The script failed with exit code 1.'],
     [{ return_code: 1 }, 'The script failed or could not be started.'],
-    [{ return_code: -11 }, 'The script was ended by SIGSEGV.'],
-    [{ status: 'timed_out', return_code: -9 }, 'It ran longer than 1 m 30 s and was killed.'],
+    [{ return_code: -11 }, 'The script was killed by SIGSEGV.'],
+    [{ status: 'timed_out', return_code: -9 }, 'Killed after exceeding the time limit of 1 m 30 s.'],
     [{ status: 'cancelled', cancel_requested_by: 'ann', return_code: -2 }, 'Cancelled by ann.'],
     [
       { status: 'cancelled', cancel_requested_by: 'ann', started_at: null, return_code: -2 },
-      'Cancelled by ann before it began.',
+      'Cancelled by ann before it started.',
     ],
-    [{ status: 'running', active: true, cancel_requested_by: 'ann' }, 'ann has asked for its end.'],
-    [{ status: 'succeeded', return_code: 0 }, 'The script ended well.'],
-    [{ status: 'succeeded', dry_run: true, log_lines: 2 }, 'The dry run ended well.'],
-    [{ status: 'succeeded', dry_run: true }, 'It was checked; nothing was executed.'],
+    [{ status: 'running', active: true, cancel_requested_by: 'ann' }, 'ann requested cancellation.'],
+    [{ status: 'succeeded', return_code: 0 }, 'Completed successfully.'],
+    [{ status: 'succeeded', dry_run: true, log_lines: 2 }, 'The dry run completed successfully.'],
+    [{ status: 'succeeded', dry_run: true }, 'Checked; nothing was executed.'],
   ])('of %o', (more, text) => {
     expect(causeOf(run(more))).toBe(text)
   })

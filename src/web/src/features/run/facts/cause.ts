@@ -7,30 +7,30 @@ const SIGNALS: Record<number, string> = {
   13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM',
 }
 
-/** The signal that a negative return code stands for; -1 is that of runs whose end nobody saw. */
+/** The signal for a negative return code. Lost and interrupted runs have -1, which is no signal. */
 export function signalOf(run: Pick<WholeRun, 'status' | 'return_code'>): string | null {
   const code = run.return_code
   if (code === null || code >= 0 || run.status === 'lost' || run.status === 'interrupted') return null
   return SIGNALS[-code] ?? `signal ${-code}`
 }
 
-/** Why a run is as it is, in a sentence. */
+/** One sentence that explains the status of a run. */
 export function causeOf(run: WholeRun): string {
   const by = run.cancel_requested_by
-  if (by !== null && run.active) return `${by} has asked for its end.`
+  if (by !== null && run.active) return `${by} requested cancellation.`
   switch (run.status) {
     case 'succeeded':
       if (!run.dry_run) return STATUS.succeeded.meaning
-      return run.steps.length || run.log_lines ? 'The dry run ended well.' : 'It was checked; nothing was executed.'
+      return run.steps.length || run.log_lines ? 'The dry run completed successfully.' : 'Checked; nothing was executed.'
     case 'failed':
       return failure(run)
     case 'timed_out':
       return run.timeout_seconds
-        ? `It ran longer than ${formatDuration(run.timeout_seconds * 1000)} and was killed.`
+        ? `Killed after exceeding the time limit of ${formatDuration(run.timeout_seconds * 1000)}.`
         : STATUS.timed_out.meaning
     case 'cancelled':
       if (by === null) return STATUS.cancelled.meaning
-      return run.started_at === null ? `Cancelled by ${by} before it began.` : `Cancelled by ${by}.`
+      return run.started_at === null ? `Cancelled by ${by} before it started.` : `Cancelled by ${by}.`
     default:
       return STATUS[run.status].meaning
   }
@@ -38,8 +38,8 @@ export function causeOf(run: WholeRun): string {
 
 function failure(run: WholeRun): string {
   const signal = signalOf(run)
-  if (signal) return `The script was ended by ${signal}.`
+  if (signal) return `The script was killed by ${signal}.`
   const isExecuted = run.steps.some((step) => step.return_code !== null) || run.log_lines > 0
   const isScripts = run.return_code !== null && (run.return_code > 1 || isExecuted)
-  return isScripts ? `The script ended with return code ${run.return_code}.` : STATUS.failed.meaning
+  return isScripts ? `The script failed with exit code ${run.return_code}.` : STATUS.failed.meaning
 }

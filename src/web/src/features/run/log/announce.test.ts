@@ -42,17 +42,17 @@ it('says nothing of what stood there before, nor at once', async () => {
   await print(5, 1_900)
   expect(heard).toEqual([])
   vi.advanceTimersByTime(100)
-  expect(heard).toEqual(['5 new lines of output, 15 in all'])
+  expect(heard).toEqual(['5 new lines of output, 15 total'])
 })
 
 it('says one sentence of all that comes within two seconds', async () => {
   for (let at = 0; at < 40; at += 1) await print(1, 100)
-  expect(heard).toEqual(['20 new lines of output, 30 in all', '20 new lines of output, 50 in all'])
+  expect(heard).toEqual(['20 new lines of output, 30 total', '20 new lines of output, 50 total'])
 })
 
 it('says a single line as one', async () => {
   await print(1, 2_000)
-  expect(spoken.value).toBe('1 new line of output, 11 in all')
+  expect(spoken.value).toBe('1 new line of output, 11 total')
 })
 
 it('tells the same number of lines again, as another text: a text that stays is not heard', async () => {
@@ -67,14 +67,14 @@ it('is silent where the run is not live, and does not count that later', async (
   expect(heard).toEqual([])
   isLive.value = true
   await print(2, 2_000)
-  expect(heard).toEqual(['2 new lines of output, 112 in all'])
+  expect(heard).toEqual(['2 new lines of output, 112 total'])
 })
 
 it('tells the last lines of a run that ends meanwhile', async () => {
   await print(4, 500)
   isLive.value = false
   await print(1, 2_000)
-  expect(heard).toEqual(['5 new lines of output, 15 in all'])
+  expect(heard).toEqual(['5 new lines of output, 15 total'])
 })
 
 it('does not take the lines of another run for new ones', async () => {
@@ -83,7 +83,7 @@ it('does not take the lines of another run for new ones', async () => {
   await print(500, 3_000)
   expect(heard).toEqual([])
   await print(2, 2_000)
-  expect(heard).toEqual(['2 new lines of output, 513 in all'])
+  expect(heard).toEqual(['2 new lines of output, 513 total'])
 })
 
 it('says nothing once the page is left', async () => {

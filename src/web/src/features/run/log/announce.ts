@@ -4,8 +4,8 @@ import { formatCount } from '@/shared/text/numbers'
 const MOST_OFTEN_MS = 2_000
 
 /**
- * What those who hear the page are told of new lines of a run: at most one sentence in two seconds,
- * and never twice the same, as a text that stays is not heard.
+ * Announces new output to screen readers: at most one message every two seconds, and never the
+ * same text twice, because unchanged text is not announced.
  */
 export function useAnnouncements(run: () => string, count: () => number, isLive: () => boolean) {
   const said = ref('')
@@ -18,7 +18,7 @@ export function useAnnouncements(run: () => string, count: () => number, isLive:
     known = count()
     if (more <= 0) return
     const lines = more === 1 ? 'line' : 'lines'
-    said.value = `${formatCount(more)} new ${lines} of output, ${formatCount(known)} in all`
+    said.value = `${formatCount(more)} new ${lines} of output, ${formatCount(known)} total`
   }
   function forget() {
     clearTimeout(timer)

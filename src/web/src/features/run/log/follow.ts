@@ -5,14 +5,14 @@ import { getLogLines, type WholeRun } from '@/api/runs'
 import type { Happening } from '../advance'
 import { BLOCK, blockOf, linesOf, type LogLine, RunLog } from './log'
 
-/** Output comes in bursts: drawing at most this often keeps the page quick. */
+/** Output comes in bursts: redraw at most this often. */
 const DRAW_MS = 60
-/** A line that grows without an end is asked for again at most this often. */
+/** Reload a growing line at most this often. */
 const GROWN_MS = 400
-/** So many events before the last one are read again: progress and notices are among them. */
+/** Events to replay from before the last one, for progress and notices. */
 const EVENTS_BEFORE = 1_000
 
-/** Follows a run for as long as the component is shown: `run` is how it was when that began. */
+/** Follows a run while the component is mounted, starting from the state in `run`. */
 export function useRunEvents(
   run: () => WholeRun | undefined,
   onEvents: (happened: Happening[]) => void,
@@ -20,7 +20,7 @@ export function useRunEvents(
   const log = shallowRef(new RunLog())
   const state = ref<StreamState>('connecting')
   const error = shallowRef<ApiError | null>(null)
-  /** How often an open stream was lost, and how many tries in a row have failed since. */
+  /** How often an open stream was lost, and failed attempts in a row since. */
   const interruptions = ref(0)
   const failures = ref(0)
   let abort = new AbortController()
@@ -46,7 +46,7 @@ export function useRunEvents(
     })
     signal.addEventListener('abort', batch.drop)
     let isDone = false
-    // The plan of a dry run stands at its beginning.
+    // The plan of a dry run is at the beginning.
     const after = begun.dry_run ? 0 : Math.max(0, begun.last_event - EVENTS_BEFORE)
     void readStream(
       `/api/runs/${encodeURIComponent(begun.id)}/events?after=${after}`,
@@ -68,7 +68,7 @@ export function useRunEvents(
     )
   }
 
-  /** Asks the server for what is needed to draw these lines. */
+  /** Loads what is needed to draw these lines. */
   function need(first: number, last: number) {
     const id = run()?.id
     if (id === undefined || last < first) return
@@ -86,7 +86,7 @@ export function useRunEvents(
       triggerRef(log)
     } catch (failure) {
       if (!signal.aborted) setTimeout(() => triggerRef(log), 3 * GROWN_MS)
-      void failure // The next drawing asks again; the stream tells of the connection.
+      void failure // The next redraw retries; the stream reports connection problems.
     } finally {
       if (!signal.aborted) setTimeout(() => asked.delete(block), 2 * DRAW_MS)
     }
@@ -129,7 +129,7 @@ export function useRunEvents(
   return { log, state, error, interruptions, failures, need }
 }
 
-/** A block's lines, each whole: the server may answer a long one in several parts. */
+/** The complete lines of a block: the server may send a long line in several parts. */
 async function readBlock(id: string, block: number, signal: AbortSignal): Promise<LogLine[]> {
   const { first, last } = linesOf(block)
   const lines: LogLine[] = []
@@ -144,7 +144,7 @@ async function readBlock(id: string, block: number, signal: AbortSignal): Promis
     }
     const end = lines.at(-1)?.n ?? 0
     if (parts.length < BLOCK || end >= last || end === from) return lines
-    // The last line may have been cut off between its parts.
+    // The last line may be incomplete.
     lines.pop()
     from = end
   }

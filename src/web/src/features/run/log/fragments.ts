@@ -1,18 +1,18 @@
 import type { AnsiSpan, AnsiStyle } from '@/shared/text/ansi'
 import { BIDI_CONTROLS, codePointName } from '@/shared/text/bidi'
 
-/** A piece of a line that is drawn in one way. */
+/** A piece of a line with one style. */
 export interface Fragment {
   text: string
   style: AnsiStyle
   isHit: boolean
-  /** Where it leads: http and https only. */
+  /** Link target, http and https only. */
   href: string | null
-  /** Whether it stands for a character that cannot be seen. */
+  /** Whether it represents an invisible character. */
   isBidiControl: boolean
 }
 
-/** Longer ones would stop the page; the whole line can be downloaded. */
+/** Longer lines would block the page; the download has all of them. */
 export const LONGEST = 10_000
 
 interface Range {
@@ -20,7 +20,7 @@ interface Range {
   to: number
 }
 
-/** Spans as they are shown: cut where they are too long, and split where hits, links and turns stand. */
+/** Splits spans at matches, links and direction controls, and truncates long lines. */
 export function fragmentsOf(spans: readonly AnsiSpan[], query: string): { fragments: Fragment[]; more: number } {
   const whole = spans.map((span) => span.text).join('')
   const text = whole.slice(0, LONGEST)
@@ -51,7 +51,7 @@ export function fragmentsOf(spans: readonly AnsiSpan[], query: string): { fragme
   return { fragments, more: Math.max(0, whole.length - LONGEST) }
 }
 
-/** An address, without the punctuation of the sentence that it stands in. */
+/** A URL without the punctuation of its sentence. */
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u202a-\u202e\u2066-\u2069]*[^\s<>"'`.,;:!?)\]}\u202a-\u202e\u2066-\u2069]/gi
 
 function rangesOf(text: string, pattern: RegExp): Range[] {
@@ -66,7 +66,7 @@ function hitsIn(text: string, query: string): Range[] {
   const found: Range[] = []
   const where = text.toLowerCase()
   const what = query.toLowerCase()
-  // Some letters are longer in the other case: then borders would not be the same.
+  // Some letters change length with case: then positions would not match.
   if (where.length !== text.length) return found
   for (let at = where.indexOf(what); at >= 0; at = where.indexOf(what, at + what.length)) {
     found.push({ from: at, to: at + what.length })

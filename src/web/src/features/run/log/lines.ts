@@ -24,7 +24,7 @@ export function ordered(a: number, b: number): Lines | null {
   return first < 1 ? null : { first, last: Math.max(a, b) }
 }
 
-/** Ascending numbers as ranges without a gap. */
+/** Ascending numbers as contiguous ranges. */
 export function rangesOf(numbers: readonly number[]): Lines[] {
   const found: Lines[] = []
   for (const n of numbers) {
@@ -35,7 +35,7 @@ export function rangesOf(numbers: readonly number[]): Lines[] {
   return found
 }
 
-/** `+0:03.2`, `+12:03.2`, `+1:02:03`: how long after the start. */
+/** `+0:03.2`, `+12:03.2`, `+1:02:03`: time since the start. */
 export function formatElapsed(ms: number): string {
   const tenths = Math.max(0, Math.floor(ms / 100))
   const seconds = Math.floor(tenths / 10)

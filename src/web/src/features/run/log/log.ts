@@ -10,17 +10,17 @@ export interface LogLine {
   at: string
   step: number | null
   text: string
-  /** The server answers no more of so long a line. */
+  /** The server truncated this line. */
   cut?: boolean
 }
 
-/** Where events take over from what the server answers line by line. */
+/** Where events take over from lines loaded from the server. */
 export interface LogStart {
   lines: number
   event: number
 }
 
-/** Lines are asked for and dropped in blocks of so many. */
+/** Lines are loaded and evicted in blocks of this size. */
 export const BLOCK = 500
 const MOST_BLOCKS = 40
 const MOST_LIVE = 20_000
@@ -37,13 +37,13 @@ interface Drawn {
 const NOTHING: Carry = { step: null, stdout: PLAIN, stderr: PLAIN }
 
 /**
- * The lines of a log: up to `base` they are put in as the server answers them, in blocks of which
- * only the last used are kept; those above are put together from the run's events.
+ * The lines of a log. Up to `base` they are loaded from the server in blocks, with an LRU cache;
+ * later lines are assembled from the run's events.
  */
 export class RunLog {
-  /** How many lines the log has. */
+  /** Number of lines in the log. */
   count: number
-  /** The last line that events know nothing of, or only its end. */
+  /** The last line not covered by events, or only at its end. */
   #base: number
   #lastEvent: number
   #blocks = new Map<number, LogLine[]>()
@@ -64,8 +64,8 @@ export class RunLog {
   }
 
   /**
-   * Adds an output event; others change nothing. Answers whether there was output, or that a line
-   * of the server's has grown and is to be asked for again.
+   * Adds an output event and ignores others. Returns whether there was output, or `grown` if a
+   * loaded line got longer and must be reloaded.
    */
   add(event: RunEvent): boolean | 'grown' {
     if (!event.stream || !event.text || event.n <= this.#lastEvent) return false
@@ -88,7 +88,7 @@ export class RunLog {
     this.count = Math.max(this.count, n)
   }
 
-  /** Whole lines can be asked for again: of a log that goes on for long, they are let go. */
+  /** Evicts complete lines of a long log: they can be reloaded. */
   #trim(): void {
     if (this.#live.length <= this.limits.live) return
     const gone = this.#live.length - Math.ceil(this.limits.live / 2)
@@ -104,7 +104,7 @@ export class RunLog {
     return this.#blocks.get(blockOf(n))?.[(n - 1) % BLOCK]
   }
 
-  /** The line as it is drawn; colours go on from the line before, within a step and a stream. */
+  /** The styled line; colours carry over from the previous line of the same step and stream. */
   spans(n: number): AnsiSpan[] {
     return this.#drawnLine(n)?.spans ?? []
   }
@@ -122,7 +122,7 @@ export class RunLog {
   }
 
   #drawnBlock(block: number): Drawn[] | undefined {
-    // Not by recursion alone: many blocks may stand in a row.
+    // Not recursive: there may be many blocks in a row.
     let first = block
     while (this.#blocks.has(first - 1) && !this.#drawn.has(first - 1)) first -= 1
     for (let at = first; at <= block; at += 1) {
@@ -138,7 +138,7 @@ export class RunLog {
     return this.#drawn.get(block)
   }
 
-  /** The blocks that are needed to draw these lines, and the one before, for its colours. */
+  /** Missing blocks for these lines, including the previous block for its colours. */
   missing(first: number, last: number): number[] {
     const found: number[] = []
     const end = blockOf(Math.min(last, this.#base))

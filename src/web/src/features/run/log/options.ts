@@ -6,7 +6,7 @@ export type Times = (typeof TIMES)[number]
 const KEY = 'runbook.log'
 const NARROW = 700
 
-/** How this person likes to read logs, kept in this browser. */
+/** The user's log options, stored in this browser. */
 export const options = reactive(read())
 
 function read(): { times: Times; wrap: boolean } {
@@ -14,7 +14,7 @@ function read(): { times: Times; wrap: boolean } {
   try {
     kept = (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as typeof kept
   } catch {
-    // What cannot be read is as good as nothing.
+    // Ignore unreadable options.
   }
   return {
     times: TIMES.find((times) => times === kept.times) ?? (innerWidth < NARROW ? 'none' : 'elapsed'),
@@ -26,6 +26,6 @@ watch(options, (value) => {
   try {
     localStorage.setItem(KEY, JSON.stringify(value))
   } catch {
-    // A browser that keeps nothing still shows everything.
+    // Without storage, the options last until the page closes.
   }
 })

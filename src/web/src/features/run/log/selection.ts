@@ -2,7 +2,7 @@ import { computed, watch } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 import { hashOf, type Lines, ordered, readGoTo, readHash } from './lines'
 
-/** The lines that the address names; `show` is called where they come from elsewhere than a click. */
+/** The lines selected in the URL; calls `show` if they were not selected by a click. */
 export function useSelection(show: (line: number) => void) {
   const route = useRoute()
   const router = useRouter()
@@ -14,7 +14,7 @@ export function useSelection(show: (line: number) => void) {
     void router.replace({ query: route.query, hash: own })
   }
 
-  /** By a line's number; with Shift up to it. */
+  /** Selects a line by its number; with Shift, extends the selection. */
   function onClick(event: MouseEvent) {
     const at = event.target instanceof HTMLElement ? Number(event.target.dataset.line) : 0
     if (!at) return
@@ -31,7 +31,7 @@ export function useSelection(show: (line: number) => void) {
     show(lines.first)
   }
 
-  // Another address of this page, from the history or typed in.
+  // The URL changed through the browser history or the address bar.
   watch(
     () => route.hash,
     (hash) => {

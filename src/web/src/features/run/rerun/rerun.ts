@@ -2,7 +2,7 @@ import type { GivenFile, Problem, Runbook } from '@/api/runbooks'
 import type { RerunKind, WholeRun } from '@/api/runs'
 import type { Field, Given, Values } from '@/shared/inputs/field'
 
-/** What the earlier run was given; null where that was not kept, undefined where there was nothing. */
+/** The stored value of an input; null if it was not stored, undefined if it was not set. */
 function keptValue(run: WholeRun, name: string): string | null | undefined {
   const input = run.inputs[name]
   if (input === undefined) return undefined
@@ -10,8 +10,8 @@ function keptValue(run: WholeRun, name: string): string | null | undefined {
 }
 
 /**
- * The inputs as a rerun of this run takes them: for an undo only what was not kept.
- * `asked` names what the server has said it needs again.
+ * The input fields of a rerun; an undo only needs values that were not stored.
+ * `asked` names the values that the server asked for again.
  */
 export function rerunFields(
   run: WholeRun,
@@ -36,24 +36,24 @@ function rerunField(run: WholeRun, field: Field, isAsked: boolean): Field {
     return {
       ...field,
       required: isAsked || !isElsewhere,
-      note: isElsewhere && !isAsked ? 'Not kept: give it again if it was typed then.' : 'Not kept: give it again.',
+      note: isElsewhere && !isAsked ? 'Not stored. Enter it again if the original run set it.' : 'Not stored. Enter it again.',
     }
   }
-  // The new run takes over what was kept: leaving it out is not to be said.
+  // The new run inherits stored values, so a field cannot be left unset.
   return { ...field, emptyText: kept !== undefined && field.emptyText === 'asked' ? 'always' : field.emptyText }
 }
 
-/** A value that a completed step handed over, and in which a secret stood. */
+/** A value that a completed step passed on and that contained a secret. */
 function handedOver(name: string): Field {
   return {
-    name, type: 'secret', typed: true, description: 'Handed over by a completed step.', group: '',
+    name, type: 'secret', typed: true, description: 'Passed on by a completed step.', group: '',
     required: true, optional: false, supplied: false, source: '', default: null, hasDefault: false, example: null,
     choices: [], choicesFrom: null, min: null, max: null, pattern: null, basePattern: undefined,
-    ownPattern: undefined, note: 'Not kept: give it again.', emptyText: 'never', kept: false,
+    ownPattern: undefined, note: 'Not stored. Enter it again.', emptyText: 'never', kept: false,
   }
 }
 
-/** What the fields begin with: what was kept, else what a new run would begin with. */
+/** Initial values: stored ones, or the defaults of a new run. */
 export function keptStart(run: WholeRun, fields: readonly Field[]): Values {
   return Object.fromEntries(
     fields.map(({ name, default: standard }) => {
@@ -63,12 +63,12 @@ export function keptStart(run: WholeRun, fields: readonly Field[]): Values {
   )
 }
 
-/** The values that problems say are to be given again. */
+/** The values that must be entered again, according to the problems. */
 export function inputsNotKept(problems: readonly Problem[]): string[] {
   return problems.flatMap(({ code, params }) => (code === 'value_not_kept' ? String(params.variable) : []))
 }
 
-/** Only what differs from what was kept; an empty text takes a kept value back. */
+/** Only values that differ from the stored ones; an empty value clears a stored one. */
 export function changedValues(run: WholeRun, fields: readonly Field[], sent: Given): Given {
   const changed = fields.flatMap(({ name }): [string, string | GivenFile][] => {
     const kept = keptValue(run, name)
@@ -78,7 +78,7 @@ export function changedValues(run: WholeRun, fields: readonly Field[], sent: Giv
   return Object.fromEntries(changed)
 }
 
-/** All that the new run is given, to be checked before it is made; what is taken back is left out. */
+/** All values of the new run without cleared ones, to validate before it is created. */
 export function wholeValues(run: WholeRun, declared: readonly Field[], changed: Given): Given {
   const whole: Given = {}
   for (const { name, emptyText } of declared) {
@@ -91,11 +91,11 @@ export function wholeValues(run: WholeRun, declared: readonly Field[], changed: 
 export interface StepChoice {
   n: number
   name: string
-  /** Whether it would be executed again, although it is done with. */
+  /** Whether it is completed and would be executed again. */
   isDone: boolean
 }
 
-/** The steps that a run can be resumed from; it goes on with the last of them by itself. */
+/** The steps that a run can be resumed from; the last one is the default. */
 export function resumeSteps(run: WholeRun, runbook: Runbook): StepChoice[] {
   const point = run.resume_from ?? runbook.steps.length
   return runbook.steps.slice(0, point).map((step, at) => ({
@@ -105,14 +105,19 @@ export function resumeSteps(run: WholeRun, runbook: Runbook): StepChoice[] {
   }))
 }
 
-/** How the request names a step: by its number, unless another one's name is that. */
+/** The step's name in the request: its number, unless another step has that as its name. */
 export function stepWord({ n, name }: StepChoice, steps: readonly StepChoice[]): string {
   return steps.some((step) => step.name === String(n)) ? name : String(n)
 }
 
 const RERUNS: readonly RerunKind[] = ['resume', 'retry', 'undo']
 
-/** How a run may be run again. */
-export function availableReruns(run: WholeRun): RerunKind[] {
-  return RERUNS.filter((kind) => run.available_actions.includes(kind))
+/** Codes for reruns that the state of the run allows, but that this caller can't start. */
+const NOT_YOURS: readonly string[] = ['access_denied', 'not_found']
+
+/** The reruns that the state of a run allows, whoever may start them. */
+export function offeredReruns(run: WholeRun): RerunKind[] {
+  const others = run.unavailable_actions.filter(({ problem }) => NOT_YOURS.includes(problem.code))
+  const offered = [...run.available_actions, ...others.map(({ action }) => action)]
+  return RERUNS.filter((kind) => offered.includes(kind))
 }

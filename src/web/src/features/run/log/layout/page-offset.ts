@@ -1,6 +1,6 @@
 import { onScopeDispose, ref, type Ref, watch } from 'vue'
 
-/** How far below the top of the document an element begins, in pixels; it moves as what is above grows. */
+/** An element's distance from the top of the document in pixels, updated as the content above it changes. */
 export function usePageOffset(element: Ref<HTMLElement | null>): Readonly<Ref<number>> {
   const offset = ref(0)
   const observer = new ResizeObserver(() => {

@@ -5,12 +5,12 @@ export type StepRun = Schemas['StepRun']
 export const LINE = 20
 export const HEAD = 38
 
-/** A step's head, or lines that stand below each other. */
+/** A step's head, or consecutive lines. */
 export interface Segment {
   step: StepRun | null
   /** The step that printed the lines. */
   owner: StepRun | null
-  /** Lines, from 1; a head and a closed step have none here. */
+  /** Lines, from 1; none for heads and collapsed steps. */
   first: number
   last: number
   y: number
@@ -24,7 +24,7 @@ export interface Row {
   step: StepRun | null
 }
 
-/** The log in its order: lines of no step stand between the steps' own. */
+/** The sections of the log in order, including lines between steps. */
 export function sectionsOf(steps: readonly StepRun[], count: number) {
   const sorted = [...steps].sort((a, b) => a.first_line - b.first_line)
   const found: { step: StepRun | null; first: number; last: number }[] = []
@@ -43,7 +43,7 @@ export function sectionsOf(steps: readonly StepRun[], count: number) {
   return found
 }
 
-/** Where every row stands. Lines are as high as measured, else as high as one without a break. */
+/** The position of every row. Unmeasured lines count as one line high. */
 export class Rows {
   readonly segments: Segment[] = []
   readonly height: number
@@ -70,13 +70,13 @@ export class Rows {
     this.height = y
   }
 
-  /** The step whose lines stand at a height, where its head is above that. */
+  /** The step whose lines are at a position below its head. */
   stepAt(y: number): StepRun | null {
     const segment = this.segments.find((item) => item.y <= y && y < item.y + item.height - HEAD)
     return segment?.owner ?? null
   }
 
-  /** The rows that are seen, in part, between two heights. */
+  /** The rows that are at least partly between two positions. */
   between(top: number, bottom: number): Row[] {
     const rows: Row[] = []
     for (const segment of this.segments) {
@@ -112,7 +112,7 @@ export class Rows {
     return segment.y + (n - segment.first) * LINE + this.#extra.between(segment.first, n - 1)
   }
 
-  /** Where a line begins; null while its step is closed. */
+  /** The position of a line; null while its step is collapsed. */
   yOf(n: number): number | null {
     const segment = this.segments.find(
       (item) => item.step === null && item.first <= n && n <= item.last,
@@ -125,7 +125,7 @@ export class Rows {
   }
 }
 
-/** By how much lines are higher than one without a break. */
+/** The extra height of wrapped lines. */
 export class Extra {
   readonly #heights = new Map<number, number>()
   #lines: number[] = []
@@ -136,7 +136,7 @@ export class Extra {
     return this.#heights.get(n) ?? 0
   }
 
-  /** Whether it is another height than was known. */
+  /** Returns whether the height changed. */
   set(n: number, height: number): boolean {
     if (this.of(n) === height) return false
     if (height === 0) this.#heights.delete(n)

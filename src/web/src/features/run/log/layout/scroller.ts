@@ -1,28 +1,28 @@
 import { computed, nextTick, onScopeDispose, ref, type Ref, shallowRef, watch } from 'vue'
 import { type Extra, LINE, type Row, type Rows } from './rows'
 
-/** What stays in sight whatever is drawn: the end, a line, a step; or wherever someone scrolled to. */
+/** What stays in view when the content changes: the end, a line, a step, or the scroll position. */
 export type Pin = 'end' | { line: number } | { step: number } | null
 
-/** Browsers draw nothing that is much higher: beyond it, a pixel of scrolling is more than one. */
+/** Browsers limit element height: above this, one scrolled pixel covers more than one. */
 const HIGHEST = 15_000_000
 const AROUND = 300
 const NEAR = 2 * LINE
 
 interface Elements {
-  /** What scrolls. */
+  /** The scrolling box. */
   box: Ref<HTMLElement | null>
-  /** What is scrolled: as high as all rows together. */
+  /** The content, as high as all rows together. */
   content: Ref<HTMLElement | null>
 }
 
-/** Scrolls over rows of which only those in sight are drawn. */
+/** Scrolls over virtual rows, of which only the visible ones are drawn. */
 export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: Ref<Extra>) {
   const top = ref(0)
   const view = ref(400)
   const width = ref(0)
   const pin = shallowRef<Pin>(null)
-  /** Where the box was put, and how high both were then. */
+  /** The last scroll position that we set, and the heights at that time. */
   let placed = { top: 0, inner: 0, outer: 0 }
 
   const height = computed(() => Math.min(rows.value.height, HIGHEST))
@@ -31,7 +31,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
       ? 1
       : (rows.value.height - view.value) / Math.max(1, HIGHEST - view.value),
   )
-  /** Which height of the rows is at the top. */
+  /** The row position at the top of the box. */
   const y = computed(() => top.value * scale.value)
   const visible = computed(() =>
     rows.value
@@ -50,7 +50,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
     top.value = scrollTop
   }
 
-  /** Where the top is to be for what is pinned; null where it may stay. */
+  /** The scroll position for the pin; null to stay. */
   function pinnedY(): number | null {
     const target = pin.value
     if (target === null) return null
@@ -71,7 +71,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
     keepPin()
   }
 
-  /** A person's scrolling unpins; not our own, nor what the browser does as heights change. */
+  /** Unpins when the user scrolls, but not on our own scrolling or the browser's on height changes. */
   function onScroll() {
     const element = box.value
     if (!element || Math.abs(element.scrollTop - placed.top) < 1.5) return
@@ -83,7 +83,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
     pin.value = left < NEAR ? 'end' : null
   }
 
-  /** Takes the heights of what is drawn; what stands at the top stays there. */
+  /** Measures the drawn rows; the caller restores the row at the top. */
   function measure() {
     const anchor = rows.value.between(y.value, y.value + 1)[0]
     let isOther = false
@@ -101,7 +101,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
     if (y !== null) setTop(y + below)
   }
 
-  // Heights change when the browser has laid them out, which may be later than they were set.
+  // Heights change on layout, possibly later than they were set.
   const observer = new ResizeObserver((entries) => {
     const size = entries.find(({ target }) => target === box.value)?.contentRect
     if (size) {

@@ -8,7 +8,7 @@ export function isTrouble(step: StepRun): boolean {
   return !QUIET.includes(step.status) && step.status !== 'running'
 }
 
-/** Which steps show their lines: by themselves those that go on or went wrong. */
+/** Which steps are expanded: by default, running and failed ones. */
 export function useSections(run: () => WholeRun, isFollowing: () => boolean) {
   const chosen = reactive(new Map<number, boolean>())
   const isOpen = (step: StepRun) => chosen.get(step.n) ?? !QUIET.includes(step.status)
@@ -17,7 +17,7 @@ export function useSections(run: () => WholeRun, isFollowing: () => boolean) {
     () => run().id,
     () => chosen.clear(),
   )
-  // What someone is reading is not closed under their eyes.
+  // Don't collapse a step that the user is reading.
   watch(
     () => run().steps,
     (now, before) => {

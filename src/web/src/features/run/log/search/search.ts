@@ -1,16 +1,16 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { type LogQuery, searchLog } from '@/api/runs'
 
-/** So many hits are asked for at once. */
+/** Matches per request. */
 const PAGE = 1000
-/** What comes while it is searched is searched at most this often. */
+/** Search new output at most this often. */
 const AGAIN_MS = 3_000
 
 const pageOf = (at: number) => Math.floor(at / PAGE)
 
 /**
- * Searches the whole log on the server: all hits are counted and can be stepped through.
- * `lines`: how many there are by now; `isActive`: whether more may come.
+ * Searches the whole log on the server, counts all matches and steps through them.
+ * `lines`: current number of lines; `isActive`: whether more may follow.
  */
 export function useLogSearch(
   id: () => string,
@@ -18,11 +18,11 @@ export function useLogSearch(
   lines: () => number,
   isActive: () => boolean,
 ) {
-  /** The numbers of the lines that were found, by page. */
+  /** Numbers of matching lines, by page. */
   const pages = shallowRef<ReadonlyMap<number, readonly number[]>>(new Map())
-  /** Null until the whole log was searched. */
+  /** Null until the whole log is searched. */
   const count = ref<number | null>(null)
-  /** Which hit is shown, from 0. */
+  /** Index of the current match. */
   const at = ref(-1)
   const failure = ref('')
   const isSearching = ref(false)
@@ -31,7 +31,7 @@ export function useLogSearch(
 
   const first = computed(() => pages.value.get(0) ?? [])
   const current = computed(() => pages.value.get(pageOf(at.value))?.[at.value % PAGE] ?? null)
-  /** How many can be stepped through by now. */
+  /** Number of matches found so far. */
   const known = computed(() => count.value ?? first.value.length)
   const found = computed(() => new Set([...pages.value.values()].flat()))
 
@@ -57,7 +57,7 @@ export function useLogSearch(
     }
   }
 
-  /** The next or the previous hit, around the end. */
+  /** Goes to the next or previous match, and wraps around. */
   function step(by: 1 | -1) {
     const all = known.value
     if (all === 0) return
@@ -81,7 +81,7 @@ export function useLogSearch(
     isSearching.value = false
   }
 
-  /** What has come since stands on the last page or behind it. */
+  /** New matches are on the last page or after it. */
   function findMore() {
     timer ??= setTimeout(() => {
       timer = undefined

@@ -13,7 +13,7 @@ interface Searched {
   show: (line: number) => void
 }
 
-/** The search that the address names: `typed` is the field's text, which follows it and leads it. */
+/** The search in the URL, kept in sync with the text in the field (`typed`). */
 export function useSearching({ id, lines, isActive, show }: Searched) {
   const route = useRoute()
   const router = useRouter()
@@ -23,13 +23,13 @@ export function useSearching({ id, lines, isActive, show }: Searched) {
   }))
   const typed = ref(query.value.text)
   const search = useLogSearch(id, () => query.value, lines, isActive)
-  /** What is marked within the lines; which part of one matches a pattern, only the server knows. */
+  /** The text to mark within lines; only the server knows which part matches a pattern. */
   const marked = computed(() => (query.value.isPattern ? '' : query.value.text))
 
   function ask(changed: { q?: string; regex?: string }) {
     void router.replace({ query: { ...route.query, ...changed }, hash: route.hash })
   }
-  // What begins with a colon names a line.
+  // Text with a leading colon is a line number.
   watch(useDebounced(typed, TYPING_MS), (text) => {
     if (!text.startsWith(':') && text !== query.value.text) ask({ q: text || undefined })
   })
