@@ -1,4 +1,4 @@
-"""Ends the runs that nobody will end any more, because the process that had them is gone."""
+"""Ends runs whose worker process is gone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reaper:
         self._clock = clock
 
     def reap(self) -> int:
-        """How many runs were ended. A run is never taken from a worker that lives."""
+        """End the runs of dead workers, never of living ones. Returns how many."""
         for worker in self._store.workers.all():
             if self._is_dead(worker):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
@@ -45,9 +45,9 @@ class Reaper:
         return len(lost)
 
     def _is_dead(self, worker: Worker) -> bool:
-        """On this host and boot the process itself tells; elsewhere, only its silence does.
+        """On this host and boot, checks the process; elsewhere, only its last heartbeat.
 
-        A process that is merely stopped or starved is alive: it keeps its runs.
+        A process that is only stopped or starved is alive and keeps its runs.
         """
         if worker.host == host_name() and worker.boot_id == boot_id():
             return process_start(worker.pid) != worker.process_start
@@ -57,7 +57,7 @@ class Reaper:
         return self._clock() - worker.beat_at
 
     def end(self, run: Run) -> None:
-        """A run whose entry reached the history before its worker died ends as that says."""
+        """If the worker wrote the history entry before it died, the run ends with its status."""
         outcome = self._records.recorded_end(run) or Outcome(
             RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )
