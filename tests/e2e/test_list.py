@@ -41,7 +41,7 @@ def test_it_says_which_claims_are_needed_not_which_one_has(server, open_page, si
     has = row(page, "Guarded").get_by_title("You have roles=developer; no team")
     expect(has).to_be_visible()
     page.goto("/execute/needs/Guarded.md")
-    expect(page.get_by_text("you need roles=sre or api; team=platform. Ask")).to_be_visible()
+    expect(page.get_by_text("Requires roles=sre or api; team=platform. Ask")).to_be_visible()
 
 
 def test_it_shows_what_goes_on(begin, open_page, sign_in, picture, check_accessibility):

@@ -199,7 +199,7 @@ def test_the_address_holds_the_filter(server, install, finish, open_page, sign_i
     expect(row(page, "Filtered.md")).to_have_count(3)
 
     page.get_by_role("button", name="Filters").click()
-    page.get_by_label("Requested by").fill("filter-ann")
+    page.get_by_role("textbox", name="Requested by").fill("filter-ann")
     expect(row(page, "Filtered.md")).to_have_count(2)
     page.get_by_role("combobox", name="Status").press("ArrowDown")
     page.get_by_role("option", name="Invalid").click()

@@ -1,4 +1,4 @@
-"""Why a run waits. Each kind of reason is a type; what is said of them is decided here alone."""
+"""Why a run waits. Each kind of reason is a type; their JSON and text are defined only here."""
 
 from __future__ import annotations
 

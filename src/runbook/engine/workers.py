@@ -48,9 +48,9 @@ class WorkerDesk:
     def remove(self, worker_id: str) -> None:
         self._store.workers.remove(worker_id)
 
-    def beat(self, worker_id: str, *, draining: bool) -> None:
-        """Report that the worker is alive."""
-        self._store.workers.beat(worker_id, draining=draining)
+    def beat(self, worker_id: str, *, draining: bool) -> bool:
+        """Report that the worker is alive. False if others removed it after a silence."""
+        return self._store.workers.beat(worker_id, draining=draining)
 
     def cancelled_runs(self, worker_id: str) -> Collection[str]:
         """The ids of the worker's runs that were cancelled but still execute."""

@@ -1,7 +1,7 @@
-"""Locks: which runs exclude each other, whichever worker or engine executes them.
+"""Locks: mutual exclusion of runs, across workers and servers.
 
-A run takes its locks in the transaction that claims it, and gives them back in the one that ends
-it. So whoever holds a lock is running, and a run that is not running holds none.
+A run acquires its locks in the transaction that claims it, and releases them in the one that
+finishes it. So only running runs hold locks.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _EVERY_PLACE = sa.select(locks.c.name, locks.c.run_seq)
 
 
 def _line() -> sa.Select[int]:
-    # UNION, not UNION ALL: it ends also where parents were ever to form a ring.
+    # UNION, not UNION ALL: terminates even if parents form a cycle.
     line = (
         sa.select(runs.c.seq, runs.c.parent_id)
         .where(runs.c.seq == sa.bindparam("run_seq"))
@@ -98,7 +98,7 @@ class _Place:
 
 class Locks(Component):
     def holder(self, want: LockWant) -> LockWait | None:
-        """Who keeps others from a lock just now, the first of several; None while it is free."""
+        """The current holder of a lock, the first of several; None if it is free."""
 
         def work(connection: sa.Connection) -> LockWait | None:
             held = [LockWait(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
@@ -108,10 +108,10 @@ class Locks(Component):
 
 
 def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | None:
-    """Take all locks of a run that was just claimed, or none: then say who holds one.
+    """Acquire all locks of a claimed run, or none and return the holder of one.
 
-    What one of its ancestors holds, the run has already: they wait for its end.
-    A run whose end was asked for takes none, since it is only ended; neither does a dry run.
+    Locks held by its ancestors are available to the run, as they wait for it. A run with a cancel
+    request takes no locks, because it is only finished; neither does a dry run.
     """
     if run.request.locks is None or run.cancel is not None or run.request.dry_run:
         return None
@@ -134,7 +134,7 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | No
 
 
 def may_wait(connection: sa.Connection, run: Run) -> bool:
-    """Whether the run waits for a lock rather than fail. It does not where that never ended."""
+    """Whether the run waits for a lock instead of failing. It fails on a deadlock."""
     return (
         run.request.locks is not None
         and run.request.locks.waits
@@ -143,7 +143,7 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
 
 
 def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) -> None:
-    """Let a run that was just claimed wait. Its event takes the place of the claim's."""
+    """Make a claimed run wait. Its event replaces the claim's event."""
     connection.execute(
         _PARK, {"run_seq": run.seq, "wait": stored_wait(reason), "lock": reason.lock}
     )
@@ -152,10 +152,10 @@ def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) ->
 
 
 def release_locks(connection: sa.Connection, run: Run) -> int:
-    """Give back what a run held, and queue again all that waited for it: the oldest goes first.
+    """Release a run's locks, and requeue all runs waiting for them, oldest first.
 
-    All of them, since the first may have to wait for another lock now. Returns how many runs may
-    go on, which is at most one for each lock.
+    All of them, because the first may now have to wait for another lock. Returns how many runs can
+    proceed, at most one per lock.
     """
     if run.request.locks is None:
         return 0
@@ -167,20 +167,20 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
 
 
 def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
-    """The places that are taken of the wanted locks, first those that were taken first."""
+    """The occupied places of the requested locks, oldest first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
     return [_Place(LockWait(*holder), run_seq, number) for *holder, run_seq, number in found]
 
 
 def _free_place(name: str, taken: Collection[_Place]) -> int:
-    """The first place of a lock that nobody has: the database refuses to give one twice."""
+    """The first free place of a lock: the database rejects duplicates."""
     used = {place.number for place in taken if place.holder.lock == name}
     return next(number for number in itertools.count() if number not in used)
 
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:
-    """The numbers of the run and of all its ancestors."""
+    """The numbers of the run and its ancestors."""
     if run.is_root:
         return frozenset({run.seq})
     return frozenset(connection.scalars(_LINE, {"run_seq": run.seq}))
@@ -192,7 +192,7 @@ class _Waiter:
     line: frozenset[int]
 
     def may_go_on(self, places: Mapping[str, Collection[int]], pinned: Collection[int]) -> bool:
-        """Whether it gets its locks once all holders have ended but those that are `pinned`."""
+        """Whether it gets its locks once all holders have finished, except `pinned` ones."""
         return all(
             sum(seq in pinned and seq not in self.line for seq in places.get(want.name, ()))
             < want.capacity
@@ -201,11 +201,11 @@ class _Waiter:
 
 
 def _never_ends(connection: sa.Connection, run: Run) -> bool:
-    """Whether the run would be in a ring of runs that wait for each other.
+    """Whether the run would be part of a deadlock.
 
-    A run that holds a lock ends after those that it called. So a waiting run pins its ancestors,
-    and with them what they hold. Let everyone go who needs nothing that is pinned, again and
-    again: who is left waits for ever. Runs without callers pin nobody.
+    A run that holds a lock finishes after the runs it called. So a waiting run pins its ancestors
+    and the locks they hold. Repeatedly remove every run that needs nothing pinned: the remaining
+    runs would wait forever. Runs without callers don't pin anything.
     """
     if run.is_root:
         return False

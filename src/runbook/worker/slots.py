@@ -202,7 +202,10 @@ class ClaimLoop:
         draining = self._orders.draining
         if not self._beat_is_due() and draining == self._beat_said_draining:
             return
-        self._engine.workers.beat(self._terms.id, draining=draining)
+        if not self._engine.workers.beat(self._terms.id, draining=draining):
+            # Others removed it after a silence. Unregistered, it would lose the runs it claims.
+            log.warning("worker.was_removed", worker_id=self._terms.id)
+            self.register()
         self._beat_said_draining = draining
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._periodic.renew()

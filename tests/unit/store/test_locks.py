@@ -337,7 +337,7 @@ class TestWaitingForEver:
         assert claim(want("d", below=three)) == "running"
 
     def test_a_holder_that_does_not_wait_ends(self, trees, holding, want, claim):
-        """It is below the run that waits, but nobody that it needs is."""
+        """The holder is a descendant of the waiting run, but the run needs none of its locks."""
         one, two = trees
         assert claim(want("b", below=one)) == "waiting"
         holding("c", below=one)
