@@ -1,1 +1,1 @@
-"""From a request to a recorded run: prepare, submit, execute, follow, cancel, reap."""
+"""From a request to a recorded run: submit, execute, record, follow, cancel, reap."""

@@ -1,4 +1,4 @@
-"""What goes on in the whole engine, for lists that are alive: looked at once for all who follow."""
+"""Streams the active runs. The store is read once for all followers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runbook.engine.wakeups import ANY_RUN
 from runbook.store.models import Activity
 
 LOOK_SECONDS = 1.0
-"""So often is looked when nobody says that there is anything to see."""
+"""Interval of reading the store without a wake-up."""
 PAUSE_SECONDS = 0.5
-"""Two looks, and two reports to one follower, are at least so far apart."""
+"""Minimum interval between two reads, and between two updates to one follower."""
 HEARTBEAT_SECONDS = 15.0
 
 
 class Live:
-    """One for each process, however many follow. Thread-safe."""
+    """One per process, for any number of followers. Thread-safe."""
 
     def __init__(self, parts: Parts, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._parts = parts
@@ -33,10 +33,10 @@ class Live:
     def follow(
         self, principal: Principal, *, heartbeat_s: float = HEARTBEAT_SECONDS
     ) -> Iterator[Activity | None]:
-        """What goes on and the principal may see: at once, then whenever that has changed.
+        """Stream the active runs that the principal may see: now, then after each change.
 
-        Yields None where `heartbeat_s` passed without a change. Never ends by itself.
-        Raises AuthenticationError once the run of a script that follows has ended.
+        Yields None whenever `heartbeat_s` has passed without a change. Never ends by itself.
+        Raises AuthenticationError once the run of a following script has ended.
         """
         sent: Activity | None = None
         quiet_since = self._clock()
@@ -55,21 +55,23 @@ class Live:
                 self._wait(news, quiet_since + heartbeat_s)
 
     def look(self) -> Activity:
-        """The store's answer, or the last one where it is fresh enough."""
+        """The store's answer, or the last one if it is recent enough."""
         with self._lock:
             if self._seen is None or self._due() <= 0:
-                self._heard = self._parts.wakeups.heard  # before: what comes now may be missed
+                self._heard = (
+                    self._parts.wakeups.heard
+                )  # before reading: later wake-ups may be missed
                 self._seen = self._parts.store.runs.activity()
                 self._looked_at = self._clock()
             return self._seen
 
     def visible(self, activity: Activity, principal: Principal) -> Activity:
-        """What of it the principal may see: see Engine.run."""
+        """The part that the principal may see, as RunReader.get decides."""
         readable = self._parts.authorizer.readable(principal, activity.active)
         return dataclasses.replace(activity, active=readable)
 
     def _wait(self, news: threading.Event, heartbeat_at: float) -> None:
-        """Until another look may show something, or a heartbeat is due."""
+        """Wait until the store may have changed or a heartbeat is due."""
         rest = max(0.0, heartbeat_at - self._clock())
         due = max(0.0, self._due())
         if self._is_stale():
@@ -78,10 +80,10 @@ class Live:
             news.wait(min(due, rest))
 
     def _due(self) -> float:
-        """Seconds until the store is asked again."""
+        """Seconds until the next read of the store."""
         pause = PAUSE_SECONDS if self._is_stale() else LOOK_SECONDS
         return self._looked_at + pause - self._clock()
 
     def _is_stale(self) -> bool:
-        """Whether anything was heard of since the last look."""
+        """Whether a wake-up has come since the last read."""
         return self._heard != self._parts.wakeups.heard

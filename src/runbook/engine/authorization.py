@@ -1,4 +1,4 @@
-"""Who may do what with runbooks and runs: the one question, and the one place that refuses."""
+"""Who may do what with runbooks and runs. All permission checks are here."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Resource = Entry | Run | ActiveRun | None
 AnyRun = TypeVar("AnyRun", Run, ActiveRun)
 
 _FREE_OF_CLAIMS = frozenset({Permission.RUNBOOK_LIST, Permission.RUNBOOK_READ})
-"""What may be done with a runbook whatever claims it requires of those who execute it."""
+"""Permissions that don't depend on the runbook's required claims."""
 
 
 def may_with_runbook(principal: Principal, permission: Permission, entry: Entry) -> Decision:
-    """Both the principal's grants and the runbook's Required Claims must allow it."""
+    """The principal's grants and the runbook's required claims must both allow it."""
     decision = permitted(principal, permission, entry.ref)
     if not decision.allowed or permission in _FREE_OF_CLAIMS:
         return decision
@@ -46,7 +46,7 @@ def _claims_allow(principal: Principal, permission: Permission, entry: Entry) ->
 
 
 class Authorizer:
-    """Answers what a principal may do. Thread-safe."""
+    """Decides what a principal may do. Thread-safe."""
 
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self._store = store
@@ -57,8 +57,8 @@ class Authorizer:
     ) -> Decision:
         """Whether the principal may do it; the answer names what is missing.
 
-        Without a resource: whether it may for anything at all. Raises AuthenticationError where a
-        run is asked about and the principal is a script whose own run has ended.
+        Without a resource: whether it may for any resource. Raises AuthenticationError for a run if
+        the principal is a script whose own run has ended.
         """
         if resource is None:
             return permitted(principal, permission)
@@ -69,7 +69,7 @@ class Authorizer:
     def require(
         self, principal: Principal, permission: Permission, resource: Resource = None
     ) -> None:
-        """Raises AccessDeniedError if `can` says no, and what it raises. Audits the refusal."""
+        """Raises AccessDeniedError unless `can` allows it, and as `can`. Audits refusals."""
         decision = self.can(principal, permission, resource)
         if not decision.allowed:
             self._audit(refusal_event(principal, decision, _target(resource)))
@@ -78,13 +78,13 @@ class Authorizer:
     def _audit(self, refused: NewAuditEvent) -> None:
         try:
             self._store.audit.record_refusal(refused)
-        except RunbookError as error:  # it is refused all the same
+        except RunbookError as error:  # refused anyway
             log.warning("audit.not_recorded", action=refused.action.value, error=error.message)
 
     def refusal(
         self, principal: Principal, decision: Decision, resource: Resource = None
     ) -> AccessDeniedError:
-        """The error of a refused request, logged. A refused run is audited with its row."""
+        """Log a refusal and return its error. The caller audits it."""
         log.warning(
             "access.refused",
             by=principal.subject,
@@ -96,7 +96,7 @@ class Authorizer:
     def calling_run(self, principal: Principal) -> Run | None:
         """The run whose script is asking, or None for any other caller.
 
-        Raises AuthenticationError once that run has ended: its token is void then.
+        Raises AuthenticationError once that run has ended, because its token is invalid then.
         """
         if principal.run_id is None:
             return None
@@ -111,9 +111,9 @@ class Authorizer:
         return tuple(run for run in runs if view.of(run).allowed)
 
     def narrowed(self, principal: Principal, wanted: RunFilter) -> RunFilter:
-        """The filter that leaves no run but those that the principal may read.
+        """The filter, narrowed to the runs that the principal may read.
 
-        Where run.read is granted for some refs only, one's own runs are listed by their runbook.
+        If run.read is granted for some refs only, own runs of other runbooks are left out.
         """
         if (own := self.calling_run(principal)) is not None:
             return dataclasses.replace(wanted, root_id=_root(own))
@@ -136,7 +136,7 @@ class Authorizer:
 
 
 class _RunView:
-    """What a principal may do with runs. `tree` is the root of the script's run that asks."""
+    """What a principal may do with runs. `tree` is the root run of the calling script, if any."""
 
     def __init__(
         self, principal: Principal, permission: Permission, tree: str | None, catalog: Catalog
@@ -148,7 +148,7 @@ class _RunView:
         self._claims_met: dict[str, bool] = {}
 
     def of(self, run: Run | ActiveRun) -> Decision:
-        """A script has its tree. Others have their own runs, and those whose claims they meet."""
+        """Scripts may access their tree; others their own runs, and runs whose claims they meet."""
         ref = None if self._tree is not None else run.ref
         decision = permitted(self._principal, self._permission, ref)
         if not decision.allowed or self._is_seen(run):

@@ -1,4 +1,4 @@
-"""What the engine is told by its configuration."""
+"""The configuration of the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook.engine.process.workspace import SAFE_PATH
 
 
 class MintToken(Protocol):
-    """Makes the token of a run's script: see auth.RunTokens.mint."""
+    """Issues the token of a run's script: see access.tokens.RunTokens.mint."""
 
     def __call__(
         self, run_id: str, subject: str, claims: Mapping[str, object], ttl_s: float
@@ -22,7 +22,7 @@ class MintToken(Protocol):
 
 
 class Observer(Protocol):
-    """Is told what happened, for metrics. Must not raise."""
+    """Counts events for metrics. Must not raise."""
 
     def run_ended(self, run: Run) -> None: ...
 
@@ -37,10 +37,10 @@ class NoObserver:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Sizes in bytes, times in seconds. `supplied` and `passed` are described in Settings.
+    """Sizes in bytes, times in seconds. See Settings for `supplied` and `passed`.
 
-    `secrets_dir` is the folder of the files that runbooks may take secrets from.
-    `call_socket` is the path of the socket for calls of scripts; empty where a server takes them.
+    `secrets_dir` is the folder with secrets that runbooks may use.
+    `call_socket` is the socket for calls from scripts; empty if a server accepts them.
     """
 
     execution_dir: Path

@@ -1,4 +1,4 @@
-"""What one engine process is made of. Built in one place: see `bootstrap`."""
+"""The components that an engine shares: storage, files, keys, clock. Built in `bootstrap`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CACHED_DOCUMENTS = 256
 
 
 class StoredDocuments:
-    """Parses the documents that runs were authorized for; what was checked is what runs."""
+    """Parses stored documents: a run executes exactly the document that was authorized."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runbooks: OrderedDict[str, Runbook] = OrderedDict()
 
     def runbook(self, document: StoredDocument) -> Runbook:
-        """Raises InvalidRunbookError where the stored bytes are not what was authorized."""
+        """Raises InvalidRunbookError if the stored bytes don't match the digest."""
         with self._lock:
             if document.digest in self._runbooks:
                 self._runbooks.move_to_end(document.digest)

@@ -1,4 +1,4 @@
-"""Errors as problems, and the other way round."""
+"""Converts errors to problems and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from runbook.errors import ConflictError, RunbookError
 
 
 def problem_of(error: RunbookError, text: str | None = None) -> Problem:
-    """An error as a run records it: the problem that it was raised for, where it says one."""
+    """The problem recorded with a run: the one that the error carries, else one made of it."""
     match error.details.get("problems"):
         case (Problem() as problem, *_):
             return problem
@@ -15,5 +15,5 @@ def problem_of(error: RunbookError, text: str | None = None) -> Problem:
 
 
 def conflict(code: str, text: str, **params: Param) -> ConflictError:
-    """What the state of a run does not allow; `code` says which rule of it."""
+    """The error of an action that the run's state doesn't allow; `code` names the rule."""
     return ConflictError(text, problems=(Problem(code, text, params=params),))

@@ -1,4 +1,4 @@
-"""Inputs while they wait: encrypted, under a key that stands outside the database."""
+"""Encrypts the inputs of queued runs, with a key outside the database."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NONCE_BYTES = 12
 class RunInputs:
     """The values and files a script gets, and the names of the values that are secret.
 
-    A run that follows from another one also has what its steps handed over: `variables` and
-    `outputs`; `masks` are values to be masked that have no name here.
+    A rerun also has what the steps of the earlier run handed over: `variables` and `outputs`.
+    `masks` are further values to mask.
     """
 
     values: dict[str, str]
@@ -32,12 +32,12 @@ class RunInputs:
     masks: tuple[str, ...] = ()
 
     def secret_values(self) -> list[str]:
-        """All that is to be masked."""
+        """All values to mask."""
         return [*(self.values[name] for name in sorted(self.secrets)), *self.masks]
 
 
 class Sealer:
-    """AES-256-GCM; the run's id is bound in, so that a row's inputs fit no other row."""
+    """AES-256-GCM with the run's ID as associated data: inputs can't be moved to another row."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
@@ -57,7 +57,7 @@ class Sealer:
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
     def open(self, sealed: bytes, run_id: str) -> RunInputs:
-        """Raises StoreUnavailableError where the key is not the one that sealed them."""
+        """Raises StoreUnavailableError if they were encrypted with another key."""
         nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             plain = json.loads(self._cipher.decrypt(nonce, data, run_id.encode()))

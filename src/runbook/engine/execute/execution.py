@@ -1,4 +1,4 @@
-"""The execution of one claimed run, in one thread of a worker or of the command line."""
+"""Executes one claimed run in one thread."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Execution:
             self._given.values, dict(self._given.variables), dict(self._given.outputs)
         )
         self._registered: list[str] = []
-        """What the script itself has asked to mask."""
+        """Values that the script has asked to mask."""
         self._recorder = Recorder(
             parts.store,
             self._run.id,
@@ -109,7 +109,7 @@ class Execution:
         log.event("run.started", run_id=self._run.id, runbook=self._run.ref)
         try:
             outcome = self._cancelled_before() or self._outcome()
-        except ConflictError:  # someone else ended the run: this process was taken for dead
+        except ConflictError:  # another process ended the run, because this one seemed dead
             log.warning("run.claim_lost", run_id=self._run.id)
             return
         except RunbookError as error:
@@ -123,7 +123,7 @@ class Execution:
         self._end(outcome)
 
     def _cancelled_before(self) -> Outcome | None:
-        """A run whose end was asked for while it waited is never started."""
+        """A run that was cancelled while queued or waiting is never started."""
         if self._run.cancel is None:
             return None
         return Outcome(RunStatus.CANCELLED, return_codes.CANCELLED, errors=(self._cancelled(),))
@@ -152,14 +152,14 @@ class Execution:
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
 
     def _run_files(self) -> tuple[RunFile, ...]:
-        """Raises NotFoundError for a run that was submitted when files were not kept yet."""
+        """Raises NotFoundError for runs of versions that didn't store files."""
         files = self._parts.store.blobs.files_of(self._run.id)
         if not files:
             raise NotFoundError("The run's input files are not kept: retry the run.")
         return files
 
     def _content_of(self, digest: str) -> bytes:
-        """Raises NotFoundError where the database has no such content, or another one."""
+        """Raises NotFoundError if the database has no such content, or a changed one."""
         content = self._parts.store.blobs.content(digest)
         if content is None or digest_of(content) != digest:
             raise NotFoundError("An input file is not in the database as it was kept.")
@@ -204,7 +204,7 @@ class Execution:
         return runner.run(self._steps())
 
     def _steps(self) -> Sequence[Numbered]:
-        """Not those that an earlier run completed; or what reverses them. Raises NotFoundError."""
+        """The steps that are left, or for an undo those that reverse them. Raises NotFoundError."""
         store, rerun = self._parts.store, self._run.rerun_of
         if rerun is None or rerun.relation is not Relation.UNDO:
             start = 1 if rerun is None else rerun.start_step or 1
@@ -247,13 +247,13 @@ class Execution:
         return [self._token, *self._given.secret_values(), *self._registered]
 
     def _mask(self, value: str) -> None:
-        """From now on, this value is a secret."""
+        """Mask this value from now on."""
         if value not in self._registered:
             self._registered.append(value)
             self._recorder.masker.add(value)
 
     def _keep_masks(self) -> None:
-        """Let the runs that this one calls know what is to be masked."""
+        """Store the registered secrets for the runs that this one calls."""
         masks = (*self._given.masks, *self._registered)
         given = dataclasses.replace(self._given, masks=masks)
         sealed = self._parts.sealer.seal(given, self._run.id)
@@ -271,7 +271,7 @@ class Execution:
         )
 
     def _undone(self, outcome: Outcome) -> Outcome:
-        """Have a child run reverse what was completed, while this one still holds its locks."""
+        """Undo the completed steps in a child run while this run still holds its locks."""
         self._recorder.save()
         sealed = dataclasses.replace(
             self._given,
@@ -281,7 +281,7 @@ class Execution:
         )
         try:
             said = self._undo.undo_failed(self._run, self._runbook, sealed, self._stop)
-        except RunbookError as error:  # the failure itself must be recorded all the same
+        except RunbookError as error:  # the failure itself must be recorded anyway
             log.failure("run.not_undone", run_id=self._run.id, error=error.message)
             text = f"The completed steps were NOT undone: {error.message}"
             said = warning("not_undone", text, reason=error.message)
@@ -324,16 +324,16 @@ class Execution:
                 time.sleep(min(END_PAUSE_S * 2**attempt, END_PAUSE_MOST_S))
             else:
                 return
-        # The worker notices that nobody executes it any more, and ends it once the store is back.
+        # The worker ends the run once the store is back: see end_forgotten.
         log.warning("run.end_given_up", run_id=self._run.id, status=outcome.status.value)
 
     def _names_step(self, outcome: Outcome) -> bool:
-        """Whether the errors say which of several steps failed, which no output does."""
+        """Whether the errors name the failed step, which the output doesn't."""
         failed = outcome.status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
         return failed and self._runbook.stepped
 
     def _unmasked(self) -> tuple[Problem, ...]:
-        """Secrets too short to be masked without garbling every output are named."""
+        """A warning for each secret that is too short to mask without garbling the output."""
         return tuple(
             warning("not_masked", f"The value of {name} is too short to be masked", variable=name)
             for name in sorted(self._given.secrets)

@@ -1,7 +1,7 @@
-"""Reads what a script hands over, while it runs and after each step.
+"""Reads what a script hands over, during the script and after each step.
 
-Progress, plans and what to mask come through named pipes, which the engine holds open: a line
-arrives when it is written, and a value to mask is there before the output that shows it.
+Progress, plans and values to mask come through named pipes that the engine keeps open: a line
+arrives at once, and a value to mask is known before the output that contains it.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class HandOverError(RunbookError):
-    """What the script handed over cannot be used."""
+    """Values that the script handed over are unusable."""
 
     code = "bad_hand_over"
 
 
 class _Pipe:
-    """A named pipe that a script may write lines to, as if it were a file."""
+    """A named pipe that scripts write lines to like to a file."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path, 0o600)
-        # Also for writing, so that it never ends, whoever opens and closes it.
+        # Also open for writing, so that it never reaches its end.
         self.descriptor = os.open(path, _FLAGS)
 
     def read(self) -> Iterator[bytes]:
-        """What is there now; as much as a pipe holds, so that a busy writer keeps nobody here."""
+        """The available bytes, at most a pipe's capacity, so that no writer blocks the caller."""
         with suppress(BlockingIOError):
             yield os.read(self.descriptor, READ_BYTES)
 
@@ -56,7 +56,7 @@ class _Pipe:
 
 
 class LiveHandOver:
-    """The pipes of one run: enter it before the first script starts, leave it after the last.
+    """The pipes of one run: enter before the first script starts, exit after the last one.
 
     `on_progress` and `on_plan` are called by whoever waits on `channels`, `on_secret` also by
     `read_secrets`, and `after_secrets` once behind all that were there.
@@ -103,7 +103,7 @@ class LiveHandOver:
             self._pipes.pop().close()
 
     def channels(self) -> list[tuple[int, Callable[[], object]]]:
-        """Descriptors to wait on, each with what to call when it is readable."""
+        """Descriptors to watch, each with the function to call when it is readable."""
         mask, progress, plan = self._pipes
         return [
             (mask.descriptor, self.read_secrets),
@@ -112,9 +112,9 @@ class LiveHandOver:
         ]
 
     def read_secrets(self) -> None:
-        """Take what is to be masked from now on. Called before any output is handled.
+        """Read the values to mask. Called before any output is handled.
 
-        Raises HandOverError for a value that never ends: it could not be masked.
+        Raises HandOverError for a value without an end, which can't be masked.
         """
         for data in self._pipes[0].read():
             for value in self._mask_lines.feed(data):
@@ -124,7 +124,7 @@ class LiveHandOver:
             raise HandOverError("A value in RUNBOOK_MASK is longer than 1 MiB, or has no end")
 
     def finish(self) -> None:
-        """Take what is left when a script has ended."""
+        """Read the rest after a script has ended."""
         self.read_secrets()
         for value in self._mask_lines.finish():
             self._on_secret(value)
@@ -153,7 +153,7 @@ class LiveHandOver:
 
 
 def take_env(workspace: Workspace) -> Assignments:
-    """The variables that a step set for those that follow. The next step finds no such file."""
+    """The variables that a step has set for later steps. Removes the file."""
     return read_env(_take(workspace, workspace.handover.env))
 
 

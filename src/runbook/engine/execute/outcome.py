@@ -1,4 +1,4 @@
-"""What the end of a run's scripts means for the run."""
+"""Derives the outcome of a run from how its steps ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runbook.engine.process.run import StopReason
 def judge(
     end: StepsEnd, *, timeout_s: float, stepped: bool, cancelled: Callable[[], Problem]
 ) -> Outcome:
-    """The outcome, without what was handed over. `cancelled` says by whom it was."""
+    """The outcome, without outputs. `cancelled` says who cancelled the run."""
     match end.stopped:
         case StopReason.TIMEOUT:
             return Outcome(

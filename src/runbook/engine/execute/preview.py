@@ -11,7 +11,7 @@ from runbook.store.store import Store
 
 
 def preview(runbook: Runbook, steps: Sequence[Step], run: Run, store: Store) -> dict[str, object]:
-    """Its data, with the `steps` that a real run would begin with."""
+    """Its data, with the `steps` that a real run would execute."""
     wants = run.request.locks.wants if run.request.locks else ()
     holders = {want.name: store.locks.holder(want) for want in wants}
     return {"preview": preview_json(runbook, steps, run, holders)}

@@ -1,4 +1,4 @@
-"""Turns what a script prints, and what the engine does, into stored events."""
+"""Stores a script's output and the engine's actions as events."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from runbook.store.models import NewEvent
 from runbook.store.store import Store
 
 ANNOUNCE_AFTER_S = 0.05
-"""When followers hear of a start, in seconds: most scripts have ended or printed by then."""
+"""Delay before followers are woken at the start, in seconds: most scripts print or end by then."""
 
 PROGRESS_PAUSE_S = 0.05
-"""Of progress that comes faster than this, in seconds, the latest is shown."""
+"""Minimum interval between two progress events, in seconds; the latest wins."""
 
 MOST_PLANS = 10_000
-"""A dry run's plan has so many lines at most."""
+"""Maximum number of lines in the plan of a dry run."""
 
 MAX_UNSAVED_BYTES = 8 * 1024 * 1024
 
 
 class Recorder:
-    """The sink of one run's output. Used by the thread that executes the run, and only by it.
+    """The sink of one run's output. Only the thread that executes the run uses it.
 
-    While the database is locked or full, events are held (up to 8 MiB) and the script goes on;
-    beyond that the error is raised, which ends the run.
+    While the database is locked or full, up to 8 MiB of events are buffered and the script runs;
+    beyond that, the error is raised and ends the run.
     """
 
     def __init__(
@@ -72,26 +72,26 @@ class Recorder:
         self._plans = 0
         self.labels: set[PlanLabel] = set()
         self.before_output: Callable[[], None] = lambda: None
-        """Called before any output is handled: learns what is to be masked in it."""
+        """Called before any output is handled, to read the values to mask."""
         self.step: int | None = None
 
     @property
     def masker(self) -> Masker:
-        """Made when first needed: by then the script runs, and many never print anything."""
+        """Created on first use: the script runs by then, and many never print anything."""
         if self._masker is None:
             self._masker = Masker(self._secrets())
         return self._masker
 
     def may_keep(self, value: str) -> bool:
-        """Whether no secret stands in a value, not even one that is too short to be masked."""
+        """Whether a value contains no secret, not even one that is too short to mask."""
         return value not in self._secrets() and self.masker.mask_text(value) == value
 
     def masked(self, text: str) -> str:
-        """A name or a message as it may be recorded."""
+        """A name or a message, masked."""
         return self.masker.mask_text(text)
 
     def shown(self, value: str) -> str:
-        """A value as it may be recorded."""
+        """A value, masked."""
         if self.may_keep(value):
             return value
         masked = self.masker.mask_text(value)
@@ -105,7 +105,7 @@ class Recorder:
 
     @property
     def log_line(self) -> int:
-        """The number of the line that the next output belongs to."""
+        """The line number of the next output."""
         return self._cursor.line
 
     @property
@@ -126,7 +126,7 @@ class Recorder:
         return min((due for due in waiting if due is not None), default=None)
 
     def flush(self) -> None:
-        """Store what is due. Raises StoreUnavailableError when too much waits for the store."""
+        """Store what is due. Raises StoreUnavailableError if the buffer is full."""
         now = time.monotonic()
         if self._progress is not None and now >= self._progress_at + PROGRESS_PAUSE_S:
             self._place_progress(now)
@@ -136,22 +136,22 @@ class Recorder:
             self._wake_followers()
 
     def add(self, type_: EventType, data: Mapping[str, object]) -> None:
-        """Store an event of the engine's own, after the output that came before it."""
+        """Store an event of the engine, after the output before it."""
         self.note(type_, data)
         self.save()
 
     def note(self, type_: EventType, data: Mapping[str, object]) -> None:
-        """Like `add`, but stored with whatever is stored next."""
+        """Like `add`, but stored together with the next events."""
         if self._made is not None:
             self._place(self._made.due(time.monotonic(), everything=True))
         self._unsaved.append(NewEvent(self._clock(), type_, data=dict(data), step=self.step))
 
     def keep_step(self, step: StepRun) -> None:
-        """Record what became of a step, with whatever is stored next."""
+        """Record a step's state, together with the next events."""
         self._unsaved_steps[step.n] = step
 
     def progress(self, progress: Progress) -> None:
-        """How far the script has come: told at once, or shortly where it tells often."""
+        """Record the progress: at once, or with a delay if it comes often."""
         self._progress = progress
         now = time.monotonic()
         if now >= self._progress_at + PROGRESS_PAUSE_S:
@@ -173,34 +173,34 @@ class Recorder:
             self._plan_due = time.monotonic() + PROGRESS_PAUSE_S
 
     def end_step(self) -> None:
-        """Both streams have ended, for now: nothing is held back for what might follow."""
+        """Both streams have ended for now: release all buffered text."""
         if self._progress is not None:
             self._place_progress(time.monotonic())
         self._place([] if self._made is None else self._made.end_step(time.monotonic()))
 
     def message(self, text: str) -> None:
-        """A line of the engine's own on standard error, as old clients expect."""
+        """A line from the engine on standard error, as old clients expect."""
         self._place([Piece(EventType.STDERR, text)])
 
     def finish(self) -> list[NewEvent]:
-        """The events that are left when the script has ended; the caller stores them."""
+        """The remaining events after the script's end; the caller stores them."""
         self._place([] if self._made is None else self._made.finish())
         events, self._unsaved = self._unsaved, []
         return events
 
     def unsaved_steps(self) -> tuple[StepRun, ...]:
-        """The steps that the store does not know yet as they are; the caller stores them."""
+        """The steps whose state is not stored yet; the caller stores them."""
         steps, self._unsaved_steps = tuple(self._unsaved_steps.values()), {}
         return steps
 
     def excerpt(self, stream: EventType) -> str:
-        """The stream's output for the history entry: whole, or its head and tail."""
+        """The stream's output for the history entry: all of it, or head and tail."""
         return self._excerpts[stream].text()
 
     def save(self, *, wake: bool = True) -> None:
-        """Store what was noted, and wake those who follow; without `wake`, in a moment.
+        """Store the noted events and wake followers; without `wake`, with a delay.
 
-        Short steps follow each other faster than anybody reads, and waking costs them time.
+        Short steps come faster than anyone can read, and each wake-up costs time.
         """
         self._plan_due = None
         if not self._unsaved and not self._unsaved_steps:
@@ -230,7 +230,7 @@ class Recorder:
             self.note(EventType.PROGRESS, {"percent": progress.percent, "text": text})
 
     def _masked_line(self, text: str) -> str:
-        # A long line may have been cut, in the middle of a secret.
+        # A long line may have been cut in the middle of a secret.
         cut = utf8_size(text) > LINE_BYTES // 2
         return self.masker.mask_cut(text) if cut else self.masker.mask_text(text)
 

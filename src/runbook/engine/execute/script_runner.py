@@ -18,7 +18,7 @@ SUMMARY_BYTES = 256 * 1024
 
 
 class ScriptRunner:
-    """Executes scripts of one run, one after the other. `inputs` are the values it was given."""
+    """Runs the scripts of one run one after the other. `inputs` are the run's input values."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ScriptRunner:
         self._environment = self._made_environment(token, inputs)
 
     def run_script(self, script: Script, variables: Mapping[str, str], timeout_s: float) -> Ended:
-        """One script to its end. Raises WorkspaceError and ProcessStartError."""
+        """Run one script to its end. Raises WorkspaceError and ProcessStartError."""
         options = self._parts.options
         command = Command(
             argv=self._workspace.write_script(script, self._document),
@@ -70,7 +70,7 @@ class ScriptRunner:
         return take_outputs(self._workspace)
 
     def summary(self) -> str | None:
-        """The Markdown that the scripts wrote about the run, masked; None where there is none."""
+        """The Markdown summary that the scripts wrote, masked; None without one."""
         path = self._workspace.handover.summary
         data = self._workspace.read_handover(path, SUMMARY_BYTES)
         if not data:
@@ -79,7 +79,7 @@ class ScriptRunner:
         return masker.mask_cut(text) if len(data) == SUMMARY_BYTES else masker.mask_text(text)
 
     def _with(self, variables: Mapping[str, str]) -> Mapping[str, str]:
-        """The environment with what earlier steps set, none of which is the engine's own."""
+        """The environment with the variables of earlier steps, which are never the engine's own."""
         return {**self._environment, **variables} if variables else self._environment
 
     def _made_environment(self, token: str, inputs: Mapping[str, str]) -> dict[str, str]:

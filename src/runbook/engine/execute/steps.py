@@ -1,7 +1,7 @@
-"""Runs the steps of a run in order: conditions, tries, what each hands over, and what it left.
+"""Runs the steps of a run in order: conditions, attempts, values handed over.
 
-A step's end is on record before the next one begins, so that whoever resumes the run after a
-crash does not repeat a step that was completed.
+The end of a step is recorded before the next one starts, so that resuming after a crash never
+repeats a completed step.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class StepScripts(Protocol):
 
 @dataclass(slots=True)
 class Values:
-    """What steps work with: the inputs; and variables and outputs that were handed over so far."""
+    """The values that steps use: inputs, and the variables and outputs handed over so far."""
 
     inputs: Mapping[str, str]
     variables: dict[str, str]
@@ -60,9 +60,9 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class StepsEnd:
-    """How the steps ended. `failed` is the step that ended them; None: all were done.
+    """How the steps ended. `failed` is the failed step; None if all were completed.
 
-    `problem` says what was wrong besides the script's own return code, if anything.
+    `problem` is an error other than the script's return code, if any.
     """
 
     return_code: int
@@ -97,13 +97,13 @@ class StepRunner:
         self._announced = announced
 
     def restore(self, steps: Sequence[StepRun]) -> None:
-        """Record what an earlier run has done with the first steps."""
+        """Record the steps that an earlier run has completed."""
         for step in steps:
             self._recorder.step = step.n
             self._tell(step)
 
     def run(self, steps: Sequence[Numbered]) -> StepsEnd:
-        """Every step until one fails."""
+        """Run the steps until one fails."""
         end = StepsEnd(0)
         for numbered in steps:
             self._recorder.step = numbered.n if self._announced else None
@@ -116,7 +116,7 @@ class StepRunner:
         return end
 
     def _is_wanted(self, numbered: Numbered) -> bool:
-        """Whether all conditions hold. A step that is left out is recorded as skipped."""
+        """Whether all conditions hold. Otherwise the step is recorded as skipped."""
         for condition in numbered.step.conditions:
             if not condition.holds(self._values.inputs, self._values.outputs):
                 now = self._clock()
@@ -146,7 +146,7 @@ class StepRunner:
         return end
 
     def _try(self, numbered: Numbered, begun: StepRun) -> tuple[StepsEnd, StepRun]:
-        """Run the script, again where the policy says so. The last end, and the step with it."""
+        """Run the script, with retries according to the policy. The last end, and the step then."""
         retry = retry_of(numbered.step, self._policy)
         while True:
             end = self._attempt(numbered)
@@ -163,7 +163,7 @@ class StepRunner:
             begun = replace(begun, attempts=begun.attempts + 1)
 
     def _is_stopped_within(self, pause_s: float) -> bool:
-        # Not select(): it knows no descriptor above 1023.
+        # Not select(), which can't watch descriptors above 1023.
         poll = select.poll()
         poll.register(self._stop, select.POLLIN)
         until = time.monotonic() + pause_s
@@ -196,13 +196,13 @@ class StepRunner:
         return retry.codes is None or (end.stopped is None and end.return_code in retry.codes)
 
     def _is_over(self, end: StepsEnd) -> bool:
-        """Whether the run itself was told to end, so that no other step may begin."""
+        """Whether the run was told to end, so that no further step starts."""
         if self._stop.reason is not None:
             return True
         return end.stopped is StopReason.TIMEOUT and end.step_timeout_s is None
 
     def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
-        """Take what the step left for others. What cannot be read makes it fail."""
+        """Read the values that the step handed over. Unreadable ones make it fail."""
         env = self._named_openly(self._scripts.take_env())
         outputs = self._named_openly(self._scripts.take_outputs())
         self._values.variables.update(env.values)
@@ -226,19 +226,19 @@ class StepRunner:
         return end
 
     def _named_openly(self, found: Assignments) -> Assignments:
-        """What a step left, unless a secret stands in a name: names are recorded as they are."""
+        """The values handed over. Fails if a name contains a secret: names are not masked."""
         mask_text = self._recorder.masker.mask_text
         if all(mask_text(name) == name for name in found.values):
             return found
         return Assignments(problem=SECRET_NAME)
 
     def _discard_hand_over(self) -> None:
-        """What a failed try left counts for nothing."""
+        """Discard what a failed attempt handed over."""
         self._scripts.take_env()
         self._scripts.take_outputs()
 
     def _kept(self, values: Mapping[str, str]) -> dict[str, str | None]:
-        """Values as they may be recorded: not where a secret stands in one, or in its name."""
+        """Values to record: None for those that contain a secret, without names that do."""
         return {
             name: value if self._recorder.may_keep(value) else None
             for name, value in values.items()
@@ -246,7 +246,7 @@ class StepRunner:
         }
 
     def _tell(self, step: StepRun, **more: object) -> None:
-        """Record a step, and tell those who follow. A script without steps is not announced."""
+        """Record a step and tell followers, except for a script without steps."""
         if not self._announced:
             return
         self._recorder.keep_step(step)

@@ -1,6 +1,6 @@
-"""Finding and ending everything that a script started.
+"""Finds and kills every process that a script started.
 
-A script leads its own session. What left that session, by setsid or as a daemon, is known by
+A script leads its own session. A process that left it, by setsid or as a daemon, is found by
 the mark in its environment, by an ancestor, or as an orphan: the engine process is a child
 subreaper, so that a process whose parent ended becomes its child.
 """
@@ -34,26 +34,26 @@ from runbook.host.proctable import (
 __all__ = ["RUN_MARK", "Families", "Family", "ProcessStartError", "become_subreaper"]
 
 RUN_MARK = "RUNBOOK_RUN_ID"
-"""The variable, in every script's environment, that says which run a process belongs to."""
+"""The environment variable that names the run that a process belongs to."""
 
 _SHORT_S = 0.5
-"""In a time this short, process numbers cannot have gone all the way round."""
+"""Process IDs can't wrap around in this time."""
 
 _EXEC_S = 0.001
-"""While a program is being loaded, its process has no environment for some microseconds."""
+"""While a program is loading, its process has no environment for some microseconds."""
 
 
 class ProcessStartError(RunbookError):
-    """The script could not be started."""
+    """The script couldn't be started."""
 
     code = "process_start_failed"
     exit_code = 71
 
 
 class Family:
-    """What one script has started. Enter it before the script's start, leave it after its end.
+    """The processes of one script. Enter before the script starts, exit after it ends.
 
-    `directory` is the run's own: an orphan that works in it belongs to the run.
+    An orphan whose working directory is `directory` belongs to the run.
     """
 
     def __init__(self, families: Families, run_id: str, directory: Path) -> None:
@@ -62,7 +62,7 @@ class Family:
         self.leader: int | None = None
         self.since = 0
         self.known: set[tuple[int, int]] = set()
-        """Who was found to belong. Of a zombie, nothing but its number can be read."""
+        """Known members. Of a zombie, only the process ID is known."""
         self._began = 0.0
         self._families = families
 
@@ -83,7 +83,7 @@ class Family:
         self.leader = None
 
     def lead(self, pid: int) -> None:
-        """Name the script's process: leader of its session, our child, and not reaped yet."""
+        """Set the script's process: leader of its session, our child, not reaped yet."""
         self.leader = pid
 
     def signal(self, number: signal.Signals) -> None:
@@ -93,9 +93,9 @@ class Family:
                 os.killpg(self.leader, number)
 
     def kill(self) -> int:
-        """Kill everything, also the leader; only the leader is left to be reaped by its parent.
+        """Kill all processes including the leader, which alone remains to be reaped by its parent.
 
-        The leader must not have been reaped, so that its number means nobody else. Returns how
+        The leader must not have been reaped, so that its ID isn't reused. Returns how
         many other processes were alive.
         """
         if self.leader is None:
@@ -104,7 +104,7 @@ class Family:
         return len(killed - {self.leader})
 
     def may_have_started(self, entry: ProcessEntry) -> bool:
-        """Whether the process is young enough to be of this family."""
+        """Whether the process started after the leader."""
         return self.since <= entry.started
 
     def _members(self) -> list[ProcessEntry]:
@@ -115,9 +115,9 @@ class Family:
         return [entry for entry in members if not (entry.pid == self.leader and entry.ended)]
 
     def _younger_than_leader(self) -> dict[int, ProcessEntry]:
-        """Numbers rise, so that in a short run only higher ones than the leader's matter.
+        """Process IDs rise, so in a short run only IDs above the leader's matter.
 
-        Often there are none: where the leader's was the last one given, it has started nothing.
+        Often there are none: if the leader's ID is the latest one, it has started nothing.
         """
         leader = self.leader or 0
         last = last_pid() if time.monotonic() - self._began < _SHORT_S else 0
@@ -128,7 +128,7 @@ class Family:
 
 
 class _Kinship:
-    """Decides, for one look at the process table, who belongs to one family."""
+    """Decides which processes of one snapshot belong to a family."""
 
     def __init__(
         self, family: Family, others: list[Family], table: Mapping[int, ProcessEntry]
@@ -143,7 +143,7 @@ class _Kinship:
         self._verdicts = {self._own_pid: False}
 
     def belongs(self, entry: ProcessEntry) -> bool:
-        """By its own evidence, else by that of its nearest ancestor that has some."""
+        """By its own mark or session, else by those of its nearest ancestor that has one."""
         chain: list[int] = []
         current: ProcessEntry | None = entry
         verdict: bool | None = None
@@ -173,7 +173,7 @@ class _Kinship:
         return self._adopted(entry) if entry.parent == self._own_pid else None
 
     def _adopted(self, orphan: ProcessEntry) -> bool:
-        """An orphan without a mark is ours unless it may be what another run has started."""
+        """An orphan without a mark belongs to this run unless another run may have started it."""
         if not any(other.may_have_started(orphan) for other in self._others):
             return True
         time.sleep(_EXEC_S)
@@ -191,10 +191,10 @@ def _works_in(pid: int, directory: Path) -> bool:
 
 
 class Families:
-    """The scripts that this engine process runs now. Safe to use from any thread.
+    """The scripts that this process is running. Thread-safe.
 
-    The engine process must start nothing else in a session of its own while scripts run:
-    a child of it that nobody knows is taken for an orphan.
+    The engine process must start nothing else in its own session while scripts run:
+    an unknown child counts as an orphan.
     """
 
     def __init__(self) -> None:
@@ -221,20 +221,20 @@ class Families:
             return [other for other in self._active if other is not family]
 
     def kill_everything(self) -> int:
-        """Kill all scripts and what they started; none starts afterwards. Returns how many."""
+        """Kill all scripts and their processes, and start no more. Returns how many were killed."""
         with self._lock:
             self._closed = True
         return len(kill_until_gone(self._strangers))
 
     def reap_orphans(self) -> int:
-        """Take off the table what long-running scripts left behind as zombies of ours.
+        """Reap zombies that long-running scripts left to this process.
 
-        Cheap enough for every heartbeat. Returns how many.
+        Cheap enough for every heartbeat. Returns how many were reaped.
         """
         return sum(reap(entry) for entry in self._strangers() if entry.ended)
 
     def _strangers(self) -> list[ProcessEntry]:
-        """Our descendants outside our session, without the zombies that their starters reap."""
+        """Descendants outside this session, without zombies that their own parents reap."""
         own_session = os.getsid(0)
         below = descendants(os.getpid(), list_processes())
         strangers = [entry for entry in below if entry.session != own_session]

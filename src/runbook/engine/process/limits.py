@@ -1,8 +1,8 @@
-"""Kernel limits of scripts that work without being root.
+"""Kernel limits for scripts, set without root.
 
-The ones that harm nobody are set once for the engine process and inherited. The optional ones
-would bind the engine itself, so they are set by prlimit(1), which replaces itself by the script:
-unlike a call made after the start, it leaves no moment in which the script runs without them.
+Harmless limits are set once for the engine process and inherited. The optional ones
+would limit the engine itself, so prlimit(1) sets them and then becomes the script:
+the script never runs without them, not even for a moment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class ScriptLimits:
-    """Limits of each process that a script starts; None is no limit of ours.
+    """Limits for each process that a script starts; None sets no limit.
 
     `open_files` is the soft limit, which a script may raise. `processes` counts all processes
     and threads of the user, not only the script's, and does not bind root; `memory_bytes` is
@@ -35,7 +35,7 @@ class ScriptLimits:
         return any(limit is not None for _, _, limit in self._options())
 
     def wrap(self, argv: Sequence[str]) -> list[str]:
-        """The command under the optional limits. Raises FileNotFoundError without prlimit."""
+        """The command with the optional limits. Raises FileNotFoundError without prlimit."""
         if not self.optional:
             return list(argv)
         program = shutil.which("prlimit", path=_PROGRAM_PATH)
@@ -57,9 +57,9 @@ class ScriptLimits:
 
 
 def inherit_limits(limits: ScriptLimits) -> None:
-    """Set, for this process and all that it starts, the limits that harm nobody.
+    """Set the harmless limits for this process and its children.
 
-    Never raises a hard limit and never fails for want of rights.
+    Never raises a hard limit, and never fails for lack of permission.
     """
     _set_soft(resource.RLIMIT_CORE, limits.core)
     _set_soft(resource.RLIMIT_NOFILE, limits.open_files)
@@ -71,6 +71,6 @@ def _set_soft(kind: int, limit: int) -> None:
 
 
 def _allowed(kind: int, limit: int) -> int:
-    """The limit, lowered to the hard one, above which only root may go."""
+    """The limit, at most the hard limit."""
     _, hard = resource.getrlimit(kind)
     return limit if hard == resource.RLIM_INFINITY else min(limit, hard)

@@ -18,8 +18,8 @@ def remove_tree(path: Path) -> list[str]:
     """Remove a directory with everything in it, whatever a script has done to it.
 
     Follows no link, opens what was made unreadable, and neither recurses deeply nor builds long
-    paths: a folder far inside is first moved up. Never raises; returns a line for each thing
-    that resisted.
+    paths: deep folders are moved up first. Never raises; returns a line for each file
+    that couldn't be removed.
     """
     problems: list[str] = []
     for _ in range(_ATTEMPTS):  # something may still be writing into it
@@ -35,7 +35,7 @@ def remove_tree(path: Path) -> list[str]:
 
 
 class _Remover:
-    """One attempt to remove a tree. Raises OSError for the first thing that resists, at its end."""
+    """One attempt to remove a tree. Finally raises the first OSError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,7 +68,7 @@ class _Remover:
             self._failure = self._failure or error
 
     def _empty(self, folder: int, top: int, depth: int) -> None:
-        """Remove what is in a folder; folders deep in it are moved up and wait for their turn."""
+        """Remove the contents of a folder; deep folders are moved up and removed later."""
         with os.scandir(folder) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for name, is_folder in found:
@@ -92,7 +92,7 @@ class _Remover:
 
 
 def _remove_empty(name: str, folder: int) -> bool:
-    """Remove a folder at one stroke, if nothing is in it."""
+    """Remove a folder if it is empty."""
     try:
         os.rmdir(name, dir_fd=folder)
     except OSError:
@@ -104,7 +104,7 @@ def _open_directory(name: str, parent: int | None) -> int:
     """Open a directory after giving its owner all rights to it; never through a link."""
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        with suppress(PermissionError):  # not ours: what follows says so where it matters
+        with suppress(PermissionError):  # not our file: the next call fails if that matters
             os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101 - the only way to a handle
         return os.open(".", _DIRECTORY, dir_fd=handle)
     finally:

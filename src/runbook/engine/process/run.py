@@ -1,7 +1,7 @@
-"""Runs one script to its end: starts it, passes on its output, stops it, leaves nothing behind.
+"""Runs one script to its end: starts it, forwards its output, stops it, and cleans up.
 
 Everything happens in the calling thread, which sleeps until there is something to do: output,
-the script's end, a request to stop, or a moment that was set beforehand.
+the script's end, a request to stop, or a deadline.
 """
 
 from __future__ import annotations
@@ -39,36 +39,36 @@ __all__ = [
 ]
 
 READ_BYTES = 65_536
-"""As much as a pipe holds."""
+"""The capacity of a pipe, in bytes."""
 
 LONGEST_WAIT_S = 3600.0
-"""Nothing waits longer at a time: the kernel counts milliseconds in 32 bits."""
+"""Maximum time of one wait: the kernel counts milliseconds in 32 bits."""
 
 _GIVE_UP_S = 5.0
 _READS_AFTER_END = 64
 
 
 Channels = Sequence[tuple[int, Callable[[], object]]]
-"""Descriptors, each with what is called when it is readable."""
+"""Descriptors, each with the function to call when it is readable."""
 
 
 class OutputSink(Protocol):
-    """Takes a script's output. Whatever it raises ends the script, and is raised again."""
+    """Receives a script's output. An exception ends the script and is raised again."""
 
     def write(self, stream: EventType, data: bytes) -> None:
-        """Take bytes of EventType.STDOUT or STDERR as they come: not by line or character."""
+        """Receive bytes of EventType.STDOUT or STDERR as they come, not by line or character."""
 
     def due_at(self) -> float | None:
-        """When `flush` must be called next, as time.monotonic() counts; None: not at all."""
+        """When to call `flush` next, in time.monotonic() seconds; None for never."""
 
     def flush(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start. `env` is the whole environment; the run's mark is added to it.
+    """The command to start. `env` is the whole environment, to which the run's mark is added.
 
-    `channels` are watched while it runs, besides its output.
+    `channels` are watched along with its output.
     """
 
     argv: Sequence[str]
@@ -80,10 +80,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """Seconds that a script has after SIGINT, then after SIGTERM, before SIGKILL.
+    """Seconds between SIGINT and SIGTERM, and between SIGTERM and SIGKILL.
 
-    `drain_s` is how long output is read after the script's own end, where something that it
-    left running holds the pipe.
+    `drain_s` is how long output is read after the script's end if a process that it
+    left running keeps the pipe open.
     """
 
     interrupt_s: float = 7.5
@@ -97,10 +97,10 @@ class Grace:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a script ended: `return_code` is -N where signal N killed it.
+    """How a script ended: `return_code` is -N if signal N killed it.
 
-    `stopped` says why it was told to end, if it was. `leftovers_killed` counts the processes
-    that were still alive after the script itself.
+    `stopped` is the reason to stop it, if any. `leftovers_killed` counts the processes
+    that were still alive after the script.
     """
 
     return_code: int
@@ -120,9 +120,9 @@ def run_process(
     grace: Grace | None = None,
     limits: ScriptLimits | None = None,
 ) -> Ended:
-    """Run a command to its end; nothing that it started is alive afterwards.
+    """Run a command to its end and kill every process that it left.
 
-    A stop that was requested before is obeyed without starting anything. Raises
+    If a stop was requested before, nothing is started. Raises
     ProcessStartError, and whatever the sink raises.
     """
     began = time.monotonic()
@@ -166,7 +166,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 class _Child:
-    """The script's process and its family. It is reaped last: until then its number is its own."""
+    """The script's process and its family. Reaped last, so that its ID isn't reused before."""
 
     def __init__(self, process: subprocess.Popen[bytes], family: Family) -> None:
         family.lead(process.pid)
@@ -182,7 +182,7 @@ class _Child:
         return [(EventType.STDOUT, cast(IO[bytes], out)), (EventType.STDERR, cast(IO[bytes], err))]
 
     def note_exit(self) -> None:
-        """Look at how the process ended, without taking it off the process table."""
+        """See how the process ended, without reaping it."""
         self.exited = True
         with suppress(ChildProcessError):  # SIGCHLD is ignored: see become_subreaper
             how = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
@@ -191,7 +191,7 @@ class _Child:
                 self.return_code = how.si_status if exited else -how.si_status
 
     def kill(self) -> None:
-        """Kill all that is alive."""
+        """Kill all living processes."""
         self.leftovers += self.family.kill()
 
     def kill_leftovers(self) -> None:
@@ -199,7 +199,7 @@ class _Child:
         self._alone = True
 
     def end(self) -> None:
-        """Leave nothing: no process, no zombie, no open pipe."""
+        """Clean up all processes, zombies and open pipes."""
         try:
             if not self._alone:
                 self.kill()
@@ -210,7 +210,7 @@ class _Child:
 
 
 class _Pump:
-    """Waits for what happens next and does what follows from it."""
+    """Waits for events and handles them."""
 
     _UNTIL_KILLED: ClassVar = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -225,7 +225,7 @@ class _Pump:
         waits = (grace.interrupt_s, grace.terminate_s, _GIVE_UP_S)
         self._signals = deque(zip(self._UNTIL_KILLED, waits, strict=True))
         self._due = deadline
-        """When, by time.monotonic(), the next signal is sent; after the exit: the drain's end."""
+        """When the next signal is due, by time.monotonic(); after the exit, when draining ends."""
         self._over = False
         self._pipes: dict[EventType, IO[bytes]] = {}
         self._exit: int | None = None
@@ -281,7 +281,7 @@ class _Pump:
             self._go_on(now)
 
     def _go_on(self, now: float) -> None:
-        """The moment has come: of the next signal, or of the end of our patience."""
+        """Handle the deadline: send the next signal, or stop draining."""
         if self._child.exited or not self._signals:
             self._over = True
             return
@@ -296,7 +296,9 @@ class _Pump:
     def _asked_to_stop(self) -> None:
         self._stop.acknowledge()
         if self._child.exited:
-            self._over = True  # the script has ended by itself; what it left need not be heard
+            self._over = (
+                True  # the script has ended by itself; output of leftover processes is dropped
+            )
             return
         while self._stop.at_once and len(self._signals) > 1:
             self._signals.popleft()
@@ -310,7 +312,7 @@ class _Pump:
         self._due = time.monotonic() + self._drain_s
 
     def _read(self, stream: EventType) -> bool:
-        """Pass on what is there; False if there is nothing, now or for ever."""
+        """Forward the available output; False if there is none."""
         pipe = self._pipes[stream]
         try:
             data = os.read(pipe.fileno(), READ_BYTES)
@@ -324,7 +326,7 @@ class _Pump:
         return False
 
     def _read_rest(self) -> None:
-        """What was printed until the last process was killed; bounded, for pipes can be shared."""
+        """The output until the last process was killed; limited, since pipes can be shared."""
         for stream in tuple(self._pipes):
             for _ in range(_READS_AFTER_END):
                 if not self._read(stream):
@@ -338,7 +340,7 @@ def _exit_descriptor(pid: int) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
-    receiving, sending = os.pipe()  # an old kernel, or a filter of system calls
+    receiving, sending = os.pipe()  # an old kernel, or a seccomp filter
     threading.Thread(target=_close_at_exit, args=(pid, sending), daemon=True).start()
     return receiving
 

@@ -1,4 +1,4 @@
-"""The request to end a script, and why."""
+"""Requests to end a script."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StopReason(StrEnum):
 
 
 class Stop:
-    """A request, from any thread or signal handler, to end a script. Wakes its pump at once.
+    """A request to end a script, from any thread or signal handler. Wakes the script's thread.
 
-    One for each run. Once requested it stays so, also for the steps that would follow.
+    One per run. Once requested, it also applies to all later steps.
     """
 
     def __init__(self) -> None:
-        # A signal handler may come in while its own thread holds the lock: hence reentrant.
+        # Reentrant: a signal handler may interrupt its own thread while that holds the lock.
         self._lock = threading.RLock()
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._open = True
@@ -37,11 +37,11 @@ class Stop:
 
     @property
     def at_once(self) -> bool:
-        """Whether to kill without asking first."""
+        """Whether to send SIGKILL at once."""
         return self._at_once
 
     def request(self, reason: StopReason, *, at_once: bool = False) -> None:
-        """Ask the script to end; `at_once`, also in a second request, leaves it no time for it."""
+        """Stop the script; with `at_once`, also in a second request, kill it."""
         with self._lock:
             self._reason = self._reason or reason
             self._at_once = self._at_once or at_once
@@ -52,7 +52,7 @@ class Stop:
         return self._event
 
     def acknowledge(self) -> None:
-        """Called by the pump, once awake."""
+        """Called by the script's thread once it is awake."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._event)
 

@@ -1,4 +1,4 @@
-"""The directory that a run has for itself, from its start to its end."""
+"""The working directory of one run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class WorkspaceError(RunbookError):
-    """The run's directory could not be prepared."""
+    """The run's directory couldn't be prepared."""
 
     code = "workspace_failed"
     exit_code = 73
@@ -54,9 +54,9 @@ class WorkspaceError(RunbookError):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Where a script leaves what it hands to the engine.
+    """The paths of a script's hand-over files.
 
-    It makes the files itself, but for `progress`, `plan` and `mask`: see LiveHandOver.
+    Scripts create the files, except `progress`, `plan` and `mask`: see LiveHandOver.
     """
 
     output: Path
@@ -83,7 +83,7 @@ class HandOver:
 
 
 class Workspace:
-    """One run's directory, only for its user. Locked while in use, so that a crash frees it."""
+    """One run's directory, accessible only to its user. Its lock is released by a crash."""
 
     def __init__(self, path: Path, lock: int, search_path: str) -> None:
         self.path = path
@@ -99,8 +99,8 @@ class Workspace:
     def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
         """Make `runbook-<run id>` below the execution directory, which is made if absent.
 
-        `search_path` is where interpreters are looked for besides the system's folders.
-        Raises WorkspaceError, also where the directory exists.
+        Interpreters are looked up in `search_path` and the system's folders.
+        Raises WorkspaceError, also if the directory exists.
         """
         if not _RUN_ID.fullmatch(run_id):
             raise WorkspaceError("The run's id is not fit for a directory's name")
@@ -128,13 +128,13 @@ class Workspace:
         self.remove()
 
     def exec_dir_host(self, mount_dir: str | None) -> str:
-        """The directory's path as the Docker host sees it: below `mount_dir` where it is set."""
+        """The directory's path on the Docker host: below `mount_dir` if that is set."""
         return str(Path(mount_dir) / self.path.name) if mount_dir else str(self.path)
 
     def write_run_files(self, files: Sequence[RunFile], content_of: Callable[[str], bytes]) -> None:
-        """Write what the run begins with; `content_of` gives the content of a digest.
+        """Write the run's input files; `content_of` returns the content for a digest.
 
-        Raises WorkspaceError, also for a file that is named like one of the engine.
+        Raises WorkspaceError, also for a file with the name of an engine file.
         """
         reserved = {HIDDEN, ARTIFACTS, *_SCRIPT_NAMES.values()}
         for file in files:
@@ -157,7 +157,7 @@ class Workspace:
     def write_input_files(self, files: Mapping[str, GivenFile]) -> dict[str, str]:
         """Write the files given for inputs; the path of each by the input's name.
 
-        They lie where no script's own file can be in their way. Raises WorkspaceError.
+        Scripts' own files can't collide with them. Raises WorkspaceError.
         """
         for name, file in files.items():
             path = self.path / HIDDEN / INPUTS / name / file.name
@@ -174,8 +174,8 @@ class Workspace:
     def write_script(self, script: Script, document: str = "") -> list[str]:
         """Write a script, replacing the one before. Returns the command.
 
-        A Python script is called like `document`, the runbook's file, and begins on the same
-        line as in there: a traceback shows where to look. Raises WorkspaceError, also where the
+        A Python script gets the name of `document`, the runbook's file, and starts on the same
+        line, so that tracebacks point into the runbook. Raises WorkspaceError, also if the
         interpreter is not installed.
         """
         is_first = not self._interpreters
@@ -187,7 +187,9 @@ class Workspace:
         path = self.path / name
         try:
             if not is_first:
-                path.unlink(missing_ok=True)  # never written through: it may be a link by now
+                path.unlink(
+                    missing_ok=True
+                )  # replaced rather than overwritten: it may be a link by now
             self._made.add(name)
             with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
                 file.write(source.encode())
@@ -196,9 +198,9 @@ class Workspace:
         return [self._interpreters[script.language], *_OPTIONS[script.language], str(path)]
 
     def read_handover(self, path: Path, max_bytes: int) -> bytes:
-        """What a script left in a hand-over file, at most so much of it.
+        """The contents of a hand-over file, up to a maximum size.
 
-        Nothing where it has put something other than a file there.
+        Empty if it is not a regular file.
         """
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -209,14 +211,14 @@ class Workspace:
             return b""
 
     def discard(self, path: Path) -> None:
-        """Remove what a script left at a hand-over path, so that the next one finds nothing."""
+        """Remove a hand-over file before the next script starts."""
         try:
             path.unlink()
         except OSError:
             remove_tree(path)
 
     def remove(self) -> list[str]:
-        """Remove the directory and free its lock. Returns a line for each thing that resisted."""
+        """Remove the directory and release its lock. Returns a line for each file that remained."""
         problems = [] if self._remove_untouched() else remove_tree(self.path)
         if self._lock is not None:
             os.close(self._lock)
@@ -224,7 +226,7 @@ class Workspace:
         return problems
 
     def _remove_untouched(self) -> bool:
-        """Remove it at few strokes, if the script left nothing in it: most do not."""
+        """Remove it with few calls if the script left nothing in it, as most do."""
         try:
             for name in self._made:
                 os.unlink(name, dir_fd=self._lock)
@@ -254,7 +256,7 @@ def _unusable(error: OSError) -> WorkspaceError:
 
 
 def _make_locked(path: Path) -> int:
-    """Make the directory and lock it; again where a clean-up was faster than the lock."""
+    """Create and lock the directory; again if a cleanup removed it before it was locked."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         path.mkdir(mode=0o700)
@@ -272,14 +274,14 @@ def _make_locked(path: Path) -> int:
 def remove_stale(execution_dir: Path, active: Collection[str] = ()) -> list[str]:
     """Remove directories that crashed runs left: unlocked, this user's, and not of `active` runs.
 
-    A directory in use is locked by its process, also by that of another engine. Returns a line
-    for each thing that resisted.
+    Processes lock the directories they use, also those of other engines. Returns a line
+    for each file that couldn't be removed.
     """
     problems: list[str] = []
     with suppress(FileNotFoundError):
         for path in sorted(execution_dir.glob(f"{PREFIX}*")):
             run_id = path.name.removeprefix(PREFIX)
-            # Only what looks like ours: the system's temp directory holds other things too.
+            # Only our own: the system's temp directory has other contents, too.
             if _ENGINE_RUN_ID.fullmatch(run_id) and run_id not in active:
                 problems += _remove_if_unused(path)
     return problems

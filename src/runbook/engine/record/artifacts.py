@@ -1,4 +1,4 @@
-"""The files that runs leave: kept below DATA_DIR/artifacts, one folder for each run."""
+"""Artifacts: files that scripts leave, stored in DATA_DIR/artifacts with a folder per run."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 @dataclass(slots=True)
 class Collected:
-    """What was kept, and a line for each thing that was not."""
+    """The stored artifacts, and a warning for each file that was not stored."""
 
     artifacts: list[Artifact] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
 
 class ArtifactStore:
-    """Keeps regular files, at most `max_bytes` of one run. Links and special files are left."""
+    """Stores regular files, up to `max_bytes` per run. Skips links and special files."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
 
     def collect(self, source: Path, run_id: str, may_show: Callable[[str], bool]) -> Collected:
-        """Copy what lies in `source`. A name that `may_show` refuses holds a secret."""
+        """Copy the files in `source`, except names that `may_show` refuses: they have a secret."""
         found = Collected()
         room = self._max_bytes
         for number, path in enumerate(_files(source)):
@@ -55,20 +55,20 @@ class ArtifactStore:
         return found
 
     def path(self, run_id: str, name: str) -> Path:
-        """Where an artifact lies that the store lists. Raises NotFoundError where it is gone."""
+        """The path of a stored artifact. Raises NotFoundError if the file is gone."""
         path = self._folder / run_id / name
         if not path.is_file():
             raise NotFoundError("This artifact is not kept here.")
         return path
 
     def purge(self, known: Callable[[Sequence[str]], Collection[str]]) -> int:
-        """Remove what belongs to runs that are forgotten. How many runs.
+        """Remove the artifacts of deleted runs. Returns the number of runs.
 
-        `known` says which of some runs are not.
+        `known` returns which of the given runs still exist.
         """
         try:
             kept = sorted(path.name for path in self._folder.iterdir())
-        except OSError:  # no run has left anything
+        except OSError:  # no artifacts so far
             return 0
         gone = set(kept).difference(known(kept))
         for run_id in gone:
@@ -76,13 +76,13 @@ class ArtifactStore:
         return len(gone)
 
     def _keep(self, path: Path, name: str, run_id: str, room: int, found: Collected) -> int:
-        """Copy one file. How many bytes of the room it took."""
+        """Copy one file. Returns its size in bytes."""
         target = self._folder / run_id / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             artifact = _copy(path, target, name, room)
         except OSError as error:
-            with suppress(OSError):  # a part of it, where the disk is full
+            with suppress(OSError):  # a partial copy, if the disk is full
                 target.unlink()
             found.warnings.append(_not_kept(name, error.strerror or type(error).__name__))
             return 0
@@ -120,7 +120,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _copy(source: Path, target: Path, name: str, room: int) -> Artifact | None:
-    """None where the file is larger than the room that is left."""
+    """None if the file is larger than the remaining space."""
     digest, size = hashlib.sha256(), 0
     with (
         os.fdopen(os.open(source, _READ), "rb") as reading,

@@ -1,4 +1,4 @@
-"""Notices that settings or keys differ from those of the last start, and records it."""
+"""Records changes of settings and keys since the last start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What one server starts with: the shown value of each setting, a fingerprint of each secret.
+    """The configuration at a server's start: settings as shown, and fingerprints of secrets.
 
     `host` keeps several servers of one database apart.
     """

@@ -21,7 +21,7 @@ PARENT_ENDED = "the end of its parent"
 
 
 class Ending:
-    """Ends runs. The entry and the row are on disk before anyone sees the `done` event."""
+    """Ends runs. The entry and the row are on disk before the `done` event is visible."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Ending:
         worker_id: str | None,
         once: bool = False,
     ) -> Run | None:
-        """The ended run, or None where someone else had ended it before.
+        """The ended run, or None if another process ended it before.
 
-        `once`: the run may have its history entry already, since its worker died.
+        `once`: its worker died, so the run may have a history entry already.
         """
         now = self._clock()
         begun = run.times.started_at or run.times.created_at
@@ -98,7 +98,7 @@ class Ending:
         return finished.run
 
     def _cancel_children(self, run: Run) -> None:
-        """A child run lives in its parent's slot: it does not outlive it."""
+        """Cancel the child runs, which use their parent's slot."""
         for child in self._store.runs.children(run.id):
             if not child.status.terminal:
                 self._store.runs.request_cancel(child.id, PARENT_ENDED)
@@ -106,5 +106,5 @@ class Ending:
 
 
 def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:
-    """What the `done` event says, less the output itself."""
+    """The data of the `done` event, without the output."""
     return {**done_json(run.id, run.ref, outcome, dry_run=run.request.dry_run)}

@@ -31,9 +31,9 @@ REMEMBERED_RUNBOOKS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutput:
-    """What the record shows of the output: masked, head and tail where it was long.
+    """The recorded output: masked, and shortened to head and tail if it is long.
 
-    `error` is what the output does not say: why a run was refused, or which step failed.
+    `error` adds what the output doesn't say: why a run was refused, or which step failed.
     """
 
     stdout: str = ""
@@ -42,7 +42,7 @@ class RecordedOutput:
 
 
 class RateBound:
-    """At most so many in a minute per key, so that refusals cannot grow a file without end."""
+    """A limit per minute and key, so that refusals can't grow a file without bound."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
@@ -76,9 +76,9 @@ class Records:
     def write_history(
         self, run: Run, output: RecordedOutput, *, once: bool = False
     ) -> tuple[HistoryHead | None, Problem | None]:
-        """Append the run's entry. The new head of the chain, or a warning why there is none.
+        """Append the run's entry. Returns the new head of the chain, or a warning.
 
-        With `once` a run that has an entry gets no second one; that reads the whole history.
+        With `once`, no second entry is written for a run; this reads the whole history.
         """
         if not self._options.history_in_file:
             return None, None
@@ -141,7 +141,7 @@ class Records:
         )
 
     def stored_output(self, run: Run) -> RecordedOutput:
-        """The record's output of a run whose own process can no longer give it."""
+        """The output to record for a run whose process is gone."""
         excerpts = {
             stream: HeadTail(self._options.history_entry_bytes)
             for stream in (EventType.STDOUT, EventType.STDERR)

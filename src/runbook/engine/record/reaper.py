@@ -1,4 +1,4 @@
-"""Ends the runs that nobody will end any more, because the process that had them is gone."""
+"""Ends runs whose worker process is gone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Reaper:
         self._clock = clock
 
     def reap(self) -> int:
-        """How many runs were ended. A run is never taken from a worker that lives."""
+        """End the runs of dead workers, never of living ones. Returns how many."""
         for worker in self._store.workers.all():
             if is_dead(worker, self._clock()):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
@@ -55,7 +55,7 @@ class Reaper:
         return len(lost)
 
     def end(self, run: Run) -> None:
-        """A run whose entry reached the history before its worker died ends as that says."""
+        """If the worker wrote the history entry before it died, the run ends with its status."""
         outcome = self._records.recorded_end(run) or Outcome(
             RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )

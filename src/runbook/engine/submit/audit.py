@@ -1,4 +1,4 @@
-"""What the audit trail says of a submitted run."""
+"""Audit events of submitted runs."""
 
 from __future__ import annotations
 

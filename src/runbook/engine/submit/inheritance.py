@@ -1,4 +1,4 @@
-"""What a called run takes over from its caller: the secrets that must not show in it either."""
+"""What a called run inherits from its caller: secrets to mask, and the call chain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runbook.engine.requests import ExecuteRequest
 
 
 def secrets_of(parts: Parts, caller: Run | None) -> tuple[str, ...]:
-    """All that is masked in the run that calls; nothing without one."""
+    """All values that the calling run masks; none without one."""
     sealed = parts.store.runs.sealed(caller.id) if caller is not None else None
     if caller is None or sealed is None:
         return ()
@@ -20,9 +20,9 @@ def secrets_of(parts: Parts, caller: Run | None) -> tuple[str, ...]:
 
 
 def hiding(request: ExecuteRequest, secrets: Sequence[str]) -> ExecuteRequest:
-    """The request, with each value in which one of the secrets stands being secret as well.
+    """The request, with each value that contains one of the secrets marked as secret, too.
 
-    The called runbook may declare it as something else.
+    Whatever the called runbook declares.
     """
     if not secrets or not isinstance(request.env_vars, Mapping):
         return request
@@ -36,7 +36,7 @@ def hiding(request: ExecuteRequest, secrets: Sequence[str]) -> ExecuteRequest:
 
 
 def chains_of(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:
-    """What the run's token proves and what the header says: either may refuse."""
+    """The call chains of the run's token and of the request's header: both are checked."""
     chains = [parent.tree.chain] if parent else []
     if request.recursion_stack and request.recursion_stack not in chains:
         chains.append(request.recursion_stack)

@@ -1,4 +1,4 @@
-"""What the server knows of a runbook's inputs: its environment, secrets, choices of other runs."""
+"""Values for inputs that the server knows: environment, secrets, choices from other runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class InputKnowledge:
         )
 
     def choices(self, entry: Entry, principal: Principal) -> dict[str, Choices]:
-        """The choices that other runbooks' runs have left, or why they are not known."""
+        """The choices from outputs of other runbooks, or why they are unknown."""
         return {
             item.name: self._choices(entry.ref, item, item.choices_from, principal)
             for item in entry.document.inputs
@@ -68,9 +68,9 @@ class InputKnowledge:
         return read_choices(item, source, outputs.get(source.output))
 
     def _find(self, ref: str, wanted: str) -> Entry | None:
-        """The runbook at a path below the runbooks directory, else below the asking one's folder.
+        """The runbook at a path below the runbooks directory, else below the folder of `ref`.
 
-        A path that leads out of the directory cannot be a ref.
+        A path out of the directory is never a ref.
         """
         beside = posixpath.normpath(posixpath.join(posixpath.dirname(ref), wanted))
         for candidate in (wanted, beside):

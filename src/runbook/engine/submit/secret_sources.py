@@ -1,4 +1,4 @@
-"""Secrets that the server finds by itself, where a runbook's `from` says."""
+"""Secrets that the server reads where a runbook's `from` says."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from runbook.core.environ import is_reserved
 from runbook.library.refs import is_below, open_below
 
 SECRET_LIMIT = 64 * 1024
-"""Bytes of a file that holds a secret."""
+"""Maximum size of a secret file, in bytes."""
 
 
 class SecretSources:
-    """Looks in the server's environment, less its own settings, and in SECRETS_DIR."""
+    """Reads the server's environment, except its own settings, and SECRETS_DIR."""
 
     def __init__(self, supplied: Mapping[str, str], secrets_dir: Path | None) -> None:
         self._supplied = supplied
         self._secrets_dir = secrets_dir
 
     def find(self, source: SecretSource) -> str | None:
-        """The secret, or None where there is none that could be read. Never raises."""
+        """The secret, or None if it can't be read. Never raises."""
         if source.kind is SecretKind.ENV:
             return None if is_reserved(source.name) else self._supplied.get(source.name)
         if self._secrets_dir is None:
