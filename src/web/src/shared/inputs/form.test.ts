@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { nextTick, shallowRef } from 'vue'
 import type { InputItem } from '@/api/runbooks'
-import { fieldsOf, type Told } from './fields'
+import { fieldsOf } from './fields'
 import { useInputForm } from './form'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
