@@ -85,8 +85,9 @@ def folder_of_run():
 class Server:
     """A PostgreSQL with all that is its own in a folder that the server's account can reach."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.folder = folder
+        self._settings = SETTINGS | settings
         self._data = folder / "data"
         self._process = None
         self._idle = []
@@ -95,7 +96,7 @@ class Server:
         """Start it, also again after its end; returns when it answers."""
         if not self._data.exists():
             self._initialize()
-        settings = {**SETTINGS, "unix_socket_directories": str(self.folder)}
+        settings = {**self._settings, "unix_socket_directories": str(self.folder)}
         options = [word for item in settings.items() for word in ("-c", "=".join(item))]
         with (self.folder / "log").open("ab") as log:
             # It ends with us also where we cannot end it.

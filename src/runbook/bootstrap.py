@@ -27,7 +27,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
 from runbook.engine.process.family import Families
-from runbook.engine.process.limits import Limits
+from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.workspace import SAFE_PATH
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.engine.record.configuration import Configuration, fingerprint
@@ -89,7 +89,7 @@ def build_engine(
 ) -> Engine:
     """An engine that has opened nothing yet, so the server can fork after this call.
 
-    Call `engine.store.maintenance.migrate()` once at startup, before using the engine.
+    Call `engine.open()` once at startup, before using the engine.
     """
     prepare_data_dir(settings)
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)
@@ -143,7 +143,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         config_items=config_json(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
-        limits=Limits(
+        limits=ScriptLimits(
             processes=settings.script_max_processes or None,
             memory_bytes=settings.script_max_memory_bytes or None,
             file_bytes=settings.script_max_file_bytes or None,

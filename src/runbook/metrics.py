@@ -58,12 +58,11 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            stats = self._engine.store.runs.queue_stats()
+            stats = self._engine.health.queue()
         except RunbookError:
             yield _gauge("runbook_store_up", "Whether the store responds", 0)
             return
-        oldest = stats.oldest_queued_at
-        age = 0.0 if oldest is None else max(0, self._engine.parts.clock() - oldest) / 1000
+        age = self._engine.health.queue_age_s(stats)
         yield _gauge("runbook_store_up", "Whether the store responds", 1)
         yield _gauge("runbook_queue_depth", "Runs waiting for a slot", stats.queued)
         yield _gauge("runbook_queue_oldest_age_seconds", "Age of the oldest queued run", age)

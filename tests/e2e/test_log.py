@@ -108,7 +108,7 @@ def test_the_log_is_searched_by_a_pattern(long_run, open_run, guard, check_acces
 
     guard.allow("400 (BAD REQUEST)")
     search.fill("n(")
-    fault = "This is not a regular expression: missing ): n("
+    fault = "Invalid regular expression: missing ): n("
     expect(page.get_by_role("search", name="Log search")).to_contain_text(fault)
 
 

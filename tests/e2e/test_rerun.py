@@ -210,7 +210,7 @@ def test_values_that_were_not_kept_are_asked_for(server, open_run, start, tmp_pa
     expect(field(page, "TOKEN")).to_be_focused()
     field(page, "TOKEN").fill("a-long-secret-value")
     follow(page, "Resume")
-    expect(fault(page, "HANDED")).to_contain_text("The value of HANDED was not kept")
+    expect(fault(page, "HANDED")).to_contain_text("The value of HANDED was not stored")
     expect(field(page, "HANDED")).to_be_focused()
     expect(field(page, "HANDED")).to_have_attribute("type", "password")
     field(page, "HANDED").fill("with-a-long-secret-value")

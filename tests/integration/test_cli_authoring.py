@@ -242,7 +242,7 @@ def test_cases_are_executed_and_compared(cli):
         "runbooks/Demo.md",
         "ok says hello",
         "FAILED expects too much: expected return code 4, got 0",
-        "    expected stdout with 'goodbye', got 'hello world\\n'",
+        "    expected stdout containing 'goodbye', got 'hello world\\n'",
         "    | hello world",
         "1 passed, 1 failed",
     ]
@@ -294,7 +294,7 @@ def test_a_bad_case_file_is_an_error_on_its_line(cli):
     cli.add("Demo", cases="  - name: x\n    stauts: failed\n")
     done = cli.run("test", "Demo.md")
     assert done.returncode == 65
-    assert done.stdout.startswith("runbooks/Demo.test.yaml:3: error: 'stauts'")
+    assert done.stdout.startswith("runbooks/Demo.test.yaml:3: error: Unknown key 'stauts'")
     assert "status" in done.stdout
 
 

@@ -233,7 +233,7 @@ def test_a_value_that_begins_with_an_at_sign_is_a_text_elsewhere(
     [
         ("F=@nowhere", 2, "F: couldn't read nowhere: No such file or directory"),
         ("F=@large", 2, "F is larger than 1 MiB"),
-        ("F=plain", 65, "F must be a file (Give"),
+        ("F=plain", 65, "F must be a file (Send"),
     ],
 )
 def test_a_file_that_cannot_be_given(command, uses_file, tmp_path, value, code, text):

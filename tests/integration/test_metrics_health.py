@@ -83,7 +83,7 @@ def test_a_server_whose_worker_does_not_answer_is_not_ready(server):
     try:
         with database(server) as connection:  # rather than to wait until its beat is old
             connection.execute("UPDATE workers SET beat_at = beat_at - 60000")
-        assert "no worker takes runs" in not_ready(server)
+        assert "no worker accepts runs" in not_ready(server)
         assert samples(server)[("runbook_workers_accepting",)] == 0
     finally:
         server.worker.resume()

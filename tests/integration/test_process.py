@@ -16,7 +16,7 @@ import pytest
 
 from runbook.core.events import EventType
 from runbook.engine.process.family import RUN_MARK, Families, become_subreaper
-from runbook.engine.process.limits import Limits
+from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.run import (
     Command,
     Ended,
@@ -467,7 +467,7 @@ def test_a_shutdown_kills_all_scripts_and_starts_no_more(tmp_path):
 
 def test_optional_limits_bind_the_script_from_its_first_moment(run):
     sink = Memory()
-    limits = Limits(processes=50, memory_bytes=1 << 30, file_bytes=1 << 20)
+    limits = ScriptLimits(processes=50, memory_bytes=1 << 30, file_bytes=1 << 20)
     ended = run("ulimit -u; ulimit -v; head -c 2M /dev/zero > big; ls -l big", sink, limits=limits)
     assert sink.stdout.splitlines()[:2] == [b"50", b"1048576"]
     assert b" 1048576 " in sink.stdout
@@ -477,4 +477,4 @@ def test_optional_limits_bind_the_script_from_its_first_moment(run):
 def test_a_limit_without_prlimit_is_not_forgotten(run, monkeypatch):
     monkeypatch.setattr("runbook.engine.process.limits.shutil.which", lambda name, path: None)
     with pytest.raises(ProcessStartError, match="prlimit"):
-        run("true", limits=Limits(processes=50))
+        run("true", limits=ScriptLimits(processes=50))

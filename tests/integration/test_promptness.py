@@ -14,7 +14,7 @@ from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
-from runbook.engine import engine as engine_module
+from runbook.engine import runs as run_reader
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host import proctable
@@ -93,7 +93,7 @@ def engine(configuration):
 @pytest.fixture
 def working(elsewhere, engine, monkeypatch):
     """A worker in a thread, whose every interval is an hour."""
-    monkeypatch.setattr(engine_module, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(run_reader, "POLL_SECONDS", 3600)
     monkeypatch.setattr(slots, "BEAT_SECONDS", 3600)
     # Its scripts' orphans would come to this process; it must not take the tests' children.
     monkeypatch.setattr(proctable, "become_subreaper", lambda: None)

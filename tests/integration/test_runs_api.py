@@ -411,7 +411,7 @@ def test_a_search_by_a_pattern(client, lines_run):
     assert (found["count"], [hit["line"] for hit in found["hits"]]) == (5, [15, 20])
     refused = search(q="line (")
     assert refused["status"] == 400
-    assert refused["detail"] == "This is not a regular expression: missing ): line ("
+    assert refused["detail"] == "Invalid regular expression: missing ): line ("
 
 
 def test_hits_as_json_lines_come_before_their_count(client, lines_run):

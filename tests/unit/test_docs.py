@@ -69,7 +69,7 @@ def outside_fences(text):
 
 
 def section(path, heading):
-    """What stands below one heading of level 2, outside code blocks."""
+    """The text below one level-2 heading, outside code blocks."""
     parts = re.split(r"^## (.+)$", outside_fences(read(path)), flags=re.MULTILINE)
     return parts[parts.index(heading) + 1]
 
@@ -139,7 +139,7 @@ def shown(value):
 
 
 def error_classes():
-    """Every error of the package that has a code of its own."""
+    """Every error class of the package with its own code."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
@@ -192,7 +192,7 @@ def test_a_problem_can_be_linked_to_and_says_what_to_do(code):
 
 MAKERS = ("Problem", "warning", "conflict")
 HOLDER_PARAMS = {"lock", "run_id", "runbook", "by", "since"}
-# Those whose code or parameters do not stand where they are made.
+# Problems whose code or parameters aren't literals in the call that creates them.
 NAMED = {
     UNCLASSIFIED: set(),
     WORKER_DIED: set(),

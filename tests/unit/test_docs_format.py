@@ -1,4 +1,4 @@
-"""RUNBOOK.md says what the parser does: examples are parsed, tables held against the code."""
+"""RUNBOOK.md matches the parser: examples are parsed, tables compared with the code."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ def code_spans(text):
 
 
 def section(heading):
-    """What stands below one heading of level 2 or 3."""
+    """The text below one level-2 or level-3 heading."""
     parts = re.split(r"^#{2,3} (.+)$", TEXT, flags=re.MULTILINE)
     return parts[parts.index(heading) + 1]
 
@@ -164,8 +164,8 @@ def documented_problems():
     lines = section("Errors and what to do").splitlines()
     rows = [line for line in lines if line.startswith("|")]
     spans = {span for row in rows for span in code_spans(first_cell(row))}
-    # The section's name is put in afterwards.
-    return {span.replace("block of S cannot", "block cannot") for span in spans}
+    # The section's name is inserted later.
+    return {span.replace("block in S is", "block is") for span in spans}
 
 
 def first_cell(line):
@@ -184,13 +184,13 @@ def test_no_documented_problem_is_out_of_date():
 
 @cache
 def messages():
-    """What can stand in a Problem, as patterns in which anything may stand for a value."""
+    """All problem messages, as patterns with wildcards for values."""
     files = [path for layer in ("core", "library") for path in (SOURCE / layer).rglob("*.py")]
     return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
 
 
 def messages_of(tree):
-    """The message of each Problem(...); where that is a name, all texts assigned to it."""
+    """The message of each Problem(...); for a variable, all texts assigned to it."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for nodes in ([*ast.walk(function)] for function in functions):
         for call in nodes:
@@ -205,19 +205,19 @@ def messages_of(tree):
 
 
 MESSAGE_AT = {"Problem": 1, "_claims_error": 0}
-# Rules of values: the message is the input's name, the rule and, mostly, the value.
+# Value rules: the message is the input's name, the rule and usually the value.
 RULE_AT = {"Broken": 0, "TypeRule": 1}
 
 
 def assigned(message, nodes):
-    """The values given to the name that stands for a message."""
+    """The values assigned to the variable that holds a message."""
     assignments = [node for node in nodes if isinstance(node, ast.Assign)]
     name = ast.unparse(message)
     return [node.value for node in assignments if ast.unparse(node.targets[0]) == name]
 
 
 def pattern_of(value):
-    """None for what is no text by itself."""
+    """None if the expression isn't a string."""
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return re.escape(value.value)
     if isinstance(value, ast.JoinedStr):

@@ -20,7 +20,7 @@ EXTENSION = "runbook_limits"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """A caller's limits per minute: one for executions, one for all other requests.
 
     Requests count before the token is verified, so that guessing tokens is limited too.
@@ -46,7 +46,7 @@ def install_limits(app: Flask, settings: Settings) -> None:
         swallow_errors=True,
         headers_enabled=False,
     )
-    app.extensions[EXTENSION] = Limits(limiter, settings)
+    app.extensions[EXTENSION] = RateLimits(limiter, settings)
     limiter.init_app(app)
     app.after_request(add_headers)
 

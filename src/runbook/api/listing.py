@@ -31,15 +31,15 @@ class Listings:
         """The list, from the cache; with `text`, the matching runbooks, not cached."""
         if not text:
             return self._kept(engine, principal)
-        return _body([_found(item) for item in engine.listing(principal, text)])
+        return _body([_found(item) for item in engine.runbooks.listing(principal, text)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
-        key = (*engine.listing_version(), *principal.access_key)
+        key = (*engine.runbooks.listing_version(), *principal.access_key)
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
                 return self._bodies[key]
-        body = _body([_listed(item) for item in engine.listing(principal)])
+        body = _body([_listed(item) for item in engine.runbooks.listing(principal)])
         with self._lock:
             self._bodies[key] = body
             while len(self._bodies) > KEPT_BODIES:

@@ -13,7 +13,6 @@ from runbook.api import wire
 from runbook.api.context import application, engine
 from runbook.api.routing import PUBLIC, Limit, Policy, route
 from runbook.core.permissions import Permission
-from runbook.engine.status import engine_status, not_ready
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
 from runbook.resources.server import (
@@ -47,10 +46,10 @@ def livez() -> Response:
     ),
 )
 def readyz() -> Response:
-    found = readiness_json(not_ready(engine().parts))
+    found = readiness_json(engine().health.problems())
     body = {
         "status": "ok" if found["ready"] else "not ready",
-        "database": engine().store.maintenance.kind,
+        "database": engine().health.database_kind,
         "reasons": found["reasons"],
         "problems": found["problems"],
     }
@@ -69,7 +68,7 @@ def readyz() -> Response:
 )
 def status() -> Response:
     settings = application().settings
-    found = engine_status(engine().parts)
+    found = engine().health.status()
     body: StatusJson = {
         "version": __version__,
         "python": platform.python_version(),

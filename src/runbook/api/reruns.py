@@ -54,7 +54,7 @@ def undo(run_id: str) -> Response:
     ),
 )
 def get_undo(run_id: str) -> Response:
-    found = engine().undoing(run_of(run_id))
+    found = engine().undo_plan(run_of(run_id))
     return wire.json_reply(undoing_json(found.steps, found.left))
 
 
@@ -70,7 +70,7 @@ def started(submitted: Submitted) -> Response:
     ),
 )
 def list_artifacts(run_id: str) -> Response:
-    found = engine().store.artifacts.of(run_of(run_id).id)
+    found = engine().runs.artifacts(run_of(run_id))
     return wire.json_reply(artifact_list_json(found))
 
 
@@ -86,11 +86,11 @@ def list_artifacts(run_id: str) -> Response:
 )
 def get_artifact(run_id: str, artifact: str) -> Response:
     run = run_of(run_id)
-    kept = next((a for a in engine().store.artifacts.of(run.id) if a.name == artifact), None)
+    kept = next((a for a in engine().runs.artifacts(run) if a.name == artifact), None)
     if kept is None:
         raise NotFoundError(f"The run has no artifact {artifact}.")
     reply = send_file(
-        engine().parts.artifacts.path(run.id, kept.name),
+        engine().runs.artifact_path(run, kept.name),
         mimetype="application/octet-stream",
         etag=kept.sha256,
         conditional=True,

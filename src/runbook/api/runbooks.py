@@ -58,7 +58,7 @@ def list_runbooks() -> Response:
     ),
 )
 def get_runbook(ref: str) -> Response:
-    found = engine().text_for(ref, principal())
+    found = engine().runbooks.text_for(ref, principal())
     return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
 
 
@@ -73,7 +73,7 @@ def get_runbook(ref: str) -> Response:
     ),
 )
 def get_required_env(ref: str) -> Response:
-    return wire.json_reply(required_env_json(ref, engine().required_env(ref, principal())))
+    return wire.json_reply(required_env_json(ref, engine().runbooks.required_env(ref, principal())))
 
 
 @route(
@@ -91,8 +91,8 @@ def get_required_env(ref: str) -> Response:
     ),
 )
 def get_history(ref: str) -> Response:
-    page = engine().history(ref, principal(), before=signed("before"), limit=page_size())
-    known = engine().store.runs.known(entry.record.run_id for entry in page.entries)
+    page = engine().runbooks.history(ref, principal(), before=signed("before"), limit=page_size())
+    known = engine().runbooks.stored_runs(page.entries)
     return wire.json_reply(history_page_json(page, known))
 
 
@@ -107,8 +107,8 @@ def get_history(ref: str) -> Response:
     ),
 )
 def get_history_entry(ref: str, n: int) -> Response:
-    entry = engine().history_entry(ref, principal(), n)
-    known = engine().store.runs.known([entry.record.run_id])
+    entry = engine().runbooks.history_entry(ref, principal(), n)
+    known = engine().runbooks.stored_runs([entry])
     return wire.json_reply(history_entry_json(entry, known))
 
 
@@ -123,7 +123,7 @@ def get_history_entry(ref: str, n: int) -> Response:
     ),
 )
 def get_inputs(ref: str) -> Response:
-    schema = engine().input_schema(ref, principal())
+    schema = engine().runbooks.input_schema(ref, principal())
     # orjson can't encode its largest numbers.
     return Response(json.dumps(schema), mimetype="application/json")
 

@@ -31,9 +31,8 @@ from runbook.errors import RequestError
 from runbook.resources.log import log_line_json
 from runbook.resources.rerun import run_document_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
-from runbook.store.log.logs import LogSearch
+from runbook.store.log.logs import Logs, LogSearch
 from runbook.store.models import LogQuery, RunFilter
-from runbook.store.store import Store
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
@@ -74,7 +73,9 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 )
 def list_runs() -> Response:
     limit = page_size()
-    page = engine().runs(principal(), _filter(), cursor=request.args.get("cursor"), limit=limit)
+    page = engine().runs.page(
+        principal(), _filter(), cursor=request.args.get("cursor"), limit=limit
+    )
     reply = wire.json_reply(run_page_json(page.runs, page.next_cursor))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
@@ -146,7 +147,7 @@ def get_changes() -> Response:
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(engine().details(run_of(run_id), principal())))
+    return wire.json_reply(whole_run_json(engine().runs.details(run_of(run_id), principal())))
 
 
 @route(
@@ -160,7 +161,7 @@ def get_run(run_id: str) -> Response:
     ),
 )
 def get_document(run_id: str) -> Response:
-    found = engine().executed(run_of(run_id))
+    found = engine().runs.executed(run_of(run_id))
     return wire.json_reply(run_document_json(found.digest, found.content, found.current_digest))
 
 
@@ -233,7 +234,7 @@ def _log_query() -> LogQuery | None:
 
 
 def _search(run: Run, query: LogQuery) -> Response:
-    found = engine().store.logs.search(run.id, query)
+    found = engine().runs.logs.search(run.id, query)
     if wire.prefers_json_lines():
         return Response(_hit_lines(found), 200, mimetype=wire.JSON_LINES)
     hits = [log_line_json(hit) for hit in found]
@@ -248,14 +249,14 @@ def _hit_lines(found: LogSearch) -> Iterator[bytes]:
 
 
 def _lines(run: Run, first: int, count: int) -> Response:
-    lines = engine().store.logs.lines(run.id, first, count)
+    lines = engine().runs.logs.lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log.lines)}
     return Response(body, 200, headers, mimetype=wire.JSON_LINES)
 
 
 def _plain(run: Run) -> Response:
-    size = engine().store.logs.size(run.id).bytes
+    size = engine().runs.logs.size(run.id).bytes
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     asked = _asked_range(_range_header(), size)
     if asked == "unsatisfiable":
@@ -266,7 +267,7 @@ def _plain(run: Run) -> Response:
     if asked is not None:
         status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    pieces = _log_pieces(engine().store, run.id, start, end)
+    pieces = _log_pieces(engine().runs.logs, run.id, start, end)
     return Response(pieces, status, headers, content_type="text/plain; charset=utf-8")
 
 
@@ -294,10 +295,10 @@ def _asked_range(
     return (start, end) if start < size and start < end else "unsatisfiable"
 
 
-def _log_pieces(store: Store, run_id: str, start: int, end: int) -> Iterator[bytes]:
+def _log_pieces(logs: Logs, run_id: str, start: int, end: int) -> Iterator[bytes]:
     """Read the log while sending it, outside the request's context."""
     while start < end:
-        piece = store.logs.range(run_id, start, min(PIECE_BYTES, end - start))
+        piece = logs.range(run_id, start, min(PIECE_BYTES, end - start))
         if not piece:
             return
         yield piece

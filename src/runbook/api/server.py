@@ -60,9 +60,9 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
         return create_app(application)
 
     log.configure(settings.logging_level)
-    store = build_engine(settings, Role.FOLLOWER).store
-    store.maintenance.migrate()
-    store.close()
+    engine = build_engine(settings, Role.FOLLOWER)
+    engine.open()
+    engine.close()
     server(build, settings).run()
 
 

@@ -157,7 +157,7 @@ class SeenOutput:
             return
         after = 0
         while after < before - 1 and (
-            events := self._engine.store.events.after(self._run_id, n=after)
+            events := self._engine.runs.events(self._run_id, after=after)
         ):
             yield "".join(event.text or "" for event in events if event.type is stream)
             after = events[-1].n

@@ -8,7 +8,7 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import AuditQuery, Json, Source
+from runbook.cli.source.protocol import AuditQuery, Json, RunSource
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import moment, table, text_of
 from runbook.cli.terminal.times import SinceType
@@ -71,7 +71,7 @@ def audit(
         note(f"to list more, use --limit {limit * 5}")
 
 
-def _collect(source: Source, query: AuditQuery, limit: int) -> tuple[list[Json], int | None]:
+def _collect(source: RunSource, query: AuditQuery, limit: int) -> tuple[list[Json], int | None]:
     events: list[Json] = []
     cursor: int | None = None
     while len(events) < limit:

@@ -24,7 +24,7 @@ from runbook.cli.options.inputs import (
 )
 from runbook.cli.runbook_choice import runbook_choice
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import Source
+from runbook.cli.source.protocol import RunSource
 from runbook.cli.terminal import color, exit_codes
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
@@ -119,7 +119,7 @@ def show(what: str, as_json: bool, **given: Any) -> None:
         print_line(line)
 
 
-def _recent(source: Source, ref: str) -> list[Json]:
+def _recent(source: RunSource, ref: str) -> list[Json]:
     from runbook.cli.source.protocol import RunQuery
 
     recent: list[Json] = source.runs(RunQuery(runbook=ref), None, RECENT_RUNS)["runs"]
@@ -275,7 +275,7 @@ def _validate(options: SourceOptions, what: str, inputs: GivenInputs) -> Mapping
 
 
 @contextmanager
-def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
+def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[RunSource, str]]:
     """A runbook of the server, or a local one, whose file may be outside RUNBOOKS_DIR."""
     if options.url:
         with options.open() as source:
@@ -286,7 +286,7 @@ def file_or_ref(options: SourceOptions, what: str) -> Iterator[tuple[Source, str
 
 
 @contextmanager
-def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[Source, str]]:
+def _local_file(options: SourceOptions, what: str) -> Iterator[tuple[RunSource, str]]:
     """A local runbook. If it is outside RUNBOOKS_DIR, its folder is the runbooks directory."""
     from runbook.cli.source.local import open_with
     from runbook.cli.source.locate import locate

@@ -12,7 +12,7 @@ import click
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs, complete_runs
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import Json, RunQuery, Source
+from runbook.cli.source.protocol import Json, RunQuery, RunSource
 from runbook.cli.terminal import color
 from runbook.cli.terminal.escaping import OutputEscaper
 from runbook.cli.terminal.messages import note, print_json, print_line
@@ -97,7 +97,7 @@ def list_runs(
         note(f"to list more, use --limit {limit * 5}")
 
 
-def _collect(source: Source, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
+def _collect(source: RunSource, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
     """Fetch pages until there are `limit` runs. Returns the runs and the next page's cursor."""
     found: list[Json] = []
     cursor: str | None = None
@@ -181,7 +181,7 @@ def logs(
             _print_output(wanted, raw=raw)
 
 
-def _events(source: Source, run_id: str, *, follow: bool) -> Iterator[Json]:
+def _events(source: RunSource, run_id: str, *, follow: bool) -> Iterator[Json]:
     """The events of a run: until it finishes, or without `follow` those so far."""
     run = source.run(run_id)
     last = int(run["last_event"])

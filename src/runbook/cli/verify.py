@@ -14,7 +14,7 @@ from runbook.cli.terminal.render import text_of
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
-    from runbook.cli.source.locate import Target
+    from runbook.cli.source.locate import LocatedRunbook
     from runbook.core.audit import AuditVerification
 
 BROKEN = 1
@@ -128,7 +128,7 @@ def _say(file: str, entries: int, problems: list[dict[str, object]], *, compared
         note("not compared with the database, so removed entries at the end can't be detected")
 
 
-def _known_head(target: Target, *, required: bool) -> tuple[int, str] | None:
+def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | None:
     """The number and digest of the runbook's last entry according to the database.
 
     Not for a file outside RUNBOOKS_DIR: other files may have the same ref.

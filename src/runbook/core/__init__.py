@@ -1,1 +1,1 @@
-"""The rules of the engine, without clock, environment, files, sockets or threads."""
+"""Pure domain logic: no clock, environment, files, sockets or threads."""

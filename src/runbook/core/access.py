@@ -1,6 +1,6 @@
-"""Who may do what: a principal's grants and claims against what is asked of it.
+"""Authorization: a principal's grants and claims against the required permission and claims.
 
-Every rule fails closed: what is not understood denies.
+Every rule fails closed: if something can't be parsed, access is denied.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from runbook.core.run import Origin, Requester
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. `run_id` is set where the caller is a script using its run's token.
+    """An authenticated caller. `run_id` is set if the caller is a script using its run's token.
 
-    `local` marks the person at the command line of this machine, who reads the files and the
-    store anyway: claims do not bind such a caller unless ENFORCE_CLAIMS is on.
+    `local` marks the person at this machine's command line, who can read the files and the database
+    anyway: required claims apply to this caller only with ENFORCE_CLAIMS on.
     """
 
     subject: str
@@ -33,7 +33,7 @@ class Principal:
 
     @property
     def access_key(self) -> tuple[object, ...]:
-        """All that decides what it may do with runbooks; caches of such answers are keyed by it."""
+        """Everything that determines access to runbooks; a cache key for such decisions."""
         claims = json.dumps(dict(self.claims), sort_keys=True, default=str)
         return claims, self.grants, self.local
 
@@ -42,31 +42,31 @@ class Principal:
 
 
 LOCAL_PREFIX = "local:"
-"""How the subject of a local operator's run begins: no token has spoken for it."""
+"""Prefix of the subject of a local operator, who has no token."""
 
 
 def was_local(requester: Requester) -> bool:
-    """Whether the person at the command line asked for a run, without any token."""
+    """Whether a run was requested from the command line, without a token."""
     without_token = not requester.claims and requester.subject.startswith(LOCAL_PREFIX)
     return requester.origin is Origin.CLI and without_token
 
 
 @dataclass(frozen=True, slots=True)
 class MissingPermission:
-    """`ref` is the runbook that it is lacking for; None where it is lacking for everything."""
+    """`ref` is the runbook the permission is missing for; None if it is missing for all."""
 
     permission: Permission
     ref: str | None = None
     code: ClassVar[str] = "permission"
 
     def __str__(self) -> str:
-        where = "" if self.ref is None else f" for {self.ref}"
-        return f"the permission {self.permission}{where} is missing"
+        target = "" if self.ref is None else f" for {self.ref}"
+        return f"missing permission {self.permission}{target}"
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A claim that a token lacks: one of `wanted` is needed; `given` is None where it has none."""
+    """A claim that a token lacks. Any value in `wanted` is accepted; `given` is None if absent."""
 
     claim: str
     wanted: tuple[str, ...]
@@ -81,12 +81,12 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableClaims:
-    """The runbook's own Required Claims cannot be understood: nobody has them."""
+    """The runbook's Required Claims section is invalid, so access is denied to everyone."""
 
     code: ClassVar[str] = "required_claims_unreadable"
 
     def __str__(self) -> str:
-        return "the runbook's Required Claims section cannot be understood"
+        return "the runbook's Required Claims section is invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +96,16 @@ class ForeignRun:
     code: ClassVar[str] = "run_ownership"
 
     def __str__(self) -> str:
-        return "the run is not yours to see"
+        return "you can only access your own runs"
 
 
 Missing = MissingPermission | Requirement | UnreadableClaims | ForeignRun
-"""One thing that a principal lacks: `code` and fields for programs, its text for people."""
+"""One missing requirement: `code` and fields for programs, `str()` for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether something is allowed, and all that is missing where it is not."""
+    """The result of an access check, with everything that is missing if it was denied."""
 
     permission: Permission
     missing: tuple[Missing, ...] = ()
@@ -121,27 +121,27 @@ class Decision:
 
     @property
     def text(self) -> str:
-        """What is missing, in a sentence; empty where it is allowed."""
+        """A sentence that lists what is missing; empty if allowed."""
         if self.allowed:
             return ""
         lacking = ", ".join(map(str, self.missing))
         if isinstance(self.missing[0], Requirement | UnreadableClaims):
             action = self.permission.rpartition(".")[2]
             return f"RBAC check failed for {action}. Missing or invalid claims: {lacking}"
-        return f"This is not allowed: {lacking}."
+        return f"Access denied: {lacking}."
 
 
 def missing_json(decision: Decision) -> list[dict[str, object]]:
-    """What is missing, for programs: a code, its fields, and a text."""
+    """What is missing, as JSON: a code, its fields and a text."""
     return [
         {"code": one.code, **dataclasses.asdict(one), "text": str(one)} for one in decision.missing
     ]
 
 
 def claim_values(value: object) -> tuple[str, ...]:
-    """The values that a token asserts for one claim: a list of strings or a comma string.
+    """A claim's values: the items of a list of strings, or of a comma-separated string.
 
-    Numbers and booleans count as their JSON text; anything nested counts for nothing.
+    Numbers and booleans count as their JSON text; nested values are ignored.
     """
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -159,7 +159,7 @@ def roles_of(claims: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def permitted(principal: Principal, permission: Permission, ref: str | None = None) -> Decision:
-    """Whether the grants allow it: for this runbook, or without one, for anything at all."""
+    """Check the grants for one runbook, or without `ref`, for any runbook at all."""
     if principal.grants.allow(permission, ref):
         return Decision(permission)
     nowhere = not principal.grants.allow(permission)
@@ -173,10 +173,10 @@ def authorize(
     *,
     known: bool = True,
 ) -> Decision:
-    """Allowed only if every required claim has one of its allowed values in the token.
+    """Allow only if the token has an allowed value for every required claim.
 
-    `required` is None where the runbook restricts nobody. `known` is false where its Required
-    Claims cannot be understood: nobody passes then, and so it is where they name no claim.
+    `required` is None if the runbook has no Required Claims section. `known` is false if that
+    section is invalid. Access is denied then, and also if the section lists no claims.
     """
     if principal.local:
         return Decision(permission)

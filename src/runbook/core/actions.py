@@ -1,4 +1,4 @@
-"""What may be done with a run."""
+"""The actions available on a run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class RunAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What one caller may do with a run now, and what speaks against the rest.
+    """The actions a caller can take now, and why the others aren't available.
 
-    `resume_from` is the step, from 1, that a resume goes on with by itself, where one may be.
+    `resume_from` is the step, counted from 1, where a resume starts by default, if available.
     """
 
     available: tuple[RunAction, ...]

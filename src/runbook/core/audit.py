@@ -1,8 +1,8 @@
-"""The audit trail: who changed what outside a run's own script, chained like the history.
+"""The audit trail: administrative actions and refused access, chained like the history.
 
 Each event carries the digest of the one before it. A digest is the SHA-256 of the event as
-canonical JSON (sorted keys, no spaces, UTF-8) without the digest itself, so that anyone can
-compute it again from what `runbook audit --json` prints.
+canonical JSON (sorted keys, no spaces, UTF-8) without the digest itself, so anyone can recompute it
+from the output of `runbook audit --json`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from runbook.core.run import Origin, Run
 from runbook.core.times import Millis, iso
 
 FIRST_PREVIOUS = "0" * 64
-"""What the first event of all names as the digest before it."""
+"""The previous digest of the first event."""
 
 Details = Mapping[str, object]
 
 
 class AuditAction(StrEnum):
-    """What was done, or refused."""
+    """An audited action."""
 
     RUN_CANCEL = "run.cancel"
     RUN_RETRY = "run.retry"
@@ -39,7 +39,7 @@ class AuditAction(StrEnum):
 
 
 class TargetKind(StrEnum):
-    """What kind of thing an event is about."""
+    """The kind of object an event is about."""
 
     RUN = "run"
     RUNBOOK = "runbook"
@@ -51,7 +51,7 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an event is about: a run's id, a runbook's ref, a key's name."""
+    """The object of an event: a run's ID, a runbook's ref or a key's name."""
 
     kind: TargetKind
     name: str
@@ -59,7 +59,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acted: a token's subject, or `system` for the engine itself."""
+    """Who acted: a token's subject, or `system` for the engine."""
 
     subject: str
     origin: Origin | None = None
@@ -71,7 +71,7 @@ SYSTEM = Actor("system")
 
 @dataclass(frozen=True, slots=True)
 class NewAuditEvent:
-    """An event before it has its place in the chain. `details` hold JSON and no secret."""
+    """An event not yet in the chain. `details` holds JSON without secrets."""
 
     actor: Actor
     action: AuditAction
@@ -81,10 +81,10 @@ class NewAuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """An event in the chain: `n` counts from 1 without gaps, `at` is in ms since the epoch.
+    """An event in the chain. `n` counts from 1 without gaps; `at` is in ms since the epoch.
 
-    Names of actions, origins and kinds are kept as text: an older program must be able to show
-    and verify what a newer one wrote.
+    Actions, origins and kinds are stored as text, so that an older version can show and verify
+    events written by a newer one.
     """
 
     n: int
@@ -101,7 +101,7 @@ class AuditEvent:
 
 
 class AuditFault(StrEnum):
-    """What verification finds wrong at an event."""
+    """What is wrong at an event."""
 
     CHANGED = "changed"
     MISSING = "missing"
@@ -116,7 +116,7 @@ class AuditProblem:
 
 @dataclass(frozen=True, slots=True)
 class AuditVerification:
-    """`last` is the last event's number and digest: compare it with a copy kept elsewhere."""
+    """`last` is the last event's number and digest, to compare with a copy stored elsewhere."""
 
     events: int
     last: tuple[int, str] | None
@@ -134,19 +134,19 @@ def actor_of(principal: Principal) -> Actor:
 def run_event(
     action: AuditAction, run: Run, principal: Principal, details: Details | None = None
 ) -> NewAuditEvent:
-    """What a principal does to a run."""
+    """The event for a principal's action on a run."""
     about = {"runbook": run.runbook.ref} | dict(details or {})
     return NewAuditEvent(actor_of(principal), action, Target(TargetKind.RUN, run.id), about)
 
 
 def refusal_event(principal: Principal, decision: Decision, target: Target) -> NewAuditEvent:
-    """What a principal was refused, and what it lacks."""
+    """The event for a denied request, with what the principal lacks."""
     details = {"permission": decision.permission.value, "missing": missing_json(decision)}
     return NewAuditEvent(actor_of(principal), AuditAction.ACCESS_REFUSED, target, details)
 
 
 def linked(new: NewAuditEvent, n: int, at: Millis, previous: str) -> AuditEvent:
-    """The event with its place in the chain and its digest."""
+    """The event with its position in the chain and its digest."""
     actor = new.actor
     event = AuditEvent(
         n=n,
@@ -171,7 +171,7 @@ def digest_of(event: AuditEvent) -> str:
 
 
 def audit_json(event: AuditEvent, *, with_digest: bool = True) -> dict[str, object]:
-    """The event as JSON: what the API answers, and without `digest` what the digest covers."""
+    """The event as JSON, as the API returns it; without `digest`, the digest's input."""
     body: dict[str, object] = {
         "n": event.n,
         "at": iso(event.at),
@@ -188,10 +188,10 @@ def audit_json(event: AuditEvent, *, with_digest: bool = True) -> dict[str, obje
 
 
 def verify_events(events: Iterable[AuditEvent]) -> AuditVerification:
-    """Check a trail from its first kept event on, in order. Reads each event once.
+    """Verify a trail in order, from its first remaining event. Reads each event once.
 
-    After `audit.purge` the trail begins later than 1: the purge, an event of the trail itself,
-    names the last event that it removed.
+    After `audit.purge`, the trail starts at an event later than 1. The purge is itself an event and
+    names the last event it removed.
     """
     verifier = _Verifier()
     for event in events:

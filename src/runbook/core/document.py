@@ -1,4 +1,4 @@
-"""What a runbook says, once parsed. Lines are counted from 1."""
+"""The content of a parsed runbook. Lines are counted from 1."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ OLD_WORDINGS = (
     "Required input file does not exist: ",
     "Script section must contain a sh code block",
 )
-"""How the messages begin that clients of the Stage0 runbook system compare as text."""
+"""Prefixes of the messages that clients of the Stage0 runbook system compare as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a runbook or a request, and what to do about it.
+    """One problem with a runbook or a request, and how to fix it.
 
-    `code` is stable and part of the API; `message` keeps the wording of the contract. `params`
-    holds what the message says of this one: `variable`, `step`, `run_id`, `limit` and the like.
+    `code` is stable and part of the API; some messages have a wording that clients rely on (see
+    OLD_WORDINGS). `params` holds the values in the message: `variable`, `step`, `run_id`, `limit`
+    and so on.
     """
 
     code: str
@@ -42,14 +43,14 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """One line for those who get no fields: old wordings stay as they were."""
+        """One line for callers that get no fields. Messages in OLD_WORDINGS stay unchanged."""
         if self.line is None or self.message.startswith(OLD_WORDINGS):
             return self.message
         return f"{self.message} (line {self.line})"
 
 
 UNCLASSIFIED = "unclassified"
-"""The code of what an earlier version recorded as a text alone."""
+"""The code of a problem that an earlier version recorded as text only."""
 
 
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -65,12 +66,12 @@ def texts_of(problems: Iterable[Problem]) -> list[str]:
 
 
 def warning(code: str, message: str, **params: Param) -> Problem:
-    """What a run says of itself, without a line."""
+    """A warning about a run, without a line number."""
     return Problem(code, message, severity=Severity.WARNING, params=params)
 
 
 class Language(StrEnum):
-    """What runs a step. A fence marked `sh` is run by zsh."""
+    """The language of a step. A fence marked `sh` is run by zsh."""
 
     ZSH = "zsh"
     BASH = "bash"
@@ -81,7 +82,7 @@ class InputType(StrEnum):
     """The type of a declared input; `NAME: description` declares `text`."""
 
     TEXT = "text"
-    """Any text, of one line or several."""
+    """Any text, on one or more lines."""
     STRING = "string"
     """One line of text."""
     INTEGER = "integer"
@@ -89,13 +90,13 @@ class InputType(StrEnum):
     BOOLEAN = "boolean"
     CHOICE = "choice"
     MULTICHOICE = "multichoice"
-    """Several of the choices; the script gets them separated by commas."""
+    """One or more of the choices; the script gets them separated by commas."""
     SECRET = "secret"  # noqa: S105 - a type's name
-    """Masked wherever it turns up, and never kept."""
+    """Masked wherever it appears, and never stored."""
     FILE = "file"
     """A file's content; the script gets its path."""
     DURATION = "duration"
-    """A span of time such as `90s` or `1h30m`."""
+    """A duration such as `90s` or `1h30m`."""
     CIDR = "cidr"
     IP = "ip"
     HOSTNAME = "hostname"
@@ -104,17 +105,17 @@ class InputType(StrEnum):
 
 
 class SecretKind(StrEnum):
-    """Where the server finds a secret by itself."""
+    """Where the server looks up a secret."""
 
     ENV = "env"
-    """A variable of the server's environment, never one of its own settings."""
+    """An environment variable of the server, except its own settings."""
     FILE = "file"
     """A file below SECRETS_DIR."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
-    """What `from: env:NAME` or `from: file:NAME` says."""
+    """The value of `from`: `env:NAME` or `file:NAME`."""
 
     kind: SecretKind
     name: str
@@ -122,7 +123,7 @@ class SecretSource:
 
 @dataclass(frozen=True, slots=True)
 class ChoicesSource:
-    """What `choices_from` says: the output of another runbook's last successful run."""
+    """The value of `choices_from`: an output of another runbook's last successful run."""
 
     ref: str
     output: str
@@ -132,9 +133,9 @@ class ChoicesSource:
 class Input:
     """One declared environment variable.
 
-    `typed` is false for the old form `NAME: description`, whose values are neither secret
-    nor known to be harmless: they are recorded as given, not shown. `minimum` and `maximum` are
-    kept as written: they bound a number, a duration, or the length of a text, by type.
+    `typed` is false for the short form `NAME: description`. Such values may be secrets, so they are
+    passed on unchecked and never shown. `minimum` and `maximum` are stored as written: they limit a
+    number, a duration, or the length of a text, depending on the type.
     """
 
     name: str
@@ -160,7 +161,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class FileRequirement:
-    """A path named under File System Requirements, as written."""
+    """A path listed under File System Requirements, as written."""
 
     path: str
     line: int
@@ -168,7 +169,7 @@ class FileRequirement:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one process executes. `line` is the line of `source`'s first line in the document."""
+    """A script for one process. `line` is the document line where `source` starts."""
 
     language: Language
     source: str
@@ -177,9 +178,9 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a step is tried at most, and the seconds before the second try, which double.
+    """The maximum number of attempts, and the delay before the first retry, doubled each time.
 
-    `codes` are the return codes after which it is tried again; None: all that are failures.
+    `codes` lists the return codes to retry on; None means every failure.
     """
 
     attempts: int = 1
@@ -188,7 +189,7 @@ class Retry:
 
 
 class Operand(StrEnum):
-    """What a condition looks at."""
+    """What a condition reads."""
 
     INPUT = "inputs"
     OUTPUT = "outputs"
@@ -196,9 +197,9 @@ class Operand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`if: inputs.MODE == full`. `negated` says that it is `!=`.
+    """A condition such as `inputs.MODE == full`; `negated` if it uses `!=`.
 
-    What has no value compares as an empty text.
+    A missing value compares as empty text.
     """
 
     operand: Operand
@@ -218,11 +219,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One script of a run, and how it is run.
+    """One script of a run, with its options.
 
-    `heading_line` is the line of the step's H2; None for a Script section without steps, whose
-    single script is not announced as one. All `conditions` must hold, or the step is skipped.
-    `continues` lets the run go on though the step failed. `undo` is the script that reverses it.
+    `heading_line` is the line of the step's H2; None if the Script section has no steps, in which
+    case its single script isn't reported as a step. The step is skipped unless all `conditions`
+    hold. If `continues` is set, a failure of the step doesn't stop the run. `undo` is the script
+    that undoes it.
     """
 
     name: str
@@ -242,29 +244,30 @@ class Step:
 
 
 class OnBusy(StrEnum):
-    """What a run does while another one holds its lock."""
+    """What a run does if another run holds its lock."""
 
     WAIT = "wait"
     FAIL = "fail"
 
 
 class OnFailure(StrEnum):
-    """What follows a step's failure."""
+    """What to do after a step fails."""
 
     STOP = "stop"
     UNDO = "undo"
 
 
 DEFAULT_QUEUE = "default"
-"""The queue of runs whose Policy names none."""
+"""The queue for runs whose Policy doesn't name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the Policy section says about runs. Texts may name inputs: `device:${HOST}`.
+    """The Policy section. Texts may reference inputs: `device:${HOST}`.
 
-    `confirm` is the text that a person must type; `dry_run` says that the script is honest when
-    RUNBOOK_DRY_RUN is 1. `timeout_s` None means the server's.
+    `confirm` is the text that a person must type. `dry_run` says that the script supports dry runs:
+    it makes no changes if RUNBOOK_DRY_RUN is 1. If `timeout_s` is None, the server's timeout
+    applies.
     """
 
     timeout_s: float | None = None
@@ -284,10 +287,10 @@ NO_POLICY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """A runbook that can be executed.
+    """An executable runbook.
 
-    `claims` maps a claim to its allowed values; None means that the runbook has no Required
-    Claims section. Everything is in document order.
+    `claims` maps each claim to its allowed values; None means that there is no Required Claims
+    section. Everything is in document order.
     """
 
     name: str
@@ -304,19 +307,19 @@ class Runbook:
 
     @property
     def stepped(self) -> bool:
-        """Whether the script is divided into steps, which are announced and recorded."""
+        """Whether the script is divided into steps, which are reported and recorded."""
         return any(step.heading_line is not None for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The outcome of parsing: every problem, and the runbook where there is no error.
+    """The result of parsing: all problems, and the runbook if there are no errors.
 
-    `claims` is known (or None) even where the runbook is otherwise invalid; `claims_known` is
-    false where the section stands there but cannot be understood: nobody may execute it then.
-    `head_bytes` counts the bytes above the `# History` heading; `digest` is their SHA-256 in
-    lower-case hex. Without a History section the head is the whole document.
-    `history_bytes` is the offset of the first byte after the History heading's last line.
+    `claims` is set (or None) even if the runbook is invalid for other reasons; `claims_known` is
+    false if the Required Claims section is invalid, which denies execution to everyone.
+    `head_bytes` is the size of the part above the `# History` heading, `digest` its SHA-256 in
+    lowercase hex. Without a History section, the head is the whole document. `history_bytes` is the
+    offset of the first byte after the History heading's last line.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a script finds in its environment. A value: the server's own is never read or changed."""
+"""The environment of a script. The server's own environment is neither read nor changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from runbook.core.document import Problem
 
 VALUE_LIMIT = 64 * 1024
-"""Bytes of UTF-8 in one value; the kernel refuses to start a program with 128 KiB in one."""
+"""Maximum size of one value in UTF-8 bytes; the kernel rejects values of 128 KiB."""
 TOTAL_LIMIT = 1024 * 1024
-"""Bytes of UTF-8 in all names and values together."""
-NAME_RULE = "A name has up to 128 letters of A-Z and a-z, digits and _, and no digit in front"
+"""Maximum size of all names and values together, in UTF-8 bytes."""
+NAME_RULE = "Use up to 128 ASCII letters, digits and underscores, not starting with a digit"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
@@ -27,22 +27,24 @@ BASE_NAMES = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR"})
 """Set by the engine for every script."""
 
 SERVER_SECRETS = frozenset({"JWT_SECRET", "DATABASE_URL", "REDIS_URL"})
-"""Settings of the server that never reach a script, whoever asks."""
+"""Server settings that are never passed to a script."""
 
 SETTING_NAMES = _words(
     """
-    ALLOW_REMOTE_DEV_LOGIN ALLOW_UNDECLARED_ENV API_HOST API_PORT API_PROTOCOL BIND_HOST BUILT_AT
+    ALLOW_REMOTE_DEV_LOGIN ALLOW_UNDECLARED_ENV API_HOST API_PORT API_PROTOCOL
+    AUDIT_RETENTION_DAYS BIND_HOST BUILT_AT
     DATABASE_URL DATA_DIR DRAIN_SECONDS ENABLE_LOGIN ENFORCE_CLAIMS EXECUTION_DIR HISTORY
     HISTORY_ENTRY_BYTES HISTORY_MAX_ENTRIES IDP_LOGIN_URI JWT_ALGORITHM JWT_AUDIENCE JWT_ISSUER
     JWT_JWKS_URL JWT_SECRET JWT_TTL_MINUTES LOGGING_LEVEL MAX_ARTIFACT_BYTES MAX_BODY_BYTES
     MAX_INPUT_BYTES MAX_INPUT_FILES MAX_OUTPUT_SIZE_BYTES MAX_PARALLEL_RUNS MAX_QUEUED_RUNS
     MAX_RECURSION_DEPTH METRICS_PORT MOUNT_DIR RATE_LIMIT_ENABLED RATE_LIMIT_EXECUTE_PER_MINUTE
-    RATE_LIMIT_PER_MINUTE RATE_LIMIT_STORAGE_BACKEND REDIS_URL RETENTION_DAYS RUNBOOKS_DIR
+    RATE_LIMIT_PER_MINUTE RATE_LIMIT_STORAGE_BACKEND REDIS_URL RETENTION_DAYS ROLE_PERMISSIONS
+    RUNBOOKS_DIR
     SCRIPT_ENV_PASS SCRIPT_MAX_FILE_BYTES SCRIPT_MAX_MEMORY_BYTES SCRIPT_MAX_PROCESSES
     SCRIPT_TIMEOUT_SECONDS SECRETS_DIR TRUSTED_PROXIES UI_HEADER WEB_PROCESSES
     """
 )
-"""The server's own settings (see `settings.py`): what no runbook reads from its environment."""
+"""The server's own settings (see `settings.py`), which runbooks can't read."""
 
 RESERVED = (
     BASE_NAMES
@@ -82,7 +84,7 @@ RESERVED = (
     """
     )
 )
-"""Names that no caller and no runbook may set: they change how programs run."""
+"""Names that callers and runbooks can't set: they affect how programs run."""
 
 RESERVED_PREFIXES = (
     "RUNBOOK_",
@@ -103,7 +105,7 @@ RESERVED_PREFIXES = (
     "TERMINFO",
     "GLIBC_TUNABLES",
 )
-"""How a name may not begin, for the same reason."""
+"""Reserved name prefixes, for the same reason."""
 
 _SET_BY_ZSH = _words(
     """
@@ -122,17 +124,17 @@ def valid_name(name: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether neither a caller nor a runbook may set this name."""
+    """Whether callers and runbooks can't set this name."""
     return name in RESERVED or name.startswith(RESERVED_PREFIXES)
 
 
 def set_by_zsh(name: str) -> bool:
-    """Whether zsh overwrites this name at its start, so that no value of it arrives."""
+    """Whether zsh overwrites this variable at startup, so that a given value is lost."""
     return name in _SET_BY_ZSH
 
 
 def check_value(name: str, value: str) -> Problem | None:
-    """Whether a value can be passed to a program."""
+    """The reason why a value can't be passed to a program; None if it can."""
     try:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError:
@@ -143,11 +145,11 @@ def check_value(name: str, value: str) -> Problem | None:
         )
     if "\0" in value:
         return Problem(
-            "bad_value", f"The value of {name} holds a NUL character", params={"variable": name}
+            "bad_value", f"The value of {name} contains a NUL character", params={"variable": name}
         )
     if size > VALUE_LIMIT:
         limit = VALUE_LIMIT // 1024
-        text = f"The value of {name} is too long: {size} bytes, at most {limit} KiB"
+        text = f"The value of {name} is too long: {size} bytes (max: {limit} KiB)"
         return Problem(
             "value_too_long",
             text,
@@ -158,12 +160,12 @@ def check_value(name: str, value: str) -> Problem | None:
 
 
 def check_total(values: Mapping[str, str]) -> Problem | None:
-    """Whether all values together can be passed to a program."""
+    """The reason why all values together can't be passed to a program; None if they can."""
     size = sum(len(name) + len(text.encode("utf-8", "replace")) for name, text in values.items())
     if size <= TOTAL_LIMIT:
         return None
     limit = TOTAL_LIMIT // 1024
-    text = f"The environment variables are too long together: {size} bytes, at most {limit} KiB"
+    text = f"The environment variables are too large in total: {size} bytes (max: {limit} KiB)"
     return Problem(
         "values_too_long",
         text,
@@ -174,7 +176,7 @@ def check_total(values: Mapping[str, str]) -> Problem | None:
 
 @dataclass(frozen=True, slots=True)
 class BaseVariables:
-    """The small base that every script gets. `path` is a search path, the others are paths."""
+    """The base variables of every script. `path` is a search path, the others are paths."""
 
     path: str
     home: str
@@ -194,11 +196,11 @@ class BaseVariables:
 
 @dataclass(frozen=True, slots=True)
 class RunVariables:
-    """What a script learns of its run.
+    """The variables that describe a run to its script.
 
-    `chain` holds the refs from the outermost runbook to this one. `output`, `env`, `progress`,
-    `plan`, `mask` and `summary` are files that the script may write, `artifacts` a folder.
-    `call_socket` is where the engine process takes calls; empty where a server does.
+    `chain` lists the refs from the outermost runbook to this one. `output`, `env`, `progress`,
+    `plan`, `mask` and `summary` are files that the script can write, `artifacts` is a folder.
+    `call_socket` is the socket for `runbook call`; empty if a server handles calls.
     """
 
     api_token: str
@@ -243,7 +245,7 @@ class RunVariables:
             "RUNBOOK_MASK": self.mask,
             "RUNBOOK_SUMMARY": self.summary,
             "RUNBOOK_ARTIFACTS": self.artifacts,
-            # Empty for a real run: true to `[ -n ... ]`, `= 1` and `(( ... ))` alike.
+            # Empty for a real run, so that `[ -n ... ]`, `= 1` and `(( ... ))` all work as tests.
             "RUNBOOK_DRY_RUN": "1" if self.dry_run else "",
         }
 
@@ -255,11 +257,11 @@ def child_env(
     run: RunVariables,
     base: BaseVariables,
 ) -> dict[str, str]:
-    """The whole environment of a script.
+    """The complete environment of a script.
 
-    `inputs` are the caller's values: a reserved name among them is left out. `passed` is what
-    the operator hands to every script; it wins over inputs, and both yield to the base and to
-    the run's own variables. The server's secrets are in neither.
+    `inputs` are the caller's values; reserved names are dropped. `passed` are the operator's
+    variables for every script; they override inputs. The base and the run's own variables override
+    both. The server's secrets are never included.
     """
     given = {name: value for name, value in inputs.items() if not is_reserved(name)}
     allowed = {name: value for name, value in passed.items() if name not in SERVER_SECRETS}

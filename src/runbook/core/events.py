@@ -1,4 +1,4 @@
-"""What happens in a run, one event after the other."""
+"""The events of a run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """What happened in a run. `n` counts from 1 without gaps.
+    """One event of a run. `n` counts from 1 without gaps.
 
-    Output events carry `text`; all others carry `data`. `line` and `offset` say where an output
-    event's text begins in the run's log (see `core/output/log_text.py`): the number of the line
-    that its first character belongs to, from 1, and the byte offset in UTF-8.
+    Output events carry `text`; all others carry `data`. `line` and `offset` locate an output
+    event's text in the run's log (see `core/output/log_text.py`): the line number of its first
+    character, counted from 1, and its offset in UTF-8 bytes.
     """
 
     n: int

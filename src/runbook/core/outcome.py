@@ -1,4 +1,4 @@
-"""How a run and its steps ended, and what they left."""
+"""The results of runs and steps, including artifacts."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from runbook.core.times import Millis
 
 
 class PlanLabel(StrEnum):
-    """How far a planned change, or a whole dry run, can be believed."""
+    """How reliable a planned change, or a whole dry run, is."""
 
     VERIFIED = "verified"
-    """What would change was found out by reading."""
+    """The script read the current state to determine the change."""
     ASSUMED = "assumed"
-    """It follows from what was asked for, but nothing was read."""
+    """Derived from the request only; the current state was not read."""
     UNKNOWN = "unknown"
-    """Nobody said."""
+    """The script didn't say."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """What became of one step in one run. `n` counts from 1, in the order of the document.
+    """The result of one step in one run. `n` counts from 1, in document order.
 
-    `first_line` and `last_line` are the span of the log's lines that it printed; `last_line` is
-    the smaller one where it printed nothing. `env` and `outputs` are what it handed over; a value
-    that may not be kept, because a secret stands in it, is None.
+    `first_line` and `last_line` are the span of its output in the log; `last_line` is less than
+    `first_line` if it printed nothing. `env` and `outputs` are the values it set; None replaces a
+    value that can't be stored because it contains a secret.
     """
 
     n: int
@@ -46,7 +46,7 @@ class StepRun:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that a run left to be kept. `name` is its path below the run's folder."""
+    """A file that a run saved as an artifact. `name` is its path below the artifacts folder."""
 
     name: str
     size: int
@@ -55,10 +55,10 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. `return_code` follows the table of return codes in docs/runs.md.
+    """The result of a run. `return_code` follows the table in docs/runs.md.
 
-    `label` is of dry runs only. `summary` is Markdown. `steps` are those that the store does not
-    know yet as they are.
+    `label` is set for dry runs only. `summary` is Markdown. `steps` are those not stored yet in
+    their current state.
     """
 
     status: RunStatus

@@ -1,4 +1,4 @@
-"""Permissions, and the grants that give them: on the runbooks whose ref matches a pattern."""
+"""Permissions, and grants of permissions on runbooks whose ref matches a pattern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Permission(StrEnum):
-    """What a principal may be allowed to do. Names are stable: settings and clients use them."""
+    """What a principal can be allowed to do. Names are stable: settings and clients use them."""
 
     RUNBOOK_LIST = "runbook.list"
     RUNBOOK_READ = "runbook.read"
@@ -40,21 +40,21 @@ SCRIPT_PERMISSIONS = frozenset(
         Permission.RUN_READ,
     }
 )
-"""The most that a running script may do, whoever its run was requested by."""
+"""The upper limit of a script's permissions, regardless of who requested its run."""
 
 ANY = "*"
 STANDARD_ROLES = (
     "*=runbook.list,runbook.read,runbook.validate,runbook.execute,runbook.history,"
     "run.read,run.cancel,run.rerun,token.issue,config.read,server.read;admin=*"
 )
-"""What roles may do unless ROLE_PERMISSIONS says otherwise: see RolePermissions.parse."""
+"""The default role permissions, overridden by ROLE_PERMISSIONS: see RolePermissions.parse."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permissions on the runbooks whose ref matches one of `refs`, and on their runs.
+    """Permissions on runbooks whose ref matches one of `refs`, and on their runs.
 
-    In a pattern `*` stands for any text, slashes too (see fnmatch).
+    In a pattern, `*` matches any text, including slashes (see fnmatch).
     """
 
     permissions: frozenset[Permission]
@@ -73,9 +73,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """All that a principal was granted.
+    """All grants of a principal.
 
-    What else may limit it, such as an API key's addresses, the authenticator has judged before.
+    Other limits, such as an API key's allowed addresses, are already enforced by the authenticator.
     """
 
     items: frozenset[Grant] = frozenset()
@@ -85,7 +85,7 @@ class Grants:
         return cls(frozenset({Grant(frozenset(permissions), refs or (ANY,))}))
 
     def allow(self, permission: Permission, ref: str | None = None) -> bool:
-        """Without a ref: whether the permission is granted for anything at all."""
+        """Whether the permission is granted for this ref, or without one, for any ref."""
         return any(
             permission in grant.permissions and (ref is None or grant.covers(ref))
             for grant in self.items
@@ -105,24 +105,24 @@ ALL_GRANTS = Grants.of(Permission)
 
 @dataclass(frozen=True, slots=True)
 class RolePermissions:
-    """Which permissions the roles of a token give. The role `*` is everyone's."""
+    """The permissions of each role. The role `*` applies to everyone."""
 
     roles: Mapping[str, frozenset[Permission]]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `role=permission,...;role=...`, where `*` in a permission stands for any text.
+        """Parse `role=permission,...;role=...`, where `*` in a permission matches any text.
 
-        Raises ValueError where a role is named twice, or a permission is unknown.
+        Raises ValueError if a role is defined twice or a permission is unknown.
         """
         roles: dict[str, frozenset[Permission]] = {}
         for part in filter(None, (part.strip() for part in text.split(";"))):
             role, equals, names = part.partition("=")
             role = role.strip()
             if not role or not equals:
-                raise ValueError(f"{part!r} is not role=permission,permission")
+                raise ValueError(f"expected role=permission,permission, got {part!r}")
             if role in roles:
-                raise ValueError(f"the role {role} is named twice")
+                raise ValueError(f"the role {role} is defined twice")
             roles[role] = _permissions(names)
         return cls(roles)
 
@@ -139,7 +139,7 @@ def _permissions(names: str) -> frozenset[Permission]:
     for name in filter(None, (name.strip() for name in names.split(","))):
         matching = [permission for permission in Permission if fnmatchcase(permission, name)]
         if not matching:
-            raise ValueError(f"{name!r} is no permission: known are {', '.join(Permission)}")
+            raise ValueError(f"unknown permission {name!r}; use: {', '.join(Permission)}")
         found.update(matching)
     return frozenset(found)
 

@@ -1,4 +1,4 @@
-"""Runs that follow from an earlier one: where to go on, what to restore, what to reverse."""
+"""Reruns: where to resume, which values to restore, which steps to undo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIFF_LINES = 200
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A step with its number in the document, from 1."""
+    """A step with its number in the document, counted from 1."""
 
     n: int
     step: Step
@@ -26,9 +26,9 @@ def numbered(runbook: Runbook) -> tuple[Numbered, ...]:
 
 
 def resume_point(runbook: Runbook, rows: Sequence[StepRun]) -> int:
-    """The first step, from 1, that is not done with.
+    """The number of the first unfinished step, counted from 1.
 
-    A step that was skipped, or that failed although the run went on, is done with.
+    A skipped step is finished, and so is a failed one if the run continued after it.
     """
     states = {row.n: row.status for row in rows}
     for item in numbered(runbook):
@@ -43,18 +43,18 @@ def resume_point(runbook: Runbook, rows: Sequence[StepRun]) -> int:
 
 
 def find_step(runbook: Runbook, wanted: str) -> int | None:
-    """The number, from 1, of the step of this name or number; None where there is none."""
+    """The number, counted from 1, of the step with this name or number; None if there is none."""
     for item in numbered(runbook):
         if item.step.name == wanted:
             return item.n
-    # Compared as text: a number of thousands of digits is no number to Python.
+    # Compared as text: Python refuses to parse integers with thousands of digits.
     return next((item.n for item in numbered(runbook) if str(item.n) == wanted), None)
 
 
 def restored_steps(rows: Sequence[StepRun], start: int) -> tuple[StepRun, ...]:
-    """The rows of the steps before `start`, as the resumed run has them.
+    """The rows of the steps before `start`, as recorded in the resumed run.
 
-    What they printed stands in the earlier run's log, so that they span no line of this one's.
+    Their output is in the earlier run's log, so their line span in this run's log is empty.
     """
     return tuple(
         replace(
@@ -69,9 +69,9 @@ def restored_steps(rows: Sequence[StepRun], start: int) -> tuple[StepRun, ...]:
 
 
 def joined(rows: Sequence[StepRun], earlier: Sequence[StepRun]) -> tuple[StepRun, ...]:
-    """What became of the steps of a run, and of those that the run before it has completed.
+    """The results of a run's steps, combined with those its predecessor completed.
 
-    A step that this run began anew, and did not complete, stays as the run before left it.
+    If this run restarted a step but didn't complete it, the predecessor's result counts.
     """
     known = {row.n: row for row in earlier if row.status.completed}
     known |= {row.n: row for row in rows if row.status.completed or row.n not in known}
@@ -80,7 +80,7 @@ def joined(rows: Sequence[StepRun], earlier: Sequence[StepRun]) -> tuple[StepRun
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What earlier steps handed over; `missing` names the values that were not kept."""
+    """Values from earlier steps; `missing` names those that were not stored."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -88,9 +88,9 @@ class Restored:
 
 
 def restored(rows: Sequence[StepRun], given: Mapping[str, str]) -> Restored:
-    """The variables and outputs of these steps, in order; later ones replace earlier ones.
+    """The variables and outputs of these steps, in order; later ones override earlier ones.
 
-    `given` holds the values that were asked for again, by name.
+    `given` maps names to values that the user entered again.
     """
     variables: dict[str, str | None] = {}
     outputs: dict[str, str | None] = {}
@@ -113,7 +113,7 @@ def _filled(values: Mapping[str, str | None], given: Mapping[str, str]) -> dict[
 def undo_steps(
     runbook: Runbook, rows: Sequence[StepRun], undone: frozenset[int] = frozenset()
 ) -> tuple[Numbered, ...]:
-    """What reverses the completed steps, the last one first; `undone` are reversed already."""
+    """Undo scripts of the completed steps, last step first, except steps already in `undone`."""
     completed = {row.n for row in rows if row.status.completed} - undone
     return tuple(
         Numbered(item.n, _reversing(item.step))
@@ -123,7 +123,7 @@ def undo_steps(
 
 
 def irreversible(runbook: Runbook, rows: Sequence[StepRun]) -> tuple[Numbered, ...]:
-    """The completed steps that nothing reverses."""
+    """The completed steps that have no Undo."""
     completed = {row.n for row in rows if row.status.completed}
     return tuple(
         item for item in numbered(runbook) if item.n in completed and item.step.undo is None
@@ -143,14 +143,14 @@ def _reversing(step: Step) -> Step:
 
 
 def diff_above(old: str, new: str, start: Step, again: Step | None) -> str | None:
-    """How the document differs above the step to go on with; None where it does not.
+    """The diff above the step to resume from; None if nothing changed there.
 
-    `start` is the step in the old text, `again` the one of its name in the new text. What
-    stands from there on may have been mended.
+    `start` is the step in the old text, `again` the step with the same name in the new text.
+    Changes from that step on are allowed: they may be the fix.
     """
     line = start.heading_line or 1
     before, after = _lines(old), _lines(new)
-    # The heading is looked at as well: another step may have been put before this one.
+    # Compare the heading too: another step may have been inserted before this one.
     if before[:line] == after[:line]:
         return None
     end = line if again is None or again.heading_line is None else again.heading_line
@@ -158,7 +158,7 @@ def diff_above(old: str, new: str, start: Step, again: Step | None) -> str | Non
 
 
 def diff_texts(old: str, new: str) -> str:
-    """How a document differs from what it was."""
+    """The diff between two versions of a document."""
     return _diff(_lines(old), _lines(new), "as it was")
 
 

@@ -1,19 +1,19 @@
-"""The return codes of runs that no script gave. docs/runs.md has the table by status.
+"""Return codes set by the engine instead of a script. See the table by status in docs/runs.md.
 
-A script's own code stays as it is; -N says that signal N killed it.
+A script's own code is passed through; -N means that signal N killed it.
 """
 
 from __future__ import annotations
 
 SUCCEEDED = 0
 FAILED = 1
-"""A script could not be started, or what it handed over could not be read."""
+"""A script couldn't be started, or a file it wrote for the engine couldn't be read."""
 INVALID = 1
 UNKNOWN = -1
-"""Interrupted, or lost: what the script would have returned is not known."""
+"""Interrupted or lost: the script's return code is unknown."""
 CANCELLED = -2
-"""As if by SIGINT; a script that another signal ended says that one."""
+"""As if by SIGINT; a script killed by another signal has that signal's code."""
 TIMED_OUT = -9
 REFUSED = 403
 QUEUE_FULL = 503
-"""Refused, not for the claims but because too many runs waited."""
+"""Refused because the queue is full, not because of claims."""

@@ -1,4 +1,4 @@
-"""A run: one attempt to execute one runbook, and what is known of it.
+"""A run: one execution of one runbook, and its recorded data.
 
 Times are whole milliseconds since the epoch, UTC (`Millis`).
 """
@@ -13,11 +13,11 @@ from runbook.core.document import Problem
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 
 
 class Origin(StrEnum):
-    """By which way a run was asked for."""
+    """How a run was requested."""
 
     API = "api"
     CLI = "cli"
@@ -28,7 +28,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked for a run, as kept with it: never the token itself."""
+    """Who requested a run, as stored with it; the token itself is never stored."""
 
     subject: str
     origin: Origin
@@ -44,19 +44,19 @@ class Requester:
 
 
 class Relation(StrEnum):
-    """How a run follows from an earlier one."""
+    """How a run relates to an earlier one."""
 
     RETRY = "retry"
     """The same inputs, from the start."""
     RESUME = "resume"
-    """Goes on behind the steps that the earlier run completed."""
+    """Resumes after the steps that the earlier run completed."""
     UNDO = "undo"
-    """Reverses the steps that the earlier run completed."""
+    """Undoes the steps that the earlier run completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockWant:
-    """A lock that a run needs; at most `capacity` runs hold it at once."""
+    """A lock that a run needs, held by at most `capacity` runs at once."""
 
     name: str
     capacity: int = 1
@@ -64,9 +64,9 @@ class LockWant:
 
 @dataclass(frozen=True, slots=True)
 class LockRequest:
-    """All locks that a run needs, taken together or not at all.
+    """All locks that a run needs, acquired together or not at all.
 
-    `waits` says whether the run waits for them, or fails where one is held.
+    If `waits` is false, the run fails when one of them is held.
     """
 
     wants: tuple[LockWant, ...]
@@ -75,7 +75,7 @@ class LockRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunbookVersion:
-    """What a run executes. `digest` is that of the document's bytes."""
+    """The runbook version that a run executes. `digest` is the digest of the document's bytes."""
 
     ref: str
     name: str
@@ -84,10 +84,10 @@ class RunbookVersion:
 
 @dataclass(frozen=True, slots=True)
 class RunTree:
-    """Where a run stands among the runs that call each other.
+    """A run's position in its call tree.
 
-    `chain` is the list of refs from the outermost runbook to the run's own, which is included.
-    `parent_id` and `root_id` are None for a run that no other run called.
+    `chain` lists the refs from the outermost runbook to this run's own, inclusive. `parent_id` and
+    `root_id` are None for a run that no other run called.
     """
 
     chain: tuple[str, ...]
@@ -97,10 +97,10 @@ class RunTree:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What was asked for.
+    """The parameters of a run.
 
-    `inputs` maps each input to its value where its type says that it may be shown, and to None
-    where it is only known to have a value. `given` names those that the request gave.
+    `inputs` maps each input to its value if its type may be shown, else to None. `given` names the
+    inputs that the request set.
     """
 
     reason: str | None = None
@@ -114,7 +114,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """`duration_ms` is how long it ran; from its making on where it never started."""
+    """`duration_ms` is the execution time, or the time since creation if the run never started."""
 
     created_at: Millis
     started_at: Millis | None = None
@@ -124,9 +124,9 @@ class RunTimes:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of a run. Until it has ended, only `warnings` may hold something.
+    """The result of a run. Before it finishes, only `warnings` can be set.
 
-    `label` is of dry runs only.
+    `label` is set for dry runs only.
     """
 
     return_code: int | None = None
@@ -148,7 +148,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """How far a run's log and its events have come: bytes of UTF-8, lines, the last event's `n`."""
+    """The size of a run's log in UTF-8 bytes and lines, and the `n` of its last event."""
 
     bytes: int = 0
     lines: int = 0
@@ -157,7 +157,7 @@ class RunLog:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """The first wish for a run's end."""
+    """The first request to cancel a run."""
 
     at: Millis
     by: str
@@ -165,9 +165,9 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class RerunOf:
-    """The earlier run that a run follows from, and how.
+    """The earlier run that this run retries, resumes or undoes.
 
-    `start_step` is the first step, from 1, that a resumed run executes.
+    `start_step` is the first step, counted from 1, that a resumed run executes.
     """
 
     relation: Relation
@@ -177,9 +177,9 @@ class RerunOf:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt to execute one runbook, as the store knows it.
+    """One execution of one runbook, as stored.
 
-    `seq` orders runs by their making; it is 0 for a run that the store does not know.
+    `seq` orders runs by creation; it is 0 for a run that isn't stored.
     """
 
     id: str
@@ -196,7 +196,7 @@ class Run:
     worker_id: str | None = None
     cancel: CancelRequest | None = None
     rerun_of: RerunOf | None = None
-    waiting: Holder | None = None
+    waiting: WaitReason | None = None
 
     @property
     def ref(self) -> str:
@@ -208,12 +208,12 @@ class Run:
 
     @property
     def is_root(self) -> bool:
-        """Whether no other run called it."""
+        """Whether this run was not called by another run."""
         return self.tree.parent_id is None
 
     @property
     def tree_id(self) -> str:
-        """The id of the run at the root of its tree: its own where no other run called it."""
+        """The ID of the run at the root of the call tree, possibly this run."""
         return self.tree.root_id or self.id
 
     @property

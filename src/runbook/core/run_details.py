@@ -1,4 +1,4 @@
-"""A run with all that belongs to it."""
+"""A run with its steps, artifacts and related runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from runbook.core.run import Run
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """What one caller sees of a run.
+    """What one caller may see of a run.
 
-    `parent` and `related` are None also where the caller may not see them. `tree` holds the run,
-    its ancestors and all that they called.
+    `parent` and `related` are also None if the caller may not see them. `tree` holds the run, its
+    ancestors and all their descendants.
     """
 
     run: Run
@@ -23,6 +23,6 @@ class RunDetails:
     artifacts: tuple[Artifact, ...]
     parent: Run | None
     related: Run | None
-    followers: tuple[Run, ...]
+    reruns: tuple[Run, ...]
     tree: tuple[Run, ...]
     actions: Actions

@@ -1,4 +1,4 @@
-"""The files that a run's directory begins with: read when it is submitted, kept by their digest."""
+"""The input files of a run: read on submission, stored by digest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EXECUTABLE_MODE = 0o700
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """A file, or with neither digest nor size a folder. `path` is below the run's directory.
+    """A file, or a folder if it has no digest. `path` is relative to the run's directory.
 
-    `digest` is the SHA-256 of the content, `mode` what its owner may do.
+    `digest` is the SHA-256 of the content, `mode` the owner's permission bits.
     """
 
     path: str
@@ -30,9 +30,9 @@ class RunFile:
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """`files` are sorted: a folder comes before what is in it.
+    """`files` are sorted: a folder comes before its contents.
 
-    `contents` are by digest; what an earlier run has kept already need not be there.
+    `contents` maps digests to bytes; content that is already stored may be omitted.
     """
 
     files: tuple[RunFile, ...] = ()
@@ -48,7 +48,7 @@ def digest_of(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """What the input files of one run may amount to together; folders count as files."""
+    """Limits on all input files of one run together; folders count as files."""
 
     files: int = 1000
     bytes: int = 16 * 1024 * 1024

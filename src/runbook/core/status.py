@@ -1,4 +1,4 @@
-"""The statuses of runs and of their steps, and how one follows another."""
+"""The statuses of runs and steps, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from enum import StrEnum
 
 class RunStatus(StrEnum):
     QUEUED = "queued"
-    """Accepted; waits for a slot of a worker."""
+    """Accepted; waiting for a worker."""
     WAITING = "waiting"
-    """Waits for a lock that another run holds."""
+    """Waiting for a lock held by another run."""
     RUNNING = "running"
-    """A worker has claimed it and executes it."""
+    """A worker is executing it."""
     SUCCEEDED = "succeeded"
     """The script returned 0."""
     FAILED = "failed"
-    """The script returned something else, or could not be started."""
+    """The script returned a failure code, or couldn't be started."""
     TIMED_OUT = "timed_out"
-    """The script ran longer than it may and was killed."""
+    """The script exceeded its timeout and was killed."""
     CANCELLED = "cancelled"
-    """Someone asked for its end."""
+    """Cancelled by a user."""
     INTERRUPTED = "interrupted"
-    """Its engine was drained before the script ended."""
+    """The server shut down before the run finished."""
     LOST = "lost"
-    """Its worker died; what the script did is not known."""
+    """The worker died; the script's result is unknown."""
     REFUSED = "refused"
-    """The caller's claims did not allow it; nothing was started."""
+    """Denied by required claims or a full queue; nothing was started."""
     INVALID = "invalid"
-    """The runbook or the request was not valid; nothing was started."""
+    """The runbook or the request is invalid; nothing was started."""
 
     @property
     def terminal(self) -> bool:
@@ -67,11 +67,11 @@ class StepStatus(StrEnum):
     INTERRUPTED = "interrupted"
     LOST = "lost"
     SKIPPED = "skipped"
-    """Its condition did not hold."""
+    """The step's condition was false."""
     RESTORED = "restored"
     """Completed by the run that this one resumes."""
 
     @property
     def completed(self) -> bool:
-        """Whether its script did all that it does."""
+        """Whether the step's script ran to completion."""
         return self in (StepStatus.SUCCEEDED, StepStatus.RESTORED)

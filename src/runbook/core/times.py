@@ -1,4 +1,4 @@
-"""Moments: whole milliseconds since the epoch, UTC (`Millis`)."""
+"""Timestamps: whole milliseconds since the epoch, UTC (`Millis`)."""
 
 from __future__ import annotations
 

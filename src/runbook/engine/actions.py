@@ -1,4 +1,4 @@
-"""What a caller may do with a run now, by the very rules that the actions themselves obey."""
+"""What a caller may do with a run now, by the same rules that the actions check."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.parts import Parts
 from runbook.engine.problems import conflict, problem_of
-from runbook.engine.reruns import Following
+from runbook.engine.reruns.rules import RerunRules
 from runbook.errors import AccessDeniedError, RunbookError
 
 
 class ActionRules:
-    """Asked for one run at a time: it reads the run's steps, its document and what follows it.
+    """Checks one run at a time, which reads its steps, its document and its reruns.
 
-    Whether the runbook was changed above the step to go on with is only found out by a resume.
+    Only an actual resume checks whether the runbook has changed above the step to resume from.
     """
 
-    def __init__(self, parts: Parts, reruns: Following) -> None:
+    def __init__(self, parts: Parts, rules: RerunRules) -> None:
         self._parts = parts
-        self._reruns = reruns
+        self._rules = rules
 
     def of(self, run: Run, principal: Principal) -> Actions:
         unavailable: dict[RunAction, Problem] = {}
@@ -37,7 +37,7 @@ class ActionRules:
         return Actions(available, unavailable, resume_from)
 
     def _check(self, action: RunAction, run: Run, principal: Principal) -> int | None:
-        """The step that a resume goes on with. Raises RunbookError where it is not possible."""
+        """The step that a resume starts from. Raises RunbookError if it is not available."""
         can = self._parts.authorizer.can
         if action is RunAction.CANCEL:
             _check_cancel(run)
@@ -46,11 +46,11 @@ class ActionRules:
         step = None
         match action:
             case RunAction.RETRY:
-                self._reruns.check_retry(run)
+                self._rules.check_retry(run)
             case RunAction.RESUME:
-                step = self._reruns.resume_step(run)
+                step = self._rules.resume_step(run)
             case RunAction.UNDO:
-                self._reruns.undoing(run)
+                self._rules.undo_plan(run)
         _check_allowed(can(principal, Permission.RUN_RERUN, run))
         entry = self._parts.catalog.get(run.ref)
         _check_allowed(can(principal, Permission.RUNBOOK_EXECUTE, entry))
@@ -58,7 +58,7 @@ class ActionRules:
 
 
 def _check_allowed(decision: Decision) -> None:
-    """Raises AccessDeniedError. Nothing was refused yet: it is not recorded."""
+    """Raises AccessDeniedError. Not audited, since nothing was requested yet."""
     if not decision.allowed:
         raise AccessDeniedError(decision.text, missing=missing_json(decision))
 
@@ -67,5 +67,5 @@ def _check_cancel(run: Run) -> None:
     if run.status.terminal:
         raise conflict("run_ended", f"The run has ended: {run.status}.", status=run.status.value)
     if run.cancel is not None:
-        text = f"{run.cancel.by} has asked for the end of the run."
+        text = f"{run.cancel.by} has already cancelled the run."
         raise conflict("cancel_requested", text, by=run.cancel.by)

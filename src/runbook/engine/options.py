@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook.core.run import Run
-from runbook.engine.process.limits import Limits
+from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.run import Grace
 from runbook.engine.process.workspace import SAFE_PATH
 
@@ -64,5 +64,5 @@ class EngineOptions:
     search_path: str = SAFE_PATH
     timezone: str = ""
     grace: Grace = field(default_factory=Grace)
-    limits: Limits = field(default_factory=Limits)
+    limits: ScriptLimits = field(default_factory=ScriptLimits)
     call_socket: str = ""

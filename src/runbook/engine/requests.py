@@ -1,4 +1,4 @@
-"""What is asked of the engine, and what it answers."""
+"""Requests to the engine, and its answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 
 from runbook.core.access import Decision
 from runbook.core.document import Problem
-from runbook.core.outcome import StepRun
 from runbook.core.reruns import Numbered, Restored
 from runbook.core.run import Relation, Run
-from runbook.engine.sealing import GivenInputs
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
 from runbook.store.models import LastRun
@@ -17,12 +15,12 @@ from runbook.store.models import LastRun
 
 @dataclass(frozen=True, slots=True)
 class ExecuteRequest:
-    """The request of one execution or validation.
+    """A request to execute or validate a runbook.
 
-    `env_vars` is what the caller sent, unchecked. `secrets` names those of them that are secret
-    whatever the runbook says. `recursion_stack` is what the caller's header claims. `assigned_to`
-    is the worker that alone may execute the run. `confirm` is what was typed to confirm it, and
-    `digest` is of the document that the caller has read: no other one is executed.
+    `env_vars` are the inputs as sent, unchecked; `secrets` names those to mask, whatever the
+    runbook declares. `recursion_stack` is the call chain from the request's header. Only the
+    worker `assigned_to` may execute the run. `confirm` is the confirmation typed by the user.
+    With `digest`, the request is refused unless it is the runbook's current digest.
     """
 
     env_vars: object = None
@@ -39,20 +37,16 @@ class ExecuteRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Follows:
-    """Which earlier run a new one follows from, and what it takes over.
+class Rerun:
+    """What a retry, resume or undo takes over from the earlier run, `run`.
 
-    `rows` are the steps that are not executed again, `handed` what they handed over; `masks` are
-    secrets among it. `entry` stands in place of the runbook as it is now. With `inputs` and
-    `parent` the new run belongs to a run that has not ended.
+    `handed` is what the steps that are not executed again handed over, `masks` the secrets among
+    it. `entry` is executed instead of the runbook as it is now.
     """
 
     relation: Relation
     run: Run
     start_step: int | None = None
-    rows: tuple[StepRun, ...] = ()
-    parent: Run | None = None
-    inputs: GivenInputs | None = None
     entry: Entry | None = None
     handed: Restored = field(default_factory=Restored)
     masks: tuple[str, ...] = ()
@@ -61,7 +55,7 @@ class Follows:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of a validation."""
+    """The result of a validation."""
 
     ref: str
     errors: tuple[Problem, ...] = ()
@@ -74,7 +68,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A run that was accepted or found invalid; `replayed` for a repeated Idempotency-Key."""
+    """A queued or invalid run; `replayed` if its Idempotency-Key was used before."""
 
     run: Run
     replayed: bool = False
@@ -82,7 +76,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The bytes that a run executed. `current_digest` is None where the runbook is gone."""
+    """The document that a run executed. `current_digest` is None if the runbook is gone."""
 
     digest: str
     content: bytes
@@ -90,7 +84,7 @@ class Executed:
 
 
 @dataclass(frozen=True, slots=True)
-class Undoing:
+class UndoPlan:
     """What an undo would do: the steps that it reverses, in order, and those that it leaves."""
 
     steps: tuple[Numbered, ...]

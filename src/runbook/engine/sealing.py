@@ -17,7 +17,7 @@ NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class GivenInputs:
+class RunInputs:
     """The values and files a script gets, and the names of the values that are secret.
 
     A run that follows from another one also has what its steps handed over: `variables` and
@@ -42,7 +42,7 @@ class Sealer:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
-    def seal(self, inputs: GivenInputs, run_id: str) -> bytes:
+    def seal(self, inputs: RunInputs, run_id: str) -> bytes:
         plain = json.dumps(
             {
                 **asdict(inputs),
@@ -56,7 +56,7 @@ class Sealer:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
-    def open(self, sealed: bytes, run_id: str) -> GivenInputs:
+    def open(self, sealed: bytes, run_id: str) -> RunInputs:
         """Raises StoreUnavailableError where the key is not the one that sealed them."""
         nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
@@ -70,7 +70,7 @@ class Sealer:
             name: GivenFile(file, base64.b64decode(content))
             for name, (file, content) in plain["files"].items()
         }
-        return GivenInputs(
+        return RunInputs(
             plain["values"],
             frozenset(plain["secrets"]),
             files,

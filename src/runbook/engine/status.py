@@ -1,4 +1,4 @@
-"""How the engine does: for operators, and for machines that decide whether to send it work."""
+"""The state of the engine: for operators, and for load balancers and orchestrators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook.store.models import DatabaseState, QueueStats, Worker
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """`running` counts the runs that each worker executes, by its id. See `not_ready`."""
+    """`running` counts the runs that each worker executes, by its id. See `Health.problems`."""
 
     database: DatabaseState
     queue: QueueStats
@@ -23,27 +23,47 @@ class EngineStatus:
     problems: tuple[Problem, ...]
 
 
-def engine_status(parts: Parts) -> EngineStatus:
-    """Raises StoreBusyError and StoreUnavailableError."""
-    return EngineStatus(
-        database=parts.store.maintenance.state(),
-        queue=parts.store.runs.queue_stats(),
-        workers=tuple(parts.store.workers.all()),
-        running=parts.store.workers.run_counts(),
-        problems=tuple(not_ready(parts)),
-    )
+class Health:
+    """`Engine.health`."""
 
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._store = parts.store
 
-def not_ready(parts: Parts) -> list[Problem]:
-    """Why runs cannot be accepted and executed; empty where they can."""
-    found = []
-    try:
-        parts.store.check()
-        if not parts.store.runs.queue_stats().accepting:
-            text = "no worker takes runs: it is starting, draining or gone"
-            found.append(Problem("no_worker", text))
-    except RunbookError as error:
-        found.append(problem_of(error))
-    if not parts.catalog.sources.root.folder.is_dir():
-        found.append(Problem("runbooks_dir_missing", "RUNBOOKS_DIR is not a folder"))
-    return found
+    def status(self) -> EngineStatus:
+        """Raises StoreBusyError and StoreUnavailableError."""
+        return EngineStatus(
+            database=self._store.maintenance.state(),
+            queue=self.queue(),
+            workers=tuple(self._store.workers.all()),
+            running=self._store.workers.run_counts(),
+            problems=tuple(self.problems()),
+        )
+
+    @property
+    def database_kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._store.maintenance.kind
+
+    def queue(self) -> QueueStats:
+        """Raises StoreBusyError and StoreUnavailableError."""
+        return self._store.runs.queue_stats()
+
+    def queue_age_s(self, queue: QueueStats) -> float:
+        """For how long the oldest queued run has been waiting; 0 if there is none."""
+        oldest = queue.oldest_queued_at
+        return 0.0 if oldest is None else max(0, self._parts.clock() - oldest) / 1000
+
+    def problems(self) -> list[Problem]:
+        """Why runs cannot be accepted and executed; empty if they can."""
+        found = []
+        try:
+            self._store.check()
+            if not self.queue().accepting:
+                text = "no worker accepts runs: it is starting, draining or gone"
+                found.append(Problem("no_worker", text))
+        except RunbookError as error:
+            found.append(problem_of(error))
+        if not self._parts.catalog.sources.root.folder.is_dir():
+            found.append(Problem("runbooks_dir_missing", "RUNBOOKS_DIR is not a folder"))
+        return found

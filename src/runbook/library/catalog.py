@@ -1,4 +1,4 @@
-"""The runbooks of all sources, parsed once and kept as long as their files stay the same."""
+"""The runbooks of all sources, parsed once and cached until their files change."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ CACHED_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A runbook that holds what was sought. `match` is None where no line of its text does."""
+    """A runbook that matches a search. `match` is None if no line of its text does."""
 
     entry: Entry
     match: Match | None = None
 
 
 class Catalog:
-    """Thread-safe. Files may change, appear and vanish, and sources be enabled, at any moment.
+    """Thread-safe. Files can change, appear or vanish, and sources be enabled, at any time.
 
-    The only place where a ref becomes a path.
+    This is the only place that maps refs to paths.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Catalog:
         cached_bytes: int = CACHED_BYTES,
         input_limits: InputLimits | None = None,
     ) -> None:
-        """`clock` counts seconds from anywhere, `wall_clock` nanoseconds since the epoch.
+        """`clock` returns monotonic seconds, `wall_clock` nanoseconds since the epoch.
 
         Raises SourceConflictError.
         """
@@ -76,7 +76,7 @@ class Catalog:
         self._snapshot = merged(())
 
     def get(self, ref: str) -> Entry:
-        """The runbook as it is now; a file that cannot be read is an invalid runbook.
+        """The current runbook; an unreadable file is an invalid runbook.
 
         Raises NotFoundError.
         """
@@ -90,26 +90,26 @@ class Catalog:
             raise not_found(ref) from None
 
     def path(self, ref: str) -> Path:
-        """Where the runbook's file really stands, links resolved. Raises NotFoundError."""
+        """The real path of the runbook's file, with links resolved. Raises NotFoundError."""
         return locate(self._place(ref))
 
     def is_read_only(self, ref: str) -> bool:
-        """Whether nothing may be written beside the runbook or into it. Raises NotFoundError."""
+        """Whether the runbook and its folder are read-only. Raises NotFoundError."""
         return self.sources.of(ref).read_only
 
     def check_inputs(self, ref: str, runbook: Runbook) -> list[Problem]:
-        """Everything that is wrong with the input files of a runbook. Raises NotFoundError."""
+        """All problems of a runbook's input files. Raises NotFoundError."""
         return check_input_files(self._place(ref), runbook, self._input_limits)
 
     def read_inputs(self, ref: str, runbook: Runbook) -> tuple[RunFiles, list[Problem]]:
-        """The input files of a runbook as they are now, and everything that is wrong with them.
+        """A runbook's current input files, and all their problems.
 
         Raises NotFoundError.
         """
         return read_input_files(self._place(ref), runbook, self._input_limits)
 
     def list(self) -> Snapshot:
-        """Every runbook. What changed inside a file may go unnoticed for a second."""
+        """Every runbook. Changes inside a file may take a second to show."""
         enabled = self.sources.enabled()
         parts = tuple((each.prefix, self._listings[each.prefix].snapshot()) for each in enabled)
         with self._lock:
@@ -119,7 +119,7 @@ class Catalog:
             return self._snapshot
 
     def search(self, text: str) -> tuple[Found, ...]:
-        """The listed runbooks whose ref, name or text above History holds it, whatever its case."""
+        """The runbooks with the text in ref, name or anywhere above History, ignoring case."""
         needle = Needle(text)
         found = (self._found(entry, needle) for entry in self.list().entries)
         return tuple(one for one in found if one is not None)
@@ -135,14 +135,14 @@ class Catalog:
         return Found(entry) if needle.is_in(names) else None
 
     def _head(self, entry: Entry) -> bytes:
-        """The bytes above History. A search neither parses nor displaces what is kept."""
+        """The bytes above History. Searching doesn't parse, and doesn't affect the cache."""
         with self._lock:
             loaded = self._loaded.get(entry.ref)
         if loaded is not None and loaded.entry.document.digest == entry.document.digest:
             return loaded.entry.head
         try:
             return read_above_history(self.sources.place(entry.ref), entry)
-        except NotFoundError:  # its source was disabled meanwhile
+        except NotFoundError:  # its source was just disabled
             return b""
 
     def _read(self, place: Place) -> Loaded:
@@ -157,7 +157,7 @@ class Catalog:
         return loaded
 
     def _keep(self, ref: str, loaded: Loaded) -> None:
-        """Remember it, and forget what was not asked for the longest time."""
+        """Cache it, and evict the least recently used."""
         with self._lock:
             self._forget(ref)
             self._loaded[ref] = loaded
@@ -174,7 +174,7 @@ class Catalog:
 
 
 def _same(some: Sequence[tuple[str, Snapshot]], others: Sequence[tuple[str, Snapshot]]) -> bool:
-    """Whether these are the very same snapshots of the same sources."""
+    """Whether these are identical snapshots of the same sources."""
     return len(some) == len(others) and all(
         one[0] == other[0] and one[1] is other[1] for one, other in zip(some, others, strict=True)
     )

@@ -1,4 +1,4 @@
-"""The files of the runbooks directory that may be runbooks."""
+"""The files in the runbooks directory that may be runbooks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runbook.library.loading import Identity
 from runbook.library.refs import REF_LIMIT, SUFFIX, is_below, valid_segment
 
 FOLDERS_LIMIT = 10_000
-"""Links between folders could otherwise multiply them without end."""
+"""Limit on folders: links between folders could multiply them endlessly."""
 _DEPTH_LIMIT = 32
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """`real` is where it stands; `above` are the real folders that lead to it."""
+    """`real` is the resolved path; `above` are the resolved folders that lead to it."""
 
     prefix: str
     path: str
@@ -27,7 +27,7 @@ class _Folder:
 
 
 class Folders:
-    """Walks the directory and remembers its folders, to tell cheaply whether they changed."""
+    """Walks the directory and remembers its folders, so that changes are cheap to detect."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -36,11 +36,11 @@ class Folders:
         self._settled = False
 
     def changed(self) -> bool:
-        """Whether a name was added to, removed from or replaced in any folder since the walk."""
+        """Whether a name was added, removed or replaced in any folder since the walk."""
         return any(_identity(path) != identity for path, identity in self._seen)
 
     def problem(self) -> str:
-        """Why the directory cannot be listed; empty where it can."""
+        """Why the directory can't be listed; empty if it can."""
         try:
             os.scandir(str(self._root)).close()
         except OSError as error:
@@ -48,7 +48,7 @@ class Folders:
         return ""
 
     def files(self, now_ns: int) -> dict[str, Identity]:
-        """Each name below it with the state of its file, links followed. Never raises."""
+        """Each name in the directory with its file's state, links followed. Never raises."""
         if self._settled and not self.changed():
             self._files = self._again()
         else:
@@ -58,15 +58,15 @@ class Folders:
         return self._files
 
     def _again(self) -> dict[str, Identity]:
-        """The same files, as they are now: most changes are inside them."""
+        """The same files with their current state: most changes are inside files."""
         states = ((ref, _identity(f"{self._root}/{ref}")) for ref in self._files)
         return {ref: identity for ref, identity in states if identity is not None}
 
     def _walk(self) -> dict[str, Identity]:
-        """What is found in all folders.
+        """The files in all folders.
 
-        Hidden names, special files and what cannot be read are left out, and so are folders
-        that a link takes outside the root or back to a folder around it.
+        Hidden names, special files and unreadable files are skipped, and so are folders that a link
+        takes outside the root or back to a parent folder.
         """
         self._seen = []
         found: dict[str, Identity] = {}
@@ -87,7 +87,7 @@ class Folders:
 
 def _identity(path: str) -> Identity | None:
     try:
-        return Identity.of(os.stat(path))  # noqa: PTH116 - each listing comes by here
+        return Identity.of(os.stat(path))  # noqa: PTH116 - hot path of listings
     except OSError:
         return None
 
@@ -98,14 +98,14 @@ def _entries(path: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
             for entry in entries:
                 if valid_segment(entry.name) and (facts := _facts(entry)) is not None:
                     yield entry, facts
-    except OSError:  # not readable, or gone
+    except OSError:  # unreadable or gone
         return
 
 
 def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
         return entry.stat()
-    except OSError:  # a broken link, or gone
+    except OSError:  # broken link, or gone
         return None
 
 

@@ -1,9 +1,9 @@
-"""Writing a runbook's formatted text, under the lock that writers of history take.
+"""Writes a formatted runbook under the same lock as history writers.
 
     .Name.md.formatted    exists only while the file is written: its whole new content
 
-The file is written in place, as it may be mounted by itself. Should a crash cut that off, the new
-content stands whole in the other file, and the next call says so.
+The file is written in place, as it may be a bind mount. If a crash interrupts that, the other file
+has the complete new content, and the next call reports it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 @dataclass(frozen=True, slots=True)
 class Formatting:
-    """A file before and after. `problem` says why it is left alone."""
+    """A file before and after formatting. `problem` says why it can't be formatted."""
 
     before: bytes
     after: bytes
@@ -36,15 +36,15 @@ class Formatting:
 
 
 def plan_format(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
-    """What formatting would do to a file. Raises HistoryError."""
+    """Preview formatting a file. Raises HistoryError."""
     with locked(path, seconds=lock_seconds, write=False) as descriptor:
         return _formatting(read_at(descriptor, 0, size_of(descriptor)))
 
 
 def format_file(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
-    """Format a file where that changes anything; it is on disk on return.
+    """Format a file if that changes anything; it is on disk on return.
 
-    Raises HistoryReadOnlyError where it may not be written, else HistoryError.
+    Raises HistoryReadOnlyError if the file is read-only, else HistoryError.
     """
     planned = plan_format(path, lock_seconds=lock_seconds)
     if planned.problem or not planned.changed:
@@ -65,7 +65,7 @@ def _formatting(data: bytes) -> Formatting:
 
 
 def spare_path(path: Path) -> Path:
-    """Where the new content stands until the file holds it."""
+    """The path of the new content until the file has it."""
     return path.with_name(f".{path.name}.formatted")
 
 
@@ -73,8 +73,8 @@ def _write(path: Path, descriptor: int, content: bytes) -> None:
     spare = spare_path(path)
     if spare.exists():
         raise HistoryError(
-            f"{spare.name} stands beside the runbook: formatting was cut off, and it holds the "
-            "whole text. Compare the two, put the right one in place and remove the other."
+            f"{spare.name} exists because formatting was interrupted; it has the complete new "
+            "text. Compare it with the runbook, keep the right version and delete the file."
         )
     try:
         copy = os.open(spare, _NEW, os.fstat(descriptor).st_mode & 0o666)

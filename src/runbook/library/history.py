@@ -1,4 +1,4 @@
-"""Appending history entries to runbooks, from any number of processes and threads."""
+"""Appends history entries to runbooks, from any number of processes and threads."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ LOCK_SECONDS = 30.0
 class Appended:
     """The entry's place in the chain.
 
-    `rotated` counts the entries that moved to the older ones; `warning` says why none could
-    although it was time. `existing` tells how the run ended where its entry stood there
-    already; nothing was written then, and `n` and `digest` are those of the last entry.
+    `rotated` counts the entries that moved to the archive file; `warning` says why a due rotation
+    failed. `existing` is the run's recorded result if it already had an entry. In that case nothing
+    was written, and `n` and `digest` are those of the last entry.
     """
 
     n: int
@@ -49,17 +49,17 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Where the next entry goes: after `prelude`, in the chain behind `link`."""
+    """The position of the next entry: after `prelude`, in the chain after `link`."""
 
     link: Link
     prelude: bytes = b""
 
 
 class HistoryWriter:
-    """Writes entries below History and nothing else; holds no file open.
+    """Writes entries below History and nothing else; leaves no file open.
 
-    `entry_bytes` limits an entry's output. Beyond `max_entries` the oldest move to
-    `Name.history`, a tenth of them at once; 0 keeps all.
+    `entry_bytes` limits an entry's output. When there are more than `max_entries`, the oldest tenth
+    moves to `Name.history`; 0 disables that.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class HistoryWriter:
         self._lock_seconds = lock_seconds
 
     def append(self, path: Path, record: EntryRecord, *, once: bool = False) -> Appended:
-        """Append an entry; it is on disk on return. `once`: unless the run has one already.
+        """Append an entry; it is on disk on return. `once` skips a run that already has one.
 
-        Raises HistoryReadOnlyError where the file may not be written, and HistoryError where
-        it has no History section, stays locked, or the disk is full; the file is then as it was.
+        Raises HistoryReadOnlyError if the file is read-only, and HistoryError if it has no History
+        section, stays locked, or the disk is full; the file is then unchanged.
         """
         record = fitted(record, self._entry_bytes)
         with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
@@ -91,19 +91,19 @@ class HistoryWriter:
             return Appended(end.link.n + 1, last_digest(entry), rotated, warning)
 
     def find_run(self, path: Path, run_id: str) -> Recorded | None:
-        """How the run ended, if the history has its entry. Raises HistoryError."""
+        """The run's result, if the history has its entry. Raises HistoryError."""
         with locked(path, seconds=self._lock_seconds, write=False) as descriptor:
             return find_run(_history(path, descriptor), run_id)
 
     def verify(self, path: Path, head: tuple[int, str] | None = None) -> Verification:
-        """Check the whole chain, older entries included; `head` is the store's last known one.
+        """Verify the whole chain, including the archive; `head` is the last entry in the database.
 
         Reads everything into memory. Raises HistoryError.
         """
         return verify_file(path, head, lock_seconds=self._lock_seconds)
 
     def _rotate(self, path: Path, descriptor: int, n: int) -> tuple[int, str | None]:
-        """The entry is on disk: that older ones cannot be moved is only worth a warning."""
+        """The entry is already on disk, so a failure to rotate is only a warning."""
         if not 0 < self._max_entries < n:
             return 0, None
         try:
@@ -113,14 +113,14 @@ class HistoryWriter:
             first_kept = n - max(1, self._max_entries * 9 // 10) + 1
             moved = rotate(path, descriptor, first_kept)
         except OSError as error:
-            return 0, f"Older history entries could not be moved: {error.strerror}."
+            return 0, f"Couldn't move older history entries: {error.strerror}."
         return (first_kept - older - 1 if moved else 0), None
 
 
 def verify_file(
     path: Path, head: tuple[int, str] | None = None, *, lock_seconds: float = LOCK_SECONDS
 ) -> Verification:
-    """Check a runbook's whole chain. Raises HistoryError."""
+    """Verify a runbook's whole chain. Raises HistoryError."""
     try:
         with locked(path, seconds=lock_seconds, write=True) as descriptor:
             _recover(path, descriptor)
@@ -138,7 +138,7 @@ def _recover(path: Path, descriptor: int) -> None:
 
 
 def _append(descriptor: int, data: bytes) -> None:
-    """All of it or nothing."""
+    """Append everything or nothing."""
     size = size_of(descriptor)
     try:
         write_all(descriptor, data)
@@ -150,14 +150,14 @@ def _append(descriptor: int, data: bytes) -> None:
 
 
 def _end(path: Path, descriptor: int) -> _End:
-    """Nearly always the last line tells; otherwise everything is read."""
+    """The last line is nearly always enough; otherwise everything is read."""
     size = size_of(descriptor)
     link = last_link(read_at(descriptor, max(0, size - LINK_BYTES), LINK_BYTES))
     return _End(link) if link else _search_end(path, descriptor)
 
 
 def _search_end(path: Path, descriptor: int) -> _End:
-    """The first entry, or something else stands below the last one."""
+    """For the first entry, or if other text follows the last one."""
     data = read_at(descriptor, 0, size_of(descriptor))
     line_break = b"" if data.endswith(b"\n") else b"\n"
     history = _older(path) + _below_heading(data + line_break)
@@ -169,14 +169,14 @@ def _search_end(path: Path, descriptor: int) -> _End:
 
 
 def _history(path: Path, descriptor: int) -> bytes:
-    """The older entries and those in the runbook."""
+    """The archived entries and those in the runbook."""
     return _older(path) + _below_heading(read_at(descriptor, 0, size_of(descriptor)))
 
 
 def _below_heading(data: bytes) -> bytes:
     offset = read_head(data).history_bytes
     if offset is None:
-        raise HistoryError("The runbook has no History section.")
+        raise HistoryError("The runbook has no History section. Add # History at its end.")
     return data[offset:]
 
 
@@ -190,7 +190,7 @@ def _older(path: Path) -> bytes:
 
 
 def _last_archived(path: Path) -> int:
-    """The number of the last entry among the older ones; 0 without any."""
+    """The number of the last archived entry; 0 if there is none."""
     try:
         with archive_path(path).open("rb") as archive:
             size = archive.seek(0, os.SEEK_END)

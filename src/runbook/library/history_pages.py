@@ -1,4 +1,4 @@
-"""Reading a runbook's history from its end, older entries included, without reading all of it."""
+"""Reads a runbook's history from its end, including the archive, without reading all of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOCK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PagedEntry:
-    """An entry of a page. `sound`: see core.history_back.Found."""
+    """An entry of a page. `sound`: see core.history.backwards.Found."""
 
     n: int
     record: EntryRecord
@@ -30,9 +30,9 @@ class PagedEntry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Entries, newest first, then those of the older engine. `next_before` leads to the next page.
+    """Entries, newest first, then legacy ones. `next_before` is the cursor of the next page.
 
-    It is None on the last one.
+    It is None on the last page.
     """
 
     entries: tuple[PagedEntry, ...] = ()
@@ -42,7 +42,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class _Bytes:
-    """A whole history: the file of older entries, then what stands in the runbook."""
+    """A whole history: the archive file, then the history in the runbook."""
 
     archive: int | None
     archived: int
@@ -62,11 +62,10 @@ class _Bytes:
 
 
 def read_page(path: Path, entry: Entry, *, before: int | None, limit: int) -> HistoryPage:
-    """The entries whose numbers are below `before`, newest first, at most `limit` of them.
+    """The entries with numbers below `before`, newest first, at most `limit`.
 
-    `path` is where the runbook of `entry` really stands.
-    A negative `before` is an earlier page's `next_before` among the entries of the older engine.
-    Raises HistoryError.
+    `path` is the real path of the runbook of `entry`. A negative `before` is the `next_before` of
+    an earlier page among the legacy entries. Raises HistoryError.
     """
     with _opened(path, entry) as history:
         if history is None:
@@ -81,7 +80,7 @@ def read_page(path: Path, entry: Entry, *, before: int | None, limit: int) -> Hi
 
 
 def read_entry(path: Path, entry: Entry, n: int) -> PagedEntry | None:
-    """One entry; None where there is none of this number. Raises HistoryError."""
+    """One entry; None if there is none with this number. Raises HistoryError."""
     with _opened(path, entry) as history:
         if history is None:
             return None
@@ -110,7 +109,7 @@ def _legacy(history: _Bytes, end: int, limit: int, entries: tuple[PagedEntry, ..
 
 @contextmanager
 def _opened(path: Path, entry: Entry) -> Iterator[_Bytes | None]:
-    """The history under a shared lock; None where the runbook has no History section."""
+    """The history under a shared lock; None if the runbook has no History section."""
     with locked(path, seconds=LOCK_SECONDS, write=False) as descriptor:
         offset = _offset(descriptor, entry)
         if offset is None:
@@ -126,7 +125,7 @@ def _opened(path: Path, entry: Entry) -> Iterator[_Bytes | None]:
 
 
 def _offset(descriptor: int, entry: Entry) -> int | None:
-    """Where the history begins; parsed anew only where the file was edited just now."""
+    """The offset of the history; parsed again only if the file was just edited."""
     size = entry.document.head_bytes
     if entry.head and read_at(descriptor, 0, size) == entry.head:
         return entry.document.history_bytes

@@ -1,6 +1,6 @@
-"""The input files of a runbook: where they stand, what is wrong with them, what is in them.
+"""The input files of a runbook: locating, checking and reading them.
 
-They lie below the root of the runbook's own source.
+They are below the root of the runbook's own source.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from runbook.library.refs import Place, has_forbidden, is_below, shown
 
 
 def check_input_files(place: Place, runbook: Runbook, limits: InputLimits) -> list[Problem]:
-    """Everything that is wrong with a runbook's input files. Reads none of them."""
+    """All problems of a runbook's input files, without reading them."""
     return _problems(place, runbook, InputReader(place.root, limits, keep=False))
 
 
 def read_input_files(
     place: Place, runbook: Runbook, limits: InputLimits
 ) -> tuple[RunFiles, list[Problem]]:
-    """The input files as they are now, and everything that is wrong with them."""
+    """The current input files, and all their problems."""
     reader = InputReader(place.root, limits, keep=True)
     problems = _problems(place, runbook, reader)
     return reader.found(), problems
@@ -40,7 +40,7 @@ def _problems(place: Place, runbook: Runbook, reader: InputReader) -> list[Probl
 def _problem(
     place: Place, item: FileRequirement, reader: InputReader, lines: dict[str, int]
 ) -> Problem | None:
-    """What is wrong with one item. `lines` says where each name stood that was read before."""
+    """The problem of one item. `lines` maps each name already read to its line."""
     source = _locate(place, item.path)
     if isinstance(source, Problem):
         return replace(source, line=item.line)
@@ -66,7 +66,7 @@ def _collision(name: str, line: int, first: int) -> Problem:
 
 
 def _locate(place: Place, path: str) -> Path | Problem:
-    """The first place that exists, as a path whose last part is the name to copy it under."""
+    """The first existing path; its last part is the name to copy it under."""
     if not _usable_path(path):
         return outside(path)
     real_root = Path(os.path.realpath(place.root))
@@ -96,5 +96,5 @@ def _usable_path(path: str) -> bool:
 
 def _absent(path: str) -> Problem:
     text = f"Required input file does not exist: {shown(path)}"
-    hint = "Give it relative to the runbook's folder or to the runbooks directory"
+    hint = "Use a path relative to the runbook's folder or to the runbooks directory"
     return Problem("input_file_missing", text, hint=hint, params={"path": shown(path)})

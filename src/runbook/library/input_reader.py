@@ -1,7 +1,7 @@
-"""Reading input files and folders, through no link that leads out of their source.
+"""Reads input files and folders, never through links that lead out of their source.
 
-Every folder on the way is opened by its name in the one before, so that nothing exchanged in the
-meantime leads anywhere else.
+Each folder is opened by name relative to its parent's descriptor, so that swapping a folder during
+the read can't redirect it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from runbook.library.refs import is_below, shown
 _CHUNK_BYTES = 1 << 20
 _DEPTH_LIMIT = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Opening a FIFO or a terminal must neither wait nor make it ours.
+# Opening a FIFO must not block, and a terminal must not become our controlling terminal.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class UnfitInputError(Exception):
-    """An input file cannot be had; `problem` says why."""
+    """An input file can't be read; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -40,9 +40,9 @@ class UnfitInputError(Exception):
 
 
 class InputReader:
-    """Reads below one root, within limits for all together; with `keep` also the contents.
+    """Reads files below one root, within limits on their total; stores contents if `keep`.
 
-    A link is followed where it resolves inside the root (mounts of Kubernetes are links).
+    A link is followed if it resolves inside the root (Kubernetes mounts are links).
     """
 
     def __init__(self, root: Path, limits: InputLimits, *, keep: bool) -> None:
@@ -55,9 +55,9 @@ class InputReader:
         self._contents: dict[str, bytes] = {}
 
     def read(self, source: Path, path: str) -> None:
-        """Read a file, or a folder with all in it; kept by its last name.
+        """Read a file, or a folder with all its contents; stored under its last name.
 
-        `path` is how the runbook calls it. Raises UnfitInputError.
+        `path` is the path as written in the runbook. Raises UnfitInputError.
         """
         try:
             self._read_path(source, source.name, path, ())
@@ -65,11 +65,11 @@ class InputReader:
             raise UnfitInputError(_unreadable(path, error)) from error
 
     def found(self) -> RunFiles:
-        """What was read."""
+        """The files read."""
         return RunFiles(tuple(sorted(self._files, key=lambda file: file.path)), self._contents)
 
     def _read_path(self, source: Path, name: str, path: str, above: tuple[Path, ...]) -> None:
-        """Read what a path leads to. `above` are the folders that are being read already."""
+        """Read the target of a path. `above` are the folders being read already."""
         real = Path(os.path.realpath(source, strict=True))
         if not is_below(real, self._root):
             raise UnfitInputError(outside(path))
@@ -78,7 +78,7 @@ class InputReader:
 
     @contextmanager
     def _folder(self, path: Path) -> Iterator[int]:
-        """A folder below the root, reached step by step."""
+        """A folder below the root, opened step by step."""
         descriptor = os.open(self._root, _FOLDER)
         try:
             for part in path.relative_to(self._root).parts:
@@ -111,7 +111,7 @@ class InputReader:
         with _opened(real.name, _FOLDER, parent) as folder:
             for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - by descriptor
                 if entry.startswith(".."):
-                    continue  # how Kubernetes names the versions of a mounted folder
+                    continue  # Kubernetes' internal versions of a mounted folder
                 into, called = f"{name}/{entry}", f"{path}/{entry}"
                 mode = os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode
                 if stat.S_ISLNK(mode):
@@ -138,7 +138,7 @@ class InputReader:
         self._contents[digest] = content
 
     def _content(self, descriptor: int, facts: os.stat_result, path: str) -> bytes:
-        """The whole file as it was at one moment. Raises UnfitInputError if it changes."""
+        """A consistent copy of the file. Raises UnfitInputError if it changes during the read."""
         content = bytearray()
         while chunk := os.read(descriptor, _CHUNK_BYTES):
             content += chunk
@@ -167,11 +167,11 @@ def _opened(name: str, flags: int, parent: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-# -- what can be wrong ---------------------------------------------------------------------------
+# -- problems ------------------------------------------------------------------------------------
 
 
 def outside(path: str) -> Problem:
-    text = f"Input file lies outside the runbooks directory: {shown(path)}"
+    text = f"Input file is outside the runbooks directory: {shown(path)}"
     return Problem(
         "input_file_outside",
         text,
@@ -186,15 +186,13 @@ def special(path: str) -> Problem:
 
 
 def _circle(path: str) -> Problem:
-    text = f"A link leads back to a folder around it: {shown(path)}"
+    text = f"A link points back to one of its parent folders: {shown(path)}"
     return Problem("input_file_cycle", text, params={"path": shown(path)})
 
 
 def _changed(path: str) -> Problem:
-    text = f"Input file changed while it was read: {shown(path)}"
-    return Problem(
-        "input_file_changed", text, hint="Submit the run again", params={"path": shown(path)}
-    )
+    text = f"Input file changed during the read: {shown(path)}"
+    return Problem("input_file_changed", text, hint="Try again", params={"path": shown(path)})
 
 
 def _unreadable(path: str, error: OSError) -> Problem:
@@ -205,20 +203,20 @@ def _unreadable(path: str, error: OSError) -> Problem:
 
 
 def _too_many(path: str, limits: InputLimits) -> Problem:
-    text = f"With {shown(path)} the input files are more than MAX_INPUT_FILES: {limits.files}"
+    text = f"Too many input files at {shown(path)} (MAX_INPUT_FILES: {limits.files})"
     return Problem(
         "input_files_too_large",
         text,
-        hint="Name fewer, or raise the limit",
+        hint="List fewer files, or raise the limit",
         params={"path": shown(path), "files": limits.files},
     )
 
 
 def _too_large(path: str, limits: InputLimits) -> Problem:
-    text = f"With {shown(path)} the input files are larger than MAX_INPUT_BYTES: {limits.bytes}"
+    text = f"Input files too large at {shown(path)} (MAX_INPUT_BYTES: {limits.bytes})"
     return Problem(
         "input_files_too_large",
         text,
-        hint="Name fewer, or raise the limit",
+        hint="List fewer files, or raise the limit",
         params={"path": shown(path), "bytes": limits.bytes},
     )

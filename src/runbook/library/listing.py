@@ -1,4 +1,4 @@
-"""The runbooks of one source, listed again only as far as its files have changed."""
+"""The runbooks of one source; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RESCAN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All runbooks, invalid ones too, sorted by ref; their entries are light.
+    """All runbooks, including invalid ones, sorted by ref; their entries are light.
 
-    `generation` is another number whenever anything is different, and the same in every
-    process that sees the same files.
+    `generation` changes whenever anything changes, and is the same in every process that sees the
+    same files.
     """
 
     entries: tuple[Entry, ...]
@@ -30,7 +30,7 @@ class Snapshot:
 
 
 class Listing:
-    """Thread-safe. `load` reads a runbook as it is now, and raises NotFoundError."""
+    """Thread-safe. `load` reads the current runbook, and raises NotFoundError."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Listing:
         self._unusable = ""
 
     def snapshot(self) -> Snapshot:
-        """The same object as long as nothing changes. Empty where the folder cannot be read."""
+        """The same object until something changes. Empty if the folder can't be read."""
         with self._lock:
             now = self._clock()
             expired = self._scanned_at is None or now - self._scanned_at > RESCAN_SECONDS
@@ -70,7 +70,7 @@ class Listing:
             if entry is None or not settled or entry.identity != identity:
                 try:
                     loaded = self._load(self._source.place(name))
-                except NotFoundError:  # gone meanwhile, or a link that leads outside
+                except NotFoundError:  # just deleted, or a link that leads outside
                     continue
                 entry, settled = loaded.entry.light(), loaded.settled
                 changed = True
@@ -82,7 +82,7 @@ class Listing:
         self._snapshot = Snapshot(entries, _generation(entries))
 
     def _note_unusable(self) -> None:
-        """Say why a source has no runbooks, once."""
+        """Log once why a source has no runbooks."""
         reason = self._folders.problem()
         if reason and reason != self._unusable:
             prefix = self._source.prefix
@@ -91,9 +91,9 @@ class Listing:
 
 
 def merged(parts: Iterable[tuple[str, Snapshot]]) -> Snapshot:
-    """The snapshots of several sources, each with its prefix, as one.
+    """Merges the snapshots of several sources, each with its prefix.
 
-    What stands in the unprefixed source below another one's prefix is left out.
+    Runbooks of the unprefixed source below another source's prefix are left out.
     """
     parts = tuple(parts)
     if len(parts) == 1:

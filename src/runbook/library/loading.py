@@ -1,7 +1,7 @@
-"""Reading one runbook; and again, only as far as it has grown.
+"""Reads one runbook, incrementally if its file only grew.
 
-Every run appends to its runbook's file. Where the bytes above History and the last ones known
-are still in place, only what was appended since is looked at.
+Every run appends to its runbook's file. If the bytes above History and the last known ones are
+unchanged, only the appended part is scanned.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from runbook.library.refs import Place, not_found, open_runbook
 
 _TAIL_BYTES = 4096
 _SETTLED_NS = 50_000_000
-"""Longer than a kernel's clock tick: within one, a file can change without a new time."""
+"""Longer than a kernel clock tick: within one tick, a file can change without a new mtime."""
 
 
 class Identity(NamedTuple):
-    """What tells one state of a file from another. Times are nanoseconds since the epoch.
+    """Identifies one state of a file. Times are in nanoseconds.
 
-    A named tuple, since listings make and compare thousands of them.
+    A named tuple, because listings create and compare thousands of them.
     """
 
     device: int
@@ -41,16 +41,15 @@ class Identity(NamedTuple):
         return cls(facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
 
     def is_settled(self, now_ns: int) -> bool:
-        """Whether any later change must show in the times."""
+        """Whether any later change is certain to change the times."""
         return abs(now_ns - self.changed_ns) > _SETTLED_NS
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One runbook as it stands on disk. `head` holds the bytes above its History heading.
+    """One runbook on disk. `head` is the bytes above its History heading.
 
-    Entries of a listing are light: they have no `head` and no `document.runbook`, but a
-    `summary`.
+    Entries of a listing are light: they have no `head` and no `document.runbook`, but a `summary`.
     """
 
     ref: str
@@ -66,10 +65,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An entry with what it takes to go on reading where its file has grown.
+    """An entry with the state needed to resume reading when its file grows.
 
-    `heading` is the History heading with its line end; `tail` are the file's last bytes.
-    `settled` is false where the file changed so recently that it must be read again.
+    `heading` is the History heading with its line ending; `tail` is the last bytes of the file.
+    `settled` is false if the file changed so recently that it must be read again.
     """
 
     entry: Entry
@@ -81,21 +80,21 @@ class Loaded:
 
     @property
     def opening(self) -> bytes | None:
-        """All bytes up to the history, None where what follows might change their meaning."""
+        """All bytes up to the history; None if the following bytes might change their meaning."""
         return self.entry.head + self.heading if self.heading.endswith(b"\n") else None
 
 
 def identify(place: Place) -> Identity:
-    """The state of the ref's file now, links followed. Raises NotFoundError."""
+    """The current state of the ref's file, links followed. Raises NotFoundError."""
     path = f"{place.root}/{place.name}"
     try:
-        return Identity.of(os.stat(path))  # noqa: PTH116 - each request comes by here
+        return Identity.of(os.stat(path))  # noqa: PTH116 - hot path of requests
     except (OSError, ValueError):
         raise not_found(place.ref) from None
 
 
 def load(place: Place, previous: Loaded | None, now_ns: int) -> Loaded:
-    """Read the runbook. One that cannot be read is invalid. Raises NotFoundError."""
+    """Read the runbook; an unreadable one is invalid. Raises NotFoundError."""
     try:
         with os.fdopen(open_runbook(place), "rb", buffering=0) as file:
             identity = Identity.of(os.fstat(file.fileno()))
@@ -109,7 +108,7 @@ def load(place: Place, previous: Loaded | None, now_ns: int) -> Loaded:
 
 
 def read_above_history(place: Place, entry: Entry) -> bytes:
-    """The bytes above History of a light entry's file as it is now; none where it is gone."""
+    """The current bytes above History for a light entry; empty if the file is gone."""
     try:
         with os.fdopen(open_runbook(place), "rb", buffering=0) as file:
             return os.pread(file.fileno(), entry.document.head_bytes, 0)
@@ -118,7 +117,7 @@ def read_above_history(place: Place, entry: Entry) -> bytes:
 
 
 def _is_continued(file: FileIO, identity: Identity, previous: Loaded) -> bool:
-    """Whether the file begins and goes on as before, perhaps with more behind."""
+    """Whether the known part of the file is unchanged; it may have grown."""
     opening, before = previous.opening, previous.entry.identity
     if opening is None or identity.size < before.size:
         return False

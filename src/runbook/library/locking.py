@@ -1,4 +1,4 @@
-"""One file, opened and locked so that no other process or thread appends to it meanwhile."""
+"""Opens and locks one file, so that no other process or thread appends to it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _WRITE_BITS = 0o222
 COPY_BYTES = 1024 * 1024
 
 sync_data = getattr(os, "fdatasync", os.fsync)
-"""Puts a file's bytes and size on disk."""
+"""Flushes a file's content and size to disk."""
 
 
 @contextmanager
 def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
     """A descriptor of the regular file at `path`, under an exclusive lock (shared for reading).
 
-    The lock lies on the file itself, so it holds on every path to it. A file that was replaced
-    while we waited is opened anew. Waiting naps, so that cooperative threads go on.
-    Raises HistoryReadOnlyError, HistoryError when it cannot be had within `seconds`, and either
-    for any OSError that comes up while it is held.
+    The lock is on the file itself, so it applies to every path to it. A file replaced while waiting
+    is reopened. Waiting sleeps briefly, so that cooperative threads can run. Raises
+    HistoryReadOnlyError, HistoryError if the lock isn't acquired within `seconds`, and either for
+    any OSError inside the block.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -46,14 +46,14 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
         finally:
             _unlock(descriptor)
         if time.monotonic() > deadline:
-            raise HistoryError("The runbook's file is replaced again and again.")
+            raise HistoryError("The runbook's file keeps being replaced. Try again later.")
 
 
 def failure(doing: str, error: OSError) -> HistoryError:
-    """The domain's error for one of the system's; no server path in its text."""
+    """The domain error for an OS error, without server paths in its text."""
     if error.errno in _READ_ONLY:
         return HistoryReadOnlyError()
-    return HistoryError(f"The history could not be {doing}: {error.strerror}.")
+    return HistoryError(f"The history couldn't be {doing}: {error.strerror}.")
 
 
 def _open(path: Path, *, write: bool) -> int:
@@ -68,7 +68,7 @@ def _open(path: Path, *, write: bool) -> int:
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise HistoryError("The runbook is not a regular file.")
-    raise HistoryReadOnlyError  # root may write it, but it is not meant to be written
+    raise HistoryReadOnlyError  # root could write it, but it is marked read-only
 
 
 def _lock(descriptor: int, kind: int, deadline: float) -> None:
@@ -77,8 +77,10 @@ def _lock(descriptor: int, kind: int, deadline: float) -> None:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise HistoryError("The runbook's history stayed locked; try again.") from None
-            time.sleep(random.uniform(0.001, 0.005))  # noqa: S311 - spreads those who wait
+                raise HistoryError(
+                    "The runbook's history is locked by another process. Try again."
+                ) from None
+            time.sleep(random.uniform(0.001, 0.005))  # noqa: S311 - jitter for waiters
         except OSError as error:
             raise failure("locked", error) from error
         else:
@@ -86,7 +88,7 @@ def _lock(descriptor: int, kind: int, deadline: float) -> None:
 
 
 def _unlock(descriptor: int) -> None:
-    """Before closing: a process being started may share the descriptor for a moment."""
+    """Unlock before closing: a process being started may share the descriptor for a moment."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:

@@ -1,7 +1,7 @@
-"""From a ref to a file, without ever leaving the folder of its source.
+"""Maps a ref to a file, never outside the folder of its source.
 
-Links are followed only where they resolve inside it (mounts of Kubernetes are links), and only
-regular files are opened: a FIFO or a device can neither hang nor leak anything.
+Links are followed only if they resolve inside it (Kubernetes mounts are links), and only regular
+files are opened, so a FIFO or a device can't block or leak anything.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from runbook.errors import NotFoundError
 
 SUFFIX = ".md"
 REF_LIMIT = 1024
-"""Bytes of UTF-8."""
+"""In UTF-8 bytes."""
 SEGMENT_LIMIT = 255
-"""Bytes of UTF-8; what file systems take for one name."""
+"""In UTF-8 bytes; the limit of common file systems for a name."""
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,7 +29,7 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLON
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a ref's file is to be looked for: its name below a folder that nothing may leave."""
+    """Where to look for a ref's file: a name below a folder that must not be left."""
 
     root: Path
     name: str
@@ -37,18 +37,18 @@ class Place:
 
 
 def parse_ref(text: str) -> str:
-    """The ref, if it may name a runbook. Raises NotFoundError."""
+    """The ref, if it can name a runbook. Raises NotFoundError."""
     if not text.endswith(SUFFIX):
-        raise NotFoundError(f"A runbook's name ends in {SUFFIX}: {shown(text)}")
+        raise NotFoundError(f"A runbook name must end in {SUFFIX}: {shown(text)}")
     if len(text.encode("utf-8", "replace")) > REF_LIMIT:
-        raise NotFoundError(f"A runbook's name has at most {REF_LIMIT} bytes")
+        raise NotFoundError(f"The runbook name is too long (max: {REF_LIMIT} bytes)")
     if not all(valid_segment(segment) for segment in text.split("/")):
-        raise NotFoundError(f"This cannot be a runbook's name: {shown(text)}")
+        raise NotFoundError(f"Invalid runbook name: {shown(text)}")
     return text
 
 
 def valid_segment(name: str) -> bool:
-    """Whether a file or folder of this name may be part of a ref."""
+    """Whether a file or folder name can be part of a ref."""
     if not name or name.startswith(".") or "\\" in name or "/" in name:
         return False
     if not (name.isascii() and name.isprintable()) and has_forbidden(name):
@@ -57,22 +57,22 @@ def valid_segment(name: str) -> bool:
 
 
 def has_forbidden(text: str) -> bool:
-    """Whether control characters stand in it, or what else breaks lines."""
+    """Whether the text contains control characters or other line breaks."""
     return any(unicodedata.category(char) in _FORBIDDEN_CATEGORIES for char in text)
 
 
 def open_runbook(place: Place) -> int:
     """A descriptor of the runbook's file, for reading. The caller closes it.
 
-    Raises NotFoundError where there is no such regular file below the root, and OSError where
-    there is one that cannot be opened.
+    Raises NotFoundError if there is no such regular file below the root, and OSError if it can't be
+    opened.
     """
     parse_ref(place.ref)
     real = locate(place)
     try:
         descriptor = open_below(Path(os.path.realpath(place.root)), real)
     except OSError as error:
-        # Whatever was exchanged on the way since it was resolved, or is no file (ENXIO).
+        # A part of the path was swapped after it was resolved, or is not a file (ENXIO).
         if error.errno in _ABSENT | {errno.ENXIO, errno.ENODEV}:
             raise not_found(place.ref) from None
         raise
@@ -93,12 +93,12 @@ def not_found(ref: str) -> NotFoundError:
 
 
 def is_below(path: Path, root: Path) -> bool:
-    """Whether a resolved path lies below a resolved folder, and is not that folder."""
+    """Whether a resolved path is below a resolved folder, and not that folder itself."""
     return path != root and path.is_relative_to(root)
 
 
 def locate(place: Place) -> Path:
-    """Where the ref's file really stands, links resolved. Raises NotFoundError."""
+    """The real path of the ref's file, links resolved. Raises NotFoundError."""
     try:
         real = Path(os.path.realpath(place.root / place.name, strict=True))
     except (OSError, ValueError):
@@ -109,9 +109,9 @@ def locate(place: Place) -> Path:
 
 
 def open_below(root: Path, real: Path) -> int:
-    """Open a resolved path step by step from the root, through no link: none can be slipped in.
+    """Open a resolved path step by step from the root, following no links.
 
-    Never waits for a FIFO's other end; what was opened may be no regular file. Raises OSError.
+    Never blocks on a FIFO; the result may not be a regular file. Raises OSError.
     """
     folder = os.open(root, _FOLDER)
     try:
@@ -126,7 +126,7 @@ def open_below(root: Path, real: Path) -> int:
 
 
 def shown(text: str) -> str:
-    """A name as it may stand in an error: short, and without control characters."""
+    """A name for use in an error: short, and without control characters."""
     plain = "".join(
         "\ufffd" if unicodedata.category(char) in _FORBIDDEN_CATEGORIES else char
         for char in text[:200]

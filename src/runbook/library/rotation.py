@@ -1,14 +1,14 @@
-"""Moving the oldest history entries out of a runbook, in place and safe against crashes.
+"""Moves the oldest history entries out of a runbook, in place and crash-safe.
 
-    Name.md                 the runbook; nothing above its History heading is ever written
-    Name.history            the older entries; Name.history + the runbook's history is the chain
+    Name.md                 the runbook; nothing above its History heading is written
+    Name.history            the archive; Name.history + the runbook's history is the chain
     .Name.history.journal   exists only while entries are moved
 
-The journal holds the whole history as it was. Once it is on disk under its name, the older part
+The journal is a copy of the whole history. Once it is on disk under its name, the older part
 is written to `Name.history`, then the newer part over the runbook's history, which is cut to
-its new length; then the journal goes. Whoever takes the lock next completes what a crash cut
-off, or undoes it where the runbook's history was not touched yet. The runbook is never renamed,
-as it may be mounted by itself. The runbook must be locked for everything here.
+its new length; then the journal is deleted. After a crash, the next holder of the lock completes
+the move, or undoes it if the runbook's history was not touched yet. The runbook is never renamed,
+as it may be a bind mount. All functions here require the lock on the runbook.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def reached(step: str) -> None:
-    """Called after each step that a crash may follow; tests crash here."""
+    """Called after each step at which a crash matters; tests crash here."""
 
 
 def archive_path(path: Path) -> Path:
-    """The file of the older entries."""
+    """The archive file."""
     return path.with_suffix(".history")
 
 
@@ -51,14 +51,14 @@ def journal_path(path: Path) -> Path:
 
 
 def history_offset(descriptor: int) -> int | None:
-    """Where the history begins in the file as it is now."""
+    """The current offset of the history in the file."""
     return read_head(read_at(descriptor, 0, HEAD_LIMIT)).history_bytes
 
 
 def rotate(path: Path, descriptor: int, first_kept: int) -> bool:
-    """Move all that stands before entry `first_kept`. False where there is nothing to move.
+    """Move everything before entry `first_kept`. False if there is nothing to move.
 
-    Raises OSError; what was begun is then completed or undone by `recover`.
+    Raises OSError; `recover` then completes or undoes a partial move.
     """
     offset = history_offset(descriptor)
     moved = _bytes_before(descriptor, offset, first_kept) if offset is not None else 0
@@ -79,7 +79,7 @@ def rotate(path: Path, descriptor: int, first_kept: int) -> bool:
 
 
 def recover(path: Path, descriptor: int) -> None:
-    """Complete or undo what a crash cut off. Costs one look where nothing was. Raises OSError."""
+    """Complete or undo an interrupted move. Cheap if there was none. Raises OSError."""
     name = journal_path(path)
     if not os.path.lexists(name):
         return
@@ -93,7 +93,7 @@ def recover(path: Path, descriptor: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is moved, in bytes. `head` digests the bytes above the history."""
+    """The move, in bytes. `head` is the digest of the bytes above the history."""
 
     offset: int
     moved: int
@@ -103,7 +103,7 @@ class _Plan:
 
 
 def _bytes_before(descriptor: int, offset: int, first_kept: int) -> int:
-    """The size of the history before an entry; reads no more of the file than needed."""
+    """The size of the history before an entry; reads only as much as needed."""
     size = size_of(descriptor) - offset
     window = _FRONT_BYTES
     while True:
@@ -145,7 +145,7 @@ def _read_plan(journal: int) -> _Plan | None:
 
 
 def _set_aside(name: Path) -> None:
-    """Keep what cannot be used for a person to look at; it holds entries."""
+    """Set an unusable journal aside for inspection, because it contains entries."""
     name.rename(name.with_name(name.name + ".unused"))
 
 
@@ -187,7 +187,7 @@ def _copy(source: int, at: int, size: int, target: int, to: int) -> None:
     while size > 0:
         part = read_at(source, at, min(size, COPY_BYTES))
         if not part:
-            raise OSError(0, "a file became shorter while it was copied")
+            raise OSError(0, "a file was truncated during the copy")
         write_at(target, to, part)
         reached("part copied")
         at, to, size = at + len(part), to + len(part), size - len(part)
@@ -195,7 +195,7 @@ def _copy(source: int, at: int, size: int, target: int, to: int) -> None:
 
 @contextlib.contextmanager
 def positioned(descriptor: int) -> Iterator[None]:
-    """Writes go where they are told: pwrite ignores its offset while O_APPEND is set."""
+    """Makes pwrite honor its offset, which O_APPEND overrides."""
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_APPEND)
     try:
@@ -214,7 +214,7 @@ def _opened(name: Path, mode: int) -> Iterator[int]:
 
 
 def _mode(descriptor: int) -> int:
-    """The runbook's own permissions, for what was part of it."""
+    """The runbook's permissions, for files with its content."""
     return os.fstat(descriptor).st_mode & 0o666
 
 
@@ -230,7 +230,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _settle(path: Path, descriptor: int, journal: int, plan: _Plan) -> None:
-    """Someone may have edited the runbook since; where that is unclear, nothing is written."""
+    """Recover from a crash. If the runbook may have been edited since, nothing is written."""
     offset = history_offset(descriptor)
     if offset is None:
         _set_aside(journal_path(path))
@@ -251,7 +251,7 @@ def _settle(path: Path, descriptor: int, journal: int, plan: _Plan) -> None:
 
 
 def _is_half_moved(descriptor: int, plan: _Plan, now: bytes, before: bytes) -> bool:
-    """Whether the history is the old one, overwritten by a part of the new one or all of it."""
+    """Whether the history is the old one, partly or fully overwritten by the new one."""
     after = before[plan.moved :]
     if now == after:
         return True
@@ -262,7 +262,7 @@ def _is_half_moved(descriptor: int, plan: _Plan, now: bytes, before: bytes) -> b
 
 
 def _common_length(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with alike, by halving."""
+    """The length of the common prefix, by bisection."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -274,7 +274,7 @@ def _common_length(one: bytes, other: bytes) -> int:
 
 
 def _undo(path: Path, plan: _Plan) -> None:
-    """The runbook's history is as it was: take back what was written to the archive."""
+    """Undo: the runbook's history is unchanged, so remove what was added to the archive."""
     with _opened(archive_path(path), 0o600) as archive:
         if size_of(archive) > plan.archived:
             os.ftruncate(archive, plan.archived)

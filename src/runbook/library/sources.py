@@ -1,4 +1,4 @@
-"""Where runbooks come from: folders, each with a prefix that begins the refs of its runbooks."""
+"""Sources of runbooks: folders, each with a prefix for the refs of its runbooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _always() -> bool:
 class Source:
     """A folder of runbooks. `prefix` is empty, or one name and a slash.
 
-    `enabled` is asked at each use, so it must be quick. Nothing is written to the folder of a
+    `enabled` is called on each use, so it must be fast. Nothing is written to the folder of a
     `read_only` source.
     """
 
@@ -28,17 +28,17 @@ class Source:
     read_only: bool = False
 
     def place(self, name: str) -> Place:
-        """Where the runbook of this name below the folder stands."""
+        """The location of a runbook, by its name below the folder."""
         return Place(self.folder, name, self.prefix + name)
 
 
 class Sources:
-    """Every ref belongs to one source: the enabled one whose prefix it has, else the unprefixed."""
+    """Each ref belongs to one source: the enabled one with its prefix, else the unprefixed one."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """Raises SourceConflictError where two of them would claim one ref.
+        """Raises SourceConflictError if two sources would claim the same ref.
 
-        Whoever enables a source later calls `check_free` first.
+        Call `check_free` before enabling a source later.
         """
         self._root = _only_root(sources)
         self._prefixed = {source.prefix: source for source in sources if source.prefix}
@@ -55,7 +55,7 @@ class Sources:
         return self._root
 
     def enabled(self) -> tuple[Source, ...]:
-        """The sources in use now, the one without a prefix first."""
+        """The enabled sources, the unprefixed one first."""
         prefixed = (source for source in self._prefixed.values() if source.enabled())
         return (self._root, *prefixed) if self._root.enabled() else tuple(prefixed)
 
@@ -70,7 +70,7 @@ class Sources:
         return self._root
 
     def place(self, ref: str) -> Place:
-        """Where the ref's file is to be looked for, whether or not it may be one.
+        """Where to look for the ref's file, whether or not it is valid.
 
         Raises NotFoundError.
         """
@@ -78,16 +78,16 @@ class Sources:
         return source.place(ref[len(source.prefix) :])
 
     def check_free(self, prefix: str) -> None:
-        """Raises SourceConflictError where the unprefixed source has a folder of this name."""
+        """Raises SourceConflictError if the unprefixed source has a folder with this name."""
         if (self._root.folder / prefix).is_dir():
             raise SourceConflictError(
-                f"The folder of the runbooks has a folder {prefix} itself: rename that one first",
+                f"The runbooks directory already has a folder {prefix}: rename it first",
                 prefix=prefix,
             )
 
 
 def first_folder(ref: str) -> str:
-    """The ref's first folder with its slash; empty where it has none."""
+    """The ref's first folder with its slash; empty if it has none."""
     name, slash, _ = ref.partition("/")
     return name + slash if slash else ""
 
@@ -95,10 +95,10 @@ def first_folder(ref: str) -> str:
 def _only_root(sources: Sequence[Source]) -> Source:
     roots = [source for source in sources if not source.prefix]
     if len(roots) != 1:
-        raise SourceConflictError(f"One source has no prefix, not {len(roots)}")
+        raise SourceConflictError(f"Exactly one source must have no prefix, not {len(roots)}")
     return roots[0]
 
 
 def _check_prefix(prefix: str) -> None:
     if not (prefix.endswith("/") and valid_segment(prefix[:-1])):
-        raise SourceConflictError(f"This cannot be a prefix of runbooks: {prefix!r}", prefix=prefix)
+        raise SourceConflictError(f"Invalid prefix for runbooks: {prefix!r}", prefix=prefix)

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
-from runbook.resources.run import LockHolderJson, holder_json
+from runbook.resources.run import WaitReasonJson, wait_json
 from runbook.store.models import ActiveRun, Activity
 
 
@@ -20,7 +20,7 @@ class ListedActiveJson(TypedDict):
     by: str
     created_at: str
     started_at: str | None
-    waiting: LockHolderJson | None
+    waiting: WaitReasonJson | None
 
 
 class ChangesJson(TypedDict):
@@ -45,5 +45,5 @@ def _active_json(run: ActiveRun) -> ListedActiveJson:
         "by": run.by,
         "created_at": iso(run.created_at),
         "started_at": optional_iso(run.started_at),
-        "waiting": None if run.waiting is None else holder_json(run.waiting),
+        "waiting": None if run.waiting is None else wait_json(run.waiting),
     }

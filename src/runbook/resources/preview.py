@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from runbook.core.document import Language, Runbook, Step
 from runbook.core.run import Run
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait
 from runbook.resources.forms import Doc
 from runbook.resources.run import LockHolderJson, holder_json, inputs_json
 
@@ -45,7 +45,7 @@ class PreviewJson(TypedDict):
 
 
 def preview_json(
-    runbook: Runbook, steps: Iterable[Step], run: Run, locks: Mapping[str, Holder | None]
+    runbook: Runbook, steps: Iterable[Step], run: Run, locks: Mapping[str, LockWait | None]
 ) -> PreviewJson:
     """`locks` has the locks that a real run would take, each with its current holder."""
     claims = runbook.claims or {}

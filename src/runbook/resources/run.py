@@ -14,20 +14,26 @@ from runbook.core.run import Origin, Relation, Run
 from runbook.core.run_details import RunDetails
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import iso
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait, WaitKind, WaitReason
 from runbook.resources.artifact import ArtifactJson, artifact_json
 from runbook.resources.forms import Doc, optional_iso
 from runbook.resources.problem import ProblemItemJson, problem_json, problems_json
 
 
 class LockHolderJson(TypedDict):
-    """The lock that a run waits for, who holds it, and since when."""
+    """Who holds a lock, and since when."""
 
     lock: str
     run_id: str
     runbook: str
     by: str
     since: str
+
+
+class WaitReasonJson(LockHolderJson):
+    """Why a run waits; `kind` says for what. The other members are those of a lock."""
+
+    kind: WaitKind
 
 
 class RunJson(TypedDict):
@@ -74,7 +80,7 @@ class RunJson(TypedDict):
     start_step: int | None
     queue: str | None
     locks: list[str]
-    waiting: LockHolderJson | None
+    waiting: WaitReasonJson | None
 
 
 class RunPageJson(TypedDict):
@@ -185,7 +191,7 @@ def run_json(run: Run) -> RunJson:
         "start_step": run.rerun_of.start_step if run.rerun_of else None,
         "queue": asked.queue,
         "locks": [want.name for want in lock_request.wants] if lock_request else [],
-        "waiting": None if run.waiting is None else holder_json(run.waiting),
+        "waiting": None if run.waiting is None else wait_json(run.waiting),
     }
 
 
@@ -196,7 +202,13 @@ def inputs_json(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
     }
 
 
-def holder_json(holder: Holder) -> LockHolderJson:
+def wait_json(reason: WaitReason) -> WaitReasonJson:
+    match reason:
+        case LockWait():
+            return {"kind": reason.kind, **holder_json(reason)}
+
+
+def holder_json(holder: LockWait) -> LockHolderJson:
     return {
         "lock": holder.lock,
         "run_id": holder.run_id,
@@ -219,9 +231,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
-        "followers": [
-            _follower_json(one, one.relation) for one in details.followers if one.relation
-        ],
+        "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],
         "available_actions": list(actions.available),
         "unavailable_actions": [
             {"action": action, "problem": problem_json(problem)}

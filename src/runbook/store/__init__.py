@@ -1,1 +1,1 @@
-"""The truth about runs: a database, SQLite by default. See `store.py`."""
+"""The database of runs, SQLite by default. See `store.py`."""

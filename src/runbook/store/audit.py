@@ -1,4 +1,4 @@
-"""The audit trail: events that only ever get appended, each in its change's own transaction."""
+"""The audit trail: append-only events, each in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_PAGE = 200
 VERIFIED_AT_ONCE = 1000
 PURGED_AT_ONCE = 10_000
 REFUSALS_PER_MINUTE = 60
-"""Of one subject. Further ones are in the log and the metrics only: anyone may ask."""
+"""Per subject. Further ones are only logged and counted, because anyone can send requests."""
 _MINUTE_MS = 60_000
 
 _EVENTS = sa.select(audit)
@@ -84,7 +84,7 @@ def append_audit(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> A
 
 
 def append_refusal(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> bool:
-    """Append a refused access, unless its subject had REFUSALS_PER_MINUTE of them lately."""
+    """Append a refused access, unless its subject recently had REFUSALS_PER_MINUTE of them."""
     asked = {"by": storable(new.actor.subject), "since": at - _MINUTE_MS}
     if (connection.scalar(_REFUSALS, asked) or 0) >= REFUSALS_PER_MINUTE:
         return False
@@ -94,13 +94,13 @@ def append_refusal(connection: sa.Connection, new: NewAuditEvent, at: Millis) ->
 
 class Audit(Component):
     def record(self, new: NewAuditEvent) -> AuditEvent:
-        """Record what changes nothing in this database, such as a shutdown; on disk at return."""
+        """Record an action outside this database, such as a shutdown; on disk on return."""
         return self._database.write(
             lambda connection: append_audit(connection, new, self._clock()), durable=True
         )
 
     def record_refusal(self, new: NewAuditEvent) -> bool:
-        """See append_refusal; False if it was left out. Looks first: refusals come in floods."""
+        """See append_refusal; False if it was dropped. Reads first, as refusals come in floods."""
         asked = {"by": storable(new.actor.subject), "since": self._clock() - _MINUTE_MS}
         if (self._database.read(lambda c: c.scalar(_REFUSALS, asked)) or 0) >= REFUSALS_PER_MINUTE:
             return False
@@ -111,7 +111,7 @@ class Audit(Component):
     def page(
         self, wanted: AuditFilter | None = None, cursor: int | None = None, limit: int = 50
     ) -> AuditPage:
-        """The wanted events, newest first. `cursor` is an earlier page's `next_cursor`."""
+        """The matching events, newest first. `cursor` is an earlier page's `next_cursor`."""
         size = max(1, min(limit, MAX_PAGE))
         statement = _EVENTS.where(*_conditions(wanted or AuditFilter()))
         if cursor is not None:
@@ -121,16 +121,16 @@ class Audit(Component):
         return AuditPage(page, page[-1].n if len(found) > size else None)
 
     def last(self, action: AuditAction, target: str) -> AuditEvent | None:
-        """The latest event of this action on this target."""
+        """The latest event for this action and target."""
         found = self._select(_LAST_OF, {"wanted": action.value, "on": target})
         return found[0] if found else None
 
     def verify(self) -> AuditVerification:
-        """Check the whole chain, a part at a time: the trail may be long."""
+        """Verify the whole chain in parts, as the trail may be long."""
         return verify_events(self._all())
 
     def purge(self, before: Millis) -> int:
-        """Delete the events before a time, and record the last one that went; see verify_events."""
+        """Delete the events before a time, and record the last one deleted; see verify_events."""
         gone = 0
         while count := self._database.write(lambda c: _purge(c, before, self._clock())):
             gone += count

@@ -1,4 +1,4 @@
-"""The files that runs begin with: what each run names, and each content once, by its digest."""
+"""Input files: the list of files of each run, and each content once, by digest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INSERT_FILES = sa.insert(run_files)
 
 class Blobs(Component):
     def files_of(self, run_id: str) -> tuple[RunFile, ...]:
-        """The files and folders that a run begins with, a folder before what is in it."""
+        """The input files and folders of a run, each folder before its contents."""
         return self._database.read(
             lambda connection: tuple(
                 _file_of(row) for row in connection.execute(_FILES, {"run_id": run_id}).mappings()
@@ -43,9 +43,9 @@ class Blobs(Component):
 
 
 def keep_files(connection: sa.Connection, run_seq: int, files: RunFiles, now: Millis) -> None:
-    """Record what a new run begins with. Asks nothing where that is nothing.
+    """Store the input files of a new run. Runs no query if there are none.
 
-    Raises NotFoundError where a content is neither given nor kept.
+    Raises NotFoundError if a content is neither given nor stored.
     """
     if not files.files:
         return
@@ -79,7 +79,7 @@ def _keep_blob(
 ) -> None:
     content = contents.get(digest)
     if content is None:
-        raise NotFoundError("The input files of the earlier run are no longer kept.")
+        raise NotFoundError("The input files of the earlier run have been deleted.")
     row = {"digest": digest, "size": len(content), "content": content, "created_at": now}
     connection.execute(_INSERT_BLOB, row)
 

@@ -1,4 +1,4 @@
-"""Connections, transactions and patience: how the store's methods reach the database."""
+"""Connections, transactions and retries: how the store's methods access the database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNKNOWN_PAUSE_S = 0.1
 
 
 class _Opened:
-    """What one process has open. Nothing connects before the first statement."""
+    """The connections of one process. Connects on the first statement."""
 
     def __init__(self, engine: sa.Engine, *, keeps: bool) -> None:
         self.engine = engine
@@ -72,10 +72,10 @@ class _Opened:
 
 
 class Database:
-    """One database, usable by every thread, and by processes forked before or after its use.
+    """One database, usable from any thread, and from processes forked before or after first use.
 
-    Raises StoreBusyError where others kept it locked for `patience_s`, StoreUnavailableError
-    where it cannot be used at all, DuplicateError for a key that is taken.
+    Raises StoreBusyError if others kept it locked for `patience_s`, StoreUnavailableError if it
+    can't be used at all, DuplicateError if a key is taken.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class Database:
         self.dialect: Dialect = dialect_of(url)
         self.read_only = read_only
         self._patience_s = patience_s
-        # By process: a connection must not be used, nor closed, by a fork of its owner.
+        # Per process: a fork must neither use nor close its parent's connections.
         self._opened: dict[int, _Opened] = {}
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """The result of `work`, whose statements each see what was last committed."""
+        """The result of `work`, whose statements each see the last committed state."""
 
         def attempt() -> T:
             with self._here().connection() as connection:
@@ -97,13 +97,13 @@ class Database:
         return self._patiently(attempt, self._deadline())
 
     def write(self, work: Callable[[sa.Connection], T], *, durable: bool = False) -> T:
-        """Do `work` in one transaction: in a file's, nobody else writes from its beginning on.
+        """Run `work` in one transaction; on SQLite, it holds the write lock from the start.
 
-        `work` may be called again where others were in the way; it must not wait for anything.
-        `durable` returns only when the disk has the commit, also where that is optional.
+        `work` may be retried after a conflict, so it must not wait for anything. `durable` returns
+        only after the commit is on disk, even if that is optional.
         """
         if self.read_only:
-            raise StoreUnavailableError("The database was opened for reading only.")
+            raise StoreUnavailableError("The database was opened read-only.")
         deadline = self._deadline()
 
         def attempt() -> T:
@@ -111,7 +111,7 @@ class Database:
 
         if not self.dialect.is_embedded:
             return self._patiently(attempt, deadline)
-        # Threads of one process queue here rather than wake each other up inside SQLite.
+        # Threads of one process queue here instead of waking each other up inside SQLite.
         write_lock = self._here().write_lock
         if not write_lock.acquire(timeout=self._patience_s):
             raise StoreBusyError
@@ -121,15 +121,15 @@ class Database:
             write_lock.release()
 
     def check(self) -> None:
-        """Raise StoreUnavailableError where others write to another database by now."""
+        """Raise StoreUnavailableError if other processes use a different database by now."""
         self.read(self.dialect.check)
 
     def engine(self) -> sa.Engine:
-        """This process's engine, for work that brings its own transactions."""
+        """This process's engine, for code that manages its own transactions."""
         return self._here().engine
 
     def close(self) -> None:
-        """Close this process's connections. A later use opens them again."""
+        """Close this process's connections. They are reopened on the next use."""
         opened = self._opened.pop(os.getpid(), None)
         if opened is not None:
             opened.close()
@@ -159,7 +159,7 @@ class Database:
         return result
 
     def _was_committed(self, transaction: str, deadline: float) -> bool:
-        """Ask once the database answers again. Raises StoreUnavailableError where it does not."""
+        """Ask again once the database answers. Raises StoreUnavailableError if it doesn't."""
         while True:
             try:
                 done = self.read(lambda c: self.dialect.committed(c, transaction))
@@ -197,5 +197,5 @@ class Database:
             case Fault.DUPLICATE:
                 return DuplicateError()
             case Fault.VALUE:
-                return RequestError("The database cannot keep one of the values.")
+                return RequestError("The database can't store one of the values.")
         return self.dialect.unavailable(error)

@@ -1,4 +1,4 @@
-"""The documents that runs were authorized for, each once."""
+"""The documents that runs execute, each stored once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Leases: of all workers of a store, one at a time does a periodic task, once per interval.
+"""Leases: one worker at a time runs a periodic task, once per interval.
 
-A lease is held while the task is done. That of a worker which died runs out after LEASE_INTERVALS
-intervals; one that lasts longer was made before the clock was set back, and holds nobody up.
+A lease is held while the task runs. If its worker dies, it expires after LEASE_INTERVALS intervals.
+A lease that would last longer was created before the clock was set back and is ignored.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _GIVE_BACK_DONE = _GIVE_BACK.values(last_success=sa.bindparam("at"))
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What is known of a periodic task. `holder` is the worker that does it now, or died in it.
+    """The state of a periodic task. `holder` is the worker running it now, or that died in it.
 
-    `last_run` is when it was last begun, `last_success` when it last ended well; 0 is never.
+    `last_run` is its last start, `last_success` its last successful end; 0 means never.
     """
 
     task: str
@@ -52,11 +52,11 @@ class Lease:
 
     @property
     def failed(self) -> bool:
-        """Whether the last attempt has ended, and not well."""
+        """Whether the last attempt finished without success."""
         return self.holder is None and self.last_success < self.last_run
 
     def wait(self, now: Millis, interval: Millis) -> Millis:
-        """How long until the task may be begun. A time that lies too far ahead does not count."""
+        """The time until the task is due. Times too far in the future are ignored."""
         held = self.until - now
         due = self.last_run + interval - now
         counting = [held <= interval * LEASE_INTERVALS and held, due <= interval and due, 0]
@@ -67,30 +67,30 @@ class Leases(Component):
     """Intervals are milliseconds; `holder` is a worker's id."""
 
     def take(self, task: str, holder: str, interval: Millis) -> Millis:
-        """Take a task's lease, if the task is due: 0. Else after how long to ask again."""
+        """Acquire a task's lease. Returns 0 if acquired, else the time to wait before retrying."""
         lease = self._database.read(lambda c: _lease_of(c, task))
         wait = 0 if lease is None else lease.wait(self._clock(), interval)
         if wait or self._won(lease, task, holder, interval):
-            return min(wait, interval)  # it may be given back early
+            return min(wait, interval)  # it may be released early
         return interval
 
     def renew(self, task: str, holder: str, interval: Millis) -> bool:
-        """Hold a lease for longer. False where it has gone to somebody else."""
+        """Extend a lease. False if another worker has acquired it."""
         given = {"of_task": task, "by": holder, "end": self._end(self._clock(), interval)}
         return self._database.write(lambda c: c.execute(_RENEW, given).rowcount == 1)
 
     def give_back(self, task: str, holder: str, *, done: bool) -> None:
-        """Say that the task has ended, and whether it did what it should."""
+        """Release a lease, and record whether the task succeeded."""
         given = {"of_task": task, "by": holder, "at": self._clock()}
         statement = _GIVE_BACK_DONE if done else _GIVE_BACK
         self._database.write(lambda c: c.execute(statement, given))
 
     def all(self) -> list[Lease]:
-        """What is known of the tasks that any worker has begun, by their names."""
+        """The state of all tasks that ever started, by name."""
         return self._database.read(lambda c: [Lease(**row) for row in c.execute(_ALL).mappings()])
 
     def _won(self, seen: Lease | None, task: str, holder: str, interval: Millis) -> bool:
-        """Whether we are the first to take the lease as it was seen."""
+        """Whether we acquired the lease before others did, given its last seen state."""
         now = self._clock()
         end = self._end(now, interval)
         if seen is None:

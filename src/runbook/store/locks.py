@@ -1,23 +1,22 @@
-"""Locks: which runs exclude each other, whichever worker or engine executes them.
+"""Locks: mutual exclusion of runs, across workers and servers.
 
-A run takes its locks in the transaction that claims it, and gives them back in the one that ends
-it. So whoever holds a lock is running, and a run that is not running holds none.
+A run acquires its locks in the transaction that claims it, and releases them in the one that
+finishes it. So only running runs hold locks.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from runbook.core.document import Params
 from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
-from runbook.core.times import Millis, iso
-from runbook.core.waiting import Holder
+from runbook.core.times import Millis
+from runbook.core.waiting import LockWait, WaitReason, stored_wait, wait_data
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
@@ -26,7 +25,7 @@ from runbook.store.tables import locks, runs
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
 
 _HELD = (
-    # In the order of `Holder`, the number of the run that holds, and which place.
+    # In the order of `LockWait`, the number of the run that holds, and which place.
     sa.select(
         locks.c.name,
         runs.c.id,
@@ -40,7 +39,7 @@ _HELD = (
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 _HOLDERS = (
-    # In the order of `Holder`.
+    # In the order of `LockWait`.
     sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
     .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
@@ -54,7 +53,7 @@ _PARK = (
         status=RunStatus.WAITING.value,
         worker_id=None,
         started_at=None,
-        waiting=sa.bindparam("holder", type_=sa.JSON()),
+        waiting=sa.bindparam("wait", type_=sa.JSON()),
         waiting_lock=sa.bindparam("lock"),
     )
 )
@@ -71,7 +70,7 @@ _EVERY_PLACE = sa.select(locks.c.name, locks.c.run_seq)
 
 
 def _line() -> sa.Select[int]:
-    # UNION, not UNION ALL: it ends also where parents were ever to form a ring.
+    # UNION, not UNION ALL: terminates even if parents form a cycle.
     line = (
         sa.select(runs.c.seq, runs.c.parent_id)
         .where(runs.c.seq == sa.bindparam("run_seq"))
@@ -92,27 +91,27 @@ _LINE = _line()
 class _Place:
     """One place of a lock, taken."""
 
-    holder: Holder
+    holder: LockWait
     run_seq: int
     number: int
 
 
 class Locks(Component):
-    def holder(self, want: LockWant) -> Holder | None:
-        """Who keeps others from a lock just now, the first of several; None while it is free."""
+    def holder(self, want: LockWant) -> LockWait | None:
+        """The current holder of a lock, the first of several; None if it is free."""
 
-        def work(connection: sa.Connection) -> Holder | None:
-            held = [Holder(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+        def work(connection: sa.Connection) -> LockWait | None:
+            held = [LockWait(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
             return held[0] if len(held) >= want.capacity else None
 
         return self._database.read(work)
 
 
-def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None:
-    """Take all locks of a run that was just claimed, or none: then say who holds one.
+def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | None:
+    """Acquire all locks of a claimed run, or none and return the holder of one.
 
-    What one of its ancestors holds, the run has already: they wait for its end.
-    A run whose end was asked for takes none, since it is only ended; neither does a dry run.
+    Locks held by its ancestors are available to the run, as they wait for it. A run with a cancel
+    request takes no locks, because it is only finished; neither does a dry run.
     """
     if run.request.locks is None or run.cancel is not None or run.request.dry_run:
         return None
@@ -135,7 +134,7 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> Holder | None
 
 
 def may_wait(connection: sa.Connection, run: Run) -> bool:
-    """Whether the run waits for a lock rather than fail. It does not where that never ended."""
+    """Whether the run waits for a lock instead of failing. It fails on a deadlock."""
     return (
         run.request.locks is not None
         and run.request.locks.waits
@@ -143,18 +142,20 @@ def may_wait(connection: sa.Connection, run: Run) -> bool:
     )
 
 
-def park(connection: sa.Connection, run: Run, holder: Holder, at: Millis) -> None:
-    """Let a run that was just claimed wait. Its event takes the place of the claim's."""
-    connection.execute(_PARK, {"run_seq": run.seq, "holder": asdict(holder), "lock": holder.lock})
-    event = NewEvent(at, EventType.WAITING, data=_waiting_data(holder))
+def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) -> None:
+    """Make a claimed run wait. Its event replaces the claim's event."""
+    connection.execute(
+        _PARK, {"run_seq": run.seq, "wait": stored_wait(reason), "lock": reason.lock}
+    )
+    event = NewEvent(at, EventType.WAITING, data=wait_data(reason))
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 
 def release_locks(connection: sa.Connection, run: Run) -> int:
-    """Give back what a run held, and queue again all that waited for it: the oldest goes first.
+    """Release a run's locks, and requeue all runs waiting for them, oldest first.
 
-    All of them, since the first may have to wait for another lock now. Returns how many runs may
-    go on, which is at most one for each lock.
+    All of them, because the first may now have to wait for another lock. Returns how many runs can
+    proceed, at most one per lock.
     """
     if run.request.locks is None:
         return 0
@@ -165,51 +166,21 @@ def release_locks(connection: sa.Connection, run: Run) -> int:
     return min(len(names), connection.execute(_REQUEUE, {"names": names}).rowcount)
 
 
-def held_text(holder: Holder) -> str:
-    """`held by run R of X.md, started by ada since 2026-01-31T12:00:00.000Z`"""
-    who = f"held by run {holder.run_id} of {holder.ref}, started by {holder.by}"
-    return f"{who} since {iso(holder.since)}"
-
-
-def holder_params(holder: Holder) -> Params:
-    """What a problem about a lock says of who holds it."""
-    return {
-        "lock": holder.lock,
-        "run_id": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-    }
-
-
-def _waiting_data(holder: Holder) -> dict[str, object]:
-    return {
-        "code": "lock_held",
-        "params": holder_params(holder),
-        "lock": holder.lock,
-        "held_by": holder.run_id,
-        "runbook": holder.ref,
-        "by": holder.by,
-        "since": iso(holder.since),
-        "reason": f"waits for lock {holder.lock}, {held_text(holder)}",
-    }
-
-
 def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
-    """The places that are taken of the wanted locks, first those that were taken first."""
+    """The occupied places of the requested locks, oldest first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
-    return [_Place(Holder(*holder), run_seq, number) for *holder, run_seq, number in found]
+    return [_Place(LockWait(*holder), run_seq, number) for *holder, run_seq, number in found]
 
 
 def _free_place(name: str, taken: Collection[_Place]) -> int:
-    """The first place of a lock that nobody has: the database refuses to give one twice."""
+    """The first free place of a lock: the database rejects duplicates."""
     used = {place.number for place in taken if place.holder.lock == name}
     return next(number for number in itertools.count() if number not in used)
 
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:
-    """The numbers of the run and of all its ancestors."""
+    """The numbers of the run and its ancestors."""
     if run.is_root:
         return frozenset({run.seq})
     return frozenset(connection.scalars(_LINE, {"run_seq": run.seq}))
@@ -221,7 +192,7 @@ class _Waiter:
     line: frozenset[int]
 
     def may_go_on(self, places: Mapping[str, Collection[int]], pinned: Collection[int]) -> bool:
-        """Whether it gets its locks once all holders have ended but those that are `pinned`."""
+        """Whether it gets its locks once all holders have finished, except `pinned` ones."""
         return all(
             sum(seq in pinned and seq not in self.line for seq in places.get(want.name, ()))
             < want.capacity
@@ -230,11 +201,11 @@ class _Waiter:
 
 
 def _never_ends(connection: sa.Connection, run: Run) -> bool:
-    """Whether the run would be in a ring of runs that wait for each other.
+    """Whether the run would be part of a deadlock.
 
-    A run that holds a lock ends after those that it called. So a waiting run pins its ancestors,
-    and with them what they hold. Let everyone go who needs nothing that is pinned, again and
-    again: who is left waits for ever. Runs without callers pin nobody.
+    A run that holds a lock finishes after the runs it called. So a waiting run pins its ancestors
+    and the locks they hold. Repeatedly remove every run that needs nothing pinned: the remaining
+    runs would wait forever. Runs without callers don't pin anything.
     """
     if run.is_root:
         return False

@@ -1,4 +1,4 @@
-"""Keeping the database: its version, its health, its copies, its size."""
+"""Database maintenance: version, health, backups and size."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from runbook.store.tables import (
     workers,
 )
 
-# Of any table, one transaction of a purge deletes about so many rows.
+# Approximate number of rows that one purge transaction deletes from a table.
 PURGE_ROWS = 200
 _PURGE_BLOBS = 10
-# and then leaves the write lock to others for so long (seconds).
+# Pause between purge transactions, so that others can write (seconds).
 _PURGE_PAUSE_S = 0.002
-# A worker that has not beaten for so long, and holds no run, is of no interest.
+# Forget a worker without runs if its last heartbeat is older than this.
 DEAD_WORKER_MS = 24 * 3600 * 1000
 
 _FILES_OF_RUN = (
@@ -61,7 +61,7 @@ _UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.di
 _DELETE_DOCUMENTS = sa.delete(documents).where(
     documents.c.digest.in_(sa.select(documents.c.digest).where(_UNUSED).limit(PURGE_ROWS))
 )
-# They may be large, so only few go at once.
+# These may be large, so delete only a few at once.
 _UNNAMED = ~sa.exists(sa.select(run_files.c.run_seq).where(run_files.c.digest == blobs.c.digest))
 _DELETE_BLOBS = sa.delete(blobs).where(
     blobs.c.digest.in_(sa.select(blobs.c.digest).where(_UNNAMED).limit(_PURGE_BLOBS))
@@ -87,9 +87,9 @@ _DELETE_WORKERS = sa.delete(workers).where(
 
 class Maintenance(Component):
     def migrate(self) -> None:
-        """Make the database, or bring it to this version. Others who start now wait for it.
+        """Create or upgrade the database. Other processes that start now wait for it.
 
-        Raises StoreUnavailableError, also where a newer version of the program made it.
+        Raises StoreUnavailableError, also if a newer version of the program created it.
         """
         if self._database.read_only:
             self.check()
@@ -99,10 +99,10 @@ class Maintenance(Component):
             migrate.upgrade(self._database.dialect)
 
     def check(self) -> None:
-        """Raise StoreUnavailableError unless the database answers and is of this version.
+        """Raise StoreUnavailableError unless the database answers and has this version.
 
-        Where others write to another one by now, what this process writes is lost: that is an
-        error too.
+        It is also an error if other processes use a different database by now, because this
+        process's writes would be lost.
         """
         self._database.read(migrate.check)
         self._database.check()
@@ -114,7 +114,7 @@ class Maintenance(Component):
 
     @property
     def shown(self) -> str:
-        """Which database it is: its URL without the password."""
+        """The database's URL without the password."""
         return self._database.dialect.shown
 
     def state(self) -> DatabaseState:
@@ -125,10 +125,10 @@ class Maintenance(Component):
         )
 
     def backup(self, path: Path) -> None:
-        """Copy the database, as it is at one moment, to a new file of its owner only.
+        """Copy a snapshot of the database to a new file, readable only by its owner.
 
-        Runs go on meanwhile. Raises ConflictError where the file exists, and RequestError for a
-        database that has better tools of its own.
+        Runs continue meanwhile. Raises ConflictError if the file exists, and RequestError if the
+        database has its own backup tools.
         """
         dialect = self._database.dialect
         _new_private_file(path)
@@ -142,10 +142,10 @@ class Maintenance(Component):
             raise
 
     def purge(self, before: Millis, by: Actor = SYSTEM) -> PurgeCounts:
-        """Delete the runs that ended before a time, and what only they needed.
+        """Delete the runs that finished before a time, and the data only they used.
 
-        In many short transactions: others write in between. The first one that deletes a run
-        records in the audit trail who purged.
+        Uses many short transactions, so that others can write in between. The first transaction
+        that deletes a run also records the purge in the audit trail.
         """
         gone_runs, gone_events = self._purge_runs(before, by)
         now = self._clock()
@@ -172,7 +172,7 @@ class Maintenance(Component):
         return gone_runs, gone_events
 
     def _shorten(self, seq: int, last: int) -> int:
-        """Delete the first events of a long run, so that few are left."""
+        """Delete the first events of a long run, so that few remain."""
         gone = 0
         for end in range(PURGE_ROWS, last, PURGE_ROWS):
             gone += self._delete(_deleted(_DELETE_EVENTS, _up_to(seq, end)))
@@ -192,7 +192,7 @@ class Maintenance(Component):
 
 @dataclass(frozen=True, slots=True)
 class _OldRun:
-    """A run to be forgotten, and how many rows are its own."""
+    """A run to delete, and its number of rows."""
 
     seq: int
     last_event: int
@@ -204,7 +204,7 @@ class _OldRun:
 
 
 def _batches(old: list[_OldRun]) -> list[list[_OldRun]]:
-    """Runs that are about PURGE_ROWS rows with what is theirs; a longer one is by itself."""
+    """Batches of runs with about PURGE_ROWS rows each; a larger run is its own batch."""
     batches: list[list[_OldRun]] = []
     size = 0
     for run in old:

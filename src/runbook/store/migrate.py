@@ -1,4 +1,4 @@
-"""Bring the database to this version, once, however many processes start at the same time."""
+"""Upgrades the database, once, even if several processes start at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VERSION = sa.text(f"SELECT version_num FROM {_TABLE}")  # noqa: S608 - a consta
 
 
 def version(connection: sa.Connection) -> str | None:
-    """The version of the database; None where it has none yet."""
+    """The version of the database; None if it has none yet."""
     if not sa.inspect(connection).has_table(_TABLE):
         return None
     found = connection.execute(_VERSION).scalar()
@@ -35,9 +35,9 @@ def check(connection: sa.Connection) -> None:
 
 
 def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
-    """Run the missing migrations in one transaction; another process waits for its end.
+    """Run the pending migrations in one transaction; other processes wait for it.
 
-    Raises StoreUnavailableError where a newer version of the program made the database.
+    Raises StoreUnavailableError if a newer version of the program created the database.
     """
     engine = dialect.migration_engine()
     deadline = time.monotonic() + PATIENCE_S
@@ -51,7 +51,7 @@ def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS
 
 
 def _attempt(dialect: Dialect, engine: sa.Engine, head: str, migrations: Path) -> bool:
-    """False where another process is in the way."""
+    """False if another process holds the lock."""
     try:
         with engine.connect() as connection, dialect.migration(connection):
             if version(connection) != head:

@@ -1,4 +1,4 @@
-"""What goes into the store and what comes out of it, besides `Run` and `RunEvent`.
+"""Input and output types of the store, besides `Run` and `RunEvent`.
 
 Times are `Millis`: whole milliseconds since the epoch, UTC.
 """
@@ -24,12 +24,12 @@ from runbook.core.run import (
 )
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """The bytes of a runbook that were authorized, kept under their digest."""
+    """The authorized content of a runbook, stored by digest."""
 
     digest: str
     content: bytes
@@ -37,9 +37,9 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A caller's promise that requests under one key are the same request.
+    """A caller's idempotency key.
 
-    `request_digest` digests the request, so that another request under the key is noticed.
+    `request_digest` is the digest of the request, to detect a different request with the same key.
     """
 
     caller: str
@@ -49,7 +49,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event that has no number yet.
+    """An event without a number.
 
     Output events carry `text` and must carry `line` and `offset` (see `RunEvent`).
     """
@@ -65,11 +65,12 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run at its birth: queued, running (claimed at once), refused or invalid.
+    """A new run: queued, running (claimed at once), refused or invalid.
 
-    `assigned_to` is the only worker that may claim it; a run born running belongs to it.
-    `sealed_inputs` are the encrypted values; `request.inputs` is what may be shown of them.
-    `result` is of a run born ended. `created_at` and `finished_at` default to the store's clock.
+    `assigned_to` is the only worker that may claim it; a run created as running belongs to it.
+    `sealed_inputs` are the encrypted values; `request.inputs` holds only those that may be shown.
+    `result` is for runs created as finished. `created_at` and `finished_at` default to the store's
+    clock.
     """
 
     id: str
@@ -97,7 +98,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """`replayed` is true where an earlier request under the same key had made the run."""
+    """`replayed` is true if an earlier request with the same key created the run."""
 
     run: Run
     replayed: bool
@@ -105,21 +106,21 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that the caller now owns, and all it takes to execute it.
+    """A run that the caller now owns, with everything needed to execute it.
 
-    `busy` names who holds a lock of a run that does not wait for it, or would wait for ever: the
-    run is only ended.
+    `busy` is the holder of a lock, if the run doesn't wait for it or would deadlock. The run is
+    then only finished.
     """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
-    busy: Holder | None = None
+    busy: WaitReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that has ended, and how many runs that waited for its locks may go on now."""
+    """A finished run, and the number of runs waiting for its locks that can now proceed."""
 
     run: Run
     going_on: int
@@ -127,7 +128,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class HistoryHead:
-    """Where the chain of a runbook's history entries stands: their number, the last digest."""
+    """The end of a runbook's history chain: the last entry's number and digest."""
 
     n: int
     digest: str
@@ -135,7 +136,7 @@ class HistoryHead:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What became of a runbook lately. `revision` grows with every change of any row."""
+    """A runbook's latest result. `revision` increases with every change of any row."""
 
     ref: str
     revision: int
@@ -149,7 +150,7 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class LastRuns:
-    """The rows that changed since a revision, and the revision to ask from next time."""
+    """The rows changed since a revision, and the revision to pass next time."""
 
     rows: tuple[LastRun, ...]
     revision: int
@@ -157,7 +158,7 @@ class LastRuns:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which runs a caller may see: those of `refs`, and those that `subject` asked for."""
+    """The runs a caller may see: those of `refs`, and those that `subject` requested."""
 
     refs: frozenset[str] = frozenset()
     subject: str | None = None
@@ -169,10 +170,10 @@ EVERYTHING = Visibility(everything=True)
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs to list; what is None or empty does not narrow.
+    """A filter for runs; fields that are None or empty are ignored.
 
-    `since` is inclusive, `until` exclusive, both about `created_at`. `text` is looked for in
-    ref, name, reason and id, whatever its case. `active` is whether the run has not ended yet.
+    `since` is inclusive, `until` exclusive; both apply to `created_at`. `text` is searched in ref,
+    name, reason and ID, ignoring case. `active` is whether the run is unfinished.
     """
 
     visible: Visibility = EVERYTHING
@@ -192,7 +193,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """As much of a run that has not ended as a list shows that is alive."""
+    """The fields of an active run that live lists show."""
 
     id: str
     ref: str
@@ -201,15 +202,14 @@ class ActiveRun:
     created_at: Millis
     started_at: Millis | None
     root_id: str | None
-    waiting: Holder | None
+    waiting: WaitReason | None
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What goes on: all active runs, oldest first.
+    """All active runs, oldest first.
 
-    `revision` is another number whenever a run was made, or what is known of a runbook's last run
-    has changed.
+    `revision` changes whenever a run is created or a runbook's last run changes.
     """
 
     active: tuple[ActiveRun, ...]
@@ -228,7 +228,7 @@ class WorkerKind(StrEnum):
     LOCAL = "local"
     """The worker process beside the web processes."""
     CLI = "cli"
-    """A one-shot `runbook execute`: runs its own run, takes nobody else's."""
+    """A one-shot `runbook execute`, which only executes its own run."""
     REMOTE = "remote"
     """A worker on another host."""
 
@@ -237,8 +237,8 @@ class WorkerKind(StrEnum):
 class Worker:
     """A process that claims runs.
 
-    `boot_id`, `pid` and `process_start` (clock ticks since boot, as in /proc/PID/stat) tell
-    whether the very process still lives.
+    `boot_id`, `pid` and `process_start` (clock ticks since boot, as in /proc/PID/stat) identify the
+    process, to detect whether it is still alive.
     """
 
     id: str
@@ -255,7 +255,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """`accepting`: a worker that takes others' runs has beaten lately and is not draining."""
+    """`accepting`: a shared worker has sent a heartbeat recently and is not draining."""
 
     queued: int
     oldest_queued_at: Millis | None
@@ -287,8 +287,8 @@ class LogSize:
 class LogLine:
     """One line of a log, numbered from 1, without its newline.
 
-    `at` and `step` are those of the line's beginning. `cut` is true where the line is longer
-    than a reader should take in and `text` is only its beginning.
+    `at` and `step` are those of the line's start. If `cut` is true, `text` is only the start of a
+    very long line.
     """
 
     number: int
@@ -301,9 +301,9 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Asks for lines that hold a text, or match a pattern, whatever its case.
+    """A search for lines that contain a text or match a pattern, ignoring case.
 
-    All are counted; `limit` of them are given, those behind the first `skip`.
+    All matches are counted; `limit` of them are returned, after the first `skip`.
     """
 
     text: str
@@ -314,7 +314,7 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class PurgeCounts:
-    """How many rows went."""
+    """The number of deleted rows."""
 
     runs: int = 0
     events: int = 0
@@ -326,7 +326,7 @@ class PurgeCounts:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which audit events are wanted. `target` is a run's id, a runbook's ref, a key's name."""
+    """A filter for audit events. `target` is a run's ID, a runbook's ref or a key's name."""
 
     subject: str | None = None
     action: str | None = None

@@ -1,4 +1,4 @@
-"""Rows become `Run` and `RunEvent`, and the other way round."""
+"""Converts rows to `Run` and `RunEvent`, and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from runbook.core.run import (
 )
 from runbook.core.status import ACTIVE, RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import read_wait
 from runbook.errors import NotFoundError
 from runbook.store.database import Database
 from runbook.store.models import NewEvent, NewRun
@@ -75,9 +75,9 @@ RUN_COLUMNS = (
     runs.c.start_step,
     runs.c.waiting,
 )
-"""What `run_of` needs: all but what is sealed."""
+"""The columns that `run_of` needs: all except the encrypted ones."""
 
-# Looking up is faster than the classes' own way.
+# A lookup is faster than calling the enum classes.
 _STATUSES = {status.value: status for status in RunStatus}
 _ORIGINS = {origin.value: origin for origin in Origin}
 
@@ -89,7 +89,7 @@ INSERT_EVENTS = sa.insert(events)
 
 
 class Component:
-    """What every component of the store works with."""
+    """The base of every store component."""
 
     def __init__(self, database: Database, clock: Callable[[], Millis]) -> None:
         self._database = database
@@ -97,21 +97,21 @@ class Component:
 
 
 def runs_of(found: sa.CursorResult[Any]) -> list[Run]:
-    """The runs in a result that has RUN_COLUMNS."""
-    # A row's own way from a name to its value takes several times as long as a dict's.
+    """The runs in a result with RUN_COLUMNS."""
+    # Reading a row by name takes several times as long as a dict.
     names = tuple(found.keys())
     return [run_of(dict(zip(names, row, strict=True))) for row in found]
 
 
 def first_of(found: sa.CursorResult[Any]) -> dict[str, Any] | None:
-    """The first row, by the names of its columns."""
+    """The first row as a dict by column name."""
     names = tuple(found.keys())
     row = found.first()
     return None if row is None else dict(zip(names, row, strict=True))
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
-    """The run in a row that has RUN_COLUMNS, by their names."""
+    """The run in a row with RUN_COLUMNS."""
     return Run(
         id=row["id"],
         seq=row["seq"],
@@ -127,7 +127,7 @@ def run_of(row: Mapping[str, Any]) -> Run:
         worker_id=row["worker_id"],
         cancel=None if row["cancel_at"] is None else _cancel_of(row),
         rerun_of=None if row["relation"] is None else _rerun_of(row),
-        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+        waiting=None if row["waiting"] is None else read_wait(row["waiting"]),
     )
 
 
@@ -171,7 +171,7 @@ def run_by_id(connection: sa.Connection, run_id: str) -> Run:
 
 
 def run_to_change(connection: sa.Connection, run_id: str) -> Run:
-    """The run, which nobody else changes until the transaction ends. Raises NotFoundError."""
+    """The run, locked until the transaction ends. Raises NotFoundError."""
     return _found(first_of(connection.execute(_RUN_TO_CHANGE, {"run_id": run_id})))
 
 
@@ -182,7 +182,7 @@ def _found(row: dict[str, Any] | None) -> Run:
 
 
 def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
-    """The row of a run at its birth."""
+    """The row of a new run."""
     ended = run.status.terminal
     running = run.status is RunStatus.RUNNING
     request, rerun = run.request, run.rerun_of
@@ -231,7 +231,7 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
 
 
 def problem_rows(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    """Problems as they are kept; the column says how severe they are."""
+    """Problems in stored form; the column determines their severity."""
     return [
         {
             "code": problem.code,
@@ -249,7 +249,7 @@ def _storable_param(value: Param) -> Param:
 
 
 def problems_of(values: Sequence[Any], severity: Severity) -> tuple[Problem, ...]:
-    """An earlier version kept texts alone."""
+    """Problems from stored form; an earlier version stored only texts."""
     return tuple(
         Problem(UNCLASSIFIED, value, severity=severity)
         if isinstance(value, str)
@@ -282,7 +282,7 @@ def _requester_of(value: Mapping[str, Any]) -> Requester:
 
 
 def grown(log: RunLog, new: Sequence[NewEvent]) -> RunLog:
-    """Where the log ends after these events."""
+    """The end of the log after these events."""
     last_event = log.last_event + len(new)
     last = next((event for event in reversed(new) if event.type.is_output), None)
     if last is None:
@@ -304,12 +304,12 @@ def storable(text: str) -> str:
 
 
 def event_key(run_seq: int, n: int) -> int:
-    """The key of a run's event. That of number 0 lies before all of them."""
+    """The key of a run's event. Number 0 gives a key before all events."""
     return run_seq * EVENTS_PER_RUN + n
 
 
 def event_rows(run_seq: int, after: int, new: Sequence[NewEvent]) -> list[dict[str, Any]]:
-    """Rows numbered from `after` + 1. Raises ValueError for output without its place."""
+    """Rows numbered from `after` + 1. Raises ValueError for output without line and offset."""
     return [_event_row(run_seq, n, event) for n, event in enumerate(new, after + 1)]
 
 

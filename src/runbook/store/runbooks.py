@@ -1,4 +1,4 @@
-"""The row of each runbook: its last run, and where its history stands."""
+"""One row per runbook: its last run and its history head."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REVISION = sa.select(counters.c.value).where(counters.c.name == "revision")
 
 _ROW = insert(runbooks)
 _NEW = _ROW.excluded
-# A later entry's head may arrive before an earlier one's: the longer chain stays.
+# Heads may arrive out of order: the longer chain wins.
 _LONGER = _NEW.history_n > sa.func.coalesce(runbooks.c.history_n, 0)
 _HISTORY = {
     "revision": _NEW.revision,
@@ -45,17 +45,17 @@ _CHANGED = (
 
 
 def count_revision(connection: sa.Connection) -> int:
-    """The next revision, as late in a transaction as can be: it orders their commits.
+    """The next revision. Call it as late as possible in a transaction: it orders the commits.
 
-    So whoever has seen a revision has seen all that were before.
+    A reader of a revision has therefore seen all earlier ones.
     """
     return int(connection.execute(_COUNT_REVISION).scalar_one())
 
 
 def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | None) -> None:
-    """Record that `run` is the last that ended of its runbook.
+    """Record `run` as the runbook's last finished run.
 
-    One that only looked, or that reversed another one, says nothing about the runbook's state.
+    Dry runs and undo runs are ignored, as they say nothing about the runbook's state.
     """
     if not (run.request.dry_run or run.relation is Relation.UNDO):
         success = run.times.finished_at if run.status is RunStatus.SUCCEEDED else None
@@ -79,7 +79,7 @@ def keep_history_head(connection: sa.Connection, ref: str, history: HistoryHead)
 
 class Runbooks(Component):
     def last_runs(self, since_revision: int = 0) -> LastRuns:
-        """The runbooks that changed after `since_revision`, for a cache that catches up."""
+        """The runbooks that changed after `since_revision`, to update a cache."""
 
         def work(connection: sa.Connection) -> LastRuns:
             rows = connection.execute(_CHANGED, {"since": since_revision}).mappings()
@@ -89,7 +89,7 @@ class Runbooks(Component):
         return self._database.read(work)
 
     def reset_history(self, ref: str, head: HistoryHead | None) -> None:
-        """Accept another history as the runbook's, also a shorter one."""
+        """Accept a different history for the runbook, even a shorter one."""
         self._database.write(lambda c: _keep(c, _RESET_HEAD, ref, _head(head)))
 
 

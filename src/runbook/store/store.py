@@ -1,8 +1,8 @@
-"""The store: everything that the engine keeps, by noun.
+"""The store: all data of the engine, by noun.
 
-One method is one short transaction (the long ones say so), safe in threads, greenlets and
-processes. Methods raise StoreBusyError where others kept the database locked, and
-StoreUnavailableError where it cannot be used.
+One method is one short transaction, unless documented otherwise. Methods are safe in threads,
+greenlets and processes. They raise StoreBusyError if the database stayed locked by others, and
+StoreUnavailableError if it can't be used.
 """
 
 from __future__ import annotations
@@ -68,5 +68,5 @@ class Store:
         self.maintenance.check()
 
     def close(self) -> None:
-        """Close this process's connections; a later call opens them again."""
+        """Close this process's connections; a later call reopens them."""
         self._database.close()

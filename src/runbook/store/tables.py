@@ -1,4 +1,4 @@
-"""The tables, as they are after all migrations. Times are milliseconds since the epoch."""
+"""The tables after all migrations. Times are milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runbook.store.dialects.portable import Text
 
 metadata = sa.MetaData()
 
-# SQLite only numbers rows by itself where the type is spelled INTEGER, which holds 64 bits there.
+# SQLite only assigns row numbers to columns of type INTEGER, which has 64 bits there.
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -24,7 +24,7 @@ documents = sa.Table(
     sa.Column("created_at", _BIG, nullable=False),
 )
 
-# `seq` orders runs and is never used twice, also after a purge; `id` is what others know.
+# `seq` orders runs and is never reused, even after a purge; `id` is the public ID.
 # `finished_at` is NULL exactly while the run is active.
 runs = sa.Table(
     "runs",
@@ -85,7 +85,7 @@ sa.Index(
     postgresql_where=runs.c.related_id.is_not(None),
 )
 sa.Index("ix_runs_finished", runs.c.finished_at)
-# Small however many runs have ended: what claims, counts and sweeps look at.
+# Used by claims, counts and sweeps; stays small however many runs have finished.
 sa.Index(
     "ix_runs_active",
     runs.c.status,
@@ -121,8 +121,8 @@ for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line",
         postgresql_where=_column.is_not(None),
     )
 
-# What became of each step of a run that has steps. `env` and `outputs` map names to values, or to
-# null where a value may not be kept.
+# The result of each step of a run that has steps. `env` and `outputs` map names to values, or to
+# null if a value must not be stored.
 steps = sa.Table(
     "steps",
     metadata,
@@ -152,7 +152,7 @@ locks = sa.Table(
 sa.Index("ix_locks_place", locks.c.name, locks.c.place, unique=True)
 sa.Index("ix_locks_run", locks.c.run_seq)
 
-# Files that runs left; their content lies in DATA_DIR/artifacts.
+# Artifacts of runs; their content is in DATA_DIR/artifacts.
 artifacts = sa.Table(
     "artifacts",
     metadata,
@@ -170,7 +170,7 @@ counters = sa.Table(
     sa.Column("value", _BIG, nullable=False),
 )
 
-# What the input files of runs hold, each content once; `digest` is its SHA-256.
+# Contents of input files, each stored once; `digest` is its SHA-256.
 blobs = sa.Table(
     "blobs",
     metadata,
@@ -180,8 +180,8 @@ blobs = sa.Table(
     sa.Column("created_at", _BIG, nullable=False),
 )
 
-# The files that a run's directory begins with; a folder has no digest. `path` is in bytes: names
-# of files need not be UTF-8.
+# The input files of a run; a folder has no digest. `path` is in bytes: file names need not be
+# UTF-8.
 run_files = sa.Table(
     "run_files",
     metadata,
@@ -192,7 +192,7 @@ run_files = sa.Table(
 )
 sa.Index("ix_run_files_digest", run_files.c.digest)
 
-# One row for each runbook that has ever ended a run; `revision` grows over the whole table.
+# One row per runbook with a finished run; `revision` increases across the whole table.
 runbooks = sa.Table(
     "runbooks",
     metadata,
@@ -222,8 +222,8 @@ workers = sa.Table(
     sa.Column("draining", sa.Boolean, nullable=False),
 )
 
-# Which worker does a periodic task of the whole store, and until when nobody else may begin it.
-# `last_run` is when it was last begun, `last_success` when it last ended well; 0 is never.
+# The worker that holds a periodic task of the whole store, and the lease's expiry.
+# `last_run` is its last start, `last_success` its last successful end; 0 means never.
 leases = sa.Table(
     "leases",
     metadata,

@@ -1,4 +1,4 @@
-"""The processes that execute runs: who they are, whether they live, what they hold."""
+"""The processes that execute runs: registration, heartbeats, and the runs they own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runbook.store.models import Worker, WorkerKind
 from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, Component, runs_of
 from runbook.store.tables import runs, workers
 
-# Three beats, of 5 s each.
+# Three heartbeats, every 5 s.
 FRESH_BEAT_MS = 15_000
 
 _THIS = workers.c.id == sa.bindparam("worker_id")
@@ -36,7 +36,7 @@ _ACCEPTING = (
 )
 
 _ACTIVE = sa.and_(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
-# Who a run depends on: its owner, or the only worker that may claim it.
+# The worker that a run depends on: its owner, or the only one that may claim it.
 _HOLDER = sa.func.coalesce(runs.c.worker_id, runs.c.assigned_to)
 _CANCELS = (
     sa.select(runs.c.id)
@@ -61,13 +61,13 @@ _OF_MISSING = _HELD.where(
 
 
 def accepting(connection: sa.Connection, now: Millis) -> bool:
-    """Whether a worker that takes others' runs has beaten lately and is not draining."""
+    """Whether a shared worker has sent a heartbeat recently and is not draining."""
     return connection.scalar(_ACCEPTING, {"fresh": now - FRESH_BEAT_MS}) is not None
 
 
 class Workers(Component):
     def register(self, worker: Worker) -> None:
-        """Make a worker known, in place of one of the same id."""
+        """Register a worker, replacing one with the same ID."""
         row = asdict(worker) | {"kind": worker.kind.value}
 
         def work(connection: sa.Connection) -> None:
@@ -77,7 +77,7 @@ class Workers(Component):
         self._database.write(work)
 
     def beat(self, worker_id: str, *, draining: bool = False) -> bool:
-        """Say that a worker lives. False where it was removed: its runs were given up."""
+        """Record a heartbeat. False if the worker was removed and its runs given up."""
         values = {"worker_id": worker_id, "at": self._clock(), "drains": draining}
         return self._database.write(lambda c: c.execute(_BEAT, values).rowcount == 1)
 
@@ -91,7 +91,7 @@ class Workers(Component):
         return self._database.read(work)
 
     def run_counts(self) -> dict[str, int]:
-        """How many runs each worker executes, by its id; those without are left out."""
+        """The number of runs per worker ID; workers without runs are omitted."""
 
         def work(connection: sa.Connection) -> dict[str, int]:
             return {row[0]: row[1] for row in connection.execute(_RUNNING)}
@@ -102,14 +102,14 @@ class Workers(Component):
         self._database.write(lambda c: c.execute(_DELETE, {"worker_id": worker_id}))
 
     def cancel_requested(self, worker_id: str) -> list[str]:
-        """The ids of the runs that this worker executes and somebody wants to end."""
+        """The IDs of the runs that this worker executes and that have a cancel request."""
         asked = {"worker_id": worker_id}
         return self._database.read(lambda c: list(c.scalars(_CANCELS, asked)))
 
     def unfinished(self, worker_id: str | None) -> list[Run]:
-        """The active runs that a worker owns or alone may claim, oldest first.
+        """The active runs that a worker owns or that only it may claim, oldest first.
 
-        With None, those whose worker is not known (any more).
+        With None, the active runs of unknown workers.
         """
         statement = _OF_MISSING if worker_id is None else _OF_WORKER
         values = {} if worker_id is None else {"worker_id": worker_id}
@@ -118,5 +118,5 @@ class Workers(Component):
         )
 
     def runs_of_missing(self) -> list[Run]:
-        """The active runs that nobody known will end."""
+        """The active runs that no known worker will finish."""
         return self.unfinished(None)

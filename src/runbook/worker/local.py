@@ -17,9 +17,8 @@ from runbook import log
 from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import Limits, inherit_limits
+from runbook.engine.process.limits import ScriptLimits, inherit_limits
 from runbook.engine.process.run import StopReason
-from runbook.engine.record.configuration import record_configuration
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.host import guard, proctable
@@ -53,7 +52,7 @@ class LocalWorker:
         self._abandoned = False
         tasks = worker_tasks(engine, self._end_forgotten, retention)
         terms = Terms(self.id, WorkerKind.LOCAL, slots, queues)
-        self._loop = ClaimLoop(engine, engine.parts.wakeups, terms, self, tasks)
+        self._loop = ClaimLoop(engine, engine.wakeups, terms, self, tasks)
 
     def run(self) -> None:
         """Work until drained. Raises StoreUnavailableError if it can't start."""
@@ -101,7 +100,7 @@ def main() -> int:
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()
-    inherit_limits(Limits())
+    inherit_limits(ScriptLimits())
     try:
         return _work(environment, lifeline)
     except RunbookError as error:
@@ -117,8 +116,8 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
 
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
-    engine.store.maintenance.migrate()
-    record_configuration(engine.store.audit, started_with(settings))
+    engine.open()
+    engine.record_start(started_with(settings))
     worker = LocalWorker(
         engine,
         slots=settings.max_parallel_runs,

@@ -12,7 +12,6 @@ from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.run import StopReason
-from runbook.engine.wakeups import CANCEL, Role, Wakeups
 from runbook.errors import RunbookError
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import reap_task
@@ -45,7 +44,7 @@ class OneShotWorker:
         # Reaps too: a dead worker's run may hold a lock, with no other worker to end it.
         self._loop = ClaimLoop(
             engine,
-            Wakeups(engine.parts.options.data_dir / "wake", Role.WORKER),
+            engine.worker_wakeups(),
             Terms(self.id, WorkerKind.CLI, slots=1),
             self,
             (reap_task(engine),),
@@ -134,15 +133,14 @@ class OneShotWorker:
         if self._run is None:
             return False
         try:
-            run = self._engine.store.runs.get(self._run.id)
+            run = self._engine.runs.current(self._run)
         except RunbookError:  # checked again in the next turn
             return False
         return run is None or run.status.terminal
 
     def _give_up(self, run: Run) -> None:
         if not self._loop.executes(run.id):
-            self._engine.store.runs.request_cancel(run.id, GUARDIAN_ENDED)
-            self._engine.parts.wakeups.wake_workers(CANCEL)
+            self._engine.request_cancel(run, GUARDIAN_ENDED)
         self._loop.stop_all(StopReason.DRAIN, at_once=True)
 
     def _cancel(self, run: Run) -> None:

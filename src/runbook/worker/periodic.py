@@ -17,8 +17,7 @@ from enum import Enum, auto
 
 from runbook import log
 from runbook.engine.engine import Engine
-from runbook.engine.process.workspace import remove_stale
-from runbook.store.store import Store
+from runbook.store.leases import Leases
 
 REAP_SECONDS = 3.0
 """Short, because a run may be waiting for a lock that a dead worker's run holds."""
@@ -27,7 +26,6 @@ ORPHANS_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
 ARTIFACTS_SECONDS = 3600.0
 STALE_SECONDS = 3600.0
-DAY_MS = 24 * 3600 * 1000
 
 
 class Scope(Enum):
@@ -68,29 +66,24 @@ def worker_tasks(
     engine: Engine, end_forgotten: Callable[[], object], retention: Retention
 ) -> tuple[Task, ...]:
     """All tasks of a server's worker. `end_forgotten` belongs to that worker."""
-    parts, store = engine.parts, engine.store
+    upkeep = engine.upkeep
 
     def purge() -> None:
-        store.maintenance.purge(parts.clock() - retention.run_days * DAY_MS)
+        upkeep.purge_runs(retention.run_days)
 
     def purge_audit() -> None:
-        if retention.audit_days:
-            store.audit.purge(parts.clock() - retention.audit_days * DAY_MS)
-
-    def purge_artifacts() -> None:
-        parts.artifacts.purge(store.runs.known)
-
-    def remove_stale_directories() -> None:
-        remove_stale(parts.options.execution_dir, {run.id for run in store.runs.active()})
+        upkeep.purge_audit(retention.audit_days)
 
     return (
         reap_task(engine),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
         Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
-        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
-        Task("remove-stale-directories", Scope.HOST, STALE_SECONDS, remove_stale_directories),
+        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, upkeep.purge_artifacts),
+        Task(
+            "remove-stale-directories", Scope.HOST, STALE_SECONDS, upkeep.remove_stale_directories
+        ),
         Task("end-forgotten-runs", Scope.PROCESS, FORGOTTEN_SECONDS, end_forgotten),
-        Task("reap-orphans", Scope.PROCESS, ORPHANS_SECONDS, parts.families.reap_orphans),
+        Task("reap-orphans", Scope.PROCESS, ORPHANS_SECONDS, upkeep.reap_orphans),
     )
 
 
@@ -100,9 +93,9 @@ class Periodic:
     The worker's loop calls `start_due` and `renew`; neither waits for a task.
     """
 
-    def __init__(self, tasks: Sequence[Task], store: Store, holder: str) -> None:
+    def __init__(self, tasks: Sequence[Task], leases: Leases, holder: str) -> None:
         self._tasks = tuple(tasks)
-        self._leases = store.leases
+        self._leases = leases
         self._holder = holder
         self._due = {task.name: 0.0 for task in self._tasks}
         """When each task is due next; infinity while it is in progress."""

@@ -23,8 +23,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.process.run import Stop, StopReason
 from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
 from runbook.errors import RunbookError
-from runbook.host.identity import process_identity
-from runbook.store.models import Claimed, Worker, WorkerKind
+from runbook.store.models import Claimed, WorkerKind
 from runbook.worker.periodic import Periodic, Task
 
 BEAT_SECONDS = 1.0
@@ -93,7 +92,7 @@ class ClaimLoop:
         self._wakeups = wakeups
         self._terms = terms
         self._orders = orders
-        self._periodic = Periodic(tasks, engine.store, terms.id)
+        self._periodic = Periodic(tasks, engine.workers.leases, terms.id)
         self._lock = threading.Lock()
         self._claiming = threading.Lock()
         self._active: dict[str, _ActiveRun] = {}
@@ -108,17 +107,8 @@ class ClaimLoop:
 
     def register(self) -> None:
         """Register the worker. Raises StoreBusyError and StoreUnavailableError."""
-        now = self._engine.parts.clock()
-        self._engine.store.workers.register(
-            Worker(
-                id=self._terms.id,
-                kind=self._terms.kind,
-                slots=self._terms.slots,
-                started_at=now,
-                beat_at=now,
-                **process_identity(),
-            )
-        )
+        terms = self._terms
+        self._engine.workers.register(terms.id, terms.kind, terms.slots)
 
     def run(self) -> None:
         """Work until the orders say that it is finished and nothing is executing.
@@ -168,7 +158,7 @@ class ClaimLoop:
     def leave(self) -> None:
         """Unregister the worker and close its descriptors, after `run` has returned."""
         try:
-            self._engine.store.workers.remove(self._terms.id)
+            self._engine.workers.remove(self._terms.id)
         except RunbookError as error:
             log.warning("worker.not_removed", worker_id=self._terms.id, error=error.message)
         self._wakeups.close()
@@ -212,14 +202,17 @@ class ClaimLoop:
         draining = self._orders.draining
         if not self._beat_is_due() and draining == self._beat_said_draining:
             return
-        self._engine.store.workers.beat(self._terms.id, draining=draining)
+        if not self._engine.workers.beat(self._terms.id, draining=draining):
+            # Others removed it after a silence. Unregistered, it would lose the runs it claims.
+            log.warning("worker.was_removed", worker_id=self._terms.id)
+            self.register()
         self._beat_said_draining = draining
         self._next_beat = time.monotonic() + BEAT_SECONDS
         self._periodic.renew()
 
     def _stop_cancelled(self) -> None:
         """Stop runs that were cancelled, and children of runs that have ended."""
-        for run_id in self._engine.store.workers.cancel_requested(self._terms.id):
+        for run_id in self._engine.workers.cancelled_runs(self._terms.id):
             with self._lock:
                 active = self._active.get(run_id)
             if active is not None:
@@ -250,7 +243,7 @@ class ClaimLoop:
     def _claim(self, *, expected: bool) -> _ActiveRun | None:
         """Claim one run at a time, so that two threads don't take one slot."""
         with self._claiming:
-            claimed = self._engine.store.runs.claim(
+            claimed = self._engine.workers.claim(
                 self._terms.id,
                 root_slots=self._free_slots(),
                 expected=expected,

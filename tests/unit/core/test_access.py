@@ -117,7 +117,7 @@ def test_what_is_missing_is_told_to_programs():
             "code": "permission",
             "permission": "run.read",
             "ref": None,
-            "text": "the permission run.read is missing",
+            "text": "missing permission run.read",
         }
     ]
 
@@ -144,7 +144,7 @@ claims_of = st.dictionaries(values, st.lists(values))
 @settings(deadline=None)
 @given(claims_of, claims_of, st.dictionaries(values, st.lists(values, min_size=1).map(tuple)))
 def test_more_claims_never_take_a_right_away(claims, more, required):
-    """Monotone: whoever asserts more may do at least as much."""
+    """Monotonic: more claims never allow less."""
     both = {n: [*claims.get(n, []), *more.get(n, [])] for n in claims.keys() | more.keys()}
     if authorize(principal(**claims), required or None, Permission.RUNBOOK_EXECUTE).allowed:
         assert authorize(principal(**both), required or None, Permission.RUNBOOK_EXECUTE).allowed

@@ -44,8 +44,8 @@ def test_a_condition_in_words(condition, text):
 @pytest.mark.parametrize(
     ("message", "line", "text"),
     [
-        ("'K' is not known here", 7, "'K' is not known here (line 7)"),
-        ("'K' is not known here", None, "'K' is not known here"),
+        ("Unknown key 'K'", 7, "Unknown key 'K' (line 7)"),
+        ("Unknown key 'K'", None, "Unknown key 'K'"),
         ("Missing required section: Script", 7, "Missing required section: Script"),
     ],
 )

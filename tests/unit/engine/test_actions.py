@@ -52,7 +52,7 @@ def allowed(workshop):
     """What may be done, and the codes of the rest."""
 
     def ask(run, principal=ANN):
-        actions = workshop.engine.details(run, principal).actions
+        actions = workshop.engine.runs.details(run, principal).actions
         codes = {action.value: problem.code for action, problem in actions.unavailable.items()}
         assert set(RunAction) == {*actions.available, *actions.unavailable}
         return {action.value for action in actions.available}, codes
@@ -79,7 +79,7 @@ def test_a_failed_run_is_rerun_in_every_way(workshop, job, allowed):
     run = workshop.execute()
 
     assert allowed(run) == ({"retry", "resume", "undo"}, {"cancel": "run_ended"})
-    assert workshop.engine.details(run, ANN).actions.resume_from == 2
+    assert workshop.engine.runs.details(run, ANN).actions.resume_from == 2
 
 
 def test_a_run_that_succeeded_is_not_resumed(workshop, job, allowed):
@@ -107,7 +107,7 @@ def test_it_says_which_run_has_gone_on_instead(workshop, job, allowed):
     run = workshop.execute()
     resumed = workshop.engine.resume(run, ANN, ExecuteRequest()).run
 
-    problem = workshop.engine.details(run, ANN).actions.unavailable[RunAction.RESUME]
+    problem = workshop.engine.runs.details(run, ANN).actions.unavailable[RunAction.RESUME]
 
     assert (problem.code, problem.params) == ("resumed", {"run_id": resumed.id})
     with pytest.raises(ConflictError) as refused:

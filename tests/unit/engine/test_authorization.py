@@ -34,12 +34,12 @@ def having(caller, *permissions, refs=()):
 
 
 def read(engine, caller):
-    page = engine.runs(caller, RunFilter(), cursor=None, limit=10)
+    page = engine.runs.page(caller, RunFilter(), cursor=None, limit=10)
     return sorted(run.ref for run in page.runs)
 
 
 def test_claims_and_grants_must_both_allow(rooms):
-    can, entry = rooms.engine.authorizer.can, rooms.engine.entry("Closed.md")
+    can, entry = rooms.engine.authorizer.can, rooms.engine.runbooks.entry("Closed.md")
     execute = Permission.RUNBOOK_EXECUTE
     assert can(ANN, execute, entry).allowed
     assert can(VIC, execute, entry).missing == (Requirement("roles", ("sre",), ("viewer",)),)
@@ -52,7 +52,7 @@ def test_claims_and_grants_must_both_allow(rooms):
 
 
 def test_grants_bind_the_local_operator_too(rooms):
-    entry = rooms.engine.entry("Closed.md")
+    entry = rooms.engine.runbooks.entry("Closed.md")
     nobody = dataclasses.replace(LOCAL, grants=NO_GRANTS)
     assert rooms.engine.authorizer.can(LOCAL, Permission.RUNBOOK_EXECUTE, entry).allowed
     assert not rooms.engine.authorizer.can(nobody, Permission.RUNBOOK_EXECUTE, entry).allowed
@@ -74,7 +74,7 @@ def test_who_sees_which_runs(rooms, caller, seen):
     """The same in the list, one by one, and live."""
     engine = rooms.engine
     assert read(engine, caller) == seen
-    one_by_one = [run.ref for run in rooms.runs.values() if engine.may_read(run, caller)]
+    one_by_one = [run.ref for run in rooms.runs.values() if engine.runs.may_read(run, caller)]
     assert sorted(one_by_one) == seen
     live = engine.live.visible(rooms.store.runs.activity(), caller).active
     assert sorted(run.ref for run in live) == seen
@@ -82,11 +82,11 @@ def test_who_sees_which_runs(rooms, caller, seen):
 
 def test_what_one_asked_for_is_seen_whatever_the_runbook_became(rooms):
     rooms.write("Closed", claims="roles: admin")
-    assert rooms.engine.may_read(rooms.runs["Closed"], ANN)
-    assert not rooms.engine.may_read(rooms.runs["Closed"], BOB)
+    assert rooms.engine.runs.may_read(rooms.runs["Closed"], ANN)
+    assert not rooms.engine.runs.may_read(rooms.runs["Closed"], BOB)
     (rooms.settings.runbooks_dir / "Closed.md").unlink()
-    assert rooms.engine.may_read(rooms.runs["Closed"], ANN)
-    assert not rooms.engine.may_read(rooms.runs["Closed"], BOB)
+    assert rooms.engine.runs.may_read(rooms.runs["Closed"], ANN)
+    assert not rooms.engine.runs.may_read(rooms.runs["Closed"], BOB)
 
 
 def test_whose_run_it_is_not_is_told_apart_from_a_missing_permission(rooms):
@@ -100,13 +100,13 @@ def test_whose_run_it_is_not_is_told_apart_from_a_missing_permission(rooms):
 
 DOOR = {
     Permission.RUNBOOK_READ: [
-        lambda engine, by, _: engine.text_for("Open.md", by),
-        lambda engine, by, _: engine.required_env("Open.md", by),
-        lambda engine, by, _: engine.input_schema("Open.md", by),
+        lambda engine, by, _: engine.runbooks.text_for("Open.md", by),
+        lambda engine, by, _: engine.runbooks.required_env("Open.md", by),
+        lambda engine, by, _: engine.runbooks.input_schema("Open.md", by),
     ],
     Permission.RUNBOOK_HISTORY: [
-        lambda engine, by, _: engine.history("Open.md", by, before=None, limit=1),
-        lambda engine, by, _: engine.history_entry("Open.md", by, 1),
+        lambda engine, by, _: engine.runbooks.history("Open.md", by, before=None, limit=1),
+        lambda engine, by, _: engine.runbooks.history_entry("Open.md", by, 1),
     ],
     Permission.RUNBOOK_VALIDATE: [
         lambda engine, by, _: engine.validate("Open.md", by, ExecuteRequest())
@@ -114,7 +114,9 @@ DOOR = {
     Permission.RUNBOOK_EXECUTE: [
         lambda engine, by, _: engine.submit("Open.md", by, ExecuteRequest())
     ],
-    Permission.RUN_READ: [lambda engine, by, _: engine.runs(by, RunFilter(), cursor=None, limit=1)],
+    Permission.RUN_READ: [
+        lambda engine, by, _: engine.runs.page(by, RunFilter(), cursor=None, limit=1)
+    ],
     Permission.RUN_CANCEL: [lambda engine, by, run: engine.cancel(run, by)],
     Permission.RUN_RERUN: [
         lambda engine, by, run: engine.retry(run, by, ExecuteRequest()),
@@ -138,11 +140,11 @@ def test_the_engines_door_asks(rooms, permission, ask):
 
 def test_a_run_that_may_not_be_read_is_not_found(rooms):
     with pytest.raises(NotFoundError):
-        rooms.engine.run(rooms.runs["Open"].id, having(ANN, Permission.RUNBOOK_LIST))
+        rooms.engine.runs.get(rooms.runs["Open"].id, having(ANN, Permission.RUNBOOK_LIST))
 
 
 def test_without_the_permission_a_text_ends_at_its_history(rooms):
-    text = rooms.engine.text_for("Open.md", having(ANN, Permission.RUNBOOK_READ))
+    text = rooms.engine.runbooks.text_for("Open.md", having(ANN, Permission.RUNBOOK_READ))
     assert text.content == text.entry.head
 
 
@@ -166,4 +168,4 @@ def test_a_script_has_its_own_tree_whatever_refs_its_grants_name(rooms):
         ANN, run_id=parent.id, grants=Grants.of([Permission.RUN_READ], "Other.md")
     )
     assert read(rooms.engine, script) == [parent.ref]
-    assert [rooms.engine.may_read(run, script) for run in rooms.runs.values()] == [True, False]
+    assert [rooms.engine.runs.may_read(run, script) for run in rooms.runs.values()] == [True, False]

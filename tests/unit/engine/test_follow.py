@@ -89,7 +89,7 @@ def test_events_of_another_thread_arrive_in_order(workshop, run):
 
 @pytest.mark.parametrize("beyond", [0, 1, 1000])
 def test_who_has_seen_the_end_does_not_wait(workshop, run, beyond, monkeypatch):
-    monkeypatch.setattr("runbook.engine.engine.POLL_SECONDS", 3600)
+    monkeypatch.setattr("runbook.engine.runs.POLL_SECONDS", 3600)
     end(workshop, run)
     last = workshop.store.runs.get(run.id).log.last_event
 
@@ -97,7 +97,7 @@ def test_who_has_seen_the_end_does_not_wait(workshop, run, beyond, monkeypatch):
 
 
 def test_a_run_that_is_deleted_meanwhile_lets_its_followers_go(workshop, run, monkeypatch):
-    monkeypatch.setattr("runbook.engine.engine.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("runbook.engine.runs.POLL_SECONDS", 0.01)
     events = workshop.engine.follow(run.id)
     assert next(events).n == 1
     end(workshop, run)

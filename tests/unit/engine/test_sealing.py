@@ -1,10 +1,10 @@
 import pytest
 
 from runbook.core.inputs.values import GivenFile
-from runbook.engine.sealing import GivenInputs, Sealer
+from runbook.engine.sealing import RunInputs, Sealer
 from runbook.errors import StoreUnavailableError
 
-INPUTS = GivenInputs(
+INPUTS = RunInputs(
     {"PASSWORD": "hunter22", "HOST": "r1\n\u2028é"},
     frozenset({"PASSWORD"}),
     {"CONFIG": GivenFile("app.yaml", b"content-of-the-file\0\xff")},

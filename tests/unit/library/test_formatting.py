@@ -100,7 +100,7 @@ def test_a_crash_leaves_the_whole_text(file, monkeypatch):
             format_file(file)
     assert spare_path(file).read_bytes() == GOOD
 
-    with pytest.raises(HistoryError, match="cut off"):
+    with pytest.raises(HistoryError, match="interrupted"):
         format_file(file)
 
 

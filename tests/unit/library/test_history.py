@@ -124,9 +124,7 @@ def test_text_below_the_last_entry_is_kept_and_reported_and_the_chain_goes_on(pa
     assert last.n == 3
     assert b"a note without a line break\n\n### " in path.read_bytes()
     found = verify_file(path, (3, last.digest))
-    assert [problem.message for problem in found.problems] == [
-        "Something that is no entry stands after entry 2."
-    ]
+    assert [problem.message for problem in found.problems] == ["Unexpected text after entry 2."]
 
 
 def test_output_beyond_the_entrys_limit_is_shortened(path):
@@ -255,7 +253,7 @@ def test_a_short_write_is_continued(path, monkeypatch):
 def test_a_lock_that_is_never_released_is_an_error(path):
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(HistoryError, match="stayed locked"):
+        with pytest.raises(HistoryError, match="is locked"):
             writer(lock_seconds=0.02).append(path, record(1))
 
     assert writer().append(path, record(1)).n == 1

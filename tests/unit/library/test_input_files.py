@@ -39,7 +39,7 @@ def runbook(*paths: str) -> Runbook:
 
 
 def check(root: Path, *paths: str, **limits: int) -> list[Problem]:
-    """What is wrong; whoever reads is told the same."""
+    """The problems, which checking and reading both report."""
     asked = (at(root, "A.md"), runbook(*paths), InputLimits(**limits))
     found = check_input_files(*asked)
     assert read_input_files(*asked)[1] == found

@@ -119,7 +119,7 @@ def test_many_contents_go_in_short_transactions(helper, store, monkeypatch):
 
 
 def test_a_run_without_files_costs_no_statement_more(helper, store):
-    """Counted where every statement comes by."""
+    """Counts statements at the point that all of them pass."""
     asked: list[str] = []
     engine = store._database.engine()
     sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))

@@ -7,7 +7,7 @@ from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait
 from runbook.errors import QueueFullError
 from runbook.store.tables import locks
 
@@ -87,7 +87,7 @@ class TestTaking:
         assert claim(second) == "waiting"
         waiting = store.runs.get(second.id)
         since = helper.clock.now - 1000
-        assert waiting.waiting == Holder("a", first.id, "a/Runbook.md", "ada", since)
+        assert waiting.waiting == LockWait("a", first.id, "a/Runbook.md", "ada", since)
         assert (waiting.worker_id, waiting.times.started_at, waiting.log.last_event) == (
             None,
             None,
@@ -98,6 +98,7 @@ class TestTaking:
         assert event.data["code"] == "lock_held"
         assert event.data["params"]["run_id"] == first.id
         assert {k: event.data[k] for k in event.data if k not in ("code", "params")} == {
+            "kind": "lock",
             "lock": "a",
             "held_by": first.id,
             "runbook": "a/Runbook.md",
@@ -152,7 +153,7 @@ class TestTaking:
         run = want("a", "b", waits=False)
         claimed = store.runs.claim("w", root_slots=1)
         assert claimed.run == store.runs.get(run.id)
-        assert claimed.busy == Holder("a", first.id, first.ref, "ada", helper.clock.now)
+        assert claimed.busy == LockWait("a", first.id, first.ref, "ada", helper.clock.now)
         assert kinds(store, run) == [EventType.QUEUED, EventType.STARTED]
         helper.finish(run.id, RunStatus.FAILED)
         assert places(store) == {("a", first.seq)}
@@ -336,7 +337,7 @@ class TestWaitingForEver:
         assert claim(want("d", below=three)) == "running"
 
     def test_a_holder_that_does_not_wait_ends(self, trees, holding, want, claim):
-        """It is below the run that waits, but nobody that it needs is."""
+        """The holder is a descendant of the waiting run, but the run needs none of its locks."""
         one, two = trees
         assert claim(want("b", below=one)) == "waiting"
         holding("c", below=one)

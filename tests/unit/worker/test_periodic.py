@@ -74,7 +74,7 @@ def worker(store, done):
         def task(scope):
             return Task(scope.name, scope, 60, lambda: done.append((name, scope.name)))
 
-        return Periodic([*(task(scope) for scope in Scope), *more], store, name)
+        return Periodic([*(task(scope) for scope in Scope), *more], store.leases, name)
 
     return make
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.core.status import RunStatus
 from runbook.errors import RunbookError
-from runbook.worker import periodic
+from runbook.worker import periodic, slots
 from runbook.worker.one_shot import OneShotWorker
 
 from .conftest import ANN
@@ -40,6 +40,19 @@ def test_a_worker_without_queues_takes_all(local, submit, ended):
     local()
     assert ended(submit("Plain")) is RunStatus.SUCCEEDED
     assert ended(submit("Far", policy="queue: far")) is RunStatus.SUCCEEDED
+
+
+def test_a_worker_that_was_taken_for_dead_makes_itself_known_again(
+    engine, local, submit, ended, monkeypatch
+):
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 0.01)
+    local()
+    assert ended(submit("First")) is RunStatus.SUCCEEDED
+    (before,) = engine.store.workers.all()
+    engine.store.workers.remove(before.id)
+    while not (known := engine.store.workers.all()):
+        ended(submit("Meanwhile"))
+    assert [worker.id for worker in known] == [before.id]
 
 
 def test_a_one_shot_executes_its_own_run_only(engine, one_shot, submit):

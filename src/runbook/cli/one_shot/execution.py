@@ -47,7 +47,7 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
     )
     with opened(target.settings, token) as (engine, principal):
-        inputs = with_files(inputs, lambda: engine.input_schema(target.ref, principal))
+        inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         request = ExecuteRequest(
             env_vars=dict(inputs.values),
             secrets=inputs.secrets,
@@ -76,7 +76,7 @@ def calling_engine(settings: Settings) -> Iterator[Engine]:
     path = socket_path(settings.execution_dir)
     engine = open_engine(settings, call_socket=str(path))
     try:
-        inherit_limits(engine.parts.options.limits)
+        inherit_limits(engine.options.limits)
         with CallServer(path, engine, lambda: build_authenticator(settings)):
             yield engine
     finally:
@@ -135,12 +135,12 @@ class OneShot:
 
     def _show_invalid(self, run: Run) -> None:
         """Show the problems from the last event: the run itself has only texts, without lines."""
-        events = self._engine.store.events.after(run.id)
+        events = self._engine.runs.events(run.id)
         problems = (events[-1].data or {}).get("problems", [])
         self._view.invalid(events, problems if isinstance(problems, list) else [])
 
     def _conclude(self, run: Run) -> int:
-        ended = run_json(self._engine.store.runs.get(run.id) or run)
+        ended = run_json(self._engine.runs.current(run) or run)
         self._view.ended(ended)
         return exit_codes.of_run(ended)
 

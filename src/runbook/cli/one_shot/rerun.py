@@ -46,7 +46,7 @@ def follow_once(action: str, options: RerunOptions, environment: Mapping[str, st
         confirm=options.confirm,
     )
     with opened(settings, token) as (engine, principal):
-        run = engine.run(options.run_id, principal)
+        run = engine.runs.get(options.run_id, principal)
         _runbook_of(engine, run)
         view = view_of(
             run.ref, as_json=options.as_json, quiet=options.quiet, environment=environment
@@ -78,7 +78,7 @@ def _submit(
 def _runbook_of(engine: Engine, run: Run) -> Entry:
     """The run's runbook. Raises NotFoundError if it is not in the runbooks directory."""
     try:
-        return engine.entry(run.ref)
+        return engine.runbooks.entry(run.ref)
     except NotFoundError as error:
         hint = "specify its file with --runbook, or set RUNBOOKS_DIR to its folder"
         raise NotFoundError(error.message, hint=hint) from None

@@ -161,7 +161,7 @@ class CallServer:
             raise RequestError("ref must be a string")
         match request.get("op"):
             case "inputs":
-                yield dict(self._engine.input_schema(ref, principal))
+                yield dict(self._engine.runbooks.input_schema(ref, principal))
             case "call":
                 run = self._engine.submit(ref, principal, _execute_request(request)).run
                 yield {"run": run.id}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from runbook.cli.options.inputs import read_token
-from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, Source
+from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, RunSource
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
@@ -29,7 +29,7 @@ class SourceOptions:
         return environment.get(TOKEN_VARIABLE, "").strip()
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self) -> Iterator[RunSource]:
         """Open the server at `url` if given, else this machine's runbooks and runs."""
         from runbook.settings import process_environment
 

@@ -38,15 +38,15 @@ class LocalSource:
     def runbooks(self) -> list[Json]:
         return [
             listed_json(item.entry, item.decision, item.last_run)
-            for item in self._engine.listing(self._principal)
+            for item in self._engine.runbooks.listing(self._principal)
         ]
 
     def runbook(self, ref: str) -> Json:
-        found = self._engine.text_for(ref, self._principal)
+        found = self._engine.runbooks.text_for(ref, self._principal)
         return runbook_json(found.entry, found.decision, found.content)
 
     def inputs(self, ref: str) -> Json:
-        return self._engine.input_schema(ref, self._principal)
+        return self._engine.runbooks.input_schema(ref, self._principal)
 
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
@@ -60,21 +60,21 @@ class LocalSource:
             subject=query.who,
             since=query.since,
         )
-        page = self._engine.runs(self._principal, wanted, cursor=cursor, limit=limit)
+        page = self._engine.runs.page(self._principal, wanted, cursor=cursor, limit=limit)
         return run_page_json(page.runs, page.next_cursor)
 
     def run(self, run_id: str) -> Json:
-        run = self._engine.run(run_id, self._principal)
-        return whole_run_json(self._engine.details(run, self._principal))
+        run = self._engine.runs.get(run_id, self._principal)
+        return whole_run_json(self._engine.runs.details(run, self._principal))
 
     def events(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
-        run = self._engine.run(run_id, self._principal)
+        run = self._engine.runs.get(run_id, self._principal)
         for event in self._engine.follow(run.id, after=after):
             if event is not None:
                 yield event_json(event)
 
     def cancel(self, run_id: str) -> Json:
-        run = self._engine.run(run_id, self._principal)
+        run = self._engine.runs.get(run_id, self._principal)
         return run_json(self._engine.cancel(run, self._principal))
 
     def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
@@ -83,12 +83,12 @@ class LocalSource:
         return audit_page_json(page)
 
     def artifacts(self, run_id: str) -> list[Json]:
-        run = self._engine.run(run_id, self._principal)
-        return [artifact_json(artifact) for artifact in self._engine.store.artifacts.of(run.id)]
+        run = self._engine.runs.get(run_id, self._principal)
+        return [artifact_json(artifact) for artifact in self._engine.runs.artifacts(run)]
 
     def artifact(self, run_id: str, name: str) -> bytes:
-        run = self._engine.run(run_id, self._principal)
-        return self._engine.parts.artifacts.path(run.id, name).read_bytes()
+        run = self._engine.runs.get(run_id, self._principal)
+        return self._engine.runs.artifact_path(run, name).read_bytes()
 
 
 @contextmanager

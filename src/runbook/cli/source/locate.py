@@ -15,7 +15,7 @@ SUFFIX = ".md"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LocatedRunbook:
     """A runbook's file, its ref below the runbooks directory, and the settings to use.
 
     `is_configured` says whether that directory is RUNBOOKS_DIR rather than the file's folder.
@@ -27,7 +27,7 @@ class Target:
     is_configured: bool
 
 
-def locate(name: str, environment: Mapping[str, str]) -> Target:
+def locate(name: str, environment: Mapping[str, str]) -> LocatedRunbook:
     """The runbook `name`: a file, or else a ref below RUNBOOKS_DIR.
 
     The runbooks directory is RUNBOOKS_DIR if the file is below it, else the file's folder. Raises
@@ -38,9 +38,11 @@ def locate(name: str, environment: Mapping[str, str]) -> Target:
     file = _existing(name, folder)
     if folder in file.parents:
         check_paths(settings)
-        return Target(file, file.relative_to(folder).as_posix(), settings, is_configured=True)
+        return LocatedRunbook(
+            file, file.relative_to(folder).as_posix(), settings, is_configured=True
+        )
     settings = load_settings(environment, runbooks_dir=file.parent)
-    return Target(file, file.name, settings, is_configured=False)
+    return LocatedRunbook(file, file.name, settings, is_configured=False)
 
 
 def _existing(name: str, folder: Path) -> Path:

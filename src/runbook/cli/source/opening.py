@@ -94,14 +94,13 @@ def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     `call_socket` is the path of the socket through which scripts call other runbooks.
     """
     engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
-    engine.store.maintenance.migrate()
+    engine.open()
     engine.reap()
     return engine
 
 
 def close_engine(engine: Engine) -> None:
-    engine.parts.wakeups.close()
-    engine.store.close()
+    engine.close()
 
 
 def principal_for(settings: Settings, token: str | None) -> Principal:

@@ -34,7 +34,7 @@ class AuditQuery:
     until: int | None = None
 
 
-class Source(Protocol):
+class RunSource(Protocol):
     """A source of runbooks and runs, in the JSON form of the HTTP API.
 
     Methods raise RunbookError: NotFoundError, AuthenticationError, ServerUnavailableError, ...

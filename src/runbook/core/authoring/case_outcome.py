@@ -1,4 +1,4 @@
-"""Whether a run ended as its test case says."""
+"""Compares a run's result with its test case."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """How the execution of a case ended. `return_code` is None where nothing ran."""
+    """The result of executing a case. `return_code` is None if nothing ran."""
 
     status: RunStatus
     return_code: int | None = None
@@ -26,7 +26,7 @@ class CaseOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One expectation that was not met."""
+    """One unmet expectation."""
 
     what: str
     expected: str
@@ -38,11 +38,11 @@ class Difference:
 
 
 def differences(case: Case, outcome: CaseOutcome) -> list[Difference]:
-    """Every way in which a run did not end as it should."""
+    """All unmet expectations of a case."""
     found = [*_endings(case, outcome), *_outputs(case, outcome)]
-    found += _missing("stdout with", case.stdout, outcome.stdout)
-    found += _missing("stderr with", case.stderr, outcome.stderr)
-    found += _missing("an error with", case.errors, *outcome.errors)
+    found += _missing("stdout containing", case.stdout, outcome.stdout)
+    found += _missing("stderr containing", case.stderr, outcome.stderr)
+    found += _missing("an error containing", case.errors, *outcome.errors)
     return found
 
 
@@ -67,7 +67,7 @@ def _as_text(value: object) -> str:
 
 
 def _missing(what: str, wanted: Sequence[Expected], *actual: str) -> Iterator[Difference]:
-    """Of each wanted text that is in none of the others, what is there instead."""
+    """A difference, with the actual text, for each expected text that isn't found."""
     for expected in wanted:
         if not any(expected.found_in(text) for text in actual):
             yield Difference(what, expected.shown, _shortened("\n".join(actual)))

@@ -1,4 +1,4 @@
-"""Test cases of a runbook, as its `.test.yaml` file lists them."""
+"""A runbook's test cases, from its `.test.yaml` file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FALSE = frozenset({"false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A text that must stand in another one, or with `regex` one that a pattern must match."""
+    """A text to find in another one; with `regex`, a pattern."""
 
     text: str
     regex: bool = False
@@ -36,10 +36,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One execution of a runbook, and how it must end.
+    """One execution of a runbook, and the expected result.
 
-    `claims` are those of the token to execute it with; None: the person at this machine. Of the
-    outputs, only those that are named are compared. `line` is the case's in its file.
+    `claims` are the claims of the token to execute it with; None for the local user. Only the
+    listed outputs are compared. `line` is the case's line in its file.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """What a file lists. With `problems`, none of its cases should be executed."""
+    """The cases in a file. If there are `problems`, don't execute any of them."""
 
     cases: tuple[Case, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
 def read_cases(source: str) -> CaseFile:
-    """The cases in a file's text. Never raises."""
+    """Parse a test file. Never raises."""
     root = compose(source, 1)
     if isinstance(root, Problem):
         message = root.message.replace("The YAML block", "The file", 1)
@@ -116,7 +116,7 @@ class _Reading:
             self.problems.append(Problem("bad_case", text, node.line, hint="- name: ..."))
             return
         if any(case.name == name.text for case in self.cases):
-            text = f"There are two cases named '{name.text}'"
+            text = f"Duplicate case name '{name.text}'"
             self.problems.append(Problem("bad_case", text, name.line, params={"case": name.text}))
         case = Case(name.text, node.line)
         for key, value in entries:
@@ -149,7 +149,7 @@ class _Reading:
 
 def _text(node: Node) -> str:
     if not isinstance(node, Scalar):
-        hint = "Quote a text that holds ': '" if isinstance(node, Mapping) else None
+        hint = "Quote text that contains ': '" if isinstance(node, Mapping) else None
         raise _RefusedError("must be text", node.line, hint)
     return node.text
 
@@ -170,7 +170,7 @@ def _as_expected(text: str, line: int) -> Expected:
     try:
         re.compile(text[1:-1])
     except re.error as error:
-        raise _RefusedError(f"holds a pattern that cannot be read: {error}", line) from None
+        raise _RefusedError(f"contains an invalid pattern: {error}", line) from None
     return Expected(text[1:-1], regex=True)
 
 
@@ -183,7 +183,7 @@ def _mapping(node: Node) -> tuple[tuple[Scalar, Node], ...]:
 
 
 def _value(node: Node) -> object:
-    """A value in the form of JSON; what is no list or mapping is text as written."""
+    """A value as JSON; scalars are text as written."""
     if isinstance(node, Scalar):
         return node.text
     if isinstance(node, Sequence):
@@ -217,14 +217,16 @@ def _status(node: Node) -> RunStatus:
     text = _text(node).strip()
     known = [status.value for status in RunStatus if status.terminal]
     if text not in known:
-        raise _RefusedError("must be how a run ends", node.line, did_you_mean(text, known))
+        raise _RefusedError(
+            "must be the status of a finished run", node.line, did_you_mean(text, known)
+        )
     return RunStatus(text)
 
 
 def _return_code(node: Node) -> int:
     text = _text(node).strip()
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise _RefusedError("must be a whole number", node.line)
+        raise _RefusedError("must be an integer", node.line)
     return int(text)
 
 

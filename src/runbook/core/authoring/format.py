@@ -1,7 +1,7 @@
-"""One form for what stands above a runbook's History heading.
+"""The canonical format of the part above a runbook's History heading.
 
-Blanks, line ends and headings only: nothing inside code blocks, HTML, lists or quotes is touched,
-and what does not read the same afterwards is not formatted at all.
+Only whitespace, line endings and headings change: code blocks, HTML, lists and quotes stay as they
+are. If formatting would change the meaning of a document, it is not formatted at all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNTOUCHED = frozenset({BlockKind.CODE, BlockKind.HTML, BlockKind.OTHER})
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line to be written. `apart` is one that stands between blank lines."""
+    """An output line. `apart` means that it is surrounded by blank lines."""
 
     text: str
     apart_above: bool = False
@@ -35,20 +35,20 @@ class _Line:
 
 
 def formatted(data: bytes) -> bytes | Problem:
-    """The document in the one form, or why it cannot be had. Never raises.
+    """The formatted document, or the reason why it can't be formatted. Never raises.
 
-    From the History heading on, every byte stays. Formatting twice gives the same as once.
+    Everything from the History heading on stays the same. Formatting is idempotent.
     """
     before = parse(data)
     if before.runbook is None:
-        text = "A runbook with errors is not formatted"
-        return Problem("not_formatted", text, hint="`runbook lint` says what is wrong")
+        text = "A runbook with errors can't be formatted"
+        return Problem("not_formatted", text, hint="Fix the errors that `runbook lint` shows")
     head = read_head(data)
     lines = [line.text for line in _spaced(_lines(head))]
     result = ("\n".join(lines) + "\n").encode() + data[head.head_bytes :]
     if _meaning(result) != _meaning(data):
-        text = "Formatting would change what the runbook says"
-        hint = "Format it by hand; a heading or a list is probably written in an odd way"
+        text = "Formatting would change the runbook's meaning"
+        hint = "Format it by hand. A heading or list probably uses unusual syntax"
         return Problem("not_formatted", text, hint=hint)
     return result
 
@@ -57,7 +57,7 @@ def formatted(data: bytes) -> bytes | Problem:
 
 
 def _lines(head: Head) -> Iterator[_Line]:
-    """All lines in order, without the blanks at their ends; spacing is left for later."""
+    """All lines in order, without trailing whitespace; spacing is added later."""
     texts = [*head.lines]
     texts[0] = texts[0].removeprefix(codecs.BOM_UTF8.decode())
     at = 1
@@ -69,12 +69,12 @@ def _lines(head: Head) -> Iterator[_Line]:
 
 
 def _outermost(blocks: Sequence[Block]) -> Iterator[Block]:
-    """The blocks that stand in no list and no quote."""
+    """The blocks outside lists and quotes."""
     return (block for block in blocks if not block.nested)
 
 
 def _end_of(block: Block, texts: Sequence[str]) -> int:
-    """The line after a block, without the blank ones that a list may end with."""
+    """The line after a block, without a list's trailing blank lines."""
     end = block.end
     while end > block.line and not texts[end - 2].strip():
         end -= 1
@@ -82,7 +82,7 @@ def _end_of(block: Block, texts: Sequence[str]) -> int:
 
 
 def _loose(texts: Sequence[str]) -> Iterator[_Line]:
-    """Lines between blocks: blank ones, and definitions of links."""
+    """Lines between blocks: blank lines and link definitions."""
     return (_Line(text.rstrip()) for text in texts)
 
 
@@ -102,7 +102,7 @@ def _block_lines(block: Block, texts: Sequence[str]) -> Iterator[_Line]:
 
 
 def _heading(block: Block, own: Sequence[str]) -> Iterator[_Line]:
-    """A section's heading in its one form; any other as it is."""
+    """A section's heading in canonical form; any other heading unchanged."""
     section = section_named(block.text) if block.level == 1 else None
     texts = [f"# {section}"] if section else [text.rstrip() for text in own]
     for index, text in enumerate(texts):
@@ -110,13 +110,13 @@ def _heading(block: Block, own: Sequence[str]) -> Iterator[_Line]:
 
 
 def _with_break(text: str) -> str:
-    """Two blanks or more at the end of a paragraph's line break it there."""
+    """Keep a hard line break: two or more spaces at the end of a paragraph's line."""
     stripped = text.rstrip()
     return stripped + _HARD_BREAK if text.endswith(_HARD_BREAK) and stripped else stripped
 
 
 def _spaced(lines: Iterator[_Line]) -> Iterator[_Line]:
-    """With blank lines where they belong, one in a row, and one before History."""
+    """Add the required blank lines and remove repeated ones."""
     blank = _Line("")
     previous: _Line | None = None
     waiting = False
@@ -135,7 +135,7 @@ def _spaced(lines: Iterator[_Line]) -> Iterator[_Line]:
 
 
 def _meaning(data: bytes) -> tuple[object, ...]:
-    """All that a reader and the engine see in a document, but for lines and blanks."""
+    """Everything that readers and the engine see in a document, except for lines and whitespace."""
     document = parse(data)
     head = read_head(data)
     runbook = _without_lines(document.runbook) if document.runbook else None
@@ -165,7 +165,7 @@ def _block_meaning(block: Block) -> tuple[object, ...]:
 
 
 def _without_lines(value: object) -> object:
-    """The same, with all lines as 0 and the description without its line breaks."""
+    """The value with all line numbers set to 0 and no line breaks in the description."""
     if isinstance(value, tuple):
         return tuple(_without_lines(item) for item in value)
     if not is_dataclass(value) or isinstance(value, type):

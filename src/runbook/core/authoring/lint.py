@@ -1,7 +1,7 @@
-"""What is wrong with a runbook, or will be, beyond what keeps it from being parsed.
+"""Lint rules: likely mistakes in a runbook beyond parse errors.
 
-Rules look for what is surely wrong: where a script may set variables in a way that its text does
-not show, its variables are not judged.
+Rules report only what is certain: if a script may set variables in ways that its text doesn't show,
+its variables aren't checked.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _DISABLE = re.compile(r"<!--\s*runbook-lint:\s*disable=([\w,\s]+?)\s*-->")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a runbook's folder and the server add to it.
+    """A runbook's context in its folder and on the server.
 
-    `refs` names those of the called runbooks that exist, `passed` the variables that the server
-    hands to every script.
+    `refs` are the called runbooks that exist; `passed` are the variables that the server passes to
+    every script.
     """
 
     refs: Collection[str] = ()
@@ -49,9 +49,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class CalledRef:
-    """Another runbook that one names, and the line on which it does.
+    """A reference to another runbook, and its line.
 
-    `beside` says that the path may also be relative to the runbook's own folder.
+    `beside` means that the path may also be relative to the runbook's own folder.
     """
 
     ref: str
@@ -60,10 +60,10 @@ class CalledRef:
 
 
 def lint(document: Document, head: bytes, around: Surroundings) -> list[Problem]:
-    """All findings, those of parsing too, by line. `head` is what stands above History.
+    """All findings by line, including parse problems. `head` is the part above History.
 
-    `<!-- runbook-lint: disable=code -->` in the document switches a finding off; never an error
-    that keeps the runbook from being executed.
+    `<!-- runbook-lint: disable=code -->` in the document disables a finding, except errors that
+    make the runbook invalid.
     """
     found = list(_findings(document, around))
     disabled = disabled_codes(head)
@@ -72,7 +72,7 @@ def lint(document: Document, head: bytes, around: Surroundings) -> list[Problem]
 
 
 def disabled_codes(head: bytes) -> frozenset[str]:
-    """What the comments of a document switch off."""
+    """The finding codes that comments in a document disable."""
     texts = (
         b.text for b in read_head(head).blocks if b.kind in (BlockKind.HTML, BlockKind.PARAGRAPH)
     )
@@ -81,7 +81,7 @@ def disabled_codes(head: bytes) -> frozenset[str]:
 
 
 def called_refs(document: Document) -> tuple[CalledRef, ...]:
-    """The runbooks that a runbook calls by name, or takes choices from."""
+    """The runbooks that a runbook calls by name or takes choices from."""
     runbook = document.runbook
     calls = [
         CalledRef(item.choices_from.ref, item.line, beside=True)
@@ -100,8 +100,8 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
     yield from _secrets_by_name(document.inputs)
     for call in called_refs(document):
         if call.ref not in around.refs:
-            text = f"There is no runbook {call.ref}"
-            hint = "Name it by its path below the runbooks directory"
+            text = f"Runbook {call.ref} does not exist"
+            hint = "Use its path below the runbooks directory"
             yield Problem(
                 "unknown_runbook", text, call.line, hint=hint, params={"runbook": call.ref}
             )
@@ -115,8 +115,8 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
 def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
     for item in inputs:
         if not item.typed and looks_secret(item.name):
-            text = f"{item.name} is called like a secret, but is not declared as one"
-            hint = f"Write {item.name}: with `type: secret` below it"
+            text = f"{item.name} looks like a secret, but is not declared as one"
+            hint = f"Declare {item.name} with `type: secret`"
             yield Problem(
                 "secret_by_name",
                 text,
@@ -128,7 +128,7 @@ def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a person would take a variable of this name for a secret."""
+    """Whether a variable name looks like a secret."""
     upper = name.upper()
     return bool(_SECRET_WORDS.intersection(upper.split("_")) or _SECRET_KEYS.search(upper))
 
@@ -138,7 +138,7 @@ def looks_secret(name: str) -> bool:
 
 @dataclass(slots=True)
 class _Names:
-    """What the scripts of one runbook read and set. `sure`: nothing else sets any."""
+    """The variables that a runbook's scripts read and set. `sure`: the list is complete."""
 
     uses: list[NameUse] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
@@ -167,7 +167,7 @@ def _read_names(runbook: Runbook) -> _Names:
 
 
 def _sets_unseen(line: str) -> bool:
-    """Whether it hands over variables whose names it does not show."""
+    """Whether the line passes on variables whose names it doesn't show."""
     return bool(_MADE_ELSEWHERE.search(line)) and not _ASSIGNED.search(line)
 
 
@@ -177,7 +177,7 @@ def _read_python(script: Script, names: _Names) -> None:
     names.indirect |= found.indirect
     names.uses += _placed(found.uses, script)
     if found.error is not None:
-        text = f"The Python script cannot be read: {found.error}"
+        text = f"The Python script has a syntax error: {found.error}"
         line = script.line + found.error_line
         names.problems.append(Problem("script_syntax", text, line, params={"reason": found.error}))
 
@@ -222,7 +222,7 @@ def _undeclared(runbook: Runbook, names: _Names, passed: Collection[str]) -> Ite
 
 
 def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
-    """Input files may be programs that read variables: then nothing is said."""
+    """Input files may be programs that read variables, so nothing is reported if there are any."""
     if names.indirect or runbook.files_in:
         return
     policy = runbook.policy
@@ -232,8 +232,8 @@ def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
     mentioned |= {item.name for step in runbook.steps for item in step.conditions}
     for item in runbook.inputs:
         if item.name not in mentioned:
-            text = f"{item.name} is declared, but nothing uses it"
-            hint = "Remove it; if a program reads it, mention it in a comment of the script"
+            text = f"{item.name} is declared but not used"
+            hint = "Remove it. If a program reads it, mention it in a comment in the script"
             yield Problem(
                 "unused_input",
                 text,

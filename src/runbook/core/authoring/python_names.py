@@ -1,4 +1,4 @@
-"""The environment variables that a Python script reads and sets, as far as its text tells."""
+"""Environment variables that a Python script reads and sets, found by static analysis."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _READERS = frozenset({"get", "pop", "setdefault"})
 
 @dataclass(slots=True)
 class PythonNames:
-    """`indirect` says that it reads variables whose names are made while it runs.
+    """`indirect`: it reads variables whose names are computed at run time.
 
-    `error` is what is wrong with its syntax, `error_line` the line, from 0, on which it is.
+    `error` is the syntax error, if any, and `error_line` its line, counted from 0.
     """
 
     uses: list[NameUse] = field(default_factory=list)
@@ -27,7 +27,7 @@ class PythonNames:
 
 
 def python_names(source: str) -> PythonNames:
-    """Read a script. Never raises."""
+    """Analyze a script. Never raises."""
     found = PythonNames()
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -44,7 +44,7 @@ def python_names(source: str) -> PythonNames:
 
 
 def _look_at(node: ast.AST, found: PythonNames, known: set[ast.AST]) -> None:
-    """Note one read or assignment; `known` gathers the environments that were understood."""
+    """Record one read or assignment; `known` collects the accesses that were understood."""
     match node:
         case ast.Subscript(value=value, slice=ast.Constant(value=str(name))) if _is_environ(value):
             known.add(value)
@@ -64,7 +64,7 @@ def _look_at(node: ast.AST, found: PythonNames, known: set[ast.AST]) -> None:
         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *more]) if _is_getenv(
             function
         ):
-            if not (more or node.keywords):  # with a default, it may well not be set
+            if not (more or node.keywords):  # with a default, it may be unset
                 found.uses.append(NameUse(name, node.lineno - 1))
         case ast.Call(func=function) if _is_getenv(function):
             found.indirect = True

@@ -1,7 +1,7 @@
-"""The variables that a zsh or bash script reads, as far as its text tells.
+"""Variables that a zsh or bash script reads, found by static analysis.
 
-A small tokenizer, not a shell: what stands in single quotes, comments, quoted heredocs or behind
-a backslash is no use of a variable. Where it loses its way, it says that it is not sure.
+This is a small tokenizer, not a shell: text in single quotes, comments, quoted heredocs or after a
+backslash doesn't count as a use. If it loses track, it says that the result isn't certain.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEFAULTS = frozenset({"-", "+"})
 
 @dataclass(frozen=True, slots=True)
 class NameUse:
-    """A variable that is read, and the line of the script, from 0, on which that happens."""
+    """A variable read, and its line in the script, counted from 0."""
 
     name: str
     line: int
@@ -32,11 +32,11 @@ class NameUse:
 
 @dataclass(slots=True)
 class ShellNames:
-    """What a script reads and mentions.
+    """The variables that a script reads and the words it mentions.
 
-    `words` are the words of its code that stand outside quotes: what is not read by `$` there may
-    be set. `indirect` says that it reads variables whose names are made while it runs, and
-    `sure` is false where the tokenizer lost its way.
+    `words` are the unquoted words of its code; if one is not read by `$`, the script may set it.
+    `indirect`: it reads variables whose names are computed at run time. `sure` is false if the
+    tokenizer lost track.
     """
 
     uses: list[NameUse] = field(default_factory=list)
@@ -47,7 +47,7 @@ class ShellNames:
 
 
 def shell_names(source: str) -> ShellNames:
-    """Read a script. Never raises."""
+    """Analyze a script. Never raises."""
     found = ShellNames()
     _Scanner(source, found).scan()
     return found
@@ -61,9 +61,9 @@ class _Heredoc:
 
 
 class _Scanner:
-    """`_open` holds what the place stands in: `"`, a backtick, or `(` of a list or a command.
+    """`_open` is a stack of open constructs: `"`, a backtick, or `(` of a list or a command.
 
-    A heredoc's body is read as if it stood in double quotes, whose marks are text there.
+    A heredoc's body is read like double-quoted text in which quotes are literal.
     """
 
     def __init__(self, text: str, found: ShellNames, at: int = 0, *, heredoc: bool = False) -> None:
@@ -93,7 +93,7 @@ class _Scanner:
 
     def _toggle(self, char: str) -> None:
         if char == '"' and self._open == self._outside == ['"']:
-            pass  # a heredoc's own
+            pass  # literal in a heredoc
         elif self._open and self._open[-1] == char:
             self._open.pop()
         else:
@@ -101,7 +101,7 @@ class _Scanner:
         self._at += 1
 
     def _code(self, char: str) -> None:
-        """One step where nothing is quoted."""
+        """One step in unquoted code."""
         if char == "'":
             self._skip_to("'", self._at + 1)
         elif char == "#" and self._follows(_COMMENT_AFTER):
@@ -124,7 +124,7 @@ class _Scanner:
         self._found.words.add(word)
         self._found.sources |= word == "source"
         self._found.indirect |= word in ("env", "printenv")
-        # Its patterns close parentheses that nothing opened.
+        # Case patterns have a closing parenthesis without an opening one.
         self._found.sure &= not (word == "case" and bool(self._open))
         if word == "eval" and "RUNBOOK_HEADERS" not in self._text[self._at : self._end_of_line()]:
             self._found.sources = True
@@ -157,7 +157,7 @@ class _Scanner:
             self._at += 2
 
     def _braced(self, match: re.Match[str]) -> None:
-        """`${NAME...}`: with a default, it may well not be set."""
+        """`${NAME...}`: with a default, it may be unset."""
         operator = (match["op"] or "").removeprefix(":")
         self._found.indirect |= "P" in (match["flags"] or "") or "!" in match["marks"]
         if operator == "=":
@@ -187,7 +187,7 @@ class _Scanner:
         return re.compile(rf"^{blanks}{word}$", re.MULTILINE).search(self._text, start)
 
     def _bodies(self) -> None:
-        """The heredocs that begin on this line."""
+        """The bodies of the heredocs that start on this line."""
         for heredoc in self._heredocs:
             end = self._body_end(heredoc.word, heredoc.tabs, self._at)
             stop = end.start() if end else len(self._text)
@@ -196,7 +196,7 @@ class _Scanner:
             self._at = end.end() if end else stop
         self._heredocs.clear()
 
-    # -- places --------------------------------------------------------------------------------
+    # -- positions -----------------------------------------------------------------------------
 
     def _skip_to(self, char: str, start: int) -> None:
         end = self._text.find(char, start)

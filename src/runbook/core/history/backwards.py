@@ -1,8 +1,8 @@
-"""A history read from its end, the newest entry first, in as little memory as one entry needs.
+"""Reads a history backwards, newest entry first, with memory for one entry at a time.
 
-An entry ends with its link. From there it is looked for backwards: its beginning is the head from
-which the strict grammar leads exactly to that end. Output cannot pretend to be one: the entry's
-fence is longer than any run of backticks in it, so no reading that begins inside gets out.
+An entry ends with its link. From there, search backwards for a head from which the strict grammar
+leads exactly to that end. Output can't imitate an entry: the entry's fence is longer than any run
+of backticks in it, so no parse that starts inside gets out.
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ from runbook.core.history.entry import (
 from runbook.core.history.legacy import LegacyRecord, first_heading, legacy_marks, read_legacy
 
 Read = Callable[[int, int], bytes]
-"""The bytes of a history from an offset on, so many at most."""
+"""Reads at most `size` bytes of a history at an offset."""
 
 WINDOW_BYTES = 256 * 1024
 ENTRY_BYTES_LIMIT = 4 * 1024 * 1024
-"""A larger entry is passed over."""
+"""Larger entries are skipped."""
 LEGACY_BYTES = 1024 * 1024
-"""As much text of the older engine is read for one page."""
+"""Maximum amount of the older engine's text to read for one page."""
 
 _HEAD_BYTES = b"\n### "
 _LINK_START = b"\n<!-- runbook-entry "
 _STEPS = 64
-"""What is no entry is stepped over so often in a row; then the rest is taken for legacy text."""
+"""Maximum number of consecutive links to skip that don't end an entry; the rest is treated as
+legacy text.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry on the way back.
+    """An entry found while reading backwards.
 
-    `sound`: its bytes are those that its digest was made of, and the next entry names it.
+    `sound`: its bytes match its digest, and the next entry references it.
     """
 
     entry: Entry
@@ -49,17 +51,17 @@ class Found:
 
 
 class Backward:
-    """Goes through a history of `size` bytes once, from its end."""
+    """Iterates once over a history of `size` bytes, from its end."""
 
     def __init__(self, read: Read, size: int) -> None:
         self._read = read
         self._data = b""
         self._base = size
         self.end = size
-        """Everything from here on has been gone through."""
+        """The offset where the part already read begins."""
 
     def __iter__(self) -> Iterator[Found]:
-        """The chain's entries, each number once, downwards; `record` reads the one at hand."""
+        """The chain's entries in descending order, each number once; `record` reads the content."""
         last: Entry | None = None
         steps = 0
         while self.end > 0 and steps < _STEPS:
@@ -79,14 +81,14 @@ class Backward:
                 return
 
     def record(self, found: Found) -> EntryRecord | None:
-        """What the entry just found says; None where it was changed beyond being understood."""
+        """The entry's content; None if it was changed too much to be parsed."""
         try:
             return read_record(self._data, found.entry)
         except ValueError:
             return None
 
     def _entry(self) -> Entry | None:
-        """The entry that ends here."""
+        """The entry that ends at the current offset."""
         self._reach_back(LINK_BYTES)
         here = self.end - self._base
         if last_link(self._data[max(0, here - LINK_BYTES) : here]) is None:
@@ -99,7 +101,7 @@ class Backward:
             self._reach_back(max(WINDOW_BYTES, 2 * reached))
 
     def _step_over(self) -> bool:
-        """Go back to where another link ends; False, going nowhere, where there is none."""
+        """Move back to the end of the previous link; False, without moving, if there is none."""
         end = self.end
         while end > 0:
             start = max(0, end - WINDOW_BYTES)
@@ -112,7 +114,7 @@ class Backward:
         return False
 
     def _reach_back(self, size: int) -> None:
-        """Have at least `size` of the bytes before `end` at hand, as far as there are any."""
+        """Load at least `size` bytes before `end`, or all if there are fewer."""
         start = max(0, self.end - size)
         if start < self._base:
             start = max(0, self.end - max(size, WINDOW_BYTES))
@@ -130,7 +132,7 @@ def _entry_ending(data: bytes, end: int) -> Entry | None:
 
 
 def _last_link_end(data: bytes, before: int) -> int | None:
-    """Where the last link ends that ends before."""
+    """The end of the last link that ends before the offset."""
     at = len(data)
     while (at := data.rfind(_LINK_START, 0, at)) >= 0:
         link = LINK.match(data, at)
@@ -141,19 +143,19 @@ def _last_link_end(data: bytes, before: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class LegacyPage:
-    """Old entries, newest first. Older ones, if any, end before `rest`."""
+    """Legacy entries, newest first. Older ones, if any, end before `rest`."""
 
     records: tuple[LegacyRecord, ...]
     rest: int
 
 
 def legacy_page(read: Read, end: int, limit: int) -> LegacyPage:
-    """The last old entries before `end`: at most `limit`, and what LEGACY_BYTES hold of them."""
+    """The last legacy entries before `end`: at most `limit`, within LEGACY_BYTES of text."""
     top = end
     while True:
         start = max(0, top - LEGACY_BYTES)
         text = read(start, min(end, top + LINK_BYTES) - start)
-        # What a reading from the middle begins in is not known: in no fence, most likely.
+        # Reading starts in the middle of the text; assume that it is outside fences.
         skipped = first_heading(text) if start > 0 else 0
         text = text[skipped:]
         entries = list(legacy_marks(text))

@@ -1,14 +1,14 @@
-"""The chain of history entries: finding it, walking it, proving that it is whole.
+"""The chain of history entries: finding, walking and verifying it.
 
-A history is all bytes below the History heading, preceded by what was moved to the file of
-older entries. It begins with `legacy` text: whatever stood there before this engine's first
-entry. That entry has number 1 and the SHA-256 of the legacy text as its previous digest; from
-there on, entry follows entry, and nothing else may stand between or after them.
+A history is all bytes below the History heading, preceded by those moved to the archive file. It
+starts with `legacy` text: everything that was there before this engine's first entry. That entry
+has number 1 and the SHA-256 of the legacy text as its previous digest. From there on, entries
+follow each other with nothing in between or after them.
 
-Legacy text may hold anything, also what looks like entries. The chain begins at the first place
-where an intact entry of number 1 names the digest of all bytes before it. Where there is no such
-place, an intact entry outside of fences and comments shows that the chain's beginning was changed
-or removed; without one, everything is legacy text.
+Legacy text can contain anything, including text that looks like entries. The chain starts at the
+first intact entry with number 1 that contains the digest of all bytes before it. If there is no
+such entry, an intact entry outside fences and comments means that the start of the chain was
+changed or removed. Otherwise, everything is legacy text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 MAX_PROBLEMS = 20
-"""A verification names no more; the first is the one that matters."""
+"""Maximum number of problems to report; the first is the most important one."""
 
 _TRIED_HEADS = 16
 _FIRST_LINK = re.compile(rb" n=1 [^\n]{0,400} previous=([0-9a-f]{64}) digest=")
@@ -57,7 +57,7 @@ _FIRST_LINK = re.compile(rb" n=1 [^\n]{0,400} previous=([0-9a-f]{64}) digest=")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The end of a chain: the number and the digest of its last entry."""
+    """The end of a chain: the last entry's number and digest."""
 
     n: int
     digest: str
@@ -65,7 +65,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """The last link, None without a chain; what stands from `offset` on is no entry."""
+    """The last link, None if there is no chain; text from `offset` on is not part of an entry."""
 
     link: Link | None
     offset: int
@@ -73,7 +73,7 @@ class ChainEnd:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How a run ended, as its entry says."""
+    """A run's result, as recorded in its entry."""
 
     status: RunStatus
     return_code: int
@@ -81,7 +81,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Bytes in the chain that are no entry. `link` is the link that ends them, if one does."""
+    """Bytes in the chain that are not an entry. `link` is the link at their end, if any."""
 
     start: int
     end: int
@@ -93,14 +93,14 @@ class Foreign:
 
 
 def last_link(tail: bytes) -> Link | None:
-    """The link that ends `tail` exactly; its last LINK_BYTES are enough."""
+    """The link at the very end of `tail`; the last LINK_BYTES are enough."""
     at = tail.rfind(b"\n<!-- ", max(0, len(tail) - LINK_BYTES))
     found = LINK.match(tail, at) if at >= 0 else None
     return _link(found) if found and found.end() == len(tail) else None
 
 
 def chain_end(history: bytes) -> ChainEnd:
-    """The chain's last link, also where something else stands after it. Reads everything."""
+    """The chain's last link, even if other text follows it. Reads everything."""
     end = ChainEnd(None, 0)
     for item in _walk(history, chain_start(history)):
         link = item.link if isinstance(item, Foreign) else Link(item.n, item.digest)
@@ -114,7 +114,7 @@ def _link(found: re.Match[bytes]) -> Link:
 
 
 def closing(text: bytes) -> bytes:
-    """What must follow `text` so that Markdown after it is not swallowed by an open block."""
+    """The text that closes any block left open in `text`, which would swallow what follows."""
     line_break = b"" if text.endswith(b"\n") or not text else b"\n"
     block = _open_block(text)
     if not block:
@@ -123,7 +123,7 @@ def closing(text: bytes) -> bytes:
 
 
 def _open_block(text: bytes) -> bytes:
-    """The marker of the fence or comment that `text` leaves open, if any."""
+    """The marker of the fence or comment left open in `text`, if any."""
     return scan_history(b"\n" + text + b"\n\n\n", begin_scan(1, 1)).block
 
 
@@ -131,12 +131,12 @@ def _open_block(text: bytes) -> bytes:
 
 
 def iter_entries(history: bytes) -> Iterator[Entry]:
-    """The entries of the chain in order, changed ones included; other text is passed over."""
+    """The entries of the chain in order, including changed ones; other text is skipped."""
     return (item for item in _walk(history, chain_start(history)) if isinstance(item, Entry))
 
 
 def find_run(history: bytes, run_id: str) -> Recorded | None:
-    """How the run's own entry says that it ended; what outputs print counts for nothing."""
+    """The run's result from its own entry; anything in other runs' output is ignored."""
     if f" run={run_id} ".encode() not in history:
         return None
     for entry in iter_entries(history):
@@ -149,7 +149,7 @@ def find_run(history: bytes, run_id: str) -> Recorded | None:
 
 
 def chain_start(history: bytes) -> int | None:
-    """Where the first entry begins, or the first that is left of it; None without a chain."""
+    """The offset of the first remaining entry; None if there is no chain."""
     start = _start_by_digest(history)
     if start is None:
         return 0 if find_entry(history, 0) else _start_by_looks(history)
@@ -157,9 +157,9 @@ def chain_start(history: bytes) -> int | None:
 
 
 def entry_start(front: bytes, n: int, *, whole: bool) -> int | None:
-    """Where the first intact entry numbered `n` or higher begins.
+    """The offset of the first intact entry numbered `n` or higher.
 
-    `front` is the beginning of a history, maybe `whole`; a cut last entry is not seen.
+    `front` is the start of a history, or the `whole` of it; a truncated last entry is ignored.
     """
     start = _start_by_digest(front)
     if start is None and find_entry(front, 0):
@@ -171,7 +171,7 @@ def entry_start(front: bytes, n: int, *, whole: bool) -> int | None:
 
 
 def _start_by_digest(history: bytes) -> int | None:
-    """Where an intact entry of number 1 names the digest of all that stands before it."""
+    """The offset of an intact entry with number 1 that has the digest of all bytes before it."""
     wanted = set(_FIRST_LINK.findall(history))
     running, read = hashlib.sha256(), 0
     view = memoryview(history)
@@ -189,7 +189,7 @@ def _begins_chain(entry: Entry | None, digest: str) -> bool:
 
 
 def _start_by_looks(history: bytes) -> int | None:
-    """The first intact entry that stands in no fence and no comment."""
+    """The offset of the first intact entry outside fences and comments."""
     entries = (find_entry(history, head.start()) for head in ENTRY_HEAD.finditer(history))
     intact = (entry.start for entry in entries if entry is not None and entry.intact)
     tried = islice(intact, _TRIED_HEADS)
@@ -197,7 +197,7 @@ def _start_by_looks(history: bytes) -> int | None:
 
 
 def _walk(history: bytes, start: int | None) -> Iterator[Entry | Foreign]:
-    """The chain from `start`: its entries, and whatever else stands between and after them."""
+    """The chain from `start`: its entries, and any other text between and after them."""
     at = len(history) if start is None else start
     while at < len(history):
         item = find_entry(history, at) or _foreign(history, at)
@@ -206,7 +206,7 @@ def _walk(history: bytes, start: int | None) -> Iterator[Entry | Foreign]:
 
 
 def _foreign(history: bytes, at: int) -> Foreign:
-    """What is no entry: up to the next intact one, else up to the next link, else all."""
+    """Text that is not an entry: up to the next intact entry, else the next link, else the end."""
     end = len(history)
     link = LINK.search(history, at)
     if link is not None:
@@ -224,25 +224,25 @@ def _foreign(history: bytes, at: int) -> Foreign:
 
 
 class ChainProblemCode(StrEnum):
-    """What is wrong with a history; the value is part of the API."""
+    """What is wrong with a history. The values are part of the API."""
 
     LEGACY_CHANGED = "legacy_changed"
-    """The text that stood there before the first entry was changed."""
+    """The text before the first entry was changed."""
     CHANGED = "changed"
-    """An entry was edited, or replaced by another one."""
+    """An entry was edited or replaced."""
     MISSING = "missing"
     """An entry was removed."""
     ORDER = "order"
-    """An entry stands where it does not belong."""
+    """An entry is in the wrong place."""
     FOREIGN = "foreign"
-    """Something that is no entry of the chain stands after an entry."""
+    """Text that is not part of the chain follows an entry."""
     CUT = "cut"
-    """The last entries, known to the store, were removed or replaced."""
+    """The last entries recorded in the database were removed or replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainProblem:
-    """`entry` is the number of the entry that the problem is about."""
+    """`entry` is the number of the affected entry."""
 
     code: ChainProblemCode
     entry: int
@@ -251,7 +251,7 @@ class ChainProblem:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether a history is whole, and if not, what is wrong with it, in its order."""
+    """The result of a verification: all problems in order of appearance."""
 
     entries: int
     legacy_bytes: int
@@ -264,10 +264,9 @@ class Verification:
 
 
 def verify(history: bytes, *, head: tuple[int, str] | None = None) -> Verification:
-    """Walk the whole chain. `head` is the store's number and digest of the last known entry.
+    """Verify the whole chain. `head` is the number and digest of the last entry in the database.
 
-    Without `head` a chain whose last entries were cut off, or one that was written anew from
-    its beginning, looks whole.
+    Without `head`, a chain that was truncated or rewritten from its beginning passes.
     """
     start = chain_start(history)
     check = _Check(history, start, head)
@@ -282,7 +281,7 @@ def verify(history: bytes, *, head: tuple[int, str] | None = None) -> Verificati
 
 
 class _Check:
-    """What a verification has seen so far."""
+    """The state of a verification."""
 
     def __init__(self, history: bytes, start: int | None, head: tuple[int, str] | None) -> None:
         self._legacy = history[: start or 0]
@@ -295,7 +294,7 @@ class _Check:
     def foreign(self, item: Foreign) -> None:
         before = self.last.n if self.last else 0
         if item.link is None and not item.begins_like_entry:
-            text = f"Something that is no entry stands after entry {before}."
+            text = f"Unexpected text after entry {before}."
             self._report(ChainProblemCode.FOREIGN, before, text)
             return
         self._changed(before + 1)
@@ -315,20 +314,20 @@ class _Check:
         self._pass(Link(entry.n, entry.digest))
 
     def end(self) -> None:
-        """Whether the entry that the store knows as the last is there."""
+        """Check for the last entry that the database knows."""
         if self._head_seen or self._head is None:
             return
         number, last = self._head[0], self.last.n if self.last else 0
         if last < number:
-            text = f"The entries after {last} are missing: the store knows {number}."
+            text = f"Entries after {last} are missing: the database has entry {number}."
             self._report(ChainProblemCode.CUT, last + 1, text)
         else:
-            text = f"Entry {number} is not the one that the store knows."
+            text = f"Entry {number} doesn't match the one in the database."
             self._report(ChainProblemCode.CUT, number, text)
 
     def _first(self, entry: Entry) -> None:
         if entry.n > 1:
-            text = "Entry 1 is missing, or it was changed."
+            text = "Entry 1 is missing or was changed."
             self._report(ChainProblemCode.MISSING, 1, text)
         elif entry.intact and entry.previous != sha256(self._legacy):
             text = "The text before entry 1 was changed."
@@ -339,14 +338,14 @@ class _Check:
             text = f"Entry {last.n + 1} is missing."
             self._report(ChainProblemCode.MISSING, last.n + 1, text)
         elif entry.n <= last.n:
-            text = f"Entry {entry.n} stands after entry {last.n}."
+            text = f"Entry {entry.n} is out of order, after entry {last.n}."
             self._report(ChainProblemCode.ORDER, entry.n, text)
         elif entry.previous != last.digest:
             self._changed(last.n)
 
     def _changed(self, number: int) -> None:
         self._report(
-            ChainProblemCode.CHANGED, number, f"Entry {number} was changed, or is not whole."
+            ChainProblemCode.CHANGED, number, f"Entry {number} was changed or is incomplete."
         )
 
     def _pass(self, link: Link) -> None:

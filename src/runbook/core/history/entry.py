@@ -10,14 +10,13 @@
     (blank line)
     <!-- runbook-entry v=1 n=12 run=... status=... document=... previous=... digest=... -->
 
-Behind the status stands `, dry run (verified)` where it was one, then which run this one follows
-from and how, then the reason; each only where there is one.
-Stdout, Stderr and Error stand only where they are not empty, in this order. Their text is kept
-byte for byte, control characters and CR included, between fences longer than any run of
-backticks in it; a line break that ends the text is followed by one more before the fence.
-Names are code spans without line breaks, backticks or anything invisible, so they end nowhere
-but where they should. The comment is the entry's last line and carries the chain: `digest` is
-the SHA-256 of the entry's bytes before ` digest=`, the digest of the previous entry included.
+Optional parts after the status: `, dry run (verified)`, the relation to an earlier run, the
+reason. Stdout, Stderr and Error follow in this order, unless they are empty. Their text is stored
+byte for byte, including control characters and CR, between fences longer than any run of
+backticks in it; a trailing line break is followed by another one before the fence. Names are code
+spans without line breaks, backticks or invisible characters, so they can't be closed early. The
+comment is the entry's last line and carries the chain: `digest` is the SHA-256 of the entry's
+bytes before ` digest=`, including the digest of the previous entry.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _WHO = (
     rb"(?:: (?P<reason>" + _SPAN + rb"))?\n"
 )
 ENTRY_HEAD = re.compile(_HEADING + _WHO)
-"""How every entry begins."""
+"""The start of every entry."""
 
 _TITLE = re.compile(rb"\n\*\*(Stdout|Stderr|Error):\*\*\n(`{3,})\n")
 _TITLES = (b"Stdout", b"Stderr", b"Error")
@@ -56,10 +55,10 @@ LINK = re.compile(
     rb" status=(?P<status>[a-z_]+) document=(?P<document>[0-9a-f]{64})"
     rb" previous=(?P<previous>[0-9a-f]{64}) digest=(?P<digest>[0-9a-f]{64}) -->\n"
 )
-"""How every entry ends."""
+"""The end of every entry."""
 
 LINK_BYTES = 1024
-"""A link is shorter."""
+"""Longer than any link."""
 
 _NO_DIGEST = len(b" digest=")
 _INNER_NOTICE = re.compile(
@@ -69,11 +68,11 @@ _INNER_NOTICE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
-    """What an entry says of one run.
+    """The content of one run's entry.
 
-    `at` is when the run ended, or was refused. `document` is the digest of the document that
-    was executed. Of the texts, those that are empty are left out; lone surrogates become `?`.
-    `dry_run` is a dry run's label; `relation` and `related_id` say what the run follows from.
+    `at` is when the run finished or was refused. `document` is the digest of the executed document.
+    Empty texts are omitted; lone surrogates become `?`. `dry_run` is a dry run's label. `relation`
+    and `related_id` name the earlier run of a rerun.
     """
 
     run_id: str
@@ -96,9 +95,9 @@ class EntryRecord:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an entry stands in the history's bytes, and what its last line says.
+    """An entry's location in the history's bytes, and the fields of its last line.
 
-    `intact` tells that its bytes are those that its digest was made of.
+    `intact`: its bytes match its digest.
     """
 
     start: int
@@ -114,12 +113,12 @@ class Entry:
 
 
 def refusal_text(user: str, text: str) -> str:
-    """The Error text of a refusal by claims."""
+    """The Error text of a refusal because of claims."""
     return f"RBAC Failure: Access denied for user {user}. {text}"
 
 
 def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
-    """The entry's bytes. Raises ValueError for run ids or digests that no entry can carry."""
+    """The entry's bytes. Raises ValueError for run IDs or digests that don't fit the format."""
     text = (
         f"\n### {iso(record.at)} | Exit Code: {record.return_code}\n"
         f"\n{_who_line(record)}\n"
@@ -132,7 +131,7 @@ def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
     body = text.encode("utf-8", "replace")
     entry = body + f" digest={sha256(body)} -->\n".encode()
     if not (LINK.search(entry, entry.rfind(b"\n<!-- ")) and ENTRY_HEAD.match(entry)):
-        raise ValueError("A history entry needs plain run ids and SHA-256 digests in hex.")
+        raise ValueError("a history entry needs plain run IDs and SHA-256 digests in hex")
     return entry
 
 
@@ -141,14 +140,14 @@ def sha256(data: bytes) -> str:
 
 
 def last_digest(entry: bytes) -> str:
-    """The digest that rendered bytes end with."""
+    """The digest at the end of rendered bytes."""
     return entry[-len(" -->\n") - 64 : -len(" -->\n")].decode("ascii")
 
 
 def fitted(record: EntryRecord, limit: int) -> EntryRecord:
-    """The record with its output shortened to `limit` bytes; neither stream crowds out the other.
+    """The record with its output shortened to `limit` bytes, shared fairly between the streams.
 
-    Output that was shortened before keeps the count of all that is missing.
+    If output was already shortened, the omitted bytes are added up.
     """
     out, err = utf8_size(record.stdout), utf8_size(record.stderr)
     if out + err <= limit:
@@ -186,7 +185,7 @@ def _who_line(record: EntryRecord) -> str:
 
 
 def _span(text: str) -> str:
-    """A code span on one line, that shows what is not printable as an escape."""
+    """A code span on one line, with unprintable characters escaped."""
     return f"`{''.join(map(_escaped, text)) or _EMPTY}`"
 
 
@@ -227,7 +226,7 @@ def _fenced(title: str, text: str) -> str:
 
 
 def find_entry(data: bytes, start: int) -> Entry | None:
-    """The entry that begins exactly at `start`, by the strict grammar; changed ones included."""
+    """The entry that starts exactly at `start`, per the strict grammar; may be a changed one."""
     head = ENTRY_HEAD.match(data, start)
     if head is None:
         return None
@@ -255,10 +254,10 @@ def find_entry(data: bytes, start: int) -> Entry | None:
 
 
 def read_record(data: bytes, entry: Entry) -> EntryRecord:
-    """What an intact entry says: the record that it was rendered from."""
+    """The record that an intact entry was rendered from."""
     head = ENTRY_HEAD.match(data, entry.start)
     if head is None:
-        raise ValueError("No history entry begins here.")
+        raise ValueError("no history entry starts here")
     texts = {
         section.title: data[section.text_start : section.text_end].decode("utf-8")
         for section in _sections(data, head.end())
@@ -293,7 +292,7 @@ class _Section:
 
 
 def _sections(data: bytes, at: int) -> list[_Section]:
-    """The fenced texts that follow each other from `at`, in their order."""
+    """The consecutive fenced texts from `at`, in order."""
     found: list[_Section] = []
     titles = list(_TITLES)
     while (title := _TITLE.match(data, at)) and title[1] in titles:

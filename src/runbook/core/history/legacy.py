@@ -1,12 +1,11 @@
-"""Entries of the older engine: a heading, then fenced texts; nothing tells where one ends.
+"""Entries of the older engine: a heading, then fenced texts, without an end marker.
 
     ### 2026-01-23T14:33:02.123Z | Exit Code: 0
     (blank line)
     **Stdout:**
     (fence) text (fence)
 
-Their fences may be no longer than runs of backticks in the text, so what they hold is read as far
-as it can be understood.
+Runs of backticks in the text may be as long as its fences, so parsing is best effort.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 TEXT_BYTES = 64 * 1024
-"""Of each text, this much is read."""
+"""Maximum amount of each text to read."""
 
 _MARK = re.compile(
     rb"^(?:### (?P<at>\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:\d\d)?)"
@@ -33,7 +32,7 @@ _TITLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LegacyEntry:
-    """An entry of the old format: its heading's text and where it begins."""
+    """A legacy entry: its heading's text and its offset."""
 
     at: str
     return_code: int
@@ -42,7 +41,7 @@ class LegacyEntry:
 
 @dataclass(frozen=True, slots=True)
 class LegacyRecord:
-    """What an old entry says; its texts are cut at TEXT_BYTES each."""
+    """A legacy entry's content; each text is cut at TEXT_BYTES."""
 
     entry: LegacyEntry
     stdout: str = ""
@@ -51,7 +50,7 @@ class LegacyRecord:
 
 
 def legacy_marks(text: bytes) -> Iterator[LegacyEntry]:
-    """The entries whose headings stand in no fence; those in fences are output."""
+    """The entries with headings outside fences; those inside fences are output."""
     fence = b""
     for mark in _MARK.finditer(text):
         if mark["fence"]:
@@ -61,13 +60,13 @@ def legacy_marks(text: bytes) -> Iterator[LegacyEntry]:
 
 
 def first_heading(text: bytes) -> int:
-    """Where the first heading of an entry begins, in whatever it stands; else the text's end."""
+    """The offset of the first entry heading, even inside a fence; else the end of the text."""
     found = (mark.start() for mark in _MARK.finditer(text) if not mark["fence"])
     return next(found, len(text))
 
 
 def read_legacy(text: bytes, entries: Sequence[LegacyEntry]) -> list[LegacyRecord]:
-    """What the last entries of a text say."""
+    """The content of the last entries of a text."""
     ends = [*(entry.offset for entry in entries), len(text)]
     spans = zip(entries, pairwise(ends), strict=True)
     return [_record(entry, text[start:end]) for entry, (start, end) in spans]
@@ -88,7 +87,7 @@ def _record(entry: LegacyEntry, text: bytes) -> LegacyRecord:
 
 
 def _fenced(text: bytes, fence: bytes) -> str:
-    """Up to the last such fence: those before it belong to the text."""
+    """The text up to the last matching fence; earlier ones belong to the text."""
     closing = (b"\n" + text).rfind(b"\n" + fence)
     kept = text[: max(0, closing - 1)] if closing >= 0 else text
     return kept[:TEXT_BYTES].decode("utf-8", "replace")

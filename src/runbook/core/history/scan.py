@@ -1,8 +1,8 @@
-"""Looks below the History heading for sections that do not belong there.
+"""Scans the history for sections that don't belong there.
 
-History may hold many megabytes, so it is not parsed as Markdown: a few fast passes over the
-bytes find headings of interest, and the fences and comments that they may stand in. A scan can
-be resumed, so that what was appended costs only its own length.
+The history may be many megabytes, so it isn't parsed as Markdown: a few fast passes over the bytes
+find relevant headings, and the fences and comments that may contain them. A scan can be resumed, so
+that scanning appended text costs only its own length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runbook.core.syntax.sections import (
 _COMMENT = b"<!--"
 _NAMES = rb"(?i:" + b"|".join(re.escape(name.encode()) for name in SectionName) + rb")"
 _END = rb"[ \t]*(?=[\r\n]|\Z)"
-# What begins a line. The look-ahead keeps all other lines cheap: there may be a million.
+# The start of a line. The look-ahead keeps other lines cheap: there may be a million.
 _MARK = (
     rb" {0,3}(?=[`~<"
     + bytes(sorted({ord(c) for name in SectionName for c in name[0] + name[0].lower()}))
@@ -32,7 +32,7 @@ _MARK = (
     rb"|(?P<comment><!--)"
     rb"|(?P<setext>" + _NAMES + rb")[ \t]*(?:\r\n|\r|\n) {0,3}(?:=+|-+)" + _END + rb")"
 )
-# A pattern that begins with one fixed byte is searched for at memory speed.
+# Searching is fastest for patterns that start with a fixed byte.
 _ATX = re.compile(rb"#[ \t]+(?P<name>" + _NAMES + rb")(?:[ \t]+#+)?" + _END)
 _ATX_START = re.compile(rb" {0,3}#{1,6}")
 _ANY_ATX = re.compile(rb" {0,3}(?P<level>#{1,6})[ \t]+(?P<name>.*)")
@@ -42,11 +42,11 @@ _NEAR_WIDTH = 40
 
 @dataclass(frozen=True, slots=True)
 class HistoryScan:
-    """How far the history was looked at. `offset` counts bytes of the document.
+    """The state of a scan. `offset` is in bytes of the document.
 
-    The last two lines are looked at again when a scan is resumed: they may have grown.
-    `line` is the number of the line that ends at `offset`; `block` is what is open there, a
-    fence's marker or the opening of a comment. `pending` was found in those two lines.
+    The last two lines are scanned again on resume, as they may have grown. `line` is the number of
+    the line that ends at `offset`; `block` is the block open there: a fence's marker or a comment's
+    opening. `pending` was found in those two lines.
     """
 
     offset: int
@@ -69,7 +69,7 @@ _DOUBTS = frozenset({"near_miss_of_required_claims", "required_claims_after_hist
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Heading:
-    """A line that would be a heading of interest. `at` is the line end before it."""
+    """A line that would be a relevant heading. `at` is the line ending before it."""
 
     at: int
     text: str
@@ -77,12 +77,12 @@ class _Heading:
 
 
 def begin_scan(history_bytes: int, line: int) -> HistoryScan:
-    """A scan that has seen nothing. `line` is the last line of the History heading."""
+    """A new scan. `line` is the last line of the History heading."""
     return HistoryScan(max(history_bytes - 1, 0), line)
 
 
 def scan_history(data: bytes, scan: HistoryScan, *, base: int = 0) -> HistoryScan:
-    """Look at what follows `scan.offset`. `data` begins at the document's offset `base`."""
+    """Scan from `scan.offset` on. `data` begins at the document's offset `base`."""
     start = scan.offset - base
     stop = _last_lines(data, start)
     settled, block = _read(data, start, stop, scan)
@@ -99,7 +99,7 @@ def scan_history(data: bytes, scan: HistoryScan, *, base: int = 0) -> HistorySca
 def _read(
     data: bytes, start: int, stop: int, scan: HistoryScan
 ) -> tuple[tuple[Problem, ...], bytes]:
-    """The problems in lines that begin from `start` up to `stop`, and what is open at `stop`."""
+    """The problems in lines that start between `start` and `stop`, and the block open at `stop`."""
     headings = [*_atx_headings(data, start, stop), *_near_headings(data, start, stop)]
     spans: list[tuple[int, int]] = []
     block, position = scan.block, start
@@ -127,7 +127,7 @@ def _read(
 def _end_of_comment(
     data: bytes, start: int, stop: int, spans: list[tuple[int, int]]
 ) -> tuple[bytes, int]:
-    """What is open behind the comment that stands at `start`, and where that is."""
+    """The block that is open after the comment at `start`, and the comment's end."""
     end = data.find(b"-->", start, stop)
     spans.append((start, stop if end < 0 else end))
     return (_COMMENT, stop) if end < 0 else (b"", end)
@@ -140,7 +140,7 @@ def _covered(at: int, spans: list[tuple[int, int]]) -> bool:
 
 
 def _marks(data: bytes, start: int, stop: int) -> Iterator[re.Match[bytes]]:
-    """Fences, comments and setext headings in lines that begin from `start` up to `stop`."""
+    """Fences, comments and setext headings in lines that start between `start` and `stop`."""
     pattern = _mark_pattern(lone_returns=_lone_returns(data, start, stop) > 0)
     for mark in pattern.finditer(data, start):
         if mark.start() >= stop:
@@ -165,9 +165,9 @@ def _atx_headings(data: bytes, start: int, stop: int) -> Iterator[_Heading]:
 
 
 def _near_headings(data: bytes, start: int, stop: int) -> Iterator[_Heading]:
-    """Short ATX headings that speak of claims without being Required Claims."""
+    """Short ATX headings that mention claims without being Required Claims."""
     for match in _NEAR.finditer(data, start):
-        low = max(0, match.start() - _NEAR_WIDTH)  # below 0 it would count from the end
+        low = max(0, match.start() - _NEAR_WIDTH)  # a negative index would count from the end
         at = data.rfind(b"\n", low, match.start())
         at = max(at, data.rfind(b"\r", max(at, low), match.start()))
         if at >= stop:
@@ -181,7 +181,7 @@ def _near_headings(data: bytes, start: int, stop: int) -> Iterator[_Heading]:
 
 
 def _problems(data: bytes, start: int, line: int, heading: _Heading) -> Iterator[Problem]:
-    """What is wrong with a heading. `line` is the number of the line that ends at `start`."""
+    """The problems of a heading. `line` is the number of the line that ends at `start`."""
     line += _line_ends(data, start, heading.at + 1)
     name = section_named(heading.text)
     if name is not None:
@@ -191,7 +191,7 @@ def _problems(data: bytes, start: int, line: int, heading: _Heading) -> Iterator
         hint = f"Move it above # {SectionName.HISTORY}, which must be the last section"
         yield Problem(
             code,
-            f"Section '{name}' must not stand after History",
+            f"Section '{name}' must be above History",
             line,
             hint=hint,
             params={"section": name.value},
@@ -201,20 +201,20 @@ def _problems(data: bytes, start: int, line: int, heading: _Heading) -> Iterator
 
 
 def _line_end_before(data: bytes, position: int) -> int:
-    """Where the line that holds `position` is preceded by a line end; -1 at the beginning."""
+    """The line ending before the line at `position`; -1 for the first line."""
     newline = data.rfind(b"\n", 0, position)
     return max(newline, data.rfind(b"\r", newline + 1, position))
 
 
 def _last_lines(data: bytes, start: int) -> int:
-    """Where the last two lines begin: at the line end before them."""
+    """The line ending before the last two lines."""
     last = data.rfind(b"\n", start)
     before = data.rfind(b"\n", start, max(last, start))
     return before if before >= 0 else start
 
 
 def _line_ends(data: bytes, start: int, stop: int) -> int:
-    """How many lines end from `start` up to `stop`; CRLF counts where its LF stands."""
+    """The number of line endings between `start` and `stop`; CRLF counts at its LF."""
     return data.count(b"\n", start, stop) + _lone_returns(data, start, stop)
 
 

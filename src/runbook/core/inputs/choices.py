@@ -1,4 +1,4 @@
-"""Choices that another runbook finds out: what its output says, and what to say without one."""
+"""Choices from another runbook's output, and the problems if there are none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from runbook.core.document import ChoicesSource, Input, InputType, Problem
 
 Choices = tuple[str, ...] | Problem
-"""The choices of an input, or why they are not known."""
+"""The choices of an input, or why they aren't available."""
 
 
 def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:
-    """The choices in an output: a JSON list of texts, or a text of lines or commas.
+    """The choices in an output: a JSON list of strings, or text separated by lines or commas.
 
-    `output` None stands for one that no run has left.
+    `output` is None if no run has produced it.
     """
     words = _texts(output) if isinstance(output, list) else _words(output)
     found = tuple(dict.fromkeys(word for word in words if _usable(item, word)))
@@ -22,19 +22,21 @@ def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:
 
 
 def choices_not_known(item: Input, source: ChoicesSource) -> Problem:
-    what = f"no run of {source.ref} has left the output {source.output}"
-    text = f"The choices of {item.name} are not known yet: {what}"
+    what = f"no run of {source.ref} has set the output {source.output}"
+    text = f"The choices for {item.name} aren't available yet: {what}"
     return Problem(
         "choices_unknown",
         text,
         item.line,
-        hint=f"Execute {source.ref} first",
+        hint=f"Run {source.ref} first",
         params={"variable": item.name, "runbook": source.ref, "output": source.output},
     )
 
 
 def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[str]) -> Problem:
-    text = f"The choices of {item.name} come from {source.ref}, which you may not execute"
+    text = (
+        f"The choices for {item.name} come from {source.ref}, which you aren't allowed to execute"
+    )
     hint = f"Missing or invalid claims: {', '.join(missing)}" if missing else None
     return Problem(
         "choices_unknown",
@@ -46,8 +48,8 @@ def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[st
 
 
 def choices_not_found(item: Input, source: ChoicesSource) -> Problem:
-    text = f"The choices of {item.name} come from {source.ref}, which does not exist"
-    hint = "Correct choices_from: a path below the runbooks directory, or beside this runbook"
+    text = f"The choices for {item.name} come from {source.ref}, which does not exist"
+    hint = "Set choices_from to a path relative to the runbooks directory or to this runbook"
     return Problem(
         "choices_unknown",
         text,
@@ -76,5 +78,5 @@ def _texts(output: Sequence[object]) -> Iterable[str]:
 
 
 def _usable(item: Input, word: str) -> bool:
-    """Several choices travel separated by commas, so that none can hold one."""
+    """Whether a word can be a choice; multiple choices are comma-separated."""
     return bool(word) and not (item.type is InputType.MULTICHOICE and set(word) & set(",\r\n"))

@@ -1,4 +1,4 @@
-"""What a runbook declares of one input: the mapping below its name."""
+"""The declaration of one input: the mapping below its name."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 _SECRET_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_FROM_HINT = "Write env:NAME or file:NAME"
-_CHOICES_HINT = "Write Ref.md#OUTPUT, or a mapping with runbook and output"
+_FROM_HINT = "Use env:NAME or file:NAME"
+_CHOICES_HINT = "Use Ref.md#OUTPUT, or a mapping with runbook and output"
 
 
 def read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
-    """One declared input; what of it cannot be used is only reported."""
+    """One declared input; invalid keys are only reported."""
     item = Input(name.raw, "", name.line)
     match node:
         case Scalar():
@@ -43,7 +43,7 @@ def read_input(name: Scalar, node: Node, problems: list[Problem]) -> Input:
 
 @dataclass(slots=True)
 class _Reading:
-    """Reads the keys of one mapping. `lines` says where each key stands."""
+    """Reads the keys of one mapping. `lines` maps each key to its line."""
 
     item: Input
     problems: list[Problem]
@@ -54,7 +54,7 @@ class _Reading:
         for key, value in node.entries:
             self.lines[key.raw] = key.line
             self._read_key(key, value)
-        if len(self.problems) == before:  # what is misread would be misjudged
+        if len(self.problems) == before:  # a partly read input would cause false errors
             self.problems += check_declaration(self.item, self.lines)
         return self.item
 
@@ -74,7 +74,7 @@ Reader = Callable[[Input, str, Node], Input | Problem]
 
 
 def _text_key(change: Callable[[Input, Scalar], Input | Problem]) -> Reader:
-    """A key whose value is text."""
+    """A reader for a key whose value is text."""
 
     def read(item: Input, key: str, node: Node) -> Input | Problem:
         if isinstance(node, Scalar):
@@ -93,7 +93,7 @@ def _with_type(item: Input, value: Scalar) -> Input | Problem:
     try:
         return replace(item, type=InputType(value.text.strip()))
     except ValueError:
-        text = f"{item.name}: '{value.text[:80]}' is not a type"
+        text = f"{item.name}: unknown type '{value.text[:80]}'"
         hint = did_you_mean(value.text, [str(kind) for kind in InputType])
         return Problem(
             "unknown_input_type",
@@ -133,13 +133,13 @@ def _env_problem(item: Input, source: SecretSource, line: int) -> Problem | None
     if source.kind is not SecretKind.ENV:
         return None
     if not valid_name(source.name):
-        text = f"{item.name}: 'from' does not name an environment variable"
+        text = f"{item.name}: 'from' must have a valid environment variable name"
         return Problem(
             "bad_input", text, line, hint=_FROM_HINT, params={"variable": item.name, "key": "from"}
         )
     if is_reserved(source.name) or source.name in SETTING_NAMES:
-        text = f"{item.name}: {source.name} is not for runbooks to read"
-        hint = "It belongs to the engine or changes how programs run; use another variable"
+        text = f"{item.name}: runbooks can't read {source.name}"
+        hint = "It is used by the engine or affects how programs run. Use another variable"
         return Problem(
             "reserved_name",
             text,
@@ -153,8 +153,10 @@ def _env_problem(item: Input, source: SecretSource, line: int) -> Problem | None
 def _file_problem(item: Input, source: SecretSource, line: int) -> Problem | None:
     if source.kind is not SecretKind.FILE or _SECRET_FILE.fullmatch(source.name):
         return None
-    text = f"{item.name}: 'from' does not name a file below SECRETS_DIR"
-    hint = "A name or a relative path of letters, digits, '.', '_' and '-'; no part begins with '.'"
+    text = f"{item.name}: 'from' must have the name of a file below SECRETS_DIR"
+    hint = (
+        "Use a relative path of letters, digits, '.', '_' and '-', with no part starting with '.'"
+    )
     return Problem(
         "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "from"}
     )
@@ -170,12 +172,12 @@ def _with_choices(item: Input, key: str, node: Node) -> Input | Problem:
             words = []
     if words and all(words):
         return replace(item, choices=tuple(words))
-    text = f"{item.name}: '{key}' must be a list of texts"
+    text = f"{item.name}: '{key}' must be a list of strings"
     return Problem(
         "bad_input",
         text,
         node.line,
-        hint="Such as: small, large",
+        hint="For example: small, large",
         params={"variable": item.name, "key": key},
     )
 

@@ -1,4 +1,4 @@
-"""Whether a run can begin: its inputs, and the chain of runbooks that leads to it."""
+"""Preflight checks of a run: its inputs and its call chain."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _no_secret(_source: SecretSource) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
-    """What the server knows of inputs besides the request.
+    """What the server knows about inputs besides the request.
 
-    `supplied` is its environment; only declared names are looked up there. `find_secret` finds a
-    secret where its `from` says, or None. `choices` holds those that are not in the document, by
-    the input's name. `hidden` names the values that no problem may show, secret or not.
+    `supplied` is its environment; only declared names are looked up there. `find_secret` returns
+    the secret for a `from`, or None. `choices` holds those that are not in the document, by input
+    name. `hidden` names the values that no problem may show, secret or not.
     """
 
     supplied: Mapping[str, str] = field(default_factory=dict)
@@ -47,10 +47,9 @@ class InputFacts:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedInputs:
-    """What a run is given. `secrets` names the values that must be masked everywhere.
+    """The resolved inputs of a run. `secrets` names the values that must be masked everywhere.
 
-    `shown` maps each name to its value where its type says that it may be recorded, and to None
-    where it is only known to have been given.
+    `shown` maps each name to its value if its type may be recorded, else to None.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +60,7 @@ class ResolvedInputs:
 
 @dataclass(frozen=True, slots=True)
 class RequiredEnv:
-    """The declared inputs, those the server can supply by itself, and those it cannot."""
+    """The declared inputs, split into those the server can supply and those it can't."""
 
     required: tuple[Input, ...]
     available: tuple[Input, ...]
@@ -71,9 +70,9 @@ class RequiredEnv:
 def resolve_inputs(
     declared: Sequence[Input], given: GivenValues, facts: InputFacts
 ) -> tuple[ResolvedInputs, list[Problem]]:
-    """The value of each input: the request's, else the server's, else the default.
+    """The value of each input: from the request, the server, or the default, in this order.
 
-    Each is held against the rules of its input.
+    Every value is validated.
     """
     unusable = {item.name for item in declared if is_reserved(item.name)} | given.refused
     usable = [item for item in declared if item.name not in unusable]
@@ -104,14 +103,14 @@ def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | Non
         return Problem(
             "recursion_depth",
             text,
-            hint="The limit is MAX_RECURSION_DEPTH",
+            hint="MAX_RECURSION_DEPTH sets the limit",
             params={"depth": len(chain), "limit": max_depth},
         )
     return None
 
 
 def required_env(document: Document, facts: InputFacts) -> RequiredEnv:
-    """What the runbook asks for, in document order, and what of it the server has."""
+    """The inputs of the runbook in document order, and which of them the server has."""
     without = [item for item in document.inputs if _resolve(item, {}, facts) is None]
     return RequiredEnv(
         required=document.inputs,
@@ -127,13 +126,13 @@ def _check_names(
     problems = []
     for name in given:
         if not valid_name(name):
-            text = f"{name[:128]!r} cannot name an environment variable"
+            text = f"{name[:128]!r} is not a valid environment variable name"
             shown = name[:128].encode("utf-8", "replace").decode()
             problems.append(
                 Problem("bad_input_name", text, hint=NAME_RULE, params={"variable": shown})
             )
         elif is_reserved(name):
-            text = f"Environment variable is reserved and cannot be given: {name}"
+            text = f"Environment variable is reserved and can't be set: {name}"
             problems.append(Problem("reserved_name", text, params={"variable": name}))
         elif name not in names and not allow_undeclared:
             problems.append(_undeclared(name, names))
@@ -161,7 +160,7 @@ def _undeclared_values(declared: Sequence[Input], given: Mapping[str, str]) -> d
 
 
 def _resolve(item: Input, given: Mapping[str, str], facts: InputFacts) -> str | None:
-    """The first source that has a value; what is empty may count as none (see `_counts`)."""
+    """The value from the first source that has one; some empty values don't count: `_counts`."""
     value = given.get(item.name)
     if _counts(item, value):
         return value
@@ -172,7 +171,7 @@ def _resolve(item: Input, given: Mapping[str, str], facts: InputFacts) -> str | 
 
 
 def _counts(item: Input, value: str | None) -> bool:
-    """Whether a value is one: an empty one is only in the old form, or as an optional text."""
+    """Whether a value is set: empty text counts only for the short form and for optional text."""
     if not value:
         stays_empty = not item.typed or (item.optional and item.type in COUNTED)
         return value is not None and stays_empty
@@ -182,7 +181,7 @@ def _counts(item: Input, value: str | None) -> bool:
 def _valued(
     item: Input, value: str | None, facts: InputFacts, problems: list[Problem]
 ) -> dict[str, str]:
-    """The input's value by its name, unless there is none; what is wrong goes to `problems`."""
+    """The input's value by name, or nothing if unset; problems are added to `problems`."""
     if value is not None:
         problems += _faults(item, value, facts)
         return {item.name: value}
@@ -212,12 +211,12 @@ def _missing(item: Input) -> Problem:
 
 
 def _missing_hint(item: Input) -> str | None:
-    """What the input is; of a secret also which kind of source has none."""
+    """The input's description; for a secret, also which source is missing."""
     if item.source is None:
         return item.description or None
     env = item.source.kind is SecretKind.ENV
-    where = "a variable of the server's environment" if env else "a file of the server"
-    hint = f"It comes from {where}, which is absent or empty"
+    where = "an environment variable of the server" if env else "a file on the server"
+    hint = f"It comes from {where} that is missing or empty"
     return f"{item.description.rstrip('.')}. {hint}" if item.description else hint
 
 

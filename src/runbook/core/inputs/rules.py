@@ -1,4 +1,4 @@
-"""Whether what an input declares fits together: its keys its type, its values its own rules."""
+"""Consistency checks of a declared input: keys against its type, values against its rules."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
     "default": frozenset(InputType) - {InputType.FILE},
     "example": frozenset(InputType) - {InputType.FILE},
 }
-"""The keys that only some types take."""
+"""The keys that only some types support."""
 
 
 def check_declaration(item: Input, lines: Mapping[str, int]) -> list[Problem]:
-    """What is wrong with an input as a whole. `lines` holds the line of each key it has."""
+    """The problems of a declared input. `lines` maps each of its keys to a line."""
     checks = (_keys, _choices, _pattern, _bounds)
     problems = [problem for check in checks for problem in check(item, lines)]
-    # Values are judged only by rules that can be used themselves.
+    # Check values only if the rules themselves are valid.
     return problems or [*_values(item, lines), *_secret(item)]
 
 
@@ -42,12 +42,12 @@ def _keys(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     for key, line in lines.items():
         if key in _FITTING and item.type not in _FITTING[key]:
             fitting = ", ".join(kind for kind in InputType if kind in _FITTING[key])
-            text = f"{item.name}: '{key}' does not fit the type {item.type}"
+            text = f"{item.name}: '{key}' is not supported for type {item.type}"
             yield Problem(
                 "bad_input",
                 text,
                 line,
-                hint=f"It fits {fitting}",
+                hint=f"Supported types: {fitting}",
                 params={"variable": item.name, "key": key, "type": item.type.value},
             )
 
@@ -62,23 +62,23 @@ def _choices(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
             "bad_input",
             text,
             line,
-            hint="Such as choices: small, large",
+            hint="For example: choices: small, large",
             params={"variable": item.name},
         )
     if len(set(item.choices)) < len(item.choices):
         twice = next(word for word in item.choices if item.choices.count(word) > 1)
-        text = f"{item.name}: the choice {twice[:80]!r} stands twice"
+        text = f"{item.name}: duplicate choice {twice[:80]!r}"
         yield Problem(
             "bad_input",
             text,
             line,
-            hint="Remove one of the two",
+            hint="Remove one of them",
             params={"variable": item.name, "key": "choices"},
         )
     if item.type is InputType.MULTICHOICE:
         for word in filter(_LINE_ENDS.search, item.choices):
-            text = f"{item.name}: the choice {word[:80]!r} holds a comma or a line break"
-            hint = "The script gets the chosen ones separated by commas"
+            text = f"{item.name}: the choice {word[:80]!r} contains a comma or a line break"
+            hint = "The script gets the selected choices separated by commas"
             yield Problem(
                 "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "choices"}
             )
@@ -94,25 +94,25 @@ def _pattern(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
             "bad_input",
             text,
             line,
-            hint="Check the value in the script instead",
+            hint="Shorten it, or check the value in the script",
             params={"variable": item.name, "key": "pattern", "limit": PATTERN_LIMIT},
         )
         return
     try:
         compiled(item.pattern)
     except (re.error, ValueError, OverflowError, RecursionError, FutureWarning) as error:
-        text = f"{item.name}: 'pattern' is not a regular expression: {error}"
+        text = f"{item.name}: 'pattern' is not a valid regular expression: {error}"
         yield Problem(
             "bad_input",
             text,
             line,
-            hint="Quote it with single quotes in YAML",
+            hint="Use single quotes in YAML to preserve backslashes",
             params={"variable": item.name, "key": "pattern", "reason": str(error)},
         )
         return
     if is_explosive(item.pattern):
-        text = f"{item.name}: 'pattern' repeats a repetition, which may take for ever"
-        hint = "Let something stand between what is repeated, as in [a-z]+(-[a-z]+)*"
+        text = f"{item.name}: 'pattern' has nested repetition, which can take forever to match"
+        hint = "Separate the repetitions with a character, as in [a-z]+(-[a-z]+)*"
         yield Problem(
             "bad_input", text, line, hint=hint, params={"variable": item.name, "key": "pattern"}
         )
@@ -129,7 +129,7 @@ def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
                 "bad_input",
                 message,
                 lines.get(key),
-                hint="Such as 5",
+                hint="For example: 5",
                 params={"variable": item.name, "key": key},
             )
     if least is not None and most is not None and least > most:
@@ -138,7 +138,7 @@ def _bounds(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
             "bad_input",
             message,
             lines.get("min"),
-            hint="Exchange the two",
+            hint="Swap them",
             params={"variable": item.name, "key": "min"},
         )
 
@@ -154,7 +154,7 @@ def _kind_of_bound(item: Input) -> str:
 def _values(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     for key, value in (("default", item.default), ("example", item.example)):
         if value is not None and (found := check_text(item, value)):
-            text = f"{item.name}: '{key}' breaks the input's own rules: {found.message}"
+            text = f"{item.name}: '{key}' is not a valid value: {found.message}"
             yield Problem(
                 "bad_input",
                 text,
@@ -166,7 +166,7 @@ def _values(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
 
 def _secret(item: Input) -> Iterator[Problem]:
     if item.secret and item.default:
-        text = f"{item.name} is a secret, yet its default stands in the runbook for all to read"
+        text = f"{item.name} is a secret, but its default is readable in the runbook"
         yield Problem(
             "secret_default",
             text,

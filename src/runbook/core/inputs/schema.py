@@ -1,7 +1,7 @@
-"""The inputs of a runbook as a JSON Schema (2020-12), for forms and for other programs.
+"""The inputs of a runbook as a JSON Schema (2020-12), for forms and other programs.
 
-What the schema allows, the engine takes, up to what only it can see: the largest sizes, bounds of
-durations, a `x-pattern`. The engine takes more than the schema: every value also as text.
+The engine accepts every value that the schema allows, except for checks that a schema can't
+express: maximum sizes, duration bounds and `x-pattern`. It also accepts every value as text.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ CIDR = f"^(?:{_CIDR_4}|{_CIDR_6})$"
 DURATION = f"^(?=.)(?:{_AMOUNT}|{''.join(f'(?:{_AMOUNT}{unit})?' for unit in UNITS)})$"
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 PLAIN_NAME = r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+$"
-# What Python's expressions have and ECMA's, which schemas are written in, have not.
+# Supported by Python's regular expressions, but not by ECMAScript's, which schemas use.
 _PYTHON_ONLY = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZ]|[*+?}]\+|\\[0-9]|\[\]|\[\^\]")
 
 
 def input_schema(
     document: Document, *, schema_id: str, choices: Mapping[str, tuple[str, ...]]
 ) -> Json:
-    """The schema of `env_vars`. `choices` holds those that are not in the document."""
+    """The schema of `env_vars`. `choices` holds the choices that are not in the document."""
     properties = {}
     for order, item in enumerate(document.inputs, start=1):
         offered = choices.get(item.name, item.choices)
@@ -57,7 +57,7 @@ def input_schema(
 
 
 def _is_required(item: Input) -> bool:
-    """Whether the request must give it. What `from` names, the server may have."""
+    """Whether the request must set it. The server may have inputs with `from`."""
     return not item.optional and item.default is None and item.source is None
 
 
@@ -169,7 +169,7 @@ def _duration(item: Input, _choices: tuple[str, ...]) -> Json:
 
 
 def _fixed(**schema: object) -> Callable[[Input, tuple[str, ...]], Json]:
-    """The schema of a type that depends on nothing."""
+    """A schema that doesn't depend on the input."""
     return lambda _item, _choices: dict(schema)
 
 

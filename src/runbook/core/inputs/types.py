@@ -1,4 +1,4 @@
-"""Whether a text is a value of an input: the rules of its type, and those it declares itself."""
+"""Validates text as a value of an input: by its type and its own rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runbook.core.syntax.unknown_keys import most_like
 SHOWN_CHARACTERS = 80
 SHOWN_CHOICES = 20
 
-INTEGER = r"-?[0-9]{1,4000}"  # Python reads and writes no longer ones
+INTEGER = r"-?[0-9]{1,4000}"  # Python's limit for parsing and printing
 NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 HOSTNAME = r"{label}(?:\.{label})*".format(label="[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 HOSTNAME_LIMIT = 253
@@ -30,22 +30,25 @@ _URL_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=-]+")
 _LINE_ENDS = frozenset("\r\n")
 
 COUNTED = frozenset({InputType.STRING, InputType.TEXT, InputType.SECRET})
-"""The types whose bounds count characters."""
+"""Types whose bounds count characters."""
 CHOOSING = frozenset({InputType.CHOICE, InputType.MULTICHOICE})
 MATCHED = COUNTED | {InputType.HOSTNAME, InputType.URL}
-"""The types that take a pattern."""
+"""Types that support a pattern."""
 BOUNDED = COUNTED | {
     InputType.INTEGER,
     InputType.NUMBER,
     InputType.DURATION,
     InputType.MULTICHOICE,
 }
-"""The types that take bounds."""
+"""Types that support bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """What holds for every value of a type; `text` goes on from the input's name."""
+    """The rule for every value of a type.
+
+    `text` continues a sentence that starts with the input's name.
+    """
 
     holds: Callable[[str], bool]
     text: str
@@ -55,10 +58,10 @@ class TypeRule:
 def check_text(
     item: Input, text: str, *, choices: Sequence[str] | None = None, hidden: bool = False
 ) -> Problem | None:
-    """The first rule of the input that a value breaks, or None.
+    """The first rule that a value breaks, or None.
 
-    `choices` stands for those that are not in the document. The value is shown in the problem
-    unless it is `hidden` or a secret's. What is not typed has no rules.
+    `choices` replaces choices that are not in the document. The problem shows the value unless it
+    is `hidden` or secret. Short-form inputs have no rules.
     """
     if not item.typed:
         return None
@@ -70,7 +73,7 @@ def check_text(
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A rule that a value breaks. `hidden` keeps the value out of the message."""
+    """A broken rule. `hidden` omits the value from the message."""
 
     text: str
     hint: str | None = None
@@ -78,7 +81,7 @@ class Broken:
 
 
 def broken(item: Input, rule: Broken, value: str, *, hidden: bool = False) -> Problem:
-    """The one wording for all values: input, rule, and the value's beginning."""
+    """The problem for an invalid value: input, rule and the start of the value."""
     kept_back = hidden or rule.hidden or item.secret or item.type is InputType.FILE
     shown = None if kept_back else value
     hint = None if kept_back else rule.hint
@@ -93,7 +96,7 @@ def _worded(item: Input, rule: Broken, value: str | None) -> str:
 
 
 def size_of(item: Input, text: str) -> Decimal | None:
-    """What bounds are held against: a number, seconds, or how many. None for what has no size."""
+    """The size that bounds limit: a number, seconds, or a count. None for types without a size."""
     match item.type:
         case InputType.INTEGER:
             return Decimal(text) if re.fullmatch(INTEGER, text) else None
@@ -110,21 +113,21 @@ def size_of(item: Input, text: str) -> Decimal | None:
 
 
 def bound_of(item: Input, text: str) -> Decimal | None:
-    """A bound as it is written: of the input's own kind, or a count. None where it is neither."""
+    """A bound as written: a value of the input's type, or a count. None if it is neither."""
     if item.type in COUNTED or item.type is InputType.MULTICHOICE:
         return Decimal(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
     return size_of(item, text)
 
 
 def bounds_of(item: Input) -> tuple[Decimal | None, Decimal | None]:
-    """The least and the greatest size."""
+    """The minimum and maximum size."""
     texts = (item.minimum, item.maximum)
     least, most = (None if text is None else bound_of(item, text) for text in texts)
     return least, most
 
 
 def chosen(text: str) -> list[str]:
-    """The choices in a value of the type multichoice."""
+    """The choices in a multichoice value."""
     return text.split(",") if text else []
 
 
@@ -181,7 +184,7 @@ def _of_pattern(item: Input, text: str) -> Broken | None:
     if item.pattern is None or item.type not in MATCHED:
         return None
     if len(text.encode("utf-8", "replace")) > PATTERN_VALUE_LIMIT:
-        return Broken(f"must have at most {PATTERN_VALUE_LIMIT // 1024} KiB where a pattern stands")
+        return Broken(f"must be at most {PATTERN_VALUE_LIMIT // 1024} KiB because it has a pattern")
     if compiled(item.pattern).fullmatch(text):
         return None
     return Broken(f"must match {item.pattern}")
@@ -205,7 +208,7 @@ def _is_prefixed(text: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    """An address without a zone: that means something on one machine only."""
+    """An address without a zone, which is valid on one machine only."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -222,7 +225,7 @@ def _is_url(text: str) -> bool:
         return False
     try:
         parts = urlsplit(text)
-        _ = parts.port  # checked when it is asked for
+        _ = parts.port  # validated on access
     except ValueError:
         return False
     host = parts.hostname or ""

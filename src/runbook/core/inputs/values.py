@@ -1,4 +1,4 @@
-"""The values of a request, as they came over the wire: JSON becomes text, or a file."""
+"""Converts the values of a request from JSON to text or files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from runbook.core.document import Input, InputType, Problem
 from runbook.core.inputs.types import Broken, broken
 
 FILE_LIMIT = 1024 * 1024
-"""Bytes of a file that is given for an input."""
+"""Maximum size of an input's file, in bytes."""
 FILE_NAME_LIMIT = 255
-"""Bytes of UTF-8; what file systems take for one name."""
-FILE_FORM = 'Give {"name": "...", "content_base64": "..."}; on the command line NAME=@PATH'
+"""In UTF-8 bytes; the limit of common file systems for a name."""
+FILE_FORM = 'Send {"name": "...", "content_base64": "..."}, or use --env NAME=@PATH'
 
 
 @dataclass(frozen=True, slots=True)
 class GivenFile:
-    """A file that was given for an input. `name` is a plain name, without a folder."""
+    """A file set as an input. `name` is a plain name, without a folder."""
 
     name: str
     content: bytes
@@ -29,7 +29,7 @@ class GivenFile:
 
 @dataclass(frozen=True, slots=True)
 class GivenValues:
-    """What a request gives, by the names of the inputs. `refused` names what is not usable."""
+    """The values of a request, by input name. `refused` names the invalid ones."""
 
     texts: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, GivenFile] = field(default_factory=dict)
@@ -37,15 +37,15 @@ class GivenValues:
 
 
 def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenValues, list[Problem]]:
-    """The values of `env_vars`: text as it is, other JSON as the declared type wants it.
+    """The values of `env_vars`: text as is, other JSON converted for the declared type.
 
-    Null becomes empty, and so does no mapping.
+    Null becomes empty text. A missing mapping counts as empty.
     """
     if raw is None:
         return GivenValues(), []
     if not isinstance(raw, Mapping):
         return GivenValues(), [
-            Problem("bad_env_vars", "env_vars must be an object of names and values")
+            Problem("bad_env_vars", "env_vars must be an object that maps names to values")
         ]
     types = {item.name: item for item in declared if item.typed}
     texts: dict[str, str] = {}
@@ -71,7 +71,7 @@ def _read(name: str, value: object, item: Input | None) -> str | GivenFile | Pro
     if kind is InputType.JSON and isinstance(value, dict | list):
         text = _json(value)
     elif kind is InputType.INTEGER and isinstance(value, float) and value.is_integer():
-        text = str(int(value))  # JSON knows no difference between 5 and 5.0
+        text = str(int(value))  # JSON doesn't distinguish 5 from 5.0
     else:
         text = _text(value)
     if text is not None:
@@ -104,16 +104,18 @@ def _json(value: object) -> str | None:
 
 
 def _joined(item: Input, values: Sequence[object]) -> str | Problem:
-    """A list of choices. One with a comma in it would pass for two."""
+    """The choices joined by commas; a choice that contains a comma is rejected."""
     texts = [_text(value) for value in values]
     wrong = next((text or "" for text in texts if not text or "," in text), None)
     if wrong is None:
         return ",".join(text for text in texts if text)
-    return broken(item, Broken("must list choices, none of them empty or with a comma"), wrong)
+    return broken(
+        item, Broken("must be a list of choices, none of them empty or containing a comma"), wrong
+    )
 
 
 def _file(item: Input, value: object) -> str | GivenFile | Problem:
-    """The file; an empty text, which is none; or what is wrong, without the file's content."""
+    """The file, empty text for no file, or the problem, which omits the file's content."""
     if value is None or value == "":
         return ""
     if not isinstance(value, Mapping) or set(value) != {"name", "content_base64"}:
@@ -125,23 +127,23 @@ def _file(item: Input, value: object) -> str | GivenFile | Problem:
         )
     name, content = value["name"], _decoded(value["content_base64"])
     if not isinstance(name, str) or not plain_name(name):
-        text = f"The file of {item.name} must have a plain name"
+        text = f"The file for {item.name} must have a plain name"
         return Problem(
             "bad_input_value",
             text,
-            hint="No folders and no control characters",
+            hint="Remove folders and control characters from the name",
             params={"variable": item.name},
         )
     if content is None:
-        text = f"The content of the file of {item.name} is not base64"
+        text = f"The content of the file for {item.name} is not valid base64"
         return Problem(
             "bad_input_value",
             text,
-            hint="Standard base64, padded, on one line",
+            hint="Use standard base64 with padding, on one line",
             params={"variable": item.name},
         )
     if len(content) > FILE_LIMIT:
-        text = f"The file of {item.name} is too large: {len(content)} bytes, at most 1 MiB"
+        text = f"The file for {item.name} is too large: {len(content)} bytes (max: 1 MiB)"
         return Problem(
             "bad_input_value",
             text,
@@ -160,7 +162,7 @@ def _decoded(content: object) -> bytes | None:
 
 
 def plain_name(name: str) -> bool:
-    """Whether a name is one of a file, and of no folder and nothing above."""
+    """Whether a name is a plain file name, without folders or special names."""
     if name in {"", ".", ".."} or not name.isprintable() or "/" in name or "\\" in name:
         return False
     return len(name.encode()) <= FILE_NAME_LIMIT

@@ -1,4 +1,4 @@
-"""What the YAML blocks of a runbook declare: inputs, files and claims."""
+"""Declarations in a runbook's YAML blocks: inputs, files and claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`known` is false where the section cannot be understood: then nobody passes."""
+    """`known` is false if the section is invalid, which denies access to everyone."""
 
     values: MappingType[str, tuple[str, ...]] | None = None
     known: bool = True
@@ -30,7 +30,7 @@ FILE_KEYS = ("Input", "Output")
 
 
 def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
-    """The declared inputs, in order; those that cannot be used are only reported."""
+    """The declared inputs, in order; invalid ones are only reported."""
     mapping = _optional_mapping(section, problems)
     inputs = []
     for name, node in mapping.entries if mapping else ():
@@ -58,7 +58,7 @@ def read_files(
 
 
 def read_claims(section: Section, problems: list[Problem]) -> Claims:
-    """The claims a caller needs. Whatever is not understood fails closed, with an error."""
+    """The claims a caller needs. Invalid content fails closed, with an error."""
     blocks = [fence for fence in section.fences() if fence.is_yaml]
     before = len(problems)
     values: dict[str, tuple[str, ...]] = {}
@@ -67,17 +67,17 @@ def read_claims(section: Section, problems: list[Problem]) -> Claims:
         problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
     elif mapping := read_mapping(blocks[0], section.name, problems):
         if not mapping.entries:
-            problems.append(_claims_error("Required Claims names no claim", mapping.line))
+            problems.append(_claims_error("Required Claims doesn't list any claims", mapping.line))
         values = {
             key.raw.strip(): _allowed_values(key, node, problems) for key, node in mapping.entries
         }
     elif len(problems) == before:
-        problems.append(_claims_error("Required Claims names no claim", blocks[0].line))
+        problems.append(_claims_error("Required Claims doesn't list any claims", blocks[0].line))
     return UNKNOWN_CLAIMS if len(problems) > before else Claims(values)
 
 
 def _claims_error(text: str, line: int) -> Problem:
-    hint = "Write a yaml block such as: roles: sre, admin"
+    hint = "Add a yaml block such as: roles: sre, admin"
     return Problem("bad_required_claims", text, line, hint=hint)
 
 
@@ -96,12 +96,12 @@ def _allowed_values(key: Scalar, node: Node, problems: list[Problem]) -> tuple[s
 
 
 def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | None:
-    """The mapping of a section's first YAML block; warns where others are left unread."""
+    """The mapping in a section's first YAML block; warns if there are other blocks."""
     blocks = [block for block in section.blocks if block.is_yaml]
     usable = [block for block in blocks if not block.nested]
     for block in blocks:
         if block.nested or block is not usable[0]:
-            text = f"Only the first yaml block of '{section.name}', outside lists, is read"
+            text = f"Only the first yaml block of '{section.name}' outside lists is used"
             problems.append(
                 Problem(
                     "unread_block",
@@ -112,7 +112,7 @@ def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | No
                 )
             )
     if not blocks and section.blocks:
-        text = f"Section '{section.name}' contains no yaml code block: it declares nothing"
+        text = f"Section '{section.name}' has no yaml code block, so it declares nothing"
         problems.append(
             Problem(
                 "no_yaml_block",
@@ -127,13 +127,13 @@ def _optional_mapping(section: Section, problems: list[Problem]) -> Mapping | No
 
 def _name_problem(name: Scalar) -> Problem | None:
     if not valid_name(name.raw):
-        text = f"'{name.raw[:80]}' cannot name an environment variable"
+        text = f"'{name.raw[:80]}' is not a valid environment variable name"
         return Problem(
             "bad_input_name", text, name.line, hint=NAME_RULE, params={"variable": name.raw[:80]}
         )
     if is_reserved(name.raw):
         text = f"Environment variable name is reserved: {name.raw}"
-        hint = "It changes how programs run, or belongs to the engine; choose another name"
+        hint = "It affects how programs run or is used by the engine. Choose another name"
         return Problem("reserved_name", text, name.line, hint=hint, params={"variable": name.raw})
     return None
 
@@ -154,7 +154,7 @@ def _read_paths(key: Scalar, node: Node, problems: list[Problem]) -> Iterable[Fi
         if isinstance(item, Scalar) and item.text.strip():
             yield FileRequirement(item.text.strip(), item.line)
         else:
-            text = f"'{key.raw}' may only list paths"
+            text = f"'{key.raw}' must contain only paths"
             problems.append(
                 Problem("bad_file_requirement", text, item.line, params={"key": key.raw})
             )

@@ -1,4 +1,4 @@
-"""Fences that cut a script short, or swallow what was to follow them."""
+"""Detects fences that truncate a script or swallow the sections after them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POLICY_HEADING = re.compile(
 
 
 def check_fences(sections: Sections, blocks: Iterable[Block]) -> None:
-    """Note every fence that is left open, or that another was to begin in.
+    """Report every unclosed fence, and every fence that contains another opening fence.
 
     Such a fence may have swallowed a section, even Required Claims.
     """
@@ -28,7 +28,7 @@ def check_fences(sections: Sections, blocks: Iterable[Block]) -> None:
             continue
         if not block.closed:
             text = "The code block is not closed"
-            hint = f"End it with a line of {block.marker}"
+            hint = f"Add a closing line: {block.marker}"
             sections.problems.append(Problem("unclosed_fence", text, block.line, hint=hint))
         elif (inner := _inner_fence(block)) is not None:
             hides_claims = _hides_claims(block)
@@ -58,9 +58,9 @@ def _hides_claims(block: Block) -> bool:
 
 
 def check_cuts(section: Section, problems: list[Problem]) -> None:
-    """Note a script that ends inside a heredoc with another fence behind it.
+    """Report a script that ends inside a heredoc, with another fence after it.
 
-    Its author wrote a fence into the heredoc, which ended the script there: half of it
+    Its author put a fence into the heredoc, which closed the script's block: only the first half
     would run.
     """
     fences = list(section.fences())
@@ -87,7 +87,7 @@ def _open_heredoc(source: str) -> bool:
 
 
 def _inner_fence(block: Block) -> int | None:
-    """The line inside a block that opens a fence of the same kind and at least its length."""
+    """The line inside a block that opens a fence of the same kind and at least the same length."""
     char, length = block.marker[0], len(block.marker)
     opener = re.compile(rf"^ {{0,3}}{char}{{{length},}}[ \t]*\w[^`\n]*$", re.MULTILINE)
     match = opener.search(block.text)

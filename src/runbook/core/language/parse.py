@@ -1,4 +1,4 @@
-"""Markdown -> Document: what a runbook says, and everything that is wrong with it."""
+"""Markdown -> Document: the content of a runbook and all its problems."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from runbook.core.syntax.sections import SectionName, read_sections
 
 @dataclass(frozen=True, slots=True)
 class ParsedHead:
-    """A document as far as its History heading, and where to look for what follows.
+    """A document up to its History heading, and the scan state for the rest.
 
-    `scan` is None where there is no History heading.
+    `scan` is None if there is no History heading.
     """
 
     document: Document
@@ -48,9 +48,9 @@ class ParsedHead:
 
 
 def parse(data: bytes, *, stem: str | None = None) -> Document:
-    """Everything the document says. Never raises, whatever the bytes.
+    """Parse a whole document. Never raises, whatever the bytes.
 
-    `stem` is the file's name without `.md`; a runbook called otherwise is warned about.
+    `stem` is the file's name without `.md`; a different runbook name causes a warning.
     """
     parsed = parse_head(data, stem=stem)
     if parsed.scan is None:
@@ -59,12 +59,12 @@ def parse(data: bytes, *, stem: str | None = None) -> Document:
 
 
 def parse_stored(head: bytes, *, stem: str | None = None) -> Document:
-    """Parse the bytes above a History heading: the form in which documents are stored."""
+    """Parse the bytes above a History heading, the form in which documents are stored."""
     return parse(head + b"# History\n", stem=stem)
 
 
 def parse_head(data: bytes, *, stem: str | None = None) -> ParsedHead:
-    """Parse what stands above History; the rest may be missing from `data`."""
+    """Parse the part above History; `data` may omit the rest."""
     head = read_head(data)
     digest = hashlib.sha256(data[: head.head_bytes]).hexdigest()
     if problem := _unreadable(data, head):
@@ -86,7 +86,7 @@ def parse_head(data: bytes, *, stem: str | None = None) -> ParsedHead:
 
 
 def with_history(document: Document, scan: HistoryScan) -> Document:
-    """The document with what was found below its History heading."""
+    """The document with the problems found below its History heading."""
     if not scan.problems:
         return document
     doubted = scan.claims_doubted
@@ -100,7 +100,7 @@ def with_history(document: Document, scan: HistoryScan) -> Document:
 
 
 def unreadable(stem: str, reason: str) -> Document:
-    """What stands for a file that could not be read."""
+    """The placeholder for a file that can't be read."""
     problem = Problem(
         "unreadable", f"The runbook cannot be read: {reason}", params={"reason": reason}
     )
@@ -110,12 +110,12 @@ def unreadable(stem: str, reason: str) -> Document:
 
 def _unreadable(data: bytes, head: Head) -> Problem | None:
     if head.too_long:
-        text = f"No History heading stands within the first {HEAD_LIMIT // 1024} KiB"
-        hint = "Add # History; if there is one, look for a code block left open above it"
+        text = f"No History heading in the first {HEAD_LIMIT // 1024} KiB"
+        hint = "Add # History. If there is one, look for an unclosed code block above it"
         return Problem("head_too_long", text, hint=hint, params={"limit": HEAD_LIMIT})
     if head.bad_byte is not None:
         line = line_at(data, head.bad_byte)
-        text = f"The document is not UTF-8: byte {head.bad_byte + 1}, on line {line}"
+        text = f"The document is not valid UTF-8: byte {head.bad_byte + 1}, line {line}"
         return Problem(
             "not_utf8",
             text,
@@ -124,13 +124,13 @@ def _unreadable(data: bytes, head: Head) -> Problem | None:
             params={"byte": head.bad_byte + 1},
         )
     if (position := data.find(b"\0", 0, head.head_bytes)) >= 0:
-        text = "The document holds a NUL character"
+        text = "The document contains a NUL character"
         return Problem("nul_character", text, line_at(data, position))
     return None
 
 
 class _Reading:
-    """Reads one head; problems gather on the way, in any order."""
+    """Parses one head; problems are collected in any order."""
 
     def __init__(self, head: Head, stem: str | None) -> None:
         self._sections = read_sections(head, stem=stem)
@@ -141,7 +141,7 @@ class _Reading:
         self.name = self._name()
 
     def document(self) -> Document:
-        """The document, but for what only its bytes tell."""
+        """The document, without the fields that depend on its bytes."""
         inputs = self._inputs()
         files_in, files_out = self._files()
         claims = self._claims()
@@ -177,7 +177,7 @@ class _Reading:
         if title is None or not title.text:
             return self._stem or ""
         if self._stem is not None and not _same_name(title.text, self._stem):
-            text = f"The runbook is named '{title.text}', its file '{self._stem}.md'"
+            text = f"The runbook's name '{title.text}' doesn't match its file '{self._stem}.md'"
             problem = Problem(
                 "name_unlike_file",
                 text,
@@ -222,7 +222,7 @@ class _Reading:
             return
         for item in inputs:
             if set_by_zsh(item.name):
-                text = f"zsh sets {item.name} itself: the script will not see the given value"
+                text = f"zsh sets {item.name} itself, so the script won't see the given value"
                 problem = Problem(
                     "name_set_by_shell",
                     text,

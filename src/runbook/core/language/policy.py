@@ -1,4 +1,4 @@
-"""The Policy section: the rules by which a runbook's runs are executed."""
+"""The Policy section: how a runbook's runs are executed."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class _DryRun(StrEnum):
 
 
 def read_policy(section: Section, inputs: tuple[Input, ...], problems: list[Problem]) -> Policy:
-    """What the section says. Whatever is not understood is an error, never left aside."""
+    """The section's policy. Anything invalid is an error, never ignored."""
     blocks = [block for block in section.blocks if block.is_yaml]
-    if not section.blocks:  # noted as an empty section
+    if not section.blocks:  # reported as an empty section
         return NO_POLICY
     if len(blocks) != 1 or blocks[0].nested:
         text = "Policy must contain exactly one yaml code block, outside lists"
-        hint = "Write a yaml block such as: timeout: 5m"
+        hint = "Add a yaml block such as: timeout: 5m"
         line = blocks[-1].line if blocks else section.line
         problems.append(Problem("bad_policy", text, line, hint=hint))
         return NO_POLICY
@@ -64,17 +64,20 @@ def read_policy(section: Section, inputs: tuple[Input, ...], problems: list[Prob
 def check_reversible(
     policy: Policy, steps: tuple[Step, ...], line: int, problems: list[Problem]
 ) -> None:
-    """Note which steps stay done where a failure is to undo them. `line` is the section's."""
+    """Report steps that can't be undone although a failure should undo them.
+
+    `line` is the section's line.
+    """
     if policy.on_failure is not OnFailure.UNDO or not steps:
         return
     if not any(step.undo for step in steps):
         text = "Policy: 'on_failure' is undo, but no step has an Undo"
-        hint = "Divide the script into steps (## Name), each with ### Undo and a block below it"
+        hint = "Divide the script into steps (## Name), each with ### Undo and a script block"
         problems.append(Problem("nothing_to_undo", text, line, hint=hint))
         return
     for step in steps:
         if step.undo is None:
-            text = f"Step '{step.name}' has no Undo: it cannot be reversed"
+            text = f"Step '{step.name}' has no Undo, so it can't be undone"
             problems.append(
                 Problem(
                     "not_reversible",
@@ -87,13 +90,13 @@ def check_reversible(
 
 
 def _read_template(node: Node, context: Context) -> str:
-    """Text in which `${NAME}` stands for the value of an input."""
+    """Text in which `${NAME}` is replaced by the value of an input."""
     text = read_text(node, context)
     if len(text) > TEXT_LIMIT:
         raise context.must_be(f"at most {TEXT_LIMIT} characters long", node.line)
     for name, closing in _OPENING.findall(text):
         if not closing:
-            raise context.must_be("closed with } where it opens ${", node.line)
+            raise context.must_be("text in which every ${ is closed with }", node.line)
         check_input(name, node.line, context)
     return text
 
@@ -101,20 +104,20 @@ def _read_template(node: Node, context: Context) -> str:
 def _read_lock(node: Node, context: Context) -> str:
     text = _read_template(node, context)
     if text.startswith(CONCURRENCY):
-        rule = f"a name that does not begin with {CONCURRENCY}"
-        raise context.must_be(rule, node.line, "Such names belong to the key concurrency")
+        rule = f"a name that does not start with {CONCURRENCY}"
+        raise context.must_be(rule, node.line, "That prefix is reserved for the key concurrency")
     return text
 
 
 def _with_locks(policy: Policy, node: Node, context: Context) -> Policy:
-    items = read_items(node, "the name of a lock or a list of them", context)
+    items = read_items(node, "a lock name or a list of lock names", context)
     return replace(policy, locks=tuple(_read_lock(item, context) for item in items))
 
 
 def _with_queue(policy: Policy, node: Node, context: Context) -> Policy:
     name = read_text(node, context)
     if not _QUEUE.fullmatch(name):
-        rule = "a name of up to 64 letters, digits, dots, hyphens and underscores"
+        rule = "a name of up to 64 letters, digits, dots, hyphens or underscores"
         raise context.must_be(rule, node.line)
     return replace(policy, queue=name)
 

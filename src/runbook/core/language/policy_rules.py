@@ -1,4 +1,4 @@
-"""What a policy means for one run: its locks, what must be confirmed, when a step is retried."""
+"""Applies a policy to one run: its locks, confirmation and retries."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from runbook.core.syntax.yaml_blocks import CONTROL
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 CONCURRENCY = "concurrency:"
-"""How the names of the locks begin that count a runbook's own runs."""
+"""Prefix of the locks that limit a runbook's concurrent runs."""
 TEXT_LIMIT = 200
-"""Characters of a lock's name, and of a text to confirm."""
+"""Maximum length of a lock's name or a confirmation text, in characters."""
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """`template` with each `${NAME}` replaced by its value; what has none is empty."""
+    """`template` with each `${NAME}` replaced by its value, or by empty text if there is none."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], ""), template)
 
 
 def lock_request(
     policy: Policy, ref: str, values: Mapping[str, str]
 ) -> LockRequest | Problem | None:
-    """The locks that a run of `ref` needs; None for none, a problem where a name is of no use.
+    """The locks that a run of `ref` needs; None if none, a problem if a name is invalid.
 
     At most `policy.concurrency` runs of one ref hold its own lock at once.
     """
@@ -36,7 +36,7 @@ def lock_request(
             return Problem(
                 "bad_lock_name",
                 text,
-                hint="Give other values to its inputs",
+                hint="Change the input values",
                 params={"lock": template},
             )
         names[name] = LockWant(name)
@@ -47,27 +47,27 @@ def lock_request(
 
 
 def check_confirm(policy: Policy, given: str | None, values: Mapping[str, str]) -> Problem | None:
-    """Whether the text that the policy wants to be typed was given, exactly."""
+    """The problem if the confirmation text that the policy requires is missing or wrong."""
     if policy.confirm is None:
         return None
     wanted = fill(policy.confirm, values).strip()
     if reason := _unusable(wanted):
-        text = f"The text to confirm, '{policy.confirm}', {reason} with these inputs"
+        text = f"The confirmation text '{policy.confirm}' {reason} with these inputs"
         return Problem(
             "bad_confirmation",
             text,
-            hint="Give other values to its inputs",
+            hint="Change the input values",
             params={"confirm": policy.confirm},
         )
     if given is not None and given.strip() == wanted:
         return None
     text = f"Confirmation needed: type '{wanted}'"
-    hint = "Send it as `confirm` in the request; on the command line: --confirm"
+    hint = "Send it as `confirm` in the request, or use --confirm on the command line"
     return Problem("confirmation_needed", text, hint=hint, params={"confirm": wanted})
 
 
 def retry_of(step: Step, policy: Policy) -> Retry:
-    """The step's own rule, else the policy's."""
+    """The step's own rule, or the policy's."""
     return policy.retry if step.retry is None else step.retry
 
 
@@ -76,13 +76,13 @@ def is_success(code: int, policy: Policy) -> bool:
 
 
 def _unusable(text: str, *, reserved: str | None = None) -> str | None:
-    """Why a filled text cannot be used; None where it can."""
+    """Why a filled text can't be used; None if it can."""
     if not text:
         return "is empty"
     if CONTROL.search(text):
-        return "holds a line break or a control character"
+        return "contains a line break or a control character"
     if len(text) > TEXT_LIMIT:
         return f"is longer than {TEXT_LIMIT} characters"
     if reserved and text.startswith(reserved):
-        return f"begins with {reserved}"
+        return f"starts with {reserved}"
     return None

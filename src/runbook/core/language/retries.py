@@ -1,4 +1,4 @@
-"""Retries and return codes, as the Policy section and the options of steps declare them."""
+"""Retries and return codes, as declared in the Policy section and in step options."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from runbook.core.syntax.yaml_subset import Mapping, Node
 
 MOST_ATTEMPTS = 100
 LOWEST_CODE = -64
-"""A script that was killed by signal N has the return code -N."""
+"""A script killed by signal N has the return code -N."""
 
 
 def read_retry(node: Node, context: Context) -> Retry:
-    """How often, after which pause, on which codes; a number alone says how often."""
+    """The number of attempts, the delay, and the codes to retry on, or just the number."""
     if not isinstance(node, Mapping):
         return Retry(_attempts(node, context))
     if "attempts" not in {key.raw for key, _ in node.entries}:
         hint = "For example: retry: {attempts: 3, backoff: 5s}"
-        raise context.must_be("a number of attempts, or a mapping with attempts", node.line, hint)
+        raise context.must_be("a number of attempts or a mapping with attempts", node.line, hint)
     inner = replace(context, where=f"{context.where}, {context.key}")
     return read_fields(Retry(), node, _RETRY, inner)
 
 
 def read_codes(node: Node, lowest: int, context: Context) -> frozenset[int]:
     """One return code or a list of them."""
-    items = read_items(node, "a return code or a list of them", context)
+    items = read_items(node, "a return code or a list of return codes", context)
     return frozenset(read_whole_number(item, lowest, 255, context) for item in items)
 
 

@@ -24,18 +24,16 @@ from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, compose
 
 _CONDITION = re.compile(r"(\w+)\.([^\s=!]+)\s*(==|!=)\s*(\S.*)", re.DOTALL)
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
-# A bare value holds no blanks, so that `a == b && c == d` is never taken for one comparison.
+# A bare value has no spaces, so that `a == b && c == d` isn't taken for one comparison.
 _VALUE = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s'"=][^\s'"]*)""")
 _CONDITION_RULE = "a condition such as inputs.NAME == value, or a list of conditions"
-_VALUE_HINT = (
-    "Quote a value that holds blanks or is empty; conditions that must all hold are a list"
-)
+_VALUE_HINT = "Quote values that are empty or contain spaces. To combine conditions, use a list"
 
 
 def read_options(
     step: Step, block: Block, inputs: tuple[Input, ...], problems: list[Problem]
 ) -> Step:
-    """The step with the options that the block says."""
+    """The step with the options from the block."""
     where = f"Step '{step.name}'"
     mapping = read_mapping(block, where, problems)
     if mapping is None:
@@ -44,7 +42,7 @@ def read_options(
 
 
 def looks_like_options(block: Block) -> bool:
-    """Whether a YAML block holds a key that is one of a step's options."""
+    """Whether a YAML block contains a key that is a step option."""
     node = compose(block.text, block.line + 1)
     return isinstance(node, Mapping) and any(key.raw in _FIELDS for key, _ in node.entries)
 
@@ -63,7 +61,7 @@ def _read_condition(node: Node, context: Context) -> Condition:
     if condition.operand is Operand.INPUT:
         check_input(condition.name, node.line, context)
     elif not _OUTPUT_NAME.fullmatch(condition.name):
-        hint = "An output's name has up to 128 letters, digits, dots, hyphens and underscores"
+        hint = "Output names have up to 128 letters, digits, dots, hyphens and underscores"
         raise context.must_be(_CONDITION_RULE, node.line, hint)
     return condition
 

@@ -1,4 +1,4 @@
-"""The steps of a runbook's Script section: scripts, options, and what undoes them."""
+"""The steps of a runbook's Script section: scripts, options and Undo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LANGUAGES: Mapping[str, Language] = {
 def read_steps(
     section: Section, name: str, inputs: tuple[Input, ...], problems: list[Problem]
 ) -> tuple[Step, ...]:
-    """The steps: the block above the first H2 alone, else one for each H2 that has a block."""
+    """The steps: the block above the first H2 alone, else one step for each H2 with a block."""
     above, parts = _divide(section.blocks, 2)
     scripts = _scripts(above)
     if scripts:
@@ -39,7 +39,7 @@ def read_steps(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A heading and the blocks below it, up to the next one of its level."""
+    """A heading and the blocks below it, up to the next heading of its level."""
 
     heading: Block
     blocks: list[Block] = field(default_factory=list)
@@ -50,7 +50,7 @@ class _Part:
 
 
 def _divide(blocks: Iterable[Block], level: int) -> tuple[list[Block], list[_Part]]:
-    """The blocks above the first heading of a level, and a part for each such heading."""
+    """The blocks above the first heading of a level, and one part per heading of that level."""
     above: list[Block] = []
     parts: list[_Part] = []
     for block in blocks:
@@ -67,7 +67,7 @@ def _scripts(blocks: Iterable[Block]) -> list[Block]:
 
 
 def _read_step(part: _Part, inputs: tuple[Input, ...], problems: list[Problem]) -> Step | None:
-    """The step of an H2; None where no script block stands below it: it is text then."""
+    """The step of an H2; None if it has no script block, which makes it plain text."""
     above, parts = _divide(part.blocks, 3)
     undos = [part for part in parts if part.is_undo]
     own = [*above, *(block for part in parts if not part.is_undo for block in part.blocks)]
@@ -77,15 +77,15 @@ def _read_step(part: _Part, inputs: tuple[Input, ...], problems: list[Problem]) 
         return None
     name = part.heading.text
     if part.is_undo:
-        text = f"Step '{name}' is executed like any other: it reverses nothing"
-        hint = "Write ### Undo below the script block of the step that it reverses"
+        text = f"Step '{name}' runs like any other step: it doesn't undo anything"
+        hint = "To undo a step, add ### Undo below its script block"
         line = part.heading.line
         problems.append(
             Problem("undo_as_step", text, line, Severity.WARNING, hint, params={"step": name})
         )
     for extra in scripts[1:]:
         text = f"Step '{name}' has two script blocks; the first is on line {scripts[0].line}"
-        hint = "Give each block its own heading: ## Name of the step"
+        hint = "Give each block its own heading: ## Step name"
         problems.append(
             Problem(
                 "two_scripts_in_step",
@@ -119,23 +119,21 @@ def _script(block: Block, problems: list[Problem]) -> Script:
 def _with_options(
     step: Step, blocks: Iterable[Block], inputs: tuple[Input, ...], problems: list[Problem]
 ) -> Step:
-    """The step with what the YAML block above its script says."""
+    """The step with the options from the YAML block above its script."""
     first: Block | None = None
     for block in (block for block in blocks if block.is_yaml):
         if block.nested or block.line > step.line:
             if looks_like_options(block):
-                text = f"The options of step '{step.name}' must stand above its script block"
-                hint = "Move the block to where the step begins, outside lists"
+                text = f"The options of step '{step.name}' must come before its script block"
+                hint = "Move the block above the script, outside lists"
                 problems.append(
                     Problem(
                         "misplaced_options", text, block.line, hint=hint, params={"step": step.name}
                     )
                 )
         elif first:
-            text = (
-                f"Step '{step.name}' has two blocks of options; the first is on line {first.line}"
-            )
-            hint = "Join them; a YAML example can stand below the script block"
+            text = f"Step '{step.name}' has two option blocks; the first is on line {first.line}"
+            hint = "Merge them. Put YAML examples below the script block"
             problems.append(
                 Problem(
                     "two_options_in_step",
@@ -160,22 +158,22 @@ def _undos(blocks: Iterable[Block]) -> list[_Part]:
 
 def _refuse_undos(undos: Iterable[_Part], problems: list[Problem]) -> None:
     for undo in undos:
-        text = "Undo must stand below the script block of a step"
-        hint = "Only a step, which is a heading of level 2 with a script block, has an Undo"
+        text = "Undo must come after the script block of a step"
+        hint = "Only a step, a level-2 heading with a script block, can have an Undo"
         problems.append(Problem("misplaced_undo", text, undo.heading.line, hint=hint))
 
 
 def _read_undos(name: str, undos: Sequence[_Part], problems: list[Problem]) -> Script | None:
-    """The script that reverses a step; None without an Undo, or where it is not right."""
+    """The script that undoes a step; None if there is no Undo, or an invalid one."""
     for extra in undos[1:]:
         first = undos[0].heading.line
-        text = f"Step '{name}' has two Undos; the first is on line {first}"
+        text = f"Step '{name}' has two Undo headings; the first is on line {first}"
         problems.append(
             Problem(
                 "two_undos_in_step",
                 text,
                 extra.heading.line,
-                hint="Join them",
+                hint="Merge them",
                 params={"step": name, "first_line": first},
             )
         )
@@ -186,7 +184,7 @@ def _read_undo(name: str, undo: _Part, problems: list[Problem]) -> Script | None
     scripts = _scripts(undo.blocks)
     if len(scripts) != 1:
         text = f"Undo of step '{name}' must have one script block, not {len(scripts)}"
-        hint = "Put all that reverses the step into one block below ### Undo"
+        hint = "Put the complete undo script into one block below ### Undo"
         line = scripts[1].line if scripts else undo.heading.line
         problems.append(
             Problem(
@@ -198,26 +196,26 @@ def _read_undo(name: str, undo: _Part, problems: list[Problem]) -> Script | None
         above = block.line < scripts[0].line and not block.nested
         if above or looks_like_options(block):
             text = f"Undo of step '{name}' takes no options"
-            hint = "Remove the yaml block; Undo is executed once, whatever the step's options"
+            hint = "Remove the yaml block. Undo runs once, regardless of the step's options"
             problems.append(
                 Problem("undo_options", text, block.line, hint=hint, params={"step": name})
             )
     return _script(scripts[0], problems)
 
 
-# -- what else is noted --------------------------------------------------------------------------
+# -- other problems ------------------------------------------------------------------------------
 
 
 def _warn_unread(extras: Iterable[Block], problems: list[Problem]) -> None:
     for block in extras:
-        text = "Only the first script block runs: it stands above the first H2"
-        hint = "Put each block that is to run under its own heading: ## Name of the step"
+        text = "Only the first script block runs, because it is above the first H2"
+        hint = "To run each block, give it its own heading: ## Step name"
         problems.append(Problem("unread_script", text, block.line, Severity.WARNING, hint))
 
 
 def _no_script(section: Section) -> Problem:
     nested = any(b.nested and b.word in LANGUAGES for b in section.blocks)
-    hint = "Take the block out of the list" if nested else "Add a fenced block marked sh"
+    hint = "Move the block out of the list" if nested else "Add a fenced block marked sh"
     text = "Script section must contain a sh code block"
     return Problem("no_script", text, section.line, hint=hint)
 
@@ -227,8 +225,10 @@ def _warn_of_repeats(steps: Iterable[Step], problems: list[Problem]) -> None:
     for step in steps:
         earlier = first.setdefault(step.name, step)
         if earlier is not step:
-            text = f"Step '{step.name}' has the name of the one on line {earlier.heading_line}"
-            hint = "Give each step a name of its own: runs name their steps"
+            text = (
+                f"Step '{step.name}' has the same name as the step on line {earlier.heading_line}"
+            )
+            hint = "Give each step a unique name: runs identify steps by name"
             line = step.heading_line
             problems.append(
                 Problem(

@@ -1,4 +1,4 @@
-"""What a list of runbooks shows of each one, beside its name."""
+"""A runbook's summary for listings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from runbook.core.document import Document
 
 SUMMARY_CHARACTERS = 300
 _READ_CHARACTERS = 4096
-"""Of a description; the first paragraph of any sensible one ends before."""
+"""Maximum length of the summary; the first paragraph is usually shorter."""
 
 _BREAKS = frozenset({"softbreak", "hardbreak"})
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The beginning of a runbook's description as plain text, and what its script offers.
+    """The start of a runbook's description as plain text, and what its script supports.
 
-    That of an invalid runbook is empty.
+    An invalid runbook has an empty summary.
     """
 
     description: str = ""
@@ -42,7 +42,7 @@ def summarize(document: Document) -> Summary:
 
 
 def first_paragraph(markdown: str, limit: int = SUMMARY_CHARACTERS) -> str:
-    """The first paragraph as text without markup, in one line of at most `limit` characters."""
+    """The first paragraph as plain text, on one line of at most `limit` characters."""
     tokens = _parser().parse(markdown[:_READ_CHARACTERS])
     for opening, inline in pairwise(tokens):
         if opening.type == "paragraph_open" and opening.level == 0:
@@ -51,7 +51,7 @@ def first_paragraph(markdown: str, limit: int = SUMMARY_CHARACTERS) -> str:
 
 
 def _plain(tokens: list[Token]) -> str:
-    """The text that a reader sees; an image's is its description, HTML has none."""
+    """The visible text; an image counts as its alt text, HTML as nothing."""
     parts = []
     for token in tokens:
         if token.type in _BREAKS:
@@ -62,7 +62,7 @@ def _plain(tokens: list[Token]) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Cut at the end of a word where one ends near the limit."""
+    """The text cut at a word boundary if there is one near the limit."""
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]

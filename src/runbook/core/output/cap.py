@@ -1,6 +1,6 @@
-"""Keeping output within a limit: the first and the last part stay, a notice stands between.
+"""Limits output: keeps the first and last part with a notice in between.
 
-All sizes are bytes of UTF-8; text is only ever cut between characters.
+All sizes are in UTF-8 bytes; text is only cut between characters.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 PIECE_BYTES = 64 * 1024
-"""No piece of output that is sent or stored is larger."""
+"""Maximum size of a piece of output that is sent or stored."""
 
 
 def utf8_size(text: str) -> int:
@@ -17,14 +17,14 @@ def utf8_size(text: str) -> int:
 
 
 def cut_utf8(text: str, room: int) -> str:
-    """The longest beginning of `text` that fits into `room` bytes."""
+    """The longest prefix of `text` that fits into `room` bytes."""
     if len(text) <= room and utf8_size(text) <= room:
         return text
     return text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
 
 
 def split_utf8(text: str, limit: int = PIECE_BYTES) -> Iterator[str]:
-    """Pieces of at most `limit` bytes, cut after a line break where there is one."""
+    """Pieces of at most `limit` bytes, cut after a line break if possible."""
     data = text.encode("utf-8", "replace")
     at = 0
     while len(data) - at > limit:
@@ -37,19 +37,19 @@ def split_utf8(text: str, limit: int = PIECE_BYTES) -> Iterator[str]:
 
 
 def _boundary(data: bytes, at: int) -> int:
-    """`at`, moved back so that no character is cut."""
+    """`at`, moved back to a character boundary."""
     while at > 0 and data[at] & 0xC0 == 0x80:
         at -= 1
     return at
 
 
 def omission(omitted: int, limit: int, limit_name: str) -> str:
-    """The line that stands for what was left out."""
+    """The notice that replaces omitted output."""
     return f"[... {omitted} bytes of output omitted: {limit_name} is {limit} ...]\n"
 
 
 class ByteRing:
-    """The last bytes of a flow, in blocks, so that swallowing costs next to nothing."""
+    """The last bytes of a stream, stored in blocks so that discarding is cheap."""
 
     def __init__(self) -> None:
         self._blocks: deque[bytes] = deque()
@@ -58,7 +58,7 @@ class ByteRing:
         self.dropped = 0
 
     def add(self, data: bytes, keep: int) -> None:
-        """Append; drop the oldest blocks as long as `keep` bytes remain without them."""
+        """Append, and drop the oldest blocks while `keep` bytes remain."""
         if len(data) > keep + PIECE_BYTES:
             self._drop(len(data) - keep)
             data = data[-keep:] if keep else b""
@@ -70,7 +70,7 @@ class ByteRing:
             self.dropped += len(block)
 
     def _append(self, data: bytes) -> None:
-        """Small pieces are gathered: an object for each byte would outweigh the limit."""
+        """Merge small pieces: an object per byte would use more memory than the limit."""
         if not self._open and len(data) >= PIECE_BYTES // 4:
             self._blocks.append(data)
             return
@@ -80,7 +80,7 @@ class ByteRing:
             self._open.clear()
 
     def _drop(self, passing: int) -> None:
-        """Forget all that is kept, and count `passing` bytes that never were."""
+        """Discard everything, and count `passing` bytes that were never stored."""
         self.dropped += self.size + passing
         self.size = 0
         self._blocks.clear()
@@ -104,7 +104,7 @@ class Tail:
 
     @property
     def total(self) -> int:
-        """The size of all that was added."""
+        """The total size of the added text."""
         return self._ring.size + self._ring.dropped
 
     def text(self) -> str:
@@ -116,9 +116,9 @@ class Tail:
 
 
 class HeadTail:
-    """Keeps the first and the last half of a masked text for a record of limited size.
+    """Keeps the first and last half of a masked text for a record of limited size.
 
-    Memory stays below twice `limit_bytes` and one piece, whatever is added.
+    Uses less memory than twice `limit_bytes` plus one piece, however much is added.
     """
 
     def __init__(self, limit_bytes: int, *, limit_name: str = "HISTORY_ENTRY_BYTES") -> None:
@@ -138,9 +138,9 @@ class HeadTail:
             self._tail.add(text)
 
     def text(self, *, omitted_before: int = 0) -> str:
-        """The whole where it is within the limit, else head, notice and tail.
+        """The whole text if it is within the limit, else head, notice and tail.
 
-        `omitted_before` counts bytes that had been left out of what was fed.
+        `omitted_before` counts bytes already omitted from the input.
         """
         head, tail = "".join(self._head), self._tail.text()
         omitted = self._tail.total - utf8_size(tail)

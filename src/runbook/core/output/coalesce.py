@@ -1,8 +1,8 @@
-"""Gathering output into few pieces without a delay that anyone would notice.
+"""Merges output into few pieces without a noticeable delay.
 
-A quiet stream's line goes out at once, a busy stream's every 25 ms, an unfinished line after
-200 ms. Lines keep the order in which they arrived, across both streams. Times are monotonic
-seconds, passed in.
+Lines of a quiet stream are sent at once, those of a busy stream every 25 ms, and an unfinished line
+after 200 ms. Lines stay in order of arrival, across both streams. Times are monotonic seconds,
+passed in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runbook.core.output.cap import PIECE_BYTES, split_utf8
 FLUSH_SECONDS = 0.025
 LINE_SECONDS = 0.2
 MAX_SEGMENTS = 64
-"""So many changes between the streams keep their order in one flush; more are merged."""
+"""Maximum number of stream changes per flush that stay in order; more are merged."""
 
 _NEVER = float("-inf")
 
@@ -24,7 +24,7 @@ _NEVER = float("-inf")
 class Piece:
     """Masked text of one stream, at most 64 KiB of UTF-8.
 
-    A `notice` is no output: its text says that the stream's live output ends here.
+    A `notice` is not output: it says that the stream's live output ends here.
     """
 
     stream: EventType
@@ -42,7 +42,7 @@ class _Segment:
 
 @dataclass(slots=True)
 class _Lane:
-    """What one stream has not yet brought to the end of a line."""
+    """The unfinished line of one stream."""
 
     texts: list[str] = field(default_factory=list)
     size: int = 0
@@ -63,7 +63,7 @@ class _Lane:
 
 
 class Coalescer:
-    """The waiting output of both streams of a run."""
+    """The pending output of a run's two streams."""
 
     def __init__(self) -> None:
         self._lanes = {EventType.STDOUT: _Lane(), EventType.STDERR: _Lane()}
@@ -80,12 +80,12 @@ class Coalescer:
             self._enqueue(stream, lane.take())
 
     def end_live(self, notice: Piece) -> None:
-        """Nothing more of the notice's stream will be added: what waits, then the notice."""
+        """End the notice's stream: send its pending text, then the notice."""
         self._enqueue(notice.stream, self._lanes[notice.stream].take())
         self._queue.append(notice)
 
     def due(self, now: float, *, everything: bool = False) -> list[Piece]:
-        """What has waited long enough, or everything that waits, in order."""
+        """The output that is due, or all pending output, in order."""
         for stream, lane in self._lanes.items():
             if lane.texts and (everything or now >= lane.since + LINE_SECONDS):
                 self._enqueue(stream, lane.take())
@@ -94,7 +94,7 @@ class Coalescer:
         return self._flush(now)
 
     def next_due(self) -> float | None:
-        """When `due` will next have something; None while nothing waits."""
+        """When the next output is due; None if nothing is pending."""
         waiting = [lane.since + LINE_SECONDS for lane in self._lanes.values() if lane.texts]
         if self._queue:
             waiting.append(self._queue_due())
@@ -132,7 +132,7 @@ class Coalescer:
             segment.texts.append(text)
 
     def _open_segment(self, stream: EventType) -> _Segment | None:
-        """The segment that text of this stream may join."""
+        """The segment that text of this stream can be added to."""
         reach = len(self._queue) if len(self._queue) >= MAX_SEGMENTS else 1
         for segment in reversed(self._queue[-reach:]):
             if isinstance(segment, _Segment) and segment.stream is stream:

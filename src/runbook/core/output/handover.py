@@ -1,8 +1,8 @@
-"""What a script hands to the engine by files: values, progress, plans, and what to mask.
+"""Parses the files that a script writes for the engine: values, progress, plans, masks.
 
-Values have two forms, as in the workflow files of GitHub Actions: `NAME=value` on one line, or
-`NAME<<WORD`, any lines, and a line that is WORD alone. Nothing of a script's output is ever read
-as a command.
+Values have two forms, as in GitHub Actions workflow files: `NAME=value` on one line, or
+`NAME<<WORD`, any lines, and a line with only WORD. A script's output is never interpreted as
+commands.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from runbook.core.environ import check_value, is_reserved, valid_name
 from runbook.core.outcome import PlanLabel
 
 HANDOVER_BYTES = 1024 * 1024
-"""So much of one file is read after each step."""
+"""Maximum size of a file read after each step."""
 LINE_BYTES = 4096
-"""Longer lines of progress and plans are cut."""
+"""Maximum length of a progress or plan line; longer lines are cut."""
 
-# What stands there is not repeated: it may be the second line of a secret.
-NO_NAME = "what stands before the sign cannot be a name"
+# The text isn't quoted: it may be the second line of a secret.
+NO_NAME = "the text before = or << is not a valid name"
 
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _PROGRESS = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?(?:\s+(.*))?", re.DOTALL)
@@ -29,19 +29,19 @@ _PLAN = re.compile(r"(verified|assumed|unknown):\s*(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Assignments:
-    """The values that a file assigns; `problem` says why it cannot be used, if so."""
+    """The values that a file assigns; `problem` says why it is invalid, if so."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
 
 
 def read_env(data: bytes) -> Assignments:
-    """What RUNBOOK_ENV says: variables of the steps that follow."""
+    """Parse RUNBOOK_ENV: variables for the following steps."""
     return _read(data, "RUNBOOK_ENV", _env_problem)
 
 
 def read_outputs(data: bytes) -> Assignments:
-    """What RUNBOOK_OUTPUT says: outputs of the run."""
+    """Parse RUNBOOK_OUTPUT: outputs of the run."""
     return _read(data, "RUNBOOK_OUTPUT", _output_problem)
 
 
@@ -49,7 +49,7 @@ def _env_problem(name: str) -> str | None:
     if not valid_name(name):
         return NO_NAME
     if is_reserved(name):
-        return f"{name} is reserved: it changes how programs run, or belongs to the engine"
+        return f"{name} is reserved: it affects how programs run or is used by the engine"
     return None
 
 
@@ -92,7 +92,7 @@ def _assignments(text: str) -> Iterator[_Assignment]:
             yield _Assignment(number, name, "\n".join(lines[at:end]))
             at = end + 1
         elif sign:
-            yield _Assignment(number, name, problem="the WORD that ends the value is missing")
+            yield _Assignment(number, name, problem="the closing WORD of the value is missing")
         elif line.strip():
             yield _Assignment(number, problem="must be NAME=value or NAME<<WORD")
 
@@ -105,21 +105,21 @@ def _index(lines: list[str], word: str, start: int) -> int | None:
 
 
 def _divided(line: str) -> tuple[str, str, str]:
-    """Name, sign and the rest, at the first of `=` and `<<`."""
+    """The name, the sign and the rest, split at the first `=` or `<<`."""
     plain, here = line.partition("="), line.partition("<<")
     return here if here[1] and len(here[0]) < len(plain[0]) else plain
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a script has come. `percent` is from 0 to 100, None where it did not say."""
+    """A script's progress. `percent` is 0 to 100, or None if not given."""
 
     percent: float | None
     text: str
 
 
 def read_progress(line: str) -> Progress | None:
-    """`40 Cloning disk`, `40% Cloning disk`, or a text alone; None for an empty line."""
+    """Parse `40 Cloning disk`, `40% Cloning disk` or plain text; None for an empty line."""
     match = _PROGRESS.fullmatch(line)
     if match and float(match[1]) <= 100:
         percent = float(match[1])
@@ -136,7 +136,7 @@ class Planned:
 
 
 def read_plan(line: str) -> Planned | None:
-    """`verified: create VM 104`, or a text without a label; None for an empty line."""
+    """Parse `verified: create VM 104` or text without a label; None for an empty line."""
     match = _PLAN.fullmatch(line.strip())
     if match:
         return Planned(match[2], PlanLabel(match[1])) if match[2] else None
@@ -144,7 +144,7 @@ def read_plan(line: str) -> Planned | None:
 
 
 def label_of(labels: Iterable[PlanLabel]) -> PlanLabel:
-    """A dry run is as good as its worst line; one that planned nothing tells nothing."""
+    """The least reliable label of a dry run's plan; unknown if nothing was planned."""
     found = set(labels)
     for label in (PlanLabel.UNKNOWN, PlanLabel.ASSUMED, PlanLabel.VERIFIED):
         if label in found:
@@ -153,7 +153,7 @@ def label_of(labels: Iterable[PlanLabel]) -> PlanLabel:
 
 
 class Lines:
-    """Lines from bytes in pieces of any size. A long line is cut, and its rest left out."""
+    """Splits bytes, in pieces of any size, into lines. Long lines are truncated."""
 
     def __init__(self) -> None:
         self._open = b""
@@ -164,16 +164,16 @@ class Lines:
         return [line[:LINE_BYTES].decode("utf-8", "replace") for line in whole]
 
     def finish(self) -> list[str]:
-        """The last line, where it has no end."""
+        """The last line, if it has no line ending."""
         last, self._open = self._open, b""
         return [last[:LINE_BYTES].decode("utf-8", "replace")] if last else []
 
 
 class MaskLines:
-    """The values in RUNBOOK_MASK: one in each line, or `<<WORD`, its lines, and WORD.
+    """The values in RUNBOOK_MASK: one per line, or `<<WORD`, lines, and WORD.
 
-    A value counts as soon as it begins to arrive: a line without its end is a value too, and is
-    one again when it is longer.
+    A value counts as soon as its start arrives: an unfinished line is a value, and so is its longer
+    continuation.
     """
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class MaskLines:
         self._lines: list[bytes] = []
 
     def feed(self, data: bytes) -> list[str]:
-        """The values that are new with these bytes."""
+        """The new values in these bytes."""
         *whole, self._open = (self._open + data).split(b"\n")
         values: list[bytes] = []
         for line in whole:
@@ -194,7 +194,7 @@ class MaskLines:
         return [value.decode("utf-8", "surrogateescape") for value in values if value]
 
     def finish(self) -> list[str]:
-        """The value that has no end. What is fed next begins anew."""
+        """The unfinished value. The next input starts a new value."""
         left = [*self._lines, self._open] if self._word is not None else [self._open]
         self._open, self._word, self._lines = b"", None, []
         value = b"\n".join(left).decode("utf-8", "surrogateescape")
@@ -202,7 +202,7 @@ class MaskLines:
 
     @property
     def size(self) -> int:
-        """Bytes that are kept until the value that they belong to is whole."""
+        """Size of the buffered, incomplete value in bytes."""
         return len(self._open) + sum(len(line) for line in self._lines)
 
     def _take(self, line: bytes, values: list[bytes]) -> None:

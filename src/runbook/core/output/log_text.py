@@ -1,8 +1,8 @@
 """The log of a run: the text of its output events in order, both streams interleaved.
 
-Lines end at LF only. Where an event of the other stream follows an unfinished line, the log
-has a line break that is in no event. So the log follows from the events alone, and the place
-of an event in it is known when the event is stored.
+Lines end only at LF. If an event of the other stream follows an unfinished line, the log has an
+extra line break that is in no event. The log is fully determined by the events, and an event's
+position in it is known when the event is stored.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from runbook.core.output.cap import PIECE_BYTES, utf8_size
 from runbook.core.times import Millis
 
 LINE_CHARACTERS = PIECE_BYTES
-"""A longer line is listed in parts."""
+"""Longer lines are split into parts."""
 
 
 def separator_needed(
     previous_stream: EventType | None, previous_text_ended_line: bool, stream: EventType
 ) -> bool:
-    """Whether the log has a line break of its own before an event of `stream`."""
+    """Whether the log has an extra line break before an event of `stream`."""
     return (
         previous_stream is not None
         and previous_stream is not stream
@@ -31,10 +31,10 @@ def separator_needed(
 
 @dataclass(slots=True)
 class LogCursor:
-    """The end of a log: its size in bytes, and what is needed to go on from there.
+    """The end of a log: its size in bytes, and the state needed to append.
 
-    `line` is the number, from 1, of the line that the next character belongs to;
-    `open_stream` is the stream whose unfinished line ends the log, if one does.
+    `line` is the number, counted from 1, of the line that the next character belongs to;
+    `open_stream` is the stream of the unfinished last line, if any.
     """
 
     offset: int = 0
@@ -43,11 +43,11 @@ class LogCursor:
 
     @property
     def lines(self) -> int:
-        """How many lines the log has, an unfinished last one included."""
+        """The number of lines, including an unfinished last one."""
         return self.line if self.open_stream else self.line - 1
 
     def place(self, stream: EventType, text: str) -> Placed:
-        """Append an event's text to the log, and tell where it went."""
+        """Append an event's text, and return its position."""
         if not text:
             return Placed("", self.line, self.offset)
         separated = separator_needed(self.open_stream, self.open_stream is None, stream)
@@ -62,10 +62,10 @@ class LogCursor:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An output event in the log.
+    """The position of an output event in the log.
 
-    `text` is what the log grows by, with the line break that separates it, if any; `line` and
-    `offset` are those of the event's own first character, as kept in `RunEvent`.
+    `text` is the text appended to the log, including the separating line break, if any; `line` and
+    `offset` are those of the event's first character, as in `RunEvent`.
     """
 
     text: str
@@ -74,7 +74,7 @@ class Placed:
 
 
 def log_text(events: Iterable[RunEvent]) -> str:
-    """The log that consecutive events give; other events than output count for nothing."""
+    """The log text of consecutive events; only output events count."""
     cursor, texts = LogCursor(), []
     for stream, event in _output(events):
         texts.append(cursor.place(stream, event.text or "").text)
@@ -82,7 +82,7 @@ def log_text(events: Iterable[RunEvent]) -> str:
 
 
 def byte_range(events: Iterable[RunEvent], start: int, stop: int) -> bytes:
-    """The log's bytes from `start` to before `stop`, out of stored events that cover them.
+    """The log's bytes in [`start`, `stop`), from stored events that cover them.
 
     The events carry their `offset`; the first must not begin after `start`.
     """
@@ -101,10 +101,10 @@ def byte_range(events: Iterable[RunEvent], start: int, stop: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the log, without its line break; `at` and `step` are those of its beginning.
+    """One line of the log, without line break; `at` and `step` are those of its start.
 
-    A line over 64 Ki characters is listed in parts of at most that length: all but the first
-    are `continued`, and have the same number.
+    A line over 64 Ki characters is split into parts of at most that length. All but the first part
+    are `continued` and have the same number.
     """
 
     number: int
@@ -116,9 +116,9 @@ class LogLine:
 
 
 def lines_of(events: Iterable[RunEvent]) -> Iterator[LogLine]:
-    """The lines of consecutive events. The first event's `line`, if known, is where to begin.
+    """The lines of consecutive events, numbered from the first event's `line`, if set.
 
-    Where that event begins inside a line, the first line is the rest of it.
+    If that event starts inside a line, the first line is the rest of it.
     """
     line: _OpenLine | None = None
     number = 0
@@ -141,7 +141,7 @@ def lines_of(events: Iterable[RunEvent]) -> Iterator[LogLine]:
 
 
 class _OpenLine:
-    """A line that is not known to have ended; holds less than one part of it."""
+    """A possibly unfinished line; holds less than one part of it."""
 
     def __init__(self, number: int, event: RunEvent, stream: EventType) -> None:
         self.stream = stream

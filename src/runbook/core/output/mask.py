@@ -1,7 +1,7 @@
-"""Replacing secrets in text that arrives in pieces.
+"""Masks secrets in text that arrives in pieces.
 
-The outcome does not depend on how the text is cut: occurrences that overlap become one mask,
-and only a tail that may begin a secret is held back, until it is resolved or the text ends.
+The result doesn't depend on how the text is split: overlapping occurrences become one mask, and
+only a tail that may be the start of a secret is held back until it is resolved or the text ends.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ __all__ = ["MASK", "Masker", "unmaskable"]
 MASK = "***"
 
 _PROBE = 8
-"""Characters of a needle that are looked for before its longer beginnings are."""
+"""Length of the prefix of a needle to search for first, in characters."""
 
 Span = tuple[int, int]
-"""Where an occurrence begins and where it ends, in characters."""
+"""The start and end of an occurrence, in characters."""
 
 
 class _Needle:
-    """One text to be masked."""
+    """One text to mask."""
 
     __slots__ = ("_borders", "text")
 
@@ -31,9 +31,9 @@ class _Needle:
         self._borders: list[int] = []
 
     def runs(self, text: str) -> Iterator[Span]:
-        """Occurrences in `text`; those that overlap by the needle's own period are one run.
+        """Occurrences in `text`; overlaps by the needle's period form one run.
 
-        Takes time in proportion to the text, also for a needle such as `aaaa`.
+        Takes linear time, even for a needle such as `aaaa`.
         """
         size = len(self.text)
         start = text.find(self.text)
@@ -44,7 +44,7 @@ class _Needle:
             start = text.find(self.text, end - size + 1)
 
     def _run_end(self, text: str, end: int, period: int) -> int:
-        """The end of the occurrences that follow, each overlapping the one before it."""
+        """The end of a series of overlapping occurrences."""
         if period == len(self.text):
             return end
         for step in (len(self.text) // period * period, period):
@@ -54,7 +54,7 @@ class _Needle:
         return end
 
     def open_tail(self, text: str) -> int:
-        """The length of the longest end of `text` that begins the needle, if over the probe's."""
+        """The length of the longest suffix of `text` that starts a needle longer than the probe."""
         if len(self.text) <= _PROBE:
             return 0
         tail = text[-(len(self.text) - 1) :]
@@ -71,7 +71,7 @@ class _Needle:
         return length
 
     def _border_table(self) -> list[int]:
-        """For each beginning, the length of its longest own beginning that also ends it."""
+        """For each prefix of the needle, the length of its longest border."""
         if not self._borders:
             borders, needle, length = [0], self.text, 0
             for character in needle[1:]:
@@ -85,7 +85,7 @@ class _Needle:
 
 
 class _Needles:
-    """All texts to be masked in a run; shared by the maskers of its streams."""
+    """All texts to mask in a run; shared by the maskers of its streams."""
 
     def __init__(self) -> None:
         self._needles: dict[str, _Needle] = {}
@@ -100,12 +100,12 @@ class _Needles:
         self.longest_bytes = max(self.longest_bytes, len(text.encode()))
 
     def spans(self, text: str) -> list[Span]:
-        """Occurrences of any needle, in order, merged where they overlap."""
+        """Occurrences of any needle, in order, with overlapping ones merged."""
         found = [needle for key, needle in self._needles.items() if key in text]
         return _merged(sorted(span for needle in found for span in needle.runs(text)))
 
     def open_tail(self, text: str) -> int:
-        """The length of the longest end of `text` that is a proper beginning of some needle."""
+        """The length of the longest suffix of `text` that is a proper prefix of a needle."""
         longest = max((needle.open_tail(text) for needle in self._needles.values()), default=0)
         return max(longest, self._short_tail(text))
 
@@ -125,9 +125,9 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 
 class Masker:
-    """Masks secrets in one stream of text; `fork` gives the masker of another stream.
+    """Masks secrets in one stream of text; use `fork` for other streams.
 
-    Empty and very short secrets are left alone (`unmaskable` tells which).
+    Empty and very short secrets are not masked (see `unmaskable`).
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -138,41 +138,41 @@ class Masker:
             self.add(secret)
 
     def fork(self) -> Masker:
-        """A masker of the same secrets, also of those added later, with nothing held back."""
+        """A masker with the same secrets, including later ones, and an empty buffer."""
         other = Masker()
         other._needles = self._needles
         return other
 
     def add(self, secret: str) -> None:
-        """Mask this one too, in all forks, in what is fed or still held back from now on."""
+        """Also mask this secret from now on, in all forks, including text still held back."""
         for form in forms(secret):
             self._needles.add(form)
 
     @property
     def longest_bytes(self) -> int:
-        """The UTF-8 size of the longest text that is masked; 0 without secrets."""
+        """The UTF-8 size of the longest masked text; 0 if there are no secrets."""
         return self._needles.longest_bytes
 
     def feed(self, text: str) -> str:
-        """The next piece of the stream, masked as far as it is decided."""
+        """The next piece of the stream, masked as far as possible."""
         text = self._held + text
         return self._pass(text, len(text) - self._needles.open_tail(text))
 
     def finish(self) -> str:
-        """What was held back. The masker may then be fed another text."""
+        """The text held back. The masker can be reused afterwards."""
         return self._pass(self._held, len(self._held))
 
     def mask_text(self, text: str) -> str:
-        """One whole text, masked: an error, a name. Independent of what was fed."""
+        """Mask one complete text, such as an error or a name, independent of the stream."""
         whole = self.fork()
         return whole.feed(text) + whole.finish()
 
     def mask_cut(self, text: str) -> str:
-        """One text whose end was cut off: what may begin a secret there is left out."""
+        """Mask a truncated text; drop an end that may be the start of a secret."""
         return self.fork().feed(text)
 
     def mask_value(self, value: object) -> object:
-        """A JSON value with every string in it masked, keys included."""
+        """A JSON value with all strings masked, including keys."""
         if isinstance(value, str):
             return self.mask_text(value)
         if isinstance(value, dict):
@@ -182,7 +182,7 @@ class Masker:
         return value
 
     def _pass(self, text: str, stop: int) -> str:
-        """Send what stands before `stop`. `_covered` counts held characters already masked."""
+        """Return the text before `stop`. `_covered` counts held characters already masked."""
         done = self._covered
         pieces: list[str] = []
         for start, end in self._needles.spans(text):

@@ -1,8 +1,8 @@
-"""From the bytes that a script prints to masked pieces of text, within a limit.
+"""Turns the bytes that a script prints into masked pieces of text, within a limit.
 
-Each stream passes a tolerant UTF-8 decoder, the masker, the cap, and then the coalescer.
-Past the first half of its limit a stream is only kept as bytes, the last of them; they are
-decoded and masked at the end, so that a script may print gigabytes at no cost.
+Each stream passes through a tolerant UTF-8 decoder, the masker, the cap, and the coalescer. After
+the first half of its limit, only the last bytes of a stream are stored; they are decoded and masked
+at the end, so a script can print gigabytes at no cost.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _decoder = codecs.getincrementaldecoder("utf-8")
 class OutputPipeline:
     """The output of one run. Times are monotonic seconds.
 
-    Feed it what is read, send what is `due`, and what `finish` returns once both streams have
-    ended. Bytes that are no UTF-8 become U+FFFD; control characters stay as they are.
+    Feed it the bytes read, send what is `due`, and send what `finish` returns after both streams
+    end. Invalid UTF-8 becomes U+FFFD; control characters are preserved.
     """
 
     def __init__(self, masker: Masker, limit_bytes: int) -> None:
@@ -59,18 +59,18 @@ class OutputPipeline:
                 return
 
     def due(self, now: float, *, everything: bool = False) -> list[Piece]:
-        """What is to be sent now, in order; `everything` waits for no line or interval.
+        """The pieces to send now, in order; `everything` ignores line ends and intervals.
 
-        A tail that may begin a secret stays back all the same.
+        A tail that may be the start of a secret is still held back.
         """
         return self._coalescer.due(now, everything=everything)
 
     def next_due(self) -> float | None:
-        """When to ask `due` again, maybe in the past; None while nothing waits."""
+        """When to call `due` again, possibly in the past; None if nothing is pending."""
         return self._coalescer.next_due()
 
     def end_step(self, now: float) -> list[Piece]:
-        """All that may be sent live, held tails included: both streams ended for now."""
+        """Everything that can be sent live, including held tails: both streams paused."""
         for stream, source in self._streams.items():
             if not source.swallowing:
                 self._coalescer.add(stream, source.rest(), now)
@@ -79,7 +79,7 @@ class OutputPipeline:
         return self._coalescer.due(now, everything=True)
 
     def finish(self) -> list[Piece]:
-        """All that is left: the waiting lines, then what a full stream kept of its end."""
+        """The remaining output: pending lines, then the stored end of a full stream."""
         pieces = self.end_step(0.0)
         for stream, source in self._streams.items():
             pieces.extend(Piece(stream, piece) for piece in split_utf8(source.kept_end()))
@@ -88,14 +88,14 @@ class OutputPipeline:
 
 @dataclass(slots=True)
 class _Overflow:
-    """What a stream brought after its first half: masked text, then raw bytes."""
+    """Output after a stream's first half: masked text, then raw bytes."""
 
     masked: str
     ring: ByteRing
 
 
 class _Stream:
-    """One stream up to its cap."""
+    """One stream up to its limit."""
 
     def __init__(self, stream: EventType, masker: Masker, limit: int) -> None:
         self._stream = stream
@@ -112,12 +112,12 @@ class _Stream:
         return self._overflow is not None
 
     def read(self, data: bytes) -> str:
-        """The text to be sent live."""
+        """The text to send live."""
         self._total += len(data)
         return self._within_room(self._masker.feed(self._decoder.decode(data)))
 
     def rest(self) -> str:
-        """What decoder and masker held back of a stream that is still live."""
+        """The text held back by the decoder and masker of a live stream."""
         return self._within_room(self._last_text())
 
     def swallow(self, data: bytes) -> None:
@@ -133,7 +133,7 @@ class _Stream:
         return Piece(self._stream, text, notice=True)
 
     def kept_end(self) -> str:
-        """The end of a stream that became full, with the notice of what was left out."""
+        """The end of a full stream, with a notice about the omitted part."""
         overflow = self._overflow
         if overflow is None:
             return ""
@@ -154,10 +154,10 @@ class _Stream:
 
     @property
     def _margin(self) -> int:
-        """Bytes kept before the kept end and never sent.
+        """Number of bytes stored before the sent end, and never sent.
 
-        A secret of which only the rest was kept lies wholly in them, even where the masker
-        takes that rest for the beginning of another secret and holds it back.
+        They fully contain a truncated secret, even if the masker takes its rest for the start of
+        another secret and holds it back.
         """
         return 2 * self._masker.longest_bytes + 4
 
@@ -175,14 +175,14 @@ class _Stream:
         return last + self._masker.finish()
 
     def _continued(self, overflow: _Overflow) -> Iterator[str]:
-        """Nothing was dropped: go on where the live text ended."""
+        """Nothing was dropped: continue after the live text."""
         yield overflow.masked
         for block in overflow.ring.blocks():
             yield self._masker.feed(self._decoder.decode(block))
         yield self._last_text()
 
     def _restarted(self, ring: ByteRing) -> Iterator[str]:
-        """Something was dropped: begin anew, and send nothing of the margin."""
+        """Bytes were dropped: start over, and send nothing of the margin."""
         self._decoder, self._masker = _decoder("replace"), self._masker.fork()
         margin = self._margin
         for block in ring.blocks():

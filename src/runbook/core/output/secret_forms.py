@@ -1,6 +1,6 @@
-"""The forms in which a secret may turn up in text: as it is, escaped, quoted or encoded.
+"""The forms of a secret that are masked: plain, escaped, quoted or encoded.
 
-What is reversed, encrypted, compressed or printed letter by letter is not recognised.
+Reversed, encrypted, compressed or letter-by-letter output is not recognized.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 MIN_MASKED = 4
-"""Shorter secrets are not masked at all: the output would become unreadable."""
+"""Minimum length to mask at all: shorter masks would make the output unreadable."""
 
 MIN_ENCODED = 6
-"""Shorter secrets are masked only as they are; so are shorter lines and JSON leaves left out."""
+"""Minimum length to mask other forms, single lines and JSON leaves; shorter secrets are masked only
+in plain form.
+"""
 
 BASE64_WIDTHS = (64, 76)
-"""Columns at which openssl and base64 break their lines."""
+"""Line lengths used by openssl and base64."""
 
 HEX_WIDTH = 60
-"""The column at which `xxd -p` does."""
+"""The line length used by `xxd -p`."""
 
 LINE_ENDS = (b"\n", b"\r\n")
-"""What commands that print a secret put behind it."""
+"""Line endings that commands may add when they print a secret."""
 
 _ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 _ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
@@ -37,15 +39,15 @@ _GO_ESCAPES = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
 
 
 def unmaskable(secret: str) -> bool:
-    """Whether a given value is too short to be masked, so that its name deserves a warning."""
+    """Whether a non-empty value is too short to be masked, which deserves a warning."""
     return bool(secret) and len(secret.strip()) < MIN_MASKED
 
 
 def forms(secret: str) -> frozenset[str]:
-    """Every text that stands for the secret; empty for one that is empty or too short.
+    """All masked forms of the secret; empty if it is empty or too short.
 
-    White space around it is left out, as scripts and files add and drop it. A secret that is
-    JSON gives its string leaves as well, a secret of many lines each of its lines.
+    Surrounding whitespace is ignored, as scripts and files add and drop it. A JSON secret also adds
+    its string leaves, a multi-line secret each of its lines.
     """
     whole = _as_decoded(secret).strip()
     if len(whole) < MIN_MASKED:
@@ -59,7 +61,7 @@ def forms(secret: str) -> frozenset[str]:
 
 
 def _as_decoded(secret: str) -> str:
-    """The secret as a tolerant UTF-8 decoder shows it; the environment's bytes may be others."""
+    """The secret as a tolerant UTF-8 decoder shows it, in case its bytes are invalid UTF-8."""
     try:
         return secret.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     except UnicodeEncodeError:
@@ -128,11 +130,11 @@ def _shell_forms(text: str) -> Iterator[str]:
     yield quoted[1:-1] if quoted != text else text
     yield text.replace("'", "'\\''")
     yield text.translate(_ZSH_ESCAPES)  # inside $'...'
-    yield text.translate(_ZSH_ESCAPES).replace("!", "\\!")  # there too, by ${(qqqq)NAME}
+    yield text.translate(_ZSH_ESCAPES).replace("!", "\\!")  # also by ${(qqqq)NAME}
     yield _SPECIAL_IN_QUOTES.sub(r"\\\1", text)  # inside "...", as by export -p
     yield _BASH_SPECIAL.sub(r"\\\1", text)  # printf %q
     yield _ZSH_SPECIAL.sub(r"\\\1", text).translate(_ZSH_CONTROLS)  # the same, in zsh
-    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)  # what escapes more than it has to
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)  # escaping more than necessary
 
 
 def _html_forms(text: str) -> Iterator[str]:
@@ -162,21 +164,21 @@ def _in_lines(text: str, width: int) -> str:
 
 
 def _base64_core(data: bytes, shift: int) -> str:
-    """The characters of base64 that depend on `data` alone, with `shift` bytes before it."""
+    """The base64 characters that depend on `data` alone, with `shift` bytes before it."""
     encoded = base64.b64encode(bytes(shift) + data).decode("ascii")
     first = (shift * 8 + 5) // 6
     return encoded[first : (shift + len(data)) * 8 // 6]
 
 
 def _base64_ends(data: bytes, shift: int) -> Iterator[str]:
-    """The same where the text ends behind `data`, perhaps with a line end, up to the padding."""
+    """The same for text that ends after `data`, maybe with a line ending, including padding."""
     first = (shift * 8 + 5) // 6
     for end in (b"", *LINE_ENDS):
         yield base64.b64encode(bytes(shift) + data + end).decode("ascii")[first:]
 
 
 def _base32_words(data: bytes) -> Iterator[str]:
-    """Of a text that begins with `data`, and of one that is nothing else."""
+    """Base32 of a text that starts with `data`, and of `data` alone."""
     yield base64.b32encode(data).decode("ascii")[: len(data) * 8 // 5]
     for end in (b"", *LINE_ENDS):
         word = base64.b32encode(data + end).decode("ascii")

@@ -1,7 +1,6 @@
-"""Characters that turn the direction of text: a script with them is not what it looks like.
+"""Detects bidirectional control characters, which make a script look different than it is.
 
-They are those of CVE-2021-42574. Marks of direction, which right-to-left text needs, are not
-among them.
+They are the ones from CVE-2021-42574. Direction marks, which right-to-left text needs, are allowed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _CODE = frozenset({BlockKind.FENCE, BlockKind.CODE})
 
 
 def turned_lines(head: Head) -> Iterator[Problem]:
-    """A warning for each line of a block of code that holds such characters."""
+    """A warning for each line of a code block that contains such characters."""
     for block in head.blocks:
         for number in range(block.line, block.end) if block.kind in _CODE else ():
             if found := dict.fromkeys(_TURN.findall(head.lines[number - 1])):
@@ -26,8 +25,8 @@ def turned_lines(head: Head) -> Iterator[Problem]:
 
 def _turned(line: int, characters: dict[str, None]) -> Problem:
     names = ", ".join(f"U+{ord(character):04X}" for character in characters)
-    text = f"Hidden characters turn the direction of the text: {names}"
-    hint = "Remove them: the code is not what it looks like"
+    text = f"Hidden characters change the text direction: {names}"
+    hint = "Remove them: they can make code look different than it is"
     return Problem(
         "hidden_direction", text, line, Severity.WARNING, hint, params={"characters": names}
     )

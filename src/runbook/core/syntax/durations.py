@@ -1,4 +1,4 @@
-"""Spans of time as people write them: `90s`, `5m`, `1h30m`, `1.5h`, or a number of seconds."""
+"""Durations: `90s`, `5m`, `1h30m`, `1.5h`, or a number of seconds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PARTS = re.compile("".join(f"(?:({_NUMBER}){unit})?" for unit in UNITS))
 
 
 def parse_duration(text: str) -> float | None:
-    """Seconds, or None where the text is no duration or is longer than a year.
+    """Seconds, or None if the text is not a duration or exceeds one year.
 
-    Units stand in falling order, each once. A number alone counts seconds.
+    Units appear in descending order, each once. A number without a unit is in seconds.
     """
     if re.fullmatch(_NUMBER, text):
         seconds = float(text)

@@ -1,7 +1,7 @@
-"""A runbook's head as blocks: everything above the History heading, which may be huge below.
+"""Splits a runbook's head, everything above the History heading, into blocks.
 
-Only the head is parsed as Markdown. Where History begins is decided by the parser too: each
-place where the word stands is tried until a parse up to there ends in that heading.
+Only the head is parsed as Markdown, because the history may be huge. The parser also decides where
+History begins: for each occurrence of the word, parse up to it, until a parse ends in that heading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from markdown_it.token import Token
 HISTORY = "History"
 YAML_WORDS = frozenset({"yaml", "yml"})
 HEAD_LIMIT = 512 * 1024
-"""Bytes: a document that shows no History heading by then is not read any further."""
+"""In bytes. The search for a History heading stops here."""
 
 _HISTORY_WORD = re.compile(rb"(?i)history")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -37,11 +37,11 @@ class BlockKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of Markdown. Lines are counted from 1; `end` is the line after the block.
+    """One Markdown block. Lines are counted from 1; `end` is the line after the block.
 
-    `text` is a heading's or paragraph's Markdown, or the content of a fence. `nested` blocks
-    stand in a list; what stands in a quote is part of that quote, which is OTHER.
-    `marker` is the run of backticks or tildes that opens a fence.
+    `text` is the Markdown of a heading or paragraph, or the content of a fence. `nested` blocks are
+    in a list; everything in a quote is part of that quote, which is OTHER. `marker` is the run of
+    backticks or tildes that opens a fence.
     """
 
     kind: BlockKind
@@ -56,7 +56,7 @@ class Block:
 
     @property
     def word(self) -> str:
-        """The first word of a fence's info, in lower case: `yaml` of `YAML {title="x"}`."""
+        """The first word of a fence's info string, in lowercase: `yaml` for `YAML {title="x"}`."""
         match = re.match(r"[\w+.-]*", self.info.strip().lower())
         return match.group() if match else ""
 
@@ -75,11 +75,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands above History, and where it ends (byte offsets in the document).
+    """The part above History, and where it ends (byte offsets in the document).
 
-    `history_bytes` and `history_line` tell the first byte after the History heading and its
-    line; both are None where there is no such heading. `bad_byte` is the offset of the first
-    byte that is not UTF-8. `too_long` says that the search for History was given up.
+    `history_bytes` and `history_line` are the offset of the first byte after the History heading
+    and its line; both are None if there is no such heading. `bad_byte` is the offset of the first
+    byte that is not UTF-8. `too_long` is set if the search for History was aborted.
     """
 
     lines: tuple[str, ...]
@@ -92,7 +92,7 @@ class Head:
 
 
 def read_head(data: bytes) -> Head:
-    """Find the History heading and the blocks above it. Never raises."""
+    """Find the History heading and parse the blocks above it. Never raises."""
     blocks: list[Block] = []
     end = 0
     for end in _prefix_ends(data):
@@ -111,7 +111,7 @@ def read_head(data: bytes) -> Head:
 
 
 def line_at(data: bytes, offset: int) -> int:
-    """The number of the line that the byte at `offset` stands on."""
+    """The number of the line that contains the byte at `offset`."""
     return 1 + sum(1 for _ in _LINE_END.finditer(data, 0, offset))
 
 
@@ -128,10 +128,10 @@ def _head_above(data: bytes, text: str, blocks: list[Block], history: Block) -> 
 
 
 def _prefix_ends(data: bytes) -> Iterator[int]:
-    """Where to try a parse: after each `history` and the line below it (an underline, maybe).
+    """Offsets to try a parse at: after each `history` and the next line (a possible underline).
 
-    Once a try has failed, the next one is about twice as long if there are candidates on the
-    way, so that a script full of that word costs a few parses, not one for each.
+    After a failed try, the next one covers about twice as much if there are candidates in between,
+    so that a script full of that word costs a few parses instead of one per occurrence.
     """
     limit = min(len(data), HEAD_LIMIT)
     tried = waiting = 0
@@ -160,7 +160,7 @@ def _offset_of_line(data: bytes, line: int) -> int:
 
 
 def _decode(data: bytes) -> str:
-    """Text whose only line ending is the newline, without the byte order mark."""
+    """Decoded text without byte order mark, with line endings normalized to LF."""
     text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -179,7 +179,7 @@ def _lines(text: str) -> list[str]:
 
 @cache
 def _parser() -> MarkdownIt:
-    """CommonMark blocks only: nothing here needs emphasis or links."""
+    """CommonMark blocks only: inline markup is irrelevant here."""
     parser = MarkdownIt("commonmark")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser

@@ -1,4 +1,4 @@
-"""The patterns of inputs: regular expressions for a whole value; which could run for ever."""
+"""Input patterns: regular expressions for a whole value, and which of them could run forever."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 PATTERN_LIMIT = 500
-"""Characters of a pattern."""
+"""Maximum length of a pattern, in characters."""
 PATTERN_VALUE_LIMIT = 4 * 1024
-"""Bytes of UTF-8 in a value that a pattern is held against: matching may take its square."""
+"""In UTF-8 bytes. Longer values aren't matched against a pattern, which may take quadratic time."""
 OFTEN = 10
-"""What is repeated more often than this counts as repeated without end."""
+"""Repeat counts above this are treated as unbounded."""
 
 _parser = importlib.import_module("re._parser")
 _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT"})
@@ -22,10 +22,10 @@ _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT"})
 
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> re.Pattern[str]:
-    r"""`\d` and `\w` mean ASCII, as they do in JSON Schema.
+    r"""Compile with ASCII `\d` and `\w`, as in JSON Schema.
 
-    Raises re.error, ValueError, OverflowError, RecursionError, and FutureWarning for what a later
-    Python would read otherwise.
+    Raises re.error, ValueError, OverflowError, RecursionError, and FutureWarning for syntax that a
+    later Python version may interpret differently.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
@@ -33,10 +33,10 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 def is_explosive(pattern: str) -> bool:
-    """Whether a pattern that compiles repeats a repetition with nothing in between: `(a+)+`.
+    """Whether a valid pattern contains nested repetition with nothing in between: `(a+)+`.
 
-    Then a text can be divided in so many ways that a value which does not match takes time beyond
-    all bounds, and nothing can stop the matching.
+    Such a pattern can split a text in exponentially many ways, so a value that doesn't match can
+    take forever, and matching can't be interrupted.
     """
     return any(
         repeat[1] > OFTEN and _varies(repeat[2])
@@ -46,7 +46,7 @@ def is_explosive(pattern: str) -> bool:
 
 
 def _parts(sequence: Any) -> Iterator[Any]:
-    """A parsed sequence, and all sequences inside it."""
+    """A parsed sequence and all sequences inside it."""
     yield sequence
     for _, argument in sequence:
         for inner in _inner(argument):
@@ -62,12 +62,12 @@ def _inner(argument: Any) -> Iterator[Any]:
 
 
 def _repeats(sequence: Any) -> list[Any]:
-    """`(least, most, what)` of each repetition that stands in a sequence itself."""
+    """`(min, max, item)` for each repetition directly in a sequence."""
     return [argument for code, argument in sequence if str(code) in _REPEATS]
 
 
 def _varies(sequence: Any) -> bool:
-    """Whether a sequence can be a single repetition: all that stands beside it may be empty."""
+    """Whether a sequence can consist of a single repetition: everything else in it may be empty."""
     widths = [_parser.SubPattern(sequence.state, [item]).getwidth()[0] for item in sequence]
     return any(
         sum(widths) == width and _item_varies(str(code), argument)

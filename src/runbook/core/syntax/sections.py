@@ -1,7 +1,7 @@
-"""The sections of a runbook, and everything that looks like one but is none.
+"""The sections of a runbook, and headings that resemble them.
 
-A restriction that its author believes in must never be lost to a spelling: what resembles
-Required Claims without being it makes the runbook invalid.
+A typo must never silently drop an access restriction: a heading that resembles Required Claims but
+doesn't match it makes the runbook invalid.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _HEADING_TAG = re.compile(r"<h[1-6]\b", re.IGNORECASE)
 _HEADING_LINE = re.compile(r"\W*#")
 _LINK_TARGET = re.compile(r"\]\([^()]*\)")
-# Cyrillic and Greek letters that look like the Latin ones of these names.
+# Cyrillic and Greek letters that look like the Latin ones in these names.
 _LOOKALIKES = str.maketrans(
     "\u0430\u0435\u0456\u043e\u0440\u0441\u0501\u051b\u04cf\u043c\u0455\u03b1\u03b5\u03b9\u03bf",
     "aeiopcdqlmsaeio",
@@ -53,7 +53,7 @@ _LOOKALIKES = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An H1 with a known name, and the blocks below it. `line` is the heading's."""
+    """An H1 with a known name and the blocks below it. `line` is the heading's line."""
 
     name: SectionName
     line: int
@@ -65,7 +65,7 @@ class Section:
 
 @dataclass(slots=True)
 class Sections:
-    """`claims_doubted` says that a restriction may have been meant which cannot be read."""
+    """`claims_doubted` is set if the document may contain a restriction that can't be read."""
 
     title: Block | None = None
     description: str = ""
@@ -75,15 +75,16 @@ class Sections:
 
 
 def section_named(text: str) -> SectionName | None:
-    """The section whose exact name, in any case, this is."""
+    """The section with this exact name, ignoring case."""
     return _BY_NAME.get(text.lower())
 
 
 def resembles_claims(text: str, *, level: int = 1) -> bool:
     """Whether a reader would take this heading for Required Claims.
 
-    Spaces, punctuation, markup, accents, invisible characters and look-alikes do not count.
-    A heading of level 1 is judged more strictly than others, which may speak about claims.
+    Spaces, punctuation, markup, accents, invisible characters and look-alikes are ignored. The
+    check is stricter for level 1 than for other levels, where headings may legitimately mention
+    claims.
     """
     if len(text) > _LONGEST_NEAR_MISS:
         return False
@@ -96,7 +97,7 @@ def resembles_claims(text: str, *, level: int = 1) -> bool:
 
 
 def read_sections(head: Head, *, stem: str | None = None) -> Sections:
-    """Divide the head at its H1 headings and note every heading that is not right."""
+    """Split the head at its H1 headings and report every incorrect heading."""
     sections = Sections()
     headings = [index for index, block in enumerate(head.blocks) if _divides(block)]
     for index, end in pairwise([*headings, len(head.blocks)]):
@@ -121,9 +122,9 @@ def read_sections(head: Head, *, stem: str | None = None) -> Sections:
 def claims_problem(text: str, line: int) -> Problem:
     return Problem(
         "near_miss_of_required_claims",
-        f"'{' '.join(text.split())[:80]}' looks like the section Required Claims, but is not",
+        f"'{' '.join(text.split())[:80]}' looks like Required Claims, but is not",
         line,
-        hint="Write it on a line of its own: # Required Claims",
+        hint="Write # Required Claims on a separate line, or use different words",
         params={"section": SectionName.CLAIMS.value},
     )
 
@@ -156,23 +157,23 @@ def _add(sections: Sections, head: Head, blocks: Sequence[Block]) -> None:
 
 
 def _only_titled_policy(name: SectionName | None, content: Sequence[Block]) -> bool:
-    """Whether a first heading named Policy is just the runbook's name: it holds no YAML."""
+    """Whether a first heading named Policy is just the runbook's name: it contains no YAML."""
     return name is SectionName.POLICY and not any(block.is_yaml for block in content)
 
 
 def _repeated(name: SectionName, line: int, first: int) -> Problem:
-    text = f"Section '{name}' stands twice; the first is on line {first}"
+    text = f"Duplicate section '{name}'; the first is on line {first}"
     return Problem(
         "repeated_section",
         text,
         line,
-        hint="Join the two sections",
+        hint="Merge the two sections",
         params={"section": name.value, "first_line": first},
     )
 
 
 def _check(sections: Sections, block: Block, stem: str | None) -> None:
-    """Note a heading at the wrong level, or one that looks like Required Claims."""
+    """Report a heading at the wrong level, or one that resembles Required Claims."""
     name = section_named(block.text) if block.kind is BlockKind.HEADING else None
     if name is not None:
         if not _divides(block):
@@ -192,7 +193,7 @@ def _check(sections: Sections, block: Block, stem: str | None) -> None:
 def wrong_level(name: SectionName, line: int) -> Problem:
     return Problem(
         "wrong_heading_level",
-        f"Section '{name}' must be a heading of level 1, outside lists",
+        f"Section '{name}' must be a level-1 heading outside lists",
         line,
         hint=f"Write: # {name}",
         params={"section": name.value},
@@ -200,7 +201,7 @@ def wrong_level(name: SectionName, line: int) -> Problem:
 
 
 def _heading_texts(block: Block) -> Iterator[tuple[str, int]]:
-    """What a reader may take for headings in a block, with their lines."""
+    """Texts in a block that a reader may take for headings, with their lines."""
     match block.kind:
         case BlockKind.HEADING:
             yield from ((text, block.line) for text in block.text.split("\n"))
@@ -221,7 +222,7 @@ def _html_headings(block: Block) -> Iterator[tuple[str, int]]:
 
 
 def _looks_like_heading(text: str) -> bool:
-    """Begins with a number sign, perhaps a look-alike or behind something invisible."""
+    """Whether the text starts with `#` or a look-alike, possibly after invisible characters."""
     return bool(_HEADING_LINE.match(unicodedata.normalize("NFKC", text[:_LONGEST_NEAR_MISS])))
 
 

@@ -1,4 +1,4 @@
-"""Keys of a YAML mapping that are not known."""
+"""Unknown keys in a YAML mapping, and suggestions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from runbook.core.document import Problem, Severity
 from runbook.core.syntax.yaml_subset import Scalar
 
 MEANT_CHARACTERS = 80
-"""How much of a word is compared: comparing takes the square of it."""
+"""Maximum number of characters to compare: comparing takes quadratic time."""
 
 
 def unknown_key(key: Scalar, known: Iterable[str], severity: Severity = Severity.ERROR) -> Problem:
-    """The problem of a key that is none of `known`, with the one that was probably meant."""
+    """The problem for a key that is not in `known`, with a suggestion."""
     known = tuple(known)
     return Problem(
         "unknown_key",
-        f"'{key.raw[:80]}' is not known here",
+        f"Unknown key '{key.raw[:80]}'",
         key.line,
         severity,
         did_you_mean(key.raw, known),
@@ -26,14 +26,14 @@ def unknown_key(key: Scalar, known: Iterable[str], severity: Severity = Severity
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint: the known word that is most like `word`, else all of them."""
+    """A hint: the closest known word, or all of them."""
     known = tuple(known)
     close = most_like(word, known)
-    return f"Did you mean {close}?" if close else f"Known: {', '.join(known)}"
+    return f"Did you mean {close}?" if close else f"Use one of: {', '.join(known)}"
 
 
 def most_like(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, whatever the case of its letters."""
+    """The known word that was probably meant, ignoring case."""
     lowered = {item.lower(): item for item in known}
     close = get_close_matches(word[:MEANT_CHARACTERS].lower(), lowered, n=1)
     return lowered[close[0]] if close else None

@@ -1,4 +1,4 @@
-"""YAML blocks that hold settings: a mapping of known keys, each with a reader for its value."""
+"""YAML blocks with settings: a mapping of known keys, each with a reader for its value."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, com
 _T = TypeVar("_T")
 _Word = TypeVar("_Word", bound=StrEnum)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Line breaks and other characters that cannot be seen or typed."""
+"""Line breaks and other characters that can't be seen or typed."""
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _TRUTHS = {"true": True, "false": False}
 
 
 class ValueRefusedError(Exception):
-    """A value cannot be used; the problem says why."""
+    """A value is invalid; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -33,9 +33,9 @@ class ValueRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a reader of a value knows: `where` it stands, under which key, and the inputs.
+    """The context of a value: `where` it appears, its key, and the declared inputs.
 
-    Problems that still leave a value to go on with are appended to `problems`.
+    Problems that don't prevent using the value are appended to `problems`.
     """
 
     where: str
@@ -56,15 +56,15 @@ Reader = Callable[[_T, Node, Context], _T]
 
 
 def read_mapping(block: Block, where: str, problems: list[Problem]) -> Mapping | None:
-    """The mapping in a block, None where it is empty or not one (which is reported)."""
+    """The mapping in a block; None if it is empty or not a mapping, which is reported."""
     node = compose(block.text, block.line + 1)
     if isinstance(node, Mapping):
         return node
     if isinstance(node, Problem):
-        message = node.message.replace("The YAML block", f"The YAML block of {where}", 1)
+        message = node.message.replace("The YAML block", f"The YAML block in {where}", 1)
         problems.append(replace(node, message=message))
     elif node is not None and not (isinstance(node, Scalar) and not node.text):
-        text = f"The YAML block of {where} must be a mapping (NAME: value)"
+        text = f"The YAML block in {where} must be a mapping (NAME: value)"
         problems.append(Problem("not_a_mapping", text, node.line, params={"where": where}))
     return None
 
@@ -72,7 +72,7 @@ def read_mapping(block: Block, where: str, problems: list[Problem]) -> Mapping |
 def read_fields(
     start: _T, mapping: Mapping, readers: MappingType[str, Reader[_T]], context: Context
 ) -> _T:
-    """`start` with what each known key says; keys and values of no use are only reported."""
+    """`start` updated with each known key; unusable keys and values are only reported."""
     value = start
     for key, node in mapping.entries:
         reader = readers.get(key.raw)
@@ -87,7 +87,7 @@ def read_fields(
 
 
 def read_text(node: Node, context: Context) -> str:
-    """One line of text that is not empty, without blanks around it."""
+    """One line of non-empty text, without leading and trailing whitespace."""
     if not isinstance(node, Scalar) or not node.text.strip():
         raise context.must_be("text", node.line)
     text = node.text.strip()
@@ -100,22 +100,22 @@ def read_duration(node: Node, context: Context) -> float:
     """Seconds."""
     seconds = parse_duration(node.text.strip()) if isinstance(node, Scalar) else None
     if seconds is None:
-        raise context.must_be("a duration", node.line, f"Write {DURATION_RULE}, at most a year")
+        raise context.must_be("a duration", node.line, f"Use {DURATION_RULE}, up to one year")
     return seconds
 
 
 def read_time_limit(node: Node, context: Context) -> float:
-    """Seconds, more than none."""
+    """Seconds, greater than 0."""
     seconds = read_duration(node, context)
     if not seconds:
-        raise context.must_be("longer than 0", node.line, f"Write {DURATION_RULE}")
+        raise context.must_be("longer than 0", node.line, f"Use {DURATION_RULE}")
     return seconds
 
 
 def read_whole_number(node: Node, least: int, most: int, context: Context) -> int:
     text = node.text.strip() if isinstance(node, Scalar) else ""
     if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
-        raise context.must_be(f"a whole number from {least} to {most}", node.line)
+        raise context.must_be(f"an integer from {least} to {most}", node.line)
     return int(text)
 
 
@@ -127,7 +127,7 @@ def read_truth(node: Node, context: Context) -> bool:
 
 
 def read_word(node: Node, known: type[_Word], context: Context) -> _Word:
-    """One of the words of an enumeration."""
+    """A member of an enumeration."""
     text = node.text.strip() if isinstance(node, Scalar) else ""
     for word in known:
         if word.value == text:
@@ -137,7 +137,7 @@ def read_word(node: Node, known: type[_Word], context: Context) -> _Word:
 
 
 def read_items(node: Node, rule: str, context: Context) -> tuple[Node, ...]:
-    """The items of a list, or a value that stands alone; at least one."""
+    """The items of a list, or a single value; at least one."""
     match node:
         case Sequence() if node.items:
             return node.items
@@ -147,14 +147,14 @@ def read_items(node: Node, rule: str, context: Context) -> tuple[Node, ...]:
 
 
 def check_input(name: str, line: int, context: Context) -> None:
-    """See that the input that a value names is declared and may be shown.
+    """Check that the input that a value references is declared and may be shown.
 
     Raises ValueRefusedError.
     """
     names = {item.name: item for item in context.inputs}
     item = names.get(name)
     if item is None:
-        text = f"{context.where}: '{context.key}' names an input that is not declared: {name[:80]}"
+        text = f"{context.where}: '{context.key}' references an undeclared input: {name[:80]}"
         hint = did_you_mean(name, names) if names else "Declare it in Environment Requirements"
         raise ValueRefusedError(
             Problem(
@@ -166,8 +166,8 @@ def check_input(name: str, line: int, context: Context) -> None:
             )
         )
     if item.type in (InputType.SECRET, InputType.FILE):
-        text = f"{context.where}: '{context.key}' must not name {name}: it is a {item.type} input"
-        hint = "Name an input whose value may be seen"
+        text = f"{context.where}: '{context.key}' can't use {name}: it is a {item.type} input"
+        hint = "Use an input that is neither a secret nor a file"
         raise ValueRefusedError(
             Problem(
                 "input_not_shown",

@@ -1,7 +1,7 @@
-"""The YAML of a runbook's blocks: mappings, lists and text. Everything stays as written.
+"""The YAML subset for runbook blocks: mappings, lists and text. Every value is kept as written.
 
-Composed from the parser's events, so that nothing is constructed, resolved or expanded: `NO`
-and `010` are text, and anchors, aliases, tags, merge keys and duplicate keys are refused.
+The tree is built from parser events, so nothing is constructed, resolved or expanded: `NO` and
+`010` are text. Anchors, aliases, tags, merge keys and duplicate keys are rejected.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class _RefusedError(Exception):
 
 
 def compose(source: str, first_line: int) -> Node | Problem | None:
-    """The document in `source`, None where it is empty, or why it is refused.
+    """The document in `source`, None if it is empty, or the reason why it is rejected.
 
-    `first_line` is the line of the runbook on which `source` begins. Never raises.
+    `first_line` is the line of the runbook where `source` begins. Never raises.
     """
     try:
         if len(source.encode("utf-8", "surrogatepass")) > BYTES_LIMIT:
@@ -80,16 +80,16 @@ def compose(source: str, first_line: int) -> Node | Problem | None:
 def _problem(reason: str, line: int) -> Problem:
     return Problem(
         "bad_yaml",
-        f"The YAML block cannot be read: {reason}",
+        f"The YAML block is invalid: {reason}",
         line,
-        hint="Quote values that hold ': ', ' #' or begin with a special character",
+        hint="Quote values that contain ': ' or ' #', or start with a special character",
         params={"reason": reason},
     )
 
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not been seen."""
+    """A mapping or list that is still open."""
 
     line: int
     is_mapping: bool
@@ -115,7 +115,7 @@ class _Composer:
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise _RefusedError("there is more than one document", line)
+                    raise _RefusedError("it contains more than one document", line)
             case yaml.AliasEvent():
                 raise _RefusedError("aliases (*name) are not allowed", line)
             case yaml.ScalarEvent():
@@ -141,7 +141,7 @@ class _Composer:
         if self._nodes > NODES_LIMIT:
             raise _RefusedError(f"more than {NODES_LIMIT} values", line)
         if len(self._open) >= DEPTH_LIMIT:
-            raise _RefusedError(f"nested deeper than {DEPTH_LIMIT}", line)
+            raise _RefusedError(f"nested more than {DEPTH_LIMIT} levels deep", line)
 
     def _add(self, node: Node) -> None:
         if self._open:
@@ -165,7 +165,7 @@ class _Composer:
                 raise _RefusedError("merge keys (<<) are not allowed", line)
             if key.raw in seen:
                 first = seen[key.raw]
-                raise _RefusedError(f"'{key.raw}' stands twice, first on line {first}", line)
+                raise _RefusedError(f"duplicate key '{key.raw}', first on line {first}", line)
             seen[key.raw] = key.line
             yield key, value
 

@@ -23,16 +23,16 @@ from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.preview import preview
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.execute.script_runner import ScriptRunner
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
-from runbook.engine.execute.surroundings import Place
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.reruns import steps_of_all, undone_steps
-from runbook.engine.sealing import GivenInputs
+from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.sealing import RunInputs
 from runbook.errors import (
     ConflictError,
     NotFoundError,
@@ -50,13 +50,13 @@ END_PAUSE_S = 0.1
 END_PAUSE_MOST_S = 5.0
 
 
-class Undoing(Protocol):
-    """Reverses what a failed run completed: see Following."""
+class UndoOnFailure(Protocol):
+    """Undoes a failing run: see AutomaticUndo."""
 
     def undo_failed(
-        self, run: Run, runbook: Runbook, inputs: GivenInputs, stop: Stop
+        self, run: Run, runbook: Runbook, inputs: RunInputs, stop: Stop
     ) -> Problem | None:
-        """Wait for the end of the run that does it, and say how it went."""
+        """Wait for the undo run to end; a warning that says how it ended."""
 
 
 class Execution:
@@ -68,19 +68,19 @@ class Execution:
         claimed: Claimed,
         worker_id: str,
         stop: Stop,
-        undoing: Undoing,
+        undo: UndoOnFailure,
     ) -> None:
         self._parts = parts
         self._options: EngineOptions = parts.options
         self._run: Run = claimed.run
         self._worker_id = worker_id
         self._stop = stop
-        self._undoing = undoing
+        self._undo = undo
         self._runbook: Runbook = parts.documents.runbook(claimed.document)
         self._given = (
             parts.sealer.open(claimed.sealed_inputs, claimed.run.id)
             if claimed.sealed_inputs
-            else GivenInputs({}, frozenset())
+            else RunInputs({}, frozenset())
         )
         self._token = self._options.mint_token(
             self._run.id,
@@ -175,7 +175,7 @@ class Execution:
             after_secrets=self._keep_masks,
         ) as live:
             recorder.before_output = live.read_secrets
-            place = Place(
+            scripts = ScriptRunner(
                 self._parts,
                 self._run,
                 workspace,
@@ -185,8 +185,8 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            outcome = self._judged(self._run_steps(self._runner(place)))
-            summary = place.summary()
+            outcome = self._judged(self._run_steps(self._runner(scripts)))
+            summary = scripts.summary()
         folder, may_keep = workspace.handover.artifacts, recorder.may_keep
         kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
         return dataclasses.replace(
@@ -215,9 +215,9 @@ class Execution:
         undone = undone_steps(store, earlier.id, but=self._run.id)
         return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
 
-    def _runner(self, place: Place) -> StepRunner:
+    def _runner(self, scripts: ScriptRunner) -> StepRunner:
         return StepRunner(
-            place,
+            scripts,
             self._recorder,
             self._stop,
             self._runbook.policy,
@@ -280,7 +280,7 @@ class Execution:
             masks=(*self._given.masks, *self._registered),
         )
         try:
-            said = self._undoing.undo_failed(self._run, self._runbook, sealed, self._stop)
+            said = self._undo.undo_failed(self._run, self._runbook, sealed, self._stop)
         except RunbookError as error:  # the failure itself must be recorded all the same
             log.failure("run.not_undone", run_id=self._run.id, error=error.message)
             text = f"The completed steps were NOT undone: {error.message}"

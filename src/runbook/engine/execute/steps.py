@@ -37,8 +37,8 @@ _STOPPED = {
 }
 
 
-class Surroundings(Protocol):
-    """Where scripts are run: see Execution."""
+class StepScripts(Protocol):
+    """Runs the scripts of steps: see ScriptRunner."""
 
     def run_script(
         self, script: Script, variables: Mapping[str, str], timeout_s: float
@@ -77,7 +77,7 @@ class StepRunner:
 
     def __init__(
         self,
-        around: Surroundings,
+        scripts: StepScripts,
         recorder: Recorder,
         stop: Stop,
         policy: Policy,
@@ -87,7 +87,7 @@ class StepRunner:
         clock: Callable[[], Millis],
         announced: bool,
     ) -> None:
-        self._around = around
+        self._scripts = scripts
         self._recorder = recorder
         self._stop = stop
         self._policy = policy
@@ -177,7 +177,7 @@ class StepRunner:
         own = step.timeout_s is not None and step.timeout_s < left
         timeout_s = step.timeout_s if own and step.timeout_s else left
         try:
-            ended = self._around.run_script(step.script, self._values.variables, timeout_s)
+            ended = self._scripts.run_script(step.script, self._values.variables, timeout_s)
         except (WorkspaceError, ProcessStartError, HandOverError) as error:
             self._recorder.message(error.message)
             return StepsEnd(return_codes.FAILED, numbered, problem=problem_of(error))
@@ -203,8 +203,8 @@ class StepRunner:
 
     def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
         """Take what the step left for others. What cannot be read makes it fail."""
-        env = self._named_openly(self._around.take_env())
-        outputs = self._named_openly(self._around.take_outputs())
+        env = self._named_openly(self._scripts.take_env())
+        outputs = self._named_openly(self._scripts.take_outputs())
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
         problem = env.problem or outputs.problem
@@ -234,8 +234,8 @@ class StepRunner:
 
     def _discard_hand_over(self) -> None:
         """What a failed try left counts for nothing."""
-        self._around.take_env()
-        self._around.take_outputs()
+        self._scripts.take_env()
+        self._scripts.take_outputs()
 
     def _kept(self, values: Mapping[str, str]) -> dict[str, str | None]:
         """Values as they may be recorded: not where a secret stands in one, or in its name."""

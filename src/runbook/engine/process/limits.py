@@ -16,7 +16,7 @@ _PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ScriptLimits:
     """Limits of each process that a script starts; None is no limit of ours.
 
     `open_files` is the soft limit, which a script may raise. `processes` counts all processes
@@ -56,7 +56,7 @@ class Limits:
         )
 
 
-def inherit_limits(limits: Limits) -> None:
+def inherit_limits(limits: ScriptLimits) -> None:
     """Set, for this process and all that it starts, the limits that harm nobody.
 
     Never raises a hard limit and never fails for want of rights.

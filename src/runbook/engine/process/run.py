@@ -24,7 +24,7 @@ from typing import IO, ClassVar, Protocol, Self, cast
 
 from runbook.core.events import EventType
 from runbook.engine.process.family import RUN_MARK, Families, Family, ProcessStartError
-from runbook.engine.process.limits import Limits
+from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.stop import Stop, StopReason
 
 __all__ = [
@@ -118,7 +118,7 @@ def run_process(
     run_id: str,
     families: Families,
     grace: Grace | None = None,
-    limits: Limits | None = None,
+    limits: ScriptLimits | None = None,
 ) -> Ended:
     """Run a command to its end; nothing that it started is alive afterwards.
 
@@ -129,7 +129,7 @@ def run_process(
     if stop.reason is not None:
         return Ended(-signal.SIGINT, stop.reason, 0.0, 0)
     with families.family(run_id, command.cwd) as family:
-        child = _Child(_start(command, run_id, limits or Limits()), family)
+        child = _Child(_start(command, run_id, limits or ScriptLimits()), family)
         try:
             with _Pump(child, sink, stop, began + timeout_s, grace or Grace()) as pump:
                 pump.run(command.channels)
@@ -138,7 +138,7 @@ def run_process(
     return Ended(child.return_code, pump.stopped, time.monotonic() - began, child.leftovers)
 
 
-def _start(command: Command, run_id: str, limits: Limits) -> subprocess.Popen[bytes]:
+def _start(command: Command, run_id: str, limits: ScriptLimits) -> subprocess.Popen[bytes]:
     # No preexec_fn and no user=: with either, Python forks instead of the much cheaper vfork.
     try:
         return subprocess.Popen(

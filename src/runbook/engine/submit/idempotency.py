@@ -1,60 +1,51 @@
-"""What a caller binds a request to: the document that it has read, and an Idempotency-Key."""
+"""What a caller ties a request to: the document that it has read, and an Idempotency-Key."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 
-from runbook.core.access import Principal
 from runbook.core.reruns import diff_texts
-from runbook.engine.requests import ExecuteRequest
+from runbook.engine.submit.attempt import Attempt
 from runbook.errors import DocumentChangedError
-from runbook.library.catalog import Entry
-from runbook.store.models import IdempotencyKey, NewRun
+from runbook.store.models import IdempotencyKey
 from runbook.store.store import Store
 
-KeyOf = Callable[[], IdempotencyKey | None]
 
-
-def idempotency_of(
-    new: NewRun, principal: Principal, request: ExecuteRequest
-) -> IdempotencyKey | None:
-    """The caller's key, bound to what was asked: the same key with another request is refused."""
+def idempotency_of(attempt: Attempt) -> IdempotencyKey | None:
+    """The caller's key with a digest of the request: a key is refused for any other request."""
+    request, principal = attempt.request, attempt.principal
     if request.idempotency_key is None:
         return None
     what = [request.env_vars, request.reason, request.confirm, request.dry_run]
-    rerun = new.rerun_of
-    follows = [rerun.relation, rerun.run_id, rerun.start_step] if rerun else []
+    rerun = attempt.new.rerun_of
+    earlier = [rerun.relation, rerun.run_id, rerun.start_step] if rerun else []
     read = [request.digest] if request.digest is not None else []
-    asked = json.dumps([new.ref, *what, *follows, *read], sort_keys=True)
-    # A script's keys are its run's own: another tree of the same caller must not see this one's.
+    asked = json.dumps([attempt.new.ref, *what, *earlier, *read], sort_keys=True)
+    # Each run's script has keys of its own, so that it never gets another tree's run.
     caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
     return IdempotencyKey(
         caller, request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest()
     )
 
 
-def check_read(
-    store: Store, entry: Entry, request: ExecuteRequest, key_of: KeyOf | None = None
-) -> None:
-    """Raises DocumentChangedError where the runbook is not the one that the caller has read.
+def check_read(store: Store, attempt: Attempt) -> None:
+    """Raises DocumentChangedError if the runbook is not the version that the caller has read.
 
-    Nor is it where that very request has made its run already: asking again answers that one.
+    Except when this very request has created its run already: repeating it answers that run.
     """
+    wanted, entry = attempt.request.digest, attempt.entry
     current = entry.document.digest
-    if request.digest is None or request.digest == current:
+    # The key's digest covers all inputs, so it is computed only if the documents differ.
+    if wanted is None or wanted == current or store.runs.is_known(idempotency_of(attempt)):
         return
-    # The key's digest is over all inputs: it is made here only where it decides.
-    if key_of is not None and store.runs.is_known(key_of()):
-        return
-    read = store.documents.get(request.digest)
+    read = store.documents.get(wanted)
     details: dict[str, object] = {"current_digest": current}
     if read is not None:
         details["diff"] = diff_texts(_text(read.content), _text(entry.head))
     raise DocumentChangedError(
-        f"The runbook {entry.ref} has changed since it was read: nothing was started. "
-        "Read what it is now, then ask again.",
+        f"Runbook {entry.ref} has changed since you read it, so nothing was started. "
+        "Read the current version, then try again.",
         **details,
     )
 

@@ -1,4 +1,4 @@
-"""The kinds of database that there are, and what is particular to each."""
+"""The supported databases and their specifics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook.store.dialects.sqlite import SQLite
 
 
 def dialect_of(url: str) -> Dialect:
-    """The dialect of a database's URL. Raises ConfigurationError for what is none of ours."""
+    """The dialect for a database's URL. Raises ConfigurationError for an unsupported one."""
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # without its text, which may hold a password

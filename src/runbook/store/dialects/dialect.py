@@ -1,4 +1,4 @@
-"""What the store needs to know of a kind of database, besides the statements."""
+"""The interface of a database dialect, besides the statements."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from runbook.errors import StoreUnavailableError
 
 
 class Fault(Enum):
-    """What an error of the database means for whoever asked."""
+    """The meaning of a database error for the caller."""
 
     OURS = auto()
-    """A statement is wrong."""
+    """A bug: the statement is wrong."""
     IN_THE_WAY = auto()
-    """Another transaction was in the way. This one has changed nothing, and may be repeated."""
+    """Conflict with another transaction. Nothing was changed, and the work can be retried."""
     BUSY = auto()
-    """The database was waited for, as long as one waits."""
+    """Timed out while waiting for the database."""
     LOST = auto()
-    """The connection is lost, and what was not committed with it."""
+    """The connection was lost, and with it everything uncommitted."""
     DUPLICATE = auto()
-    """There is a row with this key."""
+    """A row with this key already exists."""
     VALUE = auto()
-    """The database has no such value: a number too large, a text with bytes that no text has."""
+    """The database can't store a value: a number too large, or text with invalid bytes."""
     UNUSABLE = auto()
-    """The database cannot be used until somebody has repaired something."""
+    """The database can't be used until it is repaired."""
 
 
 class CommitUnknownError(Exception):
-    """The connection was lost during a commit. `transaction` names what may have been committed."""
+    """The connection was lost during a commit. `transaction` may have been committed."""
 
     def __init__(self, transaction: str) -> None:
         self.transaction = transaction
@@ -55,64 +55,64 @@ class Listener(ABC):
 
 
 class Dialect(ABC):
-    """One database of one kind."""
+    """One database, with the specifics of its kind."""
 
     errors: tuple[type[Exception], ...]
-    """What may be raised: SQLAlchemy's errors, and those of the driver itself."""
+    """The exceptions that may be raised: SQLAlchemy's and the driver's."""
     kind: Literal["sqlite", "postgresql"]
-    """What it is called in the URL and in statistics."""
+    """The name in the URL and in statistics."""
     shown: str
-    """Which database it is, for people: without its password."""
+    """The database's display name, without its password."""
     is_embedded: bool
-    """Whether this process opens the database's file itself, where one may write at a time."""
+    """Whether this process opens the database's file itself, with a single writer at a time."""
 
     @abstractmethod
     def engine(self, *, read_only: bool, patience_s: float) -> sa.Engine:
-        """An engine that has no connection yet, for this process.
+        """A new engine for this process, without connections.
 
-        `patience_s` is how long to wait for others inside the database, where one may.
+        `patience_s` is how long statements may wait for locks inside the database, if supported.
         """
 
     @abstractmethod
     def transaction(
         self, connection: sa.Connection, *, durable: bool
     ) -> AbstractContextManager[None]:
-        """A transaction that writes. `durable` waits for the disk wherever that is optional.
+        """A write transaction. `durable` waits until the commit is on disk, if that is optional.
 
         Raises CommitUnknownError.
         """
 
     @abstractmethod
     def committed(self, connection: sa.Connection, transaction: str) -> bool | None:
-        """Whether a transaction was committed; None while it is under way."""
+        """Whether a transaction was committed; None while it is in progress."""
 
     @abstractmethod
     def fault(self, error: Exception) -> Fault:
-        """What an error of SQLAlchemy or of the driver means."""
+        """Classifies an error from SQLAlchemy or the driver."""
 
     @abstractmethod
     def unavailable(self, error: Exception) -> StoreUnavailableError:
-        """What to do about it, without a path, host or password."""
+        """The error for the user, with what to do, without path, host or password."""
 
     @abstractmethod
     def check(self, connection: sa.Connection) -> None:
-        """Raise StoreUnavailableError where this is not the database that others write to."""
+        """Raise StoreUnavailableError if other processes use a different database by now."""
 
     @abstractmethod
     def size(self, connection: sa.Connection) -> int:
-        """The bytes that it takes on its disk."""
+        """The size on disk, in bytes."""
 
     @abstractmethod
     def create(self) -> None:
-        """Make the empty database, where that is up to us. Raises StoreUnavailableError."""
+        """Create the empty database if that is our job. Raises StoreUnavailableError."""
 
     @abstractmethod
     def migration_engine(self) -> sa.Engine:
-        """An engine whose connections may wait and change tables for a long time."""
+        """An engine for migrations, without timeouts."""
 
     @abstractmethod
     def migration(self, connection: sa.Connection) -> AbstractContextManager[None]:
-        """A transaction that nobody else is in. Others wait, or have Fault.IN_THE_WAY."""
+        """An exclusive transaction. Others wait, or get Fault.IN_THE_WAY."""
 
     @abstractmethod
     def notify(self, connection: sa.Connection, notice: str) -> None:
@@ -123,4 +123,4 @@ class Dialect(ABC):
 
     @abstractmethod
     def backup(self, engine: sa.Engine, path: Path) -> None:
-        """Copy the database, as it is at one moment, to an empty file that exists."""
+        """Copy a consistent snapshot of the database to an existing empty file."""

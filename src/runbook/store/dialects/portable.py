@@ -41,10 +41,10 @@ _TAKE_TURN = sa.select(
 
 
 def exclusively(connection: sa.Connection, turn: Turn) -> None:
-    """Let nobody else take this turn until the transaction ends.
+    """Take a turn exclusively until the transaction ends.
 
-    What the next statements read is what the one before has committed. SQLite needs nothing: a
-    transaction that writes has the whole database to itself.
+    The following statements read everything the previous holder committed. SQLite needs no turns: a
+    write transaction locks the whole database.
     """
     if is_remote(connection):
         connection.execute(_TAKE_TURN, {"turn": turn.value})

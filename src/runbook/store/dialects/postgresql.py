@@ -29,8 +29,8 @@ _CONNECTING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-# Said once connected, since a pooler between us and the server refuses it before. A worker that
-# is stopped amid a transaction must not keep others waiting.
+# Set after connecting, because a connection pooler rejects them as startup options. A worker
+# suspended during a transaction must not block others.
 _SETTINGS = """
 SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '10s'; SET TimeZone = 'UTC'
@@ -248,7 +248,7 @@ def _state(error: Exception) -> str:
 
 
 def _shown(url: sa.URL) -> str:
-    """Also where the host, or a password, is among the options."""
+    """The URL to display, even if the host or a password is among the options."""
     host = url.host or url.query.get("host") or ""
     parts = sa.URL.create(
         "postgresql",

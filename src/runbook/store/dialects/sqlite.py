@@ -17,8 +17,8 @@ from sqlalchemy.pool import QueuePool
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
 from runbook.store.dialects.dialect import Dialect, Fault, Listener
 
-# A wait inside SQLite stops every greenlet of a web process, so it is short; `Database` goes on
-# waiting outside.
+# A wait inside SQLite blocks every greenlet of a web process, so it is short; `Database` retries
+# outside.
 BUSY_TIMEOUT_MS = 5
 
 _MOVED = "The database's file was removed or replaced: put it back, and restart."
@@ -87,11 +87,11 @@ class SQLite(Dialect):
 
     @contextmanager
     def transaction(self, connection: sa.Connection, *, durable: bool) -> Iterator[None]:
-        """A transaction that takes the write lock at once.
+        """A transaction that takes the write lock at its start.
 
-        One that only takes it at its first write fails with "database is locked" where another
-        writer was faster, however long it was ready to wait. The driver begins none by itself
-        (its isolation level is None). An event listener would do the same, at a price for every
+        If it took the lock only at the first write, it could fail with "database is locked" despite
+        the timeout, when another writer came first. The driver doesn't start transactions itself
+        (its isolation level is None). An event listener would do the same, but at a cost for every
         statement.
         """
         _set_durable(connection, durable=durable)
@@ -207,7 +207,7 @@ def _open(path: Path, options: str) -> sqlite3.Connection:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """Open without writing, also where the files that WAL wants beside it cannot be made."""
+    """Open read-only, even if WAL's extra files can't be created."""
     connection = _open(path, "mode=ro")
     try:
         connection.execute("PRAGMA schema_version").close()
@@ -223,7 +223,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection with our settings; closed where it does not take them."""
+    """The connection with our settings; closed if setting them fails."""
     try:
         for setting in _SETTINGS:
             connection.execute(setting).close()

@@ -1,4 +1,4 @@
-"""What happened in a run: appended by its owner, read by whoever follows it."""
+"""The events of runs: appended by a run's owner, read by its followers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _SIZE = sa.func.coalesce(sa.func.length(events.c.text), 0)
 _SIZED = _AFTER.add_columns(
     (sa.func.sum(_SIZE).over(order_by=events.c.key) - _SIZE).label("before")
 ).subquery()
-# The same, of no more than so many bytes: a server sends them all, however few are read.
+# The same, with a limit in bytes: a server sends them all, however few are read.
 _AFTER_BOUNDED = (
     sa.select(*(_SIZED.c[column.name] for column in EVENT_COLUMNS))
     .where(_SIZED.c.before < sa.bindparam("most_bytes"))
@@ -74,10 +74,10 @@ class Events(Component):
         worker_id: str | None,
         steps: Sequence[StepRun] = (),
     ) -> int:
-        """Append to a run that `worker_id` owns (None: that nobody does); the last number.
+        """Append events to a run, and return the last number. `worker_id` None: it has no owner.
 
-        `steps` are recorded in the same transaction.
-        Raises ConflictError where the run has ended or has another owner, NotFoundError.
+        `steps` are recorded in the same transaction. Raises ConflictError if the run has finished
+        or has another owner, NotFoundError.
         """
         log = grown(RunLog(), new) if any(event.type.is_output for event in new) else None
         advance = {
@@ -103,13 +103,13 @@ class Events(Component):
     def after(
         self, run_id: str, n: int = 0, limit: int = 256, max_bytes: int = MAX_BYTES
     ) -> list[RunEvent]:
-        """The events numbered above `n`: at most `limit`, and `max_bytes` of text.
+        """The events after number `n`: at most `limit`, and `max_bytes` of text.
 
-        There is always one where there is any. Empty for a run that does not exist.
+        Returns at least one event if there is any. Empty for a run that does not exist.
         """
 
         def work(connection: sa.Connection) -> list[RunEvent]:
-            # Clamped: keys beyond a run's own belong to its neighbours.
+            # Clamped: keys beyond the run's own range belong to other runs.
             begin = min(max(n, 0), EVENTS_PER_RUN - 1)
             asked = {"run_id": run_id, "after": begin, "most": max(1, limit)}
             found: list[RunEvent] = []

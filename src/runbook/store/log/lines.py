@@ -1,7 +1,7 @@
-"""From the pieces of a log to its lines. Nothing here reads the database.
+"""Splits the pieces of a log into lines, without reading the database.
 
-The log's text is the texts of the output events, one after the other; where an event's stored
-offset is beyond the end of the one before it, a newline stands between them.
+The log's text is the concatenated text of the output events. If an event's stored offset is beyond
+the end of the previous one, there is a newline between them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from runbook.core.events import EventType
 from runbook.core.times import Millis
 from runbook.store.models import LogLine
 
-# Of one line, a reader is given at most so many bytes.
+# Maximum number of bytes of one line to return.
 MAX_LINE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The text of one output event, and the place of its beginning."""
+    """The text of one output event, and its position."""
 
     at: Millis
     step: int | None
@@ -31,7 +31,7 @@ class Piece:
 
 @dataclass(slots=True)
 class _OpenLine:
-    """A line whose end has not been seen."""
+    """An unfinished line."""
 
     number: int
     piece: Piece
@@ -51,7 +51,7 @@ class _OpenLine:
 
 
 def lines_of(pieces: Iterable[Piece]) -> Iterator[LogLine]:
-    """The lines of consecutive pieces; the first may lack its beginning, the last its end."""
+    """The lines of consecutive pieces; the first and last may be partial."""
     line: _OpenLine | None = None
     end = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""The log of a run: by bytes, by lines, by what stands in it. Never read as a whole."""
+"""Reads a run's log by bytes, by lines or by search, never as a whole."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from runbook.store.models import LogLine, LogQuery, LogSize
 from runbook.store.rows import Component, event_key
 from runbook.store.tables import events, runs
 
-# What a search reads at once.
+# Batch size of a search.
 BATCH_BYTES = 256 * 1024
-# Hits so close to each other (in lines) are read together.
+# Hits within this number of lines are read together.
 _NEARBY_LINES = 50
 # Of the pieces of a log, which are up to 64 KiB each.
 _PIECES_AT_ONCE = 32
@@ -30,14 +30,14 @@ _END = sa.select(runs.c.seq, runs.c.log_bytes, runs.c.log_lines).where(
     runs.c.id == sa.bindparam("run_id")
 )
 _OF_RUN = events.c.run_seq == sa.bindparam("of_run")
-# The last event that begins at or before a byte.
+# The last event that starts at or before a byte.
 _AT_OFFSET = (
     sa.select(events.c.key)
     .where(_OF_RUN, events.c.offset <= sa.bindparam("place"))
     .order_by(events.c.offset.desc(), events.c.key.desc())
     .limit(1)
 )
-# The last event that begins before a line: the line's own beginning is in it or follows it.
+# The last event that starts before a line: the line's start is in it or after it.
 _BEFORE_LINE = (
     sa.select(events.c.key, events.c.offset)
     .where(_OF_RUN, events.c.line < sa.bindparam("place"))
@@ -68,13 +68,13 @@ _PIECES = (
 )
 
 
-# Line, offset and text of a piece, as a search reads them: a million of them are not copied.
+# Line, offset and text of a piece, in the form that a search reads, to avoid copying.
 _Text = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """Whose log it is, and how long it was when the reading began."""
+    """A run's log, and its size when reading started."""
 
     seq: int
     bytes: int
@@ -89,7 +89,7 @@ class Logs(Component):
         return LogSize(log.bytes, log.lines)
 
     def range(self, run_id: str, start: int, length: int) -> bytes:
-        """The bytes of the log's UTF-8 from `start`, as many of `length` as there are."""
+        """Up to `length` bytes of the log's UTF-8 from `start`."""
         log = self._log(run_id)
         start = max(0, start)
         stop = min(start + length, log.bytes)
@@ -103,9 +103,9 @@ class Logs(Component):
         return _lines(self._database, log.seq, first, count) if first <= log.lines else []
 
     def search(self, run_id: str, query: LogQuery) -> LogSearch:
-        """A search that reads the log while it is iterated over.
+        """A search that reads the log lazily, during iteration.
 
-        Raises RequestError for an empty text and for what is not a pattern.
+        Raises RequestError for empty text or an invalid pattern.
         """
         return LogSearch(self._database, self._log(run_id), query)
 
@@ -117,13 +117,13 @@ class Logs(Component):
 
 
 class LogSearch:
-    """The hits of a search, each as soon as it is found; it can be iterated over once."""
+    """The hits of a search, yielded as they are found; can be iterated once."""
 
     def __init__(self, database: Database, log: _Log, query: LogQuery) -> None:
         if not query.text:
-            raise RequestError("Give the text to search for.")
+            raise RequestError("The search text is empty.")
         self.count = 0
-        """Lines that match so far; all of them once there are no more hits."""
+        """Matching lines found so far; the total after the iteration."""
         self._database = database
         self._log = log
         self._query = query
@@ -140,7 +140,7 @@ class LogSearch:
     def _found(self) -> Iterator[list[int]]:
         for chunk in _chunks(self._database, self._log):
             yield self._matcher.feed(chunk)
-            # Other greenlets of a web process may go on between two chunks.
+            # Let other greenlets of a web process run between chunks.
             time.sleep(0)
         yield self._matcher.finish()
 
@@ -167,7 +167,7 @@ def _pieces(connection: sa.Connection, first: int, last: int) -> Iterator[Piece]
 
 
 def _numbered(database: Database, seq: int, numbers: Sequence[int]) -> Iterator[LogLine]:
-    """The lines of these ascending numbers; those near each other in one reading."""
+    """The lines with these ascending numbers; nearby lines are read together."""
     position = 0
     while position < len(numbers):
         begin = position
@@ -179,7 +179,7 @@ def _numbered(database: Database, seq: int, numbers: Sequence[int]) -> Iterator[
 
 
 def _chunks(database: Database, log: _Log) -> Iterator[bytes]:
-    """The log in readings of about BATCH_BYTES."""
+    """The log in chunks of about BATCH_BYTES."""
     first, end = event_key(log.seq, 1), 0
     while end < log.bytes:
         reading = partial(_texts, seq=log.seq, first=first, to=end + BATCH_BYTES)
@@ -191,13 +191,13 @@ def _chunks(database: Database, log: _Log) -> Iterator[bytes]:
 
 
 def _before_line(connection: sa.Connection, seq: int, line: int) -> tuple[int, int]:
-    """The key and the offset of the event from which to read, to see a line whole."""
+    """The key and offset of the event to start from so that a line is complete."""
     row = connection.execute(_BEFORE_LINE, {"of_run": seq, "place": line}).first()
     return (int(row[0]), int(row[1] or 0)) if row else (event_key(seq, 1), 0)
 
 
 def _texts(connection: sa.Connection, seq: int, first: int, to: int) -> tuple[int, Sequence[_Text]]:
-    """The output from key `first` to the last that begins at or before byte `to`."""
+    """The output from key `first` to the last event that starts at or before byte `to`."""
     last = connection.scalar(_AT_OFFSET, {"of_run": seq, "place": to}) or 0
     rows = connection.execute(_TEXTS, {"first": first, "last": last})
     # The driver's own tuples: a log of a million pieces would wait a second for better ones.
@@ -216,7 +216,7 @@ def _near(numbers: Sequence[int], position: int, begin: int) -> bool:
 
 
 def _joined(texts: Sequence[_Text], end: int) -> bytes:
-    """A batch that continues at byte `end`, with the newlines that no event holds."""
+    """A batch that continues at byte `end`, with the newlines that are not part of any event."""
     joined = b"".join([row[2] for row in texts])
     if len(joined) == _end_of(texts) - end:
         return joined

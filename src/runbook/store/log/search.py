@@ -1,6 +1,6 @@
-"""Finds the lines of a log that hold a text or match a pattern. Nothing here reads the database.
+"""Finds log lines that contain a text or match a pattern, without reading the database.
 
-A log is fed in chunks that may end anywhere between two characters; each line is reported once.
+A log is fed in chunks that may end between any two characters; each line is reported once.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from runbook.store.log.lines import MAX_LINE_BYTES
 if TYPE_CHECKING:
     import re2
 
-# What a pattern may take of memory; re2 gives a pattern up that needs more.
+# Memory limit per pattern; re2 rejects patterns that need more.
 _PATTERN_BYTES = 8 * 1024 * 1024
 
 
 class LineMatcher(Protocol):
     def feed(self, chunk: bytes) -> list[int]:
-        """The numbers of the lines that are known to match since this chunk."""
+        """The numbers of lines that match as of this chunk."""
 
     def finish(self) -> list[int]:
-        """Those that are known to match since the log has ended."""
+        """The remaining matches after the end of the log."""
 
 
 class TextMatcher:
-    """Lines that hold a text, whatever its case.
+    """Lines that contain a text, ignoring case.
 
-    It keeps of an unfinished line only what the beginning of a hit may be.
+    Of an unfinished line, it only buffers a possible start of a match.
     """
 
     def __init__(self, text: str) -> None:
@@ -58,12 +58,12 @@ class TextMatcher:
 
 
 class PatternMatcher:
-    """Lines that match a pattern in the syntax of re2, whatever its case.
+    """Lines that match an re2 pattern, ignoring case.
 
-    re2 takes time in proportion to the text, whatever the pattern is: nobody can keep a server
-    busy with one. A line that is not finished after MAX_LINE_BYTES is matched up to there.
+    re2 takes linear time for any pattern, so a search can't block a server. A line that is
+    unfinished after MAX_LINE_BYTES is matched up to there.
 
-    Raises RequestError for what is not a pattern.
+    Raises RequestError for an invalid pattern.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -97,7 +97,7 @@ class PatternMatcher:
         at = 0
         while at < len(text) and (match := self._pattern.search(text, at)):
             start = match.start()
-            # Behind the last newline stands no line.
+            # There is no line after the last newline.
             if start == len(text) and text.endswith(b"\n"):
                 break
             self._line += text.count(b"\n", at, start)
@@ -112,7 +112,7 @@ class PatternMatcher:
 
 
 def _compiled(pattern: str) -> re2._Regexp:
-    # Loaded by the first search with a pattern: a command that starts need not wait for it.
+    # Imported lazily, so that commands start faster.
     import re2
 
     options = re2.Options()
@@ -125,4 +125,4 @@ def _compiled(pattern: str) -> re2._Regexp:
         return re2.compile(f"(?m){pattern}", options)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace").replace("(?m)", "", 1)
-        raise RequestError(f"This is not a regular expression: {reason}") from None
+        raise RequestError(f"Invalid regular expression: {reason}") from None

@@ -1,4 +1,4 @@
-"""Run by Alembic, in the transaction that `runbook.store.migrate` has begun."""
+"""Run by Alembic, in the transaction started by `runbook.store.migrate`."""
 
 from alembic import context
 

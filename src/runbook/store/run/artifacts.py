@@ -1,4 +1,4 @@
-"""The files that runs left, by name; their content lies beside the database."""
+"""The artifacts of runs; their content is stored beside the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INSERT_ARTIFACT = sa.insert(artifacts)
 
 class Artifacts(Component):
     def of(self, run_id: str) -> list[Artifact]:
-        """The files that a run left, by name."""
+        """The artifacts of a run, by name."""
         return self._database.read(
             lambda connection: [
                 Artifact(*row) for row in connection.execute(_ARTIFACTS, {"run_id": run_id})

@@ -1,4 +1,4 @@
-"""What a run's events say of the runs that its script called."""
+"""Events in a run about the runs that its script called."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _STEP = (
 
 
 def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> None:
-    """Append to the calling run, in the same transaction, that its child began or ended."""
+    """Append to the calling run, in the same transaction, that its child started or finished."""
     if child.is_root:
         return
     parent = connection.execute(_ADVANCE, {"parent": child.tree.parent_id}).first()
-    if parent is None:  # it has ended: nobody follows it any more
+    if parent is None:  # it has finished: there is nothing to follow
         return
     seq, last = int(parent[0]), int(parent[1])
     step = connection.scalar(_STEP, {"of_run": seq})

@@ -1,4 +1,4 @@
-"""How a worker takes the next run, with the locks that it needs."""
+"""Claims the next run for a worker, together with the locks it needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import WaitReason
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument
@@ -22,7 +22,7 @@ from runbook.store.tables import runs
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
 _MAY_CLAIM = sa.and_(
     _QUEUED,
-    # A run whose end was asked for needs no slot: it is only ended.
+    # A run with a cancel request needs no slot: it is only finished.
     sa.or_(
         runs.c.parent_id.is_not(None),
         runs.c.cancel_at.is_not(None),
@@ -30,10 +30,10 @@ _MAY_CLAIM = sa.and_(
     ),
     sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
 )
-# Of the run with this id, and of those that nobody else may take: it calls them.
+# The run with this ID and the runs assigned to this worker, which it calls.
 _OF_ONE = sa.or_(runs.c.assigned_to == sa.bindparam("claimer"), runs.c.id == sa.bindparam("only"))
 _OF_QUEUES = sa.or_(
-    # A run whose end was asked for, or that nobody else may take, waits in no queue.
+    # A run with a cancel request or an assigned worker ignores queues.
     runs.c.cancel_at.is_not(None),
     runs.c.assigned_to.is_not(None),
     sa.func.coalesce(runs.c.queue, DEFAULT_QUEUE).in_(sa.bindparam("queues", expanding=True)),
@@ -42,7 +42,7 @@ _OF_QUEUES = sa.or_(
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """How to look for a run that may be claimed, and how to claim it."""
+    """The statements to find and claim a run."""
 
     look: sa.Select[int]
     take: sa.Update
@@ -72,7 +72,7 @@ _ANY_OF_QUEUES = _statements(_OF_QUEUES)
 
 
 class Claim:
-    """Who wants which run; it is tried until a run is found that need not wait."""
+    """A worker's claim, retried until a run is found that need not wait."""
 
     def __init__(
         self, worker_id: str, root_slots: int, only: str | None, queues: Collection[str] | None
@@ -89,8 +89,8 @@ class Claim:
     def sees_one(self, connection: sa.Connection) -> bool:
         return connection.scalar(self._statements.look, self._given) is not None
 
-    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | Holder | None:
-        """The run; or who holds a lock that the next run has to wait for; None where all wait."""
+    def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | WaitReason | None:
+        """The run, the reason why the next run waits, or None if there is no run."""
         given = {**self._given, "at": now}
         taken = first_of(connection.execute(self._statements.take, given))
         return None if taken is None else _claimed_or_waiting(connection, taken, now)
@@ -98,8 +98,8 @@ class Claim:
 
 def _claimed_or_waiting(
     connection: sa.Connection, row: Mapping[str, Any], now: Millis
-) -> Claimed | Holder:
-    """The run in the row of a claim; or, where it has to wait for a lock, who holds that."""
+) -> Claimed | WaitReason:
+    """The claimed run, or the reason why it has to wait."""
     run = run_of(row)
     busy = take_locks(connection, run, now)
     if busy is not None and may_wait(connection, run):

@@ -1,4 +1,4 @@
-"""How a run begins: recorded once, however often the same request comes."""
+"""Creates runs, once per idempotency key."""
 
 from __future__ import annotations
 
@@ -58,25 +58,25 @@ _INSERT_RUN = sa.insert(runs)
 
 
 def check_birth(run: NewRun, document: StoredDocument) -> None:
-    """Mistakes of the caller, not of the person who asks."""
+    """Check for programming errors, not for user errors."""
     if run.runbook.digest != document.digest:
         raise ValueError("the run and its document have different digests")
     if run.status is RunStatus.RUNNING and run.assigned_to is None:
-        raise ValueError("a run born running needs assigned_to")
+        raise ValueError("a run created as running needs assigned_to")
     if run.status not in _BIRTHS:
-        raise ValueError(f"a run cannot be born {run.status}")
+        raise ValueError(f"a run cannot be created as {run.status}")
     locks = run.request.locks
     if locks is not None and run.status is RunStatus.RUNNING:
-        raise ValueError("a run takes its locks when it is claimed: it cannot be born running")
+        raise ValueError("a run takes its locks when claimed: it cannot be created as running")
     if locks is not None and any(want.capacity < 1 for want in locks.wants):
-        raise ValueError("a lock is held by one run at least")
+        raise ValueError("a lock's capacity must be at least 1")
 
 
 _BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
 
 
 def is_known(connection: sa.Connection, idempotency: IdempotencyKey, now: Millis) -> bool:
-    """Whether this very request has made a run in the last 24 hours."""
+    """Whether the same request created a run in the last 24 hours."""
     row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
     return (
         row is not None
@@ -104,7 +104,7 @@ def _key_of(idempotency: IdempotencyKey) -> dict[str, str]:
 
 
 def _counts(key: Mapping[str, Any], now: Millis) -> bool:
-    """Whether the key was used lately."""
+    """Whether the key was used recently."""
     return bool(key["used_at"] > now - IDEMPOTENCY_MS)
 
 

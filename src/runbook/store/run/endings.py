@@ -1,4 +1,4 @@
-"""How a run ends: once."""
+"""Finishes runs, each exactly once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _FINISH = (
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run ends, and at which time. `duration_ms` is the time since the start if None."""
+    """How and when a run finishes. `duration_ms` None means the time since the start."""
 
     outcome: Outcome
     events: Sequence[NewEvent]

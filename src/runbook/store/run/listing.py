@@ -1,4 +1,4 @@
-"""Which runs a list has, and where its next page begins."""
+"""Queries for lists of runs, and their pagination cursors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runbook.store.tables import runs
 
 
 def page_of(wanted: RunFilter, cursor: str | None, size: int) -> sa.Select[Any]:
-    """The wanted runs behind the cursor, newest first. Raises RequestError for its nonsense."""
+    """The matching runs after the cursor, newest first. Raises RequestError for a bad cursor."""
     statement = sa.select(*RUN_COLUMNS).where(*_conditions(wanted))
     if cursor is not None:
         statement = statement.where(runs.c.seq < _seq_of(cursor))
@@ -30,7 +30,7 @@ def _conditions(wanted: RunFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.statuses:
         conditions.append(runs.c.status.in_(sorted(wanted.statuses)))
     if wanted.statuses and wanted.statuses <= ACTIVE:
-        # Says nothing new, but lets the index of the active runs be used.
+        # Redundant, but allows the index on active runs to be used.
         conditions.append(runs.c.finished_at.is_(None))
     if wanted.since is not None:
         conditions.append(runs.c.created_at >= wanted.since)
@@ -61,7 +61,7 @@ def _active(active: bool | None) -> list[sa.ColumnElement[bool]]:
         return []
     if not active:
         return [runs.c.finished_at.is_not(None)]
-    # The statuses say nothing new, but let the index of the active runs be used.
+    # The statuses are redundant, but allow the index on active runs to be used.
     return [runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)]
 
 
@@ -86,7 +86,7 @@ def _seq_of(cursor: str) -> int:
         padded = cursor + "=" * (-len(cursor) % 4)
         seq = int(base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii"))
     except (ValueError, binascii.Error):
-        raise RequestError("The cursor is not one that a list of runs gave.") from None
+        raise RequestError("Invalid cursor: use next_cursor of an earlier page.") from None
     if not 0 <= seq < 2**63:
-        raise RequestError("The cursor is not one that a list of runs gave.")
+        raise RequestError("Invalid cursor: use next_cursor of an earlier page.")
     return seq

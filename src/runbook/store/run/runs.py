@@ -1,4 +1,4 @@
-"""Runs: how they begin, go on and end; one, a page, a tree."""
+"""Runs: creating, claiming, finishing, and querying them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook.core.run import Relation, Run
 from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import Holder
+from runbook.core.waiting import LockWait, read_wait
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
 from runbook.store.dialects.portable import one_of
@@ -80,7 +80,7 @@ _REQUEST_CANCEL = (
     .values(
         cancel_at=sa.bindparam("at"),
         cancel_by=sa.bindparam("by"),
-        # It waits for nothing any more: whoever claims it ends it.
+        # It no longer waits: the worker that claims it finishes it.
         status=sa.case(
             (runs.c.status == RunStatus.WAITING.value, RunStatus.QUEUED.value),
             else_=runs.c.status,
@@ -138,7 +138,7 @@ _CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_
 
 
 def _ancestors() -> sa.Select[int]:
-    # UNION, not UNION ALL: it ends also where parents were ever to form a ring.
+    # UNION, not UNION ALL: terminates even if parents form a cycle.
     line = (
         sa.select(runs.c.id, runs.c.parent_id)
         .where(runs.c.id == sa.bindparam("run_id"))
@@ -170,13 +170,12 @@ class Runs(Component):
         files: RunFiles = NO_FILES,
         audit: NewAuditEvent | None = None,
     ) -> Created:
-        """Record a run, or give back the one that the same request made in the last 24 hours.
+        """Create a run, or return the one that the same request created in the last 24 hours.
 
-        `max_queued` bounds the root runs that wait; None does not. A run born ended is on the
-        disk before this returns; `history` is where its entry left the runbook's history.
-        `audit` is recorded with a new run, in the same transaction.
-        Raises IdempotencyKeyReusedError, QueueFullError, and NotFoundError for `files` without
-        their contents that are not kept any more.
+        `max_queued` limits the number of queued root runs; None means no limit. A run created as
+        finished is on disk on return; `history` is the history's head after its entry. `audit` is
+        recorded with a new run, in the same transaction. Raises IdempotencyKeyReusedError,
+        QueueFullError, and NotFoundError if `files` lack contents that are not stored anymore.
         """
         check_birth(run, document)
 
@@ -201,7 +200,7 @@ class Runs(Component):
         return self._database.write(work, durable=run.status.terminal)
 
     def is_known(self, idempotency: IdempotencyKey | None) -> bool:
-        """Whether this very request has made a run: `create` would give that one back."""
+        """Whether the same request already created a run, which `create` would return."""
         if idempotency is None:
             return False
         return self._database.read(lambda c: is_known(c, idempotency, self._clock()))
@@ -215,32 +214,32 @@ class Runs(Component):
         only: str | None = None,
         queues: Collection[str] | None = None,
     ) -> Claimed | None:
-        """Take the oldest queued run that this worker may execute; None where there is none.
+        """Claim the oldest queued run that this worker may execute; None if there is none.
 
         Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
-        worker goes to that worker only. The `started` event is appended. A run with a request
-        to cancel is claimed like any other, so that its worker ends it.
+        worker can only be claimed by that worker. Appends the `started` event. A run with a cancel
+        request is claimed like any other, so that its worker finishes it.
 
-        With `only`, no run is taken but the one with this id, and those assigned to this worker.
-        With `queues`, those of other queues are left, unless they are assigned to this worker or
-        only to be ended.
+        `only` restricts the claim to the run with this ID and to those assigned to this worker.
+        `queues` restricts it to runs of these queues, runs assigned to this worker, and runs that
+        only need to be finished.
 
-        The run's locks are taken with it. Where one is held, a run that waits gets the status
-        `waiting` and the event that says for whom, and the next run is tried. Of a run that does
-        not wait, or would wait for ever, `busy` names the holder.
+        The run's locks are acquired with it. If one is held, a run that waits gets the status
+        `waiting` and an event that names the holder, and the next run is tried. For a run that
+        doesn't wait, or would deadlock, `busy` is the holder.
 
-        `expected` says that there is probably one. Otherwise the write lock is taken only where
-        a look finds one: most polls find nothing. Several transactions where runs have to wait.
+        `expected` says that there probably is a run. Otherwise, the write lock is only taken if a
+        read finds one, as most polls find nothing. Uses several transactions if runs have to wait.
         """
         claim = Claim(worker_id, root_slots, only, queues)
         if not expected and not self._database.read(claim.sees_one):
             return None
 
-        def work(connection: sa.Connection) -> Claimed | Holder | None:
+        def work(connection: sa.Connection) -> Claimed | LockWait | None:
             return claim.attempt(connection, self._clock())
 
         tried = self._database.write(work)
-        while isinstance(tried, Holder):
+        while isinstance(tried, LockWait):
             tried = self._database.write(work)
         return tried
 
@@ -250,9 +249,9 @@ class Runs(Component):
         self._database.write(lambda connection: connection.execute(_RESEAL, given))
 
     def request_cancel(self, run_id: str, by: str, audit: NewAuditEvent | None = None) -> Run:
-        """Request cancellation; the first request is kept. Ended runs stay as they are.
+        """Request cancellation; the first request counts. Finished runs stay unchanged.
 
-        A run that waits for a lock is queued again, so that it is claimed and ended. `audit` is
+        A run that waits for a lock is requeued, so that it is claimed and finished. `audit` is
         recorded with the first request. Raises NotFoundError.
         """
 
@@ -277,14 +276,13 @@ class Runs(Component):
         finished_at: Millis | None = None,
         duration_ms: int | None = None,
     ) -> Finished:
-        """End a run, with its last events, of which `done` is the last.
+        """Finish a run, with its last events, of which `done` is the last.
 
-        `worker_id` is the owner who ends it; None ends it whoever owns it. `finished_at` is
-        the clock's where it is not given, `duration_ms` the time since the start. `durable`
-        returns only when the disk has it. Inputs that waited encrypted are wiped. Its locks are
-        given back, and the runs that waited for one are queued again.
-        Raises ConflictError where it has ended, cannot end so or has another owner,
-        NotFoundError.
+        `worker_id` is the owner that finishes it; None skips the ownership check. `finished_at`
+        defaults to the clock, `duration_ms` to the time since the start. `durable` returns only
+        when it is on disk. The encrypted inputs are wiped. Its locks are released, and the runs
+        waiting for them requeued. Raises ConflictError if it has already finished, can't finish
+        like this or has another owner, NotFoundError.
         """
         if not outcome.status.terminal or not events or events[-1].type is not EventType.DONE:
             raise ValueError("a run ends with a terminal status and done as its last event")
@@ -300,16 +298,16 @@ class Runs(Component):
         return found[0] if found else None
 
     def sealed(self, run_id: str) -> bytes | None:
-        """The encrypted inputs of a run that has not ended; None where there are none."""
+        """The encrypted inputs of an active run; None if there are none."""
         return self._database.read(lambda c: c.scalar(_SEALED, {"run_id": run_id}))
 
     def page(
         self, wanted: RunFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> RunPage:
-        """The wanted runs, newest first, at most `limit` (1 to 200) of them.
+        """The matching runs, newest first, at most `limit` (1 to 200).
 
-        `cursor` is an earlier page's `next_cursor`; runs that began since do not shift the
-        pages. Raises RequestError for a cursor that never was one.
+        `cursor` is an earlier page's `next_cursor`; new runs don't shift the pages. Raises
+        RequestError for an invalid cursor.
         """
         size = max(1, min(limit, MAX_PAGE))
         found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
@@ -317,7 +315,7 @@ class Runs(Component):
         return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
 
     def summary(self, run_id: str) -> str | None:
-        """The Markdown that a run's script wrote about it."""
+        """The Markdown summary that a run's script wrote."""
         return self._database.read(lambda c: c.scalar(_SUMMARY, {"run_id": run_id}))
 
     def children(self, run_id: str) -> list[Run]:
@@ -329,25 +327,25 @@ class Runs(Component):
         return self._select(_RERUNS, {"run_id": run_id})
 
     def tree(self, root_id: str) -> list[Run]:
-        """A root run and all below it, oldest first."""
+        """A root run and all its descendants, oldest first."""
         return self._select(_TREE, {"run_id": root_id})
 
     def known(self, run_ids: Iterable[str]) -> frozenset[str]:
-        """Those of these runs that are still kept."""
+        """The subset of these runs that still exists."""
         statement = _KNOWN.where(one_of(runs.c.id, run_ids))
         return self._database.read(lambda c: frozenset(c.scalars(statement)))
 
     def descends(self, run_id: str, ancestor_id: str) -> bool:
-        """Whether a run is `ancestor_id` itself or below it. False for unknown runs."""
+        """Whether a run is `ancestor_id` or its descendant. False for unknown runs."""
         asked = {"run_id": run_id, "ancestor_id": ancestor_id}
         return self._database.read(lambda c: c.scalar(_DESCENDS, asked)) is not None
 
     def active(self) -> list[Run]:
-        """All runs that have not ended, oldest first."""
+        """All active runs, oldest first."""
         return self._select(_ACTIVE_RUNS, {})
 
     def activity(self) -> Activity:
-        """What goes on now, for those who look again and again."""
+        """The active runs, for clients that poll."""
 
         def work(connection: sa.Connection) -> Activity:
             # First, so that a change in between is noticed by the next look.
@@ -358,9 +356,9 @@ class Runs(Component):
         return self._database.read(work)
 
     def last_outputs(self, ref: str) -> Mapping[str, object] | None:
-        """The outputs of a runbook's last run that succeeded and was meant.
+        """The outputs of a runbook's last successful run.
 
-        Dry runs and runs that undid another one do not count. None where there was no run.
+        Dry runs and undo runs don't count. None if there is no such run.
         """
         return self._database.read(lambda c: c.scalar(_LAST_OUTPUTS, {"wanted_ref": ref}))
 
@@ -393,5 +391,5 @@ def _active_run_of(row: sa.RowMapping) -> ActiveRun:
         created_at=row["created_at"],
         started_at=row["started_at"],
         root_id=row["root_id"],
-        waiting=None if row["waiting"] is None else Holder(**row["waiting"]),
+        waiting=None if row["waiting"] is None else read_wait(row["waiting"]),
     )

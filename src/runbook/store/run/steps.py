@@ -1,4 +1,4 @@
-"""The steps of a run, and the files that it left."""
+"""The steps of a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _END_STEPS = (
 
 class Steps(Component):
     def of(self, run_id: str) -> list[StepRun]:
-        """What became of the run's steps, in order. Empty where its script has none."""
+        """The results of the run's steps, in order. Empty if its script has no steps."""
         return self._database.read(
             lambda connection: [
                 _step_of(row) for row in connection.execute(_STEPS, {"run_id": run_id}).mappings()
@@ -43,13 +43,13 @@ class Steps(Component):
 
 
 def keep_steps(connection: sa.Connection, run_seq: int, kept: Sequence[StepRun]) -> None:
-    """Record steps, in place of what was recorded of them before."""
+    """Record steps, replacing earlier records of them."""
     if kept:
         connection.execute(_KEEP_STEP, [_row(run_seq, step) for step in kept])
 
 
 def end_steps(connection: sa.Connection, run_seq: int, status: RunStatus, at: Millis) -> None:
-    """A step that was running when its run ended has ended as the run did."""
+    """Finish the steps that were running when the run finished, with its status."""
     connection.execute(_END_STEPS, {"of_run": run_seq, "ended_as": status.value, "at": at})
 
 

@@ -42,13 +42,19 @@ def test_what_is_as_expected_makes_no_difference(expected):
         ({"return_code": 3}, "expected return code 3, got 0"),
         ({"outputs": {"STATE": "down"}}, "expected output STATE 'down', got 'up'"),
         ({"outputs": {"OTHER": "x"}}, "expected output OTHER 'x', got none"),
-        ({"stdout": (Expected("three"),)}, "expected stdout with 'three', got 'one\\ntwo\\n'"),
+        (
+            {"stdout": (Expected("three"),)},
+            "expected stdout containing 'three', got 'one\\ntwo\\n'",
+        ),
         (
             {"stdout": (Expected("^ne", regex=True),)},
-            "expected stdout with /^ne/, got 'one\\ntwo\\n'",
+            "expected stdout containing /^ne/, got 'one\\ntwo\\n'",
         ),
-        ({"stderr": (Expected("x"),)}, "expected stderr with 'x', got 'warned\\n'"),
-        ({"errors": (Expected("third"),)}, "expected an error with 'third', got 'first\\nsecond'"),
+        ({"stderr": (Expected("x"),)}, "expected stderr containing 'x', got 'warned\\n'"),
+        (
+            {"errors": (Expected("third"),)},
+            "expected an error containing 'third', got 'first\\nsecond'",
+        ),
     ],
 )
 def test_a_difference_says_what_was_expected_and_what_came(expected, text):
@@ -57,8 +63,10 @@ def test_a_difference_says_what_was_expected_and_what_came(expected, text):
 
 def test_where_nothing_was_printed_that_is_said():
     quiet = CaseOutcome(RunStatus.SUCCEEDED)
-    assert texts(quiet, stdout=(Expected("x"),)) == ["expected stdout with 'x', got nothing"]
-    assert texts(quiet, errors=(Expected("x"),)) == ["expected an error with 'x', got nothing"]
+    assert texts(quiet, stdout=(Expected("x"),)) == ["expected stdout containing 'x', got nothing"]
+    assert texts(quiet, errors=(Expected("x"),)) == [
+        "expected an error containing 'x', got nothing"
+    ]
 
 
 def test_of_long_output_only_the_end_is_shown():

@@ -117,7 +117,7 @@ def test_history_stays_byte_for_byte(below):
     history = f"history   \r\n===\r\n{below}"
     document = GOOD.replace("# History\n", history).replace("What it", "What  \n\n\nit")
     result = formatted(document.encode())
-    if isinstance(result, Problem):  # what stands there is no history
+    if isinstance(result, Problem):  # the text isn't a history
         assert parse(document.encode()).errors
     else:
         assert result.endswith(history.encode())

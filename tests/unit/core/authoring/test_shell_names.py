@@ -36,7 +36,7 @@ def uses(source):
         "echo a#$HOST",
         "echo $((1 << HOST)) $HOST",
         "cat <<< $HOST",
-        "cat << HOST; echo $HOST",  # a heredoc without an end is none
+        "cat << HOST; echo $HOST",  # an unterminated heredoc doesn't count
     ],
 )
 def test_a_read_variable_is_found(source):

@@ -123,7 +123,7 @@ def test_an_entry_says_what_kind_of_run_it_was(more, text):
 
 def test_a_related_run_id_that_is_none_is_refused():
     record = replace(RECORD, relation=Relation.RESUME, related_id="a`b")
-    with pytest.raises(ValueError, match="plain run ids"):
+    with pytest.raises(ValueError, match="plain run IDs"):
         render(record, n=1, previous=DOCUMENT)
 
 
@@ -174,7 +174,7 @@ def test_names_and_output_stay_what_they_are_in_markdown(record):
 
 @pytest.mark.parametrize("run_id", ["", "a b", "a\nb", "x-->", "-a", "é", "a" * 200])
 def test_a_run_id_that_no_link_can_carry_is_refused(run_id):
-    with pytest.raises(ValueError, match="plain run ids"):
+    with pytest.raises(ValueError, match="plain run IDs"):
         render(replace(RECORD, run_id=run_id), n=1, previous=DOCUMENT)
 
 
@@ -307,7 +307,7 @@ def test_the_number_of_problems_is_bounded():
 
     assert len(found.problems) == 20
     assert found.problems[0].code is ChainProblemCode.CHANGED
-    assert found.problems[0].message == "Entry 1 was changed, or is not whole."
+    assert found.problems[0].message == "Entry 1 was changed or is incomplete."
 
 
 # -- text that looks like entries --------------------------------------------------------------
@@ -390,7 +390,7 @@ def test_no_change_of_bytes_goes_unseen(data):
 
 def test_where_no_entry_begins_there_is_no_record():
     data = b"".join(chain("a"))
-    with pytest.raises(ValueError, match="No history entry begins here"):
+    with pytest.raises(ValueError, match="no history entry starts here"):
         read_record(b"x" + data, find_entry(data, 0))
 
 

@@ -35,16 +35,18 @@ def test_what_holds_a_comma_cannot_be_one_of_several():
 def test_no_choices(output):
     found = read_choices(ONE, SOURCE, output)
     assert isinstance(found, Problem)
-    assert found.message == (
-        "The choices of SITE are not known yet: no run of Sites.md has left the output NAMES"
-    )
-    assert (found.line, found.hint) == (4, "Execute Sites.md first")
+    assert found.code == "choices_unknown"
+    assert found.params == {"variable": "SITE", "runbook": "Sites.md", "output": "NAMES"}
+    assert (found.line, found.hint) == (4, "Run Sites.md first")
 
 
 def test_why_choices_are_not_known():
     refused = choices_not_allowed(ONE, SOURCE, ("roles=viewer (required: sre)",))
-    assert refused.message == "The choices of SITE come from Sites.md, which you may not execute"
+    assert (
+        refused.message
+        == "The choices for SITE come from Sites.md, which you aren't allowed to execute"
+    )
     assert refused.hint == "Missing or invalid claims: roles=viewer (required: sre)"
     assert choices_not_allowed(ONE, SOURCE, ()).hint is None
     absent = choices_not_found(ONE, SOURCE)
-    assert absent.message == "The choices of SITE come from Sites.md, which does not exist"
+    assert absent.message == "The choices for SITE come from Sites.md, which does not exist"

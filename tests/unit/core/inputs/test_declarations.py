@@ -108,33 +108,41 @@ def test_choices_that_another_runbook_finds_out(text):
 
 
 PROBLEMS = [
-    ("{patern: x}", "'patern' is not known here", "Did you mean pattern?"),
-    ("{type: interger}", "NAME: 'interger' is not a type", "Did you mean integer?"),
+    ("{patern: x}", "Unknown key 'patern'", "Did you mean pattern?"),
+    ("{type: interger}", "NAME: unknown type 'interger'", "Did you mean integer?"),
     ("{description: [x]}", "NAME: 'description' must be text", None),
     ("{min: {a: b}}", "NAME: 'min' must be text", None),
     # -- keys that do not fit
     (
         "{type: integer, choices: [1]}",
-        "NAME: 'choices' does not fit the type integer",
-        "It fits choice, multichoice",
+        "NAME: 'choices' is not supported for type integer",
+        "Supported types: choice, multichoice",
     ),
     (
         "{type: boolean, pattern: x}",
-        "NAME: 'pattern' does not fit the type boolean",
-        "It fits text, string, secret, hostname, url",
+        "NAME: 'pattern' is not supported for type boolean",
+        "Supported types: text, string, secret, hostname, url",
     ),
     (
         "{type: ip, min: 1}",
-        "NAME: 'min' does not fit the type ip",
-        "It fits text, string, integer, number, multichoice, secret, duration",
+        "NAME: 'min' is not supported for type ip",
+        "Supported types: text, string, integer, number, multichoice, secret, duration",
     ),
-    ("{type: json, max: 1}", "NAME: 'max' does not fit the type json", "It fits text"),
-    ("{type: text, from: 'env:X'}", "NAME: 'from' does not fit the type text", "It fits secret"),
-    ("{type: file, default: x}", "NAME: 'default' does not fit the type file", "It fits text"),
+    ("{type: json, max: 1}", "NAME: 'max' is not supported for type json", "Supported types: text"),
+    (
+        "{type: text, from: 'env:X'}",
+        "NAME: 'from' is not supported for type text",
+        "Supported types: secret",
+    ),
+    (
+        "{type: file, default: x}",
+        "NAME: 'default' is not supported for type file",
+        "Supported types: text",
+    ),
     (
         "{type: text, choices_from: A.md#X}",
-        "NAME: 'choices_from' does not fit the type text",
-        "It fits choice, multichoice",
+        "NAME: 'choices_from' is not supported for type text",
+        "Supported types: choice, multichoice",
     ),
     # -- choices
     ("{type: choice}", "NAME must have either 'choices' or 'choices_from'", "choices: small"),
@@ -143,19 +151,19 @@ PROBLEMS = [
         "NAME must have either 'choices' or 'choices_from'",
         "",
     ),
-    ("{type: choice, choices: []}", "NAME: 'choices' must be a list of texts", "small, large"),
-    ("{type: choice, choices: [[a]]}", "NAME: 'choices' must be a list of texts", ""),
-    ("{type: choice, choices: {a: b}}", "NAME: 'choices' must be a list of texts", ""),
-    ("{type: choice, choices: 'a,,b'}", "NAME: 'choices' must be a list of texts", ""),
-    ("{type: choice, choices: [a, a]}", "NAME: the choice 'a' stands twice", "Remove"),
+    ("{type: choice, choices: []}", "NAME: 'choices' must be a list of strings", "small, large"),
+    ("{type: choice, choices: [[a]]}", "NAME: 'choices' must be a list of strings", ""),
+    ("{type: choice, choices: {a: b}}", "NAME: 'choices' must be a list of strings", ""),
+    ("{type: choice, choices: 'a,,b'}", "NAME: 'choices' must be a list of strings", ""),
+    ("{type: choice, choices: [a, a]}", "NAME: duplicate choice 'a'", "Remove"),
     (
         "{type: multichoice, choices: ['a,b']}",
-        "NAME: the choice 'a,b' holds a comma or a line break",
+        "NAME: the choice 'a,b' contains a comma or a line break",
         "separated by commas",
     ),
     (
         '{type: multichoice, choices: ["a\\nb"]}',
-        "NAME: the choice 'a\\nb' holds a comma or a line break",
+        "NAME: the choice 'a\\nb' contains a comma or a line break",
         "",
     ),
     *(
@@ -176,18 +184,26 @@ PROBLEMS = [
         )
     ),
     # -- patterns
-    ("{pattern: '[a-'}", "NAME: 'pattern' is not a regular expression: unterminated", "Quote"),
-    ("{pattern: '(?u)x'}", "NAME: 'pattern' is not a regular expression: ASCII and", ""),
+    (
+        "{pattern: '[a-'}",
+        "NAME: 'pattern' is not a valid regular expression: unterminated",
+        "single quotes",
+    ),
+    ("{pattern: '(?u)x'}", "NAME: 'pattern' is not a valid regular expression: ASCII and", ""),
     (f"{{pattern: {'x' * 501}}}", "NAME: 'pattern' is longer than 500 characters", "script"),
-    ("{pattern: 'x{9999999999999}'}", "NAME: 'pattern' is not a regular expression: ", ""),
-    ("{pattern: '[[a-z]]'}", "NAME: 'pattern' is not a regular expression: Possible nested", ""),
+    ("{pattern: 'x{9999999999999}'}", "NAME: 'pattern' is not a valid regular expression: ", ""),
+    (
+        "{pattern: '[[a-z]]'}",
+        "NAME: 'pattern' is not a valid regular expression: Possible nested",
+        "",
+    ),
     (
         "{pattern: '(a+)+b'}",
-        "NAME: 'pattern' repeats a repetition, which may take for ever",
+        "NAME: 'pattern' has nested repetition, which can take forever to match",
         "[a-z]+(-[a-z]+)*",
     ),
     # -- bounds
-    ("{type: integer, min: 1.5}", "NAME: 'min' must be an integer: '1.5'", "Such as 5"),
+    ("{type: integer, min: 1.5}", "NAME: 'min' must be an integer: '1.5'", "For example: 5"),
     ("{type: number, max: x}", "NAME: 'max' must be a number: 'x'", ""),
     ("{type: duration, max: x}", "NAME: 'max' must be a duration: 'x'", ""),
     ("{type: string, min: -1}", "NAME: 'min' must be a number of characters: '-1'", ""),
@@ -196,46 +212,50 @@ PROBLEMS = [
         "NAME: 'min' must be a number of choices: 'a'",
         "",
     ),
-    ("{type: integer, min: 2, max: 1}", "NAME: 'min' is greater than 'max'", "Exchange"),
+    ("{type: integer, min: 2, max: 1}", "NAME: 'min' is greater than 'max'", "Swap"),
     ("{type: duration, min: 2m, max: 119s}", "NAME: 'min' is greater than 'max'", ""),
     # -- own values
     (
         "{type: integer, default: abc}",
-        "NAME: 'default' breaks the input's own rules: NAME must be an integer: 'abc'",
+        "NAME: 'default' is not a valid value: NAME must be an integer: 'abc'",
         None,
     ),
     (
         "{type: choice, choices: [full, fast], default: ful}",
-        "NAME: 'default' breaks the input's own rules: NAME must be one of full, fast: 'ful'",
+        "NAME: 'default' is not a valid value: NAME must be one of full, fast: 'ful'",
         "Did you mean full?",
     ),
     (
         "{type: integer, min: 1, example: 0}",
-        "NAME: 'example' breaks the input's own rules: NAME must be at least 1: '0'",
+        "NAME: 'example' is not a valid value: NAME must be at least 1: '0'",
         None,
     ),
     (
         "{type: integer, default: }",
-        "NAME: 'default' breaks the input's own rules: NAME must be an integer: ''",
+        "NAME: 'default' is not a valid value: NAME must be an integer: ''",
         None,
     ),
     (
         "{type: secret, min: 9, default: geheim}",
-        "NAME: 'default' breaks the input's own rules: NAME must have at least 9 characters",
+        "NAME: 'default' is not a valid value: NAME must have at least 9 characters",
         None,
     ),
     # -- secrets
     *(
         (f"{{type: secret, from: '{source}'}}", text, hint)
         for source, text, hint in (
-            ("vault:x", "NAME: 'from' must be env:NAME or file:NAME", "Write env:NAME"),
+            ("vault:x", "NAME: 'from' must be env:NAME or file:NAME", "Use env:NAME"),
             ("PASSWORD", "NAME: 'from' must be env:NAME or file:NAME", ""),
-            ("env:1X", "NAME: 'from' does not name an environment variable", "Write env:NAME"),
-            ("env:JWT_SECRET", "NAME: JWT_SECRET is not for runbooks to read", "belongs"),
-            ("env:DATA_DIR", "NAME: DATA_DIR is not for runbooks to read", ""),
-            ("env:RUNBOOK_TOKEN", "NAME: RUNBOOK_TOKEN is not for runbooks to read", ""),
+            ("env:1X", "NAME: 'from' must have a valid environment variable name", "Use env:NAME"),
+            ("env:JWT_SECRET", "NAME: runbooks can't read JWT_SECRET", "used by the engine"),
+            ("env:DATA_DIR", "NAME: runbooks can't read DATA_DIR", ""),
+            ("env:RUNBOOK_TOKEN", "NAME: runbooks can't read RUNBOOK_TOKEN", ""),
             *(
-                (f"file:{name}", "NAME: 'from' does not name a file below SECRETS_DIR", "begins")
+                (
+                    f"file:{name}",
+                    "NAME: 'from' must have the name of a file below SECRETS_DIR",
+                    "starting",
+                )
                 for name in ("", "..", "../x", "a/../b", "/etc/passwd", "a//b", "a/", ".x", "a b")
             ),
         )

@@ -77,7 +77,7 @@ def test_choices_found_elsewhere_stand_for_those_of_the_document():
 
 def test_a_long_value_is_not_held_against_a_pattern():
     item = declared(type="text", pattern="(a+)+b")
-    limit = "must have at most 4 KiB where a pattern stands"
+    limit = "must be at most 4 KiB because it has a pattern"
     text = "a" * (PATTERN_VALUE_LIMIT + 1)
     assert message(item, text, hidden=True) == f"NAME {limit}"
     assert message(item, "a" * 20 + "b") is None

@@ -65,7 +65,9 @@ def test_a_list_is_for_choices_and_json_only():
 @pytest.mark.parametrize("value", [["a,b"], [""], [None], [["a"]], ["a", {}]])
 def test_what_cannot_be_in_a_list_of_choices(value):
     (message,) = read(InputType.MULTICHOICE, value)[1]
-    assert message.startswith("NAME must list choices, none of them empty or with a comma: ")
+    assert message.startswith(
+        "NAME must be a list of choices, none of them empty or containing a comma: "
+    )
 
 
 def deep() -> object:
@@ -112,7 +114,7 @@ def test_what_is_no_file(value):
 )
 def test_a_file_has_a_plain_name(name):
     value = file_of(b"x") | {"name": name}
-    assert read(InputType.FILE, value)[1] == ["The file of NAME must have a plain name"]
+    assert read(InputType.FILE, value)[1] == ["The file for NAME must have a plain name"]
 
 
 @pytest.mark.parametrize("name", [".env", "a b.txt", "é.txt", "x" * 255])
@@ -123,10 +125,10 @@ def test_names_that_are_plain(name):
 @pytest.mark.parametrize("content", ["geheim", "YQ", "YQ==\n", "YQ==YQ==", "Y Q==", "_-8=", 5, "é"])
 def test_content_is_strict_base64(content):
     (message,) = read(InputType.FILE, file_of(b"") | {"content_base64": content})[1]
-    assert message == "The content of the file of NAME is not base64"
+    assert message == "The content of the file for NAME is not valid base64"
 
 
 def test_a_file_has_a_largest_size():
     assert read(InputType.FILE, file_of(b"x" * FILE_LIMIT))[1] == []
     (message,) = read(InputType.FILE, file_of(b"x" * (FILE_LIMIT + 1)))[1]
-    assert message == "The file of NAME is too large: 1048577 bytes, at most 1 MiB"
+    assert message == "The file for NAME is too large: 1048577 bytes (max: 1 MiB)"

@@ -166,39 +166,42 @@ VALUES = [
     ("timeout:", "Policy: 'timeout' must be a duration"),
     ("timeout: [5m]", "Policy: 'timeout' must be a duration"),
     ("timeout: 0s", "Policy: 'timeout' must be longer than 0"),
-    ("locks:", "Policy: 'locks' must be the name of a lock or a list of them"),
-    ("locks: []", "Policy: 'locks' must be the name of a lock or a list of them"),
-    ("locks: {a: b}", "Policy: 'locks' must be the name of a lock or a list of them"),
+    ("locks:", "Policy: 'locks' must be a lock name or a list of lock names"),
+    ("locks: []", "Policy: 'locks' must be a lock name or a list of lock names"),
+    ("locks: {a: b}", "Policy: 'locks' must be a lock name or a list of lock names"),
     ("locks: [a, '']", "Policy: 'locks' must be text"),
     ("locks: [[a]]", "Policy: 'locks' must be text"),
     ('locks: "a\\nb"', "Policy: 'locks' must be one line, without control characters"),
-    ("locks: concurrency:x", "Policy: 'locks' must be a name that does not begin with concurrency"),
+    ("locks: concurrency:x", "Policy: 'locks' must be a name that does not start with concurrency"),
     (f"locks: {'x' * 201}", "Policy: 'locks' must be at most 200 characters long"),
-    ("locks: '${HOST'", "Policy: 'locks' must be closed with } where it opens ${"),
+    ("locks: '${HOST'", "Policy: 'locks' must be text in which every ${ is closed with }"),
     ("on_busy: waiting", "Policy: 'on_busy' must be one of wait, fail"),
     ("on_busy: [wait]", "Policy: 'on_busy' must be one of wait, fail"),
-    ("concurrency: 0", "Policy: 'concurrency' must be a whole number from 1 to 1000000"),
-    ("concurrency: 1.5", "Policy: 'concurrency' must be a whole number from 1 to 1000000"),
-    ("concurrency: [1]", "Policy: 'concurrency' must be a whole number from 1 to 1000000"),
-    (f"concurrency: {'9' * 5000}", "Policy: 'concurrency' must be a whole number from 1"),
-    ("concurrency: \u0663", "Policy: 'concurrency' must be a whole number from 1"),
-    ("retry: 0", "Policy: 'retry' must be a whole number from 1 to 100"),
-    ("retry: 101", "Policy: 'retry' must be a whole number from 1 to 100"),
-    ("retry: [3]", "Policy: 'retry' must be a whole number from 1 to 100"),
-    ("retry: {backoff: 5s}", "Policy: 'retry' must be a number of attempts, or a mapping with"),
-    ("retry: {attempts: x}", "Policy, retry: 'attempts' must be a whole number from 1 to 100"),
+    ("concurrency: 0", "Policy: 'concurrency' must be an integer from 1 to 1000000"),
+    ("concurrency: 1.5", "Policy: 'concurrency' must be an integer from 1 to 1000000"),
+    ("concurrency: [1]", "Policy: 'concurrency' must be an integer from 1 to 1000000"),
+    (f"concurrency: {'9' * 5000}", "Policy: 'concurrency' must be an integer from 1"),
+    ("concurrency: \u0663", "Policy: 'concurrency' must be an integer from 1"),
+    ("retry: 0", "Policy: 'retry' must be an integer from 1 to 100"),
+    ("retry: 101", "Policy: 'retry' must be an integer from 1 to 100"),
+    ("retry: [3]", "Policy: 'retry' must be an integer from 1 to 100"),
+    ("retry: {backoff: 5s}", "Policy: 'retry' must be a number of attempts or a mapping with"),
+    ("retry: {attempts: x}", "Policy, retry: 'attempts' must be an integer from 1 to 100"),
     ("retry: {attempts: 2, backoff: x}", "Policy, retry: 'backoff' must be a duration"),
     ("retry: {attempts: 2, on: []}", "Policy, retry: 'on' must be a return code or a list of"),
-    ("retry: {attempts: 2, on: [256]}", "Policy, retry: 'on' must be a whole number from -64"),
+    ("retry: {attempts: 2, on: [256]}", "Policy, retry: 'on' must be an integer from -64"),
     ("on_failure: undone", "Policy: 'on_failure' must be one of stop, undo"),
     ("queue: a b", "Policy: 'queue' must be a name of up to 64 letters, digits, dots, hyphens"),
     (f"queue: {'x' * 65}", "Policy: 'queue' must be a name of up to 64 letters, digits, dots,"),
     ("dry_run: yes", "Policy: 'dry_run' must be one of supported, unsupported"),
     ("confirm:", "Policy: 'confirm' must be text"),
     ("confirm: [yes]", "Policy: 'confirm' must be text"),
-    ("success_codes: []", "Policy: 'success_codes' must be a return code or a list of them"),
-    ("success_codes: [0, -1]", "Policy: 'success_codes' must be a whole number from 0 to 255"),
-    ("success_codes: 256", "Policy: 'success_codes' must be a whole number from 0 to 255"),
+    (
+        "success_codes: []",
+        "Policy: 'success_codes' must be a return code or a list of return codes",
+    ),
+    ("success_codes: [0, -1]", "Policy: 'success_codes' must be an integer from 0 to 255"),
+    ("success_codes: 256", "Policy: 'success_codes' must be an integer from 0 to 255"),
 ]
 
 
@@ -219,7 +222,7 @@ def test_a_value_of_no_use(block, message):
         ("Locks: a", "Did you mean locks?"),
         (
             "zzz: 1",
-            "Known: timeout, locks, on_busy, concurrency, retry, on_failure, queue, dry_run",
+            "Use one of: timeout, locks, on_busy, concurrency, retry, on_failure, queue, dry_run",
         ),
         ("retry: {attempts: 2, backof: 5s}", "Did you mean backoff?"),
     ],
@@ -252,8 +255,8 @@ def test_every_wrong_key_is_reported():
     [
         ("HSOT", "undeclared_input", "Did you mean HOST?"),
         (" HOST ", "undeclared_input", "Did you mean HOST?"),
-        ("", "undeclared_input", "Known: HOST, NAME, PASSWORD"),
-        ("PASSWORD", "input_not_shown", "Name an input whose value may be seen"),
+        ("", "undeclared_input", "Use one of: HOST, NAME, PASSWORD"),
+        ("PASSWORD", "input_not_shown", "Use an input that is neither a secret nor a file"),
     ],
 )
 def test_an_input_that_cannot_be_named(key, name, code, hint):
@@ -336,7 +339,7 @@ def test_a_step_without_undo_cannot_be_reversed():
     assert [(p.code, p.message, p.severity, p.line) for p in found.problems] == [
         (
             "not_reversible",
-            "Step 'Two' has no Undo: it cannot be reversed",
+            "Step 'Two' has no Undo, so it can't be undone",
             Severity.WARNING,
             line_of(text, "## Two"),
         )
@@ -357,7 +360,7 @@ def test_without_any_script_that_alone_is_said():
     assert codes(found) == ["no_script"]
 
 
-# -- whatever stands there ------------------------------------------------------------------------
+# -- arbitrary input ---------------------------------------------------------------------------
 
 KEYS = st.sampled_from(
     ["timeout", "locks", "retry", "on_failure", "confirm", "success_codes", "queue", "tmeout", "?"]

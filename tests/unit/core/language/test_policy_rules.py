@@ -72,11 +72,11 @@ def test_concurrency_alone():
     [
         ("", "is empty"),
         ("  \n", "is empty"),
-        ("a\nb", "holds a line break or a control character"),
-        ("a\x1bb", "holds a line break or a control character"),
-        ("a\u2028b", "holds a line break or a control character"),
+        ("a\nb", "contains a line break or a control character"),
+        ("a\x1bb", "contains a line break or a control character"),
+        ("a\u2028b", "contains a line break or a control character"),
         ("x" * 201, "is longer than 200 characters"),
-        ("concurrency:net/Push.md", "begins with concurrency:"),
+        ("concurrency:net/Push.md", "starts with concurrency:"),
     ],
 )
 def test_a_lock_whose_name_is_of_no_use(value, reason):
@@ -124,7 +124,7 @@ def test_a_confirmation_never_vanishes(given_text):
     problem = check_confirm(Policy(confirm="${OTHER}"), given_text, VALUES)
     assert problem is not None
     assert problem.code == "bad_confirmation"
-    assert problem.message == "The text to confirm, '${OTHER}', is empty with these inputs"
+    assert problem.message == "The confirmation text '${OTHER}' is empty with these inputs"
 
 
 def test_a_confirmation_may_begin_as_a_lock_may_not():

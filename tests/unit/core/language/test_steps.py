@@ -166,8 +166,8 @@ RULE = "Step 'One': 'if' must be a condition such as inputs.NAME == value, or a 
         (f"if: outputs.{'x' * 129} == a", RULE),
         ("timeout: 0", "Step 'One': 'timeout' must be longer than 0"),
         ("timeout: long", "Step 'One': 'timeout' must be a duration"),
-        ("retry: {on: 1}", "Step 'One': 'retry' must be a number of attempts, or a mapping with"),
-        ("retry: {attempts: 0}", "Step 'One', retry: 'attempts' must be a whole number from 1"),
+        ("retry: {on: 1}", "Step 'One': 'retry' must be a number of attempts or a mapping with"),
+        ("retry: {attempts: 0}", "Step 'One', retry: 'attempts' must be an integer from 1"),
         ("continue: yes", "Step 'One': 'continue' must be true or false"),
         ("continue: [true]", "Step 'One': 'continue' must be true or false"),
     ],
@@ -184,13 +184,21 @@ def test_an_option_of_no_use(options, message):
     ("options", "code", "hint"),
     [
         ("tiemout: 5m", "unknown_key", "Did you mean timeout?"),
-        ("zzz: 1", "unknown_key", "Known: if, timeout, retry, continue"),
+        ("zzz: 1", "unknown_key", "Use one of: if, timeout, retry, continue"),
         ("if: inputs.MDOE == a", "undeclared_input", "Did you mean MODE?"),
-        ("if: inputs.PASSWORD == a", "input_not_shown", "Name an input whose value may be seen"),
+        (
+            "if: inputs.PASSWORD == a",
+            "input_not_shown",
+            "Use an input that is neither a secret nor a file",
+        ),
         ("if: input.MODE == a", "bad_value", "Did you mean inputs?"),
-        ("if: env.MODE == a", "bad_value", "Known: inputs, outputs"),
+        ("if: env.MODE == a", "bad_value", "Use one of: inputs, outputs"),
         ("- timeout", "not_a_mapping", None),
-        ("timeout: 'x", "bad_yaml", "Quote values that hold ': ', ' #' or begin with a special"),
+        (
+            "timeout: 'x",
+            "bad_yaml",
+            "Quote values that contain ': ' or ' #', or start with a special",
+        ),
     ],
 )
 def test_options_that_are_not_understood(options, code, hint):
@@ -206,10 +214,11 @@ def test_a_file_input_is_no_operand():
     text = text_of(f"## One\n\n```yaml\nif: inputs.NAME == a\n```\n\n{OWN}")
     found = parse(text.replace("a name, optional: true", "a name, type: file").encode())
     (problem,) = found.errors
-    assert problem.message == "Step 'One': 'if' must not name NAME: it is a file input"
+    assert problem.code == "input_not_shown"
+    assert problem.params == {"where": "Step 'One'", "key": "if", "variable": "NAME"}
 
 
-# -- where options stand --------------------------------------------------------------------------
+# -- position of options -------------------------------------------------------------------------
 
 OPTIONS = "```yaml\ntimeout: 5m\n```\n"
 PROSE = "```yaml\nimage: x\n```\n"
@@ -262,7 +271,7 @@ def test_two_blocks_of_options():
     script = f"## One\n\n{OPTIONS}\n{PROSE}\n{OWN}"
     (problem,) = read(script).errors
     first = line_of(script, "```yaml")
-    assert problem.message == f"Step 'One' has two blocks of options; the first is on line {first}"
+    assert problem.message == f"Step 'One' has two option blocks; the first is on line {first}"
     assert problem.line == line_of(script, "```yaml", 1)
 
 
@@ -325,7 +334,7 @@ def test_two_undos():
     script = f"## One\n\n{OWN}\n{undo}{undo}"
     (problem,) = read(script).errors
     first = line_of(script, "### Undo")
-    assert problem.message == f"Step 'One' has two Undos; the first is on line {first}"
+    assert problem.message == f"Step 'One' has two Undo headings; the first is on line {first}"
     assert problem.line == line_of(script, "### Undo", 1)
 
 
@@ -400,7 +409,7 @@ def test_two_steps_of_one_name():
     script = f"## One\n\n{OWN}\n## Two\n\n{OWN}\n## One\n\n{OWN}\n## One\n\n{OWN}"
     found = read(script)
     first = line_of(script, "## One")
-    text = f"Step 'One' has the name of the one on line {first}"
+    text = f"Step 'One' has the same name as the step on line {first}"
     assert [(p.message, p.severity, p.line) for p in found.problems] == [
         (text, Severity.WARNING, line_of(script, "## One", 1)),
         (text, Severity.WARNING, line_of(script, "## One", 2)),

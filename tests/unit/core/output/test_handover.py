@@ -61,15 +61,15 @@ def test_reads_values_in_both_forms(text, values):
     ("text", "problem"),
     [
         ("A=1\nsecret\n", "line 2: must be NAME=value or NAME<<WORD"),
-        ("A<<EOF\nx\n", "line 1: the WORD that ends the value is missing"),
-        ("A<<\nx\n\n", "line 1: the WORD that ends the value is missing"),
-        ("A=1\nA<<EOF\n EOF\nEOF \n", "line 2: the WORD that ends the value is missing"),
+        ("A<<EOF\nx\n", "line 1: the closing WORD of the value is missing"),
+        ("A<<\nx\n\n", "line 1: the closing WORD of the value is missing"),
+        ("A=1\nA<<EOF\n EOF\nEOF \n", "line 2: the closing WORD of the value is missing"),
         ("=1\n", f"line 1: {NO_NAME}"),
         (" A=1\n", f"line 1: {NO_NAME}"),
         ("A B=1\n", f"line 1: {NO_NAME}"),
         ("1A=1\n", f"line 1: {NO_NAME}"),
         (f"{'A' * 129}=1\n", f"line 1: {NO_NAME}"),
-        ("A=x\0y\n", "line 1: The value of A holds a NUL character"),
+        ("A=x\0y\n", "line 1: The value of A contains a NUL character"),
     ],
 )
 def test_says_which_line_cannot_be_used_and_keeps_nothing_of_the_file(text, problem):
@@ -96,7 +96,7 @@ def test_a_reserved_variable_is_refused(name):
     found = read_env(f"{name}=x\n".encode())
     assert found.problem == (
         f"RUNBOOK_ENV, line 1: {name} is reserved: "
-        "it changes how programs run, or belongs to the engine"
+        "it affects how programs run or is used by the engine"
     )
 
 

@@ -1,4 +1,4 @@
-"""Patterns that could run for ever are told from those that only look like it."""
+"""Detecting patterns that could run forever."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from runbook.core.events import EventType
 from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
 
-RESERVED = "is reserved: it changes how programs run, or belongs to the engine"
+RESERVED = "is reserved: it affects how programs run or is used by the engine"
 DONE, FAILED, SKIPPED = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED
 
 
@@ -391,7 +391,7 @@ def test_a_value_with_a_secret_is_handed_over_but_not_kept(workshop, run_steps, 
         ),
         (
             "print 'a b=1' >> $RUNBOOK_OUTPUT",
-            "RUNBOOK_OUTPUT, line 1: what stands before the sign cannot be a name",
+            "RUNBOOK_OUTPUT, line 1: the text before = or << is not a valid name",
         ),
         (
             "head -c 1048576 /dev/zero >> $RUNBOOK_OUTPUT",

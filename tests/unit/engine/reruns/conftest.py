@@ -1,4 +1,4 @@
-"""Runs of a runbook with three steps to go on from, and short words for doing so."""
+"""Runs of a runbook with three steps to rerun, and helpers that rerun them."""
 
 import pytest
 
@@ -14,7 +14,7 @@ BOB = Principal("bob", Origin.API, {"roles": ["sre"]}, "192.0.2.2", grants=ALL_G
 
 @pytest.fixture
 def bob():
-    """Who asks for what follows, unless told otherwise."""
+    """Who requests reruns by default."""
     return BOB
 
 
@@ -58,8 +58,8 @@ def three(workshop, diary, step):
 
 
 @pytest.fixture
-def follow(workshop):
-    """Ask for a run that follows; executed unless it ended at its birth."""
+def rerun(workshop):
+    """Rerun a run, and execute the new one unless it ended as it was created."""
 
     def call(action, run, *args, by=BOB, execute=True, **request):
         submitted = getattr(workshop.engine, action)(run, by, ExecuteRequest(**request), *args)
@@ -93,11 +93,12 @@ def rows(workshop):
 
 @pytest.fixture
 def conflict():
-    """What a call says that meets a conflict."""
+    """The code and the parameters of the conflict that a call raises."""
 
-    def message_of(call, *args, **more):
+    def conflict_of(call, *args, **more):
         with pytest.raises(ConflictError) as caught:
             call(*args, **more)
-        return caught.value.message
+        (problem,) = caught.value.details["problems"]
+        return problem.code, problem.params
 
-    return message_of
+    return conflict_of

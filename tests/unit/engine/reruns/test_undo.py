@@ -8,13 +8,13 @@ from runbook.engine.process.run import Stop, StopReason
 DONE = StepStatus.SUCCEEDED
 
 
-def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow, diary, rows):
+def test_completed_steps_are_undone_the_last_one_first(workshop, failed, rerun, diary, rows):
     run = failed()
     diary.mend("three")
-    resumed = follow("resume", run, None)
+    resumed = rerun("resume", run, None)
     diary.clear()
 
-    undo = follow("undo", resumed)
+    undo = rerun("undo", resumed)
 
     assert undo.success
     assert diary.lines() == ["un-three", "un-one"]  # also what the run before it completed
@@ -32,35 +32,34 @@ def test_completed_steps_are_undone_the_last_one_first(workshop, failed, follow,
     ]
 
 
-def test_what_an_undo_would_do_is_told(workshop, failed, follow, diary, conflict):
+def test_what_an_undo_would_do_is_told(workshop, failed, rerun, diary, conflict):
     run = failed()
     diary.mend("three")
-    resumed = follow("resume", run, None)
+    resumed = rerun("resume", run, None)
 
-    undoing = workshop.engine.undoing(resumed)
+    plan = workshop.engine.undo_plan(resumed)
 
-    assert [(item.n, item.step.name) for item in undoing.steps] == [(3, "Three"), (1, "One")]
-    assert [(item.n, item.step.name) for item in undoing.left] == [(2, "Two"), (4, "Four")]
-    follow("undo", resumed)
-    told = conflict(workshop.engine.undoing, resumed)
-    assert told == "There is nothing to undo: all steps were undone before."
+    assert [(item.n, item.step.name) for item in plan.steps] == [(3, "Three"), (1, "One")]
+    assert [(item.n, item.step.name) for item in plan.left] == [(2, "Two"), (4, "Four")]
+    rerun("undo", resumed)
+    assert conflict(workshop.engine.undo_plan, resumed) == ("all_undone", {})
 
 
 def test_a_resumed_run_is_undone_though_the_one_before_it_is_forgotten(
-    workshop, failed, follow, diary
+    workshop, failed, rerun, diary
 ):
     run = failed()
-    resumed = follow("resume", run, None)
+    resumed = rerun("resume", run, None)
     workshop.store.maintenance.purge(resumed.times.finished_at)
     assert workshop.store.runs.get(run.id) is None
     diary.clear()
 
-    assert follow("undo", resumed).success
+    assert rerun("undo", resumed).success
     assert diary.lines() == ["un-one"]
 
 
 def test_what_a_run_completed_is_undone_though_it_failed_when_it_was_repeated(
-    workshop, follow, diary, step
+    workshop, rerun, diary, step
 ):
     workshop.write_steps(
         "Job",
@@ -71,15 +70,15 @@ def test_what_a_run_completed_is_undone_though_it_failed_when_it_was_repeated(
     )
     workshop.submit("Job.md")
     run = workshop.execute()
-    resumed = follow("resume", run, "One", env_vars={"BAD": "1"})
+    resumed = rerun("resume", run, "One", env_vars={"BAD": "1"})
     diary.clear()
 
     assert resumed.status is RunStatus.FAILED
-    assert follow("undo", resumed).success
+    assert rerun("undo", resumed).success
     assert diary.lines() == ["un-two", "un-one"]
 
 
-def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, step, conflict):
+def test_an_undo_that_failed_goes_on_where_it_failed(workshop, rerun, diary, step, conflict):
     workshop.write_steps(
         "Job",
         step("One", undo=diary.fails_while("un-one")),
@@ -87,30 +86,26 @@ def test_an_undo_that_failed_goes_on_where_it_failed(workshop, follow, diary, st
     )
     workshop.submit("Job.md")
     run = workshop.execute()
-    first = follow("undo", run)
+    first = rerun("undo", run)
     assert first.result.errors[0].params == {"step": "Undo: One", "n": 1, "return_code": 1}
     diary.mend("un-one")
     diary.clear()
 
-    assert follow("undo", run).success
+    assert rerun("undo", run).success
 
     assert diary.lines() == ["un-one"]
-    text = conflict(follow, "undo", run)
-    assert text == "There is nothing to undo: all steps were undone before."
-    text = conflict(follow, "resume", run, "Two")
-    assert text == "The run's steps were undone: retry the run instead."
+    assert conflict(rerun, "undo", run) == ("all_undone", {})
+    assert conflict(rerun, "resume", run, "Two") == ("steps_undone", {})
 
 
-def test_an_undo_that_waits_keeps_others_from_going_on(failed, follow, conflict):
+def test_an_undo_that_waits_keeps_others_from_going_on(failed, rerun, conflict):
     run = failed()
-    waiting = follow("undo", run, execute=False)
+    waiting = rerun("undo", run, execute=False)
     for action, args in (("resume", (None,)), ("undo", ())):
-        assert conflict(follow, action, run, *args) == (
-            f"Run {waiting.id} is about to undo it; it has to end first."
-        )
+        assert conflict(rerun, action, run, *args) == ("being_undone", {"run_id": waiting.id})
 
 
-def test_an_undo_has_the_values_that_were_handed_over(workshop, follow, step):
+def test_an_undo_has_the_values_that_were_handed_over(workshop, rerun, step):
     workshop.write_steps(
         "Job",
         step("One", "print VM=104 >> $RUNBOOK_ENV", undo='print "destroy $VM on $HOST1"'),
@@ -119,10 +114,10 @@ def test_an_undo_has_the_values_that_were_handed_over(workshop, follow, step):
     workshop.submit("Job.md", env_vars={"HOST1": "pve"})
     run = workshop.execute()
 
-    assert workshop.output(follow("undo", run)) == "destroy 104 on pve\n"
+    assert workshop.output(rerun("undo", run)) == "destroy 104 on pve\n"
 
 
-def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, follow, step):
+def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, rerun, step):
     workshop.write_steps(
         "Job",
         step("One", "print hunter22 >> $RUNBOOK_MASK; print KEY=hunter22 >> $RUNBOOK_ENV; print -",
@@ -131,49 +126,48 @@ def test_a_secret_that_was_handed_over_is_asked_for_and_masked_again(workshop, f
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    (problem,) = follow("undo", run).result.errors
+    (problem,) = rerun("undo", run).result.errors
     assert (problem.code, problem.params) == ("value_not_kept", {"variable": "KEY"})
-    assert workshop.output(follow("undo", run, env_vars={"KEY": "hunter22"})) == ""
+    assert workshop.output(rerun("undo", run, env_vars={"KEY": "hunter22"})) == ""
 
 
-def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, follow, diary):
+def test_an_undo_is_executed_as_the_runbook_was(workshop, failed, rerun, diary):
     run = failed()
     workshop.write_steps("Three", "## Other\n```sh\ntrue\n```\n")
     diary.clear()
 
-    undo = follow("undo", run)
+    undo = rerun("undo", run)
 
     assert diary.lines() == ["un-one"]
     assert undo.runbook.digest == run.runbook.digest
 
 
-def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, follow, diary, step, conflict):
+def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, rerun, diary, step, conflict):
     workshop.write_steps("Job", step("One", undo=diary.note("un-one")), policy="dry_run: supported")
     workshop.submit("Job.md", dry_run=True)
     dry = workshop.execute()
-    text = conflict(follow, "undo", dry)
-    assert text == "The run was a dry run: there is nothing to undo."
+    assert conflict(rerun, "undo", dry) == ("was_dry_run", {})
 
     workshop.submit("Job.md")
     run = workshop.execute()
-    shown = follow("undo", run, dry_run=True)
+    shown = rerun("undo", run, dry_run=True)
     (plan,) = workshop.data(shown, EventType.PLAN)
     assert [s["name"] for s in plan["preview"]["steps"]] == ["Undo: One"]
-    assert follow("undo", run).success
+    assert rerun("undo", run).success
     assert diary.lines() == ["un-one", "un-one"]
 
 
-def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, follow):
+def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, rerun):
     three(policy="confirm: really")
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (problem,) = follow("retry", run).result.errors
+    (problem,) = rerun("retry", run).result.errors
     assert (problem.code, problem.params) == ("confirmation_needed", {"confirm": "really"})
-    assert follow("undo", run).success
+    assert rerun("undo", run).success
 
 
-def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
+def test_a_cancelled_run_is_undone_by_hand(workshop, rerun, diary, step):
     workshop.write_steps(
         "Job",
         step("One", undo=diary.note("un-one")),
@@ -195,13 +189,13 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, follow, diary, step):
 
     cancelled = workshop.store.runs.get(run.id)
     assert cancelled.status is RunStatus.CANCELLED
-    assert follow("undo", cancelled).success
+    assert rerun("undo", cancelled).success
     assert diary.lines() == ["un-one"]
 
 
-def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, follow):
+def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, rerun):
     run = failed()
-    follow("undo", run, execute=False)
+    rerun("undo", run, execute=False)
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
 
     undo = workshop.execute()

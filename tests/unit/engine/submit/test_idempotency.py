@@ -16,7 +16,7 @@ VIC = Principal("vic", Origin.API, {"roles": ["viewer"]}, grants=ALL_GRANTS)
 @pytest.fixture
 def read(workshop):
     """The digest of a runbook as it is now."""
-    return lambda ref: workshop.engine.entry(ref).document.digest
+    return lambda ref: workshop.engine.runbooks.entry(ref).document.digest
 
 
 def asked(digest, **more):

@@ -6,7 +6,7 @@ from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.requests import ExecuteRequest
-from runbook.engine.sealing import GivenInputs
+from runbook.engine.sealing import RunInputs
 from runbook.engine.submit.inheritance import hiding, secrets_of
 
 SECRET = "correct horse"
@@ -48,7 +48,7 @@ def test_what_is_masked_is_the_callers_secrets_and_those_it_took_over(workshop):
 
     assert called.request.inputs == {"X": None, "Y": "open"}
     sealed = parts.sealer.open(workshop.store.runs.sealed(called.id), called.id)
-    assert sealed == GivenInputs(
+    assert sealed == RunInputs(
         {"X": f"<{SECRET}>", "Y": "open"}, frozenset({"X"}), masks=(SECRET, "registered")
     )
     assert set(secrets_of(parts, called)) == {f"<{SECRET}>", SECRET, "registered"}

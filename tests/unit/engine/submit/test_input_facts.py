@@ -146,8 +146,8 @@ def test_a_secret_that_cannot_be_read_is_missing(with_secrets, secrets, make):
 
     (problem,) = report.errors
     assert problem.message == "Required environment variable not set: KEY"
-    assert problem.hint == "It comes from a file of the server, which is absent or empty"
-    assert names(with_secrets.engine.required_env("Show.md", ANN).missing) == ["KEY"]
+    assert problem.hint == "It comes from a file on the server that is missing or empty"
+    assert names(with_secrets.engine.runbooks.required_env("Show.md", ANN).missing) == ["KEY"]
 
 
 def test_a_setting_of_the_server_is_never_a_secret_of_a_runbook(with_secrets):
@@ -165,7 +165,7 @@ def test_required_env_counts_secrets_that_are_found(with_secrets):
     inputs = "KEY: {type: secret, from: file:password}\nOTHER: {type: secret, from: file:other}"
     with_secrets.write("Show", inputs=inputs)
 
-    found = with_secrets.engine.required_env("Show.md", ANN)
+    found = with_secrets.engine.runbooks.required_env("Show.md", ANN)
 
     assert (names(found.available), names(found.missing)) == (["KEY"], ["OTHER"])
 
@@ -217,7 +217,7 @@ def test_choices_are_those_of_the_last_run_that_succeeded(sites):
 
     assert errors(sites, "Use.md", SITE="oslo") == []
     assert errors(sites, "Use.md", SITE="bern") == ["SITE must be one of oslo, rome: 'bern'"]
-    schema = sites.engine.input_schema("Use.md", ANN)
+    schema = sites.engine.runbooks.input_schema("Use.md", ANN)
     assert schema["properties"]["SITE"]["enum"] == ["oslo", "rome"]
     assert schema["$id"] == "http://localhost:8083/api/runbooks/Use.md/inputs"
 
@@ -230,11 +230,9 @@ def test_choices_that_are_not_known_yet(sites, outputs):
     report = sites.engine.validate("Use.md", ANN, ExecuteRequest(env_vars={"SITE": "oslo"}))
 
     (problem,) = report.errors
-    assert problem.message == (
-        "The choices of SITE are not known yet: no run of lists/Sites.md has left the output NAMES"
-    )
-    assert problem.hint == "Execute lists/Sites.md first"
-    assert "enum" not in sites.engine.input_schema("Use.md", ANN)["properties"]["SITE"]
+    assert problem.code == "choices_unknown"
+    assert problem.params == {"variable": "SITE", "runbook": "lists/Sites.md", "output": "NAMES"}
+    assert "enum" not in sites.engine.runbooks.input_schema("Use.md", ANN)["properties"]["SITE"]
 
 
 def test_choices_of_a_runbook_that_one_may_not_execute(sites):
@@ -242,9 +240,9 @@ def test_choices_of_a_runbook_that_one_may_not_execute(sites):
     leave(sites, "lists/Sites.md", {"NAMES": "oslo"})
 
     assert errors(sites, "Use.md", VIC, SITE="oslo") == [
-        "The choices of SITE come from lists/Sites.md, which you may not execute"
+        "The choices for SITE come from lists/Sites.md, which you aren't allowed to execute"
     ]
-    assert "enum" not in sites.engine.input_schema("Use.md", VIC)["properties"]["SITE"]
+    assert "enum" not in sites.engine.runbooks.input_schema("Use.md", VIC)["properties"]["SITE"]
     assert errors(sites, "Use.md", SITE="oslo") == []
 
 
@@ -255,7 +253,7 @@ def test_a_runbook_beside_the_asking_one(sites):
 
     assert errors(sites, "lists/Use.md", SITE="oslo") == []
     assert errors(sites, "lists/Up.md", SITE="oslo") == [
-        "The choices of SITE come from ../../x/Sites.md, which does not exist"
+        "The choices for SITE come from ../../x/Sites.md, which does not exist"
     ]
 
 
@@ -308,11 +306,11 @@ def test_two_files_of_one_name(workshop):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (file_of(b"geheim", "../x"), "The file of FILE must have a plain name"),
+        (file_of(b"geheim", "../x"), "The file for FILE must have a plain name"),
         ("geheim", "FILE must be a file"),
         (
             {"name": "x", "content_base64": "geheim"},
-            "The content of the file of FILE is not base64",
+            "The content of the file for FILE is not valid base64",
         ),
     ],
 )

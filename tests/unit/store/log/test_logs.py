@@ -1,4 +1,4 @@
-"""The log by bytes, by lines and by what stands in it, against a model that keeps it whole."""
+"""Reads and searches of the log, compared with a model that stores it as a whole."""
 
 import itertools
 

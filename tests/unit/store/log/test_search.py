@@ -75,7 +75,7 @@ def test_a_line_without_an_end_is_matched_up_to_what_a_reader_sees_of_it():
 def test_what_is_not_a_pattern_is_refused_with_the_reason(pattern, reason):
     with pytest.raises(RequestError) as caught:
         PatternMatcher(pattern)
-    assert caught.value.message.startswith(f"This is not a regular expression: {reason}")
+    assert caught.value.message.startswith(f"Invalid regular expression: {reason}")
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*b", "a*a*a*a*a*a*a*a*c"])

@@ -1,4 +1,4 @@
-"""How a run begins, goes on and ends."""
+"""Creating, claiming and finishing runs."""
 
 import pytest
 import sqlalchemy as sa

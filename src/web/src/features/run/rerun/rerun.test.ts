@@ -3,7 +3,7 @@ import type { InputItem, Runbook } from '@/api/runbooks'
 import type { WholeRun } from '@/api/runs'
 import { fieldsOf } from '@/shared/inputs/fields'
 import {
-  changedValues, rerunFields, availableReruns, keptStart, inputsNotKept, resumeSteps, stepWord, wholeValues,
+  changedValues, rerunFields, offeredReruns, keptStart, inputsNotKept, resumeSteps, stepWord, wholeValues,
 } from './rerun'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
@@ -82,7 +82,11 @@ it('names a step by its number, unless another one is called that', () => {
   expect(steps.map((step) => stepWord(step, steps))).toEqual(['1', 'Two'])
 })
 
-it('offers the reruns that the server allows', () => {
-  expect(availableReruns(run({ available_actions: ['undo', 'retry', 'resume'] }))).toEqual(['resume', 'retry', 'undo'])
-  expect(availableReruns(run({ available_actions: ['cancel'] }))).toEqual([])
+it('offers the reruns that the state of the run allows, also those for which the claims are missing', () => {
+  const because = (action: string, code: string) => ({ action, problem: { code } })
+  const offered = (available_actions: string[], unavailable_actions: object[] = []) =>
+    offeredReruns(run({ available_actions, unavailable_actions }))
+  expect(offered(['undo', 'retry', 'resume'])).toEqual(['resume', 'retry', 'undo'])
+  expect(offered(['cancel'], [because('retry', 'run_active')])).toEqual([])
+  expect(offered([], [because('retry', 'access_denied'), because('resume', 'resumed')])).toEqual(['retry'])
 })

@@ -112,7 +112,12 @@ export function stepWord({ n, name }: StepChoice, steps: readonly StepChoice[]):
 
 const RERUNS: readonly RerunKind[] = ['resume', 'retry', 'undo']
 
-/** The reruns available for a run. */
-export function availableReruns(run: WholeRun): RerunKind[] {
-  return RERUNS.filter((kind) => run.available_actions.includes(kind))
+/** Codes for reruns that the state of the run allows, but that this caller can't start. */
+const NOT_YOURS: readonly string[] = ['access_denied', 'not_found']
+
+/** The reruns that the state of a run allows, whoever may start them. */
+export function offeredReruns(run: WholeRun): RerunKind[] {
+  const others = run.unavailable_actions.filter(({ problem }) => NOT_YOURS.includes(problem.code))
+  const offered = [...run.available_actions, ...others.map(({ action }) => action)]
+  return RERUNS.filter((kind) => offered.includes(kind))
 }

@@ -1,4 +1,4 @@
-"""Where the scripts of one run are executed: its directory, environment and hand-over files."""
+"""Runs the scripts of one run in its directory, with its environment and hand-over files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runbook.engine.process.workspace import Workspace
 SUMMARY_BYTES = 256 * 1024
 
 
-class Place:
+class ScriptRunner:
     """Executes scripts of one run, one after the other. `inputs` are the values it was given."""
 
     def __init__(

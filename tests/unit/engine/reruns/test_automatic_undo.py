@@ -14,7 +14,7 @@ def child_of(workshop, run):
     return child
 
 
-def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary, follow, conflict):
+def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary, rerun, conflict):
     three(policy=UNDOES, inputs="TOKEN: {type: secret}")
     path = workshop.settings.runbooks_dir / "Three.md"
     path.write_text(path.read_text().replace(diary.note("un-one"), f"print -r -- $A; {LOCKS}"))
@@ -35,8 +35,7 @@ def test_a_failed_run_is_undone_while_it_holds_its_locks(workshop, three, diary,
     assert child.requester == run.requester
     assert child.tree.chain == run.tree.chain
     assert workshop.store.locks.holder(run.request.locks.wants[0]) is None
-    text = conflict(follow, "resume", run, None)
-    assert text == "The run's steps were undone: retry the run instead."
+    assert conflict(rerun, "resume", run, None) == ("steps_undone", {})
 
 
 LOCKS = """python3 - <<'END'
@@ -48,7 +47,7 @@ END"""
 
 
 def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
-    workshop, three, diary, follow, step
+    workshop, three, diary, rerun, step
 ):
     steps = (
         step("One", undo=diary.fails_while("un-one")),
@@ -65,7 +64,7 @@ def test_an_undo_that_fails_is_a_warning_and_can_be_tried_again(
     assert run.result.warnings[-1].params == {"run_id": child.id, "status": "failed"}
     diary.mend("un-one")
     diary.clear()
-    assert follow("undo", run).success
+    assert rerun("undo", run).success
     assert diary.lines() == ["un-one"]
 
 

@@ -14,126 +14,111 @@ EVE = Principal("eve", Origin.API, {"roles": ["guest"]}, grants=ALL_GRANTS)
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
-def test_a_run_that_has_not_ended_cannot_be_followed(workshop, follow, three, action, conflict):
+def test_a_run_that_has_not_ended_cannot_be_followed(workshop, rerun, three, action, conflict):
     three()
     run = workshop.submit("Three.md")
     args = (None,) if action == "resume" else ()
 
-    text = conflict(follow, action, run, *args)
-    assert text == "The run is queued; it has to end first."
+    assert conflict(rerun, action, run, *args) == ("run_active", {"status": "queued"})
     running = workshop.claim().run
-    assert conflict(follow, action, running, *args) == "The run is running; it has to end first."
+    assert conflict(rerun, action, running, *args) == ("run_active", {"status": "running"})
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
-def test_a_run_that_never_began_cannot_be_followed(workshop, follow, action, conflict):
+def test_a_run_that_never_began_cannot_be_followed(workshop, rerun, action, conflict):
     workshop.write("Job", inputs="NAME: {type: string}")
     run = workshop.submit("Job.md")
     args = (None,) if action == "resume" else ()
 
-    assert conflict(follow, action, run, *args) == (
-        "The run was invalid: nothing was started; execute it anew."
-    )
+    assert conflict(rerun, action, run, *args) == ("never_started", {"status": "invalid"})
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
-def test_an_undo_cannot_be_followed(failed, follow, action, conflict):
-    undo = follow("undo", failed())
+def test_an_undo_cannot_be_followed(failed, rerun, action, conflict):
+    undo = rerun("undo", failed())
     args = (None,) if action == "resume" else ()
 
-    assert conflict(follow, action, undo, *args) == (
-        "The run reverses another one; undo that one again instead."
-    )
+    assert conflict(rerun, action, undo, *args) == ("is_undo", {"run_id": undo.related_id})
 
 
-def test_a_script_without_steps_cannot_be_resumed(workshop, follow, conflict):
+def test_a_script_without_steps_cannot_be_resumed(workshop, rerun, conflict):
     workshop.write("Job", "exit 1")
     workshop.submit("Job.md")
     run = workshop.execute()
 
-    text = conflict(follow, "resume", run, None)
-    assert text == "The script has no steps: retry the run instead."
-    assert conflict(follow, "undo", run) == (
-        "There is nothing to undo: no steps were completed that have an Undo."
-    )
+    assert conflict(rerun, "resume", run, None) == ("no_steps", {})
+    assert conflict(rerun, "undo", run) == ("no_step_to_undo", {})
 
 
-def test_a_run_that_succeeded_is_not_resumed_unless_a_step_is_named(
-    failed, follow, diary, conflict
-):
+def test_a_run_that_succeeded_is_not_resumed_unless_a_step_is_named(failed, rerun, diary, conflict):
     run = failed()
     diary.mend("three")
-    resumed = follow("resume", run, None)
+    resumed = rerun("resume", run, None)
     assert resumed.success
 
-    assert conflict(follow, "resume", resumed, None) == (
-        "All steps were completed: there is nothing to go on with."
-    )
+    assert conflict(rerun, "resume", resumed, None) == ("all_completed", {})
     diary.clear()
-    assert follow("resume", resumed, "Four").success
+    assert rerun("resume", resumed, "Four").success
     assert diary.lines() == ["four-1"]
 
 
 @pytest.mark.parametrize("wanted", ["Five", "5", "0", "9" * 5000])
-def test_a_step_that_does_not_exist_is_refused(failed, follow, wanted, conflict):
-    assert conflict(follow, "resume", failed(), wanted) == (
-        "There is no such step to go on with (steps: 'One', 'Two', 'Three', 'Four')."
-    )
+def test_a_step_that_does_not_exist_is_refused(failed, rerun, wanted, conflict):
+    assert conflict(rerun, "resume", failed(), wanted) == ("no_such_step", {"step": wanted})
 
 
 @pytest.mark.parametrize("wanted", ["Four", "4"])
-def test_no_step_is_left_out(failed, follow, wanted, conflict):
-    assert conflict(follow, "resume", failed(), wanted) == (
-        "Step 3 'Three' was not completed: go on there, or before it."
+def test_no_step_is_left_out(failed, rerun, wanted, conflict):
+    assert conflict(rerun, "resume", failed(), wanted) == (
+        "step_not_completed",
+        {"step": "Three", "n": 3},
     )
 
 
-def test_a_document_that_is_forgotten_cannot_be_gone_on_with(workshop, failed, follow):
+def test_a_document_that_is_forgotten_cannot_be_gone_on_with(workshop, failed, rerun):
     run = failed()
     workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
-    with pytest.raises(NotFoundError, match="no longer kept"):
-        follow("resume", run, None)
+    with pytest.raises(NotFoundError, match="no longer stored"):
+        rerun("resume", run, None)
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
-def test_claims_are_checked_again(workshop, failed, follow, diary, action):
+def test_claims_are_checked_again(workshop, failed, rerun, diary, action):
     run = failed(claims="roles: sre")
     args = (None,) if action == "resume" else ()
     diary.clear()
 
     with pytest.raises(AccessDeniedError):
-        follow(action, run, *args, by=DEMOTED)
+        rerun(action, run, *args, by=DEMOTED)
 
     assert diary.lines() == []
     (refused,) = workshop.store.runs.reruns(run.id)
     assert refused.status is RunStatus.REFUSED
     assert "Access denied for user ann" in workshop.history("Three")
     # Who is refused keeps nobody else from it.
-    assert follow(action, run, *args).status.terminal
+    assert rerun(action, run, *args).status.terminal
 
 
 @pytest.mark.parametrize("action", ["retry", "resume", "undo"])
-def test_who_may_not_see_a_run_starts_nothing_that_follows_from_it(
-    workshop, failed, follow, action
-):
+def test_who_may_not_see_a_run_starts_nothing_that_follows_from_it(workshop, failed, rerun, action):
     run = failed(claims="roles: sre")
     args = (None,) if action == "resume" else ()
     with pytest.raises(AccessDeniedError) as refusal:
-        follow(action, run, *args, by=EVE)
+        rerun(action, run, *args, by=EVE)
     assert [one["code"] for one in refusal.value.details["missing"]] == ["run_ownership"]
     assert workshop.store.runs.reruns(run.id) == []
 
 
-def test_claims_of_the_runbook_as_it_is_now_bind_an_undo_too(workshop, failed, follow, step):
+def test_claims_of_the_runbook_as_it_is_now_bind_an_undo_too(workshop, failed, rerun, step):
     run = failed()
     workshop.write_steps("Three", step("Other"), claims="roles: admin")
     with pytest.raises(AccessDeniedError):
-        follow("undo", run)
+        rerun("undo", run)
 
 
-def test_a_key_is_good_for_one_request_only(workshop, failed, follow, bob):
+def test_a_key_is_good_for_one_request_only(workshop, failed, rerun, bob):
     run = failed()
-    first = follow("retry", run, idempotency_key="k")
+    first = rerun("retry", run, idempotency_key="k")
     assert first.status is RunStatus.FAILED
 
     again = workshop.engine.retry(run, bob, ExecuteRequest(idempotency_key="k"))
@@ -145,4 +130,4 @@ def test_a_key_is_good_for_one_request_only(workshop, failed, follow, bob):
         ("undo", run, ()),
     ):
         with pytest.raises(IdempotencyKeyReusedError):
-            follow(action, target, *args, idempotency_key="k")
+            rerun(action, target, *args, idempotency_key="k")

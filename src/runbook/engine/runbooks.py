@@ -1,0 +1,130 @@
+"""Reading runbooks on behalf of a principal: texts, lists, inputs, history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from runbook.core.access import Principal
+from runbook.core.inputs.preflight import RequiredEnv, required_env
+from runbook.core.inputs.schema import input_schema
+from runbook.core.permissions import Permission
+from runbook.engine.parts import Parts
+from runbook.engine.requests import Listed, RunbookText
+from runbook.engine.submit.input_facts import InputKnowledge
+from runbook.errors import NotFoundError
+from runbook.library.catalog import Entry, Found
+from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
+from runbook.store.models import LastRun
+
+
+class RunbookReader:
+    """`Engine.runbooks`. Thread-safe."""
+
+    def __init__(self, parts: Parts, knowledge: InputKnowledge) -> None:
+        self._parts = parts
+        self._authorizer = parts.authorizer
+        self._knowledge = knowledge
+        self._last_runs: dict[str, LastRun] = {}
+        self._last_revision = 0
+
+    def entry(self, ref: str) -> Entry:
+        """Raises NotFoundError."""
+        return self._parts.catalog.get(ref)
+
+    def readable_entry(self, ref: str, principal: Principal) -> Entry:
+        """Raises NotFoundError, and AccessDeniedError if the principal may not read it."""
+        entry = self.entry(ref)
+        self._authorizer.require(principal, Permission.RUNBOOK_READ, entry)
+        return entry
+
+    def text_for(self, ref: str, principal: Principal) -> RunbookText:
+        """The text of a runbook, with its history if the principal may read that.
+
+        Raises as `readable_entry`.
+        """
+        entry = self.readable_entry(ref, principal)
+        can = self._authorizer.can
+        with_history = can(principal, Permission.RUNBOOK_HISTORY, entry).allowed
+        content = self._parts.catalog.content(ref) if with_history else entry.head
+        return RunbookText(entry, can(principal, Permission.RUNBOOK_EXECUTE, entry), content)
+
+    def listing(self, principal: Principal, text: str = "") -> list[Listed]:
+        """The runbooks that the principal may list, by ref. With `text`, only matches.
+
+        See Catalog.search.
+        """
+        catalog = self._parts.catalog
+        found = catalog.search(text) if text else map(Found, catalog.list().entries)
+        last_runs = self.last_runs()
+        can = self._authorizer.can
+        return [
+            self._listed(one, principal, last_runs)
+            for one in found
+            if can(principal, Permission.RUNBOOK_LIST, one.entry).allowed
+        ]
+
+    def _listed(
+        self, found: Found, principal: Principal, last_runs: Mapping[str, LastRun]
+    ) -> Listed:
+        """The last run is shown only to principals who may read all runs of the runbook."""
+        entry, can = found.entry, self._authorizer.can
+        last_run = last_runs.get(entry.ref)
+        shown = last_run and can(principal, Permission.RUN_READ, entry).allowed
+        decision = can(principal, Permission.RUNBOOK_EXECUTE, entry)
+        return Listed(entry, decision, last_run if shown else None, found.match)
+
+    def last_runs(self) -> Mapping[str, LastRun]:
+        """The last run of each runbook. Only changes are read from the store."""
+        changed = self._parts.store.runbooks.last_runs(self._last_revision)
+        self._last_runs.update((row.ref, row) for row in changed.rows)
+        self._last_revision = changed.revision
+        return self._last_runs
+
+    def listing_version(self) -> tuple[int, int]:
+        """Changes whenever the answer of `listing` may have changed."""
+        self.last_runs()
+        return self._parts.catalog.list().generation, self._last_revision
+
+    def history(
+        self, ref: str, principal: Principal, *, before: int | None, limit: int
+    ) -> HistoryPage:
+        """A page of the history: see library.history_pages.read_page.
+
+        Raises NotFoundError, HistoryError, and AccessDeniedError without runbook.history.
+        """
+        entry, path = self._history_of(ref, principal)
+        return read_page(path, entry, before=before, limit=limit)
+
+    def history_entry(self, ref: str, principal: Principal, n: int) -> PagedEntry:
+        """One entry of the history. Raises as `history`."""
+        entry, path = self._history_of(ref, principal)
+        found = read_entry(path, entry, n)
+        if found is None:
+            raise NotFoundError(f"The history has no entry {n}.")
+        return found
+
+    def stored_runs(self, entries: Iterable[PagedEntry]) -> frozenset[str]:
+        """The ids of those runs in a history that are still stored."""
+        return self._parts.store.runs.known(entry.record.run_id for entry in entries)
+
+    def _history_of(self, ref: str, principal: Principal) -> tuple[Entry, Path]:
+        entry = self.entry(ref)
+        self._authorizer.require(principal, Permission.RUNBOOK_HISTORY, entry)
+        return entry, self._parts.catalog.path(ref)
+
+    def required_env(self, ref: str, principal: Principal) -> RequiredEnv:
+        """The inputs of a runbook, and which the server supplies. Raises as `readable_entry`."""
+        entry = self.readable_entry(ref, principal)
+        return required_env(entry.document, self._knowledge.facts(entry, None))
+
+    def input_schema(self, ref: str, principal: Principal) -> Mapping[str, object]:
+        """The inputs as a JSON Schema, with the choices known so far.
+
+        Raises as `readable_entry`.
+        """
+        entry = self.readable_entry(ref, principal)
+        choices = self._knowledge.known_choices(entry, principal)
+        schema_id = f"{self._parts.options.api_url}/{quote(ref)}/inputs"
+        return input_schema(entry.document, schema_id=schema_id, choices=choices)

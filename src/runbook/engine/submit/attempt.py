@@ -1,0 +1,67 @@
+"""One attempt to execute a runbook, on its way from a request to a recorded run."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook.core.access import Principal
+from runbook.core.document import Problem, errors_of, warnings_of
+from runbook.core.inputs.preflight import ResolvedInputs
+from runbook.core.run import RunbookVersion
+from runbook.core.run_files import NO_FILES, RunFiles
+from runbook.engine.requests import ExecuteRequest, Rerun
+from runbook.library.catalog import Entry
+from runbook.store.models import NewRun, StoredDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known of an attempt so far. Each stage returns a new one that knows more.
+
+    `new` is the run as it will be recorded. `chains` are the call chains that must not contain
+    the runbook. `masks` are secrets of other runs that must not show in this one.
+    """
+
+    entry: Entry
+    principal: Principal
+    request: ExecuteRequest
+    new: NewRun
+    rerun: Rerun | None = None
+    chains: tuple[tuple[str, ...], ...] = ()
+    masks: tuple[str, ...] = ()
+    inputs: ResolvedInputs = field(default_factory=ResolvedInputs)
+    files: RunFiles = NO_FILES
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return errors_of(self.problems)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return warnings_of(self.problems)
+
+    def requesting(self, **changes: Any) -> Attempt:
+        """With changes to the recorded request."""
+        request = dataclasses.replace(self.new.request, **changes)
+        return self.recording(request=request)
+
+    def recording(self, **changes: Any) -> Attempt:
+        """With changes to the recorded run."""
+        return dataclasses.replace(self, new=dataclasses.replace(self.new, **changes))
+
+    def with_problems(self, *problems: Problem) -> Attempt:
+        """With further problems; the warnings among them are recorded with the run."""
+        found = dataclasses.replace(self, problems=(*self.problems, *problems))
+        result = dataclasses.replace(self.new.result, warnings=found.warnings)
+        return found.recording(result=result)
+
+
+def version_of(entry: Entry) -> RunbookVersion:
+    return RunbookVersion(entry.ref, entry.document.name, entry.document.digest)
+
+
+def document_of(entry: Entry) -> StoredDocument:
+    return StoredDocument(entry.document.digest, entry.head)

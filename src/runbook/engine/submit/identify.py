@@ -1,0 +1,105 @@
+"""Stage 1: which runbook is to be executed, for whom, and on behalf of which run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import uuid_utils
+
+from runbook.core.access import Principal, was_local
+from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS
+from runbook.core.run import Relation, RerunOf, Run, RunRequest, RunTree
+from runbook.core.status import RunStatus
+from runbook.engine.parts import Parts
+from runbook.engine.requests import ExecuteRequest, Rerun
+from runbook.engine.submit.attempt import Attempt, version_of
+from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
+from runbook.library.catalog import Entry
+from runbook.store.models import NewRun
+
+
+class Identification:
+    """Starts attempts: requests of callers, reruns, and undos that a failed run starts itself."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._options = parts.options
+
+    def of_request(self, ref: str, principal: Principal, request: ExecuteRequest) -> Attempt:
+        """Raises NotFoundError, and AuthenticationError if the calling run has ended."""
+        entry = self._parts.catalog.get(ref)
+        caller = self._parts.authorizer.calling_run(principal)
+        masks = secrets_of(self._parts, caller)
+        return Attempt(
+            entry,
+            self._on_behalf_of(principal, caller),
+            hiding(request, masks),
+            self._new_run(entry, principal, request, caller),
+            chains=tuple(chains_of(caller, request)),
+            masks=masks,
+        )
+
+    def of_rerun(self, principal: Principal, request: ExecuteRequest, rerun: Rerun) -> Attempt:
+        """Raises NotFoundError."""
+        if rerun.relation is Relation.UNDO:  # only executing the steps needs a confirmation
+            request = dataclasses.replace(request, confirm=None)
+        entry = rerun.entry or self._parts.catalog.get(rerun.run.ref)
+        new = self._new_run(entry, principal, request)
+        attempt = Attempt(entry, principal, request, new, rerun, masks=rerun.masks)
+        return attempt.recording(rerun_of=_rerun_of(rerun))
+
+    def of_automatic_undo(self, principal: Principal, rerun: Rerun) -> Attempt:
+        """An undo that belongs to the failing run: its child, but one of the same call chain.
+
+        Raises NotFoundError.
+        """
+        run, request = rerun.run, ExecuteRequest()
+        entry = rerun.entry or self._parts.catalog.get(run.ref)
+        new = self._new_run(entry, principal, request, run)
+        tree = dataclasses.replace(new.tree, chain=run.tree.chain)
+        attempt = Attempt(entry, principal, request, new, rerun)
+        return attempt.recording(rerun_of=_rerun_of(rerun), tree=tree)
+
+    def _on_behalf_of(self, principal: Principal, caller: Run | None) -> Principal:
+        """A script may call whatever the requester of its run may execute.
+
+        Claims and grants bind both, or neither.
+        """
+        if caller is None or self._options.enforce_claims or not was_local(caller.requester):
+            return principal
+        grants = ALL_GRANTS.limited_to(SCRIPT_PERMISSIONS)
+        return dataclasses.replace(principal, local=True, grants=grants)
+
+    def _new_run(
+        self,
+        entry: Entry,
+        principal: Principal,
+        request: ExecuteRequest,
+        parent: Run | None = None,
+    ) -> NewRun:
+        run_id = str(uuid_utils.uuid7())
+        chain = parent.tree.chain if parent else request.recursion_stack
+        return NewRun(
+            id=run_id,
+            runbook=version_of(entry),
+            status=RunStatus.QUEUED,
+            requester=principal.requester(),
+            correlation_id=parent.correlation_id if parent else request.correlation_id or run_id,
+            tree=RunTree(
+                (*chain, entry.ref),
+                parent.id if parent else None,
+                parent.tree_id if parent else None,
+            ),
+            request=RunRequest(
+                reason=request.reason,
+                timeout_s=request.timeout_s or self._options.timeout_s,
+                # A run called by a dry run is a dry run, too.
+                dry_run=request.dry_run or (parent is not None and parent.request.dry_run),
+            ),
+            created_at=self._parts.clock(),
+            assigned_to=(parent.worker_id if parent else None) or request.assigned_to,
+        )
+
+
+def _rerun_of(rerun: Rerun) -> RerunOf:
+    return RerunOf(rerun.relation, rerun.run.id, rerun.start_step)

@@ -1,0 +1,34 @@
+"""Stage 4: what the runbook's Policy says: locks, queue, timeout, confirmation."""
+
+from __future__ import annotations
+
+from runbook.core.document import Policy, Problem
+from runbook.core.language.policy_rules import check_confirm, lock_request
+from runbook.core.run import Relation
+from runbook.engine.submit.attempt import Attempt
+
+
+def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = True) -> Attempt:
+    """The attempt with what its policy asks for. Skipped while there are errors.
+
+    With `confirm`, runs that the policy wants confirmed must be.
+    """
+    runbook = attempt.entry.document.runbook
+    if runbook is None or attempt.errors:
+        return attempt
+    policy = runbook.policy
+    locks = lock_request(policy, attempt.entry.ref, attempt.inputs.values)
+    if isinstance(locks, Problem):
+        attempt = attempt.with_problems(locks)
+    else:
+        attempt = attempt.requesting(locks=locks)
+    if confirm and (unconfirmed := _unconfirmed(attempt, policy)):
+        attempt = attempt.with_problems(unconfirmed)
+    timeout_s = attempt.request.timeout_s or policy.timeout_s or default_timeout_s
+    return attempt.requesting(queue=policy.queue, timeout_s=timeout_s)
+
+
+def _unconfirmed(attempt: Attempt, policy: Policy) -> Problem | None:
+    if attempt.new.relation is Relation.UNDO or attempt.new.request.dry_run:
+        return None
+    return check_confirm(policy, attempt.request.confirm, attempt.inputs.values)

@@ -1,0 +1,48 @@
+"""Stage 3: the values of the inputs, the input files, and all that is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from runbook.core.inputs.preflight import check_chain, coerce_values, resolve_inputs
+from runbook.engine.parts import Parts
+from runbook.engine.submit.attempt import Attempt
+from runbook.engine.submit.input_facts import InputKnowledge
+from runbook.engine.submit.input_files import check_files, input_files
+
+
+class Preflight:
+    """Adds inputs, files and problems to an attempt."""
+
+    def __init__(self, parts: Parts, knowledge: InputKnowledge) -> None:
+        self._parts = parts
+        self._knowledge = knowledge
+
+    def complete(self, attempt: Attempt) -> Attempt:
+        """With the inputs, and the contents of the input files. Raises NotFoundError."""
+        attempt = self._resolve(attempt)
+        files, problems = input_files(self._parts, attempt.entry, attempt.rerun)
+        attempt = dataclasses.replace(attempt, files=files).with_problems(*problems)
+        return attempt if attempt.rerun is None else attempt.with_problems(*attempt.rerun.problems)
+
+    def check(self, attempt: Attempt) -> Attempt:
+        """With the inputs; input files are checked but not read. Raises NotFoundError."""
+        attempt = self._resolve(attempt)
+        return attempt.with_problems(*check_files(self._parts, attempt.entry))
+
+    def inherit_files(self, attempt: Attempt) -> Attempt:
+        """With the input files of the earlier run, without judging them. Raises NotFoundError."""
+        files, _ = input_files(self._parts, attempt.entry, attempt.rerun)
+        return dataclasses.replace(attempt, files=files)
+
+    def _resolve(self, attempt: Attempt) -> Attempt:
+        entry, request = attempt.entry, attempt.request
+        document = entry.document
+        given, refused = coerce_values(request.env_vars, document.inputs)
+        facts = self._knowledge.facts(entry, attempt.principal, request.secrets)
+        inputs, unfit = resolve_inputs(document.inputs, given, facts)
+        depth = self._parts.options.max_recursion_depth
+        chains = [check_chain(entry.ref, chain, depth) for chain in attempt.chains]
+        recursions = [problem for problem in chains if problem is not None]
+        attempt = dataclasses.replace(attempt, inputs=inputs)
+        return attempt.with_problems(*document.problems, *refused, *unfit, *recursions)
