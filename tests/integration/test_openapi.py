@@ -60,7 +60,7 @@ include-name = ["POST /api/runs/{run_id}/undo", "GET /api/runs/{run_id}/undo"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
 
 [[operations]]
-include-name = "GET /api/runs"
+include-name = ["GET /api/runs", "GET /api/audit"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
 [[operations]]
