@@ -151,7 +151,7 @@ def test_a_problem_of_the_whole_is_brought_into_view(many, guard):
     guard.allow("400")
     report = (
         '{"success": false, "problems": [{"code": "x", "message": "Too many things", '
-        '"severity": "error", "line": null, "hint": "Give fewer"}]}'
+        '"params": {}, "severity": "error", "line": null, "hint": "Give fewer"}]}'
     )
     many.route("**/validate", lambda route: route.fulfill(status=400, body=report))
     execute_button(many).click()
