@@ -155,7 +155,7 @@ class Execution:
         """Raises NotFoundError for runs of versions that didn't store files."""
         files = self._parts.store.blobs.files_of(self._run.id)
         if not files:
-            raise NotFoundError("The run's input files are not kept: retry the run.")
+            raise NotFoundError("The run's input files are not stored: retry the run.")
         return files
 
     def _content_of(self, digest: str) -> bytes:
@@ -211,7 +211,7 @@ class Execution:
             return numbered(self._runbook)[start - 1 :]
         earlier = store.runs.get(rerun.run_id)
         if earlier is None:
-            raise NotFoundError("The run that was to be undone is no longer kept.")
+            raise NotFoundError("The run to undo is no longer stored.")
         undone = undone_steps(store, earlier.id, but=self._run.id)
         return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
 

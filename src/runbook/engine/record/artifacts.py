@@ -44,11 +44,11 @@ class ArtifactStore:
         for number, path in enumerate(_files(source)):
             name = path.relative_to(source).as_posix()
             if number == MOST_ARTIFACTS:
-                text = f"Of more than {MOST_ARTIFACTS} artifacts the rest is left"
+                text = f"Only the first {MOST_ARTIFACTS} artifacts were stored"
                 found.warnings.append(warning("too_many_artifacts", text, limit=MOST_ARTIFACTS))
                 break
             if not may_show(name) or not _is_plain(name):
-                text = "An artifact was not kept: its name may not be shown"
+                text = "An artifact was not stored: its name can't be shown"
                 found.warnings.append(warning("artifact_not_kept", text))
             else:
                 room -= self._keep(path, name, run_id, room, found)
@@ -58,7 +58,7 @@ class ArtifactStore:
         """The path of a stored artifact. Raises NotFoundError if the file is gone."""
         path = self._folder / run_id / name
         if not path.is_file():
-            raise NotFoundError("This artifact is not kept here.")
+            raise NotFoundError("This artifact is not stored here.")
         return path
 
     def purge(self, known: Callable[[Sequence[str]], Collection[str]]) -> int:
@@ -95,7 +95,7 @@ class ArtifactStore:
 
 
 def _not_kept(name: str, reason: str) -> Problem:
-    text = f"The artifact {name} was not kept: {reason}"
+    text = f"Artifact {name} was not stored: {reason}"
     return warning("artifact_not_kept", text, artifact=name, reason=reason)
 
 
