@@ -112,7 +112,7 @@ class Contention:
         self._data = [folder / f"data-{number}" for number in range(hosts)]
         settings = Settings.load(self._of_host(0))
         self.engine = build_engine(settings, Role.FOLLOWER)
-        self.engine.store.maintenance.migrate()
+        self.engine.open()
         for data in self._data[1:]:
             shutil.copytree(self._data[0] / "keys", data / "keys")
         self._workers = []
@@ -153,7 +153,7 @@ class Contention:
         """Until all runs have ended. Meanwhile workers are killed, and others come instead."""
         due = [runs * (number + 1) // (kills + 1) for number in range(kills)]
         ended, last_ended_at = 0, time.monotonic()
-        with self.engine.parts.wakeups.following(ANY_RUN) as news:
+        with self.engine.wakeups.following(ANY_RUN) as news:
             while ended < runs:
                 news.wait(1)
                 news.clear()
@@ -173,8 +173,7 @@ class Contention:
                 guardian.send_signal(signal.SIGTERM)
         for guardian in self._workers:
             guardian.wait(PATIENCE_S)
-        self.engine.parts.wakeups.close()
-        self.engine.store.close()
+        self.engine.close()
 
     def report(self, seconds):
         return Report(

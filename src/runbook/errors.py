@@ -101,6 +101,10 @@ class NotOwnerError(ConflictError):
     """The run belongs to another worker."""
 
 
+class ActiveRunsError(ConflictError):
+    """Some runs have not ended."""
+
+
 class DuplicateError(RunbookError):
     """The database already has this row."""
 
@@ -147,6 +151,12 @@ class StoreUnavailableError(RunbookError):
     code = "store_unavailable"
     http_status = 503
     exit_code = 69
+
+
+class CopyDiffersError(RunbookError):
+    """The copy of the database differs from the original, and was undone."""
+
+    code = "copy_differs"
 
 
 class ServerUnavailableError(RunbookError):

@@ -223,6 +223,16 @@ class Server:
         return f"{name}.md"
 
 
+@contextmanager
+def running(folder, **settings):
+    """Runs a server over a folder, for as long as a `with` takes."""
+    server = Server(folder, **settings).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def pytest_generate_tests(metafunc):
     """The tests of a module with ON_BOTH_DATABASES are done with servers on each of the two."""
     is_on_both = getattr(metafunc.module, "ON_BOTH_DATABASES", False)
@@ -256,15 +266,11 @@ def serve(lend_database):
     """Runs a server over a folder, with settings of its own, for as long as a `with` takes."""
 
     @contextmanager
-    def running(folder, **settings):
-        with lend_database() as database:
-            server = Server(folder, **database, **settings).start()
-            try:
-                yield server
-            finally:
-                server.stop()
+    def serve_(folder, **settings):
+        with lend_database() as database, running(folder, **database, **settings) as server:
+            yield server
 
-    return running
+    return serve_
 
 
 @pytest.fixture(scope="module")

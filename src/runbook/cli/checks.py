@@ -208,26 +208,29 @@ def _space(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    default = settings.data_dir / "runbook.db"
-    if not settings.database_url.get_secret_value() and not default.exists():
-        yield ok("database", "none yet; created at the first start")
-        return
     try:
         store = Store(settings.database, read_only=True)
         try:
-            store.check()
-            workers = len(store.workers.all())
-            shown = store.maintenance.shown
-            text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
-            more = [_periodic_task(lease) for lease in store.leases.all()]
-            more += _notices(store.notices)
+            yield from _state_of(store, is_default=not settings.database_url.get_secret_value())
         finally:
             store.close()
     except RunbookError as error:
         yield fail("database", error.message, "check DATABASE_URL and DATA_DIR")
-    else:
-        yield ok("database", text)
-        yield from more
+
+
+def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
+    shown = store.maintenance.shown
+    pending = store.maintenance.pending()
+    if pending.before is None and is_default:
+        return [ok("database", "none yet; created at the first start")]
+    if pending.changed:
+        text = f"{shown} has version {pending.before or 'none'}, not {pending.after}"
+        return [warn("database", text, "run `runbook db migrate`, or start the server")]
+    store.check()
+    workers = len(store.workers.all())
+    text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
+    tasks = [_periodic_task(lease) for lease in store.leases.all()]
+    return [ok("database", text), *tasks, *_notices(store.notices)]
 
 
 def _notices(notices: Notices) -> Iterator[Finding]:

@@ -6,13 +6,14 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli.commands import ExampleCommand
+from runbook.cli.copying import copy
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.times import SinceType
@@ -20,24 +21,27 @@ from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.settings import Settings
+    from runbook.store.migrate import Migration
     from runbook.store.store import Store
 
 DAY_MS = 86_400_000
+PENDING = 1
 
 
-HELP = """Back up, purge or migrate the database of DATA_DIR or DATABASE_URL.
+HELP = """Back up, purge, migrate or copy the database of DATA_DIR or DATABASE_URL.
 
-You can do this while a server is running.
+You can back up and purge while a server is running.
 
 \b
 Examples:
   $ runbook db backup /backups/runbook.db
   $ runbook db purge --days 30
   $ runbook db migrate
+  $ runbook db copy sqlite:////data/runbook.db postgresql+psycopg://runbook@db/runbook
 """
 
 
-@click.group("db", help=HELP, short_help="Back up, purge or migrate the database.")
+@click.group("db", help=HELP, short_help="Back up, purge, migrate or copy the database.")
 def database() -> None:
     pass
 
@@ -67,10 +71,17 @@ def _store() -> Iterator[tuple[Store, Settings]]:
 )
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
-    """Back up a consistent snapshot of the database to a new file that only you can read."""
+    """Back up a consistent snapshot of the database to a new file that only you can read.
+
+    The file is a SQLite database, even if DATABASE_URL names PostgreSQL. To restore it there, copy
+    it to an empty database with `runbook db copy`.
+    """
     with _store() as (store, _):
         store.maintenance.backup(file)
     note(f"backed up to {file}")
+
+
+database.add_command(copy)
 
 
 @database.command(
@@ -137,11 +148,46 @@ def _confirm(before: int, *, yes: bool) -> None:
     "migrate",
     cls=ExampleCommand,
     permission=Permission.DATA_MIGRATE,
-    examples=("runbook db migrate",),
+    examples=("runbook db migrate", "runbook db migrate --check || echo pending"),
     short_help="Migrate the database to this version.",
 )
-def migrate() -> None:
-    """Migrate the database to this version of the program. `runbook serve` does this too."""
-    with _store() as (store, _):
-        store.check()
-    note("the database is up to date")
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit with 1 if a migration is pending."
+)
+def migrate(check: bool) -> int:
+    """Migrate the database to this version of the program. `runbook serve` does this too.
+
+    Processes that migrate at the same time wait for each other.
+    """
+    from runbook.bootstrap import build_store, prepare_data_dir
+    from runbook.cli.source.opening import load_settings
+    from runbook.settings import process_environment
+    from runbook.store.store import Store
+
+    settings = load_settings(process_environment())
+    if check:
+        with closing(Store(settings.database, read_only=True)) as store:
+            return _say_pending(store.maintenance.shown, store.maintenance.pending())
+    prepare_data_dir(settings)
+    with closing(build_store(settings)) as store:
+        _say_migrated(store.maintenance.shown, store.maintenance.migrate())
+    return 0
+
+
+def _say_pending(shown: str, migration: Migration) -> int:
+    if not migration.changed:
+        _say_migrated(shown, migration)
+        return 0
+    now = "empty" if migration.before is None else f"at version {migration.before}"
+    print_line(f"{shown}: {now}; migration to version {migration.after} is pending")
+    return PENDING
+
+
+def _say_migrated(shown: str, migration: Migration) -> None:
+    if not migration.changed:
+        done = f"already at version {migration.after}"
+    elif migration.before is None:
+        done = f"tables created, now at version {migration.after}"
+    else:
+        done = f"migrated from version {migration.before} to {migration.after}"
+    print_line(f"{shown}: {done}")

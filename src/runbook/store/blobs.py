@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -49,7 +49,8 @@ def keep_files(connection: sa.Connection, run_seq: int, files: RunFiles, now: Mi
     """
     if not files.files:
         return
-    wanted = dict.fromkeys(file.digest for file in files.files if file.digest is not None)
+    # In the same order everywhere: two transactions never wait for each other.
+    wanted = sorted({file.digest for file in files.files if file.digest is not None})
     for digest in _missing(connection, wanted):
         _keep_blob(connection, digest, files.contents, now)
     rows = [
@@ -64,8 +65,7 @@ def keep_files(connection: sa.Connection, run_seq: int, files: RunFiles, now: Mi
     connection.execute(_INSERT_FILES, rows)
 
 
-def _missing(connection: sa.Connection, wanted: Iterable[str]) -> Iterator[str]:
-    digests = list(wanted)
+def _missing(connection: sa.Connection, digests: Sequence[str]) -> Iterator[str]:
     for start in range(0, len(digests), _AT_ONCE):
         some = digests[start : start + _AT_ONCE]
         kept = frozenset(

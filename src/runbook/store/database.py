@@ -128,6 +128,17 @@ class Database:
         """This process's engine, for code that manages its own transactions."""
         return self._here().engine
 
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """For statements on connections of one's own: their errors mean what they do elsewhere."""
+        try:
+            yield
+        except self.dialect.errors as error:
+            fault = self.dialect.fault(error)
+            if fault is Fault.OURS:
+                raise
+            raise self._meaning(fault, error) from error
+
     def close(self) -> None:
         """Close this process's connections. They are reopened on the next use."""
         opened = self._opened.pop(os.getpid(), None)

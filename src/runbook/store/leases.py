@@ -19,7 +19,7 @@ LEASE_INTERVALS = 3
 
 _ALL = sa.select(leases).order_by(leases.c.task)
 _OF_TASK = sa.select(leases).where(leases.c.task == sa.bindparam("of_task"))
-_FIRST = insert(leases).on_conflict_do_nothing()
+_FIRST = insert(leases).on_conflict_do_nothing().returning(leases.c.task)
 _TAKE = (
     sa.update(leases)
     .where(
@@ -106,7 +106,7 @@ class Leases(Component):
         return self._database.write(lambda c: c.execute(_TAKE, given).rowcount == 1)
 
     def _won_first(self, lease: Lease) -> bool:
-        return self._database.write(lambda c: c.execute(_FIRST, asdict(lease)).rowcount == 1)
+        return self._database.write(lambda c: c.scalar(_FIRST, asdict(lease)) is not None)
 
     def _end(self, now: Millis, interval: Millis) -> Millis:
         return now + interval * LEASE_INTERVALS

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import sqlalchemy as sa
@@ -16,6 +18,10 @@ from runbook.core.times import Millis, iso
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
 from runbook.store.audit import record
+from runbook.store.copying import Copied, copy
+from runbook.store.database import Database
+from runbook.store.dialects.sqlite import SQLite, url_for
+from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
 from runbook.store.rows import Component, event_key
@@ -86,17 +92,28 @@ _DELETE_WORKERS = sa.delete(workers).where(
 
 
 class Maintenance(Component):
-    def migrate(self) -> None:
+    def migrate(self) -> Migration:
         """Create or upgrade the database. Other processes that start now wait for it.
 
         Raises StoreUnavailableError, also if a newer version of the program created it.
         """
         if self._database.read_only:
             self.check()
-            return
+            return Migration(HEAD)
         self._database.dialect.create()
         if self._database.read(migrate.version) != HEAD:
-            migrate.upgrade(self._database.dialect)
+            return migrate.upgrade(self._database.dialect)
+        return Migration(HEAD)
+
+    def pending(self) -> Migration:
+        """What `migrate` would do.
+
+        Raises StoreUnavailableError, also if a newer version of the program created it.
+        """
+        dialect = self._database.dialect
+        if isinstance(dialect, SQLite) and not dialect.path.exists():
+            return Migration(None)
+        return Migration(self._database.read(migrate.known_version))
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and has this version.
@@ -127,19 +144,31 @@ class Maintenance(Component):
     def backup(self, path: Path) -> None:
         """Copy a snapshot of the database to a new file, readable only by its owner.
 
-        Runs continue meanwhile. Raises ConflictError if the file exists, and RequestError if the
-        database has its own backup tools.
+        It is a SQLite file, whatever the database is, and stays empty until the copy is complete.
+        Runs continue meanwhile. Raises ConflictError if the file exists.
         """
-        dialect = self._database.dialect
         _new_private_file(path)
-        try:
-            dialect.backup(self._database.engine(), path)
-        except dialect.errors as error:
-            path.unlink(missing_ok=True)
-            raise dialect.unavailable(error) from error
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+            try:
+                self._copy_to(Path(folder) / path.name)
+                (Path(folder) / path.name).replace(path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+
+    def _copy_to(self, path: Path) -> None:
+        _new_private_file(path)
+        dialect = self._database.dialect
+        if isinstance(dialect, SQLite):
+            with self._database.translating():
+                dialect.backup(self._database.engine(), path)
+            return
+        with closing(Database(url_for(path))) as target:
+            copy(self._database, target, with_active=True)
+
+    def copy_to(self, target: Maintenance, *, with_active: bool) -> Copied:
+        """See copying.copy."""
+        return copy(self._database, target._database, with_active=with_active)
 
     def purge(self, before: Millis, by: Actor = SYSTEM) -> PurgeCounts:
         """Delete the runs that finished before a time, and the data only they used.

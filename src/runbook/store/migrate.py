@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,6 +18,20 @@ PATIENCE_S = 120.0
 _TABLE = "alembic_version"
 _VERSION = sa.text(f"SELECT version_num FROM {_TABLE}")  # noqa: S608 - a constant
 
+_NEWER = "The database was made by a newer version of this program: upgrade the program."
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The version of a database before and after a migration; None if it was empty."""
+
+    before: str | None
+    after: str = HEAD
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
 
 def version(connection: sa.Connection) -> str | None:
     """The version of the database; None if it has none yet."""
@@ -24,6 +39,14 @@ def version(connection: sa.Connection) -> str | None:
         return None
     found = connection.execute(_VERSION).scalar()
     return None if found is None else str(found)
+
+
+def known_version(connection: sa.Connection) -> str | None:
+    """Raises StoreUnavailableError if a newer version of the program created the database."""
+    found = version(connection)
+    if found is not None and found > HEAD:
+        raise StoreUnavailableError(_NEWER)
+    return found
 
 
 def check(connection: sa.Connection) -> None:
@@ -34,7 +57,7 @@ def check(connection: sa.Connection) -> None:
         )
 
 
-def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
+def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> Migration:
     """Run the pending migrations in one transaction; other processes wait for it.
 
     Raises StoreUnavailableError if a newer version of the program created the database.
@@ -42,30 +65,32 @@ def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS
     engine = dialect.migration_engine()
     deadline = time.monotonic() + PATIENCE_S
     try:
-        while not _attempt(dialect, engine, head, migrations):
+        while (done := _attempt(dialect, engine, head, migrations)) is None:
             if time.monotonic() > deadline:
                 raise StoreBusyError
             time.sleep(0.02)
+        return done
     finally:
         engine.dispose()
 
 
-def _attempt(dialect: Dialect, engine: sa.Engine, head: str, migrations: Path) -> bool:
-    """False if another process holds the lock."""
+def _attempt(dialect: Dialect, engine: sa.Engine, head: str, migrations: Path) -> Migration | None:
+    """None if another process holds the lock."""
     try:
         with engine.connect() as connection, dialect.migration(connection):
-            if version(connection) != head:
+            before = version(connection)
+            if before != head:
                 _run(connection, head, migrations)
     except dialect.errors as error:
         fault = dialect.fault(error)
         if fault is Fault.IN_THE_WAY:
-            return False
+            return None
         if fault is Fault.BUSY:
             raise StoreBusyError from error
         if fault is Fault.OURS:
             raise
         raise dialect.unavailable(error) from error
-    return True
+    return Migration(before, head)
 
 
 def _run(connection: sa.Connection, head: str, migrations: Path) -> None:
@@ -80,6 +105,4 @@ def _run(connection: sa.Connection, head: str, migrations: Path) -> None:
     try:
         command.upgrade(config, head)
     except CommandError as error:
-        raise StoreUnavailableError(
-            "The database was made by a newer version of this program: upgrade the program."
-        ) from error
+        raise StoreUnavailableError(_NEWER) from error

@@ -32,6 +32,7 @@ config       config.read
 db backup    data.backup
 db purge     data.purge
 db migrate   data.migrate
+db copy      data.migrate
 version      -
 completion   -
 call         runbook.execute

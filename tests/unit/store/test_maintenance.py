@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook.core.status import RunStatus
-from runbook.errors import ConflictError, RequestError, StoreUnavailableError
+from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import maintenance
 from runbook.store.dialects import sqlite
 from runbook.store.migrations import HEAD
@@ -18,7 +18,6 @@ from runbook.store.store import Store
 DAY = 24 * 3600 * 1000
 
 
-@pytest.mark.parametrize("kind", ["sqlite"])
 class TestBackup:
     def test_it_restores(self, helper, store, tmp_path):
         run = helper.running()
@@ -27,7 +26,7 @@ class TestBackup:
         store.maintenance.backup(copy)
         helper.finish(run.id)
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-        assert not list(tmp_path.glob("copy.db-*"))
+        assert not list(tmp_path.glob("*copy.db?*"))
         restored = Store(f"sqlite:///{copy}")
         restored.maintenance.migrate()
         assert restored.runs.get(run.id).status is RunStatus.RUNNING
@@ -46,6 +45,7 @@ class TestBackup:
         with pytest.raises(StoreUnavailableError, match="No such file"):
             store.maintenance.backup(tmp_path / "missing" / "copy.db")
 
+    @pytest.mark.parametrize("kind", ["sqlite"])
     def test_a_failed_copy_leaves_no_file(self, kind, tmp_path):
         (tmp_path / "broken.db").write_text(
             "not a database, but long enough to be read as one" * 99
@@ -53,7 +53,7 @@ class TestBackup:
         store = Store(f"sqlite:///{tmp_path}/broken.db")
         with pytest.raises(StoreUnavailableError, match="damaged"):
             store.maintenance.backup(tmp_path / "copy.db")
-        assert not (tmp_path / "copy.db").exists()
+        assert [path.name for path in tmp_path.iterdir()] == ["broken.db"]
 
 
 def _ending(helper):
@@ -168,11 +168,3 @@ def test_the_size_of_a_file_counts_its_log(helper, store):
     store.close()
     log.unlink(missing_ok=True)
     assert store.maintenance.state().bytes >= path.stat().st_size
-
-
-def test_a_server_has_better_tools_for_copies(postgres_url, tmp_path):
-    store = Store(postgres_url)
-    with pytest.raises(RequestError, match="pg_dump"):
-        store.maintenance.backup(tmp_path / "copy")
-    assert list(tmp_path.iterdir()) == []
-    store.close()

@@ -4,6 +4,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,9 @@ from alembic.script import ScriptDirectory
 
 from runbook.errors import StoreUnavailableError
 from runbook.store import migrate
+from runbook.store.database import Database
 from runbook.store.dialects.portable import Text
+from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
 from runbook.store.store import Store
 from runbook.store.tables import locks, metadata, runs
@@ -128,13 +131,31 @@ def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
     assert store.runs.get(run.id) == run
 
 
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_one_migrates_a_server_while_others_wait(new_url):
+    """The advisory lock is the transaction's: whoever dies gives it back."""
+    store, holder = Store(new_url), Database(new_url)
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(1) as pool, holder.engine().connect() as connection:
+        with holder.dialect.migration(connection):
+            done = pool.submit(store.maintenance.migrate)
+            while not holder.read(lambda c: c.scalar(waiting)):
+                assert not done.done()
+            assert store.maintenance.pending() == Migration(None)
+        assert done.result(30) == Migration(None)
+    assert store.maintenance.migrate() == Migration(HEAD)
+    holder.close()
+    store.close()
+
+
 def test_a_newer_database_is_left_alone(new_url):
     store = Store(new_url)
     store.maintenance.migrate()
     newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
     store._database.write(lambda c: c.execute(newer))
-    with pytest.raises(StoreUnavailableError, match="newer version"):
-        store.maintenance.migrate()
+    for attempt in (store.maintenance.migrate, store.maintenance.pending):
+        with pytest.raises(StoreUnavailableError, match="newer version"):
+            attempt()
     with pytest.raises(StoreUnavailableError, match="prepared"):
         store.check()
     store.close()

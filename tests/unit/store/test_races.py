@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from runbook.core.events import EventType
+from runbook.core.run_files import RunFile, RunFiles, digest_of
 from runbook.core.status import RunStatus
 from runbook.errors import ConflictError, QueueFullError
-from runbook.store.tables import locks
+from runbook.store.tables import blobs, locks
 
 
 def together(*calls):
@@ -109,6 +110,21 @@ def test_revisions_are_unique(helper, store):
     rows = store.runbooks.last_runs().rows
     assert len({row.revision for row in rows}) == 3
     assert max(row.revision for row in rows) >= 12
+
+
+@pytest.mark.parametrize("_again", range(20))
+def test_what_two_submits_share_is_kept_once(helper, store, _again):
+    """A new document, and new files that they name in another order."""
+    contents = [f"{_again} {n}".encode() for n in range(5)]
+
+    def submit(ordered):
+        names = [RunFile(f"f{n}", 0o600, digest_of(c), len(c)) for n, c in enumerate(ordered)]
+        kept = {digest_of(content): content for content in ordered}
+        return lambda: helper.submit(files=RunFiles(tuple(names), kept))
+
+    made = together(*map(submit, (contents, contents[::-1], contents)))
+    assert [len(store.blobs.files_of(run.id)) for run in made] == [5, 5, 5]
+    assert store._database.read(lambda c: len(c.execute(sa.select(blobs)).all())) == 5
 
 
 @pytest.mark.parametrize("capacity", [1, 2])

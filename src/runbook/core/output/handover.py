@@ -112,7 +112,7 @@ def _divided(line: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A script's progress. `percent` is 0 to 100, or None if not given."""
+    """A script's progress. `percent` is 0 to 100, or None if unknown."""
 
     percent: float | None
     text: str

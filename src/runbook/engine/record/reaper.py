@@ -22,6 +22,16 @@ WORKER_DIED = "worker_died"
 SILENCE_MS = 15_000
 
 
+def is_dead(worker: Worker, now: Millis) -> bool:
+    """On this host and boot the process itself tells; elsewhere, only its silence does.
+
+    A process that is merely stopped or starved is alive: it keeps its runs.
+    """
+    if worker.host == host_name() and worker.boot_id == boot_id():
+        return process_start(worker.pid) != worker.process_start
+    return now - worker.beat_at > SILENCE_MS
+
+
 class Reaper:
     """Finds dead workers and ends their runs as `lost`."""
 
@@ -36,25 +46,13 @@ class Reaper:
     def reap(self) -> int:
         """End the runs of dead workers, never of living ones. Returns how many."""
         for worker in self._store.workers.all():
-            if self._is_dead(worker):
+            if is_dead(worker, self._clock()):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
                 self._store.workers.remove(worker.id)
         lost = self._store.workers.runs_of_missing()
         for run in lost:
             self.end(run)
         return len(lost)
-
-    def _is_dead(self, worker: Worker) -> bool:
-        """On this host and boot, checks the process; elsewhere, only its last heartbeat.
-
-        A process that is only stopped or starved is alive and keeps its runs.
-        """
-        if worker.host == host_name() and worker.boot_id == boot_id():
-            return process_start(worker.pid) != worker.process_start
-        return self._silent_for(worker) > SILENCE_MS
-
-    def _silent_for(self, worker: Worker) -> Millis:
-        return self._clock() - worker.beat_at
 
     def end(self, run: Run) -> None:
         """If the worker wrote the history entry before it died, the run ends with its status."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from enum import Enum, auto
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
@@ -120,7 +119,3 @@ class Dialect(ABC):
 
     @abstractmethod
     def listener(self, engine: sa.Engine) -> Listener: ...
-
-    @abstractmethod
-    def backup(self, engine: sa.Engine, path: Path) -> None:
-        """Copy a consistent snapshot of the database to an existing empty file."""

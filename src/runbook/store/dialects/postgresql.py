@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
-from runbook.errors import RequestError, StoreUnavailableError
+from runbook.errors import StoreUnavailableError
 from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault, Listener
 from runbook.store.dialects.portable import Turn, exclusively
 
@@ -170,9 +169,6 @@ class PostgreSQL(Dialect):
 
     def listener(self, engine: sa.Engine) -> Listener:
         return _Listener(engine)
-
-    def backup(self, engine: sa.Engine, path: Path) -> None:  # noqa: ARG002
-        raise RequestError("Back up a PostgreSQL database with pg_dump.")
 
 
 class _Listener(Listener):
