@@ -223,8 +223,8 @@ def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
     pending = store.maintenance.pending()
     if pending.before is None and is_default:
         return [ok("database", "none yet; created at the first start")]
-    if pending.changed:
-        text = f"{shown} has version {pending.before or 'none'}, not {pending.after}"
+    if pending.changed and pending.before is not None:
+        text = f"{shown} has version {pending.before}, not {pending.after}"
         return [warn("database", text, "run `runbook db migrate`, or start the server")]
     store.check()
     workers = len(store.workers.all())
