@@ -58,7 +58,7 @@ class _Pipe:
 class LiveHandOver:
     """The pipes of one run: enter before the first script starts, exit after the last one.
 
-    `on_progress` and `on_plan` are called by whoever waits on `channels`, `on_secret` also by
+    `on_progress` and `on_plan` are called by the thread that waits on `channels`, `on_secret` also by
     `read_secrets`, and `after_secrets` once behind all that were there.
     """
 
