@@ -16,7 +16,8 @@ from runbook.bootstrap import search_path
 from runbook.cli.source.opening import load_settings
 from runbook.core.times import iso
 from runbook.errors import ConfigurationError, RunbookError
-from runbook.settings import Settings, check_paths, check_server
+from runbook.settings import Settings
+from runbook.settings_checks import check_paths, check_server
 from runbook.store.leases import Lease
 from runbook.store.notices import Notices
 from runbook.store.store import Store
