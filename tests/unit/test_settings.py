@@ -1,7 +1,8 @@
 import pytest
 
 from runbook.errors import ConfigurationError
-from runbook.settings import Settings, check_server, config_items
+from runbook.settings import Settings, config_items
+from runbook.settings_checks import check_server
 
 GOOD_SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -39,7 +39,7 @@ PHRASES = (
     r"begin a new runbook",
     r"its engine was stopped first",
     r"at three in the morning",
-    r"if not given",
+    r"seconds if not given",
     r"whoever",
     r"are had\b",
 )

@@ -19,7 +19,8 @@ import jwt
 
 from runbook.access.keys import ProviderKeys, stored_key
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
-from runbook.settings import SYMMETRIC, Settings
+from runbook.settings import Settings
+from runbook.settings_checks import SYMMETRIC
 
 LEEWAY_SECONDS = 10
 RUN_ISSUER = "runbook-engine"

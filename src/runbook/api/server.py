@@ -19,7 +19,8 @@ def main() -> int:
     guard.take_lifeline()  # not needed: die_with_parent ends this process with the supervisor
     supervisor = os.getppid()
     from runbook.errors import RunbookError
-    from runbook.settings import METRICS_DIR, Settings, check_server, use_metrics_directory
+    from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+    from runbook.settings_checks import check_server
 
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)

@@ -16,7 +16,8 @@ from runbook.bootstrap import search_path
 from runbook.cli.source.opening import load_settings
 from runbook.core.times import iso
 from runbook.errors import ConfigurationError, RunbookError
-from runbook.settings import Settings, check_paths, check_server
+from runbook.settings import Settings
+from runbook.settings_checks import check_paths, check_server
 from runbook.store.leases import Lease
 from runbook.store.notices import Notices
 from runbook.store.store import Store
@@ -223,8 +224,8 @@ def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
     pending = store.maintenance.pending()
     if pending.before is None and is_default:
         return [ok("database", "none yet; created at the first start")]
-    if pending.changed:
-        text = f"{shown} has version {pending.before or 'none'}, not {pending.after}"
+    if pending.changed and pending.before is not None:
+        text = f"{shown} has version {pending.before}, not {pending.after}"
         return [warn("database", text, "run `runbook db migrate`, or start the server")]
     store.check()
     workers = len(store.workers.all())

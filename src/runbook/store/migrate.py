@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from runbook.errors import StoreBusyError, StoreUnavailableError
-from runbook.store.dialects.dialect import Dialect, Fault
+from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault
 from runbook.store.migrations import HEAD
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -52,9 +52,7 @@ def known_version(connection: sa.Connection) -> str | None:
 def check(connection: sa.Connection) -> None:
     """Raise StoreUnavailableError unless the database is of this version."""
     if version(connection) != HEAD:
-        raise StoreUnavailableError(
-            "The database has not been prepared by this version: start the server once."
-        )
+        raise StoreUnavailableError(NOT_MIGRATED)
 
 
 def upgrade(dialect: Dialect, *, head: str = HEAD, migrations: Path = MIGRATIONS) -> Migration:

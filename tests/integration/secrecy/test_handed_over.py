@@ -43,7 +43,7 @@ def test_what_is_handed_over_shows_no_secret(add, submit, client, sinks, run_jso
     assert {"at ***", "***", "change ***"} <= set(shown)
     assert run["outputs"] == {"value": "***", "encoded": "***"}
     assert run["summary"] == "It is *******\n"
-    assert run["warnings"].count("An artifact was not stored: its name contains a secret") >= 2
+    assert [one["code"] for one in run["problems"]].count("artifact_not_kept") >= 2
     assert sinks.traces(text, run_id) == {}
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from runbook.cli.source.opening import load_settings
 from runbook.errors import NotFoundError
-from runbook.settings import Settings, check_paths
+from runbook.settings import Settings
+from runbook.settings_checks import check_paths
 
 SUFFIX = ".md"
 

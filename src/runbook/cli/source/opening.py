@@ -22,7 +22,8 @@ from runbook.core.run import Origin
 from runbook.engine.engine import Engine
 from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
-from runbook.settings import Settings, check_tokens
+from runbook.settings import Settings
+from runbook.settings_checks import check_tokens
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:

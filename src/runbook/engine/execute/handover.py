@@ -58,8 +58,8 @@ class _Pipe:
 class LiveHandOver:
     """The pipes of one run: enter before the first script starts, exit after the last one.
 
-    `on_progress` and `on_plan` are called by whoever waits on `channels`, `on_secret` also by
-    `read_secrets`, and `after_secrets` once behind all that were there.
+    The thread that waits on `channels` calls `on_progress`, `on_plan` and `on_secret`.
+    `read_secrets` also calls `on_secret` for each new secret, then `after_secrets` once.
     """
 
     def __init__(

@@ -44,11 +44,11 @@ class ArtifactStore:
         for number, path in enumerate(_files(source)):
             name = path.relative_to(source).as_posix()
             if number == MOST_ARTIFACTS:
-                text = f"Of more than {MOST_ARTIFACTS} artifacts the rest is left"
+                text = f"Only the first {MOST_ARTIFACTS} artifacts were stored"
                 found.warnings.append(warning("too_many_artifacts", text, limit=MOST_ARTIFACTS))
                 break
             if not may_show(name) or not _is_plain(name):
-                text = "An artifact was not stored: its name contains a secret"
+                text = "An artifact was not stored: its name can't be shown"
                 found.warnings.append(warning("artifact_not_kept", text))
             else:
                 room -= self._keep(path, name, run_id, room, found)

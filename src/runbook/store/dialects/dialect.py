@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from runbook.errors import StoreUnavailableError
 
+NOT_MIGRATED = "The database has another version: run `runbook db migrate`, or start the server."
+
 
 class Fault(Enum):
     """The meaning of a database error for the caller."""

@@ -12,7 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import StoreUnavailableError
-from runbook.store.dialects.dialect import CommitUnknownError, Dialect, Fault, Listener
+from runbook.store.dialects.dialect import (
+    NOT_MIGRATED,
+    CommitUnknownError,
+    Dialect,
+    Fault,
+    Listener,
+)
 from runbook.store.dialects.portable import Turn, exclusively
 
 POOL_SIZE = 5
@@ -60,7 +66,7 @@ _UNREACHABLE = (
     "name in DATABASE_URL."
 )
 _REASONS = (
-    ("42P01", "The database has not been prepared by this version: run `runbook db migrate`."),
+    ("42P01", NOT_MIGRATED),
     ("42703", "The database is of another version: run `runbook db migrate`."),
     ("42501", "The user in DATABASE_URL lacks a permission: let it own the database."),
     ("25006", "The database is read-only: name the primary in DATABASE_URL, not a standby."),

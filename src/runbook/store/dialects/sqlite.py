@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
-from runbook.store.dialects.dialect import Dialect, Fault, Listener
+from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault, Listener
 
 # A wait inside SQLite blocks every greenlet of a web process, so it is short; `Database` retries
 # outside.
@@ -35,7 +35,7 @@ _SETTINGS = (
 _REASONS = (
     ("disk is full", "The database's disk is full: free some space."),
     ("unable to open", "The database cannot be opened: check that it exists and may be written."),
-    ("no such table", "The database has not been prepared by this version: start the server once."),
+    ("no such table", NOT_MIGRATED),
     ("no such column", "The database is of another version: start the server once."),
     ("readonly", "The database is read-only: check the permissions of its file and folder."),
     ("malformed", "The database is damaged: restore it from a backup."),

@@ -115,7 +115,7 @@ const RERUNS: readonly RerunKind[] = ['resume', 'retry', 'undo']
 /** Codes for reruns that the state of the run allows, but that this caller can't start. */
 const NOT_YOURS: readonly string[] = ['access_denied', 'not_found']
 
-/** The reruns that the state of a run allows, whoever may start them. */
+/** The reruns that the state of a run allows, regardless of permissions. */
 export function offeredReruns(run: WholeRun): RerunKind[] {
   const others = run.unavailable_actions.filter(({ problem }) => NOT_YOURS.includes(problem.code))
   const offered = [...run.available_actions, ...others.map(({ action }) => action)]

@@ -33,7 +33,7 @@ beforeEach(() => {
 })
 afterEach(() => scope.stop())
 
-it('opens what goes on and what went wrong', () => {
+it('opens active and failed steps', () => {
   expect(open()).toEqual([false, true, true])
   expect(run.value.steps.map(isTrouble)).toEqual([false, true, false])
 })

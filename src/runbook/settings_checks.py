@@ -1,0 +1,117 @@
+"""Checks of settings that are valid each by itself, but unsafe or unusable together."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+from runbook.errors import ConfigurationError
+from runbook.settings import Settings
+
+MIN_SECRET_BYTES = 32
+KNOWN_SECRETS = frozenset(
+    {
+        "dev-secret-change-me",
+        "change-me",
+        "changeme",
+        "secret",
+        "your-secret-key",
+        "your-256-bit-secret",
+        "dev-secret-key-change-in-production",
+    }
+)
+SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
+ASYMMETRIC = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_server(settings: Settings) -> None:
+    """Check the settings that `runbook serve` needs.
+
+    Raises ConfigurationError with one line that says what to change.
+    """
+    check_tokens(settings)
+    _check_dev_login(settings)
+    if not settings.runbooks_dir.is_dir():
+        raise ConfigurationError(
+            f"RUNBOOKS_DIR {settings.runbooks_dir} is not a folder. Create it, or change "
+            "RUNBOOKS_DIR"
+        )
+    check_paths(settings)
+
+
+def _check_dev_login(settings: Settings) -> None:
+    if not settings.enable_login or is_loopback(settings.bind_host):
+        return
+    if not settings.allow_remote_dev_login:
+        raise ConfigurationError(
+            f"ENABLE_LOGIN issues tokens to anyone, and BIND_HOST {settings.bind_host} is not a "
+            "loopback address. Turn ENABLE_LOGIN off, set BIND_HOST=127.0.0.1, or set "
+            "ALLOW_REMOTE_DEV_LOGIN=true"
+        )
+
+
+def check_tokens(settings: Settings) -> None:
+    """Raises ConfigurationError if the algorithm, the keys or the secret are unsafe."""
+    algorithm = settings.jwt_algorithm
+    if algorithm not in SYMMETRIC | ASYMMETRIC:
+        known = ", ".join(sorted(SYMMETRIC | ASYMMETRIC))
+        raise ConfigurationError(f"JWT_ALGORITHM must be one of {known}")
+    if algorithm in ASYMMETRIC and not settings.jwt_jwks_url:
+        raise ConfigurationError(f"JWT_ALGORITHM {algorithm} requires JWT_JWKS_URL")
+    if algorithm in SYMMETRIC and settings.jwt_jwks_url:
+        raise ConfigurationError(
+            f"JWT_JWKS_URL provides public keys, but JWT_ALGORITHM {algorithm} is symmetric. Set "
+            "JWT_ALGORITHM to the provider's algorithm, for example RS256"
+        )
+    if settings.enable_login and settings.jwt_jwks_url:
+        raise ConfigurationError(
+            "ENABLE_LOGIN can't issue tokens if JWT_JWKS_URL is set. Unset one of them"
+        )
+    _check_secret(settings)
+
+
+def _check_secret(settings: Settings) -> None:
+    if settings.jwt_algorithm not in SYMMETRIC:
+        return
+    secret = settings.jwt_secret.get_secret_value()
+    if not secret:
+        if settings.enable_login and is_loopback(settings.bind_host):
+            return
+        raise ConfigurationError(
+            "JWT_SECRET is not set. Set it to at least 32 random bytes, for example from "
+            "`openssl rand -hex 32`"
+        )
+    if secret.strip().lower() in KNOWN_SECRETS or len(set(secret)) < 8:
+        raise ConfigurationError(
+            "JWT_SECRET is easy to guess. Generate one with `openssl rand -hex 32`"
+        )
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(
+            f"JWT_SECRET is shorter than {MIN_SECRET_BYTES} bytes. Generate one with "
+            "`openssl rand -hex 32`"
+        )
+
+
+def check_paths(settings: Settings) -> None:
+    """Check that DATA_DIR and EXECUTION_DIR are separate from RUNBOOKS_DIR."""
+    runbooks = settings.runbooks_dir.resolve()
+    for field in ("data_dir", "execution_dir"):
+        path: Path = getattr(settings, field).resolve()
+        inside = path == runbooks or runbooks in path.parents
+        above = path in runbooks.parents
+        # RUNBOOKS_DIR may be in the system's temp directory: runs only add folders there.
+        if inside or (above and field in settings.model_fields_set):
+            raise ConfigurationError(
+                f"{field.upper()} {path} must not be inside or above RUNBOOKS_DIR {runbooks}"
+            )
