@@ -112,7 +112,7 @@ def test_what_is_retried_is_what_was_shown(write, start, open_run, client, guard
     field(page, "PORT").fill("8080")
     retry = dialog.get_by_role("button", name="Retry", exact=True)
     retry.click()
-    expect(dialog.get_by_text("changed while this was open")).to_be_visible()
+    expect(dialog.get_by_text("changed while this dialog was open")).to_be_visible()
     expect(dialog.get_by_text("The runbook has changed since this run")).to_be_visible()
     assert client.get(f"/api/runs/{run_id}").json()["followers"] == []
     expect(field(page, "PORT")).to_have_value("8080")

@@ -194,7 +194,7 @@ def test_problems_have_lines(server, open_page, sign_in, picture, check_accessib
     server.add("Broken", "print hi", inputs="PORT:\n  type: integre")
     page = sign_in(open_page("/runbook/Broken.md"))
     expect(page.get_by_text("Invalid: this runbook can't be executed", exact=True)).to_be_visible()
-    expect(page.get_by_text(re.compile(r"Line \d+: .*'integre' is not a type"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Line \d+: .*unknown type 'integre'"))).to_be_visible()
     expect(page.get_by_role("button", name="Execute")).to_be_disabled()
     check_accessibility(page)
     picture(page, "runbook-broken")
