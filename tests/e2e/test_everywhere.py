@@ -28,7 +28,7 @@ PAGES = {
     "/runs?who=nobody": "No matching runs",
     "/run/{run}": "Succeeded",
     "/run/nothing": "View all runs",
-    "/compare/{run}/{other}": "Both executed the same document",
+    "/compare/{run}/{other}": "Both runs executed the same document",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
 }
@@ -138,7 +138,7 @@ def test_no_page_hinders_anyone(
 def test_what_is_not_there_leads_back_to_the_list(open_page, sign_in, guard, path, list_):
     guard.allow("404")
     page = sign_in(open_page(path))
-    back = page.get_by_role("alert").get_by_role("link", name=f"Go to the list of {list_}")
+    back = page.get_by_role("alert").get_by_role("link", name=f"View all {list_}")
     expect(back).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     back.click()
@@ -153,7 +153,7 @@ def test_what_may_pass_can_be_tried_again(open_page, sign_in, guard):
     page.goto("/runbook/SimpleRunbook.md")
     again = page.get_by_role("button", name="Try again")
     expect(again).to_be_visible()
-    expect(page.get_by_role("alert").get_by_role("link", name="Go to the list")).to_have_count(0)
+    expect(page.get_by_role("alert").get_by_role("link", name="View all")).to_have_count(0)
     page.unroute("**/api/runbooks/SimpleRunbook.md")
     again.click()
     expect(page.get_by_role("heading", name="SimpleRunbook", level=1)).to_be_visible()

@@ -119,9 +119,9 @@ def test_there_and_back(strict, open_page, provider):
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("forged", "did not start that sign-in that was begun in this tab"),
+        ("forged", "did not start that sign-in"),
         ("refused", "Not in the group"),
-        ("broken", "a token that is none"),
+        ("broken", "sent an invalid token"),
     ],
 )
 def test_a_wrong_answer_is_refused(strict, open_page, check_accessibility, answer, text):
