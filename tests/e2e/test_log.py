@@ -115,7 +115,7 @@ def test_the_log_is_searched_by_a_pattern(long_run, open_run, guard, check_acces
 def test_a_link_leads_to_its_lines(long_run, open_copying, check_accessibility):
     page = open_copying(long_run, "#L50000-L50002")
     expect(page.get_by_text("n50001", exact=True)).to_be_visible()
-    expect(page.get_by_text("Lines 50000 to 50002")).to_be_visible()
+    expect(page.get_by_text("Lines 50000–50002")).to_be_visible()
     check_accessibility(page)
     number = log_of(page).locator("[data-line='50003']")
     number.click()
@@ -185,7 +185,7 @@ def test_the_log_is_read_by_keys(long_run, open_run):
     page.keyboard.type(":120-122")
     page.keyboard.press("Enter")
     expect(line(page, 120)).to_be_in_viewport()
-    expect(page.get_by_text("Lines 120 to 122")).to_be_visible()
+    expect(page.get_by_text("Lines 120–122")).to_be_visible()
     page.keyboard.press("Escape")
     expect(search).to_have_value("")
 

@@ -74,12 +74,12 @@ def test_a_long_log_is_followed_until_someone_reads(long_server, open_page, sign
 
     log.evaluate("box => box.scrollTo(0, 0)")
     expect(page.get_by_text("line 1", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="To the end")).to_be_visible()
+    expect(page.get_by_role("button", name="Jump to end")).to_be_visible()
     long_server.go.touch()
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.get_by_text(f"{LINES + 1} lines")).to_be_visible()
     expect(page.get_by_text("line 1", exact=True)).to_be_visible()
-    page.get_by_role("button", name="To the end").click()
+    page.get_by_role("button", name="Jump to end").click()
     expect(page.get_by_text("the last line", exact=True)).to_be_visible()
 
 

@@ -50,6 +50,7 @@ GOLDEN = {
     "GET /auth/login": (302,) * 7,
     "POST /dev-login": (200, 200, 200, 200, 200, 403, 403),
     "GET /api/config": (401, 401, 200, 200, 200, 403, 401),
+    "GET /api/audit": (401, 401, 403, 403, 200, 403, 401),
     "POST /api/shutdown": (401, 401, 403, 403, 200, 403, 401),
     "GET /api/runbooks": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>": ANY_TOKEN,

@@ -24,7 +24,7 @@ def test_how_the_server_does(server, client):
     assert status["database"]["bytes"] > 1000
     assert re.fullmatch(r"\w+", status["database"]["version"])
     assert status["database"]["kind"] == "sqlite"
-    assert status["database"]["url"] == f"sqlite:///{server.data}/runbook.db"
+    assert "url" not in status["database"]
     assert status["queue"] == {
         "queued": 0,
         "waiting": 0,

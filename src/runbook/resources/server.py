@@ -49,7 +49,6 @@ class DatabaseStateJson(TypedDict):
     version: str | None
     bytes: Annotated[int, Doc("Size on disk, including SQLite's write-ahead log")]
     kind: Literal["sqlite", "postgresql"]
-    url: Annotated[str, Doc("URL of the database, without the password")]
 
 
 class QueueStateJson(TypedDict):
@@ -130,7 +129,6 @@ def engine_status_json(
             "version": database.version,
             "bytes": database.bytes,
             "kind": database.kind,
-            "url": database.url,
         },
         "queue": _queue_json(queue),
         "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],

@@ -136,9 +136,7 @@ class Maintenance(Component):
 
     def state(self) -> DatabaseState:
         return self._database.read(
-            lambda c: DatabaseState(
-                migrate.version(c), self._database.dialect.size(c), self.kind, self.shown
-            )
+            lambda c: DatabaseState(migrate.version(c), self._database.dialect.size(c), self.kind)
         )
 
     def backup(self, path: Path) -> None:

@@ -268,13 +268,12 @@ class QueueStats:
 class DatabaseState:
     """`version` is that of the last migration. `bytes` counts a file's log, too.
 
-    `kind` is `sqlite` or `postgresql`; `url` says which database it is, without its password.
+    `kind` is `sqlite` or `postgresql`.
     """
 
     version: str | None
     bytes: int
     kind: Literal["sqlite", "postgresql"]
-    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def test_odd_characters_in_the_path(tmp_path):
     ("content", "message"),
     [
         (None, "cannot be opened"),
-        (b"", "prepared"),
+        (b"", "another version"),
         (b"this is no database at all" * 100, "damaged"),
     ],
 )
@@ -154,13 +154,13 @@ class TestReadOnly:
         run = helper.queued()
         reader.maintenance.migrate()
         assert reader.runs.get(run.id) == run
-        with pytest.raises(StoreUnavailableError, match="reading only"):
+        with pytest.raises(StoreUnavailableError, match="read-only"):
             reader.runs.request_cancel(run.id, "ada")
 
     def test_a_database_of_another_version_is_not_migrated(self, tmp_path):
         (tmp_path / "empty.db").touch()
         reader = Store(f"sqlite:///{tmp_path}/empty.db", read_only=True)
-        with pytest.raises(StoreUnavailableError, match="prepared"):
+        with pytest.raises(StoreUnavailableError, match="another version"):
             reader.maintenance.migrate()
         reader.close()
 

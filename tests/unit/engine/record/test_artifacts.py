@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_copied_is_a_warning(store, source, monkeypatch):
 
 
 def test_what_is_not_there_is_not_found(store):
-    with pytest.raises(NotFoundError, match="not kept here"):
+    with pytest.raises(NotFoundError, match="not stored here"):
         store.path("run", "nothing")
 
 
