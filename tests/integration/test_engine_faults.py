@@ -9,6 +9,7 @@ from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
+from runbook.engine.engine import Engine
 from runbook.engine.execute import execution
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest
@@ -77,9 +78,9 @@ def entries(engine):
 
 def test_inputs_that_cannot_be_opened_end_the_run_and_start_nothing(engine, claimed):
     foreign = Sealer(bytes([7]) * 32)
-    engine.parts = dataclasses.replace(engine.parts, sealer=foreign)
+    other = Engine(dataclasses.replace(engine.parts, sealer=foreign))
 
-    engine.execute(claimed, "w", Stop())
+    other.execute(claimed, "w", Stop())
 
     run = engine.store.runs.get(claimed.run.id)
     assert run.status is RunStatus.FAILED
