@@ -459,7 +459,7 @@ def test_another_terminal_may_cancel_the_run(cli):
         process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert (cancelled.returncode, cancelled.stdout) == (0, f"run {run_id} ended: cancelled\n")
+    assert (cancelled.returncode, cancelled.stdout) == (0, f"run {run_id} finished: cancelled\n")
 
 
 @pytest.mark.parametrize("victim", ["guardian", "engine"])

@@ -219,7 +219,7 @@ def test_logs_of_a_running_run_end_now_or_with_the_run(run, server, runbooks, so
     follower.join(60)
 
     assert cancelled.returncode == 0
-    assert cancelled.stdout == f"run {run_id} ended: cancelled\n"
+    assert cancelled.stdout == f"run {run_id} finished: cancelled\n"
     last = json.loads(followed[0].splitlines()[-1])
     assert (last["type"], last["status"]) == ("done", "cancelled")
 
