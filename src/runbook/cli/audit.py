@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
-from runbook.cli.source.protocol import AuditQuery, Json, RunSource
+from runbook.cli.source.pages import collect_pages
+from runbook.cli.source.protocol import AuditQuery, Json
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import moment, table, text_of
 from runbook.cli.terminal.times import SinceType
 from runbook.core.permissions import Permission
-
-PAGE = 200
 
 
 @click.command(
@@ -59,7 +59,7 @@ def audit(
     """
     query = AuditQuery(who, action, target, since, until)
     with SourceOptions(**given).open() as source:
-        events, cursor = _collect(source, query, limit)
+        events, cursor = collect_pages(partial(source.audit, query), "events", limit)
     if as_json:
         print_json({"events": events, "next_cursor": cursor})
         return
@@ -69,18 +69,6 @@ def audit(
     _print(events)
     if cursor is not None:
         note(f"to list more, use --limit {limit * 5}")
-
-
-def _collect(source: RunSource, query: AuditQuery, limit: int) -> tuple[list[Json], int | None]:
-    events: list[Json] = []
-    cursor: int | None = None
-    while len(events) < limit:
-        page = source.audit(query, cursor, min(PAGE, limit - len(events)))
-        events += page["events"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    return events, cursor
 
 
 def _print(events: list[Json]) -> None:

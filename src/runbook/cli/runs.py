@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ import click
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs, complete_runs
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
+from runbook.cli.source.pages import collect_pages
 from runbook.cli.source.protocol import Json, RunQuery, RunSource
 from runbook.cli.terminal import color
 from runbook.cli.terminal.escaping import OutputEscaper
@@ -20,7 +22,6 @@ from runbook.cli.terminal.render import duration, moment, table, text_of
 from runbook.cli.terminal.times import SinceType
 from runbook.core.permissions import Permission
 
-PAGE = 200
 STATUSES = (
     "queued",
     "waiting",
@@ -85,7 +86,7 @@ def list_runs(
     """List runs, newest first."""
     query = RunQuery(runbook, statuses, who, since)
     with SourceOptions(**given).open() as source:
-        found, cursor = _collect(source, query, limit)
+        found, cursor = collect_pages(partial(source.runs, query), "runs", limit)
     if as_json:
         print_json({"runs": found, "next_cursor": cursor})
         return
@@ -95,19 +96,6 @@ def list_runs(
     _print_runs(found)
     if cursor:
         note(f"to list more, use --limit {limit * 5}")
-
-
-def _collect(source: RunSource, query: RunQuery, limit: int) -> tuple[list[Json], str | None]:
-    """Fetch pages until there are `limit` runs. Returns the runs and the next page's cursor."""
-    found: list[Json] = []
-    cursor: str | None = None
-    while len(found) < limit:
-        page = source.runs(query, cursor, min(PAGE, limit - len(found)))
-        found += page["runs"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    return found, cursor
 
 
 def _print_runs(found: list[Json]) -> None:

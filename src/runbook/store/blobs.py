@@ -14,7 +14,7 @@ from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import blobs, run_files, runs
 
-# So many digests are looked for with one statement: databases bound its parameters.
+# Digests looked up per statement: databases limit the number of parameters.
 _AT_ONCE = 200
 
 _SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()

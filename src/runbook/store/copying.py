@@ -32,7 +32,7 @@ from runbook.store.tables import blobs, documents, leases, metadata, runs, worke
 TABLES = tuple(table for table in metadata.sorted_tables if table not in (leases, workers))
 """What is copied: a table comes after those that it points at."""
 
-# So many rows at once. Documents and blobs may be large.
+# Rows per batch. Documents and blobs may be large.
 _AT_ONCE = 500
 _FEWER = {documents.name: 10, blobs.name: 1}
 
@@ -192,7 +192,7 @@ def _reading(source: Database) -> Iterator[sa.Connection]:
 
 @contextmanager
 def _writing(target: Database) -> Iterator[sa.Connection]:
-    """One transaction, which nobody else's migration or copy is in."""
+    """One transaction that excludes other migrations and copies."""
     engine = target.dialect.migration_engine()
     try:
         with _told(target):

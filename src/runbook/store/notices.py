@@ -28,7 +28,7 @@ class Notices(Component):
 
     @contextmanager
     def listening(self) -> Iterator[Listener]:
-        """A connection of its own, which hears what is sent from now on.
+        """A separate connection that receives notices sent from now on.
 
         Raises StoreUnavailableError, also inside the `with` once the connection is lost.
         """

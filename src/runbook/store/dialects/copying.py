@@ -27,7 +27,7 @@ def snapshot(connection: sa.Connection) -> Iterator[None]:
 
 
 def keep_writers_out(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
-    """Let nobody else write to these tables until this transaction ends."""
+    """Block other writers of these tables until this transaction ends."""
     if is_remote(connection):
         names = ", ".join(table.name for table in tables)
         connection.exec_driver_sql(f"LOCK TABLE {names} IN EXCLUSIVE MODE")

@@ -161,7 +161,7 @@ class SQLite(Dialect):
             yield
 
     def notify(self, connection: sa.Connection, notice: str) -> None:
-        """Nobody can listen."""
+        """Not available: SQLite has no notifications."""
 
     def listener(self, engine: sa.Engine) -> Listener:
         raise NotImplementedError
