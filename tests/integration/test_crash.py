@@ -272,4 +272,5 @@ def test_a_server_that_was_idle_serves_again(start_server, attack):
         reply = client.post(
             "/api/runbooks/Quick.md/execute", headers={"Accept": "application/json"}
         )
+    assert reply.status_code == 200, reply.text
     assert reply.json()["stdout"] == "quick\n"

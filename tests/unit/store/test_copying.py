@@ -133,7 +133,7 @@ def test_an_older_source_is_refused(store, empty):
     head = store.maintenance.state().version
     store._database.write(lambda c: c.execute(older))
     try:
-        with pytest.raises(StoreUnavailableError, match="prepared"):
+        with pytest.raises(StoreUnavailableError, match="runbook db migrate"):
             copy(store._database, empty)
         assert store.maintenance.pending().before == "0001"
     finally:

@@ -156,7 +156,7 @@ def test_a_newer_database_is_left_alone(new_url):
     for attempt in (store.maintenance.migrate, store.maintenance.pending):
         with pytest.raises(StoreUnavailableError, match="newer version"):
             attempt()
-    with pytest.raises(StoreUnavailableError, match="prepared"):
+    with pytest.raises(StoreUnavailableError, match="runbook db migrate"):
         store.check()
     store.close()
 

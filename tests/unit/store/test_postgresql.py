@@ -233,9 +233,9 @@ class TestBusy:
 class TestMeanings:
     def test_a_database_that_nobody_prepared(self, new_url):
         store = Store(new_url)
-        with pytest.raises(StoreUnavailableError, match="prepared"):
+        with pytest.raises(StoreUnavailableError, match="runbook db migrate"):
             store.runs.active()
-        with pytest.raises(StoreUnavailableError, match="prepared"):
+        with pytest.raises(StoreUnavailableError, match="runbook db migrate"):
             store.check()
         store.close()
 
