@@ -29,6 +29,8 @@ from runbook.worker.periodic import Periodic, Task
 BEAT_SECONDS = 1.0
 MOST_THREADS = 1024
 """Far more than slots: parent runs occupy threads while their child runs execute."""
+TASK_THREADS = 4
+"""More than one, so that a slow task doesn't hold up the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class ClaimLoop:
         with (
             selectors.DefaultSelector() as selector,
             ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="run") as pool,
+            # Their own threads: the runs of a quiet worker then share one or two, which is faster.
+            ThreadPoolExecutor(TASK_THREADS, thread_name_prefix="task") as tasks,
         ):
             selector.register(self._alarm, selectors.EVENT_READ)
             with suppress(OSError):  # a file system without sockets: heartbeats suffice
@@ -127,6 +131,7 @@ class ClaimLoop:
                 while not self._finished():
                     ready = selector.select(BEAT_SECONDS)
                     self._turn(pool, self._messages([key.fd for key, _ in ready]))
+                    self._periodic.start_due(tasks)
             except BaseException:
                 self.stop_all(StopReason.DRAIN, at_once=True)
                 raise
@@ -193,7 +198,6 @@ class ClaimLoop:
             self._beat()
         except RunbookError as error:
             self._store_trouble(error)
-        self._periodic.start_due(pool)
 
     def _beat_is_due(self) -> bool:
         return time.monotonic() >= self._next_beat
