@@ -73,6 +73,8 @@ runs = sa.Table(
     sa.Column("summary", Text),
     sqlite_autoincrement=True,
 )
+# The conditions apply to PostgreSQL too; see the migrations. SQLAlchemy would import its whole
+# PostgreSQL dialect if they were repeated here, at every start.
 sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq)
 sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq)
 sa.Index("ix_runs_parent", runs.c.parent_id)
@@ -82,7 +84,6 @@ sa.Index(
     "ix_runs_related",
     runs.c.related_id,
     sqlite_where=runs.c.related_id.is_not(None),
-    postgresql_where=runs.c.related_id.is_not(None),
 )
 sa.Index("ix_runs_finished", runs.c.finished_at)
 # Used by claims, counts and sweeps; stays small however many runs have finished.
@@ -93,7 +94,6 @@ sa.Index(
     runs.c.parent_id,
     runs.c.assigned_to,
     sqlite_where=runs.c.finished_at.is_(None),
-    postgresql_where=runs.c.finished_at.is_(None),
 )
 
 # `key` is the run's seq and the event's number in one (see `event_key`): the events of a run lie
@@ -118,7 +118,6 @@ for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line",
         events.c.run_seq,
         _column,
         sqlite_where=_column.is_not(None),
-        postgresql_where=_column.is_not(None),
     )
 
 # The result of each step of a run that has steps. `env` and `outputs` map names to values, or to
