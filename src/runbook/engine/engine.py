@@ -163,8 +163,8 @@ class Engine:
         self.workers.execute(claimed, worker_id, stop)
 
     def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
-        """See WorkerDesk.end_forgotten."""
-        self.workers.end_forgotten(worker_id, executing)
+        """End runs of a worker that it no longer executes; see WorkerDesk.forgotten."""
+        self.workers.end_lost(self.workers.forgotten(worker_id, executing))
 
     def reap(self) -> int:
         """See WorkerDesk.reap."""

@@ -31,6 +31,7 @@ class WorkerDesk:
         self._parts = parts
         self._store = parts.store
         self._undo = undo
+        self._reaper = Reaper(parts.store, parts.records, parts.ending, parts.clock)
 
     @property
     def leases(self) -> Leases:
@@ -92,20 +93,21 @@ class WorkerDesk:
         output = RecordedOutput(stderr=text)
         self._parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 
-    def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
-        """End runs that the worker owns but no longer executes: storing their end had failed."""
-        reaper = self._reaper()
-        for run in self._store.workers.unfinished(worker_id):
-            if run.status is RunStatus.RUNNING and run.id not in executing:
-                reaper.end(run)
+    def forgotten(self, worker_id: str, executing: Collection[str]) -> list[Run]:
+        """Runs that the worker owns but no longer executes: storing their end had failed."""
+        return [
+            run
+            for run in self._store.workers.unfinished(worker_id)
+            if run.status is RunStatus.RUNNING and run.id not in executing
+        ]
+
+    def end_lost(self, runs: Collection[Run]) -> None:
+        """End runs that nobody executes any more; see Reaper.end."""
+        self._reaper.end(runs)
 
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""
-        return self._reaper().reap()
-
-    def _reaper(self) -> Reaper:
-        parts = self._parts
-        return Reaper(parts.store, parts.records, parts.ending, parts.clock)
+        return self._reaper.reap()
 
 
 def _busy(run: Run, reason: WaitReason) -> Problem:

@@ -1,5 +1,4 @@
 import errno
-import fcntl
 import os
 import threading
 from pathlib import Path
@@ -250,11 +249,12 @@ def test_a_short_write_is_continued(path, monkeypatch):
     assert verify_file(path, (2, append(path, 2).digest)).ok
 
 
-def test_a_lock_that_is_never_released_is_an_error(path):
-    with path.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(HistoryError, match="is locked"):
-            writer(lock_seconds=0.02).append(path, record(1))
+def test_a_lock_that_another_writer_keeps_is_an_error(path):
+    with (
+        locking.locked(path, seconds=1, write=True),
+        pytest.raises(HistoryError, match="is locked"),
+    ):
+        writer(lock_seconds=0.02).append(path, record(1))
 
     assert writer().append(path, record(1)).n == 1
 
