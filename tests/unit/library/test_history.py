@@ -275,3 +275,44 @@ def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch)
 
     assert path.read_bytes().startswith(b"# New")
     assert verify_file(path).entries == 1
+
+
+# -- line ends ---------------------------------------------------------------------------------
+
+
+def convert(path: Path, *, to_crlf: bool) -> None:
+    data = path.read_bytes().replace(b"\r\n", b"\n")
+    path.write_bytes(data.replace(b"\n", b"\r\n") if to_crlf else data)
+
+
+@pytest.mark.parametrize("max_entries", [0, 4])
+def test_entries_follow_the_line_ends_of_the_file_and_the_count_goes_on(path, max_entries):
+    append(path, 3, max_entries)
+    for to_crlf in (True, False, True):
+        convert(path, to_crlf=to_crlf)
+        assert verify_file(path).problems == ()
+
+        last = append(path, 3, max_entries, first=verify_file(path).last.n + 1)
+
+        data = path.read_bytes()
+        assert data.count(b"\r\n") == (data.count(b"\n") if to_crlf else 0)
+        assert verify_file(path, (last.n, last.digest)).problems == ()
+    assert run_ids_of(path) == [f"run-{number}" for number in range(1, 13)]
+
+
+def run_ids_of(path: Path) -> list[str]:
+    older = archive_path(path)
+    region = path.read_bytes().partition(b"\n# History\r\n")[2]
+    history = (older.read_bytes() if older.exists() else b"") + region
+    return [entry.run_id for entry in iter_entries(history)]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\n\n", b"", b" \n"])
+def test_blank_lines_at_the_end_are_no_problem(path, ending):
+    append(path, 2)
+    path.write_bytes(path.read_bytes().rstrip() + b"\n" * bool(ending) + ending)
+
+    last = append(path, 1, first=3)
+
+    assert last.n == 3
+    assert verify_file(path, (3, last.digest)).problems == ()
