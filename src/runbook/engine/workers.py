@@ -18,6 +18,7 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
+from runbook.engine.record.side_by_side import SideBySide
 from runbook.errors import RunbookError
 from runbook.host.identity import process_identity
 from runbook.store.leases import Leases
@@ -31,7 +32,7 @@ class WorkerDesk:
         self._parts = parts
         self._store = parts.store
         self._undo = undo
-        self._reaper = Reaper(parts.store, parts.records, parts.ending, parts.clock)
+        self._side_by_side = SideBySide()
 
     @property
     def leases(self) -> Leases:
@@ -103,11 +104,15 @@ class WorkerDesk:
 
     def end_lost(self, runs: Collection[Run]) -> None:
         """End runs that nobody executes any more; see Reaper.end."""
-        self._reaper.end(runs)
+        self._side_by_side.each(runs, self._reaper().end)
 
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""
-        return self._reaper.reap()
+        return self._reaper().reap()
+
+    def _reaper(self) -> Reaper:
+        parts = self._parts
+        return Reaper(parts.store, parts.records, parts.ending, parts.clock, self._side_by_side)
 
 
 def _busy(run: Run, reason: WaitReason) -> Problem:

@@ -12,7 +12,7 @@ from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
-from runbook.engine.record import reaper
+from runbook.engine.record import side_by_side
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import SILENCE_MS, WORKER_DIED
 from runbook.host.identity import boot_id, host_name, process_start
@@ -207,7 +207,7 @@ def test_a_runbook_that_stays_locked_holds_up_no_other_run(workshop, begin, proc
     workshop.submit("Other.md")
     other = workshop.claim("w").run
     kill(process)
-    monkeypatch.setattr(reaper, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", 0)
     quick = workshop.settings.runbooks_dir / "Quick.md"
 
     with locked(quick, seconds=1, write=True):
