@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook.core.history.adoption import AdoptionRecord
 from runbook.core.history.chain import (
     EntryRecord,
     Link,
@@ -18,7 +19,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library import history, locking
-from runbook.library.history import Appended, HistoryWriter, verify_file
+from runbook.library.history import Appended, HistoryWriter, adopt, verify_file
 from runbook.library.rotation import archive_path
 
 HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
@@ -316,3 +317,69 @@ def test_blank_lines_at_the_end_are_no_problem(path, ending):
 
     assert last.n == 3
     assert verify_file(path, (3, last.digest)).problems == ()
+
+
+# -- adopting ----------------------------------------------------------------------------------
+
+WHY = AdoptionRecord(at=1769178782123, who="eve", origin=Origin.CLI, reason="merged by hand")
+NOTE = b"\n### 2026-01-14T18:34:51.797Z | Exit Code: 0\n\n**Stdout:**\n```\nanother system"
+
+
+@pytest.mark.parametrize("to_crlf", [False, True])
+def test_foreign_text_is_adopted_and_the_chain_goes_on(path, to_crlf):
+    append(path, 2)
+    path.write_bytes(path.read_bytes() + NOTE)
+    convert(path, to_crlf=to_crlf)
+    before = path.read_bytes()
+
+    adopted = adopt(path, WHY)
+
+    assert path.read_bytes().startswith(before)
+    assert (adopted.link.n, adopted.after.ok) == (3, True)
+    last = append(path, 30, max_entries=10, first=3)
+    found = verify_file(path, (last.n, last.digest))
+    assert (found.problems, found.entries, last.n) == ((), 32, 33)
+    assert [(one.n, one.problem.code.value) for one in found.adopted] == [(3, "foreign")]
+    assert b"| Adopted" in archive_path(path).read_bytes()
+
+
+def test_where_all_is_well_nothing_is_adopted(path):
+    append(path, 2)
+    before = path.read_bytes()
+
+    adopted = adopt(path, WHY)
+
+    assert (adopted.link, adopted.findings, path.read_bytes()) == (None, (), before)
+
+
+def test_what_an_editor_took_away_is_adopted_as_missing(path):
+    append(path, 2)
+    stale = path.read_bytes()
+    last = append(path, 2, first=3)
+    path.write_bytes(stale)
+    head = (4, last.digest)
+
+    adopted = adopt(path, WHY, head)
+
+    assert [(finding.code, finding.entry) for finding in adopted.findings] == [("cut", 3)]
+    assert verify_file(path, head).ok
+    assert verify_file(path, (adopted.link.n, adopted.link.digest)).ok
+
+
+def test_a_crash_while_adopting_leaves_what_can_be_adopted(path, monkeypatch):
+    append(path, 2)
+    path.write_bytes(path.read_bytes() + b"a note\n")
+    adopt(path, WHY)
+    whole = path.read_bytes()
+    for size in range(len(whole) - 600, len(whole) - 3, 97):
+        path.write_bytes(whole[:size])
+        adopt(path, WHY)
+        assert verify_file(path).ok
+
+
+def test_a_read_only_file_adopts_nothing(path):
+    append(path, 1)
+    path.write_bytes(path.read_bytes() + b"a note\n")
+    path.chmod(0o444)
+    with pytest.raises(HistoryReadOnlyError):
+        adopt(path, WHY)
