@@ -19,6 +19,7 @@ from runbook.engine.authorization import Authorizer
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
+from runbook.engine.adopting import HistoryAdoption, adopt_history
 from runbook.engine.record.configuration import Configuration, record_configuration
 from runbook.engine.requests import ExecuteRequest, Report, Submitted, UndoPlan
 from runbook.engine.reruns.automatic import AutomaticUndo
@@ -169,6 +170,10 @@ class Engine:
     def reap(self) -> int:
         """See WorkerDesk.reap."""
         return self.workers.reap()
+
+    def adopt_history(self, ref: str, principal: Principal, reason: str) -> HistoryAdoption:
+        """See adopting.adopt_history."""
+        return adopt_history(self.parts, ref, principal, reason)
 
     # -- the server ----------------------------------------------------------------------------
 
