@@ -15,11 +15,11 @@ from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
+from runbook.engine.adopting import HistoryAdoption, adopt_history
 from runbook.engine.authorization import Authorizer
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
-from runbook.engine.adopting import HistoryAdoption, adopt_history
 from runbook.engine.record.configuration import Configuration, record_configuration
 from runbook.engine.requests import ExecuteRequest, Report, Submitted, UndoPlan
 from runbook.engine.reruns.automatic import AutomaticUndo
