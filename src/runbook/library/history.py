@@ -27,11 +27,21 @@ from runbook.core.history.line_ends import crlf, has_crlf, lf
 from runbook.core.history.verification import Verification, verify
 from runbook.core.syntax.markdown import read_head
 from runbook.errors import HistoryError, HistoryReadOnlyError
-from runbook.library.locking import failure, locked, read_at, size_of, sync_data, write_all
+from runbook.library.locking import (
+    failure,
+    is_at,
+    locked,
+    read_at,
+    size_of,
+    sync_data,
+    write_all,
+)
 from runbook.library.rotation import archive_path, recover, rotate
 
 LOCK_SECONDS = 30.0
 _FIRST_LINE_BYTES = 4096
+_REPLACEMENTS = 5
+"""How often to follow a file that is replaced again and again while an entry is appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +97,20 @@ class HistoryWriter:
     def append(self, path: Path, record: EntryRecord, *, once: bool = False) -> Appended:
         """Append an entry; it is on disk on return. `once` skips a run that already has one.
 
+        If an editor replaces the file meanwhile, the new file gets the entry too, unless it has it.
         Raises HistoryReadOnlyError if the file is read-only, and HistoryError if it has no History
         section, stays locked, or the disk is full; the file is then unchanged.
         """
         record = fitted(record, self._entry_bytes)
+        appended, kept = self._try_to_append(path, record, once=once)
+        for _ in range(_REPLACEMENTS):
+            if kept:
+                break
+            appended, kept = self._try_to_append(path, record, once=True)
+        return appended
+
+    def _try_to_append(self, path: Path, record: EntryRecord, *, once: bool) -> tuple[Appended, bool]:
+        """The appended entry, and whether the file at `path` is still the one that has it."""
         with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
             _recover(path, descriptor)
             if once:
@@ -98,12 +118,13 @@ class HistoryWriter:
                 existing = find_run(history, record.run_id)
                 link = chain_end(history).link
                 if existing is not None and link is not None:
-                    return Appended(link.n, link.digest, existing=existing)
+                    return Appended(link.n, link.digest, existing=existing), True
             end = _end(path, descriptor)
             entry = render(record, n=end.link.n + 1, previous=end.link.digest)
             _append(descriptor, end.prelude + entry)
             rotated, warning = self._rotate(path, descriptor, end.link.n + 1)
-            return Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+            appended = Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+            return appended, is_at(descriptor, path)
 
     def find_run(self, path: Path, run_id: str) -> Recorded | None:
         """The run's result, if the history has its entry. Raises HistoryError."""

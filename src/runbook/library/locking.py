@@ -56,7 +56,7 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
         guard: _Guard | None = None
         try:
             guard = _acquire(path, descriptor, deadline, write=write)
-            if _is_at(descriptor, path):
+            if is_at(descriptor, path):
                 yield descriptor
                 return
         except OSError as error:
@@ -180,7 +180,8 @@ def _unlock(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -216,7 +217,7 @@ def _take_guard(path: Path, runbook: int, deadline: float, *, write: bool) -> _G
         except BaseException:
             os.close(descriptor)
             raise
-        if _is_at(descriptor, path):
+        if is_at(descriptor, path):
             return _Guard(descriptor, path, owned=write)
         _unlock(descriptor)  # its holder has removed it
 

@@ -278,6 +278,30 @@ def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch)
     assert verify_file(path).entries == 1
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_entry_is_not_lost_in_a_file_that_an_editor_replaces(path, monkeypatch, when):
+    append(path, 1)
+    really_append = history._append
+    replaced = path.with_name("replacement")
+
+    def append_while_saved(descriptor: int, data: bytes) -> None:
+        """The editor read the file before or after the entry, and saves a new file after it."""
+        monkeypatch.setattr(history, "_append", really_append)
+        stale = path.read_bytes()
+        really_append(descriptor, data)
+        saved = path.read_bytes() if when == "after" else stale
+        replaced.write_bytes(saved.replace(b"# Job", b"# Edited"))
+        replaced.rename(path)
+
+    monkeypatch.setattr(history, "_append", append_while_saved)
+
+    appended = writer().append(path, record(2))
+
+    assert path.read_bytes().startswith(b"# Edited")
+    assert run_ids(path) == ["run-1", "run-2"]
+    assert verify_file(path, (2, appended.digest)).ok
+
+
 # -- line ends ---------------------------------------------------------------------------------
 
 
