@@ -109,7 +109,9 @@ class HistoryWriter:
             appended, kept = self._try_to_append(path, record, once=True)
         return appended
 
-    def _try_to_append(self, path: Path, record: EntryRecord, *, once: bool) -> tuple[Appended, bool]:
+    def _try_to_append(
+        self, path: Path, record: EntryRecord, *, once: bool
+    ) -> tuple[Appended, bool]:
         """The appended entry, and whether the file at `path` is still the one that has it."""
         with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
             _recover(path, descriptor)

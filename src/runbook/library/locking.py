@@ -35,6 +35,7 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _WRITE_BITS = 0o222
 _REMEMBERED = 1024
+_TRANSIENT = (".history.lock", ".history.journal", ".history.journal.tmp")
 
 COPY_BYTES = 1024 * 1024
 
@@ -74,6 +75,11 @@ def failure(doing: str, error: OSError) -> HistoryError:
     if error.errno in _READ_ONLY:
         return HistoryReadOnlyError()
     return HistoryError(f"The history couldn't be {doing}: {error.strerror}.")
+
+
+def is_transient(name: str) -> bool:
+    """Whether this is a file that the engine creates next to a runbook while it writes there."""
+    return name.startswith(".") and name.endswith(_TRANSIENT)
 
 
 def lock_path(path: Path) -> Path:
