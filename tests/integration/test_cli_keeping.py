@@ -15,8 +15,10 @@ from runbook.cli.one_shot.execution import OneShot
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import close_engine, open_engine, principal_for
 from runbook.cli.terminal.views import TextView
+from runbook.core.audit import AuditAction
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import StoreUnavailableError
+from runbook.store.runbooks import Runbooks
 from runbook.store.store import Store
 
 JWT_SECRET = "a-secret-of-more-than-thirty-two-bytes!"
@@ -153,6 +155,116 @@ def test_a_file_outside_the_runbooks_shares_no_history_with_its_namesake(home, e
     (home / "Greet.md").write_text(RUNBOOK)
 
     assert run("verify", str(home / "Greet.md")).exit_code == 0
+
+
+def _append_note(path):
+    with path.open("a") as file:
+        file.write("\n### 2026-01-01T00:00:00.000Z | Exit Code: 0\n\nanother system\n")
+
+
+def test_foreign_text_is_adopted_in_file_database_and_audit_trail(home, engine, execute):
+    execute()
+    path = home / "runbooks" / "Greet.md"
+    _append_note(path)
+    assert run("verify", "Greet.md").exit_code == 1
+
+    adopted = answer("verify", "Greet.md", "--adopt", "--reason", "a second engine")
+
+    assert adopted["success"] is True
+    (finding,) = adopted["adoption"]["findings"]
+    assert (finding["code"], finding["entry"], adopted["adoption"]["n"]) == ("foreign", 1, 2)
+    execute()
+    found = answer("verify", "Greet.md")
+    assert (found["success"], found["problems"], found["entries"]) == (True, [], 2)
+    (known,) = found["adopted"]
+    assert (known["code"], known["adopted_in"], known["reason"]) == (
+        "foreign",
+        2,
+        "a second engine",
+    )
+    assert known["sha256"] == finding["sha256"]
+    event = engine.store.audit.last(AuditAction.HISTORY_ADOPT, "Greet.md")
+    assert event.details["digest"] == adopted["adoption"]["digest"]
+    assert event.details["findings"] == adopted["adoption"]["findings"]
+    assert engine.store.audit.verify().ok
+
+
+def test_entries_lost_by_a_stale_save_are_adopted_and_the_database_agrees(home, engine, execute):
+    execute()
+    path = home / "runbooks" / "Greet.md"
+    stale = path.read_text()
+    for _ in range(3):
+        execute()
+    path.write_text(stale)
+
+    adopted = answer("verify", "Greet.md", "--adopt", "--reason", "an editor saved an old copy")
+
+    assert [finding["code"] for finding in adopted["adoption"]["findings"]] == ["cut"]
+    (row,) = engine.store.runbooks.last_runs().rows
+    assert (row.history.n, row.history.digest) == (2, adopted["adoption"]["digest"])
+    assert run("verify", "Greet.md").exit_code == 0
+    assert execute() == 0
+    assert run("verify", "Greet.md", "--store").exit_code == 0
+
+
+def test_an_adoption_that_a_crash_kept_from_the_database_is_completed(home, engine, execute):
+    execute()
+    path = home / "runbooks" / "Greet.md"
+    _append_note(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runbooks, "reset_history", lambda *_: (_ for _ in ()).throw(SystemExit(1)))
+        run("verify", "Greet.md", "--adopt", "--reason", "why")
+    assert engine.store.audit.last(AuditAction.HISTORY_ADOPT, "Greet.md") is None
+    text = path.read_text()
+
+    assert answer("verify", "Greet.md", "--adopt", "--reason", "why")["adoption"] is None
+
+    assert path.read_text() == text
+    event = engine.store.audit.last(AuditAction.HISTORY_ADOPT, "Greet.md")
+    (row,) = engine.store.runbooks.last_runs().rows
+    assert (event.details["n"], row.history.n) == (2, 2)
+    assert answer("verify", "Greet.md", "--adopt", "--reason", "why")["adoption"] is None
+    assert engine.store.audit.last(AuditAction.HISTORY_ADOPT, "Greet.md").n == event.n
+
+
+def test_an_adoption_needs_its_permission(home, engine, execute, monkeypatch):
+    execute()
+    path = home / "runbooks" / "Greet.md"
+    _append_note(path)
+    text = path.read_text()
+    monkeypatch.setenv("ENFORCE_CLAIMS", "true")
+
+    assert run("verify", "Greet.md", "--adopt", "--reason", "why").exit_code == 77
+    assert run("verify", str(home / "runbooks" / "Greet.md")).exit_code == 1
+    assert path.read_text() == text
+    refused = engine.store.audit.last(AuditAction.ACCESS_REFUSED, "Greet.md")
+    assert refused.details["permission"] == "runbook.adopt"
+
+
+def test_a_file_without_a_database_adopts_too(home, execute):
+    execute()
+    path = home / "Greet.md"
+    path.write_bytes((home / "runbooks" / "Greet.md").read_bytes())
+    _append_note(path)
+
+    adopted = answer("verify", str(path), "--adopt", "--reason", "why")
+
+    assert (adopted["success"], adopted["adoption"]["n"]) == (True, 2)
+    assert run("verify", str(path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("Greet.md", "--adopt"),
+        ("Greet.md", "--adopt", "--reason", " "),
+        ("Greet.md", "--reason", "why"),
+        ("--audit", "--adopt", "--reason", "why"),
+        ("Greet.md", "--adopt", "--reason", "why", "--no-store"),
+    ],
+)
+def test_nothing_is_adopted_without_a_reason_or_silently(home, args):
+    assert run("verify", *args).exit_code == 2
 
 
 # -- token ---------------------------------------------------------------------------------------

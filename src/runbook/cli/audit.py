@@ -54,8 +54,9 @@ def audit(
 ) -> None:
     """List audit events, newest first.
 
-    The audit trail records cancellations, reruns, shutdowns, purges, changes of settings and keys,
-    and refused requests. `runbook verify --audit` checks that it is complete and unchanged.
+    The audit trail records cancellations, reruns, shutdowns, purges, adoptions in histories,
+    changes of settings and keys, and refused requests. `runbook verify --audit` checks that it is
+    complete and unchanged.
     """
     query = AuditQuery(who, action, target, since, until)
     with SourceOptions(**given).open() as source:

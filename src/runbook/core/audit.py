@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     SERVER_SHUTDOWN = "server.shutdown"
     SETTINGS_CHANGE = "settings.change"
     KEY_CHANGE = "key.change"
+    HISTORY_ADOPT = "history.adopt"
     ACCESS_REFUSED = "access.refused"
 
 

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     RUNBOOK_VALIDATE = "runbook.validate"
     RUNBOOK_EXECUTE = "runbook.execute"
     RUNBOOK_HISTORY = "runbook.history"
+    RUNBOOK_ADOPT = "runbook.adopt"
     RUN_READ = "run.read"
     RUN_CANCEL = "run.cancel"
     RUN_RERUN = "run.rerun"

@@ -15,6 +15,7 @@ from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
+from runbook.engine.adopting import HistoryAdoption, adopt_history
 from runbook.engine.authorization import Authorizer
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
@@ -163,12 +164,16 @@ class Engine:
         self.workers.execute(claimed, worker_id, stop)
 
     def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
-        """See WorkerDesk.end_forgotten."""
-        self.workers.end_forgotten(worker_id, executing)
+        """End runs of a worker that it no longer executes; see WorkerDesk.forgotten."""
+        self.workers.end_lost(self.workers.forgotten(worker_id, executing))
 
     def reap(self) -> int:
         """See WorkerDesk.reap."""
         return self.workers.reap()
+
+    def adopt_history(self, ref: str, principal: Principal, reason: str) -> HistoryAdoption:
+        """See adopting.adopt_history."""
+        return adopt_history(self.parts, ref, principal, reason)
 
     # -- the server ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import Reaper
+from runbook.engine.record.side_by_side import SideBySide
 from runbook.errors import RunbookError
 from runbook.host.identity import process_identity
 from runbook.store.leases import Leases
@@ -31,6 +32,7 @@ class WorkerDesk:
         self._parts = parts
         self._store = parts.store
         self._undo = undo
+        self._side_by_side = SideBySide()
 
     @property
     def leases(self) -> Leases:
@@ -92,12 +94,17 @@ class WorkerDesk:
         output = RecordedOutput(stderr=text)
         self._parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
 
-    def end_forgotten(self, worker_id: str, executing: Collection[str]) -> None:
-        """End runs that the worker owns but no longer executes: storing their end had failed."""
-        reaper = self._reaper()
-        for run in self._store.workers.unfinished(worker_id):
-            if run.status is RunStatus.RUNNING and run.id not in executing:
-                reaper.end(run)
+    def forgotten(self, worker_id: str, executing: Collection[str]) -> list[Run]:
+        """Runs that the worker owns but no longer executes: storing their end had failed."""
+        return [
+            run
+            for run in self._store.workers.unfinished(worker_id)
+            if run.status is RunStatus.RUNNING and run.id not in executing
+        ]
+
+    def end_lost(self, runs: Collection[Run]) -> None:
+        """End runs that nobody executes any more; see Reaper.end."""
+        self._side_by_side.each(runs, self._reaper().end)
 
     def reap(self) -> int:
         """End the runs whose worker is gone; see Reaper."""
@@ -105,7 +112,7 @@ class WorkerDesk:
 
     def _reaper(self) -> Reaper:
         parts = self._parts
-        return Reaper(parts.store, parts.records, parts.ending, parts.clock)
+        return Reaper(parts.store, parts.records, parts.ending, parts.clock, self._side_by_side)
 
 
 def _busy(run: Run, reason: WaitReason) -> Problem:

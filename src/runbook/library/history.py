@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runbook.core.history.adoption import AdoptionRecord, Finding, render_adoption
 from runbook.core.history.chain import (
     EntryRecord,
     Link,
     Recorded,
-    Verification,
     chain_end,
     closing,
     find_run,
@@ -19,16 +19,29 @@ from runbook.core.history.chain import (
     last_digest,
     last_link,
     render,
+    repeated,
     sha256,
-    verify,
 )
 from runbook.core.history.entry import LINK_BYTES
+from runbook.core.history.line_ends import crlf, has_crlf, lf
+from runbook.core.history.verification import Verification, verify
 from runbook.core.syntax.markdown import read_head
 from runbook.errors import HistoryError, HistoryReadOnlyError
-from runbook.library.locking import failure, locked, read_at, size_of, sync_data, write_all
+from runbook.library.locking import (
+    failure,
+    is_at,
+    locked,
+    read_at,
+    size_of,
+    sync_data,
+    write_all,
+)
 from runbook.library.rotation import archive_path, recover, rotate
 
 LOCK_SECONDS = 30.0
+_FIRST_LINE_BYTES = 4096
+_REPLACEMENTS = 5
+"""How often to follow a file that is replaced again and again while an entry is appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,18 @@ class Appended:
     rotated: int = 0
     warning: str | None = None
     existing: Recorded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What an adoption took into the chain; None and empty if there was nothing to adopt.
+
+    `after` is the verification of the history with it.
+    """
+
+    link: Link | None
+    findings: tuple[Finding, ...]
+    after: Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +97,22 @@ class HistoryWriter:
     def append(self, path: Path, record: EntryRecord, *, once: bool = False) -> Appended:
         """Append an entry; it is on disk on return. `once` skips a run that already has one.
 
+        If an editor replaces the file meanwhile, the new file gets the entry too, unless it has it.
         Raises HistoryReadOnlyError if the file is read-only, and HistoryError if it has no History
         section, stays locked, or the disk is full; the file is then unchanged.
         """
         record = fitted(record, self._entry_bytes)
+        appended, kept = self._try_to_append(path, record, once=once)
+        for _ in range(_REPLACEMENTS):
+            if kept:
+                break
+            appended, kept = self._try_to_append(path, record, once=True)
+        return appended
+
+    def _try_to_append(
+        self, path: Path, record: EntryRecord, *, once: bool
+    ) -> tuple[Appended, bool]:
+        """The appended entry, and whether the file at `path` is still the one that has it."""
         with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
             _recover(path, descriptor)
             if once:
@@ -83,12 +120,13 @@ class HistoryWriter:
                 existing = find_run(history, record.run_id)
                 link = chain_end(history).link
                 if existing is not None and link is not None:
-                    return Appended(link.n, link.digest, existing=existing)
+                    return Appended(link.n, link.digest, existing=existing), True
             end = _end(path, descriptor)
             entry = render(record, n=end.link.n + 1, previous=end.link.digest)
             _append(descriptor, end.prelude + entry)
             rotated, warning = self._rotate(path, descriptor, end.link.n + 1)
-            return Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+            appended = Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+            return appended, is_at(descriptor, path)
 
     def find_run(self, path: Path, run_id: str) -> Recorded | None:
         """The run's result, if the history has its entry. Raises HistoryError."""
@@ -130,6 +168,36 @@ def verify_file(
             return verify(_history(path, descriptor), head=head)
 
 
+def adopt(
+    path: Path,
+    record: AdoptionRecord,
+    head: tuple[int, str] | None = None,
+    *,
+    lock_seconds: float = LOCK_SECONDS,
+) -> Adopted:
+    """Take all problems of a history into its chain, by an entry that says what they are.
+
+    It is on disk on return. `record` says who, when and why; `head` is the last entry in the
+    database. Raises HistoryReadOnlyError, and HistoryError; the file is then unchanged.
+    """
+    with locked(path, seconds=lock_seconds, write=True) as descriptor:
+        _recover(path, descriptor)
+        line_break = _line_break(_tail(descriptor))
+        history = _history(path, descriptor, line_break)
+        prelude = closing(history[chain_end(history).offset :])
+        found = verify(history + prelude, head=head)
+        if not found.findings:
+            return Adopted(None, (), found)
+        tip = found.tip or Link(0, sha256(lf(history + prelude)))
+        record = replace(record, findings=found.findings)
+        entry = render_adoption(record, n=tip.n + 1, previous=tip.digest)
+        after = verify(history + prelude + entry, head=head)
+        if not after.ok:
+            raise HistoryError(f"This can't be adopted: {after.problems[0].message}")
+        _append(descriptor, line_break + prelude + entry)
+        return Adopted(Link(tip.n + 1, last_digest(entry)), found.findings, after)
+
+
 def _recover(path: Path, descriptor: int) -> None:
     try:
         recover(path, descriptor)
@@ -138,8 +206,10 @@ def _recover(path: Path, descriptor: int) -> None:
 
 
 def _append(descriptor: int, data: bytes) -> None:
-    """Append everything or nothing."""
+    """Append everything or nothing, with the line ends of the file."""
     size = size_of(descriptor)
+    if has_crlf(read_at(descriptor, 0, _FIRST_LINE_BYTES)):
+        data = crlf(data)
     try:
         write_all(descriptor, data)
         sync_data(descriptor)
@@ -150,27 +220,40 @@ def _append(descriptor: int, data: bytes) -> None:
 
 
 def _end(path: Path, descriptor: int) -> _End:
-    """The last line is nearly always enough; otherwise everything is read."""
-    size = size_of(descriptor)
-    link = last_link(read_at(descriptor, max(0, size - LINK_BYTES), LINK_BYTES))
-    return _End(link) if link else _search_end(path, descriptor)
+    """The end of the file is nearly always enough; otherwise everything is read."""
+    tail = _tail(descriptor)
+    link = last_link(tail)
+    line_break = _line_break(tail)
+    return _End(link, line_break) if link else _search_end(path, descriptor, line_break)
 
 
-def _search_end(path: Path, descriptor: int) -> _End:
+def _search_end(path: Path, descriptor: int, line_break: bytes) -> _End:
     """For the first entry, or if other text follows the last one."""
-    data = read_at(descriptor, 0, size_of(descriptor))
-    line_break = b"" if data.endswith(b"\n") else b"\n"
-    history = _older(path) + _below_heading(data + line_break)
+    history = _history(path, descriptor, line_break)
     end = chain_end(history)
     prelude = closing(history[end.offset :])
     if end.link is None:
-        return _End(Link(0, sha256(history + prelude)), line_break + prelude)
+        return _End(Link(0, sha256(lf(history + prelude))), line_break + prelude)
     return _End(end.link, line_break + prelude)
 
 
-def _history(path: Path, descriptor: int) -> bytes:
-    """The archived entries and those in the runbook."""
-    return _older(path) + _below_heading(read_at(descriptor, 0, size_of(descriptor)))
+def _tail(descriptor: int) -> bytes:
+    return read_at(descriptor, max(0, size_of(descriptor) - LINK_BYTES), LINK_BYTES)
+
+
+def _line_break(text: bytes) -> bytes:
+    """What the text needs to end with a line break."""
+    return b"" if text.endswith(b"\n") else b"\n"
+
+
+def _history(path: Path, descriptor: int, more: bytes = b"") -> bytes:
+    """The archived entries and those in the runbook, with `more` at the end of the file.
+
+    If a copy from before entries were archived was saved, it has these entries too.
+    """
+    older = _older(path)
+    history = _below_heading(read_at(descriptor, 0, size_of(descriptor)) + more)
+    return older + history[repeated(older, history) :]
 
 
 def _below_heading(data: bytes) -> bytes:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 from pathlib import Path
 
+from runbook.core.history.adoption import AdoptionRecord
 from runbook.core.history.backwards import Backward, Found, legacy_page
-from runbook.core.history.entry import EntryRecord
+from runbook.core.history.chain import last_link
+from runbook.core.history.entry import LINK, LINK_BYTES, EntryRecord
 from runbook.core.history.legacy import LegacyRecord
 from runbook.library.loading import Entry
 from runbook.library.locking import failure, locked, read_at, size_of
-from runbook.library.rotation import archive_path, history_offset
+from runbook.library.rotation import archive_path, history_offset, repeated_bytes
 
 LOCK_SECONDS = 5.0
+_FRONT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,25 @@ class PagedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PagedAdoption:
+    """An adoption between the entries of a page."""
+
+    n: int
+    record: AdoptionRecord
+    sound: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPage:
     """Entries, newest first, then legacy ones. `next_before` is the cursor of the next page.
 
-    It is None on the last page.
+    It is None on the last page. Entries and adoptions together are at most the page's limit.
     """
 
     entries: tuple[PagedEntry, ...] = ()
     legacy: tuple[LegacyRecord, ...] = ()
     next_before: int | None = None
+    adoptions: tuple[PagedAdoption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +84,17 @@ def read_page(path: Path, entry: Entry, *, before: int | None, limit: int) -> Hi
         if history is None:
             return HistoryPage()
         if before is not None and before < 0:
-            return _legacy(history, min(-before, history.size), limit, ())
+            return _legacy(history, min(-before, history.size), limit)
         back = Backward(history.read, history.size)
-        entries = tuple(islice(_entries(back, before), limit))
-        if len(entries) == limit:
-            return HistoryPage(entries, next_before=entries[-1].n if back.end > 0 else None)
-        return _legacy(history, back.end, limit - len(entries), entries)
+        items = list(islice(_items(back, before), limit))
+        page = HistoryPage(
+            entries=tuple(item for item in items if isinstance(item, PagedEntry)),
+            adoptions=tuple(item for item in items if isinstance(item, PagedAdoption)),
+        )
+        if len(items) == limit:
+            return replace(page, next_before=items[-1].n if back.end > 0 else None)
+        older = _legacy(history, back.end, limit - len(items))
+        return replace(page, legacy=older.legacy, next_before=older.next_before)
 
 
 def read_entry(path: Path, entry: Entry, n: int) -> PagedEntry | None:
@@ -84,27 +102,29 @@ def read_entry(path: Path, entry: Entry, n: int) -> PagedEntry | None:
     with _opened(path, entry) as history:
         if history is None:
             return None
-        found = next(_entries(Backward(history.read, history.size), n + 1), None)
-    return found if found is not None and found.n == n else None
+        found = next(_items(Backward(history.read, history.size), n + 1), None)
+    return found if isinstance(found, PagedEntry) and found.n == n else None
 
 
-def _entries(back: Backward, before: int | None) -> Iterator[PagedEntry]:
+def _items(back: Backward, before: int | None) -> Iterator[PagedEntry | PagedAdoption]:
     wanted = iter(back)
     if before is not None:
         wanted = dropwhile(lambda found: found.entry.n >= before, wanted)
     for found in wanted:
-        if (entry := _paged(back, found)) is not None:
-            yield entry
+        if (item := _paged(back, found)) is not None:
+            yield item
 
 
-def _paged(back: Backward, found: Found) -> PagedEntry | None:
+def _paged(back: Backward, found: Found) -> PagedEntry | PagedAdoption | None:
     record = back.record(found)
+    if isinstance(record, AdoptionRecord):
+        return PagedAdoption(found.entry.n, record, found.sound)
     return None if record is None else PagedEntry(found.entry.n, record, found.sound)
 
 
-def _legacy(history: _Bytes, end: int, limit: int, entries: tuple[PagedEntry, ...]) -> HistoryPage:
+def _legacy(history: _Bytes, end: int, limit: int) -> HistoryPage:
     page = legacy_page(history.read, end, limit)
-    return HistoryPage(entries, page.records, -page.rest or None)
+    return HistoryPage((), page.records, -page.rest or None)
 
 
 @contextmanager
@@ -118,10 +138,21 @@ def _opened(path: Path, entry: Entry) -> Iterator[_Bytes | None]:
         archive = _open_archive(path)
         try:
             archived = 0 if archive is None else size_of(archive)
+            if archive is not None:
+                offset += _repeated(archive, descriptor, offset)
             yield _Bytes(archive, archived, descriptor, offset)
         finally:
             if archive is not None:
                 os.close(archive)
+
+
+def _repeated(archive: int, descriptor: int, offset: int) -> int:
+    """See repeated_bytes. Everything is read only if the first entry looks archived already."""
+    last = last_link(read_at(archive, max(0, size_of(archive) - LINK_BYTES), LINK_BYTES))
+    first = LINK.search(read_at(descriptor, offset, _FRONT_BYTES))
+    if last is None or first is None or int(first["n"]) > last.n:
+        return 0
+    return repeated_bytes(archive, descriptor, offset)
 
 
 def _offset(descriptor: int, entry: Entry) -> int | None:

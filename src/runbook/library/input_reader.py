@@ -22,6 +22,7 @@ from runbook.core.run_files import (
     RunFiles,
     digest_of,
 )
+from runbook.library.locking import is_transient
 from runbook.library.refs import is_below, shown
 
 _CHUNK_BYTES = 1 << 20
@@ -110,8 +111,8 @@ class InputReader:
         above = (*above, real)
         with _opened(real.name, _FOLDER, parent) as folder:
             for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - by descriptor
-                if entry.startswith(".."):
-                    continue  # Kubernetes' internal versions of a mounted folder
+                if entry.startswith("..") or is_transient(entry):
+                    continue  # Kubernetes' internal versions of a mounted folder, and our locks
                 into, called = f"{name}/{entry}", f"{path}/{entry}"
                 mode = os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode
                 if stat.S_ISLNK(mode):

@@ -18,10 +18,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from runbook.core.history.chain import entry_start, sha256
+from runbook.core.history.chain import entry_start, repeated, sha256
 from runbook.core.syntax.markdown import HEAD_LIMIT, read_head
 from runbook.library.locking import (
     COPY_BYTES,
@@ -65,12 +65,15 @@ def rotate(path: Path, descriptor: int, first_kept: int) -> bool:
     if offset is None or not moved:
         return False
     with _opened(archive_path(path), _mode(descriptor)) as archive:
+        dropped = repeated_bytes(archive, descriptor, offset)
+        moved = max(moved, dropped)
         plan = _Plan(
             offset=offset,
             moved=moved,
             kept=size_of(descriptor) - offset - moved,
             archived=size_of(archive),
             head=sha256(read_at(descriptor, 0, offset)),
+            dropped=dropped,
         )
         _write_journal(path, descriptor, plan)
     with _opened(journal_path(path), 0o600) as journal:
@@ -93,13 +96,27 @@ def recover(path: Path, descriptor: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The move, in bytes. `head` is the digest of the bytes above the history."""
+    """The move, in bytes. `head` is the digest of the bytes above the history.
+
+    The archive already has the first `dropped` bytes of those to move.
+    """
 
     offset: int
     moved: int
     kept: int
     archived: int
     head: str
+    dropped: int = 0
+
+
+def repeated_bytes(archive: int, descriptor: int, offset: int) -> int:
+    """The size of the start of the history that the archive has too; see chain.repeated."""
+    archived = size_of(archive)
+    if not archived:
+        return 0
+    history = read_at(descriptor, offset, size_of(descriptor))
+    at = max(0, archived - 2 * len(history))
+    return repeated(read_at(archive, at, archived - at), history)
 
 
 def _bytes_before(descriptor: int, offset: int, first_kept: int) -> int:
@@ -161,8 +178,8 @@ def _complete(path: Path, descriptor: int, journal: int, plan: _Plan) -> None:
 def _fill_archive(path: Path, descriptor: int, journal: int, plan: _Plan) -> None:
     with _opened(archive_path(path), _mode(descriptor)) as archive:
         at = min(plan.archived, size_of(archive))
-        _copy(journal, _HEADER_BYTES, plan.moved, archive, at)
-        os.ftruncate(archive, at + plan.moved)
+        _copy(journal, _HEADER_BYTES + plan.dropped, plan.moved - plan.dropped, archive, at)
+        os.ftruncate(archive, at + plan.moved - plan.dropped)
         sync_data(archive)
     _sync_folder(path)
     reached("archive written")
@@ -241,11 +258,14 @@ def _settle(path: Path, descriptor: int, journal: int, plan: _Plan) -> None:
     if now.startswith(before):
         _undo(path, plan)
     elif _is_half_moved(descriptor, plan, now, before):
-        placed = _Plan(offset, plan.moved, plan.kept, plan.archived, plan.head)
+        placed = replace(plan, offset=offset)
         _complete(path, descriptor, journal, placed)
     elif now.startswith(after):
         _fill_archive(path, descriptor, journal, plan)
         _drop_journal(path)
+    elif now.startswith(before[: plan.moved]):  # an older copy was saved
+        _empty_archive_again(path, plan)
+        _set_aside(journal_path(path))
     else:
         _set_aside(journal_path(path))
 
@@ -275,8 +295,12 @@ def _common_length(one: bytes, other: bytes) -> int:
 
 def _undo(path: Path, plan: _Plan) -> None:
     """Undo: the runbook's history is unchanged, so remove what was added to the archive."""
+    _empty_archive_again(path, plan)
+    _drop_journal(path)
+
+
+def _empty_archive_again(path: Path, plan: _Plan) -> None:
     with _opened(archive_path(path), 0o600) as archive:
         if size_of(archive) > plan.archived:
             os.ftruncate(archive, plan.archived)
             sync_data(archive)
-    _drop_journal(path)

@@ -11,7 +11,7 @@ from runbook.core.history.legacy import LegacyRecord
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
-from runbook.library.history_pages import HistoryPage, PagedEntry
+from runbook.library.history_pages import HistoryPage, PagedAdoption, PagedEntry
 from runbook.resources.forms import Doc
 
 
@@ -54,8 +54,30 @@ class LegacyEntryJson(TypedDict):
     error: str
 
 
+class AdoptedFindingJson(TypedDict):
+    code: Annotated[str, Doc("What was wrong, such as foreign, changed or missing")]
+    entry: Annotated[int, Doc("Number of the affected entry")]
+    sha256: Annotated[str, Doc("Digest of what was adopted")]
+
+
+class AdoptionJson(TypedDict):
+    """An entry that took changes of the history into its chain."""
+
+    n: Annotated[int, Doc("Number in the chain, from 1")]
+    at: str
+    who: str
+    roles: list[str]
+    origin: Origin
+    reason: str
+    findings: list[AdoptedFindingJson]
+    intact: Annotated[bool, Doc("Whether the entry's bytes are unchanged")]
+
+
 class HistoryPageJson(TypedDict):
     entries: list[HistoryHeadJson]
+    adoptions: Annotated[
+        list[AdoptionJson], Doc("Adoptions between these entries; they count for `limit`")
+    ]
     next_before: Annotated[int | None, Doc("`before` of the next page; null on the last page")]
     legacy: Annotated[
         list[LegacyEntryJson], Doc("Entries of the older engine, older than all others")
@@ -66,6 +88,7 @@ def history_page_json(page: HistoryPage, known: Collection[str]) -> HistoryPageJ
     """`known` has the IDs of the runs that are still in the database."""
     return {
         "entries": [_head_json(entry, known) for entry in page.entries],
+        "adoptions": [_adoption_json(adoption) for adoption in page.adoptions],
         "next_before": page.next_before,
         "legacy": [legacy_json(record) for record in page.legacy],
     }
@@ -100,6 +123,23 @@ def _head_json(entry: PagedEntry, known: Collection[str]) -> HistoryHeadJson:
         "related_id": record.related_id,
         "known": record.run_id in known,
         "intact": entry.sound,
+    }
+
+
+def _adoption_json(adoption: PagedAdoption) -> AdoptionJson:
+    record = adoption.record
+    return {
+        "n": adoption.n,
+        "at": iso(record.at),
+        "who": record.who,
+        "roles": list(record.roles),
+        "origin": record.origin,
+        "reason": record.reason,
+        "findings": [
+            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
+            for finding in record.findings
+        ],
+        "intact": adoption.sound,
     }
 
 

@@ -101,7 +101,7 @@ def summary(markdown: str) -> None:
 def mask(value: str) -> None:
     """Mask this value in all further output. Call this before you print the value."""
     text = _encoded("the value", value).decode()
-    if "\n" in text or text.startswith("<<"):
+    if "\n" in text or text.endswith("\r") or text.startswith("<<"):
         _append("RUNBOOK_MASK", _several_lines("", text).encode())
     elif text:
         _append("RUNBOOK_MASK", f"{text}\n".encode())
@@ -201,7 +201,8 @@ def _assign(variable: str, name: str, value: object, allowed: re.Pattern[str]) -
             "don't start with a digit"
         )
     text = _encoded(f"the value of {name}", _text(value)).decode()
-    record = _several_lines(name, text) if "\n" in text else f"{name}={text}\n"
+    several = "\n" in text or text.endswith("\r")  # at the end of a line, it would be its end
+    record = _several_lines(name, text) if several else f"{name}={text}\n"
     _append(variable, record.encode())
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from runbook.core.audit import NewAuditEvent
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
+from runbook.store.audit import record
 from runbook.store.dialects.portable import insert
 from runbook.store.models import HistoryHead, LastRun, LastRuns
 from runbook.store.rows import Component
@@ -88,9 +90,16 @@ class Runbooks(Component):
 
         return self._database.read(work)
 
-    def reset_history(self, ref: str, head: HistoryHead | None) -> None:
+    def reset_history(
+        self, ref: str, head: HistoryHead | None, audit: NewAuditEvent | None = None
+    ) -> None:
         """Accept a different history for the runbook, even a shorter one."""
-        self._database.write(lambda c: _keep(c, _RESET_HEAD, ref, _head(head)))
+
+        def work(connection: sa.Connection) -> None:
+            record(connection, audit, self._clock())
+            _keep(connection, _RESET_HEAD, ref, _head(head))
+
+        self._database.write(work, durable=True)
 
 
 def _keep(

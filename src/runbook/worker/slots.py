@@ -154,7 +154,8 @@ class ClaimLoop:
         with self._claiming:  # or a run just claimed would look forgotten
             with self._lock:
                 executing = set(self._active)
-            self._engine.end_forgotten(self._terms.id, executing)
+            forgotten = self._engine.workers.forgotten(self._terms.id, executing)
+        self._engine.workers.end_lost(forgotten)
 
     def executes(self, run_id: str) -> bool:
         with self._lock:

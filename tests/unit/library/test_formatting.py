@@ -1,6 +1,5 @@
 """Formatting a file in place: under the writers' lock, whole, or not at all."""
 
-import fcntl
 import os
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library import formatting
 from runbook.library.formatting import format_file, plan_format, spare_path
+from runbook.library.locking import locked
 
 GOOD = b"""\
 # Demo
@@ -76,10 +76,8 @@ def test_a_file_with_errors_is_left_alone(file):
 
 
 def test_a_locked_file_is_waited_for(file):
-    with file.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(HistoryError, match="locked"):
-            format_file(file, lock_seconds=0.01)
+    with locked(file, seconds=1, write=True), pytest.raises(HistoryError, match="locked"):
+        format_file(file, lock_seconds=0.01)
     assert file.read_bytes() == BAD
 
 

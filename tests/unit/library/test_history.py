@@ -1,11 +1,11 @@
 import errno
-import fcntl
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from runbook.core.history.adoption import AdoptionRecord
 from runbook.core.history.chain import (
     EntryRecord,
     Link,
@@ -19,7 +19,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library import history, locking
-from runbook.library.history import Appended, HistoryWriter, verify_file
+from runbook.library.history import Appended, HistoryWriter, adopt, verify_file
 from runbook.library.rotation import archive_path
 
 HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
@@ -250,11 +250,12 @@ def test_a_short_write_is_continued(path, monkeypatch):
     assert verify_file(path, (2, append(path, 2).digest)).ok
 
 
-def test_a_lock_that_is_never_released_is_an_error(path):
-    with path.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(HistoryError, match="is locked"):
-            writer(lock_seconds=0.02).append(path, record(1))
+def test_a_lock_that_another_writer_keeps_is_an_error(path):
+    with (
+        locking.locked(path, seconds=1, write=True),
+        pytest.raises(HistoryError, match="is locked"),
+    ):
+        writer(lock_seconds=0.02).append(path, record(1))
 
     assert writer().append(path, record(1)).n == 1
 
@@ -275,3 +276,134 @@ def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch)
 
     assert path.read_bytes().startswith(b"# New")
     assert verify_file(path).entries == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_entry_is_not_lost_in_a_file_that_an_editor_replaces(path, monkeypatch, when):
+    append(path, 1)
+    really_append = history._append
+    replaced = path.with_name("replacement")
+
+    def append_while_saved(descriptor: int, data: bytes) -> None:
+        """The editor read the file before or after the entry, and saves a new file after it."""
+        monkeypatch.setattr(history, "_append", really_append)
+        stale = path.read_bytes()
+        really_append(descriptor, data)
+        saved = path.read_bytes() if when == "after" else stale
+        replaced.write_bytes(saved.replace(b"# Job", b"# Edited"))
+        replaced.rename(path)
+
+    monkeypatch.setattr(history, "_append", append_while_saved)
+
+    appended = writer().append(path, record(2))
+
+    assert path.read_bytes().startswith(b"# Edited")
+    assert run_ids(path) == ["run-1", "run-2"]
+    assert verify_file(path, (2, appended.digest)).ok
+
+
+# -- line ends ---------------------------------------------------------------------------------
+
+
+def convert(path: Path, *, to_crlf: bool) -> None:
+    data = path.read_bytes().replace(b"\r\n", b"\n")
+    path.write_bytes(data.replace(b"\n", b"\r\n") if to_crlf else data)
+
+
+@pytest.mark.parametrize("max_entries", [0, 4])
+def test_entries_follow_the_line_ends_of_the_file_and_the_count_goes_on(path, max_entries):
+    append(path, 3, max_entries)
+    for to_crlf in (True, False, True):
+        convert(path, to_crlf=to_crlf)
+        assert verify_file(path).problems == ()
+
+        last = append(path, 3, max_entries, first=verify_file(path).last.n + 1)
+
+        data = path.read_bytes()
+        assert data.count(b"\r\n") == (data.count(b"\n") if to_crlf else 0)
+        assert verify_file(path, (last.n, last.digest)).problems == ()
+    assert run_ids_of(path) == [f"run-{number}" for number in range(1, 13)]
+
+
+def run_ids_of(path: Path) -> list[str]:
+    older = archive_path(path)
+    region = path.read_bytes().partition(b"\n# History\r\n")[2]
+    history = (older.read_bytes() if older.exists() else b"") + region
+    return [entry.run_id for entry in iter_entries(history)]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\n\n", b"", b" \n"])
+def test_blank_lines_at_the_end_are_no_problem(path, ending):
+    append(path, 2)
+    path.write_bytes(path.read_bytes().rstrip() + b"\n" * bool(ending) + ending)
+
+    last = append(path, 1, first=3)
+
+    assert last.n == 3
+    assert verify_file(path, (3, last.digest)).problems == ()
+
+
+# -- adopting ----------------------------------------------------------------------------------
+
+WHY = AdoptionRecord(at=1769178782123, who="eve", origin=Origin.CLI, reason="merged by hand")
+NOTE = b"\n### 2026-01-14T18:34:51.797Z | Exit Code: 0\n\n**Stdout:**\n```\nanother system"
+
+
+@pytest.mark.parametrize("to_crlf", [False, True])
+def test_foreign_text_is_adopted_and_the_chain_goes_on(path, to_crlf):
+    append(path, 2)
+    path.write_bytes(path.read_bytes() + NOTE)
+    convert(path, to_crlf=to_crlf)
+    before = path.read_bytes()
+
+    adopted = adopt(path, WHY)
+
+    assert path.read_bytes().startswith(before)
+    assert (adopted.link.n, adopted.after.ok) == (3, True)
+    last = append(path, 30, max_entries=10, first=3)
+    found = verify_file(path, (last.n, last.digest))
+    assert (found.problems, found.entries, last.n) == ((), 32, 33)
+    assert [(one.n, one.problem.code.value) for one in found.adopted] == [(3, "foreign")]
+    assert b"| Adopted" in archive_path(path).read_bytes()
+
+
+def test_where_all_is_well_nothing_is_adopted(path):
+    append(path, 2)
+    before = path.read_bytes()
+
+    adopted = adopt(path, WHY)
+
+    assert (adopted.link, adopted.findings, path.read_bytes()) == (None, (), before)
+
+
+def test_what_an_editor_took_away_is_adopted_as_missing(path):
+    append(path, 2)
+    stale = path.read_bytes()
+    last = append(path, 2, first=3)
+    path.write_bytes(stale)
+    head = (4, last.digest)
+
+    adopted = adopt(path, WHY, head)
+
+    assert [(finding.code, finding.entry) for finding in adopted.findings] == [("cut", 3)]
+    assert verify_file(path, head).ok
+    assert verify_file(path, (adopted.link.n, adopted.link.digest)).ok
+
+
+def test_a_crash_while_adopting_leaves_what_can_be_adopted(path, monkeypatch):
+    append(path, 2)
+    path.write_bytes(path.read_bytes() + b"a note\n")
+    adopt(path, WHY)
+    whole = path.read_bytes()
+    for size in range(len(whole) - 600, len(whole) - 3, 97):
+        path.write_bytes(whole[:size])
+        adopt(path, WHY)
+        assert verify_file(path).ok
+
+
+def test_a_read_only_file_adopts_nothing(path):
+    append(path, 1)
+    path.write_bytes(path.read_bytes() + b"a note\n")
+    path.chmod(0o444)
+    with pytest.raises(HistoryReadOnlyError):
+        adopt(path, WHY)

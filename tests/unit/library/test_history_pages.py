@@ -2,15 +2,17 @@ import os
 
 import pytest
 
+from runbook.core.history.adoption import AdoptionRecord
 from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.errors import HistoryError
 from runbook.library import history_pages
 from runbook.library.catalog import Catalog, Source
-from runbook.library.history import HistoryWriter
+from runbook.library.history import HistoryWriter, adopt
 from runbook.library.history_pages import HistoryPage, read_entry, read_page
 from runbook.library.rotation import archive_path
+from runbook.resources.history import history_page_json
 
 HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
 OLD = b"\n### 2026-01-14T18:34:51.%03dZ | Exit Code: %d\n\n**Stdout:**\n```\nout %d\n```\n"
@@ -196,3 +198,31 @@ def test_an_edit_since_the_runbook_was_looked_at_is_noticed(path):
     page = read_page(path, before, before=None, limit=5)
 
     assert [entry.n for entry in page.entries] == [1]
+
+
+def test_adoptions_stand_between_entries_and_count_for_the_limit(path):
+    append(path, 1, 2)
+    with path.open("ab") as file:
+        file.write(b"a note\n")
+    adopt(path, AdoptionRecord(1769178782123, "eve", Origin.CLI, "why"))
+    append(path, 3)
+
+    first = page_of(path, before=None, limit=2)
+    second = page_of(path, before=first.next_before, limit=2)
+
+    assert [entry.n for entry in first.entries] == [4]
+    ((n, record, sound),) = [(a.n, a.record, a.sound) for a in first.adoptions]
+    assert (n, record.who, sound) == (3, "eve", True)
+    assert [finding.code for finding in record.findings] == ["foreign"]
+    assert ([entry.n for entry in second.entries], second.adoptions) == ([2, 1], ())
+    assert entry_of(path, 3) is None
+    page = history_page_json(first, ())
+    assert page["adoptions"][0]["findings"][0]["entry"] == 2
+
+
+def test_a_converted_history_is_paged_as_before(path):
+    append(path, *range(1, 31), max_entries=10)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+
+    assert [n for numbers, _ in pages(path, 7) for n in numbers] == list(range(30, 0, -1))
+    assert entry_of(path, 30).sound

@@ -10,6 +10,8 @@ import pytest
 from runbook.core.run_files import InputLimits, RunFile, RunFiles, digest_of
 from runbook.library import input_reader
 from runbook.library.input_reader import InputReader, UnfitInputError
+from runbook.library.locking import locked
+from runbook.library.rotation import journal_path
 
 
 @pytest.fixture
@@ -108,6 +110,21 @@ def test_the_links_of_a_kubernetes_mount_are_followed(root, read):
     (root / "mount" / "key").symlink_to("..data/key")
     found = contents(read("mount", "mount/key"))
     assert found == {"mount": None, "mount/key": b"value", "key": b"value"}
+
+
+def test_files_that_the_engine_creates_for_a_moment_are_no_input(root, read):
+    (root / "folder").mkdir()
+    for name in ("Job.md", "Job.history", ".hidden"):
+        (root / "folder" / name).touch()
+    append = root / "folder" / "Job.md"
+    journal_path(append).touch()
+    with locked(append, seconds=1, write=True):
+        assert set(contents(read("folder"))) == {
+            "folder",
+            "folder/Job.md",
+            "folder/Job.history",
+            "folder/.hidden",
+        }
 
 
 def test_a_link_to_a_folder_is_followed_but_not_in_circles(root, read):

@@ -7,7 +7,9 @@ from runbook.core.history.entry import sha256
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.library import rotation
+from runbook.library.catalog import Catalog, Source
 from runbook.library.history import Appended, HistoryWriter, verify_file
+from runbook.library.history_pages import read_page
 from runbook.library.rotation import archive_path, journal_path
 
 HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
@@ -220,3 +222,56 @@ def test_a_journal_that_makes_no_sense_is_set_aside(path):
     assert writer().append(path, record(3)).n == 3
     assert journal_path(path).with_name(".Job.history.journal.unused").exists()
     assert verify_file(path).ok
+
+
+# -- a stale copy --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [20, 5])
+def test_a_copy_from_before_a_rotation_does_not_repeat_what_was_archived(path, limit):
+    append(path, limit)
+    stale = path.read_bytes()
+    append(path, 1, max_entries=limit, first=limit + 1)
+    archived = archive_path(path).read_bytes()
+    path.write_bytes(stale.replace(b"# Job\n", b"# Job\n\nEdited.\n"))
+    assert verify_file(path).problems == ()
+
+    last = append(path, 3 * limit, max_entries=limit, first=limit + 2)
+
+    found = verify_file(path, (last.n, last.digest))
+    assert (found.problems, found.entries) == ((), 4 * limit)
+    older = archive_path(path).read_bytes()
+    assert older.startswith(archived)
+    for n in range(1, 4 * limit + 1):
+        assert (older + path.read_bytes()).count(f" n={n} ".encode()) == 1
+    assert (older + path.read_bytes()).count(b"success") == 1
+
+
+def test_pages_of_a_stale_copy_show_each_entry_once(path):
+    append(path, 20)
+    stale = path.read_bytes()
+    append(path, 1, max_entries=20, first=21)
+    path.write_bytes(stale)
+    catalog = Catalog((Source(path.parent),))
+
+    page = read_page(path, catalog.get("Job.md"), before=None, limit=50)
+
+    assert [entry.n for entry in page.entries] == list(range(20, 0, -1))
+    assert len(page.legacy) == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_stale_copy_saved_after_a_crash_repeats_nothing(path, step):
+    append(path, 9)
+    stale = path.read_bytes()
+    append(path, 1, first=10)
+    with pytest.MonkeyPatch.context() as patch:
+        crash_at(patch, step)
+        with pytest.raises(Crash):
+            writer(10).append(path, record(11))
+    path.write_bytes(stale)
+
+    last = append(path, 5, max_entries=10, first=20)
+
+    assert run_ids(path) == [f"run-{number}" for number in [*range(1, 10), *range(20, 25)]]
+    assert verify_file(path, (last.n, last.digest)).problems == ()

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runbook
+from runbook.core.output.handover import read_env, read_outputs
 from runbook.errors import RunbookError
 from runbook.script import commands as script
 
@@ -74,6 +75,13 @@ def test_a_value_of_several_lines_stands_between_two_words(files):
     script.output("text", "one\n\ntwo\n")
     expected = rb"text<<(end-[0-9a-f]{32})\none\n\ntwo\n\n\1\n"
     assert re.fullmatch(expected, files["OUTPUT"].read_bytes())
+
+
+def test_a_value_that_ends_with_cr_keeps_it(files):
+    script.output("x", "one\r")
+    script.env("X", "two\r")
+    assert read_outputs(files["OUTPUT"].read_bytes()).values == {"x": "one\r"}
+    assert read_env(files["ENV"].read_bytes()).values == {"X": "two\r"}
 
 
 def test_the_word_is_another_one_each_time(files):

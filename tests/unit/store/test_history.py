@@ -1,5 +1,6 @@
 """The last run of each runbook, and the head of its history."""
 
+from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.status import RunStatus
 from runbook.store.models import HistoryHead
 
@@ -62,8 +63,11 @@ def test_another_history_can_be_accepted(helper, store):
     run = helper.running()
     helper.finish(run.id, history=HistoryHead(9, "nine"))
     before = store.runbooks.last_runs().revision
-    store.runbooks.reset_history(run.ref, HistoryHead(1, "one"))
+    target = Target(TargetKind.RUNBOOK, run.ref)
+    event = NewAuditEvent(SYSTEM, AuditAction.HISTORY_ADOPT, target, {"n": 1})
+    store.runbooks.reset_history(run.ref, HistoryHead(1, "one"), event)
     assert last(store).history == HistoryHead(1, "one")
     assert store.runbooks.last_runs(before).rows
+    assert store.audit.last(AuditAction.HISTORY_ADOPT, run.ref).details == {"n": 1}
     store.runbooks.reset_history(run.ref, None)
     assert last(store).history is None

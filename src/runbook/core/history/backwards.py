@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from runbook.core.history.chain import last_link
-from runbook.core.history.entry import (
-    ENTRY_HEAD,
-    LINK,
-    LINK_BYTES,
-    Entry,
-    EntryRecord,
-    find_entry,
-    read_record,
+from runbook.core.history.adoption import (
+    Adoption,
+    AdoptionRecord,
+    Item,
+    end_of_text,
+    item_ending,
+    read_adoption,
 )
+from runbook.core.history.chain import last_link
+from runbook.core.history.entry import LINK, LINK_BYTES, EntryRecord, read_record
 from runbook.core.history.legacy import LegacyRecord, first_heading, legacy_marks, read_legacy
 
 Read = Callable[[int, int], bytes]
@@ -31,7 +31,6 @@ ENTRY_BYTES_LIMIT = 4 * 1024 * 1024
 LEGACY_BYTES = 1024 * 1024
 """Maximum amount of the older engine's text to read for one page."""
 
-_HEAD_BYTES = b"\n### "
 _LINK_START = b"\n<!-- runbook-entry "
 _STEPS = 64
 """Maximum number of consecutive links to skip that don't end an entry; the rest is treated as
@@ -46,7 +45,7 @@ class Found:
     `sound`: its bytes match its digest, and the next entry references it.
     """
 
-    entry: Entry
+    entry: Item
     sound: bool
 
 
@@ -62,7 +61,7 @@ class Backward:
 
     def __iter__(self) -> Iterator[Found]:
         """The chain's entries in descending order, each number once; `record` reads the content."""
-        last: Entry | None = None
+        last: Item | None = None
         steps = 0
         while self.end > 0 and steps < _STEPS:
             entry = self._entry()
@@ -80,21 +79,24 @@ class Backward:
             if entry.n == 1:
                 return
 
-    def record(self, found: Found) -> EntryRecord | None:
+    def record(self, found: Found) -> EntryRecord | AdoptionRecord | None:
         """The entry's content; None if it was changed too much to be parsed."""
         try:
+            if isinstance(found.entry, Adoption):
+                return read_adoption(self._data, found.entry)
             return read_record(self._data, found.entry)
         except ValueError:
             return None
 
-    def _entry(self) -> Entry | None:
-        """The entry that ends at the current offset."""
+    def _entry(self) -> Item | None:
+        """The entry that ends at the current offset, blank lines aside."""
         self._reach_back(LINK_BYTES)
-        here = self.end - self._base
+        here = end_of_text(self._data, self.end - self._base)
+        self.end = self._base + here
         if last_link(self._data[max(0, here - LINK_BYTES) : here]) is None:
             return None
         while True:
-            found = _entry_ending(self._data, self.end - self._base)
+            found = item_ending(self._data, self.end - self._base)
             reached = self.end - self._base
             if found is not None or self._base == 0 or reached >= ENTRY_BYTES_LIMIT:
                 return found
@@ -119,16 +121,6 @@ class Backward:
         if start < self._base:
             start = max(0, self.end - max(size, WINDOW_BYTES))
             self._data, self._base = self._read(start, self.end - start), start
-
-
-def _entry_ending(data: bytes, end: int) -> Entry | None:
-    at = end
-    while (at := data.rfind(_HEAD_BYTES, 0, at)) >= 0:
-        if ENTRY_HEAD.match(data, at, end):
-            entry = find_entry(data, at)
-            if entry is not None and entry.end == end:
-                return entry
-    return None
 
 
 def _last_link_end(data: bytes, before: int) -> int | None:

@@ -16,46 +16,54 @@ byte for byte, including control characters and CR, between fences longer than a
 backticks in it; a trailing line break is followed by another one before the fence. Names are code
 spans without line breaks, backticks or invisible characters, so they can't be closed early. The
 comment is the entry's last line and carries the chain: `digest` is the SHA-256 of the entry's
-bytes before ` digest=`, including the digest of the previous entry.
+bytes before ` digest=`, including the digest of the previous entry, with CRLF read as LF.
+An adoption (see `adoption`) is an entry too; both are found by `find_item` there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runbook.core.history.line_ends import has_crlf, lf, readings, without_crs
 from runbook.core.outcome import PlanLabel
 from runbook.core.output.cap import HeadTail, utf8_size
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis, iso
 
-_HEADING = (
-    rb"\n### (?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \| Exit Code: (?P<code>-?\d{1,10})\n"
+EOL = rb"\r*\n"
+TIME = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_HEADING = rb"\n### (?P<at>" + TIME + rb") \| Exit Code: (?P<code>-?\d{1,10})" + EOL
+SPAN = rb"`[^`\n]+`"
+WHO = (
+    EOL + rb"By (?P<who>" + SPAN + rb")"
+    rb"(?: \(roles (?P<roles>" + SPAN + rb"(?:, " + SPAN + rb")*)\))?"
+    rb" via (?P<origin>[a-z]+)"
 )
-_SPAN = rb"`[^`\n]+`"
 _RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
-_WHO = (
-    rb"\nBy (?P<who>" + _SPAN + rb")"
-    rb"(?: \(roles (?P<roles>" + _SPAN + rb"(?:, " + _SPAN + rb")*)\))?"
-    rb" via (?P<origin>[a-z]+), run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
+_RUN = (
+    rb", run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
     rb"(?:, dry run \((?P<label>verified|assumed|unknown)\))?"
     rb"(?:, (?P<relation>retry|resume|undo) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
-    rb"(?:: (?P<reason>" + _SPAN + rb"))?\n"
+    rb"(?:: (?P<reason>" + SPAN + rb"))?" + EOL
 )
-ENTRY_HEAD = re.compile(_HEADING + _WHO)
-"""The start of every entry."""
+ENTRY_HEAD = re.compile(_HEADING + WHO + _RUN)
+"""The start of every run's entry. CRs before it belong to the entry too."""
 
-_TITLE = re.compile(rb"\n\*\*(Stdout|Stderr|Error):\*\*\n(`{3,})\n")
+_TITLE = re.compile(EOL + rb"\*\*(Stdout|Stderr|Error):\*\*" + EOL + rb"(`{3,})" + EOL)
+_FENCE_END = re.compile(EOL)
 _TITLES = (b"Stdout", b"Stderr", b"Error")
 LINK = re.compile(
-    rb"\n<!-- runbook-entry v=1 n=(?P<n>[1-9]\d{0,15}) run=(?P<run>" + _RUN_ID.encode() + rb")"
-    rb" status=(?P<status>[a-z_]+) document=(?P<document>[0-9a-f]{64})"
-    rb" previous=(?P<previous>[0-9a-f]{64}) digest=(?P<digest>[0-9a-f]{64}) -->\n"
+    rb"\n<!-- runbook-entry v=1 n=(?P<n>[1-9]\d{0,15})"
+    rb"(?: run=(?P<run>" + _RUN_ID.encode() + rb") status=(?P<status>[a-z_]+)"
+    rb" document=(?P<document>[0-9a-f]{64})| adopted=(?P<adopted>[1-9]\d{0,6}))"
+    rb" previous=(?P<previous>[0-9a-f]{64}) digest=(?P<digest>[0-9a-f]{64}) -->(?:" + EOL + rb"|\Z)"
 )
-"""The end of every entry."""
+"""The end of every entry. An editor may have removed the last line break of a file."""
 
 LINK_BYTES = 1024
 """Longer than any link."""
@@ -128,11 +136,15 @@ def render(record: EntryRecord, *, n: int, previous: str) -> bytes:
         f"\n<!-- runbook-entry v=1 n={n} run={record.run_id} status={record.status.value}"
         f" document={record.document} previous={previous}"
     )
-    body = text.encode("utf-8", "replace")
-    entry = body + f" digest={sha256(body)} -->\n".encode()
+    entry = sealed(text.encode("utf-8", "replace"))
     if not (LINK.search(entry, entry.rfind(b"\n<!-- ")) and ENTRY_HEAD.match(entry)):
         raise ValueError("a history entry needs plain run IDs and SHA-256 digests in hex")
     return entry
+
+
+def sealed(body: bytes) -> bytes:
+    """An entry's bytes with their digest."""
+    return body + f" digest={sha256(lf(body))} -->\n".encode()
 
 
 def sha256(data: bytes) -> str:
@@ -174,17 +186,21 @@ def _shortened(text: str, limit: int) -> str:
 
 
 def _who_line(record: EntryRecord) -> str:
-    roles = ", ".join(map(_span, record.roles))
     return (
-        f"By {_span(record.who)}{f' (roles {roles})' if roles else ''} via {record.origin.value},"
+        f"{by_text(record.who, record.roles, record.origin)},"
         f" run `{record.run_id}`, {record.duration_ms} ms, {record.status.value}"
         f"{'' if record.dry_run is None else f', dry run ({record.dry_run})'}"
         f"{'' if record.relation is None else f', {record.relation} of `{record.related_id}`'}"
-        f"{'' if record.reason is None else f': {_span(record.reason)}'}"
+        f"{'' if record.reason is None else f': {span(record.reason)}'}"
     )
 
 
-def _span(text: str) -> str:
+def by_text(who: str, roles: Sequence[str], origin: Origin) -> str:
+    shown = ", ".join(map(span, roles))
+    return f"By {span(who)}{f' (roles {shown})' if shown else ''} via {origin.value}"
+
+
+def span(text: str) -> str:
     """A code span on one line, with unprintable characters escaped."""
     return f"`{''.join(map(_escaped, text)) or _EMPTY}`"
 
@@ -211,7 +227,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else ""
 
 
-def _from_span(span: bytes) -> str:
+def from_span(span: bytes) -> str:
     return _ESCAPES.sub(_unescaped, span[1:-1].decode("utf-8"))
 
 
@@ -227,18 +243,16 @@ def _fenced(title: str, text: str) -> str:
 
 def find_entry(data: bytes, start: int) -> Entry | None:
     """The entry that starts exactly at `start`, per the strict grammar; may be a changed one."""
-    head = ENTRY_HEAD.match(data, start)
+    head = head_at(ENTRY_HEAD, data, start)
     if head is None:
         return None
     end = head.end()
     for section in _sections(data, end):
         end = section.end
-    link = LINK.match(data, end)
-    status = _status(link["status"]) if link else None
+    link = link_at(data, end)
+    status = _status(link["status"]) if link and link["status"] else None
     if link is None or status is None:
         return None
-    body = data[start : link.start("digest") - _NO_DIGEST]
-    digest = link["digest"].decode()
     return Entry(
         start=start,
         end=link.end(),
@@ -248,18 +262,39 @@ def find_entry(data: bytes, start: int) -> Entry | None:
         return_code=int(head["code"]),
         document=link["document"].decode(),
         previous=link["previous"].decode(),
-        digest=digest,
-        intact=sha256(body) == digest,
+        digest=link["digest"].decode(),
+        intact=is_intact(data, start, link),
     )
+
+
+def head_at(pattern: re.Pattern[bytes], data: bytes, start: int) -> re.Match[bytes] | None:
+    """The head of an entry that starts at `start`, with any CRs before the first LF."""
+    at = start
+    while data[at : at + 1] == b"\r":
+        at += 1
+    return pattern.match(data, at)
+
+
+def link_at(data: bytes, at: int) -> re.Match[bytes] | None:
+    while data[at : at + 1] == b"\r":
+        at += 1
+    return LINK.match(data, at)
+
+
+def is_intact(data: bytes, start: int, link: re.Match[bytes]) -> bool:
+    """Whether the bytes of an entry match its digest, whatever their line ends are now."""
+    body, digest = data[start : link.start("digest") - _NO_DIGEST], link["digest"].decode()
+    return any(sha256(text) == digest for text in readings(body))
 
 
 def read_record(data: bytes, entry: Entry) -> EntryRecord:
     """The record that an intact entry was rendered from."""
-    head = ENTRY_HEAD.match(data, entry.start)
+    head = head_at(ENTRY_HEAD, data, entry.start)
     if head is None:
         raise ValueError("no history entry starts here")
+    converted = has_crlf(head[0].removeprefix(b"\n"))
     texts = {
-        section.title: data[section.text_start : section.text_end].decode("utf-8")
+        section.title: _text(data, section, converted=converted)
         for section in _sections(data, head.end())
     }
     reason, label, relation = head["reason"], head["label"], head["relation"]
@@ -267,13 +302,13 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         run_id=entry.run_id,
         status=entry.status,
         return_code=entry.return_code,
-        at=_millis(head["at"].decode()),
-        who=_from_span(head["who"]),
+        at=millis(head["at"].decode()),
+        who=from_span(head["who"]),
         origin=Origin(head["origin"].decode()),
         document=entry.document,
-        roles=tuple(map(_from_span, re.findall(_SPAN, head["roles"] or b""))),
+        roles=tuple(map(from_span, re.findall(SPAN, head["roles"] or b""))),
         duration_ms=int(head["ms"]),
-        reason=_from_span(reason) if reason else None,
+        reason=from_span(reason) if reason else None,
         stdout=texts.get(b"Stdout", ""),
         stderr=texts.get(b"Stderr", ""),
         error=texts.get(b"Error", ""),
@@ -281,6 +316,13 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         relation=Relation(relation.decode()) if relation else None,
         related_id=head["related"].decode() if relation else None,
     )
+
+
+def _text(data: bytes, section: _Section, *, converted: bool) -> str:
+    """A recorded text. If the file uses CRLF, the text's own line ends are not known any more."""
+    end = without_crs(data, section.text_end) if converted else section.text_end
+    text = data[section.text_start : max(end, section.text_start)]
+    return (lf(text) if converted else text).decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +338,23 @@ def _sections(data: bytes, at: int) -> list[_Section]:
     found: list[_Section] = []
     titles = list(_TITLES)
     while (title := _TITLE.match(data, at)) and title[1] in titles:
-        closing = b"\n" + title[2] + b"\n"
-        stop = data.find(closing, title.end())
+        stop, end = _closing_fence(data, title.end(), b"\n" + title[2])
         if stop < 0:
             break
-        at = stop + len(closing)
+        at = end
         found.append(_Section(title[1], title.end(), stop, at))
         titles = titles[titles.index(title[1]) + 1 :]
     return found
+
+
+def _closing_fence(data: bytes, at: int, fence: bytes) -> tuple[int, int]:
+    """The offsets where a text ends and its fence's line ends; -1 if the fence isn't closed."""
+    stop = data.find(fence, at)
+    while stop >= 0:
+        if end := _FENCE_END.match(data, stop + len(fence)):
+            return stop, end.end()
+        stop = data.find(fence, stop + 1)
+    return -1, -1
 
 
 def _status(value: bytes) -> RunStatus | None:
@@ -313,6 +364,6 @@ def _status(value: bytes) -> RunStatus | None:
         return None
 
 
-def _millis(text: str) -> Millis:
+def millis(text: str) -> Millis:
     moment = datetime.fromisoformat(text)
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runbook.core.history.line_ends import lf
+
 TEXT_BYTES = 64 * 1024
 """Maximum amount of each text to read."""
 
@@ -89,7 +91,7 @@ def _record(entry: LegacyEntry, text: bytes) -> LegacyRecord:
 def _fenced(text: bytes, fence: bytes) -> str:
     """The text up to the last matching fence; earlier ones belong to the text."""
     closing = (b"\n" + text).rfind(b"\n" + fence)
-    kept = text[: max(0, closing - 1)] if closing >= 0 else text
+    kept = lf(text[:closing])[:-1] if closing >= 0 else lf(text)
     return kept[:TEXT_BYTES].decode("utf-8", "replace")
 
 

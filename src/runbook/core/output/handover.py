@@ -1,8 +1,8 @@
 """Parses the files that a script writes for the engine: values, progress, plans, masks.
 
 Values have two forms, as in GitHub Actions workflow files: `NAME=value` on one line, or
-`NAME<<WORD`, any lines, and a line with only WORD. A script's output is never interpreted as
-commands.
+`NAME<<WORD`, any lines, and a line with only WORD. Lines may end with CRLF; after `NAME<<WORD` with
+LF, CRs belong to the value. A script's output is never interpreted as commands.
 """
 
 from __future__ import annotations
@@ -83,13 +83,15 @@ def _assignments(text: str) -> Iterator[_Assignment]:
     lines = text.split("\n")
     at = 0
     while at < len(lines):
-        line, number = lines[at], at + 1
+        line, number = lines[at].removesuffix("\r"), at + 1
+        crlf = line != lines[at]
         at += 1
         name, sign, rest = _divided(line)
         if sign == "=":
             yield _Assignment(number, name, rest)
         elif sign and (end := _index(lines, rest, at)) is not None:
-            yield _Assignment(number, name, "\n".join(lines[at:end]))
+            value = lines[at:end]
+            yield _Assignment(number, name, "\n".join(_without_cr(value) if crlf else value))
             at = end + 1
         elif sign:
             yield _Assignment(number, name, problem="the closing WORD of the value is missing")
@@ -97,11 +99,16 @@ def _assignments(text: str) -> Iterator[_Assignment]:
             yield _Assignment(number, problem="must be NAME=value or NAME<<WORD")
 
 
+def _without_cr(lines: list[str]) -> Iterator[str]:
+    return (line.removesuffix("\r") for line in lines)
+
+
 def _index(lines: list[str], word: str, start: int) -> int | None:
-    try:
-        return lines.index(word, start) if word else None
-    except ValueError:
+    """The next line with only this word."""
+    if not word:
         return None
+    closing = (word, f"{word}\r")
+    return next((at for at in range(start, len(lines)) if lines[at] in closing), None)
 
 
 def _divided(line: str) -> tuple[str, str, str]:
@@ -170,7 +177,7 @@ class Lines:
 
 
 class MaskLines:
-    """The values in RUNBOOK_MASK: one per line, or `<<WORD`, lines, and WORD.
+    """The values in RUNBOOK_MASK: one per line, or `<<WORD`, lines, and WORD; CRLF as for values.
 
     A value counts as soon as its start arrives: an unfinished line is a value, and so is its longer
     continuation.
@@ -179,6 +186,7 @@ class MaskLines:
     def __init__(self) -> None:
         self._open = b""
         self._word: bytes | None = None
+        self._crlf = False
         self._lines: list[bytes] = []
 
     def feed(self, data: bytes) -> list[str]:
@@ -188,14 +196,15 @@ class MaskLines:
         for line in whole:
             self._take(line, values)
         if self._word is not None:
-            values.append(b"\n".join([*self._lines, self._open]))
+            values.append(b"\n".join([*self._lines, self._own(self._open)]))
         elif not self._open.startswith(b"<<"):
-            values.append(self._open)
+            values.append(self._open.removesuffix(b"\r"))
         return [value.decode("utf-8", "surrogateescape") for value in values if value]
 
     def finish(self) -> list[str]:
         """The unfinished value. The next input starts a new value."""
-        left = [*self._lines, self._open] if self._word is not None else [self._open]
+        own = self._own(self._open) if self._word is not None else self._open.removesuffix(b"\r")
+        left = [*self._lines, own]
         self._open, self._word, self._lines = b"", None, []
         value = b"\n".join(left).decode("utf-8", "surrogateescape")
         return [value] if value else []
@@ -205,13 +214,18 @@ class MaskLines:
         """Size of the buffered, incomplete value in bytes."""
         return len(self._open) + sum(len(line) for line in self._lines)
 
+    def _own(self, line: bytes) -> bytes:
+        """The line without what belongs to its line end."""
+        return line.removesuffix(b"\r") if self._crlf else line
+
     def _take(self, line: bytes, values: list[bytes]) -> None:
-        if self._word is None and line.startswith(b"<<") and len(line) > 2:
-            self._word = line[2:]
+        plain = line.removesuffix(b"\r")
+        if self._word is None and plain.startswith(b"<<") and len(plain) > 2:
+            self._word, self._crlf = plain[2:], plain != line
         elif self._word is None:
-            values.append(line)
-        elif line == self._word:
+            values.append(plain)
+        elif plain == self._word:
             values.append(b"\n".join(self._lines))
             self._word, self._lines = None, []
         else:
-            self._lines.append(line)
+            self._lines.append(self._own(line))

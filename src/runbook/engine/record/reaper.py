@@ -13,6 +13,7 @@ from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
+from runbook.engine.record.side_by_side import SideBySide
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.store.models import Worker
 from runbook.store.store import Store
@@ -36,22 +37,30 @@ class Reaper:
     """Finds dead workers and ends their runs as `lost`."""
 
     def __init__(
-        self, store: Store, records: Records, ending: Ending, clock: Callable[[], Millis]
+        self,
+        store: Store,
+        records: Records,
+        ending: Ending,
+        clock: Callable[[], Millis],
+        side_by_side: SideBySide,
     ) -> None:
         self._store = store
         self._records = records
         self._ending = ending
         self._clock = clock
+        self._side_by_side = side_by_side
 
     def reap(self) -> int:
-        """End the runs of dead workers, never of living ones. Returns how many."""
+        """End the runs of dead workers, never of living ones. Returns how many it found.
+
+        Returns after a while even if not all have ended; see SideBySide.
+        """
         for worker in self._store.workers.all():
             if is_dead(worker, self._clock()):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
                 self._store.workers.remove(worker.id)
         lost = self._store.workers.runs_of_missing()
-        for run in lost:
-            self.end(run)
+        self._side_by_side.each(lost, self.end)
         return len(lost)
 
     def end(self, run: Run) -> None:

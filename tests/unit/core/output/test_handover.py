@@ -43,7 +43,11 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
         ("A=1", {"A": "1"}),
         ("A=\n", {"A": ""}),
         ("A=b=c<<d\n", {"A": "b=c<<d"}),
-        ("A= spaced \r\n", {"A": " spaced \r"}),
+        ("A= spaced \r\n", {"A": " spaced "}),
+        ("A=1\r\nB=2\r\n\r\n", {"A": "1", "B": "2"}),
+        ("A<<EOF\r\none\r\n\r\nEOF\r\nB=2\r\n", {"A": "one\n", "B": "2"}),
+        ("A<<EOF\none\r\ntwo\nEOF\r\n", {"A": "one\r\ntwo"}),
+        ("A<<EOF\nends with CR\r\nEOF\n", {"A": "ends with CR\r"}),
         ("A=1\n\n \t\nB=2\nA=3\n", {"A": "3", "B": "2"}),
         ("A<<EOF\none\ntwo=2\n\nEOF\nB=2\n", {"A": "one\ntwo=2\n", "B": "2"}),
         ("A<<EOF\nEOF\n", {"A": ""}),
@@ -121,7 +125,7 @@ values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
 
 
 def written(name: str, value: str) -> str:
-    if "\n" not in value:
+    if "\n" not in value and not value.endswith("\r"):
         return f"{name}={value}\n"
     word = secrets.token_hex(8)
     return f"{name}<<{word}\n{value}\n{word}\n"
@@ -252,6 +256,11 @@ def masks_of(pieces: list[bytes]) -> list[str]:
 
 def test_reads_masks_in_both_forms():
     assert masks_of([b"one\n\ntwo\n<<E\na\n\nb\nE\nthree\n"]) == ["one", "two", "a\n\nb", "three"]
+
+
+def test_reads_masks_with_crlf_without_the_cr():
+    assert masks_of([b"one\r\n<<E\r\na\r\nb\r\nE\r\n<<E\nc\r\nE\n"]) == ["one", "a\nb", "c\r"]
+    assert masks_of([b"cut\r", b"\n"]) == ["cut", "cut"]
 
 
 def test_a_value_counts_as_soon_as_it_begins_to_arrive():

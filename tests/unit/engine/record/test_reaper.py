@@ -12,10 +12,12 @@ from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
+from runbook.engine.record import side_by_side
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import SILENCE_MS, WORKER_DIED
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.library.history import verify_file
+from runbook.library.locking import locked
 from runbook.store.models import NewEvent
 
 
@@ -197,6 +199,47 @@ def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
 
     for run in (parent, running, waiting):
         assert workshop.store.runs.get(run.id).status is RunStatus.LOST
+
+
+def test_a_runbook_that_stays_locked_holds_up_no_other_run(workshop, begin, process, monkeypatch):
+    stuck = [begin(**of(process)) for _ in range(2)]
+    workshop.write("Other")
+    workshop.submit("Other.md")
+    other = workshop.claim("w").run
+    kill(process)
+    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", 0)
+    quick = workshop.settings.runbooks_dir / "Quick.md"
+
+    with locked(quick, seconds=1, write=True):
+        assert workshop.engine.reap() == 3
+        assert [event.type for event in workshop.engine.follow(other.id)][-1] is EventType.DONE
+        assert workshop.engine.reap() == 2  # found again, and not started twice
+        assert {workshop.store.runs.get(run.id).status for run in stuck} == {RunStatus.RUNNING}
+
+    for run in stuck:
+        assert [event.type for event in workshop.engine.follow(run.id)][-1] is EventType.DONE
+        assert workshop.history("Quick").count(f"run={run.id} ") == 1
+    assert verify_file(quick).ok
+
+
+def test_a_run_that_cannot_be_ended_holds_up_no_other_run(workshop, begin, process, monkeypatch):
+    first, second = (begin(**of(process)) for _ in range(2))
+    kill(process)
+    ending = workshop.engine.parts.ending
+    end = ending.end
+
+    def fault(run, *arguments, **options):
+        if run.id == first.id:
+            raise ZeroDivisionError
+        return end(run, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ending, "end", fault)
+        assert workshop.engine.reap() == 2
+    statuses = [workshop.store.runs.get(run.id).status for run in (first, second)]
+    assert statuses == [RunStatus.RUNNING, RunStatus.LOST]
+    assert workshop.engine.reap() == 1
+    assert workshop.store.runs.get(first.id).status is RunStatus.LOST
 
 
 def test_a_run_that_waits_for_any_worker_is_left_alone(workshop, begin, process):
