@@ -105,7 +105,13 @@ class WorkerDesk:
 
     def _reaper(self) -> Reaper:
         parts = self._parts
-        return Reaper(parts.store, parts.records, parts.ending, parts.clock)
+        return Reaper(
+            parts.store,
+            parts.records,
+            parts.ending,
+            parts.clock,
+            parts.options.execution_dir,
+        )
 
 
 def _busy(run: Run, reason: WaitReason) -> Problem:

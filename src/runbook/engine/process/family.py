@@ -179,10 +179,11 @@ class _Kinship:
         time.sleep(_EXEC_S)
         if variable_of(orphan.pid, RUN_MARK) == self._family.run_id:
             return True
-        return _works_in(orphan.pid, self._family.directory)
+        return works_in(orphan.pid, self._family.directory)
 
 
-def _works_in(pid: int, directory: Path) -> bool:
+def works_in(pid: int, directory: Path) -> bool:
+    """Whether a process's working directory is `directory` or below it."""
     try:
         current = Path(f"/proc/{pid}/cwd").readlink()
     except OSError:

@@ -45,6 +45,11 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def directory_of(execution_dir: Path, run_id: str) -> Path:
+    """The path of a run's directory."""
+    return Path(os.path.abspath(execution_dir)) / f"{PREFIX}{run_id}"  # noqa: PTH100 - links stay
+
+
 class WorkspaceError(RunbookError):
     """The run's directory couldn't be prepared."""
 
@@ -104,7 +109,7 @@ class Workspace:
         """
         if not _RUN_ID.fullmatch(run_id):
             raise WorkspaceError("The run's id is not fit for a directory's name")
-        path = Path(os.path.abspath(execution_dir)) / f"{PREFIX}{run_id}"  # noqa: PTH100 - links stay
+        path = directory_of(execution_dir, run_id)
         try:
             workspace = cls(path, _make_locked(path), search_path)
         except OSError as error:
