@@ -21,7 +21,7 @@ from runbook.engine.process.limits import ScriptLimits, inherit_limits
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
-from runbook.host import guard, proctable
+from runbook.host import guard, lines, proctable, signals
 from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
@@ -100,6 +100,9 @@ def main() -> int:
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()
+    lines.take_over_stderr()
+    signals.keep_ignoring()
+    signals.disregard({*signals.STRAY, signal.SIGHUP, signal.SIGINT})
     inherit_limits(ScriptLimits())
     try:
         return _work(environment, lifeline)
@@ -130,9 +133,8 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
 
     # Run threads mostly wait. One that wakes up must not wait for another's time slice.
     sys.setswitchinterval(SWITCH_SECONDS)
-    signal.signal(signal.SIGTERM, on_terminate)
-    # Handled rather than ignored: scripts would inherit that and could not be interrupted.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, on_terminate)
     if lifeline is not None:
         guard.watch_lifeline(lifeline, worker.abandon)
     worker.run()

@@ -103,7 +103,7 @@ class Reaper:
         """Say once why the run has not ended."""
         pids = sorted(entry.pid for entry in left)
         last = self._store.events.after(run.id, n=run.log.last_event - 1)
-        if not pids or (last and last[-1].data or {}).get("code") == SURVIVORS_LEFT:
+        if not pids or ((last and last[-1].data) or {}).get("code") == SURVIVORS_LEFT:
             return
         log.warning("run.survivors_left", run_id=run.id, runbook=run.ref, pids=pids)
         named = ", ".join(map(str, pids))

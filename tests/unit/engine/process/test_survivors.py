@@ -48,7 +48,7 @@ def alive(pid):
 def test_a_script_and_everything_it_started_is_ended(start, tmp_path):
     run_id = str(uuid.uuid4())
     script = start(
-        "sleep 999 & a=$!; setsid env -i sleep 999 & b=$!; env -i sleep 999 & echo $$ $a $b $!; wait",
+        "sleep 9 & a=$!; setsid env -i sleep 9 & b=$!; env -i sleep 9 & echo $$ $a $b $!; wait",
         run_id,
     )
     other = start("echo $$; exec sleep 999", str(uuid.uuid4()))
