@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from runbook import log
 from runbook.engine.parts import Parts
-from runbook.engine.process.workspace import remove_stale
+from runbook.engine.process.leftovers import remove_stale, run_directories
+from runbook.host import scratch
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -29,9 +31,15 @@ class Upkeep:
         self._parts.artifacts.purge(self._store.runs.known)
 
     def remove_stale_directories(self) -> None:
-        """Remove the directories of runs that have ended."""
-        active = {run.id for run in self._store.runs.active()}
-        remove_stale(self._parts.options.execution_dir, active)
+        """Remove the directories of runs that have ended, and what else killed processes left."""
+        scratch.remove_abandoned()
+        found = run_directories(self._parts.options.execution_dir)
+        if found:
+            # In this order: a directory that is there already belongs to a run that is known.
+            known = self._store.runs.known(found)
+            active = {run.id for run in self._store.runs.active()}
+            for problem in remove_stale(found.values(), active, ended=known - active):
+                log.warning("workspace.left", problem=problem)
 
     def reap_orphans(self) -> None:
         """See Families.reap_orphans."""

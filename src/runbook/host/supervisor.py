@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 
-from runbook.host import guard, lines, proctable
+from runbook.host import guard, lines, proctable, scratch
 from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
@@ -159,11 +157,10 @@ def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = 
 
     `environment` comes from `guard.seal_environment`; `overrides` take precedence.
     """
-    metrics = tempfile.mkdtemp(prefix="runbook-metrics-")
     try:
-        return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
+        with scratch.temporary_folder(scratch.METRICS) as metrics:
+            return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
     finally:
-        shutil.rmtree(metrics, ignore_errors=True)
         lines.standard_error.flush()
 
 

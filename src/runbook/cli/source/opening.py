@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runbook import log
@@ -22,6 +22,7 @@ from runbook.core.run import Origin
 from runbook.engine.engine import Engine
 from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
+from runbook.host import scratch
 from runbook.settings import Settings
 from runbook.settings_checks import check_tokens
 
@@ -68,13 +69,13 @@ def usable(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    try:
-        directory = tempfile.TemporaryDirectory(prefix="runbook-data-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Neither DATA_DIR nor {tempfile.gettempdir()} is writable ({error.strerror})"
-        ) from None
-    with directory as name:
+    with ExitStack() as stack:
+        try:
+            name = stack.enter_context(scratch.temporary_folder(scratch.DATA))
+        except OSError as error:
+            raise ConfigurationError(
+                f"Neither DATA_DIR nor {tempfile.gettempdir()} is writable ({error.strerror})"
+            ) from None
         yield Path(name)
 
 
@@ -92,11 +93,14 @@ def _data_dir_problem(settings: Settings) -> str | None:
 def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     """An engine with a migrated database. Ends the runs of dead workers as `lost`.
 
+    Also removes what killed processes left in EXECUTION_DIR and the folder for temporary files.
+
     `call_socket` is the path of the socket through which scripts call other runbooks.
     """
     engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
     engine.open()
     engine.reap()
+    engine.upkeep.remove_stale_directories()
     return engine
 
 

@@ -14,6 +14,7 @@ from runbook.core.outcome import Outcome
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.engine.process.leftovers import remove_stale
 from runbook.engine.process.survivors import Survivors, end_survivors
 from runbook.engine.process.workspace import directory_of
 from runbook.engine.record.ending import Ending
@@ -91,6 +92,8 @@ class Reaper:
             status=outcome.status.value,
             killed=[entry.pid for entry in killed],
         )
+        for problem in remove_stale([directory_of(self._execution_dir, run.id)], active=()):
+            log.warning("workspace.left", run_id=run.id, problem=problem)
         output = self._records.stored_output(run)
         self._ending.end(run, outcome, output, worker_id=run.worker_id, once=True)
 

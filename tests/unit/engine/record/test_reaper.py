@@ -14,6 +14,7 @@ from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.process.family import RUN_MARK
+from runbook.engine.process.workspace import Workspace, directory_of
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import SILENCE_MS, SURVIVORS_LEFT, WORKER_DIED
 from runbook.host import proctable
@@ -298,3 +299,19 @@ def test_a_run_whose_script_cannot_be_ended_keeps_its_lock_and_says_why(
     monkeypatch.undo()
     assert workshop.engine.reap() == 1
     assert left.wait() == -9
+
+
+def test_the_directory_of_a_lost_run_goes_with_it(workshop, begin, process):
+    """It may hold secrets. A directory in use stays: its owner is alive."""
+    lost, used = begin("w", **of(process)), begin("gone")
+    folder = workshop.settings.execution_dir
+    left = directory_of(folder, lost.id)
+    left.mkdir()
+    (left / "note").write_text("secret")
+    kill(process)
+    workshop.store.workers.remove("gone")
+
+    with Workspace.create(folder, used.id) as living:
+        assert workshop.engine.reap() == 2
+        assert living.path.exists()
+    assert not left.exists()
