@@ -120,6 +120,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     log.configure(settings.logging_level)
     engine = build_engine(settings, Role.WORKER, RunMetrics())
     engine.open()
+    engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))
     worker = LocalWorker(
         engine,

@@ -82,12 +82,9 @@ class Execution:
             if claimed.sealed_inputs
             else RunInputs({}, frozenset())
         )
-        self._token = self._options.mint_token(
-            self._run.id,
-            self._run.requester.subject,
-            self._run.requester.claims,
-            self._run.request.timeout_s + self._options.grace.total_s,
-        )
+        self._began = time.monotonic()
+        who = self._run.requester
+        self._token = self._options.mint_token(self._run.id, who.subject, who.claims)
         self._values = Values(
             self._given.values, dict(self._given.variables), dict(self._given.outputs)
         )
@@ -309,6 +306,7 @@ class Execution:
             warnings=(*self._run.result.warnings, *outcome.warnings, *self._unmasked()),
             steps=self._recorder.unsaved_steps(),
         )
+        took_ms = round((time.monotonic() - self._began) * 1000)
         for attempt in range(END_ATTEMPTS):
             try:
                 self._parts.ending.end(
@@ -318,6 +316,7 @@ class Execution:
                     events,
                     worker_id=self._worker_id,
                     once=attempt > 0,
+                    took_ms=took_ms,
                 )
             except (StoreBusyError, StoreUnavailableError) as error:
                 log.warning("run.end_delayed", run_id=self._run.id, error=error.message)
