@@ -540,6 +540,26 @@ def test_a_data_dir_that_cannot_be_written_is_replaced_for_this_run(cli):
     assert list(temporary.iterdir()) == []
 
 
+def test_a_run_that_is_recorded_nowhere_says_so(cli):
+    (cli.folder / "file").write_text("")
+    file = cli.add("Greet", "print hello")
+    environment = {"DATA_DIR": str(cli.folder / "file" / "data"), "HISTORY": "store"}
+    done = cli.execute(file, environment=environment)
+
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert len(re.findall(r"^runbook: warning: .*DATA_DIR", done.stderr, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize("name", ["keys", "wake"])
+def test_a_file_where_a_folder_of_data_dir_belongs_exits_with_78(cli, name):
+    cli.data.mkdir()
+    (cli.data / name).touch()
+    done = cli.execute(cli.add("Greet", "print hello"))
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert str(cli.data / name) in done.stderr
+
+
 def test_nothing_is_left_of_a_run_but_its_record(cli):
     cli.execute(cli.add("Greet", "print hello > file"))
 

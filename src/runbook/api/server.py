@@ -47,6 +47,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from runbook.api.app import create_app
     from runbook.api.context import Application
     from runbook.bootstrap import build_authenticator, build_engine
+    from runbook.engine.process.limits import raise_open_files
     from runbook.engine.wakeups import Role
     from runbook.metrics import RunMetrics
 
@@ -62,6 +63,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
         return create_app(application)
 
     log.configure(settings.logging_level)
+    raise_open_files()
     engine = build_engine(settings, Role.FOLLOWER)
     engine.open()
     engine.close()

@@ -17,7 +17,7 @@ from runbook import log
 from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import ScriptLimits, inherit_limits
+from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
@@ -103,7 +103,6 @@ def main() -> int:
     lines.take_over_stderr()
     signals.keep_ignoring()
     signals.disregard({*signals.STRAY, signal.SIGHUP, signal.SIGINT})
-    inherit_limits(ScriptLimits())
     try:
         return _work(environment, lifeline)
     except RunbookError as error:
@@ -113,18 +112,22 @@ def main() -> int:
 
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
+    slots = runs_allowed(settings.max_parallel_runs)
+    inherit_limits(ScriptLimits(), slots)
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
     from runbook.metrics import RunMetrics  # reads the directory when it is imported
 
     log.configure(settings.logging_level)
+    if slots < settings.max_parallel_runs:
+        log.warning("worker.slots_reduced", slots=slots, reason="too few open files allowed")
     engine = build_engine(settings, Role.WORKER, RunMetrics())
     engine.open()
     engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))
     worker = LocalWorker(
         engine,
-        slots=settings.max_parallel_runs,
+        slots=slots,
         drain_s=settings.drain_seconds,
         retention=Retention(settings.retention_days, settings.audit_retention_days),
     )

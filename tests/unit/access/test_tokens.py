@@ -289,3 +289,13 @@ def test_a_damaged_key_is_refused_not_replaced(tmp_path):
     with pytest.raises(ConfigurationError, match="one"):
         stored_key(path)
     assert path.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("broken", ["file", "folder"])
+def test_a_key_that_cannot_be_used_is_an_error_of_the_configuration(tmp_path, broken):
+    if broken == "file":
+        (tmp_path / "keys").touch()
+    else:
+        (tmp_path / "keys" / "inputs").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="keys/inputs"):
+        stored_key(tmp_path / "keys" / "inputs")

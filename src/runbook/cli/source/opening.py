@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runbook import log
 from runbook.access.tokens import CallerTokens
-from runbook.bootstrap import build_authenticator, build_engine, local_operator, prepare_data_dir
+from runbook.bootstrap import build_authenticator, build_engine, local_operator
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -24,7 +24,7 @@ from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
 from runbook.host import scratch
 from runbook.settings import Settings
-from runbook.settings_checks import check_tokens
+from runbook.settings_checks import DataDirUnusableError, check_tokens, prepare_data_dir
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
@@ -55,7 +55,10 @@ def _log_faults_only() -> None:
 
 @contextmanager
 def usable(settings: Settings) -> Iterator[Settings]:
-    """The settings, with a temporary DATA_DIR if theirs is not writable."""
+    """The settings, with a temporary DATA_DIR if theirs is not writable.
+
+    Raises ConfigurationError if there is no place for a temporary one, or a file in a folder's.
+    """
     problem = _data_dir_problem(settings)
     if problem is None:
         yield settings
@@ -84,7 +87,7 @@ def _data_dir_problem(settings: Settings) -> str | None:
         prepare_data_dir(settings)
         with tempfile.TemporaryFile(dir=settings.data_dir):
             return None
-    except ConfigurationError as error:
+    except DataDirUnusableError as error:
         return error.message
     except OSError as error:
         return f"DATA_DIR {settings.data_dir} is not writable: {error.strerror}"

@@ -28,7 +28,7 @@ from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
-from runbook.engine.process.run import Stop
+from runbook.engine.process.run import ProcessStartError, Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.reruns.steps import steps_of_all, undone_steps
@@ -111,6 +111,11 @@ class Execution:
             return
         except RunbookError as error:
             outcome = self._not_run(problem_of(error))
+        except OSError as error:  # too many open files, no memory, a full disk
+            log.failure("run.fault", run_id=self._run.id)
+            reason = error.strerror or type(error).__name__
+            text = f"The script could not be run: {reason}"
+            outcome = self._not_run(Problem(ProcessStartError.code, text))
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the run, not lose it
             log.failure("run.fault", run_id=self._run.id)
             text = f"The engine failed: {type(error).__name__}"
