@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from runbook.access.keys import ProviderKeys, stored_key
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
@@ -165,8 +166,12 @@ def _decode(
     token: str, key: Any, algorithm: str, audience: str, issuer: str, *, timed: bool = True
 ) -> dict[str, Any]:
     """The claims of a valid token. Without `timed`, the clock doesn't matter."""
-    checked = {f"verify_{name}": timed for name in ("exp", "nbf", "iat")}
-    required = ["sub", "iss", "aud", *(["exp"] if timed else [])]
+    options: Options = {
+        "require": ["sub", "iss", "aud", *(["exp"] if timed else [])],
+        "verify_exp": timed,
+        "verify_nbf": timed,
+        "verify_iat": timed,
+    }
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -175,7 +180,7 @@ def _decode(
             audience=audience,
             issuer=issuer,
             leeway=LEEWAY_SECONDS,
-            options={**checked, "require": required},  # type: ignore[typeddict-item]
+            options=options,
         )
     except jwt.ExpiredSignatureError:
         raise AuthenticationError("The token has expired. Sign in again.") from None

@@ -184,7 +184,7 @@ class Recorder:
 
     def finish(self) -> list[NewEvent]:
         """The remaining events after the script's end; the caller stores them."""
-        self._place([] if self._made is None else self._made.finish())
+        self._place([] if self._made is None else self._made.finish(time.monotonic()))
         events, self._unsaved = self._unsaved, []
         return events
 
@@ -235,8 +235,11 @@ class Recorder:
         return self.masker.mask_cut(text) if cut else self.masker.mask_text(text)
 
     def _place(self, pieces: Sequence[Piece]) -> None:
-        now = self._clock()
+        clock, monotonic = self._clock(), time.monotonic()
         for piece in pieces:
+            # The time of reading, which may be a moment ago.
+            ago = 0.0 if piece.at is None else monotonic - piece.at
+            now = clock - round(max(0.0, ago) * 1000)
             if piece.notice:
                 data = {"message": piece.text}
                 self._unsaved.append(NewEvent(now, EventType.NOTICE, data=data, step=self.step))
