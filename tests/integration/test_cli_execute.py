@@ -496,6 +496,44 @@ def test_a_reader_that_leaves_does_not_end_the_run(cli):
     assert cli.runs()[0]["status"] == "failed"
 
 
+@pytest.mark.parametrize(
+    "streams", [">&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "<&- >&- 2>&-"]
+)
+def test_streams_that_take_nothing_change_no_exit_code(cli, streams):
+    file = cli.add("Both", "print one; print -u2 two; exit 7")
+    command = f"exec '{sys.executable}' -m runbook execute --runbook '{file}' {streams}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env=cli.environment,
+        cwd=cli.folder,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 7
+    assert cli.runs()[0]["return_code"] == 7
+
+
+def test_a_hang_up_does_not_end_a_run_under_nohup(cli):
+    script = "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done"
+    file, gate = cli.add("Gate", script, inputs="GATE: file"), cli.folder / "gate"
+    execute = f"-m runbook execute --runbook '{file}' --env GATE={gate}"
+    command = f"trap '' HUP; exec '{sys.executable}' {execute}"
+    with subprocess.Popen(
+        ["bash", "-c", command],
+        env=cli.environment,
+        cwd=cli.folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for_line(process.stdout, "begun")
+        (engine,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGHUP)
+        engine.send_signal(signal.SIGHUP)
+        gate.touch()
+        process.stdout.read()
+    assert process.returncode == 0
+
+
 def test_a_slow_reader_does_not_slow_the_script(cli):
     file = cli.add("Chatty", f"repeat 20000 print {'x' * 100}; print > {cli.folder}/finished")
     os.mkfifo(cli.folder / "finished")
