@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import os
+import pwd
 import sys
 import time
 from pathlib import Path
@@ -132,12 +134,22 @@ def engine_options(settings: Settings) -> EngineOptions:
         config_items=config_json(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
+        user=user_name(),
         limits=ScriptLimits(
             processes=settings.script_max_processes or None,
             memory_bytes=settings.script_max_memory_bytes or None,
             file_bytes=settings.script_max_file_bytes or None,
         ),
     )
+
+
+def user_name() -> str:
+    """The name of this process's user; the number if it has none, as in some containers."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def search_path(settings: Settings) -> str:

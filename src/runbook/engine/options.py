@@ -61,6 +61,8 @@ class EngineOptions:
     config_items: Sequence[Mapping[str, object]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""
+    user: str = ""
+    """The name of the user that scripts run as."""
     grace: Grace = field(default_factory=Grace)
     limits: ScriptLimits = field(default_factory=ScriptLimits)
     call_socket: str = ""

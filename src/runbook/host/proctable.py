@@ -137,8 +137,11 @@ def kill_until_gone(
     *,
     group: int | None = None,
     patience_s: float = PATIENCE_S,
+    grace_s: float = 0.0,
 ) -> set[int]:
     """Kill the processes that `find` returns and wait for them, until it finds none.
+
+    Those found first have `grace_s` to end by themselves.
 
     Reaps zombies that have become our children, each by PID. `group` is a process group to kill
     as a whole in every round: the kernel kills it atomically, which stops a fork bomb. Returns the
@@ -147,6 +150,10 @@ def kill_until_gone(
     deadline = time.monotonic() + patience_s
     killed: set[int] = set()
     immune: set[tuple[int, int]] = set()
+    if grace_s:
+        pidfds = [_pidfd(entry.pid) for entry in find()]
+        if pidfds:
+            _await_end(pidfds, time.monotonic() + grace_s)
     while True:
         found = [entry for entry in find() if entry.identity not in immune and not reap(entry)]
         if group is not None:

@@ -15,6 +15,7 @@ from runbook.core.output.mask import MASK, Masker
 from runbook.core.output.pipeline import HeadTail, OutputPipeline, Piece
 from runbook.core.times import Millis
 from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent
 from runbook.store.store import Store
 
@@ -26,6 +27,13 @@ PROGRESS_PAUSE_S = 0.05
 
 MOST_PLANS = 10_000
 """Maximum number of lines in the plan of a dry run."""
+
+MOST_PROCESSES = 20
+"""Maximum number of background processes that are named."""
+
+PROCESS_NAME_BYTES = 15
+
+BACKGROUND_KILLED = "background_killed"
 
 MAX_UNSAVED_BYTES = 8 * 1024 * 1024
 
@@ -171,6 +179,28 @@ class Recorder:
             return
         if self._plan_due is None:
             self._plan_due = time.monotonic() + PROGRESS_PAUSE_S
+
+    def background_killed(self, processes: Sequence[ProcessEntry]) -> None:
+        """Say which processes the script left running. Their arguments may have secrets."""
+        named = [
+            {"pid": process.pid, "name": self._process_name(process.name)}
+            for process in processes[:MOST_PROCESSES]
+        ]
+        listed = ", ".join(f"{item['name']} ({item['pid']})" for item in named)
+        more = len(processes) - len(named)
+        text = f"Background processes were still running and were killed: {listed}"
+        data = {
+            "code": BACKGROUND_KILLED,
+            "params": {"processes": named, "count": len(processes)},
+            "message": f"{text} and {more} more" if more else text,
+        }
+        self.note(EventType.NOTICE, data)
+
+    def _process_name(self, name: str) -> str:
+        """A program's name, masked. The system cuts it, perhaps in the middle of a secret."""
+        is_cut = utf8_size(name) >= PROCESS_NAME_BYTES
+        shown = self.masker.mask_cut(name) if is_cut else self.masker.mask_text(name)
+        return "".join(letter if letter.isprintable() else "?" for letter in shown)
 
     def end_step(self) -> None:
         """Both streams have ended for now: release all buffered text."""

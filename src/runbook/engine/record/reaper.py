@@ -112,7 +112,7 @@ class Reaper:
         named = ", ".join(map(str, pids))
         data = {
             "code": SURVIVORS_LEFT,
-            "params": {"pids": named},
+            "params": {"pids": pids},
             "message": f"The worker died, and processes of the script can't be killed: {named}. "
             "The run keeps its locks until they end",
         }

@@ -291,7 +291,7 @@ def test_a_run_whose_script_cannot_be_ended_keeps_its_lock_and_says_why(
     assert workshop.store.runs.get(run.id).status is RunStatus.RUNNING
     notices = workshop.data(run, EventType.NOTICE)
     assert [notice["code"] for notice in notices] == [SURVIVORS_LEFT]
-    assert notices[0]["params"] == {"pids": str(left.pid)}
+    assert notices[0]["params"] == {"pids": [left.pid]}
     workshop.register("other")
     workshop.submit("Locked.md")
     assert workshop.claim("other") is None  # it waits for the lock
