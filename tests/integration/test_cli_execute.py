@@ -480,6 +480,27 @@ def test_no_script_outlives_the_processes_that_watch_it(cli, victim):
     assert cli.runs()[0]["status"] == ("interrupted" if victim == "guardian" else "lost")
 
 
+def test_the_next_command_cleans_up_after_a_run_that_was_killed_with_its_guardian(cli):
+    mark = f"{os.getpid()}009"
+    script = f'print -r -- "$PASSWORD" > note; print begun; sleep {mark}'
+    file = cli.add("Slow", script, inputs="PASSWORD:\n  description: p\n  type: secret")
+    with cli.start("execute", "--runbook", file, environment={"PASSWORD": "hunter2"}) as process:
+        assert process.stdout.readline() == "begun\n"
+        (engine,) = psutil.Process(process.pid).children()
+        for victim in (psutil.Process(process.pid), engine):
+            victim.suspend()
+        for victim in (engine, psutil.Process(process.pid)):
+            victim.kill()
+        process.communicate(timeout=60)
+        psutil.wait_procs([engine], timeout=60)
+    assert len(list(cli.execution.glob("runbook-*/note"))) == 1
+
+    assert cli.runs()[0]["status"] == "lost"
+    commands = [item.info["cmdline"] for item in psutil.process_iter(["cmdline"])]
+    assert ["sleep", mark] not in commands
+    assert list(cli.execution.iterdir()) == []
+
+
 def test_a_reader_that_leaves_does_not_end_the_run(cli):
     script = f"print first; cat {cli.folder}/go; repeat 9999 print more; exit 5"
     file = cli.add("Chatty", script)

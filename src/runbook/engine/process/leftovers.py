@@ -44,7 +44,7 @@ def remove_stale(
     problems: list[str] = []
     for path in directories:
         run_id = path.name.removeprefix(PREFIX)
-        if run_id not in active and (run_id in ended or not _is_on_network(path)):
+        if run_id not in active and (not _is_on_network(path) or run_id in ended):
             problems += _remove_unused(path)
     return problems
 
