@@ -17,7 +17,7 @@ LINE_SECONDS = 0.2
 ORDERED_CHANGES = 20_000
 """Number of stream changes of a run that stay in order, however fast they come."""
 MAX_SEGMENTS = 64
-"""Maximum number of stream changes per flush that stay in order after that; more are merged."""
+"""Number of pending stream changes that wait no longer. After ORDERED_CHANGES, more are merged."""
 
 _NEVER = float("-inf")
 
@@ -113,7 +113,7 @@ class Coalescer:
         for stream, lane in self._lanes.items():
             if lane.texts and (everything or now >= lane.since + LINE_SECONDS):
                 self._release(stream)
-        self._drop_gaps(now, everything=everything or self._queued >= PIECE_BYTES)
+        self._drop_gaps(now, everything=everything or self._is_full())
         if not self._ready() or not (everything or now >= self._queue_due()):
             return []
         return self._flush(now)
@@ -179,12 +179,20 @@ class Coalescer:
         return pieces
 
     def _queue_due(self) -> float:
-        if self._queued >= PIECE_BYTES:
+        if self._is_full() and not self._merges():
             return _NEVER
         segments = self._ready()
         if any(isinstance(segment, Piece) for segment in segments):
             return _NEVER
         return min(self._lanes[item.stream].flushed for item in segments) + FLUSH_SECONDS
+
+    def _is_full(self) -> bool:
+        """Whether to wait no longer, so that neither memory nor work grows with what is pending."""
+        return self._queued >= PIECE_BYTES or len(self._queue) >= MAX_SEGMENTS
+
+    def _merges(self) -> bool:
+        """Whether many pending changes are merged instead of sent at once."""
+        return self._changes >= ORDERED_CHANGES and self._queued < PIECE_BYTES
 
     def _release(self, stream: EventType) -> None:
         """Queue a stream's unfinished line."""
@@ -204,7 +212,7 @@ class Coalescer:
 
     def _open_segment(self, stream: EventType) -> _Segment | None:
         """The segment that text of this stream can be added to."""
-        merges = self._changes >= ORDERED_CHANGES and len(self._queue) >= MAX_SEGMENTS
+        merges = self._merges() and len(self._queue) >= MAX_SEGMENTS
         for item in reversed(self._queue if merges else self._queue[-1:]):
             if isinstance(item, _Segment) and item.stream is stream:
                 return item

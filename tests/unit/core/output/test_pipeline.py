@@ -112,6 +112,15 @@ def test_streams_that_never_stop_to_alternate_make_few_pieces_in_the_end(monkeyp
     assert text_of(items) == "".join(f"{line}\n" for line in range(0, 1000, 2))
 
 
+def test_many_changes_of_the_stream_do_not_wait_for_more():
+    output = pipeline()
+    output.feed(OUT, b"0\n", 10.0)
+    output.due(10.0)
+    for line in range(coalesce.MAX_SEGMENTS):
+        output.feed(ERR if line % 2 else OUT, b"%d\n" % line, 10.001)
+    assert len(output.due(10.001)) == coalesce.MAX_SEGMENTS
+
+
 def test_an_unfinished_line_comes_before_later_text_of_the_other_stream():
     output = pipeline()
     output.feed(OUT, b"Continue? ", 10.0)
