@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class Upkeep:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
+        self._checking = threading.Lock()
         self._seen = self._look()
 
     def check_clock_at_start(self) -> None:
@@ -53,11 +55,9 @@ class Upkeep:
             self._store.audit.purge(self._parts.clock() - days * DAY_MS)
 
     def _may_purge(self) -> bool:
-        """Whether the clock has not jumped ahead within the last day."""
-        before, self._seen = self._seen, self._look()
-        jump = (self._seen.wall - before.wall) - (self._seen.elapsed - before.elapsed)
-        if jump > DAY_MS:
-            self._note_jump(jump)
+        """Whether the clock has not jumped ahead within the last day. One task checks at a time."""
+        with self._checking:
+            self._note_if_jumped()
         checks = [one.last_run for one in self._store.leases.all() if one.task == CLOCK_CHECK]
         now = self._parts.clock()
         waits = [at for at in checks if 0 <= now - at < DAY_MS]
@@ -66,6 +66,13 @@ class Upkeep:
                 "purge.skipped", until=iso(waits[0] + DAY_MS), clock_jumped_at=iso(waits[0])
             )
         return not waits
+
+    def _note_if_jumped(self) -> None:
+        before, now = self._seen, self._look()
+        jump = (now.wall - before.wall) - (now.elapsed - before.elapsed)
+        if jump > DAY_MS:
+            self._note_jump(jump)
+        self._seen = now  # last: what could not be noted is noticed again
 
     def _note_jump(self, ahead: Millis) -> None:
         log.warning("clock.jumped", ahead_s=ahead // 1000)
