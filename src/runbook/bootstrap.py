@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import os
+import pwd
 import sys
 import time
 from pathlib import Path
@@ -35,27 +37,16 @@ from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
-from runbook.errors import ConfigurationError
 from runbook.host.identity import host_name
 from runbook.library.catalog import Catalog, Source
 from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
+from runbook.settings_checks import prepare_data_dir
 from runbook.store.store import Store
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def prepare_data_dir(settings: Settings) -> None:
-    """Create DATA_DIR with mode 0700. Raises ConfigurationError if that fails."""
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Couldn't create DATA_DIR {settings.data_dir}: {error.strerror}. Set DATA_DIR to a "
-            "writable folder"
-        ) from None
 
 
 def run_tokens(settings: Settings) -> RunTokens:
@@ -143,12 +134,22 @@ def engine_options(settings: Settings) -> EngineOptions:
         config_items=config_json(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
+        user=user_name(),
         limits=ScriptLimits(
             processes=settings.script_max_processes or None,
             memory_bytes=settings.script_max_memory_bytes or None,
             file_bytes=settings.script_max_file_bytes or None,
         ),
     )
+
+
+def user_name() -> str:
+    """The name of this process's user; the number if it has none, as in some containers."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def search_path(settings: Settings) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from datetime import UTC, datetime
+
+from runbook.host import lines
 
 LOGGER = "runbook"
 RECORD_LOGGER = "runbook.record"
@@ -28,9 +29,25 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class LineHandler(logging.Handler):
+    """Sends records to standard error without waiting for its reader; see host/lines.py."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a fault in a log line must not end what it reports
+            self.handleError(record)
+        else:
+            lines.standard_error.write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    def flush(self) -> None:
+        """Called at the end of the process."""
+        lines.standard_error.flush()
+
+
 def configure(level: str = "INFO") -> None:
     """Send all log lines to standard error as JSON. Run records are written at every level."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LineHandler()
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]

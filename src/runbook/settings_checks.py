@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 
 from runbook.errors import ConfigurationError
@@ -20,6 +21,7 @@ KNOWN_SECRETS = frozenset(
         "dev-secret-key-change-in-production",
     }
 )
+DATA_FOLDERS = ("keys", "wake", "artifacts")
 SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 ASYMMETRIC = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -115,3 +117,25 @@ def check_paths(settings: Settings) -> None:
             raise ConfigurationError(
                 f"{field.upper()} {path} must not be inside or above RUNBOOKS_DIR {runbooks}"
             )
+
+
+class DataDirUnusableError(ConfigurationError):
+    """DATA_DIR can't be created."""
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Create DATA_DIR with mode 0700. Raises DataDirUnusableError if that fails.
+
+    Raises ConfigurationError if a file has the name of one of its folders.
+    """
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DataDirUnusableError(
+            f"Couldn't create DATA_DIR {folder}: {error.strerror}. Set DATA_DIR to a "
+            "writable folder"
+        ) from None
+    for path in (folder / name for name in DATA_FOLDERS):
+        if os.path.lexists(path) and not path.is_dir():
+            raise ConfigurationError(f"{path} is not a folder. Move it out of DATA_DIR")

@@ -130,13 +130,14 @@ class Server:
         self.log = []
         self._process = None
 
-    def start(self, *, wait=True):
+    def start(self, *, wait=True, stderr=subprocess.PIPE):
+        """`stderr` is where the log goes; by default, we read it."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "runbook.host.supervisor"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )
@@ -147,8 +148,8 @@ class Server:
         return self
 
     def _read(self, stream):
-        with stream:
-            for line in stream:
+        with stream or nullcontext(()) as lines:
+            for line in lines:
                 self.log.append(line)
 
     @property
@@ -292,11 +293,11 @@ def start_server(tmp_path, lend_database):
     folders = (tmp_path / f"server-{n}" for n in itertools.count())
     with ExitStack() as ends:
 
-        def start(*, wait=True, **settings):
+        def start(*, wait=True, stderr=subprocess.PIPE, **settings):
             database = ends.enter_context(lend_database())
             server = Server(next(folders), **database, **settings)
             ends.callback(server.stop)
-            return server.start(wait=wait)
+            return server.start(wait=wait, stderr=stderr)
 
         yield start
 

@@ -480,6 +480,27 @@ def test_no_script_outlives_the_processes_that_watch_it(cli, victim):
     assert cli.runs()[0]["status"] == ("interrupted" if victim == "guardian" else "lost")
 
 
+def test_the_next_command_cleans_up_after_a_run_that_was_killed_with_its_guardian(cli):
+    mark = f"{os.getpid()}009"
+    script = f'print -r -- "$PASSWORD" > note; print begun; sleep {mark}'
+    file = cli.add("Slow", script, inputs="PASSWORD:\n  description: p\n  type: secret")
+    with cli.start("execute", "--runbook", file, environment={"PASSWORD": "hunter2"}) as process:
+        assert process.stdout.readline() == "begun\n"
+        (engine,) = psutil.Process(process.pid).children()
+        for victim in (psutil.Process(process.pid), engine):
+            victim.suspend()
+        for victim in (engine, psutil.Process(process.pid)):
+            victim.kill()
+        process.communicate(timeout=60)
+        psutil.wait_procs([engine], timeout=60)
+    assert len(list(cli.execution.glob("runbook-*/note"))) == 1
+
+    assert cli.runs()[0]["status"] == "lost"
+    commands = [item.info["cmdline"] for item in psutil.process_iter(["cmdline"])]
+    assert ["sleep", mark] not in commands
+    assert list(cli.execution.iterdir()) == []
+
+
 def test_a_reader_that_leaves_does_not_end_the_run(cli):
     script = f"print first; cat {cli.folder}/go; repeat 9999 print more; exit 5"
     file = cli.add("Chatty", script)
@@ -494,6 +515,44 @@ def test_a_reader_that_leaves_does_not_end_the_run(cli):
     assert process.returncode == 5
     assert "Broken pipe" not in stderr
     assert cli.runs()[0]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "streams", [">&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "<&- >&- 2>&-"]
+)
+def test_streams_that_take_nothing_change_no_exit_code(cli, streams):
+    file = cli.add("Both", "print one; print -u2 two; exit 7")
+    command = f"exec '{sys.executable}' -m runbook execute --runbook '{file}' {streams}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env=cli.environment,
+        cwd=cli.folder,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 7
+    assert cli.runs()[0]["return_code"] == 7
+
+
+def test_a_hang_up_does_not_end_a_run_under_nohup(cli):
+    script = "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done"
+    file, gate = cli.add("Gate", script, inputs="GATE: file"), cli.folder / "gate"
+    execute = f"-m runbook execute --runbook '{file}' --env GATE={gate}"
+    command = f"trap '' HUP; exec '{sys.executable}' {execute}"
+    with subprocess.Popen(
+        ["bash", "-c", command],
+        env=cli.environment,
+        cwd=cli.folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for_line(process.stdout, "begun")
+        (engine,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGHUP)
+        engine.send_signal(signal.SIGHUP)
+        gate.touch()
+        process.stdout.read()
+    assert process.returncode == 0
 
 
 def test_a_slow_reader_does_not_slow_the_script(cli):
@@ -538,6 +597,26 @@ def test_a_data_dir_that_cannot_be_written_is_replaced_for_this_run(cli):
     assert (done.returncode, done.stdout) == (0, "hello\n")
     assert re.search(r"^runbook: warning: .*DATA_DIR", done.stderr)
     assert list(temporary.iterdir()) == []
+
+
+def test_a_run_that_is_recorded_nowhere_says_so(cli):
+    (cli.folder / "file").write_text("")
+    file = cli.add("Greet", "print hello")
+    environment = {"DATA_DIR": str(cli.folder / "file" / "data"), "HISTORY": "store"}
+    done = cli.execute(file, environment=environment)
+
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert len(re.findall(r"^runbook: warning: .*DATA_DIR", done.stderr, re.MULTILINE)) == 2
+
+
+@pytest.mark.parametrize("name", ["keys", "wake"])
+def test_a_file_where_a_folder_of_data_dir_belongs_exits_with_78(cli, name):
+    cli.data.mkdir()
+    (cli.data / name).touch()
+    done = cli.execute(cli.add("Greet", "print hello"))
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert str(cli.data / name) in done.stderr
 
 
 def test_nothing_is_left_of_a_run_but_its_record(cli):

@@ -1,5 +1,6 @@
 """Killing processes at every stage: no run vanishes, none runs twice, nothing is left behind."""
 
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 from runbook.library.history import verify_file
 
 ON_BOTH_DATABASES = True
+STRAY = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 COUNTS = """
 print counted >> $COUNTER
 print begun
@@ -274,3 +276,46 @@ def test_a_server_that_was_idle_serves_again(start_server, attack):
         )
     assert reply.status_code == 200, reply.text
     assert reply.json()["stdout"] == "quick\n"
+
+
+def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(start_server):
+    server = start_server()
+    locked = "# Policy\n```yaml\nlocks: only-one\n```"
+    server.add("Slow", "print begun; setsid sleep 7171 & sleep 7171", claims="roles: sre")
+    path = server.runbooks / "Slow.md"
+    path.write_text(path.read_text().replace("# Script", f"{locked}\n\n# Script"))
+    with server.client() as client:
+        run_id = begin(client, "Slow.md")
+    # The supervisor last: the kernel continues a stopped process whose parent ends.
+    engine = [server.worker, *server.web.children(), server.web, server.process]
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for process in engine:
+            act(process)
+    server.wait()
+    assert sleeping("7171")
+
+    server.start()
+    with server.client() as client:
+        lost = client.get(f"/api/runs/{run_id}").json()
+        while lost["status"] == "running":
+            lost = client.get(f"/api/runs/{run_id}").json()
+        assert lost["status"] == "lost"
+        assert not sleeping("7171")
+        begin(client, "Slow.md")  # its lock is free
+    assert not list(server.execution.glob(f"runbook-{run_id}"))
+    one_history_entry(server, "Slow.md", run_id)
+
+
+def test_stray_signals_end_nothing(start_server):
+    server = start_server()
+    files = counted(server)
+    with server.client() as client:
+        run_id = begin(client, "Counts.md", **files)
+        before = [server.process, server.worker, server.web, *server.web.children()]
+        for process, number in itertools.product(before, STRAY):
+            process.send_signal(number)
+        open(files["GATE"], "w").close()
+        with client.stream("GET", f"/api/runs/{run_id}/events") as reply:
+            assert '"succeeded"' in list(reply.iter_lines())[-2]
+    after = [server.process, server.worker, server.web, *server.web.children()]
+    assert after == before

@@ -272,6 +272,21 @@ def test_a_signal_to_the_guardian_alone_is_passed_on(number):
         assert process.wait() == 3
 
 
+def test_what_the_guardian_was_started_to_ignore_is_not_passed_on():
+    """As by nohup. Stray signals end neither of the two."""
+    command = f"trap '' HUP; exec '{sys.executable}' -c \"$0\""
+    with subprocess.Popen(
+        ["bash", "-c", command, GUARDED + COUNTING], stdout=subprocess.PIPE, text=True
+    ) as process:
+        line(process)
+        assert line(process) == "ready"
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
+        assert line(process) == "total 0"
+        assert process.wait() == 3
+
+
 def test_ctrl_c_at_a_terminal_arrives_once(tmp_path):
     """The terminal sends it to the engine itself; the guardian must not send it again."""
     taking = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "

@@ -170,7 +170,7 @@ class InProcess:
         )
 
     def _script_token(self, run):
-        token = run_tokens(self.settings).mint(run.id, "ann", {"roles": ["sre"]}, 60)
+        token = run_tokens(self.settings).mint(run.id, "ann", {"roles": ["sre"]})
         return {"Authorization": f"Bearer {token}"}
 
     def _caller(self, subject, role):

@@ -23,12 +23,15 @@ PROVIDER_SECONDS = 5
 def stored_key(path: Path) -> bytes:
     """The key in `path`, created by the first call; safe if several processes start at once.
 
-    Raises ConfigurationError if the file is damaged.
+    Raises ConfigurationError if the file is damaged, or can't be read or created.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        _create_key(path)
-    key = path.read_bytes()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            _create_key(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The key {path} can't be used: {error.strerror}") from None
     if len(key) != KEY_BYTES:
         raise ConfigurationError(
             f"The key {path.name} in DATA_DIR is damaged. Restore or remove it"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from runbook.access.keys import ProviderKeys, stored_key
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
@@ -40,14 +41,17 @@ class MintedToken:
 
 
 class RunTokens:
-    """Tokens of running scripts, signed with the engine's own key."""
+    """Tokens of running scripts, signed with the engine's own key.
+
+    They have no expiry: the end of the run makes them invalid (see Authorizer.calling_run), however
+    the clock jumps in between.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def mint(self, run_id: str, subject: str, claims: Mapping[str, object], ttl_s: float) -> str:
-        """A token for the script of run `run_id`, with the caller's claims, valid for `ttl_s` s."""
-        now = int(time.time())
+    def mint(self, run_id: str, subject: str, claims: Mapping[str, object]) -> str:
+        """A token for the script of run `run_id`, with the caller's claims."""
         kept = {name: value for name, value in claims.items() if name not in REGISTERED}
         return jwt.encode(
             kept
@@ -55,8 +59,7 @@ class RunTokens:
                 "sub": subject,
                 "iss": RUN_ISSUER,
                 "aud": RUN_AUDIENCE,
-                "iat": now,
-                "exp": now + int(ttl_s) + 1,
+                "iat": int(time.time()),
                 "run_id": run_id,
             },
             self._key,
@@ -70,7 +73,7 @@ class RunTokens:
         """
         if not self._has_signed(token):
             return None
-        claims = _decode(token, self._key, RUN_ALGORITHM, RUN_AUDIENCE, RUN_ISSUER)
+        claims = _decode(token, self._key, RUN_ALGORITHM, RUN_AUDIENCE, RUN_ISSUER, timed=False)
         if not isinstance(claims.get("run_id"), str):
             raise AuthenticationError("The token has no run ID.")
         return claims
@@ -159,7 +162,16 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
-def _decode(token: str, key: Any, algorithm: str, audience: str, issuer: str) -> dict[str, Any]:
+def _decode(
+    token: str, key: Any, algorithm: str, audience: str, issuer: str, *, timed: bool = True
+) -> dict[str, Any]:
+    """The claims of a valid token. Without `timed`, the clock doesn't matter."""
+    options: Options = {
+        "require": ["sub", "iss", "aud", *(["exp"] if timed else [])],
+        "verify_exp": timed,
+        "verify_nbf": timed,
+        "verify_iat": timed,
+    }
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -168,7 +180,7 @@ def _decode(token: str, key: Any, algorithm: str, audience: str, issuer: str) ->
             audience=audience,
             issuer=issuer,
             leeway=LEEWAY_SECONDS,
-            options={"require": ["exp", "sub", "iss", "aud"]},
+            options=options,
         )
     except jwt.ExpiredSignatureError:
         raise AuthenticationError("The token has expired. Sign in again.") from None

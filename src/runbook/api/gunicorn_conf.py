@@ -20,6 +20,7 @@ from gunicorn.arbiter import Arbiter  # noqa: E402
 from gunicorn.glogging import Logger  # noqa: E402
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
+from runbook.host.signals import STRAY  # noqa: E402
 from runbook.settings import Settings, metrics_directory  # noqa: E402
 
 PR_SET_PDEATHSIG = 1
@@ -68,6 +69,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "keepalive": 15,
         "logger_class": JsonLogger,
         "when_ready": when_ready,
+        "post_worker_init": post_worker_init,
         "pre_fork": pre_fork,
         "child_exit": child_exit,
         "forwarded_allow_ips": "",
@@ -84,9 +86,25 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def ignore_stray_signals() -> None:
+    """Ignore signals that aren't meant for web processes. SIGUSR2 would start a second server.
+
+    Gunicorn itself handles SIGUSR1, by reopening log files that we don't have.
+    """
+    for number in STRAY - {signal.SIGUSR1}:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def post_worker_init(_worker: object) -> None:
+    """Only the first web process reloads on SIGHUP; gunicorn restores the default in the others."""
+    ignore_stray_signals()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def when_ready(server: Arbiter) -> None:
     from runbook import log
 
+    ignore_stray_signals()
     log.event("server.listening", addresses=[str(listener) for listener in server.LISTENERS])
 
 

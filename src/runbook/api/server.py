@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from runbook.host import guard
+from runbook.host import guard, lines
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     environment = guard.seal_environment()
+    lines.take_over_stderr()
     guard.take_lifeline()  # not needed: die_with_parent ends this process with the supervisor
     supervisor = os.getppid()
     from runbook.errors import RunbookError
@@ -46,6 +47,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from runbook.api.app import create_app
     from runbook.api.context import Application
     from runbook.bootstrap import build_authenticator, build_engine
+    from runbook.engine.process.limits import raise_open_files
     from runbook.engine.wakeups import Role
     from runbook.metrics import RunMetrics
 
@@ -61,6 +63,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
         return create_app(application)
 
     log.configure(settings.logging_level)
+    raise_open_files()
     engine = build_engine(settings, Role.FOLLOWER)
     engine.open()
     engine.close()

@@ -13,6 +13,7 @@ SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 
 def main() -> None:
     """The console script. Exits with a code that docs/cli.md lists."""
+    _open_closed_streams()
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
         from runbook.host import guard  # before anything else: it restarts the program
@@ -22,3 +23,16 @@ def main() -> None:
     from runbook.cli.commands import Invocation
 
     cli.main(obj=Invocation(tuple(sys.argv[1:]), environment))
+
+
+def _open_closed_streams() -> None:
+    """Discard output to streams that were closed at the start, which Python calls None."""
+    if sys.stdout is None or sys.stderr is None or sys.stdin is None:
+        import os
+
+        from runbook.host.lines import open_standard_streams
+
+        open_standard_streams()
+        sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

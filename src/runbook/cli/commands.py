@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runbook.cli.terminal.messages import print_error, print_lines, silence
+from runbook.cli.terminal.messages import print_error, print_lines, settle_streams, silence
 from runbook.core.permissions import Permission
 from runbook.errors import RunbookError
 
@@ -90,6 +90,12 @@ class RunbookGroup(click.Group):
 
 def exit_code_of(command: Callable[[], object]) -> int:
     """Run a command. Returns its exit code, or prints its error and returns that exit code."""
+    code = _exit_code_of(command)
+    settle_streams()
+    return code
+
+
+def _exit_code_of(command: Callable[[], object]) -> int:
     try:
         answer = command()
         sys.stdout.flush()

@@ -48,9 +48,10 @@ def database() -> None:
 
 @contextmanager
 def _store() -> Iterator[tuple[Store, Settings]]:
-    from runbook.bootstrap import build_store, prepare_data_dir
+    from runbook.bootstrap import build_store
     from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
+    from runbook.settings_checks import prepare_data_dir
 
     settings = load_settings(process_environment())
     prepare_data_dir(settings)
@@ -159,9 +160,10 @@ def migrate(check: bool) -> int:
 
     Processes that migrate at the same time wait for each other.
     """
-    from runbook.bootstrap import build_store, prepare_data_dir
+    from runbook.bootstrap import build_store
     from runbook.cli.source.opening import load_settings
     from runbook.settings import process_environment
+    from runbook.settings_checks import prepare_data_dir
     from runbook.store.store import Store
 
     settings = load_settings(process_environment())

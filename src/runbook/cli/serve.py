@@ -44,13 +44,19 @@ def serve(
 
     Settings come from the environment. `runbook config` lists them; `runbook doctor` checks them.
     """
+    from runbook.engine.process.limits import runs_allowed
     from runbook.host.supervisor import serve as serve_until_told
     from runbook.settings import Settings, process_environment
+    from runbook.settings_checks import prepare_data_dir
 
     given = {"RUNBOOKS_DIR": runbooks_dir, "API_PORT": port, "BIND_HOST": bind}
     overrides = {name: str(value) for name, value in given.items() if value is not None}
     environment = invocation(context).environment or process_environment()
-    refuse_taken_ports(Settings.load({**environment, **overrides}))
+    settings = Settings.load({**environment, **overrides})
+    # Here, because each of the processes would print a line of its own.
+    refuse_taken_ports(settings)
+    runs_allowed(1)
+    prepare_data_dir(settings)
     return serve_until_told(environment, overrides)
 
 

@@ -176,13 +176,22 @@ def check_total(values: Mapping[str, str]) -> Problem | None:
 
 @dataclass(frozen=True, slots=True)
 class BaseVariables:
-    """The base variables of every script. `path` is a search path, the others are paths."""
+    """The base variables of every script. `path` is a search path, `home` and `tmpdir` are paths.
+
+    `user` is the name of the user that scripts run as.
+    """
 
     path: str
     home: str
     tmpdir: str
     lang: str = "C.UTF-8"
     tz: str = "UTC"
+    user: str = ""
+
+    def defaults(self) -> dict[str, str]:
+        """What programs expect to be set, unless a runbook or the operator sets it."""
+        users = {"USER": self.user, "LOGNAME": self.user} if self.user else {}
+        return {"TERM": "dumb", **users}
 
     def as_environment(self) -> dict[str, str]:
         return {
@@ -261,8 +270,8 @@ def child_env(
 
     `inputs` are the caller's values; reserved names are dropped. `passed` are the operator's
     variables for every script; they override inputs. The base and the run's own variables override
-    both. The server's secrets are never included.
+    both, except for the base's defaults. The server's secrets are never included.
     """
     given = {name: value for name, value in inputs.items() if not is_reserved(name)}
     allowed = {name: value for name, value in passed.items() if name not in SERVER_SECRETS}
-    return given | allowed | base.as_environment() | run.as_environment()
+    return base.defaults() | given | allowed | base.as_environment() | run.as_environment()

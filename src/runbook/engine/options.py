@@ -16,9 +16,7 @@ from runbook.engine.process.workspace import SAFE_PATH
 class MintToken(Protocol):
     """Issues the token of a run's script: see access.tokens.RunTokens.mint."""
 
-    def __call__(
-        self, run_id: str, subject: str, claims: Mapping[str, object], ttl_s: float
-    ) -> str: ...
+    def __call__(self, run_id: str, subject: str, claims: Mapping[str, object]) -> str: ...
 
 
 class Observer(Protocol):
@@ -63,6 +61,8 @@ class EngineOptions:
     config_items: Sequence[Mapping[str, object]] = ()
     search_path: str = SAFE_PATH
     timezone: str = ""
+    user: str = ""
+    """The name of the user that scripts run as."""
     grace: Grace = field(default_factory=Grace)
     limits: ScriptLimits = field(default_factory=ScriptLimits)
     call_socket: str = ""

@@ -112,7 +112,14 @@ class WorkerDesk:
 
     def _reaper(self) -> Reaper:
         parts = self._parts
-        return Reaper(parts.store, parts.records, parts.ending, parts.clock, self._side_by_side)
+        return Reaper(
+            parts.store,
+            parts.records,
+            parts.ending,
+            parts.clock,
+            self._side_by_side,
+            parts.options.execution_dir,
+        )
 
 
 def _busy(run: Run, reason: WaitReason) -> Problem:

@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from runbook.host.lines import open_standard_streams
 from runbook.host.proctable import (
     become_subreaper,
     descendants,
@@ -25,6 +26,7 @@ from runbook.host.proctable import (
     list_processes,
     make_undumpable,
 )
+from runbook.host.signals import STRAY, ignored_at_start
 
 __all__ = [
     "LIFELINE_FD",
@@ -63,6 +65,7 @@ def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
     second one returns. With `keep`, the descriptor stays open and can be read again. Raises OSError
     if the program can't be restarted.
     """
+    open_standard_streams()
     descriptor = _descriptor_from(SEALED_FD)
     sealed = _read_sealed(descriptor)
     if descriptor is None or sealed is None:
@@ -209,33 +212,35 @@ def sweep_descendants(keep: Collection[int] = ()) -> int:
 def guard(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Start an engine process, forward signals to it, and kill the processes that it leaves.
 
-    For the main thread of a process that does nothing else. Returns the exit code.
+    Signals that this process was started to ignore, as by `nohup`, are not forwarded. For the main
+    thread of a process that does nothing else. Returns the exit code.
     """
     become_subreaper()
     make_undumpable()
+    forwarded = frozenset(_FORWARDED) - ignored_at_start(_FORWARDED)
     # Blocked, so that none is lost and each one's sender is known.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*_FORWARDED, signal.SIGCHLD))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, *STRAY, signal.SIGCHLD})
     engine = spawn_engine(argv, environment)
     try:
-        code = _attend(engine)
+        code = _attend(engine, forwarded)
     finally:
         engine.close()
         sweep_descendants()
     return code
 
 
-def _attend(engine: EngineProcess) -> int:
+def _attend(engine: EngineProcess, forwarded: Collection[int]) -> int:
     """Forward signals until the engine process has ended.
 
     Signals from the terminal (Ctrl-C, a hang-up) have already reached the engine, which is in the
     same process group. The kernel marks them as its own.
     """
     while True:
-        arrived = signal.sigwaitinfo((*_FORWARDED, signal.SIGCHLD))
+        arrived = signal.sigwaitinfo({*_FORWARDED, *STRAY, signal.SIGCHLD})
         if arrived.si_signo == signal.SIGCHLD:
             if _has_ended(engine.pid):
                 return engine.wait()
-        elif arrived.si_code <= 0:
+        elif arrived.si_signo in forwarded and arrived.si_code <= 0:
             engine.signal(arrived.si_signo)
 
 

@@ -21,12 +21,25 @@ _RECHECK_S = 0.005
 
 
 class ProcessEntry:
-    """One process of the process table. `started` is in clock ticks since boot."""
+    """One process of the process table.
 
-    __slots__ = ("group", "parent", "pid", "session", "started", "state")
+    `started` is in clock ticks since boot. `name` is the program's, cut to 15 bytes, without its
+    arguments; `terminal` is the device number of its terminal, 0 without one.
+    """
+
+    __slots__ = ("group", "name", "parent", "pid", "session", "started", "state", "terminal")
 
     def __init__(
-        self, pid: int, state: str, parent: int, group: int, session: int, started: int
+        self,
+        pid: int,
+        state: str,
+        parent: int,
+        group: int,
+        session: int,
+        started: int,
+        *,
+        name: str = "",
+        terminal: int = 0,
     ) -> None:
         self.pid = pid
         self.state = state
@@ -34,6 +47,8 @@ class ProcessEntry:
         self.group = group
         self.session = session
         self.started = started
+        self.name = name
+        self.terminal = terminal
 
     @property
     def ended(self) -> bool:
@@ -52,9 +67,19 @@ def read_process(pid: int) -> ProcessEntry | None:
     if not line:
         return None
     # The program's name is in parentheses and may itself contain spaces and parentheses.
-    fields = line[line.rindex(b")") + 2 :].split()
-    parent, group, session = (int(field) for field in fields[1:4])
-    return ProcessEntry(pid, fields[0].decode(), parent, group, session, int(fields[19]))
+    end = line.rindex(b")")
+    fields = line[end + 2 :].split()
+    parent, group, session, terminal = (int(field) for field in fields[1:5])
+    return ProcessEntry(
+        pid,
+        fields[0].decode(),
+        parent,
+        group,
+        session,
+        int(fields[19]),
+        name=line[line.index(b"(") + 1 : end].decode("utf-8", "replace"),
+        terminal=terminal,
+    )
 
 
 def read_proc(name: str) -> bytes:
@@ -112,8 +137,11 @@ def kill_until_gone(
     *,
     group: int | None = None,
     patience_s: float = PATIENCE_S,
+    grace_s: float = 0.0,
 ) -> set[int]:
     """Kill the processes that `find` returns and wait for them, until it finds none.
+
+    Those found first have `grace_s` to end by themselves.
 
     Reaps zombies that have become our children, each by PID. `group` is a process group to kill
     as a whole in every round: the kernel kills it atomically, which stops a fork bomb. Returns the
@@ -122,6 +150,10 @@ def kill_until_gone(
     deadline = time.monotonic() + patience_s
     killed: set[int] = set()
     immune: set[tuple[int, int]] = set()
+    if grace_s:
+        pidfds = [_pidfd(entry.pid) for entry in find()]
+        if pidfds:
+            _await_end(pidfds, time.monotonic() + grace_s)
     while True:
         found = [entry for entry in find() if entry.identity not in immune and not reap(entry)]
         if group is not None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 
-from runbook.host import guard, proctable
+from runbook.host import guard, lines, proctable, scratch
+from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
 METRICS_DIR = "RUNBOOK_METRICS_DIR"
@@ -73,12 +72,15 @@ class Supervisor:
         self._worker = Child(WORKER, environment)
         self._stopping = False
         self._exit_code = 0
+        self._ignored: frozenset[int] = frozenset()
+        """Signals that this process was started to ignore. POST /api/shutdown needs SIGTERM."""
 
     def run(self) -> int:
         proctable.become_subreaper()
         guard.make_undumpable()
+        self._ignored = ignored_at_start({*STOP_SIGNALS, signal.SIGHUP}) - {signal.SIGTERM}
         # Blocked, so that none is lost between two calls of sigwaitinfo.
-        awaited = (*STOP_SIGNALS, signal.SIGHUP, signal.SIGCHLD)
+        awaited = {*STOP_SIGNALS, *STRAY, signal.SIGHUP, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
         self._web.start()
         self._worker.start()
@@ -92,6 +94,8 @@ class Supervisor:
     def _handle(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._reap()
+        elif number in self._ignored or number in STRAY:
+            _log("supervisor.signal_ignored", signal=number)
         elif number == signal.SIGHUP:
             self._web.signal(signal.SIGHUP)
         else:
@@ -145,7 +149,7 @@ def _log(event: str, **fields: object) -> None:
     """Like `log.event`, without importing the logging package."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = {"time": moment, "level": "WARNING", "logger": "runbook", "event": event, **fields}
-    sys.stderr.write(json.dumps(line) + "\n")
+    lines.standard_error.write(json.dumps(line).encode() + b"\n")
 
 
 def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = None) -> int:
@@ -153,11 +157,11 @@ def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = 
 
     `environment` comes from `guard.seal_environment`; `overrides` take precedence.
     """
-    metrics = tempfile.mkdtemp(prefix="runbook-metrics-")
     try:
-        return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
+        with scratch.temporary_folder(scratch.METRICS) as metrics:
+            return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
     finally:
-        shutil.rmtree(metrics, ignore_errors=True)
+        lines.standard_error.flush()
 
 
 def main() -> int:

@@ -28,10 +28,12 @@ from runbook.store.rows import Component, event_key
 from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
+    audit,
     blobs,
     documents,
     events,
     idempotency_keys,
+    leases,
     run_files,
     runs,
     steps,
@@ -79,6 +81,13 @@ _DELETE_KEYS = sa.delete(idempotency_keys).where(
         .limit(PURGE_ROWS)
     ),
     idempotency_keys.c.created_at <= sa.bindparam("before"),
+)
+_NOW = sa.bindparam("now", type_=sa.BigInteger)
+_LAST_TIMES = sa.select(
+    sa.select(sa.func.max(workers.c.beat_at)).where(workers.c.beat_at <= _NOW).scalar_subquery(),
+    sa.select(sa.func.max(leases.c.last_run)).where(leases.c.last_run <= _NOW).scalar_subquery(),
+    sa.select(runs.c.created_at).order_by(runs.c.seq.desc()).limit(1).scalar_subquery(),
+    sa.select(audit.c.at).order_by(audit.c.n.desc()).limit(1).scalar_subquery(),
 )
 _HOLDS_A_RUN = sa.exists(
     sa.select(runs.c.seq).where(
@@ -138,6 +147,12 @@ class Maintenance(Component):
         return self._database.read(
             lambda c: DatabaseState(migrate.version(c), self._database.dialect.size(c), self.kind)
         )
+
+    def last_recorded(self) -> Millis | None:
+        """The time of the latest record, not counting those from the future; None without any."""
+        now = self._clock()
+        times = self._database.read(lambda c: c.execute(_LAST_TIMES, {"now": now}).one())
+        return max((at for at in times if at is not None and at <= now), default=None)
 
     def backup(self, path: Path) -> None:
         """Copy a snapshot of the database to a new file, readable only by its owner.

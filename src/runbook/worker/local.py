@@ -17,11 +17,11 @@ from runbook import log
 from runbook.bootstrap import build_engine, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import ScriptLimits, inherit_limits
+from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
-from runbook.host import guard, proctable
+from runbook.host import guard, lines, proctable, signals
 from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
@@ -100,7 +100,9 @@ def main() -> int:
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()
-    inherit_limits(ScriptLimits())
+    lines.take_over_stderr()
+    signals.keep_ignoring()
+    signals.disregard({*signals.STRAY, signal.SIGHUP, signal.SIGINT})
     try:
         return _work(environment, lifeline)
     except RunbookError as error:
@@ -110,17 +112,22 @@ def main() -> int:
 
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
+    slots = runs_allowed(settings.max_parallel_runs)
+    inherit_limits(ScriptLimits(), slots)
     if directory := environment.get(METRICS_DIR):
         use_metrics_directory(directory)
     from runbook.metrics import RunMetrics  # reads the directory when it is imported
 
     log.configure(settings.logging_level)
+    if slots < settings.max_parallel_runs:
+        log.warning("worker.slots_reduced", slots=slots, reason="too few open files allowed")
     engine = build_engine(settings, Role.WORKER, RunMetrics())
     engine.open()
+    engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))
     worker = LocalWorker(
         engine,
-        slots=settings.max_parallel_runs,
+        slots=slots,
         drain_s=settings.drain_seconds,
         retention=Retention(settings.retention_days, settings.audit_retention_days),
     )
@@ -130,9 +137,8 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
 
     # Run threads mostly wait. One that wakes up must not wait for another's time slice.
     sys.setswitchinterval(SWITCH_SECONDS)
-    signal.signal(signal.SIGTERM, on_terminate)
-    # Handled rather than ignored: scripts would inherit that and could not be interrupted.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, on_terminate)
     if lifeline is not None:
         guard.watch_lifeline(lifeline, worker.abandon)
     worker.run()

@@ -108,7 +108,10 @@ class Periodic:
         for task in self._tasks:
             if self._due[task.name] <= now:
                 self._due[task.name] = math.inf
-                pool.submit(self._attempt, task)
+                try:
+                    pool.submit(self._attempt, task)
+                except RuntimeError as error:  # no new thread: the next free one does it
+                    log.warning("worker.no_thread", worker_id=self._holder, error=str(error))
 
     def renew(self) -> None:
         """Extend the leases of tasks that take longer than their interval."""

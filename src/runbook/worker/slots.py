@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from runbook import log
@@ -72,7 +72,7 @@ class _ActiveRun:
     """A run that a thread of this worker is executing."""
 
     claimed: Claimed
-    stop: Stop = field(default_factory=Stop)
+    stop: Stop
 
     @property
     def is_root(self) -> bool:
@@ -226,7 +226,10 @@ class ClaimLoop:
     def _take(self, pool: ThreadPoolExecutor, *, expected: bool = False) -> None:
         with self._lock:
             self._threads += 1
-        pool.submit(self._take_runs, expected=expected)
+        try:
+            pool.submit(self._take_runs, expected=expected)
+        except RuntimeError as error:  # no new thread: the next free one does it
+            log.warning("worker.no_thread", worker_id=self._terms.id, error=str(error))
 
     def _take_runs(self, *, expected: bool) -> None:
         """In a pool thread: claim and execute until there is nothing left to claim."""
@@ -248,18 +251,23 @@ class ClaimLoop:
     def _claim(self, *, expected: bool) -> _ActiveRun | None:
         """Claim one run at a time, so that two threads don't take one slot."""
         with self._claiming:
-            claimed = self._engine.workers.claim(
-                self._terms.id,
-                root_slots=self._free_slots(),
-                expected=expected,
-                only=self._orders.only,
-                queues=self._terms.queues,
-            )
-            if claimed is None:
-                return None
-            active = _ActiveRun(claimed)
-            with self._lock:
-                self._active[claimed.run.id] = active
+            stop = Stop()  # first: without a free descriptor, the run stays queued
+            active: _ActiveRun | None = None
+            try:
+                claimed = self._engine.workers.claim(
+                    self._terms.id,
+                    root_slots=self._free_slots(),
+                    expected=expected,
+                    only=self._orders.only,
+                    queues=self._terms.queues,
+                )
+                if claimed is not None:
+                    active = _ActiveRun(claimed, stop)
+                    with self._lock:
+                        self._active[claimed.run.id] = active
+            finally:
+                if active is None:
+                    stop.close()
             return active
 
     def _free_slots(self) -> int:

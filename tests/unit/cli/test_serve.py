@@ -1,5 +1,6 @@
 """`runbook serve` before anything is started."""
 
+import resource
 import socket
 
 import pytest
@@ -24,12 +25,17 @@ def taken():
         yield listener.getsockname()[1]
 
 
-def serve(*args, **environment):
-    return CliRunner().invoke(cli, ["serve", *args], obj=Invocation(("serve", *args), environment))
+@pytest.fixture
+def serve(tmp_path):
+    def call(*args, **environment):
+        called = Invocation(("serve", *args), {"DATA_DIR": str(tmp_path / "data")} | environment)
+        return CliRunner().invoke(cli, ["serve", *args], obj=called)
+
+    return call
 
 
 @pytest.mark.parametrize("name", ["API_PORT", "METRICS_PORT"])
-def test_a_port_that_is_taken_ends_the_start_with_78_and_a_way_out(taken, served, name):
+def test_a_port_that_is_taken_ends_the_start_with_78_and_a_way_out(serve, taken, served, name):
     result = serve(**{"API_PORT": "0", name: str(taken)})
 
     assert result.exit_code == 78
@@ -38,20 +44,42 @@ def test_a_port_that_is_taken_ends_the_start_with_78_and_a_way_out(taken, served
     assert served == []
 
 
-def test_the_option_counts_and_not_the_setting(taken, served):
+def test_the_option_counts_and_not_the_setting(serve, taken, served):
     assert serve("--port", "0", API_PORT=str(taken)).exit_code == 0
     assert serve("--port", str(taken), API_PORT="0").exit_code == 78
     assert len(served) == 1
 
 
-def test_an_address_that_is_not_ours_is_left_to_the_server(served):
+def test_an_address_that_is_not_ours_is_left_to_the_server(serve, served):
     assert serve(BIND_HOST="192.0.2.1", API_PORT="80").exit_code == 0
     assert len(served) == 1
 
 
-def test_a_setting_that_is_wrong_ends_the_start_with_78(served):
+def test_a_setting_that_is_wrong_ends_the_start_with_78(serve, served):
     result = serve(API_PORT="many")
 
     assert result.exit_code == 78
     assert "API_PORT" in result.stderr
+    assert served == []
+
+
+@pytest.mark.parametrize("name", ["keys", "wake", "artifacts"])
+def test_a_file_where_a_folder_belongs_ends_the_start_with_78(serve, served, tmp_path, name):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).touch()
+
+    result = serve(API_PORT="0")
+
+    assert result.exit_code == 78
+    assert str(tmp_path / "data" / name) in result.stderr
+    assert served == []
+
+
+def test_too_few_open_files_end_the_start_with_78(serve, served, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, 64))
+
+    result = serve(API_PORT="0")
+
+    assert result.exit_code == 78
+    assert "ulimit -n" in result.stderr
     assert served == []

@@ -21,7 +21,9 @@ from runbook.core.environ import (
     valid_name,
 )
 
-BASE = BaseVariables(path="/usr/bin:/bin", home="/run/1", tmpdir="/run/1/tmp", tz="Europe/Berlin")
+BASE = BaseVariables(
+    path="/usr/bin:/bin", home="/run/1", tmpdir="/run/1/tmp", tz="Europe/Berlin", user="ops"
+)
 
 
 def run(**changes: object) -> RunVariables:
@@ -55,6 +57,9 @@ def test_the_whole_environment():
         "LANG": "C.UTF-8",
         "TZ": "Europe/Berlin",
         "TMPDIR": "/run/1/tmp",
+        "TERM": "dumb",
+        "USER": "ops",
+        "LOGNAME": "ops",
         "RUNBOOK_API_TOKEN": "token",
         "RUNBOOK_CORRELATION_ID": "c-1",
         "RUNBOOK_URL": "http://localhost:8083/api/runbooks",
@@ -92,14 +97,28 @@ def test_headers_are_ascii_whatever_the_refs():
 
 def test_who_wins():
     value = child_env(
-        inputs={"A": "input", "B": "input", "PATH": "/evil", "RUNBOOK_URL": "x", "LD_PRELOAD": "x"},
-        passed={"B": "passed", "HTTP_PROXY": "proxy", "HOME": "/evil", "RUNBOOK_RUN_ID": "x"},
+        inputs={
+            "A": "input",
+            "B": "input",
+            "USER": "input",
+            "PATH": "/evil",
+            "RUNBOOK_URL": "x",
+            "LD_PRELOAD": "x",
+        },
+        passed={
+            "B": "passed",
+            "TERM": "passed",
+            "HTTP_PROXY": "proxy",
+            "HOME": "/evil",
+            "RUNBOOK_RUN_ID": "x",
+        },
         run=run(),
         base=BASE,
     )
     assert (value["A"], value["B"], value["HTTP_PROXY"]) == ("input", "passed", "proxy")
     assert (value["PATH"], value["HOME"]) == (BASE.path, BASE.home)
     assert (value["RUNBOOK_URL"], value["RUNBOOK_RUN_ID"]) == (run().url, "r-1")
+    assert (value["USER"], value["TERM"], value["LOGNAME"]) == ("input", "passed", "ops")
     assert "LD_PRELOAD" not in value
 
 

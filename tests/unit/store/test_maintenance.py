@@ -168,3 +168,14 @@ def test_the_size_of_a_file_counts_its_log(helper, store):
     store.close()
     log.unlink(missing_ok=True)
     assert store.maintenance.state().bytes >= path.stat().st_size
+
+
+def test_the_latest_record_is_not_one_of_the_future(helper, store, clock):
+    assert store.maintenance.last_recorded() is None
+    clock.now += 90 * DAY
+    store.leases.take("purge", "w", DAY)
+    clock.now -= 90 * DAY
+    helper.queued()
+    recorded = clock.now
+    clock.now += 10 * DAY
+    assert store.maintenance.last_recorded() == recorded

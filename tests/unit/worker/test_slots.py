@@ -1,5 +1,7 @@
 """The loop that all workers share; tests/integration shows it with processes and signals."""
 
+import errno
+import os
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -152,3 +154,38 @@ def test_a_worker_keeps_no_descriptors(engine, submit):
         return open_for_wake_ups()
 
     assert work() == work()
+
+
+def test_a_run_stays_queued_while_there_is_no_free_descriptor(
+    engine, local, submit, ended, monkeypatch
+):
+    """Claimed without one, it would be lost."""
+    refused = threading.Event()
+
+    def full(*_args):
+        refused.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 0.01)
+    with monkeypatch.context() as full_table:
+        full_table.setattr(slots, "Stop", full)
+        run = submit("Plain")
+        local()
+        assert refused.wait(30)
+        assert status(engine, run) is RunStatus.QUEUED
+    assert ended(run) is RunStatus.SUCCEEDED
+
+
+def test_a_script_that_cannot_be_watched_fails_with_the_systems_reason(
+    engine, local, submit, ended, monkeypatch
+):
+    def full(*_args):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", full)
+    local()
+    run = submit("Plain")
+    assert ended(run) is RunStatus.FAILED
+    (problem,) = engine.store.runs.get(run.id).result.errors
+    assert problem.code == "process_start_failed"
+    assert "Too many open files" in problem.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, RunbookError
+from runbook.host import scratch
 from runbook.settings import Settings
 from runbook.worker.one_shot import OneShotWorker
 
@@ -76,9 +76,7 @@ class CaseRunner:
         view = _CaseView()
         error: str | None = None
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(
-            prefix="runbook-test-", ignore_cleanup_errors=True
-        ) as name:
+        with scratch.temporary_folder(scratch.TESTS) as name:
             try:
                 self._run(item, case, case_settings(item, self._environment, Path(name)), view)
             except AccessDeniedError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
-from runbook.bootstrap import build_authenticator
+from runbook.bootstrap import build_authenticator, local_operator
 from runbook.cli.commands import Invocation
 from runbook.cli.execute import ExecuteOptions, execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
@@ -23,19 +23,27 @@ from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal import exit_codes
+from runbook.cli.terminal.messages import print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import inherit_limits
+from runbook.engine.process.limits import inherit_limits, runs_allowed
 from runbook.engine.requests import ExecuteRequest, Submitted
-from runbook.errors import AccessDeniedError, StoreBusyError
+from runbook.errors import (
+    AccessDeniedError,
+    HistoryError,
+    HistoryReadOnlyError,
+    StoreBusyError,
+)
 from runbook.resources.run import run_json
 from runbook.settings import Settings
+from runbook.store.models import RunFilter
 from runbook.worker.one_shot import OneShotWorker
 
 WATCH_SECONDS = 1.0
+UNWRITTEN = frozenset({HistoryError.code, HistoryReadOnlyError.code})
 
 
 def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
@@ -68,11 +76,28 @@ def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]
         principal = principal_for(kept, token)
         with calling_engine(kept) as engine:
             yield engine, principal
+            if kept is not settings and _is_unrecorded(engine, kept):
+                print_warning(
+                    "This run is recorded nowhere: neither DATA_DIR nor the runbook's history is "
+                    "writable"
+                )
+
+
+def _is_unrecorded(engine: Engine, settings: Settings) -> bool:
+    """Whether a run in a temporary DATA_DIR is not in the runbook's history either."""
+    if settings.database_url.get_secret_value():
+        return False
+    with suppress(AccessDeniedError):
+        page = engine.runs.page(local_operator(settings), RunFilter(), cursor=None, limit=1)
+        codes = {problem.code for run in page.runs for problem in run.result.warnings}
+        return settings.history == "store" or not UNWRITTEN.isdisjoint(codes)
+    return False
 
 
 @contextmanager
 def calling_engine(settings: Settings) -> Iterator[Engine]:
     """An engine whose scripts may call other runbooks, without a server."""
+    runs_allowed(1)
     path = socket_path(settings.execution_dir)
     engine = open_engine(settings, call_socket=str(path))
     try:

@@ -10,7 +10,7 @@ from typing import Protocol
 import click
 
 from runbook.cli.commands import Invocation, exit_code_of
-from runbook.host import guard
+from runbook.host import guard, signals
 from runbook.host.proctable import become_subreaper
 
 
@@ -25,12 +25,19 @@ class Interruptible(Protocol):
 
 
 def obey_signals(target: Interruptible) -> None:
-    """Interrupt the target on a signal, and abandon it if the guardian dies."""
+    """Interrupt the target on a signal, and abandon it if the guardian dies.
+
+    Signals that the command was started to ignore, as by `nohup`, don't interrupt it.
+    """
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         target.interrupt()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    obeyed = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    ignored = signals.ignored_at_start(obeyed)
+    signals.keep_ignoring()
+    signals.disregard(signals.STRAY)
+    for number in obeyed - ignored:
         signal.signal(number, on_signal)
     lifeline = guard.take_lifeline()
     if lifeline is not None:

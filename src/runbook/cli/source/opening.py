@@ -9,12 +9,12 @@ import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runbook import log
 from runbook.access.tokens import CallerTokens
-from runbook.bootstrap import build_authenticator, build_engine, local_operator, prepare_data_dir
+from runbook.bootstrap import build_authenticator, build_engine, local_operator
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -22,8 +22,9 @@ from runbook.core.run import Origin
 from runbook.engine.engine import Engine
 from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
+from runbook.host import scratch
 from runbook.settings import Settings
-from runbook.settings_checks import check_tokens
+from runbook.settings_checks import DataDirUnusableError, check_tokens, prepare_data_dir
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
@@ -54,7 +55,10 @@ def _log_faults_only() -> None:
 
 @contextmanager
 def usable(settings: Settings) -> Iterator[Settings]:
-    """The settings, with a temporary DATA_DIR if theirs is not writable."""
+    """The settings, with a temporary DATA_DIR if theirs is not writable.
+
+    Raises ConfigurationError if there is no place for a temporary one, or a file in a folder's.
+    """
     problem = _data_dir_problem(settings)
     if problem is None:
         yield settings
@@ -68,13 +72,13 @@ def usable(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def _temporary_directory() -> Iterator[Path]:
-    try:
-        directory = tempfile.TemporaryDirectory(prefix="runbook-data-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Neither DATA_DIR nor {tempfile.gettempdir()} is writable ({error.strerror})"
-        ) from None
-    with directory as name:
+    with ExitStack() as stack:
+        try:
+            name = stack.enter_context(scratch.temporary_folder(scratch.DATA))
+        except OSError as error:
+            raise ConfigurationError(
+                f"Neither DATA_DIR nor {tempfile.gettempdir()} is writable ({error.strerror})"
+            ) from None
         yield Path(name)
 
 
@@ -83,7 +87,7 @@ def _data_dir_problem(settings: Settings) -> str | None:
         prepare_data_dir(settings)
         with tempfile.TemporaryFile(dir=settings.data_dir):
             return None
-    except ConfigurationError as error:
+    except DataDirUnusableError as error:
         return error.message
     except OSError as error:
         return f"DATA_DIR {settings.data_dir} is not writable: {error.strerror}"
@@ -92,11 +96,14 @@ def _data_dir_problem(settings: Settings) -> str | None:
 def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     """An engine with a migrated database. Ends the runs of dead workers as `lost`.
 
+    Also removes what killed processes left in EXECUTION_DIR and the folder for temporary files.
+
     `call_socket` is the path of the socket through which scripts call other runbooks.
     """
     engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
     engine.open()
     engine.reap()
+    engine.upkeep.remove_stale_directories()
     return engine
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -26,17 +25,30 @@ def print_warning(message: str) -> None:
 
 def note(message: str) -> None:
     """Print a line on standard error, with control characters escaped."""
-    try:
-        click.echo(f"runbook: {escaped(message)}", err=True)
-    except BrokenPipeError:
-        return
+    write_error(f"runbook: {escaped(message)}\n")
 
 
 def print_lines(text: str) -> None:
     """Print lines on standard error below a message, with control characters escaped."""
-    with suppress(BrokenPipeError):
-        for line in text.split("\n"):
-            click.echo(escaped(line), err=True)
+    for line in text.split("\n"):
+        write_error(f"{escaped(line)}\n")
+
+
+def write_error(text: str) -> None:
+    """Write safe text to standard error. If that is closed or full, nobody can be told."""
+    try:
+        click.echo(text, err=True, nl=False)
+    except OSError:
+        silence(sys.stderr)
+
+
+def settle_streams() -> None:
+    """Discard output that can't be written, or Python would exit with 120 at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            silence(stream)
 
 
 def print_line(text: str) -> None:
@@ -54,7 +66,7 @@ def print_json(value: Mapping[str, object], *, pretty: bool = True) -> None:
 
 
 def silence(stream: TextIO) -> None:
-    """Discard further writes to a closed stream instead of raising again."""
+    """Discard further writes to a closed or full stream instead of raising again."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):  # not a real stream

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
 
-import click
-
-from runbook.cli.terminal.messages import note, print_json, print_warning, silence
+from runbook.cli.terminal.messages import note, print_json, print_warning, silence, write_error
 from runbook.cli.terminal.preview import preview_lines
 from runbook.cli.terminal.progress import ProgressBar, shows_bars
 from runbook.cli.terminal.render import Json, duration, problem_line
@@ -18,7 +16,7 @@ from runbook.script.narration import ending, told
 
 
 class RunView(Protocol):
-    """Shows one run. If the output is closed, continues silently."""
+    """Shows one run. If the output is closed or full, the run goes on."""
 
     def event(self, event: RunEvent) -> None: ...
 
@@ -66,7 +64,7 @@ class JsonView:
             return
         try:
             print_json(value, pretty=False)
-        except BrokenPipeError:
+        except OSError:  # no reader, or a full disk
             self._read = False
             silence(sys.stdout)
 
@@ -105,7 +103,7 @@ class TextView:
 
     def invalid(self, events: Sequence[RunEvent], problems: Sequence[Json]) -> None:  # noqa: ARG002
         for problem in problems:
-            click.echo(problem_line(self._file, problem), err=True)
+            write_error(problem_line(self._file, problem) + "\n")
 
     def ended(self, run: Json) -> None:
         self._clear_bar(for_good=True)
@@ -157,7 +155,7 @@ class TextView:
             self._draw_bar()
 
     def _write(self, stream: TextIO, text: str) -> None:
-        """Write UTF-8 regardless of the locale. A closed stream doesn't end the run."""
+        """Write UTF-8 regardless of the locale. A closed or full stream doesn't end the run."""
         if not text:
             return
         self._clear_bar()
@@ -165,14 +163,16 @@ class TextView:
         try:
             stream.buffer.write(text.encode("utf-8", errors="replace"))
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
             silence(stream)
+            if not isinstance(error, BrokenPipeError):
+                print_warning(f"The output can't be written: {error.strerror}")
         self._draw_bar()
 
     def _end_line(self) -> None:
         """End an unfinished line of the script if it appears where our messages do."""
         if self._shared(self._open_line):
-            sys.stderr.write("\n")
+            write_error("\n")
         self._open_line = None
 
     @staticmethod

@@ -153,6 +153,11 @@ class Masker:
         """The UTF-8 size of the longest masked text; 0 if there are no secrets."""
         return self._needles.longest_bytes
 
+    @property
+    def holds(self) -> bool:
+        """Whether it holds text back."""
+        return bool(self._held)
+
     def feed(self, text: str) -> str:
         """The next piece of the stream, masked as far as possible."""
         text = self._held + text

@@ -52,7 +52,8 @@ class OutputPipeline:
             source.swallow(data)
             return
         for at in range(0, len(data), PIECE_BYTES):
-            self._coalescer.add(stream, source.read(data[at : at + PIECE_BYTES]), now)
+            text = source.read(data[at : at + PIECE_BYTES])
+            self._coalescer.add(stream, text, now, held=source.holds)
             if source.swallowing:
                 self._coalescer.end_live(source.notice())
                 source.swallow(data[at + PIECE_BYTES :])
@@ -78,9 +79,9 @@ class OutputPipeline:
                     self._coalescer.end_live(source.notice())
         return self._coalescer.due(now, everything=True)
 
-    def finish(self) -> list[Piece]:
+    def finish(self, now: float = 0.0) -> list[Piece]:
         """The remaining output: pending lines, then the stored end of a full stream."""
-        pieces = self.end_step(0.0)
+        pieces = self.end_step(now)
         for stream, source in self._streams.items():
             pieces.extend(Piece(stream, piece) for piece in split_utf8(source.kept_end()))
         return pieces
@@ -110,6 +111,11 @@ class _Stream:
     @property
     def swallowing(self) -> bool:
         return self._overflow is not None
+
+    @property
+    def holds(self) -> bool:
+        """Whether text is held back that may be the start of a secret."""
+        return self._masker.holds
 
     def read(self, data: bytes) -> str:
         """The text to send live."""

@@ -28,7 +28,7 @@ from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
-from runbook.engine.process.run import Stop
+from runbook.engine.process.run import ProcessStartError, Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.reruns.steps import steps_of_all, undone_steps
@@ -82,12 +82,9 @@ class Execution:
             if claimed.sealed_inputs
             else RunInputs({}, frozenset())
         )
-        self._token = self._options.mint_token(
-            self._run.id,
-            self._run.requester.subject,
-            self._run.requester.claims,
-            self._run.request.timeout_s + self._options.grace.total_s,
-        )
+        self._began = time.monotonic()
+        who = self._run.requester
+        self._token = self._options.mint_token(self._run.id, who.subject, who.claims)
         self._values = Values(
             self._given.values, dict(self._given.variables), dict(self._given.outputs)
         )
@@ -114,6 +111,11 @@ class Execution:
             return
         except RunbookError as error:
             outcome = self._not_run(problem_of(error))
+        except OSError as error:  # too many open files, no memory, a full disk
+            log.failure("run.fault", run_id=self._run.id)
+            reason = error.strerror or type(error).__name__
+            text = f"The script could not be run: {reason}"
+            outcome = self._not_run(Problem(ProcessStartError.code, text))
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the run, not lose it
             log.failure("run.fault", run_id=self._run.id)
             text = f"The engine failed: {type(error).__name__}"
@@ -309,6 +311,7 @@ class Execution:
             warnings=(*self._run.result.warnings, *outcome.warnings, *self._unmasked()),
             steps=self._recorder.unsaved_steps(),
         )
+        took_ms = round((time.monotonic() - self._began) * 1000)
         for attempt in range(END_ATTEMPTS):
             try:
                 self._parts.ending.end(
@@ -318,6 +321,7 @@ class Execution:
                     events,
                     worker_id=self._worker_id,
                     once=attempt > 0,
+                    took_ms=took_ms,
                 )
             except (StoreBusyError, StoreUnavailableError) as error:
                 log.warning("run.end_delayed", run_id=self._run.id, error=error.message)

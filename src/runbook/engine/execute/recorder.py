@@ -15,6 +15,7 @@ from runbook.core.output.mask import MASK, Masker
 from runbook.core.output.pipeline import HeadTail, OutputPipeline, Piece
 from runbook.core.times import Millis
 from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent
 from runbook.store.store import Store
 
@@ -26,6 +27,13 @@ PROGRESS_PAUSE_S = 0.05
 
 MOST_PLANS = 10_000
 """Maximum number of lines in the plan of a dry run."""
+
+MOST_PROCESSES = 20
+"""Maximum number of background processes that are named."""
+
+PROCESS_NAME_BYTES = 15
+
+BACKGROUND_KILLED = "background_killed"
 
 MAX_UNSAVED_BYTES = 8 * 1024 * 1024
 
@@ -172,6 +180,28 @@ class Recorder:
         if self._plan_due is None:
             self._plan_due = time.monotonic() + PROGRESS_PAUSE_S
 
+    def background_killed(self, processes: Sequence[ProcessEntry]) -> None:
+        """Say which processes the script left running. Their arguments may have secrets."""
+        named = [
+            {"pid": process.pid, "name": self._process_name(process.name)}
+            for process in processes[:MOST_PROCESSES]
+        ]
+        listed = ", ".join(f"{item['name']} ({item['pid']})" for item in named)
+        more = len(processes) - len(named)
+        text = f"Background processes were still running and were killed: {listed}"
+        data = {
+            "code": BACKGROUND_KILLED,
+            "params": {"processes": named, "count": len(processes)},
+            "message": f"{text} and {more} more" if more else text,
+        }
+        self.note(EventType.NOTICE, data)
+
+    def _process_name(self, name: str) -> str:
+        """A program's name, masked. The system cuts it, perhaps in the middle of a secret."""
+        is_cut = utf8_size(name) >= PROCESS_NAME_BYTES
+        shown = self.masker.mask_cut(name) if is_cut else self.masker.mask_text(name)
+        return "".join(letter if letter.isprintable() else "?" for letter in shown)
+
     def end_step(self) -> None:
         """Both streams have ended for now: release all buffered text."""
         if self._progress is not None:
@@ -184,7 +214,7 @@ class Recorder:
 
     def finish(self) -> list[NewEvent]:
         """The remaining events after the script's end; the caller stores them."""
-        self._place([] if self._made is None else self._made.finish())
+        self._place([] if self._made is None else self._made.finish(time.monotonic()))
         events, self._unsaved = self._unsaved, []
         return events
 
@@ -235,8 +265,11 @@ class Recorder:
         return self.masker.mask_cut(text) if cut else self.masker.mask_text(text)
 
     def _place(self, pieces: Sequence[Piece]) -> None:
-        now = self._clock()
+        clock, monotonic = self._clock(), time.monotonic()
         for piece in pieces:
+            # The time of reading, which may be a moment ago.
+            ago = 0.0 if piece.at is None else monotonic - piece.at
+            now = clock - round(max(0.0, ago) * 1000)
             if piece.notice:
                 data = {"message": piece.text}
                 self._unsaved.append(NewEvent(now, EventType.NOTICE, data=data, step=self.step))

@@ -61,6 +61,8 @@ class ScriptRunner:
             limits=options.limits,
         )
         self._live.finish()
+        if ended.background:
+            self._recorder.background_killed(ended.background)
         return ended
 
     def take_env(self) -> Assignments:
@@ -93,6 +95,7 @@ class ScriptRunner:
                 home=str(self._workspace.path),
                 tz=options.timezone,
                 tmpdir=str(self._workspace.tmp),
+                user=options.user,
             ),
             run=RunVariables(
                 api_token=token,

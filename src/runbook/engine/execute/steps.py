@@ -138,9 +138,11 @@ class StepRunner:
         )
         self._tell(begun)
         recorder.save(wake=False)
+        started = time.monotonic()
         end, begun = self._try(numbered, begun)
         recorder.end_step()
-        end = self._hand_over(begun, end, numbered)
+        took_ms = round((time.monotonic() - started) * 1000)
+        end = self._hand_over(begun, end, numbered, took_ms)
         if end.failed is not None and step.continues and not self._is_over(end):
             return StepsEnd(0)
         return end
@@ -201,7 +203,9 @@ class StepRunner:
             return True
         return end.stopped is StopReason.TIMEOUT and end.step_timeout_s is None
 
-    def _hand_over(self, begun: StepRun, end: StepsEnd, numbered: Numbered) -> StepsEnd:
+    def _hand_over(
+        self, begun: StepRun, end: StepsEnd, numbered: Numbered, took_ms: int
+    ) -> StepsEnd:
         """Read the values that the step handed over. Unreadable ones make it fail."""
         env = self._named_openly(self._scripts.take_env())
         outputs = self._named_openly(self._scripts.take_outputs())
@@ -216,7 +220,7 @@ class StepRunner:
         ended = replace(
             begun,
             status=_status(end),
-            finished_at=self._clock(),
+            finished_at=begun.started_at + took_ms,  # the clock may have jumped
             return_code=end.return_code,
             last_line=self._recorder.log_lines,
             env=self._kept(env.values),

@@ -92,16 +92,23 @@ class Family:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.leader, number)
 
-    def kill(self) -> int:
+    def kill(self, *, grace_s: float = 0.0) -> list[ProcessEntry]:
         """Kill all processes including the leader, which alone remains to be reaped by its parent.
 
-        The leader must not have been reaped, so that its ID isn't reused. Returns how
-        many other processes were alive.
+        The leader must not have been reaped, so that its ID isn't reused. Returns the other
+        processes that were alive after `grace_s`, in which they may end by themselves.
         """
         if self.leader is None:
-            return 0
-        killed = kill_until_gone(self._members, group=self.leader)
-        return len(killed - {self.leader})
+            return []
+        seen: dict[int, ProcessEntry] = {}
+
+        def find() -> list[ProcessEntry]:
+            members = self._members()
+            seen.update({entry.pid: entry for entry in members})
+            return members
+
+        killed = kill_until_gone(find, group=self.leader, grace_s=grace_s)
+        return [seen[pid] for pid in sorted(killed - {self.leader})]
 
     def may_have_started(self, entry: ProcessEntry) -> bool:
         """Whether the process started after the leader."""
@@ -179,10 +186,11 @@ class _Kinship:
         time.sleep(_EXEC_S)
         if variable_of(orphan.pid, RUN_MARK) == self._family.run_id:
             return True
-        return _works_in(orphan.pid, self._family.directory)
+        return works_in(orphan.pid, self._family.directory)
 
 
-def _works_in(pid: int, directory: Path) -> bool:
+def works_in(pid: int, directory: Path) -> bool:
+    """Whether a process's working directory is `directory` or below it."""
     try:
         current = Path(f"/proc/{pid}/cwd").readlink()
     except OSError:

@@ -12,6 +12,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runbook.errors import ConfigurationError
+
+OWN_FILES = 64
+"""Open files of an engine process, besides those for its runs."""
+FILES_PER_RUN = 16
+"""Its pipes, directory, descriptors of the script's process, and a database connection."""
+MOST_FILES = 65_536
+"""As many open files as a process with many connections needs."""
+
 _PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -56,13 +65,39 @@ class ScriptLimits:
         )
 
 
-def inherit_limits(limits: ScriptLimits) -> None:
+def runs_allowed(wanted: int) -> int:
+    """How many runs at a time the limit of open files allows, up to `wanted`.
+
+    Raises ConfigurationError if it doesn't allow one.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    allowed = min(wanted, (hard - OWN_FILES) // FILES_PER_RUN)
+    if allowed < 1:
+        raise ConfigurationError(
+            f"The limit of open files is {hard}, and at least {OWN_FILES + FILES_PER_RUN} are "
+            "needed. Raise it with `ulimit -n`, or LimitNOFILE= in a systemd unit"
+        )
+    return allowed
+
+
+def inherit_limits(limits: ScriptLimits, runs: int = 1) -> None:
     """Set the harmless limits for this process and its children.
 
-    Never raises a hard limit, and never fails for lack of permission.
+    The limit of open files is higher only if this process needs that for as many `runs`. Never
+    raises a hard limit, and never fails for lack of permission.
     """
     _set_soft(resource.RLIMIT_CORE, limits.core)
-    _set_soft(resource.RLIMIT_NOFILE, limits.open_files)
+    needed = OWN_FILES + runs * FILES_PER_RUN
+    _set_soft(resource.RLIMIT_NOFILE, max(limits.open_files, needed))
+
+
+def raise_open_files() -> None:
+    """Allow this process, which starts no scripts, as many open files as possible."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        _set_soft(resource.RLIMIT_NOFILE, max(soft, MOST_FILES))
 
 
 def _set_soft(kind: int, limit: int) -> None:

@@ -26,6 +26,7 @@ from runbook.core.events import EventType
 from runbook.engine.process.family import RUN_MARK, Families, Family, ProcessStartError
 from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.stop import Stop, StopReason
+from runbook.host.proctable import ProcessEntry
 
 __all__ = [
     "Command",
@@ -45,6 +46,8 @@ LONGEST_WAIT_S = 3600.0
 """Maximum time of one wait: the kernel counts milliseconds in 32 bits."""
 
 _GIVE_UP_S = 5.0
+_ENDING_S = 0.02
+"""Time in which a process that has closed its output ends."""
 _READS_AFTER_END = 64
 
 
@@ -100,13 +103,15 @@ class Ended:
     """How a script ended: `return_code` is -N if signal N killed it.
 
     `stopped` is the reason to stop it, if any. `leftovers_killed` counts the processes
-    that were still alive after the script.
+    that were still alive after the script; `background` are those that a script left which had
+    ended by itself.
     """
 
     return_code: int
     stopped: StopReason | None
     duration_s: float
     leftovers_killed: int
+    background: Sequence[ProcessEntry] = ()
 
 
 def run_process(
@@ -135,7 +140,8 @@ def run_process(
                 pump.run(command.channels)
         finally:
             child.end()
-    return Ended(child.return_code, pump.stopped, time.monotonic() - began, child.leftovers)
+    took_s = time.monotonic() - began
+    return Ended(child.return_code, pump.stopped, took_s, child.leftovers, child.background)
 
 
 def _start(command: Command, run_id: str, limits: ScriptLimits) -> subprocess.Popen[bytes]:
@@ -175,6 +181,7 @@ class _Child:
         self.return_code: int = -signal.SIGKILL
         self.exited = False
         self.leftovers = 0
+        self.background: list[ProcessEntry] = []
         self._alone = False
 
     def pipes(self) -> list[tuple[EventType, IO[bytes]]]:
@@ -192,10 +199,14 @@ class _Child:
 
     def kill(self) -> None:
         """Kill all living processes."""
-        self.leftovers += self.family.kill()
+        self.leftovers += len(self.family.kill())
 
     def kill_leftovers(self) -> None:
-        self.kill()
+        """Kill what the script left. What is about to end may do so, and isn't counted."""
+        found = self.family.kill(grace_s=_ENDING_S)
+        self.leftovers += len(found)
+        if self.exited:
+            self.background = found
         self._alone = True
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,6 @@ INPUTS = "inputs"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_ENGINE_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SCRIPT_NAMES = {
     Language.ZSH: "script.zsh",
     Language.BASH: "script.bash",
@@ -43,6 +42,11 @@ _OPTIONS = {
 }
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def directory_of(execution_dir: Path, run_id: str) -> Path:
+    """The path of a run's directory."""
+    return Path(os.path.abspath(execution_dir)) / f"{PREFIX}{run_id}"  # noqa: PTH100 - links stay
 
 
 class WorkspaceError(RunbookError):
@@ -104,7 +108,7 @@ class Workspace:
         """
         if not _RUN_ID.fullmatch(run_id):
             raise WorkspaceError("The run's id is not fit for a directory's name")
-        path = Path(os.path.abspath(execution_dir)) / f"{PREFIX}{run_id}"  # noqa: PTH100 - links stay
+        path = directory_of(execution_dir, run_id)
         try:
             workspace = cls(path, _make_locked(path), search_path)
         except OSError as error:
@@ -268,36 +272,4 @@ def _make_locked(path: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor
-        os.close(descriptor)
-
-
-def remove_stale(execution_dir: Path, active: Collection[str] = ()) -> list[str]:
-    """Remove directories that crashed runs left: unlocked, this user's, and not of `active` runs.
-
-    Processes lock the directories they use, also those of other engines. Returns a line
-    for each file that couldn't be removed.
-    """
-    problems: list[str] = []
-    with suppress(FileNotFoundError):
-        for path in sorted(execution_dir.glob(f"{PREFIX}*")):
-            run_id = path.name.removeprefix(PREFIX)
-            # Only our own: the system's temp directory has other contents, too.
-            if _ENGINE_RUN_ID.fullmatch(run_id) and run_id not in active:
-                problems += _remove_if_unused(path)
-    return problems
-
-
-def _remove_if_unused(path: Path) -> list[str]:
-    try:
-        descriptor = os.open(path, _DIRECTORY)
-    except OSError:  # gone, a link, or not ours
-        return []
-    try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
-            return []
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return remove_tree(path)
-    except OSError:  # locked: in use
-        return []
-    finally:
         os.close(descriptor)

@@ -46,17 +46,20 @@ class Ending:
         *,
         worker_id: str | None,
         once: bool = False,
+        took_ms: int | None = None,
     ) -> Run | None:
         """The ended run, or None if another process ended it before.
 
-        `once`: its worker died, so the run may have a history entry already.
+        `once`: its worker died, so the run may have a history entry already. `took_ms` is the
+        duration by a clock that can't jump; without it, the duration follows from the times.
         """
-        now = self._clock()
         begun = run.times.started_at or run.times.created_at
+        now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
+        took_ms = now - begun if took_ms is None else took_ms
         ended = dataclasses.replace(
             run,
             status=outcome.status,
-            times=dataclasses.replace(run.times, finished_at=now, duration_ms=max(0, now - begun)),
+            times=dataclasses.replace(run.times, finished_at=now, duration_ms=took_ms),
             result=RunResult.of(outcome),
         )
         head, warning = self._records.write_history(ended, output, once=once)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from runbook import log
 from runbook.core import return_codes
 from runbook.core.document import Problem
+from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.engine.process.leftovers import remove_stale
+from runbook.engine.process.survivors import Survivors, end_survivors
+from runbook.engine.process.workspace import directory_of
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
 from runbook.engine.record.side_by_side import SideBySide
+from runbook.errors import ConflictError
 from runbook.host.identity import boot_id, host_name, process_start
-from runbook.store.models import Worker
+from runbook.host.proctable import ProcessEntry
+from runbook.store.models import NewEvent, Worker
 from runbook.store.store import Store
 
 LOST_TEXT = "The worker died; how far the script came is not known"
 WORKER_DIED = "worker_died"
+SURVIVORS_LEFT = "survivors_left"
 SILENCE_MS = 15_000
 
 
@@ -34,7 +43,7 @@ def is_dead(worker: Worker, now: Millis) -> bool:
 
 
 class Reaper:
-    """Finds dead workers and ends their runs as `lost`."""
+    """Finds dead workers and ends their runs as `lost`, after the processes of their scripts."""
 
     def __init__(
         self,
@@ -43,31 +52,71 @@ class Reaper:
         ending: Ending,
         clock: Callable[[], Millis],
         side_by_side: SideBySide,
+        execution_dir: Path,
     ) -> None:
         self._store = store
         self._records = records
         self._ending = ending
         self._clock = clock
         self._side_by_side = side_by_side
+        self._execution_dir = execution_dir
 
     def reap(self) -> int:
-        """End the runs of dead workers, never of living ones. Returns how many it found.
+        """End the runs of dead workers, never of living ones. Returns how many.
 
-        Returns after a while even if not all have ended; see SideBySide.
+        A run keeps its locks as long as a process of its script, or of a run that it called, is
+        alive and can't be killed. Returns after a while even if not all have ended; see SideBySide.
         """
         for worker in self._store.workers.all():
             if is_dead(worker, self._clock()):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
                 self._store.workers.remove(worker.id)
         lost = self._store.workers.runs_of_missing()
-        self._side_by_side.each(lost, self.end)
-        return len(lost)
+        survivors = {run.id: self._end_survivors(run) for run in lost}
+        held = {run.tree_id for run in lost if survivors[run.id].left}
+        for run in lost:
+            if run.tree_id in held:
+                self._tell_survivors(run, survivors[run.id].left)
+        free = [run for run in lost if run.tree_id not in held]
+        self._side_by_side.each(free, lambda run: self.end(run, survivors[run.id].killed))
+        return len(free)
 
-    def end(self, run: Run) -> None:
+    def end(self, run: Run, killed: Sequence[ProcessEntry] = ()) -> None:
         """If the worker wrote the history entry before it died, the run ends with its status."""
         outcome = self._records.recorded_end(run) or Outcome(
             RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )
-        log.warning("run.lost", run_id=run.id, runbook=run.ref, status=outcome.status.value)
+        log.warning(
+            "run.lost",
+            run_id=run.id,
+            runbook=run.ref,
+            status=outcome.status.value,
+            killed=[entry.pid for entry in killed],
+        )
+        for problem in remove_stale([directory_of(self._execution_dir, run.id)], active=()):
+            log.warning("workspace.left", run_id=run.id, problem=problem)
         output = self._records.stored_output(run)
         self._ending.end(run, outcome, output, worker_id=run.worker_id, once=True)
+
+    def _end_survivors(self, run: Run) -> Survivors:
+        if run.status is not RunStatus.RUNNING:
+            return Survivors()
+        return end_survivors(run.id, directory_of(self._execution_dir, run.id))
+
+    def _tell_survivors(self, run: Run, left: Sequence[ProcessEntry]) -> None:
+        """Say once why the run has not ended."""
+        pids = sorted(entry.pid for entry in left)
+        last = self._store.events.after(run.id, n=run.log.last_event - 1)
+        if not pids or ((last and last[-1].data) or {}).get("code") == SURVIVORS_LEFT:
+            return
+        log.warning("run.survivors_left", run_id=run.id, runbook=run.ref, pids=pids)
+        named = ", ".join(map(str, pids))
+        data = {
+            "code": SURVIVORS_LEFT,
+            "params": {"pids": pids},
+            "message": f"The worker died, and processes of the script can't be killed: {named}. "
+            "The run keeps its locks until they end",
+        }
+        event = NewEvent(self._clock(), EventType.NOTICE, data=data)
+        with suppress(ConflictError):  # another process has just ended the run
+            self._store.events.append(run.id, [event], worker_id=run.worker_id)

@@ -19,6 +19,7 @@ from runbook.store.models import Claimed, NewEvent, StoredDocument
 from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, first_of, run_of
 from runbook.store.tables import runs
 
+_AT = sa.bindparam("at", type_=sa.BigInteger)
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
 _MAY_CLAIM = sa.and_(
     _QUEUED,
@@ -58,7 +59,8 @@ def _statements(*conditions: sa.ColumnElement[bool]) -> _Statements:
         .values(
             status=RunStatus.RUNNING.value,
             worker_id=sa.bindparam("claimer"),
-            started_at=sa.bindparam("at"),
+            # The clock may have been set back since.
+            started_at=sa.case((runs.c.created_at > _AT, runs.c.created_at), else_=_AT),
             last_event=runs.c.last_event + 1,
         )
         .returning(*RUN_COLUMNS, runs.c.sealed_inputs)

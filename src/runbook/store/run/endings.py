@@ -79,6 +79,8 @@ def end_run(
     its locks and who waits for them, its parent, the runbook.
     """
     run = run_to_change(connection, run_id)
+    # The clock may have been set back.
+    end = replace(end, at=max(end.at, run.times.started_at or run.times.created_at))
     _check_end(run, end.outcome, worker_id)
     ended = _ended(run, end)
     _update(connection, run, ended, end.outcome.summary)

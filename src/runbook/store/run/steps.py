@@ -25,10 +25,15 @@ _KEEP_STEP = _INSERT_STEP.on_conflict_do_update(
         if not column.primary_key
     },
 )
+_AT = sa.bindparam("at", type_=sa.BigInteger)
 _END_STEPS = (
     sa.update(steps)
     .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
-    .values(status=sa.bindparam("ended_as"), finished_at=sa.bindparam("at"))
+    .values(
+        status=sa.bindparam("ended_as"),
+        # The clock may have been set back.
+        finished_at=sa.case((steps.c.started_at > _AT, steps.c.started_at), else_=_AT),
+    )
 )
 
 

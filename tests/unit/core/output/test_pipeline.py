@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.core.events import EventType
-from runbook.core.output import cap
+from runbook.core.output import cap, coalesce
 from runbook.core.output.cap import (
     PIECE_BYTES,
     ByteRing,
@@ -94,15 +94,91 @@ def test_lines_of_both_streams_keep_their_order():
     assert len(pieces) == 6
 
 
-def test_streams_that_alternate_quickly_make_few_pieces():
-    output = pipeline()
+def alternating(output):
     for line in range(1000):
         output.feed(ERR if line % 2 else OUT, b"%d\n" % line, 10.0)
+    return output.due(10.0)
 
-    items = output.due(10.0)
 
+def test_streams_that_alternate_quickly_keep_their_order():
+    items = alternating(pipeline())
+    assert [item.text for item in items] == [f"{line}\n" for line in range(1000)]
+
+
+def test_streams_that_never_stop_to_alternate_make_few_pieces_in_the_end(monkeypatch):
+    monkeypatch.setattr(coalesce, "ORDERED_CHANGES", 0)
+    items = alternating(pipeline())
     assert len(items) <= 64
     assert text_of(items) == "".join(f"{line}\n" for line in range(0, 1000, 2))
+
+
+def test_many_changes_of_the_stream_do_not_wait_for_more():
+    output = pipeline()
+    output.feed(OUT, b"0\n", 10.0)
+    output.due(10.0)
+    for line in range(coalesce.MAX_SEGMENTS):
+        output.feed(ERR if line % 2 else OUT, b"%d\n" % line, 10.001)
+    assert len(output.due(10.001)) == coalesce.MAX_SEGMENTS
+
+
+def test_an_unfinished_line_comes_before_later_text_of_the_other_stream():
+    output = pipeline()
+    output.feed(OUT, b"Continue? ", 10.0)
+    output.feed(ERR, b"careful\n", 10.1)
+    output.feed(OUT, b"yes\n", 10.15)
+
+    items = output.due(10.15)
+
+    assert items == [Piece(OUT, "Continue? "), Piece(ERR, "careful\n"), Piece(OUT, "yes\n")]
+    assert [item.at for item in items] == [10.0, 10.1, 10.15]
+
+
+def test_text_that_may_be_a_secret_comes_before_later_text_of_the_other_stream():
+    output = pipeline(secrets=("hunter2",))
+    output.feed(OUT, b"say hun", 10.0)
+    output.feed(ERR, b"careful\n", 10.01)
+    assert output.due(10.01) == [Piece(OUT, "say ")]
+    assert output.next_due() == pytest.approx(10.21)
+
+    output.feed(OUT, b"ter2\nnext\n", 10.02)
+
+    assert output.due(10.1) == [Piece(OUT, "***\n"), Piece(ERR, "careful\n"), Piece(OUT, "next\n")]
+
+
+def test_the_other_stream_waits_only_a_moment_for_text_that_may_be_a_secret():
+    output = pipeline(secrets=("hunter2",))
+    output.feed(OUT, b"say hun", 10.0)
+    output.feed(ERR, b"careful\n", 10.01)
+    output.due(10.01)
+
+    assert output.due(10.3) == [Piece(ERR, "careful\n")]
+    assert output.finish() == [Piece(OUT, "hun")]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([OUT, ERR]), st.sampled_from(["a", "b\n", "c", "\n"])),
+        max_size=30,
+    )
+)
+def test_lines_and_parts_of_them_stay_in_order(fed):
+    output = pipeline()
+    for stream, text in fed:
+        output.feed(stream, text.encode(), 10.0)
+    items = output.due(10.0) + output.finish(10.0)
+
+    assert merged((item.stream, item.text) for item in items) == merged(fed)
+
+
+def merged(pieces):
+    """Consecutive texts of one stream are one."""
+    found = []
+    for stream, text in pieces:
+        if found and found[-1][0] is stream:
+            found[-1] = (stream, found[-1][1] + text)
+        else:
+            found.append((stream, text))
+    return found
 
 
 def test_bytes_that_are_no_utf8_are_replaced_and_control_characters_stay():

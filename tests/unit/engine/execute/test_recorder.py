@@ -203,3 +203,17 @@ def test_the_entry_gets_the_head_and_the_tail(recorder):
     assert excerpt.endswith("line 1999\n")
     assert len(excerpt) < 2048
     assert recorder.excerpt(ERR) == ""
+
+
+def test_the_time_of_output_is_that_of_reading(workshop, run, recorder, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(recorder, "_clock", lambda: 1_000_000 + round(now * 1000))
+    recorder.write(OUT, b"unfinished")
+    now += 0.15
+    recorder.write(ERR, b"line\n")
+    now += 0.05
+
+    events = recorder.finish()
+
+    assert [(e.type, e.at - 1_100_000) for e in events] == [(OUT, 0), (ERR, 150)]

@@ -4,7 +4,15 @@ import sys
 
 import pytest
 
-from runbook.engine.process.limits import ScriptLimits, inherit_limits
+from runbook.engine.process.limits import (
+    FILES_PER_RUN,
+    OWN_FILES,
+    ScriptLimits,
+    inherit_limits,
+    raise_open_files,
+    runs_allowed,
+)
+from runbook.errors import ConfigurationError
 
 
 def test_a_command_without_optional_limits_is_left_alone():
@@ -44,3 +52,29 @@ def test_inheriting_needs_no_rights(monkeypatch):
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: calls.append(limits))
     inherit_limits(ScriptLimits())
     assert calls == [(0, 100), (100, 100)]
+
+
+@pytest.mark.parametrize(
+    ("hard", "allowed"),
+    [(resource.RLIM_INFINITY, 8), (4096, 8), (OWN_FILES + 3 * FILES_PER_RUN, 3)],
+)
+def test_as_many_runs_as_the_open_files_allow(monkeypatch, hard, allowed):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (10, hard))
+    assert runs_allowed(8) == allowed
+
+
+def test_too_few_open_files_for_one_run_are_refused(monkeypatch):
+    hard = OWN_FILES + FILES_PER_RUN - 1
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (hard, hard))
+    with pytest.raises(ConfigurationError, match=str(hard)):
+        runs_allowed(8)
+
+
+def test_the_limit_of_open_files_grows_with_the_runs(monkeypatch):
+    calls = []
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 100_000))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: calls.append(limits[0]))
+    inherit_limits(ScriptLimits(), runs=8)
+    inherit_limits(ScriptLimits(), runs=200)
+    raise_open_files()
+    assert calls == [0, 1024, 0, OWN_FILES + 200 * FILES_PER_RUN, 65_536]

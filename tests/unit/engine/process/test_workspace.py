@@ -4,8 +4,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
-import uuid
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from runbook.core.document import Language, Step
 from runbook.core.run_files import RunFile, digest_of
 from runbook.engine.process import workspace as module
 from runbook.engine.process.removal import remove_tree
-from runbook.engine.process.workspace import Workspace, WorkspaceError, remove_stale
+from runbook.engine.process.workspace import Workspace, WorkspaceError
 
 NOBODY = 65_534
 
@@ -266,48 +264,3 @@ def test_removal_tells_what_resists_and_removes_the_rest(tmp_path, monkeypatch):
 def test_what_is_gone_already_is_no_problem(tmp_path, workspace):
     shutil.rmtree(workspace.path)
     assert workspace.remove() == []
-
-
-def test_stale_directories_are_removed_and_used_ones_stay(tmp_path):
-    dead, active, link, file, used = (str(uuid.uuid4()) for _ in range(5))
-    for name in (f"runbook-{dead}", f"runbook-{active}", "runbook-of-someone-else", "other"):
-        (tmp_path / name).mkdir()
-    (tmp_path / f"runbook-{link}").symlink_to(tmp_path / "other")
-    (tmp_path / f"runbook-{file}").touch()
-    with Workspace.create(tmp_path, used):
-        assert remove_stale(tmp_path, {active}) == []
-        left = {path.name.removeprefix("runbook-") for path in tmp_path.iterdir()}
-    assert dead not in left
-    assert {used, active, link, "of-someone-else", "other"} <= left
-    assert remove_stale(tmp_path / "absent") == []
-
-
-def test_a_crash_frees_the_directory(tmp_path):
-    crash = (
-        "import os, sys; from pathlib import Path;"
-        "from runbook.engine.process.workspace import Workspace;"
-        "Workspace.create(Path(sys.argv[1]), sys.argv[2]); os._exit(1)"
-    )
-    run_id = str(uuid.uuid4())
-    subprocess.run([sys.executable, "-c", crash, str(tmp_path), run_id], check=False)
-    assert len(list(tmp_path.iterdir())) == 1
-    assert remove_stale(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_creation_and_clean_up_may_run_at_the_same_time(tmp_path):
-    over = threading.Event()
-
-    def clean():
-        while not over.is_set():
-            remove_stale(tmp_path)
-
-    thread = threading.Thread(target=clean)
-    thread.start()
-    try:
-        for number in range(200):
-            with Workspace.create(tmp_path, f"run-{number}") as workspace:
-                assert workspace.handover.artifacts.exists()
-    finally:
-        over.set()
-        thread.join()

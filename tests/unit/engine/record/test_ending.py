@@ -152,3 +152,13 @@ def test_events_come_before_done(workshop, run, ending):
 
     assert [e.type for e in workshop.events(run)][-2:] == [EventType.STDOUT, EventType.DONE]
     assert workshop.store.runs.get(run.id).log.bytes == 5
+
+
+@pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
+def test_a_duration_is_that_of_a_clock_that_cannot_jump(workshop, run, ending, jump, monkeypatch):
+    monkeypatch.setattr(ending, "_clock", lambda: run.times.started_at + jump)
+    ended = ending.end(run, DONE, OUTPUT, worker_id="w", took_ms=1500)
+
+    assert ended.times.duration_ms == 1500
+    assert ended.times.finished_at >= run.times.started_at + 1500
+    assert ", 1500 ms, " in workshop.history("Quick")

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -12,9 +13,12 @@ from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
+from runbook.engine.process.family import RUN_MARK
+from runbook.engine.process.workspace import Workspace, directory_of
 from runbook.engine.record import side_by_side
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.record.reaper import SILENCE_MS, WORKER_DIED
+from runbook.engine.record.reaper import SILENCE_MS, SURVIVORS_LEFT, WORKER_DIED
+from runbook.host import proctable
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.library.history import verify_file
 from runbook.library.locking import locked
@@ -266,3 +270,91 @@ def test_the_boot_of_this_machine_is_known():
     assert boot_id() == boot_id() != ""
     assert process_start(os.getpid()) == process_start(os.getpid())
     assert process_start(2**22 + 1) is None
+
+
+@pytest.fixture
+def script():
+    """Starts a process like a script of a run, which outlived its engine."""
+    started = []
+
+    def call(run):
+        environment = {"PATH": "/usr/bin:/bin", RUN_MARK: run.id}
+        process = subprocess.Popen(["sleep", "999"], env=environment, start_new_session=True)
+        while proctable.variable_of(process.pid, RUN_MARK) is None:
+            time.sleep(0.001)  # the program is still being loaded
+        started.append(process)
+        return process
+
+    yield call
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def begin_locked(workshop, process, step):
+    """A run with a lock, executed by `process`."""
+    workshop.write_steps("Locked", step("One"), policy="locks: only-one")
+
+    def call():
+        workshop.register("w", **of(process))
+        workshop.submit("Locked.md")
+        return workshop.claim("w").run
+
+    return call
+
+
+def test_a_script_that_outlived_its_engine_ends_before_its_lock_is_free(
+    workshop, begin_locked, process, script
+):
+    run = begin_locked()
+    left = script(run)
+    kill(process)
+
+    assert workshop.engine.reap() == 1
+
+    assert left.wait() == -9
+    assert workshop.store.runs.get(run.id).status is RunStatus.LOST
+
+
+def test_a_run_whose_script_cannot_be_ended_keeps_its_lock_and_says_why(
+    workshop, begin_locked, process, script, monkeypatch
+):
+    run = begin_locked()
+    left = script(run)
+    kill(process)
+
+    def forbidden(entry, descriptor):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(proctable, "_send_kill", forbidden)
+    assert workshop.engine.reap() == 0
+    assert workshop.engine.reap() == 0
+
+    assert workshop.store.runs.get(run.id).status is RunStatus.RUNNING
+    notices = workshop.data(run, EventType.NOTICE)
+    assert [notice["code"] for notice in notices] == [SURVIVORS_LEFT]
+    assert notices[0]["params"] == {"pids": [left.pid]}
+    workshop.register("other")
+    workshop.submit("Locked.md")
+    assert workshop.claim("other") is None  # it waits for the lock
+
+    monkeypatch.undo()
+    assert workshop.engine.reap() == 1
+    assert left.wait() == -9
+
+
+def test_the_directory_of_a_lost_run_goes_with_it(workshop, begin, process):
+    """It may hold secrets. A directory in use stays: its owner is alive."""
+    lost, used = begin("w", **of(process)), begin("gone")
+    folder = workshop.settings.execution_dir
+    left = directory_of(folder, lost.id)
+    left.mkdir()
+    (left / "note").write_text("secret")
+    kill(process)
+    workshop.store.workers.remove("gone")
+
+    with Workspace.create(folder, used.id) as living:
+        assert workshop.engine.reap() == 2
+        assert living.path.exists()
+    assert not left.exists()

@@ -230,8 +230,9 @@ class TestFinish:
 
     def test_the_engine_may_know_the_times_better(self, helper, store):
         run = helper.running()
-        ended = helper.finish(run.id, finished_at=77, duration_ms=5)
-        assert (ended.times.finished_at, ended.times.duration_ms) == (77, 5)
+        at = run.times.started_at + 77
+        ended = helper.finish(run.id, finished_at=at, duration_ms=5)
+        assert (ended.times.finished_at, ended.times.duration_ms) == (at, 5)
 
     def test_a_clock_that_went_back_gives_no_negative_duration(self, helper):
         run = helper.running()
@@ -359,3 +360,15 @@ class TestCancel:
     def test_an_unknown_run(self, store):
         with pytest.raises(NotFoundError):
             store.runs.request_cancel("nobody", "ada")
+
+
+def test_a_clock_that_is_set_back_reverses_no_times(helper, store, clock):
+    run = helper.queued()
+    clock.now -= 3_600_000
+    claimed = store.runs.claim("w", root_slots=1)
+    ended = store.runs.finish(run.id, helper.outcome(), [helper.done()]).run
+
+    assert claimed.run.times.started_at == run.times.created_at
+    assert ended.times.finished_at == run.times.created_at
+    assert ended.times.duration_ms == 0
+    assert store.runs.get(run.id) == ended
