@@ -25,6 +25,7 @@ from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.run_files import InputLimits
 from runbook.engine.authorization import Authorizer
+from runbook.engine.checked import CheckedRunbooks
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -38,6 +39,7 @@ from runbook.engine.record.history_entry import Records
 from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.host.identity import host_name
+from runbook.host.shells import Shells
 from runbook.library.catalog import Catalog, Source
 from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
@@ -94,6 +96,7 @@ def build_engine(
             options=options,
             store=store,
             catalog=catalog,
+            runbooks=CheckedRunbooks(catalog, Shells(options.search_path)),
             authorizer=Authorizer(store, catalog),
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
             wakeups=wakeups,

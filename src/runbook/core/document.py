@@ -319,7 +319,8 @@ class Document:
     false if the Required Claims section is invalid, which denies execution to everyone.
     `head_bytes` is the size of the part above the `# History` heading, `digest` its SHA-256 in
     lowercase hex. Without a History section, the head is the whole document. `history_bytes` is the
-    offset of the first byte after the History heading's last line.
+    offset of the first byte after the History heading's last line. `steps` are there even if the
+    runbook is invalid, as far as they could be read.
     """
 
     name: str
@@ -331,6 +332,7 @@ class Document:
     claims: Mapping[str, tuple[str, ...]] | None = None
     claims_known: bool = True
     inputs: tuple[Input, ...] = field(default=())
+    steps: tuple[Step, ...] = field(default=())
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from runbook.core.document import Runbook
 from runbook.core.language.parse import parse_stored
 from runbook.engine.authorization import Authorizer
+from runbook.engine.checked import CheckedRunbooks
 from runbook.engine.options import EngineOptions, Observer
 from runbook.engine.process.family import Families
 from runbook.engine.record.artifacts import ArtifactStore
@@ -55,6 +56,7 @@ class Parts:
     options: EngineOptions
     store: Store
     catalog: Catalog
+    runbooks: CheckedRunbooks
     authorizer: Authorizer
     sealer: Sealer
     wakeups: Wakeups

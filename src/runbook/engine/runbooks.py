@@ -44,7 +44,8 @@ class RunbookReader:
 
         Raises as `readable_entry`.
         """
-        entry = self.readable_entry(ref, principal)
+        entry = self._parts.runbooks.get(ref)
+        self._authorizer.require(principal, Permission.RUNBOOK_READ, entry)
         can = self._authorizer.can
         with_history = can(principal, Permission.RUNBOOK_HISTORY, entry).allowed
         content = self._parts.catalog.content(ref) if with_history else entry.head

@@ -59,7 +59,7 @@ class Entry:
     summary: Summary = NO_SUMMARY
 
     def light(self) -> Entry:
-        document = replace(self.document, runbook=None)
+        document = replace(self.document, runbook=None, steps=())
         return replace(self, document=document, head=b"", summary=summarize(self.document))
 
 

@@ -20,6 +20,7 @@ from runbook.core.document import Problem, Severity
 if TYPE_CHECKING:
     from runbook.cli.authoring.selection import Selected
     from runbook.core.authoring.lint import CalledRef
+    from runbook.core.authoring.script_syntax import ShellCheck
     from runbook.core.run_files import InputLimits
     from runbook.library.catalog import Catalog
 
@@ -76,16 +77,18 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
     check in a runbook, add the comment `<!-- runbook-lint: disable=CODE -->`. The exit code is 65
     if there are errors or, with --strict, warnings.
     """
-    from runbook.bootstrap import input_limits
+    from runbook.bootstrap import input_limits, search_path
     from runbook.cli.authoring.selection import select_runbooks
     from runbook.cli.source.opening import load_settings
+    from runbook.host.shells import Shells
     from runbook.settings import process_environment
 
     environment = process_environment()
     selected = select_runbooks(paths, environment)
     settings = load_settings(environment)
     passed, limits = settings.script_env_pass, input_limits(settings)
-    findings = [finding for item in selected for finding in examine(item, passed, limits)]
+    shells = Shells(search_path(settings))
+    findings = [finding for item in selected for finding in examine(item, passed, limits, shells)]
     _PRINTERS[form](findings)
     errors = sum(finding.is_error for finding in findings)
     note(_summary(len(selected), errors, len(findings) - errors))
@@ -93,7 +96,10 @@ def lint(paths: tuple[str, ...], strict: bool, form: str) -> int:
 
 
 def examine(
-    item: Selected, passed: Sequence[str], limits: InputLimits | None = None
+    item: Selected,
+    passed: Sequence[str],
+    limits: InputLimits | None = None,
+    shells: ShellCheck | None = None,
 ) -> list[Finding]:
     """All findings in a file. `passed` has the variables that every script gets."""
     from runbook.core.authoring.lint import Surroundings, called_refs
@@ -109,7 +115,7 @@ def examine(
     document = parse(data, stem=item.file.stem)
     catalog = Catalog((Source(item.root),), input_limits=limits)
     existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
-    around = Surroundings(existing, passed)
+    around = Surroundings(existing, passed, shells)
     problems = find_problems(document, data[: document.head_bytes], around)
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)

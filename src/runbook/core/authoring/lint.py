@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from runbook.core.authoring.python_names import python_names
+from runbook.core.authoring.script_syntax import ShellCheck, script_problems, scripts_of
 from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
@@ -40,11 +41,12 @@ class Surroundings:
     """A runbook's context in its folder and on the server.
 
     `refs` are the called runbooks that exist; `passed` are the variables that the server passes to
-    every script.
+    every script. `shells` check the syntax of scripts.
     """
 
     refs: Collection[str] = ()
     passed: Collection[str] = ()
+    shells: ShellCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def lint(document: Document, head: bytes, around: Surroundings) -> list[Problem]
     found = list(_findings(document, around))
     disabled = disabled_codes(head)
     kept = [p for p in (*document.warnings, *found) if p.code not in disabled]
-    return sorted([*document.errors, *kept], key=lambda problem: problem.line or 0)
+    errors = (*document.errors, *script_problems(document, around.shells))
+    return sorted([*errors, *kept], key=lambda problem: problem.line or 0)
 
 
 def disabled_codes(head: bytes) -> frozenset[str]:
@@ -82,13 +85,12 @@ def disabled_codes(head: bytes) -> frozenset[str]:
 
 def called_refs(document: Document) -> tuple[CalledRef, ...]:
     """The runbooks that a runbook calls by name or takes choices from."""
-    runbook = document.runbook
     calls = [
         CalledRef(item.choices_from.ref, item.line, beside=True)
         for item in document.inputs
         if item.choices_from is not None
     ]
-    for script in _scripts(runbook) if runbook else ():
+    for script in scripts_of(document):
         for number, text in enumerate(script.source.split("\n"), start=script.line):
             if not text.lstrip().startswith("#"):
                 refs = (*_CALL.findall(text), *_EXECUTE.findall(text))
@@ -106,10 +108,9 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
                 "unknown_runbook", text, call.line, hint=hint, params={"runbook": call.ref}
             )
     if document.runbook is not None:
-        names = _read_names(document.runbook)
-        yield from names.problems
+        names = _read_names(document)
         yield from _undeclared(document.runbook, names, around.passed)
-        yield from _unused(document.runbook, names)
+        yield from _unused(document, document.runbook, names)
 
 
 def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
@@ -142,21 +143,13 @@ class _Names:
 
     uses: list[NameUse] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
     indirect: bool = False
     sure: bool = True
 
 
-def _scripts(runbook: Runbook) -> Iterator[Script]:
-    for step in runbook.steps:
-        yield step.script
-        if step.undo is not None:
-            yield step.undo
-
-
-def _read_names(runbook: Runbook) -> _Names:
+def _read_names(document: Document) -> _Names:
     names = _Names()
-    for script in _scripts(runbook):
+    for script in scripts_of(document):
         names.assigned.update(_ASSIGNED.findall(script.source))
         names.sure &= not any(_sets_unseen(line) for line in script.source.split("\n"))
         if script.language is Language.PYTHON:
@@ -176,10 +169,6 @@ def _read_python(script: Script, names: _Names) -> None:
     names.assigned |= found.assigned
     names.indirect |= found.indirect
     names.uses += _placed(found.uses, script)
-    if found.error is not None:
-        text = f"The Python script has a syntax error: {found.error}"
-        line = script.line + found.error_line
-        names.problems.append(Problem("script_syntax", text, line, params={"reason": found.error}))
 
 
 def _read_shell(script: Script, names: _Names) -> None:
@@ -221,12 +210,12 @@ def _undeclared(runbook: Runbook, names: _Names, passed: Collection[str]) -> Ite
             )
 
 
-def _unused(runbook: Runbook, names: _Names) -> Iterator[Problem]:
+def _unused(document: Document, runbook: Runbook, names: _Names) -> Iterator[Problem]:
     """Input files may be programs that read variables, so nothing is reported if there are any."""
     if names.indirect or runbook.files_in:
         return
     policy = runbook.policy
-    texts = [script.source for script in _scripts(runbook)]
+    texts = [script.source for script in scripts_of(document)]
     texts += [*policy.locks, policy.confirm or "", policy.queue or ""]
     mentioned = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
     mentioned |= {item.name for step in runbook.steps for item in step.conditions}

@@ -14,28 +14,21 @@ _READERS = frozenset({"get", "pop", "setdefault"})
 
 @dataclass(slots=True)
 class PythonNames:
-    """`indirect`: it reads variables whose names are computed at run time.
-
-    `error` is the syntax error, if any, and `error_line` its line, counted from 0.
-    """
+    """`indirect`: it reads variables whose names are computed at run time."""
 
     uses: list[NameUse] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     indirect: bool = False
-    error: str | None = None
-    error_line: int = 0
 
 
 def python_names(source: str) -> PythonNames:
-    """Analyze a script. Never raises."""
+    """Analyze a script; nothing is found in one with syntax errors. Never raises."""
     found = PythonNames()
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(source)
-    except SyntaxError as error:
-        return PythonNames(error=error.msg, error_line=max((error.lineno or 1) - 1, 0))
-    except (ValueError, RecursionError, MemoryError) as error:
-        return PythonNames(error=str(error) or type(error).__name__)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return found
     known: set[ast.AST] = set()
     for node in ast.walk(tree):
         _look_at(node, found, known)

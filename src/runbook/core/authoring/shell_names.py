@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from runbook.core.syntax.heredocs import Delimiter, read_delimiter
+
 _COMMENT_AFTER = frozenset(" \t\n;&|")
 _COMMAND_AFTER = frozenset("\n;&|({")
 _PLAIN = re.compile(r"\$([A-Za-z_]\w*)")
@@ -16,7 +18,6 @@ _BRACED = re.compile(
     r"\$\{(?P<flags>\([^()]*\))?(?P<marks>[!#=^~]*)(?P<name>[A-Za-z_]\w*)(?:\[[^][]*\])?(?P<op>:?.)?",
     re.DOTALL,
 )
-_HEREDOC = re.compile(r"<<(-?)[ \t]*(\\?)(['\"]?)([A-Za-z_]\w*)\3")
 _WORD = re.compile(r"\w[\w.]*")
 _ANSI_STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _DEFAULTS = frozenset({"-", "+"})
@@ -53,13 +54,6 @@ def shell_names(source: str) -> ShellNames:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Heredoc:
-    word: str
-    tabs: bool
-    quoted: bool
-
-
 class _Scanner:
     """`_open` is a stack of open constructs: `"`, a backtick, or `(` of a list or a command.
 
@@ -71,7 +65,7 @@ class _Scanner:
         self._at = at
         self._outside = ['"'] if heredoc else []
         self._open = list(self._outside)
-        self._heredocs: list[_Heredoc] = []
+        self._heredocs: list[Delimiter] = []
         self._found = found
 
     def scan(self) -> None:
@@ -111,8 +105,9 @@ class _Scanner:
             self._bodies()
         elif char in "()":
             self._parenthesis(char)
-        elif match := self._heredoc():
-            self._at = match.end()
+        elif heredoc := self._heredoc():
+            self._heredocs.append(heredoc)
+            self._at = heredoc.end
         elif match := _WORD.match(self._text, self._at):
             self._word(match.group())
         else:
@@ -171,25 +166,22 @@ class _Scanner:
 
     # -- heredocs ------------------------------------------------------------------------------
 
-    def _heredoc(self) -> re.Match[str] | None:
+    def _heredoc(self) -> Delimiter | None:
         text, at = self._text, self._at
         if not text.startswith("<<", at) or text.startswith("<<<", at) or text[at - 1 : at] == "<":
             return None
-        match = _HEREDOC.match(text, at)
-        if match is None or self._body_end(match[4], match[1] == "-", match.end()) is None:
-            return None
-        quoted = bool(match[2] or match[3])
-        self._heredocs.append(_Heredoc(match[4], match[1] == "-", quoted))
-        return match
+        heredoc = read_delimiter(text, at)
+        return heredoc if heredoc and self._body_end(heredoc, heredoc.end) else None
 
-    def _body_end(self, word: str, tabs: bool, start: int) -> re.Match[str] | None:
-        blanks = r"\t*" if tabs else ""
-        return re.compile(rf"^{blanks}{word}$", re.MULTILINE).search(self._text, start)
+    def _body_end(self, heredoc: Delimiter, start: int) -> re.Match[str] | None:
+        blanks = r"\t*" if heredoc.tabs else ""
+        end = re.compile(rf"^{blanks}{re.escape(heredoc.word)}$", re.MULTILINE)
+        return end.search(self._text, start)
 
     def _bodies(self) -> None:
         """The bodies of the heredocs that start on this line."""
         for heredoc in self._heredocs:
-            end = self._body_end(heredoc.word, heredoc.tabs, self._at)
+            end = self._body_end(heredoc, self._at)
             stop = end.start() if end else len(self._text)
             if not heredoc.quoted:
                 _Scanner(self._text[:stop], self._found, self._at, heredoc=True).scan()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import zip_longest
 
-from runbook.core.document import Problem, Severity
+from runbook.core.document import Language, Problem, Severity
 from runbook.core.language.steps import LANGUAGES
+from runbook.core.syntax.heredocs import open_heredoc
 from runbook.core.syntax.markdown import Block, BlockKind
 from runbook.core.syntax.sections import Section, SectionName, Sections, resembles_claims
 
-_HEREDOC = re.compile(r"(?<![<\d(])<<-?[ \t]*(['\"\\]?)([A-Za-z_]\w*)\1(?![\w(])")
+_SHELLS = frozenset({Language.ZSH, Language.BASH})
 _POLICY_HEADING = re.compile(
     rf" {{0,3}}#[ \t]+{SectionName.POLICY}(?:[ \t]+#+)?[ \t]*", re.IGNORECASE
 )
@@ -58,32 +59,31 @@ def _hides_claims(block: Block) -> bool:
 
 
 def check_cuts(section: Section, problems: list[Problem]) -> None:
-    """Report a script that ends inside a heredoc, with another fence after it.
+    """Report a script that ends inside a here-document.
 
-    Its author put a fence into the heredoc, which closed the script's block: only the first half
-    would run.
+    If another fence follows, its author put a fence into the here-document, which closed the
+    script's block: only the first half would run.
     """
     fences = list(section.fences())
-    for block, following in pairwise(fences):
-        if block.word in LANGUAGES and _open_heredoc(block.text) and not following.info:
-            text = f"The script ends inside a heredoc: line {block.end - 1} closes its code block"
-            hint = f"Open the script's block with a longer fence: {block.marker}{block.marker[0]}"
-            problems.append(
-                Problem(
-                    "script_cut", text, block.line, hint=hint, params={"inner_line": block.end - 1}
-                )
-            )
+    for block, following in zip_longest(fences, fences[1:]):
+        if LANGUAGES.get(block.word) not in _SHELLS or not block.closed:
+            continue
+        if (heredoc := open_heredoc(block.text)) is not None:
+            cut = following is not None and not following.info
+            line = block.line + 1 + heredoc.line
+            problems.append(_cut(block) if cut else _never_closed(block, heredoc.word, line))
 
 
-def _open_heredoc(source: str) -> bool:
-    lines = source.split("\n")
-    last = {line.strip(): number for number, line in enumerate(lines)}
-    return any(
-        last.get(match.group(2), -1) <= number
-        for number, line in enumerate(lines)
-        for match in _HEREDOC.finditer(line)
-        if "((" not in line[: match.start()]  # arithmetic
-    )
+def _cut(block: Block) -> Problem:
+    text = f"The script ends inside a heredoc: line {block.end - 1} closes its code block"
+    hint = f"Open the script's block with a longer fence: {block.marker}{block.marker[0]}"
+    return Problem("script_cut", text, block.line, hint=hint, params={"inner_line": block.end - 1})
+
+
+def _never_closed(block: Block, word: str, line: int) -> Problem:
+    text = f"The heredoc is never closed: no line below it consists of {word} only"
+    hint = f"Add that line to the script's block, which begins on line {block.line}"
+    return Problem("heredoc_not_closed", text, line, hint=hint, params={"delimiter": word})
 
 
 def _inner_fence(block: Block) -> int | None:

@@ -170,6 +170,7 @@ class _Reading:
             claims=claims.values,
             claims_known=claims.known,
             inputs=inputs,
+            steps=steps,
         )
 
     def _name(self) -> str:

@@ -27,7 +27,7 @@ class Identification:
 
     def of_request(self, ref: str, principal: Principal, request: ExecuteRequest) -> Attempt:
         """Raises NotFoundError, and AuthenticationError if the calling run has ended."""
-        entry = self._parts.catalog.get(ref)
+        entry = self._parts.runbooks.get(ref)
         caller = self._parts.authorizer.calling_run(principal)
         masks = secrets_of(self._parts, caller)
         return Attempt(
@@ -43,7 +43,7 @@ class Identification:
         """Raises NotFoundError."""
         if rerun.relation is Relation.UNDO:  # only executing the steps needs a confirmation
             request = dataclasses.replace(request, confirm=None)
-        entry = rerun.entry or self._parts.catalog.get(rerun.run.ref)
+        entry = rerun.entry or self._parts.runbooks.get(rerun.run.ref)
         new = self._new_run(entry, principal, request)
         attempt = Attempt(entry, principal, request, new, rerun, masks=rerun.masks)
         return attempt.recording(rerun_of=_rerun_of(rerun))

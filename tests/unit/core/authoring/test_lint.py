@@ -47,7 +47,8 @@ def codes(*args, **parts):
 
 
 def changed(found, **parts):
-    return dataclasses.replace(found, runbook=dataclasses.replace(found.runbook, **parts))
+    runbook = dataclasses.replace(found.runbook, **parts)
+    return dataclasses.replace(found, runbook=runbook, steps=runbook.steps)
 
 
 def test_a_clean_runbook_has_no_finding():

@@ -683,6 +683,10 @@ def test_a_heredoc_with_fences_in_it_stays_whole(fence):
     [
         ("```sh\ncat <<END\n```\ntext\n```\nEND\n```", "script_cut"),
         ("```sh\ncat <<-'END'\n```\ntext\nEND\n```", "script_cut"),
+        ("```sh\ncat <<\\END\n```\ntext\n```\nEND\n```", "script_cut"),
+        ("```bash\ncat <<'THE END'\n```\ntext\nTHE END\n```", "script_cut"),
+        ("```sh\ncat <<'EN-D'\n```\ntext\nEN-D\n```", "script_cut"),
+        ("```sh\ncat <<'END'\n  END\ntrue\n```", "heredoc_not_closed"),
         ("```sh\ncat <<END\n```yaml\na: b\n```\nEND\n", "unclosed_fence"),
     ],
 )
@@ -692,7 +696,10 @@ def test_a_script_cut_short_by_a_fence_in_it_does_not_run(script, code):
     assert found.runbook is None
 
 
-@pytest.mark.parametrize("source", ["(( x = 1 << N ))", "cat <<< WORD", "cat <<A <<B\nA\nB"])
+@pytest.mark.parametrize(
+    "source",
+    ["(( x = 1 << N ))", "cat <<< WORD", "cat <<A <<B\nA\nB", "# cat <<A", "echo 'cat <<A'"],
+)
 def test_what_is_no_open_heredoc(source):
     assert steps_of(f"```sh\n{source}\n```\n\n```\nexample\n```\n").errors == ()
 

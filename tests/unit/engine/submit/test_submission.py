@@ -357,3 +357,16 @@ def test_secrets_too_short_to_be_masked_are_named(workshop):
         ended.result.warnings
     )
     assert "long-enough" not in workshop.output(run)
+
+
+@pytest.mark.parametrize("request_it", ["submit", "validate"])
+def test_a_script_that_its_shell_refuses_is_not_executed(workshop, request_it):
+    workshop.write("Half", script='echo one\necho "two')
+    if request_it == "submit":
+        run = workshop.submit("Half.md")
+        assert run.status is RunStatus.INVALID
+        errors = run.result.errors
+    else:
+        errors = workshop.engine.validate("Half.md", ANN, ExecuteRequest()).errors
+    assert [error.code for error in errors] == ["script_syntax"]
+    assert workshop.engine.runbooks.text_for("Half.md", ANN).entry.document.errors == errors
