@@ -15,7 +15,7 @@ from runbook.core.inputs import declarations as input_declarations
 from runbook.core.language import declarations, policy, retries, step_options, steps
 from runbook.core.language.parse import parse
 from runbook.core.outcome import PlanLabel
-from runbook.core.syntax.sections import SectionName
+from runbook.core.syntax.section_names import SectionName
 from runbook.engine.process.workspace import HandOver
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"

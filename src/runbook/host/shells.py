@@ -1,6 +1,8 @@
-"""Asks zsh and bash whether a script has a syntax error; nothing in it is executed (`-n`).
+"""Asks zsh and bash whether a script has a syntax error; nothing in it is executed.
 
-The shells get no variable of this process. A script is checked once per process.
+zsh parses the script as the body of a function: with `zsh -n` it would still expand words, and so
+read files (`$(<FILE)`) and fail where there are none. The shells get no variable of this process.
+A script is checked once per process.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from runbook.core.document import Language, Script
 
 TIMEOUT_SECONDS = 5.0
 CACHED_SCRIPTS = 2048
+_PARSE = 'zmodload zsh/parameter || exit 0; functions[script]="$(<$1)"; (( $+functions[script] ))'
 _COMMANDS: Mapping[Language, tuple[str, ...]] = {
-    Language.ZSH: ("zsh", "-fn"),
+    Language.ZSH: ("zsh", "-fc", _PARSE, "zsh"),
     Language.BASH: ("bash", "--noprofile", "--norc", "-n"),
 }
-_PLACE = re.compile(r"^/proc/self/fd/\d+:(?: line)? ?(\d+): (.*)$", re.MULTILINE)
+_PLACE = re.compile(r"^[^:\n]*:(?: line)? ?(\d+): (.*)$", re.MULTILINE)
 _SENTINEL = b"\n\n)\n"
 """A syntax error, unless it is part of a here-document that never ends."""
 # With these, a script changes the grammar while it runs, which a check without running can't see.

@@ -51,6 +51,9 @@ def test_a_good_script_is_accepted(language, source):
 
 def test_nothing_is_executed(tmp_path):
     target = tmp_path / "x"
+    assert complaint("runbook env OLD=$(<nosuch) =nosuch ${x?} {1..1000000000}") is None
+    assert complaint("true $(</dev/zero)") is None
+    assert complaint("}\ntrue $(</dev/zero)")
     for language in SHELLS:
         assert complaint(f"touch {target}\n: $(touch {target}) {{a..c}}\n", language) is None
     assert not target.exists()
@@ -62,6 +65,8 @@ def test_nothing_is_executed(tmp_path):
         (Language.BASH, "shopt -s extglob\nls !(a|b)\n"),
         (Language.ZSH, "setopt csh_junkie_loops\nwhile false\n true\nend\n"),
         (Language.ZSH, "setopt extended_glob\nls (#i)a^b*(.N)\n"),
+        (Language.ZSH, ""),
+        (Language.ZSH, "# it's a comment\n\n"),
         (Language.ZSH, "repeat 3 echo x\nfor x (a b) { echo $x }\nprint ${(s.:.)x}\n"),
     ],
 )

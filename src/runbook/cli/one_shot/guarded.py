@@ -9,7 +9,7 @@ from typing import Protocol
 
 import click
 
-from runbook.cli.commands import Invocation, exit_code_of
+from runbook.cli.commands import PROGRAM, Invocation, exit_code_of
 from runbook.host import guard, signals
 from runbook.host.proctable import become_subreaper
 
@@ -44,10 +44,18 @@ def obey_signals(target: Interruptible) -> None:
         guard.watch_lifeline(lifeline, target.abandon)
 
 
-def run_guarded(command: click.Command) -> None:
-    """Run a command in this process, which a guardian has started, and exit."""
+def run_guarded(command: click.Command, shown: str) -> None:
+    """Run a command in this process, which a guardian has started, and exit.
+
+    `shown` is the command that the user typed, for messages.
+    """
     environment = guard.seal_environment()
     guard.make_undumpable()
     become_subreaper()
     called = Invocation(tuple(sys.argv[1:]), environment)
-    sys.exit(exit_code_of(lambda: command.main(obj=called, standalone_mode=False)))
+    sys.exit(exit_code_of(lambda: _main(command, shown, called)))
+
+
+def _main(command: click.Command, shown: str, called: Invocation) -> object:
+    name = f"{PROGRAM} {shown}"
+    return command.main(obj=called, prog_name=name, standalone_mode=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,4 +97,4 @@ def _command(called: Invocation, /, action: str, **given: Any) -> int:
 
 
 if __name__ == "__main__":
-    run_guarded(_command)
+    run_guarded(_command, sys.argv[1])

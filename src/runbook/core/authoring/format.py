@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from runbook.core.document import Document, Problem, Runbook
 from runbook.core.language.parse import parse
 from runbook.core.syntax.markdown import Block, BlockKind, Head, read_head
-from runbook.core.syntax.sections import SectionName, section_named
+from runbook.core.syntax.section_names import SectionName, section_named
 
 _HARD_BREAK = "  "
 _LINES = frozenset({"line", "heading_line"})

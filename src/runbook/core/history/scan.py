@@ -14,12 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from runbook.core.document import Problem
-from runbook.core.syntax.sections import (
-    SectionName,
-    claims_problem,
-    resembles_claims,
-    section_named,
-)
+from runbook.core.syntax.near_misses import claims_problem
+from runbook.core.syntax.section_names import SectionName, resembles_claims, section_named
 
 _COMMENT = b"<!--"
 _NAMES = rb"(?i:" + b"|".join(re.escape(name.encode()) for name in SectionName) + rb")"

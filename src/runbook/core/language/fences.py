@@ -10,7 +10,8 @@ from runbook.core.document import Language, Problem, Severity
 from runbook.core.language.steps import LANGUAGES
 from runbook.core.syntax.heredocs import open_heredoc
 from runbook.core.syntax.markdown import Block, BlockKind
-from runbook.core.syntax.sections import Section, SectionName, Sections, resembles_claims
+from runbook.core.syntax.section_names import SectionName, resembles_claims
+from runbook.core.syntax.sections import Section, Sections
 
 _SHELLS = frozenset({Language.ZSH, Language.BASH})
 _POLICY_HEADING = re.compile(

@@ -33,7 +33,8 @@ from runbook.core.language.policy import check_reversible, read_policy
 from runbook.core.language.steps import read_steps
 from runbook.core.syntax.bidi import turned_lines
 from runbook.core.syntax.markdown import HEAD_LIMIT, Head, line_at, read_head
-from runbook.core.syntax.sections import SectionName, read_sections
+from runbook.core.syntax.section_names import SectionName
+from runbook.core.syntax.sections import read_sections
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from runbook.core.history.scan import begin_scan, scan_history
 from runbook.core.syntax.markdown import BlockKind, _blocks
-from runbook.core.syntax.sections import section_named
+from runbook.core.syntax.section_names import section_named
 
 HEADING = b"# History\n"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.core.syntax.sections import resembles_claims
+from runbook.core.syntax.section_names import resembles_claims
 
 
 @pytest.mark.parametrize(
