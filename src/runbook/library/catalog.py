@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
 from runbook.core.run_files import InputLimits, RunFiles
+from runbook.core.syntax.markdown import HEAD_LIMIT
 from runbook.errors import NotFoundError
 from runbook.library.input_files import check_input_files, read_input_files
 from runbook.library.listing import Listing, Snapshot, merged
@@ -83,9 +84,13 @@ class Catalog:
         return self._read(self.sources.place(ref)).entry
 
     def content(self, ref: str) -> bytes:
-        """The whole file. Raises NotFoundError."""
+        """The whole file; of a file that is not a valid runbook, the first 2 MiB.
+
+        Raises NotFoundError.
+        """
+        valid = self.get(ref).document.runbook is not None
         try:
-            return read_runbook(self.sources.place(ref))
+            return read_runbook(self.sources.place(ref), None if valid else HEAD_LIMIT)
         except OSError:
             raise not_found(ref) from None
 

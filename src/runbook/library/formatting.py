@@ -14,6 +14,8 @@ from pathlib import Path
 
 from runbook.core.authoring.format import formatted
 from runbook.core.document import Problem
+from runbook.core.language.parse import parse_head
+from runbook.core.syntax.markdown import HEAD_READ
 from runbook.errors import HistoryError
 from runbook.library.history import LOCK_SECONDS
 from runbook.library.locking import locked, read_at, size_of, sync_data, write_all, write_at
@@ -38,7 +40,7 @@ class Formatting:
 def plan_format(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
     """Preview formatting a file. Raises HistoryError."""
     with locked(path, seconds=lock_seconds, write=False) as descriptor:
-        return _formatting(read_at(descriptor, 0, size_of(descriptor)))
+        return _formatting(_read(descriptor))
 
 
 def format_file(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting:
@@ -51,10 +53,19 @@ def format_file(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> Formatting
         return planned
     with locked(path, seconds=lock_seconds, write=True) as descriptor:
         recover(path, descriptor)
-        found = _formatting(read_at(descriptor, 0, size_of(descriptor)))
+        found = _formatting(_read(descriptor))
         if found.problem is None and found.changed:
             _write(path, descriptor, found.after)
         return found
+
+
+def _read(descriptor: int) -> bytes:
+    """The whole file, or its beginning if that shows that it can't be formatted."""
+    beginning = read_at(descriptor, 0, HEAD_READ)
+    size = size_of(descriptor)
+    if size <= len(beginning) or parse_head(beginning).document.runbook is None:
+        return beginning
+    return read_at(descriptor, 0, size)
 
 
 def _formatting(data: bytes) -> Formatting:

@@ -36,7 +36,7 @@ from runbook.library.locking import (
     sync_data,
     write_all,
 )
-from runbook.library.rotation import archive_path, recover, rotate
+from runbook.library.rotation import archive_path, history_offset, recover, rotate
 
 LOCK_SECONDS = 30.0
 _FIRST_LINE_BYTES = 4096
@@ -251,16 +251,15 @@ def _history(path: Path, descriptor: int, more: bytes = b"") -> bytes:
 
     If a copy from before entries were archived was saved, it has these entries too.
     """
+    if history_offset(descriptor) is None:  # then not much of the file is read
+        raise HistoryError("The runbook has no History section. Add # History at its end.")
     older = _older(path)
     history = _below_heading(read_at(descriptor, 0, size_of(descriptor)) + more)
     return older + history[repeated(older, history) :]
 
 
 def _below_heading(data: bytes) -> bytes:
-    offset = read_head(data).history_bytes
-    if offset is None:
-        raise HistoryError("The runbook has no History section. Add # History at its end.")
-    return data[offset:]
+    return data[read_head(data).history_bytes :]
 
 
 def _older(path: Path) -> bytes:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from io import FileIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from runbook.core.document import Document
 from runbook.core.history.scan import HistoryScan, scan_history
 from runbook.core.language.parse import ParsedHead, parse_head, unreadable, with_history
 from runbook.core.language.summary import NO_SUMMARY, Summary, summarize
+from runbook.core.syntax.markdown import HEAD_READ
 from runbook.errors import NotFoundError
 from runbook.library.refs import Place, not_found, open_runbook
 
 _TAIL_BYTES = 4096
+_CHUNK_BYTES = 4 * 1024 * 1024
 _SETTLED_NS = 50_000_000
 """Longer than a kernel clock tick: within one tick, a file can change without a new mtime."""
 
@@ -101,10 +103,16 @@ def load(place: Place, previous: Loaded | None, now_ns: int) -> Loaded:
             settled = identity.is_settled(now_ns)
             if previous and previous.scan and _is_continued(file, identity, previous):
                 return _go_on(file, identity, previous, previous.scan, settled=settled)
-            data = os.pread(file.fileno(), identity.size, 0)
+            return _read(place.ref, file, identity, previous, settled=settled)
     except OSError as error:
         return _unreadable(place.ref, identify(place), error)
-    return _parse(place.ref, data, identity, previous, settled=settled)
+
+
+def load_file(path: Path) -> Entry:
+    """Any file as a runbook of its own. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        identity = Identity.of(os.fstat(file.fileno()))
+        return _read(path.name, file, identity, None, settled=False).entry
 
 
 def read_above_history(place: Place, entry: Entry) -> bytes:
@@ -131,35 +139,55 @@ def _is_continued(file: FileIO, identity: Identity, previous: Loaded) -> bool:
 def _go_on(
     file: FileIO, identity: Identity, previous: Loaded, scan: HistoryScan, *, settled: bool
 ) -> Loaded:
-    offset = min(scan.offset, max(identity.size - _TAIL_BYTES, 0))
-    data = os.pread(file.fileno(), identity.size - offset, offset)
-    scan = scan_history(data, scan, base=offset)
+    known = min(previous.entry.identity.size, identity.size - 1)  # the last lines are read again
+    scan, tail = _scan_rest(file, identity.size, known, scan, previous.tail)
     entry = replace(
         previous.entry, document=with_history(previous.parsed.document, scan), identity=identity
     )
-    return replace(previous, entry=entry, scan=scan, tail=data[-_TAIL_BYTES:], settled=settled)
+    return replace(previous, entry=entry, scan=scan, tail=tail, settled=settled)
 
 
-def _parse(
-    ref: str, data: bytes, identity: Identity, previous: Loaded | None, *, settled: bool
+def _read(
+    ref: str, file: FileIO, identity: Identity, previous: Loaded | None, *, settled: bool
 ) -> Loaded:
+    """Read the part above History, and the history only of a valid runbook."""
+    data = os.pread(file.fileno(), min(identity.size, HEAD_READ), 0)
     opening = previous.opening if previous else None
     if previous and opening is not None and data.startswith(opening):
         parsed = previous.parsed
     else:
         parsed = parse_head(data, stem=PurePosixPath(ref).stem)
     document, scan = parsed.document, parsed.scan
+    tail = data[-_TAIL_BYTES:]
     if scan is not None:
         scan = scan_history(data, scan)
+        if document.runbook is not None:
+            scan, tail = _scan_rest(file, identity.size, len(data), scan, tail)
         document = with_history(document, scan)
     return Loaded(
         entry=Entry(ref, document, identity, data[: document.head_bytes]),
         parsed=parsed,
-        scan=scan,
+        scan=scan if parsed.document.runbook is not None else None,
         heading=data[document.head_bytes : document.history_bytes or document.head_bytes],
-        tail=data[-_TAIL_BYTES:],
+        tail=tail,
         settled=settled,
     )
+
+
+def _scan_rest(
+    file: FileIO, size: int, offset: int, scan: HistoryScan, tail: bytes
+) -> tuple[HistoryScan, bytes]:
+    """Scan from `offset` to the end, of which the last bytes are returned too."""
+    while offset < size:
+        base = min(scan.offset, max(offset - _TAIL_BYTES, 0))
+        again = offset - base  # a long line is scanned again in larger and larger parts
+        data = os.pread(file.fileno(), again + max(again, _CHUNK_BYTES), base)
+        if base + len(data) <= offset:  # the file has become shorter
+            break
+        offset = base + len(data)
+        scan = scan_history(data, scan, base=base)
+        tail = data[-_TAIL_BYTES:]
+    return scan, tail
 
 
 def _unreadable(ref: str, identity: Identity, error: OSError) -> Loaded:

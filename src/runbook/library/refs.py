@@ -82,10 +82,10 @@ def open_runbook(place: Place) -> int:
     return descriptor
 
 
-def read_runbook(place: Place) -> bytes:
-    """The whole file. Raises as open_runbook does."""
+def read_runbook(place: Place, limit: int | None = None) -> bytes:
+    """The whole file, or its first `limit` bytes. Raises as open_runbook does."""
     with os.fdopen(open_runbook(place), "rb", buffering=0) as file:
-        return file.read()
+        return file.read() if limit is None else os.pread(file.fileno(), limit, 0)
 
 
 def not_found(ref: str) -> NotFoundError:

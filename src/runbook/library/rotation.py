@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runbook.core.history.chain import entry_start, repeated, sha256
-from runbook.core.syntax.markdown import HEAD_LIMIT, read_head
+from runbook.core.syntax.markdown import HEAD_READ, read_head
 from runbook.library.locking import (
     COPY_BYTES,
     read_at,
@@ -52,7 +52,7 @@ def journal_path(path: Path) -> Path:
 
 def history_offset(descriptor: int) -> int | None:
     """The current offset of the history in the file."""
-    return read_head(read_at(descriptor, 0, HEAD_LIMIT)).history_bytes
+    return read_head(read_at(descriptor, 0, HEAD_READ)).history_bytes
 
 
 def rotate(path: Path, descriptor: int, first_kept: int) -> bool:

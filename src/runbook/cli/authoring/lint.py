@@ -104,19 +104,20 @@ def examine(
     """All findings in a file. `passed` has the variables that every script gets."""
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
-    from runbook.core.language.parse import parse, unreadable
+    from runbook.core.language.parse import unreadable
     from runbook.library.catalog import Catalog, Source
+    from runbook.library.loading import load_file
 
     try:
-        data = item.file.read_bytes()
+        entry = load_file(item.file)
     except OSError as error:
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
         return [Finding(item.shown, problem) for problem in document.problems]
-    document = parse(data, stem=item.file.stem)
+    document = entry.document
     catalog = Catalog((Source(item.root),), input_limits=limits)
     existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
     around = Surroundings(existing, passed, shells)
-    problems = find_problems(document, data[: document.head_bytes], around)
+    problems = find_problems(document, entry.head, around)
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)
     ordered = sorted(problems, key=lambda problem: problem.line or 0)

@@ -32,7 +32,7 @@ from runbook.core.language.fences import check_cuts, check_fences
 from runbook.core.language.policy import check_reversible, read_policy
 from runbook.core.language.steps import read_steps
 from runbook.core.syntax.bidi import turned_lines
-from runbook.core.syntax.markdown import HEAD_LIMIT, Head, line_at, read_head
+from runbook.core.syntax.markdown import HEAD_LIMIT, HEAD_LINES, Head, line_at, read_head
 from runbook.core.syntax.section_names import SectionName
 from runbook.core.syntax.sections import read_sections
 
@@ -111,9 +111,11 @@ def unreadable(stem: str, reason: str) -> Document:
 
 def _unreadable(data: bytes, head: Head) -> Problem | None:
     if head.too_long:
-        text = f"No History heading in the first {HEAD_LIMIT // 1024} KiB"
+        text = f"No History heading in the first {HEAD_LIMIT // 1024} KiB or {HEAD_LINES} lines"
         hint = "Add # History. If there is one, look for an unclosed code block above it"
-        return Problem("head_too_long", text, hint=hint, params={"limit": HEAD_LIMIT})
+        return Problem(
+            "head_too_long", text, hint=hint, params={"limit": HEAD_LIMIT, "lines": HEAD_LINES}
+        )
     if head.bad_byte is not None:
         line = line_at(data, head.bad_byte)
         text = f"The document is not valid UTF-8: byte {head.bad_byte + 1}, line {line}"

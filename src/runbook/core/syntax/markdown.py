@@ -1,7 +1,8 @@
 """Splits a runbook's head, everything above the History heading, into blocks.
 
 Only the head is parsed as Markdown, because the history may be huge. The parser also decides where
-History begins: for each occurrence of the word, parse up to it, until a parse ends in that heading.
+History begins: for each line that consists of that word, parse up to it, until a parse ends in that
+heading. Nothing is parsed of a document that has no such line within the limits.
 """
 
 from __future__ import annotations
@@ -19,10 +20,17 @@ from markdown_it.token import Token
 
 HISTORY = "History"
 YAML_WORDS = frozenset({"yaml", "yml"})
-HEAD_LIMIT = 512 * 1024
+HEAD_LIMIT = 2 * 1024 * 1024
 """In bytes. The search for a History heading stops here."""
+HEAD_LINES = 50_000
+"""The same in lines: parsing takes time per line."""
+HEAD_READ = HEAD_LIMIT + 1
+"""This much of a file tells whether it has a History heading within the limits."""
 
-_HISTORY_WORD = re.compile(rb"(?i)history")
+_HISTORY_LINE = re.compile(
+    rb"(?:(?<=[\r\n])|\A)[^\r\nA-Za-z0-9]{0,200}history[^\r\nA-Za-z0-9]{0,200}(?=[\r\n]|\Z)",
+    re.IGNORECASE,
+)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -79,7 +87,8 @@ class Head:
 
     `history_bytes` and `history_line` are the offset of the first byte after the History heading
     and its line; both are None if there is no such heading. `bad_byte` is the offset of the first
-    byte that is not UTF-8. `too_long` is set if the search for History was aborted.
+    byte that is not UTF-8. `too_long` is set if the search for History was aborted; the head then
+    ends there.
     """
 
     lines: tuple[str, ...]
@@ -94,8 +103,9 @@ class Head:
 def read_head(data: bytes) -> Head:
     """Find the History heading and parse the blocks above it. Never raises."""
     blocks: list[Block] = []
+    limit = _limit(data)
     end = 0
-    for end in _prefix_ends(data):
+    for end in _prefix_ends(data, limit):
         text = _decode(data[:end])
         blocks = list(_blocks(text))
         for index, block in enumerate(blocks):
@@ -104,9 +114,9 @@ def read_head(data: bytes) -> Head:
     return Head(
         lines=tuple(_lines(_decode(data[:end]))),
         blocks=tuple(blocks),
-        head_bytes=len(data),
-        bad_byte=_bad_byte(data[:HEAD_LIMIT]),
-        too_long=end < len(data),
+        head_bytes=limit,
+        bad_byte=_bad_byte(data[:limit]),
+        too_long=limit < len(data),
     )
 
 
@@ -127,15 +137,24 @@ def _head_above(data: bytes, text: str, blocks: list[Block], history: Block) -> 
     )
 
 
-def _prefix_ends(data: bytes) -> Iterator[int]:
-    """Offsets to try a parse at: after each `history` and the next line (a possible underline).
+def _limit(data: bytes) -> int:
+    """Where the search for History ends: at the document's end, or after the last line to read."""
+    limit = len(data)
+    if limit > HEAD_LIMIT:
+        limit = max(data.rfind(b"\n", 0, HEAD_LIMIT), data.rfind(b"\r", 0, HEAD_LIMIT)) + 1
+    if data.count(b"\n", 0, limit) + data.count(b"\r", 0, limit) > HEAD_LINES:
+        limit = min(limit, _end_of_lines(data, 0, HEAD_LINES))
+    return limit
+
+
+def _prefix_ends(data: bytes, limit: int) -> Iterator[int]:
+    """Offsets to try a parse at: after each line `history` and the next one, a possible underline.
 
     After a failed try, the next one covers about twice as much if there are candidates in between,
-    so that a script full of that word costs a few parses instead of one per occurrence.
+    so that a script full of such lines costs a few parses instead of one per line.
     """
-    limit = min(len(data), HEAD_LIMIT)
     tried = waiting = 0
-    for match in _HISTORY_WORD.finditer(data, 0, limit):
+    for match in _HISTORY_LINE.finditer(data, 0, limit):
         end = min(_end_of_lines(data, match.end(), 2), limit)
         if tried and end <= 2 * tried:
             waiting = end

@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from runbook.core.document import Problem, Severity
 from runbook.core.syntax.markdown import Block, BlockKind
@@ -168,7 +167,8 @@ def _following_yaml(blocks: Sequence[Block], index: int) -> str | None:
     """The YAML block below a level-1 heading, or directly below any other line."""
     block = blocks[index]
     level_1 = block.kind is BlockKind.HEADING and block.level == 1
-    for later in islice(blocks, index + 1, None):
+    for at in range(index + 1, len(blocks)):
+        later = blocks[at]
         if later.is_yaml and not later.nested:
             return later.text
         if later.kind is BlockKind.HEADING or not (level_1 or later.kind is BlockKind.HTML):

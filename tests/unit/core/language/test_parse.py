@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runbook.core.document import Document, InputType, Language, Severity
 from runbook.core.language.parse import parse, parse_head, parse_stored, unreadable, with_history
-from runbook.core.syntax.markdown import HEAD_LIMIT
+from runbook.core.syntax.markdown import HEAD_LIMIT, HEAD_LINES
 
 ENVIRONMENT = """# Environment Requirements
 
@@ -253,6 +253,30 @@ def test_a_head_without_end_is_not_read_for_ever():
     assert not found.claims_known
 
 
+def test_a_document_without_a_line_history_is_not_parsed_at_all(monkeypatch):
+    from runbook.core.syntax import markdown
+
+    monkeypatch.setattr(markdown, "_parser", lambda: pytest.fail("parsed"))
+    found = read(TITLE + "see the history\n\n" * HEAD_LINES)
+    assert codes(found) == ["head_too_long"]
+    assert found.head_bytes < HEAD_LIMIT
+
+
+@pytest.mark.parametrize(("size", "valid"), [(HEAD_LIMIT, True), (HEAD_LIMIT + 1, False)])
+def test_history_may_stand_within_the_limit(size, valid):
+    head = document(title=TITLE + "word " * 130_000 + "\n\n", history="")
+    text = head.replace(
+        "it *does*", "it *does* " + "x" * (size - len(head) - len("# History\n") - 1)
+    )
+    found = read(text + "# History\n" + "x\n" * HEAD_LINES)
+    assert (found.runbook is not None) is valid
+
+
+def test_a_line_that_is_cut_at_the_limit_is_no_heading():
+    text = TITLE + "x" * (HEAD_LIMIT - len(TITLE) - len("\n# History")) + "\n# History of it\n"
+    assert codes(read(text)) == ["head_too_long"]
+
+
 def test_a_history_of_any_size_is_found_behind_a_mention_of_it():
     head = VALID.replace("echo", "history; echo").encode()
     assert read(head.decode() + "x\n" * HEAD_LIMIT).history_bytes == len(head)
@@ -264,7 +288,7 @@ def test_many_mentions_of_history_cost_few_parses(monkeypatch):
     parses = []
     decode = markdown._decode
     monkeypatch.setattr(markdown, "_decode", lambda data: parses.append(len(data)) or decode(data))
-    script = "# Script\n\n```sh\n" + "history | tail  # History\n" * 2000 + "```\n"
+    script = "# Script\n\n```sh\n" + "# History\n" * 2000 + "```\n"
     assert read(document(script=script)).problems == ()
     assert sum(parses) < 10 * len(document(script=script))
 
