@@ -8,6 +8,7 @@ from collections import OrderedDict
 import orjson
 
 from runbook.core.access import Principal
+from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.engine.engine import Engine
 from runbook.engine.requests import Listed
 from runbook.resources.runbook import (
@@ -27,11 +28,14 @@ class Listings:
         self._lock = threading.Lock()
         self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
-    def body(self, engine: Engine, principal: Principal, text: str = "") -> bytes:
-        """The list, from the cache; with `text`, the matching runbooks, not cached."""
-        if not text:
+    def body(
+        self, engine: Engine, principal: Principal, wanted: RunbookFilter = ALL_RUNBOOKS
+    ) -> bytes:
+        """The list, from the cache; with a filter, the matching runbooks, not cached."""
+        if not wanted:
             return self._kept(engine, principal)
-        return _body([_found(item) for item in engine.runbooks.listing(principal, text)])
+        show = _found if wanted.text else _listed
+        return _body([show(item) for item in engine.runbooks.listing(principal, wanted)])
 
     def _kept(self, engine: Engine, principal: Principal) -> bytes:
         key = (*engine.runbooks.listing_version(), *principal.access_key)

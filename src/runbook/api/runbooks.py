@@ -21,6 +21,7 @@ from runbook.api.execution import (
 from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
+from runbook.core.runbook_filter import RunbookFilter
 from runbook.resources.declaration import required_env_json
 from runbook.resources.history import history_entry_json, history_page_json
 from runbook.resources.report import report_json
@@ -38,12 +39,17 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
         "List all runbooks, sorted by path",
         parameters=(
             Parameter("q", "Filter by text in the ref, the name, or the text above History"),
+            Parameter("tag", "Only runbooks with this tag in their front matter; repeatable"),
+            Parameter("owner", "Only runbooks with this owner in their front matter"),
         ),
         schema="RunbookList",
     ),
 )
 def list_runbooks() -> Response:
-    body = application().listings.body(engine(), principal(), request.args.get("q", ""))
+    asked = request.args
+    tags = tuple(tag for tag in asked.getlist("tag") if tag)
+    wanted = RunbookFilter(asked.get("q", ""), tags, asked.get("owner", ""))
+    body = application().listings.body(engine(), principal(), wanted)
     return Response(body, mimetype="application/json")
 
 

@@ -29,6 +29,7 @@ from runbook.cli.terminal import color, exit_codes
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
 from runbook.core.permissions import Permission
+from runbook.core.runbook_filter import RunbookFilter
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 RECENT_RUNS = 5
@@ -47,21 +48,29 @@ def _colour() -> bool:
     examples=(
         "runbook list",
         "runbook list --url http://localhost:8083",
+        "runbook list --tag network --owner sre",
         "runbook list --json | jq -r '.runbooks[].path'",
     ),
     short_help="List runbooks with last-run status.",
 )
+@click.option("--tag", "tags", multiple=True, help="Only runbooks with this tag. Repeatable.")
+@click.option("--owner", default="", help="Only runbooks with this owner.")
 @json_option
 @source_options
-def list_runbooks(as_json: bool, **given: Any) -> None:
+def list_runbooks(tags: tuple[str, ...], owner: str, as_json: bool, **given: Any) -> None:
     """List runbooks with last-run status.
 
-    Runbooks that are invalid or that you may not execute are marked.
+    Runbooks that are invalid or that you may not execute are marked. Tags and owners are those in
+    the front matter.
     """
+    wanted = RunbookFilter(tags=tags, owner=owner)
     with SourceOptions(**given).open() as source:
-        found = source.runbooks()
+        found = source.runbooks(wanted)
     if as_json:
         print_json({"runbooks": found})
+        return
+    if not found and wanted:
+        note("no such runbooks")
         return
     if not found:
         note("no runbooks; set RUNBOOKS_DIR to their folder (see `runbook config`)")
@@ -132,6 +141,8 @@ def _runbook_lines(item: Mapping[str, Any], recent: Iterable[Mapping[str, Any]])
             ("runbook", text_of(item["filename"])),
             ("name", text_of(item["name"])),
             ("description", text_of(" ".join(str(item.get("description", "")).split()))),
+            ("tags", text_of(item.get("tags"))),
+            ("owner", text_of(item.get("owner"))),
             ("valid", "yes" if item.get("valid", True) else "no"),
             ("executable", "yes" if item.get("executable", True) else "no"),
             ("missing claims", text_of(item.get("missing_claims"))),

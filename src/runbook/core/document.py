@@ -312,6 +312,15 @@ class Runbook:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """What the engine reads from YAML between `---` lines at the beginning of the file."""
+
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The result of parsing: all problems, and the runbook if there are no errors.
 
@@ -333,6 +342,7 @@ class Document:
     claims_known: bool = True
     inputs: tuple[Input, ...] = field(default=())
     steps: tuple[Step, ...] = field(default=())
+    front: FrontMatter = FrontMatter()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

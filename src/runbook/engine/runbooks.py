@@ -10,6 +10,7 @@ from runbook.core.access import Principal
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.permissions import Permission
+from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.engine.parts import Parts
 from runbook.engine.requests import Listed, RunbookText
 from runbook.engine.submit.input_facts import InputKnowledge
@@ -51,19 +52,18 @@ class RunbookReader:
         content = self._parts.catalog.content(ref) if with_history else entry.head
         return RunbookText(entry, can(principal, Permission.RUNBOOK_EXECUTE, entry), content)
 
-    def listing(self, principal: Principal, text: str = "") -> list[Listed]:
-        """The runbooks that the principal may list, by ref. With `text`, only matches.
-
-        See Catalog.search.
-        """
+    def listing(self, principal: Principal, wanted: RunbookFilter = ALL_RUNBOOKS) -> list[Listed]:
+        """The runbooks that the principal may list, by ref."""
         catalog = self._parts.catalog
+        text = wanted.text
         found = catalog.search(text) if text else map(Found, catalog.list().entries)
         last_runs = self.last_runs()
         can = self._authorizer.can
         return [
             self._listed(one, principal, last_runs)
             for one in found
-            if can(principal, Permission.RUNBOOK_LIST, one.entry).allowed
+            if wanted.fits(one.entry.document.front)
+            and can(principal, Permission.RUNBOOK_LIST, one.entry).allowed
         ]
 
     def _listed(

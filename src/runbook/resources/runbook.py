@@ -57,9 +57,14 @@ class ListedRunbookJson(AccessJson):
     name: str
     path: str
     valid: bool
-    description: Annotated[str, Doc("First paragraph as plain text, cut at 300 characters")]
+    description: Annotated[
+        str,
+        Doc("From the front matter, or the first paragraph, as plain text of up to 300 characters"),
+    ]
     steps: Annotated[int, Doc("Number of steps; 0 if the runbook is invalid")]
     dry_run: Annotated[bool, Doc("Whether the runbook supports dry runs")]
+    tags: Annotated[list[str], Doc("From the front matter")]
+    owner: Annotated[str | None, Doc("From the front matter")]
     last_run: LastRunJson | None
     match: NotRequired[
         Annotated[LineMatchJson | None, Doc("With `q`: the first matching line above History")]
@@ -78,7 +83,9 @@ class RunbookContentJson(AccessJson):
     content: str
     valid: bool
     digest: Annotated[str, Doc("SHA-256 of the bytes above `# History`")]
-    description: str
+    description: Annotated[str, Doc("From the front matter, or the Markdown below the name")]
+    tags: Annotated[list[str], Doc("From the front matter")]
+    owner: Annotated[str | None, Doc("From the front matter")]
     inputs: list[InputItemJson]
     claims: dict[str, list[str]] | None
     steps: list[StepItemJson]
@@ -114,6 +121,8 @@ def listed_json(entry: Entry, decision: Decision, last_run: LastRun | None) -> L
         "description": entry.summary.description,
         "steps": entry.summary.steps,
         "dry_run": entry.summary.dry_run,
+        "tags": list(entry.document.front.tags),
+        "owner": entry.document.front.owner or None,
         "last_run": last_run_json(last_run),
     }
 
@@ -146,7 +155,9 @@ def runbook_json(entry: Entry, decision: Decision, content: bytes) -> RunbookCon
         "name": document.name,
         "valid": not document.errors,
         "digest": document.digest,
-        "description": runbook.description if runbook else "",
+        "description": document.front.description or (runbook.description if runbook else ""),
+        "tags": list(document.front.tags),
+        "owner": document.front.owner or None,
         "inputs": [input_json(item) for item in document.inputs],
         "claims": None if claims is None else {name: list(claims[name]) for name in claims},
         "steps": [step_json(step) for step in runbook.steps] if runbook else [],

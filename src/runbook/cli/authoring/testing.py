@@ -91,4 +91,4 @@ def _command(called: Invocation, /, **given: Any) -> int:
 
 
 if __name__ == "__main__":
-    run_guarded(_command)
+    run_guarded(_command, "test")

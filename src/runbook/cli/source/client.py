@@ -57,7 +57,7 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: str | int) -> Json:
+    def get(self, path: str, **query: str | int | list[str]) -> Json:
         return self._json("GET", path, params=query)
 
     def post(self, path: str, body: Json | None = None) -> Json:

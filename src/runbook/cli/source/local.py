@@ -15,6 +15,7 @@ from runbook.cli.source.opening import (
 )
 from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
 from runbook.core.access import Principal
+from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
 from runbook.engine.requests import ExecuteRequest
@@ -35,10 +36,10 @@ class LocalSource:
         self._engine = engine
         self._principal = principal
 
-    def runbooks(self) -> list[Json]:
+    def runbooks(self, wanted: RunbookFilter = ALL_RUNBOOKS) -> list[Json]:
         return [
             listed_json(item.entry, item.decision, item.last_run)
-            for item in self._engine.runbooks.listing(self._principal)
+            for item in self._engine.runbooks.listing(self._principal, wanted)
         ]
 
     def runbook(self, ref: str) -> Json:

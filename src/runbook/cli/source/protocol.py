@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runbook.cli.options.inputs import GivenInputs
+from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 
 Json = Mapping[str, Any]
 TOKEN_VARIABLE = "RUNBOOK_TOKEN"  # noqa: S105 - a variable's name
@@ -40,7 +41,7 @@ class RunSource(Protocol):
     Methods raise RunbookError: NotFoundError, AuthenticationError, ServerUnavailableError, ...
     """
 
-    def runbooks(self) -> list[Json]: ...
+    def runbooks(self, wanted: RunbookFilter = ALL_RUNBOOKS) -> list[Json]: ...
 
     def runbook(self, ref: str) -> Json: ...
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from runbook.cli.options.inputs import GivenInputs
 from runbook.cli.source.client import Client
 from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
+from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.core.times import iso
 
 
@@ -19,8 +20,10 @@ class RemoteSource:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def runbooks(self) -> list[Json]:
-        runbooks: list[Json] = self._client.get("/api/runbooks")["runbooks"]
+    def runbooks(self, wanted: RunbookFilter = ALL_RUNBOOKS) -> list[Json]:
+        asked: dict[str, Any] = {"q": wanted.text, "tag": list(wanted.tags), "owner": wanted.owner}
+        given = {name: value for name, value in asked.items() if value}
+        runbooks: list[Json] = self._client.get("/api/runbooks", **given)["runbooks"]
         return runbooks
 
     def runbook(self, ref: str) -> Json:

@@ -60,7 +60,11 @@ def _lines(head: Head) -> Iterator[_Line]:
     """All lines in order, without trailing whitespace; spacing is added later."""
     texts = [*head.lines]
     texts[0] = texts[0].removeprefix(codecs.BOM_UTF8.decode())
-    at = 1
+    yield from (
+        _Line(text, verbatim=True, apart_below=number == head.front_lines)
+        for number, text in enumerate(texts[: head.front_lines], start=1)
+    )
+    at = head.front_lines + 1
     for block in _outermost(head.blocks):
         yield from _loose(texts[at - 1 : block.line - 1])
         yield from _block_lines(block, texts)
@@ -140,7 +144,8 @@ def _meaning(data: bytes) -> tuple[object, ...]:
     head = read_head(data)
     runbook = _without_lines(document.runbook) if document.runbook else None
     blocks = [_block_meaning(block) for block in head.blocks]
-    return (document.name, document.claims, _codes(document), runbook, blocks)
+    codes = _codes(document)
+    return (document.name, document.claims, codes, document.front, runbook, blocks)
 
 
 def _codes(document: Document) -> list[str]:

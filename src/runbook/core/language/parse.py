@@ -29,6 +29,7 @@ from runbook.core.language.declarations import (
     read_inputs,
 )
 from runbook.core.language.fences import check_cuts, check_fences
+from runbook.core.language.front_matter import read_front_matter
 from runbook.core.language.policy import check_reversible, read_policy
 from runbook.core.language.steps import read_steps
 from runbook.core.syntax.bidi import turned_lines
@@ -139,6 +140,7 @@ class _Reading:
         self._sections = read_sections(head, stem=stem)
         self._problems = self._sections.problems
         self._stem = stem
+        self._front = read_front_matter(head, self._problems)
         check_fences(self._sections, head.blocks)
         self._problems += turned_lines(head)
         self.name = self._name()
@@ -174,6 +176,7 @@ class _Reading:
             claims_known=claims.known,
             inputs=inputs,
             steps=steps,
+            front=self._front,
         )
 
     def _name(self) -> str:

@@ -20,9 +20,10 @@ _BREAKS = frozenset({"softbreak", "hardbreak"})
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The start of a runbook's description as plain text, and what its script supports.
+    """A short description as plain text, and what the runbook's script supports.
 
-    An invalid runbook has an empty summary.
+    The description is the one in the front matter, or the first paragraph below the name. Of an
+    invalid runbook, only the former is known.
     """
 
     description: str = ""
@@ -35,9 +36,10 @@ NO_SUMMARY = Summary()
 
 def summarize(document: Document) -> Summary:
     runbook = document.runbook
+    text = shortened(document.front.description, SUMMARY_CHARACTERS)
     if runbook is None:
-        return NO_SUMMARY
-    text = first_paragraph(runbook.description)
+        return Summary(text)
+    text = text or first_paragraph(runbook.description)
     return Summary(text, len(runbook.steps), runbook.policy.dry_run)
 
 
@@ -46,7 +48,7 @@ def first_paragraph(markdown: str, limit: int = SUMMARY_CHARACTERS) -> str:
     tokens = _parser().parse(markdown[:_READ_CHARACTERS])
     for opening, inline in pairwise(tokens):
         if opening.type == "paragraph_open" and opening.level == 0:
-            return _shortened(" ".join(_plain(inline.children or []).split()), limit)
+            return shortened(" ".join(_plain(inline.children or []).split()), limit)
     return ""
 
 
@@ -61,7 +63,7 @@ def _plain(tokens: list[Token]) -> str:
     return "".join(parts)
 
 
-def _shortened(text: str, limit: int) -> str:
+def shortened(text: str, limit: int) -> str:
     """The text cut at a word boundary if there is one near the limit."""
     if len(text) <= limit:
         return text

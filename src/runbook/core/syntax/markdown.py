@@ -18,6 +18,8 @@ from itertools import islice
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from runbook.core.syntax.section_names import resembles_claims, section_named
+
 HISTORY = "History"
 YAML_WORDS = frozenset({"yaml", "yml"})
 HEAD_LIMIT = 2 * 1024 * 1024
@@ -31,6 +33,10 @@ _HISTORY_LINE = re.compile(
     rb"(?:(?<=[\r\n])|\A)[^\r\nA-Za-z0-9]{0,200}history[^\r\nA-Za-z0-9]{0,200}(?=[\r\n]|\Z)",
     re.IGNORECASE,
 )
+_FRONT_MATTER = re.compile(
+    r"---[ \t]*\n(?P<yaml>(?:.{0,2000}\n){0,500}?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+_YAML_KEY = re.compile(r"[\w\"'][^:\n]*:(?:\s|\Z)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -88,7 +94,7 @@ class Head:
     `history_bytes` and `history_line` are the offset of the first byte after the History heading
     and its line; both are None if there is no such heading. `bad_byte` is the offset of the first
     byte that is not UTF-8. `too_long` is set if the search for History was aborted; the head then
-    ends there.
+    ends there. `front_lines` is the number of lines of the front matter, including the two `---`.
     """
 
     lines: tuple[str, ...]
@@ -98,25 +104,33 @@ class Head:
     history_bytes: int | None = None
     bad_byte: int | None = None
     too_long: bool = False
+    front_lines: int = 0
+
+    @property
+    def front_matter(self) -> str:
+        """The YAML between the two `---`, which begins on line 2."""
+        return "\n".join(self.lines[1 : self.front_lines - 1])
 
 
 def read_head(data: bytes) -> Head:
     """Find the History heading and parse the blocks above it. Never raises."""
     blocks: list[Block] = []
     limit = _limit(data)
-    end = 0
+    end = front = 0
     for end in _prefix_ends(data, limit):
         text = _decode(data[:end])
-        blocks = list(_blocks(text))
+        front = _front_lines(text)
+        blocks = list(_blocks(text, front))
         for index, block in enumerate(blocks):
             if block.is_section(HISTORY):
-                return _head_above(data, text, blocks[:index], block)
+                return _head_above(data, text, blocks[:index], block, front)
     return Head(
         lines=tuple(_lines(_decode(data[:end]))),
         blocks=tuple(blocks),
         head_bytes=limit,
         bad_byte=_bad_byte(data[:limit]),
         too_long=limit < len(data),
+        front_lines=front,
     )
 
 
@@ -125,7 +139,7 @@ def line_at(data: bytes, offset: int) -> int:
     return 1 + sum(1 for _ in _LINE_END.finditer(data, 0, offset))
 
 
-def _head_above(data: bytes, text: str, blocks: list[Block], history: Block) -> Head:
+def _head_above(data: bytes, text: str, blocks: list[Block], history: Block, front: int) -> Head:
     start = _offset_of_line(data, history.line)
     return Head(
         lines=tuple(_lines(text)[: history.line - 1]),
@@ -134,6 +148,7 @@ def _head_above(data: bytes, text: str, blocks: list[Block], history: Block) -> 
         history_line=history.line,
         history_bytes=_offset_of_line(data, history.end),
         bad_byte=_bad_byte(data[:start]),
+        front_lines=front,
     )
 
 
@@ -204,9 +219,28 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _blocks(text: str) -> Iterator[Block]:
-    tokens = _parser().parse(text)
+def _front_lines(text: str) -> int:
+    """The number of lines of the front matter at the beginning; 0 if there is none.
+
+    Lines that readers may take for a section are no front matter, but a document that begins with
+    a thematic break.
+    """
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        return 0
+    lines = [line for line in match["yaml"].split("\n") if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), None)
+    if first is not None and _YAML_KEY.match(first) is None:
+        return 0
+    comments = (line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    if any(section_named(each) or resembles_claims(each, level=2) for each in comments):
+        return 0
+    return match["yaml"].count("\n") + 2
+
+
+def _blocks(text: str, front: int) -> Iterator[Block]:
     lines = _lines(text)
+    tokens = _parser().parse("\n".join([*[""] * front, *lines[front:]]) if front else text)
     quotes = 0
     for index, token in enumerate(tokens):
         if token.type == "blockquote_open":
