@@ -345,6 +345,11 @@ class Document:
     front: FrontMatter = FrontMatter()
 
     @property
+    def is_documentation(self) -> bool:
+        """Whether it is a README, which is not meant to be a runbook."""
+        return any(problem.code == "not_a_runbook" for problem in self.problems)
+
+    @property
     def errors(self) -> tuple[Problem, ...]:
         return errors_of(self.problems)
 

@@ -19,7 +19,7 @@ RESCAN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All runbooks, including invalid ones, sorted by ref; their entries are light.
+    """All runbooks, including invalid ones but no READMEs, sorted by ref; their entries are light.
 
     `generation` changes whenever anything changes, and is the same in every process that sees the
     same files.
@@ -78,7 +78,8 @@ class Listing:
         if not changed and listed.keys() == self._listed.keys():
             return
         self._listed = listed
-        entries = tuple(listed[name][0] for name in sorted(listed))
+        every = (listed[name][0] for name in sorted(listed))
+        entries = tuple(entry for entry in every if not entry.document.is_documentation)
         self._snapshot = Snapshot(entries, _generation(entries))
 
     def _note_unusable(self) -> None:

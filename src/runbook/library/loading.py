@@ -14,7 +14,13 @@ from typing import NamedTuple
 
 from runbook.core.document import Document
 from runbook.core.history.scan import HistoryScan, scan_history
-from runbook.core.language.parse import ParsedHead, parse_head, unreadable, with_history
+from runbook.core.language.parse import (
+    ParsedHead,
+    is_readme,
+    parse_head,
+    unreadable,
+    with_history,
+)
 from runbook.core.language.summary import NO_SUMMARY, Summary, summarize
 from runbook.core.syntax.markdown import HEAD_READ
 from runbook.errors import NotFoundError
@@ -113,6 +119,14 @@ def load_file(path: Path) -> Entry:
     with path.open("rb", buffering=0) as file:
         identity = Identity.of(os.fstat(file.fileno()))
         return _read(path.name, file, identity, None, settled=False).entry
+
+
+def is_documentation(path: Path) -> bool:
+    """Whether a file is a README without a runbook's sections. False if it can't be read."""
+    try:
+        return is_readme(path.stem) and load_file(path).document.is_documentation
+    except OSError:
+        return False
 
 
 def read_above_history(place: Place, entry: Entry) -> bytes:

@@ -440,3 +440,13 @@ def test_many_threads(root):
         thread.join()
     assert failures == []
     assert catalog.get("R0.md") == catalog_of(root).get("R0.md")
+
+
+def test_a_readme_is_not_listed_but_can_be_read(root, catalog):
+    (root / "net").mkdir()
+    path = root / "net" / "README.md"
+    path.write_text("# Our runbooks\n")
+    before = {entry.ref for entry in catalog.list().entries}
+    assert "net/README.md" not in before
+    assert catalog.get("net/README.md").document.is_documentation
+    assert catalog.content("net/README.md") == b"# Our runbooks\n"

@@ -79,7 +79,10 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> int:
 def _treat(item: Selected, treat: Callable[[Path], Formatting], *, diff: bool) -> Result:
     """Format or check one file. Prints errors instead of raising them."""
     from runbook.errors import HistoryError
+    from runbook.library.loading import is_documentation
 
+    if is_documentation(item.file):
+        return Result.SAME
     try:
         outcome = treat(item.file)
     except HistoryError as error:

@@ -114,6 +114,9 @@ def examine(
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
         return [Finding(item.shown, problem) for problem in document.problems]
     document = entry.document
+    if document.is_documentation:
+        note(document.problems[0].message)
+        return []
     catalog = Catalog((Source(item.root),), input_limits=limits)
     existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
     around = Surroundings(existing, passed, shells)

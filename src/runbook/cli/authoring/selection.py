@@ -11,6 +11,7 @@ from pathlib import Path
 from runbook.cli.source.opening import load_settings
 from runbook.errors import NotFoundError
 from runbook.library.folders import Folders
+from runbook.library.loading import is_documentation
 from runbook.library.refs import SUFFIX
 from runbook.settings import Settings
 
@@ -74,7 +75,8 @@ class _Selection:
         if path.is_dir():
             root = self._root_of(path)
             for ref in sorted(Folders(path).files(time.time_ns())):
-                yield Selected(path / ref, root)
+                if not is_documentation(path / ref):
+                    yield Selected(path / ref, root)
         else:
             yield self._runbook(path)
 

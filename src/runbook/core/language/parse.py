@@ -69,9 +69,13 @@ def parse_head(data: bytes, *, stem: str | None = None) -> ParsedHead:
     """Parse the part above History; `data` may omit the rest."""
     head = read_head(data)
     digest = hashlib.sha256(data[: head.head_bytes]).hexdigest()
-    if problem := _unreadable(data, head):
+    problem = _unreadable(data, head)
+    readme = is_readme(stem) and problem is None and not read_sections(head, stem=stem).found
+    if readme:
+        problem = _documentation(stem or "")
+    if problem:
         document = Document(
-            stem or "", None, (problem,), digest, head.head_bytes, None, claims_known=False
+            stem or "", None, (problem,), digest, head.head_bytes, None, claims_known=readme
         )
         return ParsedHead(document, None)
     document = replace(
@@ -85,6 +89,16 @@ def parse_head(data: bytes, *, stem: str | None = None) -> ParsedHead:
     heading = data[head.head_bytes : head.history_bytes].rstrip(b"\r\n")
     last_line = head.history_line + line_at(heading, len(heading)) - 1
     return ParsedHead(document, begin_scan(head.history_bytes, last_line))
+
+
+def is_readme(stem: str | None) -> bool:
+    """Whether a file with this name is documentation, unless it has a runbook's sections."""
+    return stem is not None and stem.lower() == "readme"
+
+
+def _documentation(stem: str) -> Problem:
+    text = f"{stem}.md is documentation, not a runbook: it has none of a runbook's sections"
+    return Problem("not_a_runbook", text, params={"file": f"{stem}.md"})
 
 
 def with_history(document: Document, scan: HistoryScan) -> Document:

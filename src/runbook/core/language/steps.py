@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbook.core.document import Input, Language, Problem, Script, Severity, Step
+from runbook.core.language.script_hints import how_to_mark, meant_script, not_executed, pasted
 from runbook.core.language.step_options import looks_like_options, read_options
 from runbook.core.syntax.markdown import Block, BlockKind
 from runbook.core.syntax.sections import Section
@@ -31,7 +32,9 @@ def read_steps(
         return (_step(name, None, scripts[0], problems),)
     _refuse_undos(_undos(above), problems)
     steps = [step for part in parts if (step := _read_step(part, inputs, problems))]
-    if not steps:
+    if steps:
+        problems += _meant_as_scripts([above, *(part.blocks for part in parts)])
+    else:
         problems.append(_no_script(section))
     _warn_of_repeats(steps, problems)
     return tuple(steps)
@@ -110,7 +113,9 @@ def _script(block: Block, problems: list[Problem]) -> Script:
     if not block.text.strip():
         text = "The script block is empty"
         problems.append(Problem("empty_script", text, block.line, Severity.WARNING))
-    return Script(LANGUAGES[block.word], block.text, block.line + 1)
+    language = LANGUAGES[block.word]
+    problems += pasted(block, language)
+    return Script(language, block.text, block.line + 1)
 
 
 # -- options -------------------------------------------------------------------------------------
@@ -216,8 +221,20 @@ def _warn_unread(extras: Iterable[Block], problems: list[Problem]) -> None:
 def _no_script(section: Section) -> Problem:
     nested = any(b.nested and b.word in LANGUAGES for b in section.blocks)
     hint = "Move the block out of the list" if nested else "Add a fenced block marked sh"
+    line = section.line
+    fences = list(section.fences())
+    unmarked = next(((block, "sh") for block in fences if not block.info.strip()), None)
+    if found := meant_script(fences) or unmarked:
+        line, hint = found[0].line, how_to_mark(*found)
     text = "Script section must contain a sh code block"
-    return Problem("no_script", text, section.line, hint=hint)
+    return Problem("no_script", text, line, hint=hint)
+
+
+def _meant_as_scripts(parts: Iterable[Sequence[Block]]) -> Iterator[Problem]:
+    """A warning for each part without a script that has a block that looks like one."""
+    for blocks in parts:
+        if not _scripts(blocks) and (found := meant_script(blocks)):
+            yield not_executed(*found)
 
 
 def _warn_of_repeats(steps: Iterable[Step], problems: list[Problem]) -> None:

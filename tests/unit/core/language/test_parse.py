@@ -751,3 +751,18 @@ def test_a_quote_in_a_quote_is_one_block_and_hides_nothing_behind_it():
     found = read(quoted)
     assert codes(found) == []
     assert "behind" in found.runbook.description
+
+
+@pytest.mark.parametrize("stem", ["README", "readme"])
+def test_a_readme_is_documentation(stem):
+    found = read("# Our runbooks\n\n## Script\n\nText.\n", stem)
+    assert found.is_documentation
+    assert codes(found) == ["not_a_runbook"]
+    assert found.claims_known
+
+
+@pytest.mark.parametrize(
+    ("text", "stem"), [(VALID, "README"), ("# A\n", "A"), ("# A\n\n# Required Claims\n", "README")]
+)
+def test_what_is_no_documentation(text, stem):
+    assert not read(text, stem).is_documentation
