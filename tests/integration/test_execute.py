@@ -56,6 +56,18 @@ def test_the_default_reply_is_the_old_stream(client):
     assert list(done)[:5] == ["success", "runbook", "return_code", "stdout", "stderr"]
 
 
+@pytest.mark.parametrize("language", ["zsh", "bash", "python"])
+def test_half_a_script_is_not_executed(client, server, language):
+    ref = server.add(f"Half-{language}", "print\nif (", language=language)
+    for _ in range(2):
+        reply = client.post(f"/api/runbooks/{ref}", json={})
+        assert [each["code"] for each in reply.json()["problems"]] == ["script_syntax"]
+        assert reply.json()["return_code"] == 1
+    assert client.patch(f"/api/runbooks/{ref}/validate", json={}).status_code == 400
+    shown = client.get(f"/api/runbooks/{ref}").json()
+    assert (shown["valid"], shown["executable"]) == (False, False)
+
+
 def test_what_was_read_is_what_runs(client, server):
     server.add("Edited", "print before")
     read = client.get("/api/runbooks/Edited.md").json()["digest"]

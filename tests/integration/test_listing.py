@@ -32,6 +32,8 @@ def test_it_is_sorted_and_names_folders(server, client, listed):
         "description": "A runbook of the tests.",
         "steps": 1,
         "dry_run": False,
+        "tags": [],
+        "owner": None,
         "last_run": None,
     }
 
@@ -76,6 +78,24 @@ def test_an_invalid_runbook_is_listed_as_such(server, listed):
     (server.runbooks / "Broken.md").write_text("# Broken\n\nNothing else.\n")
 
     assert listed()["Broken.md"]["valid"] is False
+    assert listed()["Broken.md"]["executable"] is False
+
+
+def test_front_matter_is_shown_and_filters_the_list(server, client):
+    path = server.runbooks / server.add("Tagged", "true")
+    path.write_text("---\ntags: [net, edge]\nowner: Core team\n---\n" + path.read_text())
+    (server.runbooks / "README.md").write_text("# Our runbooks\n")
+
+    def found(**query):
+        return client.get("/api/runbooks", params=query).json()["runbooks"]
+
+    (listed,) = found(tag=["NET", "edge"], owner="core TEAM")
+    assert (listed["filename"], listed["name"]) == ("Tagged.md", "Tagged")
+    assert (listed["tags"], listed["owner"]) == (["net", "edge"], "Core team")
+    assert found(tag="none") == []
+    assert client.get("/api/runbooks/Tagged.md").json()["owner"] == "Core team"
+    assert "README.md" not in [one["filename"] for one in found()]
+    assert client.get("/api/runbooks/README.md").json()["content"] == "# Our runbooks\n"
 
 
 def test_a_search_finds_refs_names_and_texts_whatever_their_case(server, client):

@@ -117,7 +117,7 @@ def _remote(what: str, options: SourceOptions) -> Access:
     """A server requires a token, so it always says whether that token may."""
     with options.open() as source:
         found = source.runbook(what)
-    claims, allowed = found["claims"], bool(found["executable"])
+    claims, allowed = found["claims"], not found["missing_claims"]
     return Access(
         claims=None if claims is None else {name: tuple(v) for name, v in claims.items()},
         known=claims is not None or allowed,  # without claims everyone may, unless they are invalid

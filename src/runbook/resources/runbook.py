@@ -34,7 +34,7 @@ class RequirementJson(TypedDict):
 class AccessJson(TypedDict):
     """Whether a token may execute a runbook, and which claims it lacks."""
 
-    executable: Annotated[bool, Doc("Whether your token may execute the runbook")]
+    executable: Annotated[bool, Doc("Whether the runbook is valid and your token may execute it")]
     missing_claims: list[str]
     requirements: Annotated[list[RequirementJson], Doc("The missing claims as objects")]
 
@@ -93,9 +93,9 @@ class RunbookContentJson(AccessJson):
     problems: list[ProblemItemJson]
 
 
-def access_json(decision: Decision) -> AccessJson:
+def access_json(entry: Entry, decision: Decision) -> AccessJson:
     return {
-        "executable": decision.allowed,
+        "executable": decision.allowed and not entry.document.errors,
         "missing_claims": [str(one) for one in decision.missing],
         "requirements": [
             {
@@ -109,7 +109,7 @@ def access_json(decision: Decision) -> AccessJson:
 
 
 def listed_json(entry: Entry, decision: Decision, last_run: LastRun | None) -> ListedRunbookJson:
-    access = access_json(decision)
+    access = access_json(entry, decision)
     return {
         "filename": entry.ref,
         "name": entry.document.name,
@@ -163,6 +163,6 @@ def runbook_json(entry: Entry, decision: Decision, content: bytes) -> RunbookCon
         "steps": [step_json(step) for step in runbook.steps] if runbook else [],
         "policy": policy_json(runbook.policy) if runbook else None,
         "problems": problems_json(document.problems),
-        **access_json(decision),
+        **access_json(entry, decision),
         "content": text_of(content),
     }

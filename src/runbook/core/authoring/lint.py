@@ -25,6 +25,7 @@ _SET_BY_BASH = re.compile(
     r"|EPOCHREALTIME|MAPFILE|COPROC|COMP_\w+|READLINE_\w+"
 )
 _SET_BY_ZSH = re.compile(r"MATCH|MBEGIN|MEND|REPLY|OPTARG|EPOCH\w+|LOGNAME|HOST|ZSH_\w+|WATCH")
+_SET_BY_ENGINE = frozenset({"TERM", "USER", "LOGNAME"})
 _ASSIGNED = re.compile(r"(?<![\w$])(?<!\$\{)([A-Z][A-Z0-9_]*)(?:\+?=|\[|<<|:=)")
 _MADE_ELSEWHERE = re.compile(r"\brunbook env\b(?!\s+[\"']?[A-Za-z_]\w*=)|\bRUNBOOK_ENV\b")
 _CALL = re.compile(r"\brunbook call\b[^\n;|&#]*?[\s\"']([\w][\w./-]*\.md)(?=[\s\"';|&)]|$)")
@@ -194,7 +195,7 @@ def _placed(uses: list[NameUse], script: Script) -> list[NameUse]:
 def _undeclared(runbook: Runbook, names: _Names, passed: Collection[str]) -> Iterator[Problem]:
     if not names.sure:
         return
-    known = {item.name for item in runbook.inputs} | names.assigned | set(passed)
+    known = {item.name for item in runbook.inputs} | names.assigned | set(passed) | _SET_BY_ENGINE
     first: Mapping[str, NameUse] = {use.name: use for use in reversed(names.uses)}
     for use in first.values():
         if _UPPER.fullmatch(use.name) and use.name not in known and not is_reserved(use.name):

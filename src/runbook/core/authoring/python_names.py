@@ -47,18 +47,17 @@ def _look_at(node: ast.AST, found: PythonNames, known: set[ast.AST]) -> None:
                 found.assigned.add(name)
         case ast.Call(
             func=ast.Attribute(value=value, attr=method),
-            args=[ast.Constant(value=str(name)), *more],
+            args=[ast.Constant(value=str(name)), *_],
         ) if _is_environ(value) and method in _READERS:
             known.add(value)
             if method == "setdefault":
                 found.assigned.add(name)
-            elif not more:
+            else:
                 found.uses.append(NameUse(name, node.lineno - 1))
-        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *more]) if _is_getenv(
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if _is_getenv(
             function
         ):
-            if not (more or node.keywords):  # with a default, it may be unset
-                found.uses.append(NameUse(name, node.lineno - 1))
+            found.uses.append(NameUse(name, node.lineno - 1))
         case ast.Call(func=function) if _is_getenv(function):
             found.indirect = True
 

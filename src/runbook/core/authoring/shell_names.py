@@ -20,7 +20,6 @@ _BRACED = re.compile(
 )
 _WORD = re.compile(r"\w[\w.]*")
 _ANSI_STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
-_DEFAULTS = frozenset({"-", "+"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +151,12 @@ class _Scanner:
             self._at += 2
 
     def _braced(self, match: re.Match[str]) -> None:
-        """`${NAME...}`: with a default, it may be unset."""
+        """`${NAME...}`, with or without a default."""
         operator = (match["op"] or "").removeprefix(":")
         self._found.indirect |= "P" in (match["flags"] or "") or "!" in match["marks"]
         if operator == "=":
             self._found.words.add(match["name"])
-        elif operator not in _DEFAULTS:
+        else:
             self._use(match["name"], match.start())
         self._at = match.end("name")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from runbook.core.document import FileRequirement, Input, Problem, Severity
 from runbook.core.environ import NAME_RULE, is_reserved, valid_name
 from runbook.core.inputs.declarations import read_input
+from runbook.core.syntax.markdown import Block
 from runbook.core.syntax.sections import Section
 from runbook.core.syntax.unknown_keys import unknown_key
 from runbook.core.syntax.yaml_blocks import read_mapping
-from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
+from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose
+
+_WORDS = re.compile(r"[\w.@/-]+(?:\s*,\s*[\w.@/-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ def read_claims(section: Section, problems: list[Problem]) -> Claims:
     if len(blocks) != 1:
         text = "Required Claims must contain exactly one yaml code block"
         problems.append(_claims_error(text, blocks[1].line if blocks else section.line))
+    elif (word := _bare_word(blocks[0])) is not None:
+        text = "Required Claims doesn't say which claim must have the value"
+        problems.append(_claims_error(text, word.line, f"Write: roles: {word.text}"))
     elif mapping := read_mapping(blocks[0], section.name, problems):
         if not mapping.entries:
             problems.append(_claims_error("Required Claims doesn't list any claims", mapping.line))
@@ -76,8 +83,17 @@ def read_claims(section: Section, problems: list[Problem]) -> Claims:
     return UNKNOWN_CLAIMS if len(problems) > before else Claims(values)
 
 
-def _claims_error(text: str, line: int) -> Problem:
-    hint = "Add a yaml block such as: roles: sre, admin"
+def _bare_word(block: Block) -> Scalar | None:
+    """The only content of a block that lists values without a claim: `sre` or `sre, admin`."""
+    node = compose(block.text, block.line + 1)
+    if isinstance(node, Scalar) and _WORDS.fullmatch(node.text):
+        return node
+    return None
+
+
+def _claims_error(
+    text: str, line: int, hint: str = "Add a yaml block such as: roles: sre, admin"
+) -> Problem:
     return Problem("bad_required_claims", text, line, hint=hint)
 
 

@@ -123,12 +123,21 @@ def test_python_is_looked_at_as_well():
         "source vars; echo $HOTS",
         "echo '$HOTS'; echo \\$HOTS # $HOTS",
         "cat <<'EOF'\n$HOTS\nEOF",
-        "echo ${HOTS:-x}",
         "echo 'open; echo $HOTS",
     ],
 )
 def test_nothing_is_said_of_what_may_be_set(script):
     assert codes(script) == []
+
+
+@pytest.mark.parametrize("script", ["echo ${HOTS:-x}", "true\necho ${HOTS-}", "echo ${HOTS:+x}"])
+def test_a_default_does_not_declare_a_variable(script):
+    assert codes(script) == ["undeclared_variable"]
+    assert codes(script, inputs="HOTS:\n  optional: true") == []
+
+
+def test_what_every_script_gets_needs_no_declaration():
+    assert codes("echo ${TERM:-dumb} ${USER:-me} $LOGNAME") == []
 
 
 def test_bash_sets_other_variables():

@@ -18,6 +18,8 @@ def names(source):
         'os.environ.pop("HOST")',
         'os.getenv("HOST")',
         'getenv("HOST")',
+        'os.environ.get("HOST", "x")',
+        'os.getenv("HOST", default="x")',
     ],
 )
 def test_a_read_variable_is_found(source):
@@ -29,8 +31,6 @@ def test_a_read_variable_is_found(source):
 @pytest.mark.parametrize(
     "source",
     [
-        'os.environ.get("HOST", "x")',
-        'os.getenv("HOST", default="x")',
         'settings["HOST"]',
         'settings.get("HOST")',
         'other.getenv("HOST")',

@@ -766,3 +766,11 @@ def test_a_readme_is_documentation(stem):
 )
 def test_what_is_no_documentation(text, stem):
     assert not read(text, stem).is_documentation
+
+
+@pytest.mark.parametrize("words", ["sre", "sre, admin"])
+def test_claims_without_a_name_get_a_hint_with_one(words):
+    found = read(document(claims=f"# Required Claims\n\n```yaml\n{words}\n```\n"))
+    (problem,) = found.problems
+    assert (problem.code, problem.hint) == ("bad_required_claims", f"Write: roles: {words}")
+    assert not found.claims_known
