@@ -7,7 +7,7 @@ const NOW = Date.parse('2026-03-01T00:00:00Z')
 function listed(status: 'succeeded' | 'failed' | null, successAt: string | null): ListedRunbook {
   return {
     filename: 'A.md', path: 'A.md', name: 'A', description: '', valid: true, executable: true,
-    missing_claims: [], requirements: [], steps: 1, dry_run: false,
+    missing_claims: [], requirements: [], tags: [], owner: null, steps: 1, dry_run: false,
     last_run: status && { id: 'x', status, finished_at: null, by: 'ann', last_success_at: successAt },
   }
 }

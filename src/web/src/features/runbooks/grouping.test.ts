@@ -5,7 +5,7 @@ import { allowed, matching, rowKey, rowsOf } from './grouping'
 function listed(path: string, description = ''): ListedRunbook {
   const name = path.replace(/^.*\/|\.md$/g, '')
   return {
-    filename: path, path, name, description, valid: true, executable: true, missing_claims: [], requirements: [],
+    filename: path, path, name, description, valid: true, executable: true, missing_claims: [], requirements: [], tags: [], owner: null,
     steps: 1, dry_run: false, last_run: null,
   }
 }

@@ -210,6 +210,11 @@ describe('runbookBody', () => {
     expect(runbookBody('# Name\n\n> # History\n\nHistory\n===\n\n# History\n')).toBe('> # History')
     expect(runbookBody('# Name\r\rone\r\r# history #\r\rx')).toBe('one')
   })
+  it('shows front matter as code', () => {
+    const yaml = 'tags: [a]\n# no heading\nowner: sre\n'
+    expect(runbookBody(`---\n${yaml}---\n\n# Name\n\none\n\n# History\n`)).toBe(`~~~~~~yaml\n${yaml}~~~~~~\n\n\n\none`)
+    expect(runbookBody('---\n\n# Name\n\none\n\n---\n')).toBe('---\n\n\n\none\n\n---')
+  })
   it('takes a runbook without either as it is', () => {
     expect(runbookBody('text')).toBe('text')
   })

@@ -67,9 +67,16 @@ export function withoutHistory(content: string): string {
   return content
 }
 
+const FRONT_MATTER = /^\uFEFF?---[ \t]*(?:\r\n|\r|\n)([\w"'#][^]*?(?:\r\n|\r|\n))(?:---|\.\.\.)[ \t]*(?:\r\n|\r|\n|$)/
+
+/** Front matter is YAML, not a heading. */
+function withFrontMatterAsCode(content: string): string {
+  return content.replace(FRONT_MATTER, (_, yaml: string) => `~~~~~~yaml\n${yaml}~~~~~~\n`)
+}
+
 /** A runbook without its History and its first heading, which the page header shows. */
 export function runbookBody(content: string): string {
-  const text = withoutHistory(content)
+  const text = withFrontMatterAsCode(withoutHistory(content))
   const heading = markdown
     .parse(text, {})
     .find((token) => token.type === 'heading_open' && token.tag === 'h1' && token.level === 0)
