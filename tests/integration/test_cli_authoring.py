@@ -372,3 +372,22 @@ def test_who_can_asks_a_server(server):
     )
     assert done.returncode == 77, done.stderr
     assert done.stdout.startswith("roles: api\nyour token: denied, roles=sre")
+
+
+def test_a_hint_names_the_command_that_was_typed(cli):
+    cli.add("Asked")
+    (cli.folder / "bad.env").write_text('A="one\n')
+    done = cli.run("execute", "--runbook", "Asked.md", "--env-file", "bad.env")
+    assert done.returncode == 2
+    assert "`runbook execute --help`" in done.stderr
+    assert "runbook.cli" not in done.stderr
+
+
+def test_a_script_with_a_syntax_error_is_an_error_everywhere(cli):
+    cli.add("Half", 'true\necho "open')
+    found = json.loads(cli.run("lint", "--format", "json").stdout)
+    assert [(each["code"], each["severity"]) for each in found] == [("script_syntax", "error")]
+    assert cli.run("validate", "Half.md").returncode == 65
+    assert cli.run("execute", "--runbook", "Half.md").returncode == 65
+    shown = json.loads(cli.run("show", "Half.md", "--json").stdout)
+    assert (shown["valid"], shown["executable"]) == (False, False)
