@@ -12,6 +12,9 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+_MOST_FRAMES = 200
+_MOST_ARITHMETICS = 1000
+_LONGEST_ARITHMETIC = 5000
 _BLANKS = " \t"
 _WORD_BREAKS = frozenset(" \t\n;&|<>()")
 _COMMENT_AFTER = frozenset(" \t\n;&|()")
@@ -104,6 +107,7 @@ class _Lexer:
         self._frames = [_Frame("")]
         self._waiting: deque[tuple[Delimiter, int, int]] = deque()
         self._command = True
+        self._arithmetics = 0
 
     def run(self) -> OpenHeredoc | None:
         while self._at < len(self._text):
@@ -159,14 +163,14 @@ class _Lexer:
             if self._at < 0:
                 raise _UnsureError
         elif char == '"':
-            self._frames.append(_Frame('"'))
+            self._push(_Frame('"'))
         self._at += 1
 
     def _code(self, char: str, frame: _Frame) -> None:
         if char == "'":
             self._single_quoted()
         elif char == '"':
-            self._frames.append(_Frame('"'))
+            self._push(_Frame('"'))
             self._at += 1
             self._command = False
         elif char == "#" and self._begins_word():
@@ -216,15 +220,18 @@ class _Lexer:
         self._at += 1
         self._command = True
         if char == "(":
-            self._frames.append(_Frame("("))
+            self._push(_Frame("("))
         elif frame.kind == "(" and not frame.cases:
             self._close()
             self._command = False
 
     def _arithmetic(self, start: int) -> None:
         """Skip `((...))`; it may also be a list in a list, or a zsh pattern."""
+        self._arithmetics += 1
+        if self._arithmetics > _MOST_ARITHMETICS:
+            raise _UnsureError
         depth, at = 2, start
-        while at < len(self._text) and depth:
+        while at < len(self._text) and depth and at - start < _LONGEST_ARITHMETIC:
             depth += {"(": 1, ")": -1}.get(self._text[at], 0)
             at += 1
         inner = self._text[start : at - 2]
@@ -235,7 +242,7 @@ class _Lexer:
         elif "<<" in inner or depth:
             raise _UnsureError
         else:
-            self._frames.append(_Frame("("))
+            self._push(_Frame("("))
             self._at = start - 1
             self._command = True
 
@@ -245,14 +252,14 @@ class _Lexer:
         if text.startswith("$((", at):
             self._arithmetic(at + 3)
         elif text.startswith("$(", at):
-            self._frames.append(_Frame("("))
+            self._push(_Frame("("))
             self._at += 2
             self._command = True
         elif text.startswith("${", at):
             flags = _FLAGS.match(text, at)
             if flags and _UNCLEAR_FLAGS.search(flags[1]):
                 raise _UnsureError
-            self._frames.append(_Frame("{"))
+            self._push(_Frame("{"))
             self._at = flags.end() if flags else at + (3 if text.startswith("${#", at) else 2)
         elif text.startswith("$[", at):
             raise _UnsureError
@@ -273,9 +280,14 @@ class _Lexer:
             self._close()
             self._command = False
         else:
-            self._frames.append(_Frame("`"))
+            self._push(_Frame("`"))
             self._command = True
         self._at += 1
+
+    def _push(self, frame: _Frame) -> None:
+        if len(self._frames) > _MOST_FRAMES:
+            raise _UnsureError
+        self._frames.append(frame)
 
     def _close(self) -> None:
         if any(depth >= len(self._frames) for _, _, depth in self._waiting):

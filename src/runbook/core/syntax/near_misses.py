@@ -199,10 +199,12 @@ def _lines_like_headings(block: Block) -> Iterator[tuple[str, int, bool]]:
     for offset, text in enumerate(lines):
         heading = _looks_like_heading(text)
         if alone or heading:
-            marked = (heading and (alone or not code)) or _MARKED.fullmatch(
-                text.strip()
-            ) is not None
+            marked = _is_emphasized(text.strip()) or (heading and (alone or not code))
             yield text, block.line + offset, marked
+
+
+def _is_emphasized(text: str) -> bool:
+    return len(text) <= LONGEST_NEAR_MISS and _MARKED.fullmatch(text) is not None
 
 
 def _html_headings(block: Block) -> Iterator[tuple[str, int, bool]]:

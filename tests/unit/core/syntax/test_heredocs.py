@@ -63,6 +63,9 @@ UNSURE = [
     "cat <<$(x)\nx",
     "echo 'a <<EOF",
     "((cat <<EOF\nEOF\n) ; true)\n",
+    "(" * 300 + "cat <<EOF\n",
+    "((x" * 100_000 + "'" + ")" * 200_000 + "\ncat <<EOF\n",
+    "${x:-" * 100_000 + "}" * 100_000 + "\ncat <<EOF\n",
 ]
 
 
@@ -73,7 +76,7 @@ def test_an_open_here_document_is_found(source):
     assert found.line == 0 or source.split("\n")[found.line].count("<<")
 
 
-@pytest.mark.parametrize("source", [*CLOSED, *UNSURE])
+@pytest.mark.parametrize("source", [*CLOSED, *UNSURE], ids=range(len(CLOSED) + len(UNSURE)))
 def test_what_is_closed_or_no_here_document_or_unclear_is_not_reported(source):
     assert open_heredoc(source) is None
 
