@@ -238,7 +238,7 @@ def _front_lines(text: str) -> int:
     return match["yaml"].count("\n") + 2
 
 
-def _blocks(text: str, front: int) -> Iterator[Block]:
+def _blocks(text: str, front: int = 0) -> Iterator[Block]:
     lines = _lines(text)
     tokens = _parser().parse("\n".join([*[""] * front, *lines[front:]]) if front else text)
     quotes = 0
