@@ -153,6 +153,24 @@ class StoreUnavailableError(RunbookError):
     exit_code = 69
 
 
+class StoreNewerError(StoreUnavailableError):
+    """A newer version of this program made the database: upgrade the program."""
+
+    code = "store_newer"
+    exit_code = 78
+
+
+class DamagedRecordError(RunbookError):
+    """A record in the database is damaged."""
+
+    code = "record_damaged"
+    exit_code = 74
+
+
+class AlreadyRerunError(ConflictError):
+    """Another run has resumed or undone this run, or is doing so."""
+
+
 class CopyDiffersError(RunbookError):
     """The copy of the database differs from the original, and was undone."""
 

@@ -41,6 +41,12 @@ class RunMetrics:
             registry=registry,
         )
 
+        self._quarantined = Counter(
+            "runbook_runs_quarantined",
+            "Runs ended as lost because a record of them in the database is damaged",
+            registry=registry,
+        )
+
     def run_ended(self, run: Run) -> None:
         self._runs.labels(run.ref, run.status.value).inc()
         if run.times.started_at is not None and run.times.duration_ms is not None:
@@ -48,6 +54,10 @@ class RunMetrics:
 
     def run_refused(self, run: Run) -> None:
         self._refused.labels(run.ref).inc()
+
+    def run_quarantined(self, run: Run) -> None:
+        self._runs.labels(run.ref, run.status.value).inc()
+        self._quarantined.inc()
 
 
 class QueueCollector(Collector):

@@ -179,7 +179,8 @@ class RerunOf:
 class Run:
     """One execution of one runbook, as stored.
 
-    `seq` orders runs by creation; it is 0 for a run that isn't stored.
+    `seq` orders runs by creation; it is 0 for a run that isn't stored. `damage` names the parts of
+    the stored record that couldn't be read and have replacements here.
     """
 
     id: str
@@ -197,6 +198,7 @@ class Run:
     cancel: CancelRequest | None = None
     rerun_of: RerunOf | None = None
     waiting: WaitReason | None = None
+    damage: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:

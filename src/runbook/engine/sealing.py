@@ -57,14 +57,14 @@ class Sealer:
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
 
     def open(self, sealed: bytes, run_id: str) -> RunInputs:
-        """Raises StoreUnavailableError if they were encrypted with another key."""
+        """Raises StoreUnavailableError if they were encrypted with another key, or are damaged."""
         nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             plain = json.loads(self._cipher.decrypt(nonce, data, run_id.encode()))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to be ours
             raise StoreUnavailableError(
-                "The run's inputs cannot be decrypted: the key in DATA_DIR is not the one that "
-                "sealed them"
+                "The run's inputs can't be decrypted: the key in DATA_DIR isn't the one that "
+                "sealed them, or they are damaged"
             ) from None
         files = {
             name: GivenFile(file, base64.b64decode(content))

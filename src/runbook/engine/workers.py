@@ -22,7 +22,7 @@ from runbook.engine.record.side_by_side import SideBySide
 from runbook.errors import RunbookError
 from runbook.host.identity import process_identity
 from runbook.store.leases import Leases
-from runbook.store.models import Claimed, NewEvent, Worker, WorkerKind
+from runbook.store.models import Claimed, NewEvent, UnclaimableRunError, Worker, WorkerKind
 
 
 class WorkerDesk:
@@ -67,13 +67,22 @@ class WorkerDesk:
         only: str | None = None,
         queues: Collection[str] | None = None,
     ) -> Claimed | None:
-        """See store.runs.Runs.claim."""
-        return self._store.runs.claim(
-            worker_id, root_slots=root_slots, expected=expected, only=only, queues=queues
-        )
+        """See store.runs.Runs.claim. A run that can't be claimed is ended, the next one tried."""
+        while True:
+            try:
+                return self._store.runs.claim(
+                    worker_id, root_slots=root_slots, expected=expected, only=only, queues=queues
+                )
+            except UnclaimableRunError as error:
+                self._parts.ending.quarantine(error.run, error.message)
 
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
         """Execute a claimed run in this thread, to its recorded end."""
+        if claimed.run.damage:
+            stop.close()
+            reason = f"it can't be read: {', '.join(claimed.run.damage)}"
+            self._parts.ending.quarantine(claimed.run, reason)
+            return
         if claimed.busy is not None:
             stop.close()
             self._end_unstarted(claimed.run, worker_id, _busy(claimed.run, claimed.busy))

@@ -20,10 +20,11 @@ from runbook.core.audit import (
     linked,
     verify_events,
 )
+from runbook.core.storable import storable
 from runbook.core.times import Millis
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import AuditFilter, AuditPage
-from runbook.store.rows import Component, storable
+from runbook.store.rows import Component
 from runbook.store.tables import audit
 
 MAX_PAGE = 200
@@ -78,7 +79,8 @@ def append_audit(connection: sa.Connection, new: NewAuditEvent, at: Millis) -> A
     exclusively(connection, Turn.AUDIT)
     last = connection.execute(_LAST).first()
     n, previous = (1, FIRST_PREVIOUS) if last is None else (last.n + 1, last.digest)
-    event = linked(_storable(new), n, at, previous)
+    # A damaged digest stays what it is: verifying the trail tells.
+    event = linked(_storable(new), n, at, str(previous))
     connection.execute(_INSERT, _row_of(event))
     return event
 
@@ -145,7 +147,7 @@ class Audit(Component):
     def _select(self, statement: sa.Select[Any], values: dict[str, Any]) -> list[AuditEvent]:
         return self._database.read(
             lambda connection: [
-                AuditEvent(**row) for row in connection.execute(statement, values).mappings()
+                _event_of(row) for row in connection.execute(statement, values).mappings()
             ]
         )
 
@@ -177,6 +179,20 @@ def _storable(new: NewAuditEvent) -> NewAuditEvent:
 
 def _plain(text: str) -> str:
     return storable(text).replace("\0", "?")
+
+
+def _event_of(row: sa.RowMapping) -> AuditEvent:
+    """The event. Where a value is damaged, the event no longer fits its digest."""
+    values = dict(row)
+    if not isinstance(values["at"], int):
+        values["at"] = 0
+    if not isinstance(values["details"], dict):
+        values["details"] = {"damaged": True}
+    for name in ("origin", "address"):
+        values[name] = None if values[name] is None else str(values[name])
+    for name in ("subject", "action", "target_kind", "target", "previous", "digest"):
+        values[name] = str(values[name])
+    return AuditEvent(**values)
 
 
 def _row_of(event: AuditEvent) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from runbook.errors import (
+    DamagedRecordError,
     DuplicateError,
     RequestError,
     RunbookError,
@@ -94,7 +95,11 @@ class Database:
             with self._here().connection() as connection:
                 return work(connection)
 
-        return self._patiently(attempt, self._deadline())
+        try:
+            return self._patiently(attempt, self._deadline())
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # Most readers replace what is damaged; whatever they miss ends only this request.
+            raise DamagedRecordError(f"A record in the database is damaged: {error}.") from error
 
     def write(self, work: Callable[[sa.Connection], T], *, durable: bool = False) -> T:
         """Run `work` in one transaction; on SQLite, it holds the write lock from the start.

@@ -17,6 +17,15 @@ from runbook.store.tables import leases
 
 LEASE_INTERVALS = 3
 
+
+def _seen(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
+    """Whether the column still has the value that was seen; 0 stands for one that is no number."""
+    wanted = sa.bindparam(name, type_=sa.BigInteger)
+    return sa.or_(column == wanted, sa.and_(wanted == 0, column > _LAST_TIME))
+
+
+# Text, which only SQLite takes in a column of numbers, is greater than every number.
+_LAST_TIME = 2**63 - 1
 _ALL = sa.select(leases).order_by(leases.c.task)
 _OF_TASK = sa.select(leases).where(leases.c.task == sa.bindparam("of_task"))
 _FIRST = insert(leases).on_conflict_do_nothing().returning(leases.c.task)
@@ -24,8 +33,8 @@ _TAKE = (
     sa.update(leases)
     .where(
         leases.c.task == sa.bindparam("of_task"),
-        leases.c.until == sa.bindparam("seen_until"),
-        leases.c.last_run == sa.bindparam("seen_last_run"),
+        _seen(leases.c.until, "seen_until"),
+        _seen(leases.c.last_run, "seen_last_run"),
     )
     .values(holder=sa.bindparam("by"), until=sa.bindparam("end"), last_run=sa.bindparam("at"))
 )
@@ -87,7 +96,7 @@ class Leases(Component):
 
     def all(self) -> list[Lease]:
         """The state of all tasks that ever started, by name."""
-        return self._database.read(lambda c: [Lease(**row) for row in c.execute(_ALL).mappings()])
+        return self._database.read(lambda c: [_of(row) for row in c.execute(_ALL).mappings()])
 
     def _won(self, seen: Lease | None, task: str, holder: str, interval: Millis) -> bool:
         """Whether we acquired the lease before others did, given its last seen state."""
@@ -114,4 +123,13 @@ class Leases(Component):
 
 def _lease_of(connection: sa.Connection, task: str) -> Lease | None:
     row = connection.execute(_OF_TASK, {"of_task": task}).mappings().first()
-    return None if row is None else Lease(**row)
+    return None if row is None else _of(row)
+
+
+def _of(row: sa.RowMapping) -> Lease:
+    """The lease. A time that can't be read never was: the next to take the lease replaces it."""
+    until, last_run, last_success = (
+        row[name] if isinstance(row[name], int) else 0
+        for name in ("until", "last_run", "last_success")
+    )
+    return Lease(row["task"], row["holder"], until, last_run, last_success)

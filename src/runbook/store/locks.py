@@ -7,8 +7,9 @@ finishes it. So only running runs hold locks.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +20,8 @@ from runbook.core.times import Millis
 from runbook.core.waiting import LockWait, WaitReason, stored_wait, wait_data
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, Component, event_rows, runs_of
+from runbook.store.reading import RUN_COLUMNS, runs_of
+from runbook.store.rows import INSERT_EVENTS, Component, event_rows
 from runbook.store.tables import locks, runs
 
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
@@ -44,7 +46,16 @@ _HOLDERS = (
     .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
+# Also of runs that no longer exist.
+_USED = sa.select(locks.c.name, locks.c.place).where(
+    locks.c.name.in_(sa.bindparam("names", expanding=True))
+)
 _TAKE = sa.insert(locks)
+_IS_ORPHAN = ~sa.exists(
+    sa.select(runs.c.seq).where(runs.c.seq == locks.c.run_seq, runs.c.finished_at.is_(None))
+)
+_ORPHANS = sa.select(locks.c.name).where(_IS_ORPHAN).limit(1)
+_RELEASE_ORPHANS = sa.delete(locks).where(_IS_ORPHAN).returning(locks.c.name)
 _RELEASE = sa.delete(locks).where(locks.c.run_seq == sa.bindparam("of_run")).returning(locks.c.name)
 _PARK = (
     sa.update(runs)
@@ -101,10 +112,33 @@ class Locks(Component):
         """The current holder of a lock, the first of several; None if it is free."""
 
         def work(connection: sa.Connection) -> LockWait | None:
-            held = [LockWait(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
+            held = [_wait_of(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
             return held[0] if len(held) >= want.capacity else None
 
         return self._database.read(work)
+
+    def release_orphans(self) -> int:
+        """Release locks of runs that aren't active, which only damage leaves, and those damaged.
+
+        Runs that wait for them are requeued. Returns how many locks were released.
+        """
+        if not self._database.read(lambda c: c.execute(_ORPHANS).first()):
+            return 0
+
+        def work(connection: sa.Connection) -> int:
+            exclusively(connection, Turn.LOCKS)
+            names = list(connection.scalars(_RELEASE_ORPHANS))
+            if names:
+                connection.execute(_REQUEUE, {"names": names})
+            return len(names)
+
+        return self._database.write(work)
+
+
+def _wait_of(lock: str, run_id: object, ref: object, by: object, since: object) -> LockWait:
+    """The reason to wait; its texts are only shown."""
+    moment = since if isinstance(since, int) else 0
+    return LockWait(lock, str(run_id), str(ref), str(by), moment)
 
 
 def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | None:
@@ -125,8 +159,9 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | No
     inherited = {place.holder.lock for place in taken if place.run_seq in line}
     missing = {want.name for want in run.request.locks.wants} - inherited
     if missing:
+        used = list(connection.execute(_USED, {"names": sorted(missing)}))
         rows = [
-            {"name": name, "run_seq": run.seq, "taken_at": at, "place": _free_place(name, taken)}
+            {"name": name, "run_seq": run.seq, "taken_at": at, "place": _free_place(name, used)}
             for name in sorted(missing)
         ]
         connection.execute(_TAKE, rows)
@@ -151,13 +186,13 @@ def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) ->
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 
-def release_locks(connection: sa.Connection, run: Run) -> int:
+def release_locks(connection: sa.Connection, run: Run, *, only_asked: bool = True) -> int:
     """Release a run's locks, and requeue all runs waiting for them, oldest first.
 
     All of them, because the first may now have to wait for another lock. Returns how many runs can
     proceed, at most one per lock.
     """
-    if run.request.locks is None:
+    if only_asked and run.request.locks is None:
         return 0
     exclusively(connection, Turn.LOCKS)
     names = list(connection.scalars(_RELEASE, {"of_run": run.seq}))
@@ -170,13 +205,13 @@ def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
     """The occupied places of the requested locks, oldest first."""
     names = [want.name for want in request.wants]
     found = connection.execute(_HELD, {"names": names})
-    return [_Place(LockWait(*holder), run_seq, number) for *holder, run_seq, number in found]
+    return [_Place(_wait_of(*holder), run_seq, number) for *holder, run_seq, number in found]
 
 
-def _free_place(name: str, taken: Collection[_Place]) -> int:
+def _free_place(name: str, used: Iterable[Sequence[Any]]) -> int:
     """The first free place of a lock: the database rejects duplicates."""
-    used = {place.number for place in taken if place.holder.lock == name}
-    return next(number for number in itertools.count() if number not in used)
+    taken = {place for lock, place in used if lock == name}
+    return next(number for number in itertools.count() if number not in taken)
 
 
 def _line_of(connection: sa.Connection, run: Run) -> frozenset[int]:

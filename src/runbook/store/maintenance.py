@@ -24,7 +24,7 @@ from runbook.store.dialects.sqlite import SQLite, url_for
 from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
 from runbook.store.models import DatabaseState, PurgeCounts
-from runbook.store.rows import Component, event_key
+from runbook.store.rows import EVENTS_PER_RUN, Component, event_key
 from runbook.store.run.creation import IDEMPOTENCY_MS
 from runbook.store.tables import (
     artifacts,
@@ -34,6 +34,7 @@ from runbook.store.tables import (
     events,
     idempotency_keys,
     leases,
+    quarantine,
     run_files,
     runs,
     steps,
@@ -63,7 +64,7 @@ _DELETE_EVENTS = sa.delete(events).where(
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
 _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
-    for table in (steps, artifacts, run_files)
+    for table in (steps, artifacts, run_files, quarantine)
 )
 _UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
 _DELETE_DOCUMENTS = sa.delete(documents).where(
@@ -204,7 +205,7 @@ class Maintenance(Component):
         gone_runs = gone_events = 0
         audit: NewAuditEvent | None = _purged(before, by)
         while old := self._database.read(
-            lambda c: [_OldRun(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
+            lambda c: [_old_run_of(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
@@ -245,6 +246,13 @@ class _OldRun:
         return 1 + self.last_event + self.files
 
 
+def _old_run_of(seq: int, last_event: object, files: int) -> _OldRun:
+    """A number of events that can't be right says nothing: they are deleted anyway."""
+    if not isinstance(last_event, int) or not 0 <= last_event < EVENTS_PER_RUN:
+        last_event = 0
+    return _OldRun(seq, last_event, files)
+
+
 def _batches(old: list[_OldRun]) -> list[list[_OldRun]]:
     """Batches of runs with about PURGE_ROWS rows each; a larger run is its own batch."""
     batches: list[list[_OldRun]] = []
@@ -273,7 +281,7 @@ def _deletion(
     def work(connection: sa.Connection) -> int:
         record(connection, audit, at)
         gone = connection.execute(
-            _DELETE_EVENTS, [_up_to(run.seq, run.last_event) for run in batch]
+            _DELETE_EVENTS, [_up_to(run.seq, EVENTS_PER_RUN - 1) for run in batch]
         ).rowcount
         for statement in (*_DELETE_PARTS, _DELETE_RUN):
             connection.execute(statement, [{"of_run": run.seq} for run in batch])

@@ -25,6 +25,15 @@ from runbook.core.run import (
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
+from runbook.errors import DamagedRecordError
+
+
+class UnclaimableRunError(DamagedRecordError):
+    """A damaged record keeps this run from being claimed."""
+
+    def __init__(self, run: Run, reason: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,21 @@ from runbook.store.models import HistoryHead, LastRun, LastRuns
 from runbook.store.rows import Component
 from runbook.store.tables import counters, runbooks
 
-_COUNT = insert(counters).values(name="revision", value=1)
+# Text, which only SQLite takes in a column of numbers, is greater than every number.
+_MOST = 2**62
+_ROWS = runbooks.alias("rows")
+# More than any revision that a row has, also if the counter was damaged.
+_HIGHEST = sa.select(sa.func.coalesce(sa.func.max(_ROWS.c.revision), 0)).where(
+    _ROWS.c.revision < _MOST
+)
+_HIGHER = _HIGHEST.scalar_subquery() + 1
+_NEXT = sa.case(
+    (counters.c.value.between(_HIGHEST.scalar_subquery(), _MOST), counters.c.value + 1),
+    else_=_HIGHER,
+)
+_COUNT = insert(counters).values(name="revision", value=_HIGHER)
 _COUNT_REVISION = _COUNT.on_conflict_do_update(
-    index_elements=["name"], set_={"value": counters.c.value + 1}
+    index_elements=["name"], set_={"value": _NEXT}
 ).returning(counters.c.value)
 REVISION = sa.select(counters.c.value).where(counters.c.name == "revision")
 
@@ -41,7 +53,7 @@ _KEEP_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_HISTORY)
 _RESET_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_RESET)
 _CHANGED = (
     sa.select(runbooks)
-    .where(runbooks.c.revision > sa.bindparam("since"))
+    .where(runbooks.c.revision > sa.bindparam("since"), runbooks.c.revision < _MOST)
     .order_by(runbooks.c.revision)
 )
 
@@ -118,14 +130,25 @@ def _head(history: HistoryHead | None) -> dict[str, object]:
 
 def _last_run_of(known: sa.RowMapping) -> LastRun:
     n, digest = known["history_n"], known["history_digest"]
-    status = known["last_status"]
     return LastRun(
-        ref=known["ref"],
+        ref=str(known["ref"]),
         revision=known["revision"],
-        last_run_id=known["last_run_id"],
-        last_status=RunStatus(status) if status else None,
-        last_finished_at=known["last_finished_at"],
-        last_success_at=known["last_success_at"],
-        last_by=known["last_by"],
-        history=HistoryHead(n, digest) if n is not None else None,
+        last_run_id=_text(known["last_run_id"]),
+        last_status=_STATUSES.get(known["last_status"]),
+        last_finished_at=_time(known["last_finished_at"]),
+        last_success_at=_time(known["last_success_at"]),
+        last_by=_text(known["last_by"]),
+        history=HistoryHead(n, digest) if isinstance(n, int) and isinstance(digest, str) else None,
     )
+
+
+_STATUSES = {status.value: status for status in RunStatus}
+
+
+def _text(value: object) -> str | None:
+    """None also for a damaged value: the next run of the runbook replaces it."""
+    return value if isinstance(value, str) else None
+
+
+def _time(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -22,6 +22,7 @@ from runbook.store.log.logs import Logs
 from runbook.store.maintenance import Maintenance
 from runbook.store.notices import Notices
 from runbook.store.run.artifacts import Artifacts
+from runbook.store.run.quarantine import Quarantine
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
 from runbook.store.runbooks import Runbooks
@@ -50,6 +51,7 @@ class Store:
         self._database = Database(url, read_only=read_only, patience_s=patience_s)
         self.runs = Runs(self._database, clock)
         self.events = Events(self._database, clock)
+        self.quarantine = Quarantine(self._database, clock)
         self.steps = Steps(self._database, clock)
         self.logs = Logs(self._database, clock)
         self.artifacts = Artifacts(self._database, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from runbook.store.dialects.portable import Text
+from runbook.store.dialects.values import Bytes
 
 metadata = sa.MetaData()
 
@@ -20,7 +21,7 @@ documents = sa.Table(
     "documents",
     metadata,
     sa.Column("digest", Text, primary_key=True),
-    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("content", Bytes, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
 )
 
@@ -59,7 +60,7 @@ runs = sa.Table(
     sa.Column("log_lines", _BIG, nullable=False),
     sa.Column("last_event", _BIG, nullable=False),
     sa.Column("assigned_to", Text),
-    sa.Column("sealed_inputs", sa.LargeBinary),
+    sa.Column("sealed_inputs", Bytes),
     sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("label", Text),
     sa.Column("relation", Text),
@@ -110,7 +111,7 @@ events = sa.Table(
     sa.Column("line", _BIG),
     sa.Column("offset", _BIG),
     sa.Column("data", _json()),
-    sa.Column("text", sa.LargeBinary),
+    sa.Column("text", Bytes),
 )
 for _name, _column in (("ix_events_offset", events.c.offset), ("ix_events_line", events.c.line)):
     sa.Index(
@@ -151,6 +152,17 @@ locks = sa.Table(
 sa.Index("ix_locks_place", locks.c.name, locks.c.place, unique=True)
 sa.Index("ix_locks_run", locks.c.run_seq)
 
+# Runs that were ended because a record of theirs is damaged; `damage` maps columns of `runs` to
+# what was there.
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("damage", _json(), nullable=False),
+)
+
 # Artifacts of runs; their content is in DATA_DIR/artifacts.
 artifacts = sa.Table(
     "artifacts",
@@ -175,7 +187,7 @@ blobs = sa.Table(
     metadata,
     sa.Column("digest", Text, primary_key=True),
     sa.Column("size", _BIG, nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("content", Bytes, nullable=False),
     sa.Column("created_at", _BIG, nullable=False),
 )
 
@@ -185,7 +197,7 @@ run_files = sa.Table(
     "run_files",
     metadata,
     sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
-    sa.Column("path", sa.LargeBinary, primary_key=True),
+    sa.Column("path", Bytes, primary_key=True),
     sa.Column("digest", Text, sa.ForeignKey("blobs.digest")),
     sa.Column("mode", sa.Integer, nullable=False),
 )

@@ -10,7 +10,8 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.store.models import Worker, WorkerKind
-from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS, Component, runs_of
+from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS, runs_of
+from runbook.store.rows import Component
 from runbook.store.tables import runs, workers
 
 # Three heartbeats, every 5 s.
@@ -25,6 +26,7 @@ _BEAT = (
     .values(beat_at=sa.bindparam("at"), draining=sa.bindparam("drains", type_=sa.Boolean))
 )
 _ALL = sa.select(workers).order_by(workers.c.started_at, workers.c.id)
+_COUNT = sa.select(sa.func.count()).select_from(workers)
 _ACCEPTING = (
     sa.select(sa.literal(1))
     .where(
@@ -82,11 +84,11 @@ class Workers(Component):
         return self._database.write(lambda c: c.execute(_BEAT, values).rowcount == 1)
 
     def all(self) -> list[Worker]:
-        """All known workers, oldest first."""
+        """All known workers, oldest first. See `remove_damaged` for those that can't be read."""
 
         def work(connection: sa.Connection) -> list[Worker]:
-            rows = connection.execute(_ALL).mappings()
-            return [Worker(**{**row, "kind": WorkerKind(row["kind"])}) for row in rows]
+            found = map(_worker_of, connection.execute(_ALL).mappings())
+            return [worker for worker in found if worker is not None]
 
         return self._database.read(work)
 
@@ -97,6 +99,20 @@ class Workers(Component):
             return {row[0]: row[1] for row in connection.execute(_RUNNING)}
 
         return self._database.read(work)
+
+    def remove_damaged(self) -> int:
+        """Remove the workers whose rows can't be read. Those that live register again."""
+
+        def work(connection: sa.Connection) -> int:
+            rows = connection.execute(_ALL).mappings().all()
+            damaged = [{"worker_id": row["id"]} for row in rows if _worker_of(row) is None]
+            if damaged:
+                connection.execute(_DELETE, damaged)
+            return len(damaged)
+
+        if len(self.all()) == self._database.read(lambda c: c.scalar(_COUNT)):
+            return 0
+        return self._database.write(work)
 
     def remove(self, worker_id: str) -> None:
         self._database.write(lambda c: c.execute(_DELETE, {"worker_id": worker_id}))
@@ -120,3 +136,17 @@ class Workers(Component):
     def runs_of_missing(self) -> list[Run]:
         """The active runs that no known worker will finish."""
         return self.unfinished(None)
+
+
+_KINDS = {kind.value: kind for kind in WorkerKind}
+
+
+def _worker_of(row: sa.RowMapping) -> Worker | None:
+    """None if the row is damaged."""
+    texts = (row["id"], row["host"], row["boot_id"])
+    numbers = (row["pid"], row["process_start"], row["slots"], row["started_at"], row["beat_at"])
+    readable = all(isinstance(text, str) for text in texts) and all(
+        isinstance(number, int) for number in numbers
+    )
+    kind = _KINDS.get(row["kind"])
+    return Worker(**{**row, "kind": kind}) if readable and kind is not None else None

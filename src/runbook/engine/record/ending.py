@@ -6,15 +6,25 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from runbook import log
+from runbook.core import return_codes
+from runbook.core.document import Problem, warning
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunResult
+from runbook.core.status import RunStatus
 from runbook.engine.options import Observer
 from runbook.engine.record.history_entry import RecordedOutput, Records
 from runbook.engine.wakeups import CANCEL, Wakeups
-from runbook.errors import ConflictError
+from runbook.errors import (
+    ConflictError,
+    HistoryError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from runbook.resources.event import done_json
 from runbook.store.models import HistoryHead, NewEvent, NewRun
+from runbook.store.reading import RUN_DAMAGED
 from runbook.store.store import Store
 
 PARENT_ENDED = "the end of its parent"
@@ -62,10 +72,23 @@ class Ending:
             times=dataclasses.replace(run.times, finished_at=now, duration_ms=took_ms),
             result=RunResult.of(outcome),
         )
-        head, warning = self._records.write_history(ended, output, once=once)
-        if warning:
-            outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, warning))
+        head, problem = self._write_history(ended, output, once=once)
+        if problem:
+            outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, problem))
         return self._finish(ended, outcome, output, events, head, worker_id)
+
+    def _write_history(
+        self, run: Run, output: RecordedOutput, *, once: bool
+    ) -> tuple[HistoryHead | None, Problem | None]:
+        """Whatever keeps the entry from being written, the run ends."""
+        try:
+            return self._records.write_history(run, output, once=once)
+        except RunbookError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a damaged record, or a fault of ours
+            log.failure("history.failed", runbook=run.ref, run_id=run.id)
+            text = f"History was not written: {error!r}. The store has it."
+            return None, warning(HistoryError.code, text, reason=repr(error))
 
     def _finish(
         self,
@@ -99,6 +122,32 @@ class Ending:
         self._records.log_run(finished.run, output)
         self._observer.run_ended(finished.run)
         return finished.run
+
+    def quarantine(self, run: Run, reason: str) -> None:
+        """End a run as `lost` that can't be ended otherwise, because a record of it is damaged.
+
+        Raises StoreBusyError and StoreUnavailableError only: all other runs must go on.
+        """
+        columns = ", ".join(run.damage) or None
+        log.warning("run.quarantined", run_id=run.id, columns=columns, error=reason)
+        text = f"The run couldn't go on, because its record in the database is damaged: {reason}"
+        problem = Problem(RUN_DAMAGED, text, params={"columns": columns, "reason": reason})
+        outcome = Outcome(RunStatus.LOST, return_codes.UNKNOWN, errors=(problem,))
+        try:
+            ended = self._store.quarantine.put(run.seq, problem, done_data(run, outcome))
+            if ended is None:
+                return
+            # Its entry comes second here: nothing about it must keep the run from ending.
+            self._write_history(ended, RecordedOutput(error=text), once=True)
+            self._observer.run_quarantined(ended)
+            self._wakeups.wake_followers(run.id)
+            self._wakeups.wake_workers()
+            self._cancel_children(ended)
+            self._records.log_run(ended, RecordedOutput(error=text))
+        except (StoreBusyError, StoreUnavailableError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever else is damaged, the others go on
+            log.failure("run.quarantine_failed", run_id=run.id)
 
     def _cancel_children(self, run: Run) -> None:
         """Cancel the child runs, which use their parent's slot."""

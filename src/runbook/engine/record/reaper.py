@@ -20,7 +20,12 @@ from runbook.engine.process.workspace import directory_of
 from runbook.engine.record.ending import Ending
 from runbook.engine.record.history_entry import Records
 from runbook.engine.record.side_by_side import SideBySide
-from runbook.errors import ConflictError
+from runbook.errors import (
+    ConflictError,
+    RunbookError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent, Worker
@@ -71,6 +76,7 @@ class Reaper:
             if is_dead(worker, self._clock()):
                 log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
                 self._store.workers.remove(worker.id)
+        self._clean()
         lost = self._store.workers.runs_of_missing()
         survivors = {run.id: self._end_survivors(run) for run in lost}
         held = {run.tree_id for run in lost if survivors[run.id].left}
@@ -81,7 +87,34 @@ class Reaper:
         self._side_by_side.each(free, lambda run: self.end(run, survivors[run.id].killed))
         return len(free)
 
+    def _clean(self) -> None:
+        """Set aside what only damage leaves, and what would hold others up."""
+        if gone := self._store.workers.remove_damaged():
+            log.warning("worker.damaged", count=gone)
+        for run in self._store.quarantine.unknown_status():
+            if not self._end_survivors(run).left:
+                self._ending.quarantine(run, "its status says nothing")
+        if freed := self._store.locks.release_orphans():
+            log.warning("lock.damaged", count=freed)
+
     def end(self, run: Run, killed: Sequence[ProcessEntry] = ()) -> None:
+        """End a run that nobody executes anymore. One that can't be ended doesn't stop the others.
+
+        Raises StoreBusyError and StoreUnavailableError.
+        """
+        try:
+            if not run.damage:
+                self._end(run, killed)
+                return
+            reason = f"it can't be read: {', '.join(run.damage)}"
+        except (StoreBusyError, StoreUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run must end
+            log.failure("run.not_ended", run_id=run.id)
+            reason = error.message if isinstance(error, RunbookError) else repr(error)
+        self._ending.quarantine(run, reason)
+
+    def _end(self, run: Run, killed: Sequence[ProcessEntry]) -> None:
         """If the worker wrote the history entry before it died, the run ends with its status."""
         outcome = self._records.recorded_end(run) or Outcome(
             RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)

@@ -14,6 +14,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from runbook.core.storable import storable
+
 __all__ = ["Text", "Turn", "exclusively", "insert", "is_remote", "one_of"]
 
 # All that PostgreSQL's compiler asks of SQLite's clause besides. Its own means the same, but
@@ -59,10 +61,6 @@ def _is_remote(dialect: sa.Dialect) -> bool:
     return dialect.name == "postgresql"
 
 
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
-
-
 class Text(sa.TypeDecorator[str]):
     """Text that sorts by its bytes. What PostgreSQL does not take becomes a question mark."""
 
@@ -78,7 +76,7 @@ class Text(sa.TypeDecorator[str]):
         return super().bind_processor(dialect) if _is_remote(dialect) else None
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else _storable(value)
+        return None if value is None else storable(value)
 
 
 class _Names(sa.TypeDecorator[list[str]]):
@@ -92,8 +90,8 @@ class _Names(sa.TypeDecorator[list[str]]):
         return dialect.type_descriptor(sa.ARRAY(sa.Text) if is_list else sa.Text())
 
     def process_bind_param(self, value: list[str] | None, dialect: sa.Dialect) -> Any:
-        names = value or []
-        return [_storable(name) for name in names] if _is_remote(dialect) else json.dumps(names)
+        names = [storable(name) for name in value or []]
+        return names if _is_remote(dialect) else json.dumps(names)
 
 
 class _OneOf(FunctionElement[bool]):

@@ -20,6 +20,7 @@ from runbook.store.dialects.dialect import (
     Listener,
 )
 from runbook.store.dialects.portable import Turn, exclusively
+from runbook.store.dialects.values import read_json
 
 POOL_SIZE = 5
 MORE_CONNECTIONS = 10
@@ -107,7 +108,7 @@ class PostgreSQL(Dialect):
             pool_timeout=patience_s,
             use_native_hstore=False,
             json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
-            json_deserializer=json.loads,
+            json_deserializer=read_json,
         )
 
     @contextmanager

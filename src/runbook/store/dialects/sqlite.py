@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -16,14 +16,13 @@ from sqlalchemy.pool import QueuePool
 
 from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
 from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault, Listener
+from runbook.store.dialects.values import decode_text, read_json
 
 # A wait inside SQLite blocks every greenlet of a web process, so it is short; `Database` retries
 # outside.
 BUSY_TIMEOUT_MS = 5
 
 _MOVED = "The database's file was removed or replaced: put it back, and restart."
-
-_DECODER = json.JSONDecoder()
 
 _SETTINGS = (
     "PRAGMA foreign_keys=ON",
@@ -54,7 +53,7 @@ class SQLite(Dialect):
 
     kind: Literal["sqlite"] = "sqlite"
     is_embedded = True
-    errors = (sa.exc.SQLAlchemyError, sqlite3.Error)
+    errors = (sa.exc.SQLAlchemyError, sqlite3.Error, UnicodeEncodeError, OverflowError)
 
     def __init__(self, url: sa.URL) -> None:
         """Raises ConfigurationError for a URL that names no file."""
@@ -82,7 +81,7 @@ class SQLite(Dialect):
             pool_size=8,
             max_overflow=-1,
             json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
-            json_deserializer=_json_value,
+            json_deserializer=read_json,
         )
 
     @contextmanager
@@ -105,6 +104,8 @@ class SQLite(Dialect):
     def fault(self, error: Exception) -> Fault:
         if isinstance(error, sa.exc.IntegrityError):
             return Fault.DUPLICATE
+        if isinstance(error, UnicodeEncodeError | OverflowError):
+            return Fault.VALUE
         text = _text(error)
         if "locked" in text or "busy" in text:
             return Fault.IN_THE_WAY
@@ -224,6 +225,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     """The connection with our settings; closed if setting them fails."""
+    connection.text_factory = decode_text
     try:
         for setting in _SETTINGS:
             connection.execute(setting).close()
@@ -231,8 +233,3 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _json_value(text: str) -> Any:
-    """What `json.loads` gives, without its search for spaces around what we wrote ourselves."""
-    return _DECODER.raw_decode(text)[0]

@@ -23,6 +23,7 @@ from runbook.store.tables import events, runs
 BATCH_BYTES = 256 * 1024
 # Hits within this number of lines are read together.
 _NEARBY_LINES = 50
+_OUTPUT = frozenset(kind.value for kind in EventType if kind.is_output)
 # Of the pieces of a log, which are up to 64 KiB each.
 _PIECES_AT_ONCE = 32
 
@@ -160,7 +161,8 @@ def _pieces(connection: sa.Connection, first: int, last: int) -> Iterator[Piece]
     while True:
         rows = connection.execute(_PIECES, {"first": first, "last": last}).all()
         for _key, at, step, kind, line, offset, text in rows:
-            yield Piece(at, step, EventType(kind), line, offset, text)
+            if kind in _OUTPUT and isinstance(at, int) and _is_readable((line, offset, text)):
+                yield Piece(at, step, EventType(kind), line, offset, text)
         if len(rows) < _PIECES_AT_ONCE:
             return
         first = rows[-1].key + 1
@@ -203,7 +205,15 @@ def _texts(connection: sa.Connection, seq: int, first: int, to: int) -> tuple[in
     # The driver's own tuples: a log of a million pieces would wait a second for better ones.
     texts = rows.cursor.fetchall() if rows.cursor is not None else []
     rows.close()
+    if not all(map(_is_readable, texts)):
+        texts = [row for row in texts if _is_readable(row)]
     return last, texts
+
+
+def _is_readable(row: _Text) -> bool:
+    """Whether the row is what we stored: a damaged piece is missing from the log."""
+    line, offset, text = row
+    return isinstance(text, bytes) and isinstance(offset, int) and isinstance(line, int)
 
 
 def _end_of(texts: Sequence[_Text]) -> int:

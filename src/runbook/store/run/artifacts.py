@@ -24,7 +24,8 @@ class Artifacts(Component):
         """The artifacts of a run, by name."""
         return self._database.read(
             lambda connection: [
-                Artifact(*row) for row in connection.execute(_ARTIFACTS, {"run_id": run_id})
+                Artifact(str(name), size if isinstance(size, int) else 0, str(sha256))
+                for name, size, sha256 in connection.execute(_ARTIFACTS, {"run_id": run_id})
             ]
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,16 @@ import sqlalchemy as sa
 
 from runbook.core.document import DEFAULT_QUEUE
 from runbook.core.events import EventType
+from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
+from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
-from runbook.store.models import Claimed, NewEvent, StoredDocument
-from runbook.store.rows import INSERT_EVENTS, RUN_COLUMNS, event_rows, first_of, run_of
+from runbook.store.models import Claimed, NewEvent, StoredDocument, UnclaimableRunError
+from runbook.store.reading import RUN_COLUMNS, first_of, run_of
+from runbook.store.rows import INSERT_EVENTS, event_rows
 from runbook.store.tables import runs
 
 _AT = sa.bindparam("at", type_=sa.BigInteger)
@@ -87,22 +91,45 @@ class Claim:
         elif queues is not None:
             self._given["queues"] = sorted(queues)
             self._statements = _ANY_OF_QUEUES
+        self._taking: Run | None = None
+        """The run that the last attempt took, until it has succeeded."""
 
     def sees_one(self, connection: sa.Connection) -> bool:
         return connection.scalar(self._statements.look, self._given) is not None
 
     def attempt(self, connection: sa.Connection, now: Millis) -> Claimed | WaitReason | None:
         """The run, the reason why the next run waits, or None if there is no run."""
+        self._taking = None
         given = {**self._given, "at": now}
         taken = first_of(connection.execute(self._statements.take, given))
-        return None if taken is None else _claimed_or_waiting(connection, taken, now)
+        if taken is None:
+            return None
+        self._taking = run_of(taken)
+        result = _claimed_or_waiting(connection, self._taking, taken["sealed_inputs"], now)
+        self._taking = None
+        return result
+
+    @contextmanager
+    def naming_damage(self) -> Iterator[None]:
+        """Name the run whose claim fails for a reason that stays. Else all would wait behind it.
+
+        Raises UnclaimableRunError.
+        """
+        try:
+            yield
+        except (StoreBusyError, StoreUnavailableError):
+            raise
+        except Exception as error:
+            if self._taking is None:
+                raise
+            reason = error.message if isinstance(error, RunbookError) else repr(error)
+            raise UnclaimableRunError(self._taking, reason) from error
 
 
 def _claimed_or_waiting(
-    connection: sa.Connection, row: Mapping[str, Any], now: Millis
+    connection: sa.Connection, run: Run, sealed_inputs: bytes | None, now: Millis
 ) -> Claimed | WaitReason:
     """The claimed run, or the reason why it has to wait."""
-    run = run_of(row)
     busy = take_locks(connection, run, now)
     if busy is not None and may_wait(connection, run):
         park(connection, run, busy, now)
@@ -111,4 +138,4 @@ def _claimed_or_waiting(
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [started]))
     digest = run.runbook.digest
     document = StoredDocument(digest, content_of(connection, digest) or b"")
-    return Claimed(run, row["sealed_inputs"], document, busy)
+    return Claimed(run, sealed_inputs, document, busy)

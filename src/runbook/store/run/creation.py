@@ -13,15 +13,8 @@ from runbook.core.times import Millis
 from runbook.errors import IdempotencyKeyReusedError, QueueFullError
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
-from runbook.store.rows import (
-    INSERT_EVENTS,
-    RUN_COLUMNS,
-    event_rows,
-    first_of,
-    grown,
-    row_of,
-    run_of,
-)
+from runbook.store.reading import RUN_COLUMNS, first_of, run_of
+from runbook.store.rows import INSERT_EVENTS, event_rows, grown, row_of
 from runbook.store.tables import idempotency_keys, runs
 
 IDEMPOTENCY_MS = 24 * 3600 * 1000

@@ -10,18 +10,13 @@ import sqlalchemy as sa
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunResult
 from runbook.core.status import TRANSITIONS
+from runbook.core.storable import storable
 from runbook.core.times import Millis
 from runbook.errors import ConflictError, NotOwnerError, RunEndedError
 from runbook.store.locks import release_locks
 from runbook.store.models import Finished, HistoryHead, NewEvent
-from runbook.store.rows import (
-    INSERT_EVENTS,
-    event_rows,
-    grown,
-    problem_rows,
-    run_to_change,
-    storable,
-)
+from runbook.store.reading import run_to_change
+from runbook.store.rows import INSERT_EVENTS, event_rows, grown, problem_rows
 from runbook.store.run.artifacts import keep_artifacts
 from runbook.store.run.children import tell_parent
 from runbook.store.run.steps import end_steps, keep_steps

@@ -13,7 +13,7 @@ from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
 from runbook.store.dialects.portable import one_of
 from runbook.store.models import RunFilter, Visibility
-from runbook.store.rows import ACTIVE_STATUSES, RUN_COLUMNS
+from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS
 from runbook.store.tables import runs
 
 

@@ -13,14 +13,14 @@ from runbook.core.outcome import Outcome
 from runbook.core.run import Relation, Run
 from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.core.status import RunStatus
+from runbook.core.storable import storable
 from runbook.core.times import Millis
-from runbook.core.waiting import LockWait, read_wait
+from runbook.core.waiting import LockWait
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
 from runbook.store.dialects.portable import one_of
 from runbook.store.documents import keep_document
 from runbook.store.models import (
-    ActiveRun,
     Activity,
     Claimed,
     Created,
@@ -34,15 +34,9 @@ from runbook.store.models import (
     RunPage,
     StoredDocument,
 )
-from runbook.store.rows import (
-    ACTIVE_STATUSES,
-    RUN_BY_ID,
-    RUN_COLUMNS,
-    Component,
-    run_by_id,
-    runs_of,
-    storable,
-)
+from runbook.store.reading import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, run_by_id, runs_of
+from runbook.store.rows import Component
+from runbook.store.run.activity import activity_of
 from runbook.store.run.children import tell_parent
 from runbook.store.run.claiming import Claim
 from runbook.store.run.creation import (
@@ -55,7 +49,7 @@ from runbook.store.run.creation import (
 )
 from runbook.store.run.endings import End, end_run
 from runbook.store.run.listing import cursor_of, page_of
-from runbook.store.runbooks import REVISION, count_revision, keep_history_head
+from runbook.store.runbooks import count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting
 
@@ -100,24 +94,6 @@ _TREE = _RUNS.where(
 _ACTIVE_RUNS = _RUNS.where(
     runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
 ).order_by(runs.c.seq)
-_ACTIVITY = (
-    sa.select(
-        runs.c.id,
-        runs.c.ref,
-        runs.c.status,
-        runs.c.subject,
-        runs.c.created_at,
-        runs.c.started_at,
-        runs.c.root_id,
-        runs.c.waiting,
-    )
-    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
-    .order_by(runs.c.seq)
-)
-_REVISION = sa.select(
-    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
-    + sa.func.coalesce(REVISION.scalar_subquery(), 0)
-)
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
     .where(
@@ -230,6 +206,7 @@ class Runs(Component):
 
         `expected` says that there probably is a run. Otherwise, the write lock is only taken if a
         read finds one, as most polls find nothing. Uses several transactions if runs have to wait.
+        Raises UnclaimableRunError if a damaged record keeps the next run from being claimed.
         """
         claim = Claim(worker_id, root_slots, only, queues)
         if not expected and not self._database.read(claim.sees_one):
@@ -238,9 +215,10 @@ class Runs(Component):
         def work(connection: sa.Connection) -> Claimed | LockWait | None:
             return claim.attempt(connection, self._clock())
 
-        tried = self._database.write(work)
-        while isinstance(tried, LockWait):
+        with claim.naming_damage():
             tried = self._database.write(work)
+            while isinstance(tried, LockWait):
+                tried = self._database.write(work)
         return tried
 
     def reseal(self, run_id: str, worker_id: str, sealed: bytes) -> None:
@@ -346,14 +324,7 @@ class Runs(Component):
 
     def activity(self) -> Activity:
         """The active runs, for clients that poll."""
-
-        def work(connection: sa.Connection) -> Activity:
-            # First, so that a change in between is noticed by the next look.
-            revision = connection.scalar(_REVISION) or 0
-            active = tuple(_active_run_of(row) for row in connection.execute(_ACTIVITY).mappings())
-            return Activity(active, revision)
-
-        return self._database.read(work)
+        return self._database.read(activity_of)
 
     def last_outputs(self, ref: str) -> Mapping[str, object] | None:
         """The outputs of a runbook's last successful run.
@@ -380,16 +351,3 @@ class Runs(Component):
         return self._database.read(
             lambda connection: runs_of(connection.execute(statement, values))
         )
-
-
-def _active_run_of(row: sa.RowMapping) -> ActiveRun:
-    return ActiveRun(
-        id=row["id"],
-        ref=row["ref"],
-        status=RunStatus(row["status"]),
-        by=row["subject"],
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        root_id=row["root_id"],
-        waiting=None if row["waiting"] is None else read_wait(row["waiting"]),
-    )

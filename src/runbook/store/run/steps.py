@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,6 +13,8 @@ from runbook.core.times import Millis
 from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import runs, steps
+
+T = TypeVar("T")
 
 _SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
@@ -75,6 +77,32 @@ def _row(run_seq: int, step: StepRun) -> dict[str, Any]:
     }
 
 
+_STATUSES = {status.value: status for status in StepStatus}
+
+
 def _step_of(row: sa.RowMapping) -> StepRun:
-    values = {name: value for name, value in row.items() if name != "run_seq"}
-    return StepRun(**{**values, "status": StepStatus(row["status"])})
+    """The step; what is damaged has replacements, and nothing counts as completed by mistake."""
+    return StepRun(
+        n=row["n"],
+        name=row["name"] if isinstance(row["name"], str) else f"step {row['n']}",
+        status=_STATUSES.get(row["status"], StepStatus.FAILED),
+        started_at=_number(row["started_at"], 0),
+        finished_at=_number(row["finished_at"], None),
+        return_code=_number(row["return_code"], None),
+        attempts=_number(row["attempts"], 1),
+        first_line=_number(row["first_line"], 1),
+        last_line=_number(row["last_line"], 0),
+        env=_handed(row["env"]),
+        outputs=_handed(row["outputs"]),
+    )
+
+
+def _number(value: object, otherwise: T) -> int | T:
+    return value if isinstance(value, int) else otherwise
+
+
+def _handed(value: object) -> Mapping[str, str | None]:
+    """Values that can't be read were not kept, so that a resume asks for them again."""
+    if not isinstance(value, dict):
+        return {}
+    return {name: item if isinstance(item, str) else None for name, item in value.items()}

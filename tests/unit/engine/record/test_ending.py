@@ -25,6 +25,9 @@ class Watching:
     def run_ended(self, run):
         self.ended.append(run)
 
+    def run_quarantined(self, run):
+        raise AssertionError("nothing was damaged")
+
     def run_refused(self, run):
         raise AssertionError("nothing was refused")
 
