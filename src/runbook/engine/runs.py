@@ -137,6 +137,9 @@ class RunReader:
                     yield None
 
     def _is_over(self, run_id: str, after: int) -> bool:
-        """Whether no more events will come: the run was deleted, or all have been read."""
+        """Whether no more events will come: the run was deleted, or all have been read.
+
+        The run's own number of its last event doesn't count: a damaged run may lack events.
+        """
         run = self._store.runs.get(run_id)
-        return run is None or (run.status.terminal and after >= run.log.last_event)
+        return run is None or (run.status.terminal and not self.events(run_id, after=after))

@@ -351,11 +351,12 @@ def salvaged_values(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, 
         values[name] = _INSTEAD.get(name)
     if "id" in damaged:
         values["id"] = f"damaged-{row['seq']}"
-    _complete(values, damaged)
+    # Whatever it is: a run with an end is nobody's to execute.
+    _complete(values, damaged, ended=row["finished_at"] is not None)
     return values, tuple(damaged)
 
 
-def _complete(values: dict[str, Any], damaged: list[str]) -> None:
+def _complete(values: dict[str, Any], damaged: list[str], *, ended: bool) -> None:
     """Replace values that do not go together."""
 
     def put(name: str, value: object) -> None:
@@ -363,10 +364,10 @@ def _complete(values: dict[str, Any], damaged: list[str]) -> None:
         if name not in damaged:
             damaged.append(name)
 
-    status, ended = values["status"], values["finished_at"] is not None
+    status = values["status"]
     if status is None or (ended and not _STATUSES[status].terminal):
         put("status", (RunStatus.LOST if ended else RunStatus.RUNNING).value)
-    elif _STATUSES[status].terminal and not ended:
+    if values["finished_at"] is None and _STATUSES[values["status"]].terminal:
         put("finished_at", values["started_at"] or values["created_at"])
     if values["cancel_at"] is not None and values["cancel_by"] is None:
         put("cancel_by", UNKNOWN)

@@ -103,7 +103,7 @@ def use_everything(workshop):
     assert store.runs.active() == []
     for run in engine.runs.page(ANN, RunFilter(), cursor=None, limit=200).runs:
         engine.runs.details(run, ANN)
-        list(engine.runs.follow(run.id))
+        assert None not in engine.runs.follow(run.id, heartbeat_s=0.5)
         size = store.logs.size(run.id)
         store.logs.range(run.id, 0, size.bytes)
         store.logs.lines(run.id, 1, 100)
@@ -134,7 +134,7 @@ def test_no_row_stops_the_engine(workshop, bad, table):
         some = values if "RUNBOOK_ALL_DAMAGE" in os.environ else [values[number % len(values)]]
         for value in some:
             begin(workshop, f"{column.name} {value}")
-            bad(column, value)
+            print("DAMAGE", column.name, value, bad(column, value), flush=True)
             use_everything(workshop)
             assert ends_a_new_run(workshop), (column.name, value)
             workshop.store.maintenance.purge(LATER)
