@@ -24,6 +24,7 @@ from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.run_files import InputLimits
+from runbook.core.storable import storable
 from runbook.engine.authorization import Authorizer
 from runbook.engine.checked import CheckedRunbooks
 from runbook.engine.engine import Engine
@@ -194,7 +195,7 @@ def local_operator(settings: Settings) -> Principal:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user ID without a name
         name = "unknown"
-    return operator(settings, f"{LOCAL_PREFIX}{name}")
+    return operator(settings, f"{LOCAL_PREFIX}{storable(name)}")
 
 
 def operator(settings: Settings, subject: str) -> Principal:

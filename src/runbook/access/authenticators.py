@@ -13,6 +13,7 @@ from runbook.access.tokens import CallerTokens, RunTokens, public_claims
 from runbook.core.access import Principal, roles_of
 from runbook.core.permissions import SCRIPT_PERMISSIONS, RolePermissions
 from runbook.core.run import Origin
+from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError
 
 MAX_TOKEN_BYTES = 8192
@@ -63,10 +64,19 @@ class Authenticators:
         for member in self._members:
             principal = member.authenticate(credentials)
             if principal is not None:
-                return principal
+                return _storable(principal)
         raise AuthenticationError(
             "A bearer token is required. Send it as Authorization: Bearer <token>."
         )
+
+
+def _storable(principal: Principal) -> Principal:
+    """Raises AuthenticationError for claims that no run can be recorded with."""
+    if not is_storable([principal.subject, principal.claims]):
+        raise AuthenticationError(
+            "The token's claims contain characters that can't be stored: NUL or lone surrogates."
+        )
+    return principal
 
 
 class RunTokenAuthenticator:

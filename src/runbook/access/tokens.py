@@ -19,6 +19,7 @@ import jwt
 from jwt.types import Options
 
 from runbook.access.keys import ProviderKeys, stored_key
+from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
 from runbook.settings import Settings
 from runbook.settings_checks import SYMMETRIC
@@ -215,4 +216,6 @@ def dev_login(tokens: CallerTokens, subject: object, roles: object) -> MintedTok
         raise RequestError("subject must be a string of 1 to 256 characters")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise RequestError("roles must be a list of strings")
+    if not is_storable([subject, roles]):
+        raise RequestError("subject and roles must not contain NUL or lone surrogates")
     return tokens.mint(subject, {"roles": roles})

@@ -17,3 +17,9 @@ def problem_of(error: RunbookError, text: str | None = None) -> Problem:
 def conflict(code: str, text: str, **params: Param) -> ConflictError:
     """The error of an action that the run's state doesn't allow; `code` names the rule."""
     return ConflictError(text, problems=(Problem(code, text, params=params),))
+
+
+def already_rerun(run_id: str) -> ConflictError:
+    """Another run has resumed this one, or is undoing it: only one at a time may."""
+    text = f"Run {run_id} has resumed this run, or is undoing it: use that run instead."
+    return conflict("already_rerun", text, run_id=run_id)

@@ -14,6 +14,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from runbook.core.audit import SYSTEM, Actor, AuditAction, NewAuditEvent, Target, TargetKind
+from runbook.core.run import Relation
 from runbook.core.times import Millis, iso
 from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.store import migrate
@@ -52,9 +53,21 @@ DEAD_WORKER_MS = 24 * 3600 * 1000
 _FILES_OF_RUN = (
     sa.select(sa.func.count()).where(run_files.c.run_seq == runs.c.seq).scalar_subquery()
 )
+_RERUN = runs.alias("rerun")
+# By a run that resumes or undoes it, whose worker will read its steps.
+_IN_USE = sa.exists(
+    sa.select(_RERUN.c.seq).where(
+        _RERUN.c.related_id == runs.c.id,
+        _RERUN.c.relation != Relation.RETRY.value,
+        _RERUN.c.finished_at.is_(None),
+    )
+)
+_THESE = runs.c.seq.in_(sa.bindparam("seqs", expanding=True))
+_LOCK = sa.select(runs.c.seq).where(_THESE).order_by(runs.c.seq).with_for_update()
+_UNUSED_ONES = sa.select(runs.c.seq).where(_THESE, ~_IN_USE)
 _OLD_RUNS = (
     sa.select(runs.c.seq, runs.c.last_event, _FILES_OF_RUN)
-    .where(runs.c.finished_at < sa.bindparam("before"))
+    .where(runs.c.finished_at < sa.bindparam("before"), ~_IN_USE)
     .order_by(runs.c.finished_at)
     .limit(PURGE_ROWS)
 )
@@ -209,8 +222,9 @@ class Maintenance(Component):
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
-                gone_events += self._delete(_deletion(batch, audit, self._clock()))
-                gone_runs += len(batch)
+                runs_, events_ = self._database.write(_deletion(batch, audit, self._clock()))
+                gone_runs, gone_events = gone_runs + runs_, gone_events + events_
+                time.sleep(_PURGE_PAUSE_S)
                 audit = None
         return gone_runs, gone_events
 
@@ -277,15 +291,22 @@ def _purged(before: Millis, by: Actor) -> NewAuditEvent:
 
 def _deletion(
     batch: list[_OldRun], audit: NewAuditEvent | None, at: Millis
-) -> Callable[[sa.Connection], int]:
-    def work(connection: sa.Connection) -> int:
+) -> Callable[[sa.Connection], tuple[int, int]]:
+    """Deletes the batch, except runs that are in use by now. Answers how many runs and events."""
+
+    def work(connection: sa.Connection) -> tuple[int, int]:
         record(connection, audit, at)
+        asked = {"seqs": [run.seq for run in batch]}
+        connection.execute(_LOCK, asked)
+        unused = list(connection.scalars(_UNUSED_ONES, asked))
+        if not unused:
+            return 0, 0
         gone = connection.execute(
-            _DELETE_EVENTS, [_up_to(run.seq, EVENTS_PER_RUN - 1) for run in batch]
+            _DELETE_EVENTS, [_up_to(seq, EVENTS_PER_RUN - 1) for seq in unused]
         ).rowcount
         for statement in (*_DELETE_PARTS, _DELETE_RUN):
-            connection.execute(statement, [{"of_run": run.seq} for run in batch])
-        return gone
+            connection.execute(statement, [{"of_run": seq} for seq in unused])
+        return len(unused), gone
 
     return work
 

@@ -57,6 +57,19 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RerunClaim:
+    """What must still hold when a run that resumes or undoes run `run_id` is created.
+
+    `seen` are the reruns that the decision took into account: any other one came first. `ended` is
+    whether the earlier run has ended; its automatic undo is created before that.
+    """
+
+    run_id: str
+    seen: frozenset[str]
+    ended: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event without a number.
 
@@ -95,6 +108,7 @@ class NewRun:
     created_at: Millis | None = None
     finished_at: Millis | None = None
     rerun_of: RerunOf | None = None
+    rerun_claim: RerunClaim | None = None
 
     @property
     def ref(self) -> str:

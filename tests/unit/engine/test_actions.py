@@ -109,7 +109,7 @@ def test_it_says_which_run_has_gone_on_instead(workshop, job, allowed):
 
     problem = workshop.engine.runs.details(run, ANN).actions.unavailable[RunAction.RESUME]
 
-    assert (problem.code, problem.params) == ("resumed", {"run_id": resumed.id})
+    assert (problem.code, problem.params) == ("already_rerun", {"run_id": resumed.id})
     with pytest.raises(ConflictError) as refused:
         workshop.engine.resume(run, ANN, ExecuteRequest())
     assert refused.value.details["problems"] == (problem,)

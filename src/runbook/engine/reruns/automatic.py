@@ -40,7 +40,8 @@ class AutomaticUndo:
             return None
         who = run.requester
         principal = Principal(who.subject, who.origin, who.claims, who.address)
-        rerun = undo_rerun(self._parts, self._rules, run)
+        claim = self._rules.claim(run, ended=False)
+        rerun = undo_rerun(self._parts, self._rules, run, claim)
         child = self._submission.undo_automatically(principal, rerun, inputs).run
         return _result(self._wait(child, stop))
 

@@ -17,6 +17,7 @@ from runbook.engine.reruns.rules import RerunRules
 from runbook.engine.reruns.steps import steps_of_all
 from runbook.engine.submit.submission import Submission
 from runbook.library.catalog import Entry
+from runbook.store.models import RerunClaim
 
 
 class Reruns:
@@ -39,17 +40,20 @@ class Reruns:
 
         Raises DocumentChangedError too.
         """
+        claim = self._rules.claim(run)
         number = self._rules.resume_step(run, start)
         self._rules.check_unchanged(run, self._parts.catalog.get(run.ref), number)
         before = [row for row in self._parts.store.steps.of(run.id) if row.n < number]
-        rerun = Rerun(Relation.RESUME, run, start_step=number)
+        rerun = Rerun(Relation.RESUME, run, start_step=number, claim=claim)
         return self._submit(principal, request, rerun, before)
 
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """Reverse the completed steps, by the document that the run executed."""
+        claim = self._rules.claim(run)
         self._rules.undo_plan(run)
         rows = steps_of_all(self._parts.store, run, self._rules.runbook(run))
-        return self._submit(principal, request, undo_rerun(self._parts, self._rules, run), rows)
+        rerun = undo_rerun(self._parts, self._rules, run, claim)
+        return self._submit(principal, request, rerun, rows)
 
     def _submit(
         self, principal: Principal, request: ExecuteRequest, rerun: Rerun, rows: Sequence[StepRun]
@@ -85,7 +89,7 @@ class Reruns:
         return self._submission.rerun(principal, request, rerun)
 
 
-def undo_rerun(parts: Parts, rules: RerunRules, run: Run) -> Rerun:
+def undo_rerun(parts: Parts, rules: RerunRules, run: Run, claim: RerunClaim) -> Rerun:
     """The undo of a run: its own document, and a warning for each step without an Undo."""
     stored = rules.document(run)
     runbook = parts.documents.runbook(stored)
@@ -93,7 +97,7 @@ def undo_rerun(parts: Parts, rules: RerunRules, run: Run) -> Rerun:
         parts.catalog.get(run.ref), document=parse_stored(stored.content), head=stored.content
     )
     problems = _not_reversible(runbook, steps_of_all(parts.store, run, runbook))
-    return Rerun(Relation.UNDO, run, entry=entry, problems=problems)
+    return Rerun(Relation.UNDO, run, entry=entry, problems=problems, claim=claim)
 
 
 def _not_stored(rows: Sequence[StepRun]) -> frozenset[str]:

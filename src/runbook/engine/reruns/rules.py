@@ -18,12 +18,12 @@ from runbook.core.reruns import (
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
-from runbook.engine.problems import conflict
+from runbook.engine.problems import already_rerun, conflict
 from runbook.engine.requests import UndoPlan
 from runbook.engine.reruns.steps import steps_of_all, undone_steps
 from runbook.errors import DocumentChangedError, NotFoundError
 from runbook.library.catalog import Entry
-from runbook.store.models import StoredDocument
+from runbook.store.models import RerunClaim, StoredDocument
 
 _NEVER_STARTED = (RunStatus.REFUSED, RunStatus.INVALID)
 
@@ -34,6 +34,11 @@ class RerunRules:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
+
+    def claim(self, run: Run, *, ended: bool = True) -> RerunClaim:
+        """The reruns so far. Take it before checking: the store refuses when others came after."""
+        seen = frozenset(rerun.id for rerun in self._store.runs.reruns(run.id))
+        return RerunClaim(run.id, seen, ended)
 
     def check_retry(self, run: Run) -> None:
         """Raises ConflictError if the run cannot be retried."""
@@ -113,11 +118,9 @@ class RerunRules:
             if rerun.request.dry_run and not run.request.dry_run:
                 continue
             if rerun.relation is Relation.UNDO and not rerun.status.terminal:
-                text = f"Run {rerun.id} is undoing this run: wait until it has ended."
-                raise conflict("being_undone", text, run_id=rerun.id)
+                raise already_rerun(rerun.id)
             if rerun.relation is Relation.RESUME and self._may_have_begun(rerun):
-                text = f"Run {rerun.id} has resumed this run: use that one instead."
-                raise conflict("resumed", text, run_id=rerun.id)
+                raise already_rerun(rerun.id)
 
     def _may_have_begun(self, run: Run) -> bool:
         """Whether a resuming run has executed anything, or still may."""

@@ -15,14 +15,14 @@ from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunTimes
 from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
-from runbook.engine.problems import problem_of
+from runbook.engine.problems import already_rerun, problem_of
 from runbook.engine.record.ending import done_data
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import Submitted
 from runbook.engine.submit.attempt import Attempt, document_of, version_of
 from runbook.engine.submit.audit import rerun_event
 from runbook.engine.submit.idempotency import idempotency_of
-from runbook.errors import QueueFullError
+from runbook.errors import AlreadyRerunError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun
 
@@ -37,7 +37,8 @@ class Births:
     def queue(self, attempt: Attempt) -> Submitted:
         """Queue the run, or answer the one that an earlier request with its key created.
 
-        Raises QueueFullError, after recording the refused run, and what `Runs.create` raises.
+        Raises QueueFullError, after recording the refused run, ConflictError if another rerun came
+        first, and what else `Runs.create` raises.
         """
         new = attempt.new
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
@@ -51,6 +52,9 @@ class Births:
                 files=attempt.files,
                 audit=rerun_event(new),
             )
+        except AlreadyRerunError as error:
+            run_id = str(error.details["run_id"])
+            raise already_rerun(run_id) from None
         except QueueFullError as error:
             errors = (problem_of(error),)
             self._record_ended(attempt, RunStatus.REFUSED, return_codes.QUEUE_FULL, errors)

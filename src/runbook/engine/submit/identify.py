@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import uuid_utils
 
 from runbook.core.access import Principal, was_local
+from runbook.core.document import Problem
 from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS
-from runbook.core.run import Relation, RerunOf, Run, RunRequest, RunTree
+from runbook.core.run import RerunOf, Run, RunRequest, RunTree
 from runbook.core.status import RunStatus
+from runbook.core.storable import is_storable
 from runbook.engine.parts import Parts
 from runbook.engine.requests import ExecuteRequest, Rerun
 from runbook.engine.submit.attempt import Attempt, version_of
 from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
+from runbook.errors import RequestError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewRun
 
@@ -26,7 +30,8 @@ class Identification:
         self._options = parts.options
 
     def of_request(self, ref: str, principal: Principal, request: ExecuteRequest) -> Attempt:
-        """Raises NotFoundError, and AuthenticationError if the calling run has ended."""
+        """Raises RequestError, NotFoundError, AuthenticationError if the calling run has ended."""
+        check_text(request)
         entry = self._parts.runbooks.get(ref)
         caller = self._parts.authorizer.calling_run(principal)
         masks = secrets_of(self._parts, caller)
@@ -40,13 +45,12 @@ class Identification:
         )
 
     def of_rerun(self, principal: Principal, request: ExecuteRequest, rerun: Rerun) -> Attempt:
-        """Raises NotFoundError."""
-        if rerun.relation is Relation.UNDO:  # only executing the steps needs a confirmation
-            request = dataclasses.replace(request, confirm=None)
+        """Raises RequestError and NotFoundError."""
+        check_text(request)
         entry = rerun.entry or self._parts.runbooks.get(rerun.run.ref)
         new = self._new_run(entry, principal, request)
         attempt = Attempt(entry, principal, request, new, rerun, masks=rerun.masks)
-        return attempt.recording(rerun_of=_rerun_of(rerun))
+        return attempt.recording(rerun_of=_rerun_of(rerun), rerun_claim=rerun.claim)
 
     def of_automatic_undo(self, principal: Principal, rerun: Rerun) -> Attempt:
         """An undo that belongs to the failing run: its child, but one of the same call chain.
@@ -54,11 +58,11 @@ class Identification:
         Raises NotFoundError.
         """
         run, request = rerun.run, ExecuteRequest()
-        entry = rerun.entry or self._parts.catalog.get(run.ref)
+        entry = rerun.entry or self._parts.runbooks.get(run.ref)
         new = self._new_run(entry, principal, request, run)
         tree = dataclasses.replace(new.tree, chain=run.tree.chain)
         attempt = Attempt(entry, principal, request, new, rerun)
-        return attempt.recording(rerun_of=_rerun_of(rerun), tree=tree)
+        return attempt.recording(rerun_of=_rerun_of(rerun), rerun_claim=rerun.claim, tree=tree)
 
     def _on_behalf_of(self, principal: Principal, caller: Run | None) -> Principal:
         """A script may call whatever the requester of its run may execute.
@@ -103,3 +107,23 @@ class Identification:
 
 def _rerun_of(rerun: Rerun) -> RerunOf:
     return RerunOf(rerun.relation, rerun.run.id, rerun.start_step)
+
+
+def check_text(request: ExecuteRequest) -> None:
+    """Raises RequestError for text that no run can be recorded with.
+
+    Values of inputs are checked with the inputs: those problems name the variable.
+    """
+    given = request.env_vars if isinstance(request.env_vars, Mapping) else {}
+    texts = {
+        "reason": request.reason,
+        "confirm": request.confirm,
+        "idempotency_key": request.idempotency_key,
+        "correlation_id": request.correlation_id,
+        "recursion_stack": request.recursion_stack,
+        "env_vars": [list(given), [item for item in given.values() if not isinstance(item, str)]],
+    }
+    for name, value in texts.items():
+        if not is_storable(value):
+            text = f"{name} must not contain NUL or lone surrogates, which can't be stored"
+            raise RequestError(text, problems=(Problem("bad_text", text, params={"name": name}),))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from runbook.core.document import Policy, Problem
 from runbook.core.language.policy_rules import check_confirm, lock_request
-from runbook.core.run import Relation
 from runbook.engine.submit.attempt import Attempt
 
 
@@ -29,6 +28,6 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
 
 
 def _unconfirmed(attempt: Attempt, policy: Policy) -> Problem | None:
-    if attempt.new.relation is Relation.UNDO or attempt.new.request.dry_run:
+    if attempt.new.request.dry_run:
         return None
     return check_confirm(policy, attempt.request.confirm, attempt.inputs.values)

@@ -25,17 +25,21 @@ _STEP = (
 )
 
 
-def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> None:
-    """Append to the calling run, in the same transaction, that its child started or finished."""
+def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> bool:
+    """Append to the calling run, in the same transaction, that its child started or finished.
+
+    False if the calling run is no longer active.
+    """
     if child.is_root:
-        return
+        return True
     parent = connection.execute(_ADVANCE, {"parent": child.tree.parent_id}).first()
     if parent is None:  # it has finished: there is nothing to follow
-        return
+        return False
     seq, last = int(parent[0]), int(parent[1])
     step = connection.scalar(_STEP, {"of_run": seq})
     event = NewEvent(at, EventType.CHILD, data=_data(child), step=step)
     connection.execute(INSERT_EVENTS, event_rows(seq, last - 1, [event]))
+    return True
 
 
 def _data(child: Run) -> dict[str, object]:

@@ -7,10 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import Run, RunLog
+from runbook.core.run import Relation, Run, RunLog
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.errors import IdempotencyKeyReusedError, QueueFullError
+from runbook.errors import (
+    AlreadyRerunError,
+    IdempotencyKeyReusedError,
+    NotFoundError,
+    QueueFullError,
+    RunEndedError,
+)
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.reading import RUN_COLUMNS, first_of, run_of
@@ -124,6 +130,58 @@ def check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -
     queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
     if queued >= max_queued:
         raise QueueFullError
+
+
+_EARLIER = (
+    sa.select(runs.c.finished_at, runs.c.dry_run)
+    .where(runs.c.id == sa.bindparam("earlier"))
+    .with_for_update()
+)
+# Dry runs exclude only each other, and runs that never started exclude nothing.
+_OTHERS = (
+    sa.select(runs.c.id)
+    .where(
+        runs.c.related_id == sa.bindparam("earlier"),
+        runs.c.relation.in_((Relation.RESUME.value, Relation.UNDO.value)),
+        runs.c.dry_run == sa.bindparam("dry", type_=sa.Boolean),
+        runs.c.status.not_in((RunStatus.REFUSED.value, RunStatus.INVALID.value)),
+    )
+    .order_by(runs.c.seq)
+)
+
+
+def check_rerun(connection: sa.Connection, run: NewRun) -> None:
+    """Of several reruns of one run at the same moment, the first gets it.
+
+    The row of the earlier run is locked until this transaction ends. Raises AlreadyRerunError,
+    RunEndedError, and NotFoundError if the earlier run was deleted.
+    """
+    claim = run.rerun_claim
+    if claim is None or run.status.terminal:
+        return
+    earlier = connection.execute(_EARLIER, {"earlier": claim.run_id}).first()
+    if earlier is None:
+        raise NotFoundError("The earlier run was deleted.")
+    if not claim.ended and earlier.finished_at is not None:
+        raise RunEndedError("The run has already ended.")
+    if run.request.dry_run != bool(earlier.dry_run):
+        return
+    asked = {"earlier": claim.run_id, "dry": run.request.dry_run}
+    for other in connection.scalars(_OTHERS, asked):
+        if other not in claim.seen:
+            raise AlreadyRerunError(run_id=other)
+
+
+_PARENT_ENDED = sa.select(runs.c.seq).where(
+    runs.c.id == sa.bindparam("parent"), runs.c.finished_at.is_not(None)
+)
+
+
+def check_parent(connection: sa.Connection, run: NewRun) -> None:
+    """Raises RunEndedError if the calling run ended meanwhile: nobody would end this one."""
+    given = {"parent": run.tree.parent_id}
+    if not run.status.terminal and connection.scalar(_PARENT_ENDED, given) is not None:
+        raise RunEndedError("The calling run has ended.")
 
 
 def insert_run(

@@ -41,6 +41,8 @@ from runbook.store.run.children import tell_parent
 from runbook.store.run.claiming import Claim
 from runbook.store.run.creation import (
     check_birth,
+    check_parent,
+    check_rerun,
     check_room,
     insert_run,
     is_known,
@@ -151,7 +153,9 @@ class Runs(Component):
         `max_queued` limits the number of queued root runs; None means no limit. A run created as
         finished is on disk on return; `history` is the history's head after its entry. `audit` is
         recorded with a new run, in the same transaction. Raises IdempotencyKeyReusedError,
-        QueueFullError, and NotFoundError if `files` lack contents that are not stored anymore.
+        QueueFullError, AlreadyRerunError if another rerun came first, RunEndedError if the
+        calling run has ended, and NotFoundError if the earlier run, or a content that `files` lack,
+        is not stored anymore.
         """
         check_birth(run, document)
 
@@ -160,12 +164,14 @@ class Runs(Component):
             known = replayed(connection, idempotency, now)
             if known is not None:
                 return Created(known, replayed=True)
+            check_rerun(connection, run)
             check_room(connection, run, max_queued)
             keep_document(connection, document, now)
             made = insert_run(connection, run, events, run.created_at or now)
             keep_files(connection, made.seq, files, now)
             remember(connection, idempotency, run.id, now)
-            tell_parent(connection, made, now)
+            if not tell_parent(connection, made, now):
+                check_parent(connection, run)
             record(connection, audit, now)
             if history is not None:
                 keep_history_head(connection, run.runbook.ref, history)

@@ -51,7 +51,7 @@ def test_a_run_is_resumed_twice(workshop, failed, rerun, diary, rows, conflict):
     assert second.status is RunStatus.FAILED
     diary.mend("three")
 
-    resumed = ("resumed", {"run_id": second.id})
+    resumed = ("already_rerun", {"run_id": second.id})
     assert conflict(rerun, "resume", run, None) == resumed
     assert conflict(rerun, "undo", run) == resumed
     third = rerun("resume", second, None)
@@ -65,7 +65,7 @@ def test_a_resumed_run_that_waits_keeps_others_from_resuming(failed, rerun, conf
     run = failed()
     waiting = rerun("resume", run, None, execute=False)
     for action, args in (("resume", (None,)), ("undo", ())):
-        assert conflict(rerun, action, run, *args) == ("resumed", {"run_id": waiting.id})
+        assert conflict(rerun, action, run, *args) == ("already_rerun", {"run_id": waiting.id})
 
 
 def test_a_resumed_run_that_never_began_is_passed_over(

@@ -1,5 +1,7 @@
 """An undo that someone asks for: what was completed is reversed."""
 
+import pytest
+
 from runbook.core.events import EventType
 from runbook.core.run import Relation
 from runbook.core.status import RunStatus, StepStatus
@@ -102,7 +104,7 @@ def test_an_undo_that_waits_keeps_others_from_going_on(failed, rerun, conflict):
     run = failed()
     waiting = rerun("undo", run, execute=False)
     for action, args in (("resume", (None,)), ("undo", ())):
-        assert conflict(rerun, action, run, *args) == ("being_undone", {"run_id": waiting.id})
+        assert conflict(rerun, action, run, *args) == ("already_rerun", {"run_id": waiting.id})
 
 
 def test_an_undo_has_the_values_that_were_handed_over(workshop, rerun, step):
@@ -157,14 +159,15 @@ def test_a_dry_run_cannot_be_undone_and_undoes_nothing(workshop, rerun, diary, s
     assert diary.lines() == ["un-one", "un-one"]
 
 
-def test_an_undo_needs_no_confirmation_but_a_retry_does(workshop, three, rerun):
+@pytest.mark.parametrize("relation", ["retry", "undo"])
+def test_reruns_need_the_confirmation_that_the_policy_asks_for(workshop, three, rerun, relation):
     three(policy="confirm: really")
     workshop.submit("Three.md", confirm="really")
     run = workshop.execute()
 
-    (problem,) = rerun("retry", run).result.errors
+    (problem,) = rerun(relation, run).result.errors
     assert (problem.code, problem.params) == ("confirmation_needed", {"confirm": "really"})
-    assert rerun("undo", run).success
+    assert rerun(relation, run, confirm="really").status is not RunStatus.INVALID
 
 
 def test_a_cancelled_run_is_undone_by_hand(workshop, rerun, diary, step):
@@ -193,10 +196,11 @@ def test_a_cancelled_run_is_undone_by_hand(workshop, rerun, diary, step):
     assert diary.lines() == ["un-one"]
 
 
-def test_a_run_that_is_forgotten_meanwhile_cannot_be_undone(workshop, failed, rerun):
+def test_a_run_is_not_forgotten_while_it_is_undone(workshop, failed, rerun):
     run = failed()
     rerun("undo", run, execute=False)
-    workshop.store.maintenance.purge(workshop.engine.parts.clock() + 1000)
-
-    undo = workshop.execute()
-    assert [problem.code for problem in undo.result.errors] == ["not_found"]
+    purge = workshop.store.maintenance.purge
+    purge(workshop.engine.parts.clock() + 1000)
+    assert workshop.execute().success
+    purge(workshop.engine.parts.clock() + 1000)
+    assert workshop.store.runs.get(run.id) is None
