@@ -153,6 +153,12 @@ class StoreUnavailableError(RunbookError):
     exit_code = 69
 
 
+class StoreDamagedError(StoreUnavailableError):
+    """The database is damaged: restore it from a backup."""
+
+    code = "store_damaged"
+
+
 class StoreNewerError(StoreUnavailableError):
     """A newer version of this program made the database: upgrade the program."""
 

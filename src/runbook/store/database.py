@@ -93,6 +93,7 @@ class Database:
 
         def attempt() -> T:
             with self._here().connection() as connection:
+                self.dialect.check_file(connection)
                 return work(connection)
 
         try:
@@ -167,6 +168,7 @@ class Database:
                 self._here().connection() as connection,
                 self.dialect.transaction(connection, durable=durable),
             ):
+                self.dialect.check_file(connection)
                 result = work(connection)
         except CommitUnknownError as unknown:
             if self._was_committed(unknown.transaction, deadline):

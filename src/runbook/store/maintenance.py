@@ -215,18 +215,17 @@ class Maintenance(Component):
         )
 
     def _purge_runs(self, before: Millis, by: Actor) -> tuple[int, int]:
-        gone_runs = gone_events = 0
+        gone: set[int] = set()
+        gone_events = 0
         audit: NewAuditEvent | None = _purged(before, by)
         while old := self._database.read(
             lambda c: [_old_run_of(*row) for row in c.execute(_OLD_RUNS, {"before": before})]
         ):
             for batch in _batches(old):
                 gone_events += sum(self._shorten(run.seq, run.last_event) for run in batch)
-                runs_, events_ = self._database.write(_deletion(batch, audit, self._clock()))
-                gone_runs, gone_events = gone_runs + runs_, gone_events + events_
-                time.sleep(_PURGE_PAUSE_S)
+                gone_events += self._delete(_deletion(batch, audit, self._clock(), gone))
                 audit = None
-        return gone_runs, gone_events
+        return len(gone), gone_events
 
     def _shorten(self, seq: int, last: int) -> int:
         """Delete the first events of a long run, so that few remain."""
@@ -290,23 +289,24 @@ def _purged(before: Millis, by: Actor) -> NewAuditEvent:
 
 
 def _deletion(
-    batch: list[_OldRun], audit: NewAuditEvent | None, at: Millis
-) -> Callable[[sa.Connection], tuple[int, int]]:
-    """Deletes the batch, except runs that are in use by now. Answers how many runs and events."""
+    batch: list[_OldRun], audit: NewAuditEvent | None, at: Millis, gone: set[int]
+) -> Callable[[sa.Connection], int]:
+    """Deletes the batch, except runs that are in use by now; adds the others to `gone`."""
 
-    def work(connection: sa.Connection) -> tuple[int, int]:
+    def work(connection: sa.Connection) -> int:
         record(connection, audit, at)
         asked = {"seqs": [run.seq for run in batch]}
         connection.execute(_LOCK, asked)
         unused = list(connection.scalars(_UNUSED_ONES, asked))
         if not unused:
-            return 0, 0
-        gone = connection.execute(
+            return 0
+        gone_events = connection.execute(
             _DELETE_EVENTS, [_up_to(seq, EVENTS_PER_RUN - 1) for seq in unused]
         ).rowcount
         for statement in (*_DELETE_PARTS, _DELETE_RUN):
             connection.execute(statement, [{"of_run": seq} for seq in unused])
-        return len(unused), gone
+        gone.update(unused)
+        return gone_events
 
     return work
 

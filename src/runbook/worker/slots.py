@@ -22,7 +22,7 @@ from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.run import Stop, StopReason
 from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
-from runbook.errors import RunbookError
+from runbook.errors import RunbookError, StoreDamagedError
 from runbook.store.models import Claimed, WorkerKind
 from runbook.worker.periodic import Periodic, Task
 
@@ -290,3 +290,5 @@ class ClaimLoop:
 
     def _store_trouble(self, error: RunbookError) -> None:
         log.warning("worker.store_trouble", worker_id=self._terms.id, error=error.message)
+        if isinstance(error, StoreDamagedError):
+            self.stop_all(StopReason.STORE)

@@ -213,6 +213,19 @@ def test_dev_login_refuses_wrong_types(tokens, subject, roles):
         dev_login(tokens, subject, roles)
 
 
+@pytest.mark.parametrize("text", ["m\udcff", "a\0"])
+def test_no_claim_that_cannot_be_stored_is_accepted(authenticator, tokens, text):
+    for changed in ({"sub": text}, {"roles": ["sre", text]}, {"deep": [{text: 1}]}):
+        with pytest.raises(AuthenticationError):
+            authenticator.authenticate(f"Bearer {signed(claims(**changed))}", None)
+    script = RunTokens(RUN_KEY).mint("run-1", text, {}, 60)
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(f"Bearer {script}", None)
+    for subject, roles in ((text, []), ("ann", [text])):
+        with pytest.raises(RequestError):
+            dev_login(tokens, subject, roles)
+
+
 def test_without_a_secret_nobody_is_accepted():
     authenticator = chain()
 

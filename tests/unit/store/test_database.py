@@ -1,12 +1,20 @@
 """Connections: which there may be, how long they wait, what they say when it does not work."""
 
+import os
+import shutil
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from runbook.errors import ConfigurationError, StoreBusyError, StoreUnavailableError
+from runbook.errors import (
+    ConfigurationError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
 from runbook.store.dialects.sqlite import url_for
 from runbook.store.store import Store
 
@@ -197,3 +205,45 @@ def refuse_once(monkeypatch):
         return Refused() if options == "mode=ro" else real(path, options)
 
     monkeypatch.setattr(sqlite, "_open", opened)
+
+
+@pytest.fixture
+def file_of(url):
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def replace(path):
+    other = path.with_name("other.db")
+    shutil.copy(path, other)
+    other.replace(path)
+
+
+@of_a_file
+@pytest.mark.parametrize("harm", [cut, lambda path: os.truncate(path, 0), os.unlink, replace])
+def test_nothing_is_accepted_by_a_file_that_others_have_harmed(store, helper, file_of, harm):
+    run = helper.queued()
+    harm(file_of)
+    for ask in (helper.queued, lambda: store.runs.get(run.id), lambda: store.events.after(run.id)):
+        with pytest.raises(StoreDamagedError):
+            ask()
+
+
+@of_a_file
+def test_a_file_that_vacuum_made_smaller_is_fine(store, helper, file_of):
+    for _ in range(20):
+        helper.submit(helper.new(reason="x" * 50_000))
+    connection = sqlite3.connect(file_of, isolation_level=None)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert store.runs.page().runs
+    before = file_of.stat().st_size
+    connection.execute("UPDATE runs SET reason = NULL")
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    assert file_of.stat().st_size < before
+    assert store.runs.page().runs
+    assert helper.queued()

@@ -29,6 +29,10 @@ def judge(
             text = "The engine was stopped before the script ended"
             stopped = Problem("engine_stopped", text)
             return Outcome(RunStatus.INTERRUPTED, return_codes.UNKNOWN, errors=(stopped,))
+        case StopReason.STORE:
+            text = "The database was lost while the script ran, so the script was ended"
+            lost = Problem("store_lost", text)
+            return Outcome(RunStatus.INTERRUPTED, return_codes.UNKNOWN, errors=(lost,))
     if end.failed is None:
         return Outcome(RunStatus.SUCCEEDED, end.return_code)
     errors = [end.problem] if end.problem else []

@@ -14,7 +14,7 @@ from runbook.core.output.log_text import LogCursor
 from runbook.core.output.mask import MASK, Masker
 from runbook.core.output.pipeline import HeadTail, OutputPipeline, Piece
 from runbook.core.times import Millis
-from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.errors import StoreBusyError, StoreDamagedError, StoreUnavailableError
 from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent
 from runbook.store.store import Store
@@ -242,6 +242,8 @@ class Recorder:
                 worker_id=self._worker_id,
                 steps=tuple(self._unsaved_steps.values()),
             )
+        except StoreDamagedError:
+            raise  # it won't come back while the script runs
         except (StoreBusyError, StoreUnavailableError) as error:
             if sum(utf8_size(event.text or "") for event in self._unsaved) > MAX_UNSAVED_BYTES:
                 raise

@@ -34,6 +34,7 @@ _STOPPED = {
     StopReason.TIMEOUT: StepStatus.TIMED_OUT,
     StopReason.CANCEL: StepStatus.CANCELLED,
     StopReason.DRAIN: StepStatus.INTERRUPTED,
+    StopReason.STORE: StepStatus.INTERRUPTED,
 }
 
 

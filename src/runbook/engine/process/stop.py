@@ -14,6 +14,8 @@ class StopReason(StrEnum):
     TIMEOUT = "timeout"
     CANCEL = "cancel"
     DRAIN = "drain"
+    STORE = "store"
+    """The database was lost, so nothing that the script does could be recorded."""
 
 
 class Stop:

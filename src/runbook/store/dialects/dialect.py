@@ -83,6 +83,12 @@ class Dialect(ABC):
         Raises CommitUnknownError.
         """
 
+    def check_file(self, connection: sa.Connection) -> None:  # noqa: B027 - servers have no file
+        """Raise StoreDamagedError if what others left of the database's file can't be used.
+
+        Cheap, as it precedes every reading and writing.
+        """
+
     @abstractmethod
     def committed(self, connection: sa.Connection, transaction: str) -> bool | None:
         """Whether a transaction was committed; None while it is in progress."""

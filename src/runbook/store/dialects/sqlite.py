@@ -14,7 +14,12 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
-from runbook.errors import ConfigurationError, RunbookError, StoreUnavailableError
+from runbook.errors import (
+    ConfigurationError,
+    RunbookError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
 from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault, Listener
 from runbook.store.dialects.values import decode_text, read_json
 
@@ -23,6 +28,8 @@ from runbook.store.dialects.values import decode_text, read_json
 BUSY_TIMEOUT_MS = 5
 
 _MOVED = "The database's file was removed or replaced: put it back, and restart."
+_CUT = "The database's file was cut short: restore it from a backup, and restart."
+_DAMAGE = ("malformed", "not a database")
 
 _SETTINGS = (
     "PRAGMA foreign_keys=ON",
@@ -62,12 +69,13 @@ class SQLite(Dialect):
         self.path = Path(url.database).absolute()
         self.shown = url_for(self.path)
         self._identity: tuple[int, int] | None = None
+        self._size = 0
 
     def engine(self, *, read_only: bool, patience_s: float = 0) -> sa.Engine:  # noqa: ARG002
         """The file is not made by it."""
         with suppress(OSError):
             status = self.path.stat()
-            self._identity = (status.st_dev, status.st_ino)
+            self._identity, self._size = (status.st_dev, status.st_ino), status.st_size
 
         def connect() -> sqlite3.Connection:
             opened = _open_read_only(self.path) if read_only else _open(self.path, "mode=rw")
@@ -118,16 +126,34 @@ class SQLite(Dialect):
         text = _text(error)
         lowered = text.lower()
         reason = next((reason for mark, reason in _REASONS if mark in lowered), None)
+        if reason is not None and any(mark in lowered for mark in _DAMAGE):
+            return StoreDamagedError(reason)
         return StoreUnavailableError(reason or f"The database cannot be used: {text}.")
 
-    def check(self, connection: sa.Connection) -> None:  # noqa: ARG002
-        """A file that was removed or replaced still answers those who have it open."""
+    def check(self, connection: sa.Connection) -> None:
+        self.check_file(connection)
+
+    def check_file(self, connection: sa.Connection) -> None:
+        """A file that was removed, replaced or cut short still answers those who have it open.
+
+        What they write then is lost.
+        """
         try:
-            status = self.path.stat()
+            status = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat
         except OSError:
-            raise StoreUnavailableError(_MOVED) from None
+            raise StoreDamagedError(_MOVED) from None
         if self._identity not in (None, (status.st_dev, status.st_ino)):
-            raise StoreUnavailableError(_MOVED)
+            raise StoreDamagedError(_MOVED)
+        if status.st_size < self._size:
+            self._check_size(connection, status.st_size)
+        self._size = status.st_size
+
+    def _check_size(self, connection: sa.Connection, size: int) -> None:
+        """VACUUM makes the file smaller, but knows how many pages it has then."""
+        pages = int(connection.exec_driver_sql("PRAGMA page_count").scalar() or 0)
+        page_size = int(connection.exec_driver_sql("PRAGMA page_size").scalar() or 0)
+        if pages * page_size > size:
+            raise StoreDamagedError(_CUT)
 
     def size(self, connection: sa.Connection) -> int:  # noqa: ARG002
         """With its log, which comes and goes."""

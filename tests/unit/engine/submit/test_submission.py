@@ -18,6 +18,7 @@ from runbook.errors import (
     IdempotencyKeyReusedError,
     NotFoundError,
     QueueFullError,
+    RequestError,
 )
 from runbook.store.models import NewEvent
 
@@ -32,6 +33,34 @@ def runs(workshop):
 def script_of(run):
     """The principal that a running script's token stands for."""
     return Principal("ann", Origin.RUNBOOK, {"roles": ["sre"]}, run_id=run.id, grants=ALL_GRANTS)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"reason": "a\ud800"},
+        {"idempotency_key": "a\ud800"},
+        {"confirm": "\0"},
+        {"correlation_id": "\ud800"},
+        {"recursion_stack": ("\ud800.md",)},
+        {"env_vars": {"A\ud800": "1"}},
+        {"env_vars": {"A": {"name": "\ud800", "content": ""}}},
+    ],
+)
+def test_text_that_cannot_be_stored_is_refused(workshop, request_):
+    workshop.write("Quick")
+    for ask in (workshop.engine.submit, workshop.engine.validate):
+        with pytest.raises(RequestError) as refused:
+            ask("Quick.md", ANN, ExecuteRequest(**request_))
+        assert refused.value.details["problems"][0].code == "bad_text"
+    assert runs(workshop) == ()
+
+
+def test_a_value_that_cannot_be_stored_is_a_problem_of_its_input(workshop):
+    workshop.write("Quick", inputs="A:\n  description: a\n  type: string\n")
+    run = workshop.submit("Quick.md", env_vars={"A": "a\ud800"})
+    assert run.status is RunStatus.INVALID
+    assert [error.params["variable"] for error in run.result.errors] == ["A"]
 
 
 def test_a_run_is_recorded_before_anything_happens(workshop):
