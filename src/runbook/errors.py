@@ -177,6 +177,13 @@ class AlreadyRerunError(ConflictError):
     """Another run has resumed or undone this run, or is doing so."""
 
 
+class BackupError(RunbookError):
+    """The backup can't be made or restored."""
+
+    code = "backup_failed"
+    exit_code = 74
+
+
 class CopyDiffersError(RunbookError):
     """The copy of the database differs from the original, and was undone."""
 

@@ -14,10 +14,11 @@ from runbook.cli.call import call
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
-from runbook.cli.database import database
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.inputs import inputs
+from runbook.cli.keeping.backup import backup, restore
+from runbook.cli.keeping.database import database
 from runbook.cli.rerun import resume, retry, undo
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
@@ -68,6 +69,8 @@ COMMANDS = (
     serve,
     doctor,
     config,
+    backup,
+    restore,
     database,
     version,
     completion,

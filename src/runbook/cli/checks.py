@@ -8,62 +8,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from runbook.bootstrap import search_path
+from runbook.cli.keeping.database_checks import check_database
+from runbook.cli.keeping.findings import Finding, fail, ok, warn
 from runbook.cli.source.opening import load_settings
-from runbook.core.times import iso
-from runbook.errors import ConfigurationError, RunbookError
+from runbook.errors import ConfigurationError
 from runbook.settings import Settings
 from runbook.settings_checks import check_paths, check_server
-from runbook.store.leases import Lease
-from runbook.store.notices import Notices
-from runbook.store.store import Store
 
 OLDEST_PYTHON = (3, 11)
 LITTLE_SPACE = 1024**3
 TOO_LITTLE_SPACE = 64 * 1024**2
 EARLIEST_SANE_CLOCK = 1_767_225_600  # 2026-01-01
 ANSWER_SECONDS = 5.0
-NOTICE_SECONDS = 2.0
-
-
-class State(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a check. `advice` says what to do, if anything."""
-
-    name: str
-    state: State
-    text: str
-    advice: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "name": self.name,
-            "state": self.state.value,
-            "text": self.text,
-            "advice": self.advice,
-        }
-
-
-def ok(name: str, text: str) -> Finding:
-    return Finding(name, State.OK, text)
-
-
-def warn(name: str, text: str, advice: str) -> Finding:
-    return Finding(name, State.WARNING, text, advice)
-
-
-def fail(name: str, text: str, advice: str) -> Finding:
-    return Finding(name, State.FAILED, text, advice)
 
 
 def examine(environment: Mapping[str, str]) -> list[Finding]:
@@ -74,7 +33,7 @@ def examine(environment: Mapping[str, str]) -> list[Finding]:
     except ConfigurationError as error:
         return [*findings, fail("settings", error.message, "fix these variables")]
     findings += [ok("settings", "valid"), _server_settings(settings)]
-    for check in (_programs, _folders, _space, _database, _key_server, _redis):
+    for check in (_programs, _folders, _space, check_database, _key_server, _redis):
         findings += check(settings)
     return findings
 
@@ -206,55 +165,6 @@ def _space(settings: Settings) -> Iterator[Finding]:
             yield warn(name, text, "free up disk space soon")
         else:
             yield ok(name, text)
-
-
-def _database(settings: Settings) -> Iterator[Finding]:
-    try:
-        store = Store(settings.database, read_only=True)
-        try:
-            yield from _state_of(store, is_default=not settings.database_url.get_secret_value())
-        finally:
-            store.close()
-    except RunbookError as error:
-        yield fail("database", error.message, "check DATABASE_URL and DATA_DIR")
-
-
-def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
-    shown = store.maintenance.shown
-    pending = store.maintenance.pending()
-    if pending.before is None and is_default:
-        return [ok("database", "none yet; created at the first start")]
-    if pending.changed and pending.before is not None:
-        text = f"{shown} has version {pending.before}, not {pending.after}"
-        return [warn("database", text, "run `runbook db migrate`, or start the server")]
-    store.check()
-    workers = len(store.workers.all())
-    text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
-    tasks = [_periodic_task(lease) for lease in store.leases.all()]
-    return [ok("database", text), *tasks, *_notices(store.notices)]
-
-
-def _notices(notices: Notices) -> Iterator[Finding]:
-    """Whether processes on other hosts are notified of changes before they poll."""
-    if not notices.pass_through:
-        return
-    if notices.arrive(NOTICE_SECONDS):
-        yield ok("database: notifications", "delivered")
-    else:
-        advice = (
-            "point DATABASE_URL at PostgreSQL itself or at a pool in session mode; otherwise "
-            "processes on other hosts notice changes up to about a second late"
-        )
-        yield warn("database: notifications", "NOTIFY is not delivered", advice)
-
-
-def _periodic_task(lease: Lease) -> Finding:
-    name = f"task: {lease.task}"
-    done = f"last completed {iso(lease.last_success)}" if lease.last_success else "never completed"
-    if lease.failed:
-        text = f"failed at {iso(lease.last_run)}; {done}"
-        return warn(name, text, "look for task.failed events in the worker's log")
-    return ok(name, done)
 
 
 def _key_server(settings: Settings) -> Iterator[Finding]:

@@ -21,9 +21,12 @@ from runbook.cli.terminal.messages import print_json, print_line
 )
 @json_option
 def version(as_json: bool) -> None:
-    """Print the version of this program and of Python."""
+    """Print the version of this program, of its database schema, and of Python."""
+    from runbook.store.migrations import HEAD
+
     python = platform.python_version()
     if as_json:
-        print_json({"version": __version__, "python": python, "platform": platform.platform()})
+        value = {"version": __version__, "schema": HEAD, "python": python}
+        print_json({**value, "platform": platform.platform()})
     else:
-        print_line(f"runbook {__version__} (Python {python})")
+        print_line(f"runbook {__version__} (schema {HEAD}, Python {python})")

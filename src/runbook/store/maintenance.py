@@ -124,6 +124,7 @@ class Maintenance(Component):
             self.check()
             return Migration(HEAD)
         self._database.dialect.create()
+        self._database.dialect.prepare()
         if self._database.read(migrate.version) != HEAD:
             return migrate.upgrade(self._database.dialect)
         return Migration(HEAD)
@@ -182,6 +183,19 @@ class Maintenance(Component):
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
+
+    def forget_inputs(self) -> None:
+        """Overwrite the encrypted inputs of all runs, in a copy whose runs won't be executed."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.update(runs).values(sealed_inputs=None))
+
+        self._database.dialect.forget_thoroughly(self._database.engine())
+        self._database.write(work)
+
+    def check_integrity(self) -> None:
+        """Read the whole database. Raises StoreDamagedError."""
+        self._database.read(self._database.dialect.check_integrity)
 
     def _copy_to(self, path: Path) -> None:
         _new_private_file(path)

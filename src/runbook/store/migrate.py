@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from runbook.errors import StoreBusyError, StoreUnavailableError
+from runbook.errors import StoreBusyError, StoreNewerError, StoreUnavailableError
 from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault
 from runbook.store.migrations import HEAD
 
@@ -18,7 +18,13 @@ PATIENCE_S = 120.0
 _TABLE = "alembic_version"
 _VERSION = sa.text(f"SELECT version_num FROM {_TABLE}")  # noqa: S608 - a constant
 
-_NEWER = "The database was made by a newer version of this program: upgrade the program."
+
+def _newer(found: str) -> str:
+    return (
+        f"The database has version {found} and was made by a newer version of this program, which "
+        f"knows versions up to {HEAD}: upgrade the program, or restore a backup made before the "
+        "upgrade."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,13 @@ def known_version(connection: sa.Connection) -> str | None:
     """Raises StoreUnavailableError if a newer version of the program created the database."""
     found = version(connection)
     if found is not None and found > HEAD:
-        raise StoreUnavailableError(_NEWER)
+        raise StoreNewerError(_newer(found), found=found, known=HEAD)
     return found
 
 
 def check(connection: sa.Connection) -> None:
     """Raise StoreUnavailableError unless the database is of this version."""
-    if version(connection) != HEAD:
+    if known_version(connection) != HEAD:
         raise StoreUnavailableError(NOT_MIGRATED)
 
 
@@ -103,4 +109,5 @@ def _run(connection: sa.Connection, head: str, migrations: Path) -> None:
     try:
         command.upgrade(config, head)
     except CommandError as error:
-        raise StoreUnavailableError(_NEWER) from error
+        found = version(connection) or "none"
+        raise StoreNewerError(_newer(found), found=found, known=HEAD) from error

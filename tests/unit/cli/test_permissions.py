@@ -29,6 +29,8 @@ token        token.issue
 serve        -
 doctor       server.read
 config       config.read
+backup       data.backup
+restore      data.migrate
 db backup    data.backup
 db purge     data.purge
 db migrate   data.migrate

@@ -83,6 +83,15 @@ class Dialect(ABC):
         Raises CommitUnknownError.
         """
 
+    def prepare(self) -> None:  # noqa: B027 - servers are set up by others
+        """Bring an existing database into the mode in which it is used."""
+
+    def forget_thoroughly(self, engine: sa.Engine) -> None:  # noqa: B027
+        """Overwrite what is deleted from now on, if that is optional."""
+
+    def check_integrity(self, connection: sa.Connection) -> None:  # noqa: B027
+        """Read everything, if that is our job. Raises StoreDamagedError."""
+
     def check_file(self, connection: sa.Connection) -> None:  # noqa: B027 - servers have no file
         """Raise StoreDamagedError if what others left of the database's file can't be used.
 

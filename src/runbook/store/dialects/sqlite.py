@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -132,6 +132,26 @@ class SQLite(Dialect):
 
     def check(self, connection: sa.Connection) -> None:
         self.check_file(connection)
+
+    def prepare(self) -> None:
+        """A backup is one file, in a mode in which readers and writers block each other."""
+        if self.path.stat().st_size == 0:
+            return  # the migration sets the mode
+        try:
+            with closing(_open(self.path, "mode=rw")) as connection:
+                if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                    connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.Error as error:
+            if self.fault(error) is not Fault.IN_THE_WAY:
+                raise self.unavailable(error) from error
+
+    def forget_thoroughly(self, engine: sa.Engine) -> None:
+        sa.event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA secure_delete=ON"))
+
+    def check_integrity(self, connection: sa.Connection) -> None:
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+        if found != "ok":
+            raise StoreDamagedError(f"The database is damaged: {found}.")
 
     def check_file(self, connection: sa.Connection) -> None:
         """A file that was removed, replaced or cut short still answers those who have it open.

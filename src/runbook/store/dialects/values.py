@@ -52,9 +52,13 @@ def _without_surrogates(value: Any) -> Any:
 class Bytes(sa.LargeBinary):
     """Bytes, also of a value that SQLite holds as text or as a number."""
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+    def result_processor(
+        self,
+        dialect: sa.Dialect,
+        coltype: object,  # noqa: ARG002 - the base class's signature
+    ) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
-            return super().result_processor(dialect, coltype)
+            return None  # its driver gives bytes
         return _bytes_of
 
 

@@ -16,6 +16,11 @@ _ARTIFACTS = (
     .where(artifacts.c.run_seq == _SEQ_BY_ID)
     .order_by(artifacts.c.name)
 )
+_ALL = (
+    sa.select(runs.c.id, artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
+    .where(runs.c.seq == artifacts.c.run_seq)
+    .order_by(runs.c.seq, artifacts.c.name)
+)
 _INSERT_ARTIFACT = sa.insert(artifacts)
 
 
@@ -26,6 +31,15 @@ class Artifacts(Component):
             lambda connection: [
                 Artifact(str(name), size if isinstance(size, int) else 0, str(sha256))
                 for name, size, sha256 in connection.execute(_ARTIFACTS, {"run_id": run_id})
+            ]
+        )
+
+    def all(self) -> list[tuple[str, Artifact]]:
+        """All artifacts, each with the ID of its run."""
+        return self._database.read(
+            lambda connection: [
+                (run_id, Artifact(name, size, sha256))
+                for run_id, name, size, sha256 in connection.execute(_ALL)
             ]
         )
 

@@ -107,6 +107,7 @@ _LAST_OUTPUTS = (
     .order_by(runs.c.seq.desc())
     .limit(1)
 )
+_COUNT = sa.select(sa.func.count()).select_from(runs)
 _QUEUE = (
     sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
     .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
@@ -297,6 +298,9 @@ class Runs(Component):
         found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
         page = tuple(found[:size])
         return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
+
+    def count(self) -> int:
+        return self._database.read(lambda c: c.scalar(_COUNT) or 0)
 
     def summary(self, run_id: str) -> str | None:
         """The Markdown summary that a run's script wrote."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.cli.commands import ExampleCommand
-from runbook.cli.copying import copy
+from runbook.cli.keeping.copying import copy
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.times import SinceType
