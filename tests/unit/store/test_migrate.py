@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from runbook.errors import StoreUnavailableError
+from runbook.errors import StoreNewerError, StoreUnavailableError
 from runbook.store import migrate
 from runbook.store.database import Database
 from runbook.store.dialects.portable import Text
@@ -153,11 +153,10 @@ def test_a_newer_database_is_left_alone(new_url):
     store.maintenance.migrate()
     newer = sa.text("UPDATE alembic_version SET version_num = '9999'")
     store._database.write(lambda c: c.execute(newer))
-    for attempt in (store.maintenance.migrate, store.maintenance.pending):
-        with pytest.raises(StoreUnavailableError, match="newer version"):
+    for attempt in (store.maintenance.migrate, store.maintenance.pending, store.check):
+        with pytest.raises(StoreNewerError) as refused:
             attempt()
-    with pytest.raises(StoreUnavailableError, match="runbook db migrate"):
-        store.check()
+        assert (refused.value.exit_code, refused.value.details["found"]) == (78, "9999")
     store.close()
 
 

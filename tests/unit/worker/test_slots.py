@@ -3,13 +3,15 @@
 import errno
 import os
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runbook.core.status import RunStatus
-from runbook.errors import RunbookError
+from runbook.engine.execute import execution
+from runbook.errors import RunbookError, StoreDamagedError
 from runbook.worker import periodic, slots
 from runbook.worker.one_shot import OneShotWorker
 
@@ -90,6 +92,26 @@ def test_a_fault_of_the_loop_ends_the_script_at_once(engine, one_shot, submit, m
     with pytest.raises(RunbookError, match="ZeroDivisionError"):
         one_shot.check()
     assert status(engine, own) is RunStatus.INTERRUPTED
+
+
+def test_scripts_are_ended_when_the_database_is_lost(engine, local, submit, tmp_path, monkeypatch):
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(execution, "END_ATTEMPTS", 1)
+    local()
+    run = submit("Long", "print begun; sleep 1000")
+    for event in engine.follow(run.id):
+        if event is not None and event.text == "begun\n":
+            break
+    (tmp_path / "data" / "runbook.db").unlink()
+    with pytest.raises(StoreDamagedError):
+        list(engine.follow(run.id))
+    with pytest.raises(StoreDamagedError):
+        submit("Other")
+    history = tmp_path / "runbooks" / "Long.md"
+    until = time.monotonic() + 30
+    while "interrupted" not in history.read_text() and time.monotonic() < until:
+        threading.Event().wait(0.01)
+    assert "interrupted" in history.read_text()
 
 
 def test_a_run_that_cannot_be_executed_is_named_and_the_next_one_is(
