@@ -30,7 +30,8 @@ def doctor(as_json: bool) -> int:
 
     The exit code is 1 if any check fails. Warnings don't count.
     """
-    from runbook.cli.checks import State, examine
+    from runbook.cli.checks import examine
+    from runbook.cli.keeping.findings import State
     from runbook.settings import process_environment
 
     environment = process_environment()

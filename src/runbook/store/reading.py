@@ -1,4 +1,4 @@
-"""Converts rows to `Run` and `RunEvent`, also rows that something else has damaged.
+"""Converts rows to `Run`, also rows that something else has damaged.
 
 What can't be read is replaced by a harmless value, and the run names it: one bad row must neither
 hide the others nor stop those who work through them.
@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from runbook.core.document import UNCLASSIFIED, Problem, Severity, warning
-from runbook.core.events import EventType, RunEvent
 from runbook.core.outcome import PlanLabel
 from runbook.core.run import (
     CancelRequest,
@@ -36,10 +35,9 @@ from runbook.core.waiting import WaitReason, read_wait
 from runbook.errors import NotFoundError
 from runbook.store.dialects.portable import Text
 from runbook.store.rows import EVENTS_PER_RUN
-from runbook.store.tables import events, runs
+from runbook.store.tables import runs
 
 ACTIVE_STATUSES = tuple(sorted(status.value for status in ACTIVE))
-RUN_DAMAGED = "run_damaged"
 UNKNOWN = "unknown"
 
 RUN_COLUMNS = (
@@ -196,7 +194,7 @@ def _inputs_of(value: Mapping[str, Any]) -> Mapping[str, str | None]:
 def _locks_of(value: Mapping[str, Any] | None) -> LockRequest | None:
     if value is None:
         return None
-    wants = tuple(LockWant(_text(name), _positive(capacity)) for name, capacity in value["wants"])
+    wants = tuple(LockWant(_text(name), _count(capacity, 1)) for name, capacity in value["wants"])
     return LockRequest(wants, bool(value["waits"]))
 
 
@@ -241,14 +239,8 @@ def _text(value: Any) -> str:
     return value
 
 
-def _count(value: Any) -> int:
-    if value < 0:
-        raise ValueError
-    return int(value)
-
-
-def _positive(value: Any) -> int:
-    if value < 1:
+def _count(value: Any, least: int = 0) -> int:
+    if value < least:
         raise ValueError
     return int(value)
 
@@ -338,7 +330,7 @@ def _salvaged(row: Mapping[str, Any]) -> Run:
     run = _run_of(readable)
     columns = ", ".join(damaged)
     text = f"The database's record of this run is damaged. It can't be read: {columns}"
-    note = warning(RUN_DAMAGED, text, columns=columns)
+    note = warning("run_damaged", text, columns=columns)
     result = replace(run.result, warnings=(*run.result.warnings, note))
     return replace(run, result=result, damage=damaged)
 
@@ -385,7 +377,7 @@ def _is_readable(name: str, value: object) -> bool:
     return True
 
 
-# -- reading runs and events -------------------------------------------------------------------
+# -- one run -----------------------------------------------------------------------------------
 
 
 def run_by_id(connection: sa.Connection, run_id: str) -> Run:
@@ -402,39 +394,3 @@ def _found(row: dict[str, Any] | None) -> Run:
     if row is None:
         raise NotFoundError("There is no such run.")
     return run_of(row)
-
-
-# In the order of `event_of`.
-EVENT_COLUMNS = (
-    events.c.key,
-    events.c.at,
-    events.c.type,
-    events.c.text,
-    events.c.data,
-    events.c.step,
-    events.c.line,
-    events.c.offset,
-)
-# A lookup is faster than calling the enum class.
-_EVENT_TYPES = {kind.value: kind for kind in EventType}
-UNREADABLE_EVENT = {"message": "The database's record of this event is damaged"}
-
-
-def event_of(row: Sequence[Any]) -> RunEvent:
-    """The event; a damaged one becomes a notice that says so."""
-    key, at, kind, text, data, step, line, offset = row
-    n, type_ = key % EVENTS_PER_RUN, _EVENT_TYPES.get(kind)
-    if type_ is None or not _fits(type_, at, text, data, step, line, offset):
-        moment = at if isinstance(at, int) else 0
-        return RunEvent(n, moment, EventType.NOTICE, data=UNREADABLE_EVENT)
-    shown = None if text is None else text.decode("utf-8", "replace")
-    return RunEvent(n, at, type_, shown, data, step, line, offset)
-
-
-def _fits(type_: EventType, at: object, text: object, data: object, *numbers: object) -> bool:
-    step, line, offset = numbers
-    if not isinstance(at, int) or not isinstance(step, int | None):
-        return False
-    if type_.is_output:
-        return isinstance(text, bytes) and isinstance(line, int) and isinstance(offset, int)
-    return isinstance(data, dict | None)

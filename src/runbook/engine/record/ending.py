@@ -24,7 +24,6 @@ from runbook.errors import (
 )
 from runbook.resources.event import done_json
 from runbook.store.models import HistoryHead, NewEvent, NewRun
-from runbook.store.reading import RUN_DAMAGED
 from runbook.store.store import Store
 
 PARENT_ENDED = "the end of its parent"
@@ -131,7 +130,7 @@ class Ending:
         columns = ", ".join(run.damage) or None
         log.warning("run.quarantined", run_id=run.id, columns=columns, error=reason)
         text = f"The run couldn't go on, because its record in the database is damaged: {reason}"
-        problem = Problem(RUN_DAMAGED, text, params={"columns": columns, "reason": reason})
+        problem = Problem("run_damaged", text, params={"columns": columns, "reason": reason})
         outcome = Outcome(RunStatus.LOST, return_codes.UNKNOWN, errors=(problem,))
         try:
             ended = self._store.quarantine.put(run.seq, problem, done_data(run, outcome))

@@ -11,8 +11,9 @@ from runbook.core.outcome import StepRun
 from runbook.core.run import RunLog
 from runbook.errors import ConflictError, NotOwnerError, RunEndedError
 from runbook.store.dialects.portable import is_remote
+from runbook.store.log.reading import EVENT_COLUMNS, event_of
 from runbook.store.models import NewEvent
-from runbook.store.reading import EVENT_COLUMNS, event_of, run_by_id
+from runbook.store.reading import run_by_id
 from runbook.store.rows import EVENTS_PER_RUN, INSERT_EVENTS, Component, event_rows, grown
 from runbook.store.run.steps import keep_steps
 from runbook.store.tables import events, runs
