@@ -114,7 +114,7 @@ class Logs(Component):
         row = self._database.read(lambda c: c.execute(_END, {"run_id": run_id}).first())
         if row is None:
             raise NotFoundError("There is no such run.")
-        return _Log(int(row[0]), int(row[1]), int(row[2]))
+        return _Log(int(row[0]), *(n if isinstance(n, int) and n > 0 else 0 for n in row[1:]))
 
 
 class LogSearch:
