@@ -120,7 +120,7 @@ def _run_of(row: Mapping[str, Any]) -> Run:
     if status.terminal is (row["finished_at"] is None):
         raise ValueError("an active run has no end, and any other has one")
     return Run(
-        id=row["id"],
+        id=_id_of(row["id"]),
         seq=row["seq"],
         status=status,
         runbook=RunbookVersion(row["ref"], row["name"], row["digest"]),
@@ -132,7 +132,7 @@ def _run_of(row: Mapping[str, Any]) -> Run:
         result=_result_of(row),
         log=_log_of(row),
         worker_id=row["worker_id"],
-        cancel=None if row["cancel_at"] is None else CancelRequest(row["cancel_at"], _by(row)),
+        cancel=None if row["cancel_at"] is None else _cancel_of(row),
         rerun_of=None if row["relation"] is None else _rerun_of(row),
         waiting=_wait_of(row["waiting"]),
     )
@@ -174,15 +174,22 @@ def _rerun_of(row: Mapping[str, Any]) -> RerunOf:
     return RerunOf(Relation(row["relation"]), _text(row["related_id"]), row["start_step"])
 
 
-def _by(row: Mapping[str, Any]) -> str:
-    return _text(row["cancel_by"])
-
-
 def _requester_of(value: Mapping[str, Any]) -> Requester:
     subject, claims, address = value["subject"], value["claims"], value["address"]
     if not isinstance(claims, dict) or not isinstance(address, str | None):
         raise TypeError
     return Requester(_text(subject), _ORIGINS[value["origin"]], claims, address)
+
+
+def _id_of(value: str) -> str:
+    """Folders are named after it."""
+    if not _text(value).replace("-", "").replace("_", "").isalnum():
+        raise ValueError
+    return value
+
+
+def _cancel_of(row: Mapping[str, Any]) -> CancelRequest:
+    return CancelRequest(row["cancel_at"], _text(row["cancel_by"]))
 
 
 def _inputs_of(value: Mapping[str, Any]) -> Mapping[str, str | None]:
@@ -252,9 +259,6 @@ def _event_number(value: Any) -> int:
     return int(value)
 
 
-# -- damaged rows ------------------------------------------------------------------------------
-
-
 def _python_type(column: sa.Column[Any]) -> type:
     return str if isinstance(column.type, Text) else column.type.python_type
 
@@ -275,6 +279,7 @@ _known_types: set[tuple[type, ...]] = set()
 _MOST_KNOWN = 1024
 
 _READERS: Mapping[str, Callable[[Any], object]] = {
+    "id": _id_of,
     "status": _STATUSES.__getitem__,
     "requester": _requester_of,
     "chain": _texts_of,
@@ -375,9 +380,6 @@ def _is_readable(name: str, value: object) -> bool:
     except DAMAGE:
         return False
     return True
-
-
-# -- one run -----------------------------------------------------------------------------------
 
 
 def run_by_id(connection: sa.Connection, run_id: str) -> Run:

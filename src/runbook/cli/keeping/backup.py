@@ -100,10 +100,10 @@ def restore(file: Path, replace: bool, runbooks_to: Path | None, as_json: bool) 
 
     Runs that hadn't ended when the backup was made are recorded as lost and not executed.
     """
-    from runbook.bootstrap import prepare_data_dir
     from runbook.cli.source.opening import load_settings
     from runbook.engine.backup import RUNBOOKS, revive, unpack
     from runbook.settings import process_environment
+    from runbook.settings_checks import prepare_data_dir
 
     settings = load_settings(process_environment())
     prepare_data_dir(settings)
