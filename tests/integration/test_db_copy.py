@@ -9,7 +9,12 @@ from contextlib import closing
 import pytest
 
 from installation import Generator, Installation
-from runbook.errors import ConfigurationError, ConflictError, StoreUnavailableError
+from runbook.errors import (
+    ConfigurationError,
+    ConflictError,
+    StoreNewerError,
+    StoreUnavailableError,
+)
 from runbook.host.identity import process_identity
 from runbook.store.dialects import dialect_of
 from runbook.store.migrate import upgrade
@@ -121,7 +126,7 @@ def test_migrate_says_what_it_did(tmp_path):
     with closing(sqlite3.connect(tmp_path / "fresh.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     newer = fresh.said("db", "migrate", "--check")
-    assert newer.exit_code == StoreUnavailableError.exit_code
+    assert newer.exit_code == StoreNewerError.exit_code
 
 
 def test_a_pending_migration_is_seen_by_check_and_by_doctor(small):

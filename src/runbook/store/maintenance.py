@@ -139,6 +139,12 @@ class Maintenance(Component):
             return Migration(None)
         return Migration(self._database.read(migrate.known_version))
 
+    def check_place(self) -> None:
+        """Raise StoreUnavailableError if an empty database can't be created or reached."""
+        dialect = self._database.dialect
+        if isinstance(dialect, SQLite) and not dialect.path.parent.is_dir():
+            raise StoreUnavailableError("The folder of the database's file does not exist.")
+
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and has this version.
 

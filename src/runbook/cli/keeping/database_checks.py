@@ -24,7 +24,7 @@ SHOWN = 5
 def check_database(settings: Settings) -> Iterator[Finding]:
     try:
         with closing(Store(settings.database, read_only=True)) as store:
-            yield from _state_of(store)
+            yield from _state_of(store, is_default=not settings.database_url.get_secret_value())
     except StoreNewerError as error:
         advice = "this program changes nothing in it; `runbook version` shows its own versions"
         yield fail("database", error.message, advice)
@@ -34,10 +34,12 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield fail("database", error.message, "check DATABASE_URL and DATA_DIR")
 
 
-def _state_of(store: Store) -> list[Finding]:
+def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
     shown = store.maintenance.shown
     pending = store.maintenance.pending()
     if pending.before is None:
+        if not is_default:  # DATA_DIR is created at the first start, other folders are not
+            store.maintenance.check_place()
         return [ok("database", f"{shown}: empty; its tables are created at the first start")]
     if pending.changed:
         text = f"{shown} has version {pending.before}; a migration to {pending.after} is pending"
