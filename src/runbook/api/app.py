@@ -27,12 +27,15 @@ from runbook.api import (
     webapp,
     wire,
 )
+from runbook.api.bodies import EmptyBody, read_body
 from runbook.api.context import Application
+from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
 from runbook.resources.problem import refusal_json
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 
 
@@ -81,11 +84,13 @@ def guard_request() -> None:
     policy = policy_of(_view(request.endpoint))
     if policy is None:
         raise AccessDeniedError("This address has no access policy, so it is not served.")
-    if policy.permission is PUBLIC:
-        return
-    caller = context.principal()
-    context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
-    context.engine().authorizer.require(caller, policy.permission)
+    if policy.permission is not PUBLIC:
+        caller = context.principal()
+        context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
+        context.engine().authorizer.require(caller, policy.permission)
+    check_query(policy)
+    if policy.body is None and request.method not in SAFE:
+        read_body(EmptyBody)
 
 
 def _view(endpoint: str) -> Callable[..., Any] | None:

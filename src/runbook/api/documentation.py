@@ -25,7 +25,7 @@ _EXPLORER = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
 """
-_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False)
+_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False, any_query=True)
 # Swagger UI sets style attributes and uses data: images. Nothing is loaded from other hosts.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -36,7 +36,13 @@ _POLICY = (
 @route(
     blueprint,
     "/openapi.yaml",
-    policy=Policy(PUBLIC, Limit.NONE, "Get this OpenAPI document", media=("application/yaml",)),
+    policy=Policy(
+        PUBLIC,
+        Limit.NONE,
+        "Get this OpenAPI document",
+        media=("application/yaml",),
+        any_query=True,
+    ),
 )
 def openapi_document() -> Response:
     return Response(_document(), 200, content_type="application/yaml; charset=utf-8")

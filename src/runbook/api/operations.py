@@ -29,7 +29,7 @@ blueprint = Blueprint("operations", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(PUBLIC, Limit.NONE, "Liveness check: the process responds"),
+    policy=Policy(PUBLIC, Limit.NONE, "Liveness check: the process responds", any_query=True),
 )
 def livez() -> Response:
     return wire.json_reply({"status": "ok"})
@@ -43,6 +43,7 @@ def livez() -> Response:
         Limit.NONE,
         "Readiness check: runs can be accepted and executed",
         replies={503: "Not ready; see `reasons`"},
+        any_query=True,
     ),
 )
 def readyz() -> Response:
@@ -107,7 +108,9 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",)),
+    policy=Policy(
+        PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",), any_query=True
+    ),
 )
 def metrics() -> Response:
     port = application().settings.metrics_port

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, send_file
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.api.bodies import ResumeBody, RunBody, read_body
 from runbook.api.context import engine, principal, run_of
 from runbook.api.execution import execute_request, started_reply, starting
@@ -59,7 +59,7 @@ def get_undo(run_id: str) -> Response:
 
 
 def started(submitted: Submitted) -> Response:
-    return started_reply(submitted, as_json=wire.prefers_json())
+    return started_reply(submitted, as_json=accept.prefers_json())
 
 
 @route(

@@ -42,6 +42,10 @@ class Parameter:
     schema: dict[str, object] = field(default_factory=lambda: {"type": "string"})
     media: str | None = None
 
+    @property
+    def repeatable(self) -> bool:
+        return self.schema.get("type") == "array"
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -56,6 +60,10 @@ class Policy:
     documented: bool = True
     conflicts: bool = False
     """Whether the view may return 409 because of the current state."""
+    revalidates: bool = False
+    """Whether the response has an ETag, and is 304 for a client that already has it."""
+    any_query: bool = False
+    """Whether the view ignores unknown query parameters: pages, files and probes."""
 
 
 class RefConverter(BaseConverter):

@@ -6,7 +6,7 @@ import json
 
 from flask import Blueprint, Response, request
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.api.bodies import RunBody, read_body
 from runbook.api.context import application, engine, principal
 from runbook.api.execution import (
@@ -18,7 +18,7 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
-from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
+from runbook.api.parameters import MAX_PAGE, PAGE, TEXTS, page_size, signed
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
@@ -39,10 +39,13 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
         "List all runbooks, sorted by path",
         parameters=(
             Parameter("q", "Filter by text in the ref, the name, or the text above History"),
-            Parameter("tag", "Only runbooks with this tag in their front matter; repeatable"),
+            Parameter(
+                "tag", "Only runbooks with this tag in their front matter; repeatable", schema=TEXTS
+            ),
             Parameter("owner", "Only runbooks with this owner in their front matter"),
         ),
         schema="RunbookList",
+        revalidates=True,
     ),
 )
 def list_runbooks() -> Response:
@@ -50,7 +53,7 @@ def list_runbooks() -> Response:
     tags = tuple(tag for tag in asked.getlist("tag") if tag)
     wanted = RunbookFilter(asked.get("q", ""), tags, asked.get("owner", ""))
     body = application().listings.body(engine(), principal(), wanted)
-    return Response(body, mimetype="application/json")
+    return wire.revalidated(Response(body, mimetype="application/json"))
 
 
 @route(
@@ -61,11 +64,13 @@ def list_runbooks() -> Response:
         Limit.NORMAL,
         "Get the text of a runbook and what it declares",
         schema="RunbookContent",
+        revalidates=True,
     ),
 )
 def get_runbook(ref: str) -> Response:
     found = engine().runbooks.text_for(ref, principal())
-    return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
+    body = runbook_json(found.entry, found.decision, found.content)
+    return wire.revalidated(wire.json_reply(body))
 
 
 @route(
@@ -91,7 +96,7 @@ def get_required_env(ref: str) -> Response:
         "List history entries, newest first; requires permission to execute the runbook",
         parameters=(
             Parameter("before", "`next_before` of the previous page", schema={"type": "integer"}),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
+            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=PAGE),
         ),
         schema="HistoryPage",
     ),
@@ -164,7 +169,7 @@ _EXECUTE = starting(
 
 @route(blueprint, "/<ref:ref>/execute", policy=_EXECUTE, methods=("POST",))
 def execute(ref: str) -> Response:
-    return _execute(ref, as_json=wire.prefers_json())
+    return _execute(ref, as_json=accept.prefers_json())
 
 
 @route(blueprint, "/<ref:ref>", policy=_EXECUTE, methods=("POST",))

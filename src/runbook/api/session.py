@@ -95,7 +95,13 @@ def shutdown() -> Response:
 @route(
     blueprint,
     "/auth/login",
-    policy=Policy(PUBLIC, Limit.NORMAL, "Redirect to the identity provider", documented=False),
+    policy=Policy(
+        PUBLIC,
+        Limit.NORMAL,
+        "Redirect to the identity provider",
+        documented=False,
+        any_query=True,
+    ),
 )
 def redirect_to_provider() -> Response:
     target = application().settings.idp_login_uri

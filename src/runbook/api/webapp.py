@@ -36,7 +36,7 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
-_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False)
+_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False, any_query=True)
 
 
 @dataclass(frozen=True, slots=True)

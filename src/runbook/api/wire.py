@@ -20,10 +20,12 @@ from runbook.resources.event import event_json
 from runbook.resources.problem import ProblemJson, problems_json, refusal_json
 
 PROBLEM_TYPE = "application/problem+json"
-JSON_LINES = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RETRY_MS = 1000
+HEADERS_NOW = b""
+"""Makes the server send the headers, although there is no event yet."""
+STILL_HERE = b": still here\n\n"
 KEPT_CHARACTERS = 256 * 1024
 
 # Line ends according to Python's splitlines() and clients that use it. None of them may end a data
@@ -39,6 +41,19 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Response:
         {name.replace("_", "-"): text for name, text in headers.items()},
         mimetype="application/json",
     )
+
+
+def revalidated(reply: Response) -> Response:
+    """The response with an ETag, or 304 if the client already has it.
+
+    Only the client's own cache may keep it, and must ask each time: access may have changed.
+    """
+    reply.headers["Cache-Control"] = "private, no-cache"
+    reply.vary.add("Authorization")
+    reply.add_etag()
+    found = reply.make_conditional(request)
+    assert isinstance(found, Response)  # noqa: S101 - werkzeug's type is wider
+    return found
 
 
 def problem_reply(error: RunbookError) -> Response:
@@ -76,13 +91,14 @@ def event_stream(chunks: Iterator[bytes]) -> Response:
 
 def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
     """A run's events as JSON: `/api/runs/{id}/events`."""
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     for event in engine.follow(run_id, after=after):
         if event is None:
-            yield b": still here\n\n"
+            yield STILL_HERE
         else:
-            data = json_line(event_json(event))
-            yield f"id: {event.n}\nevent: {event.type}\ndata: {data}\n\n".encode()
+            yield blocks.start(event.type, event.n)
+            yield f"data: {json_line(event_json(event))}\n\n".encode()
 
 
 def change_events(
@@ -92,32 +108,37 @@ def change_events(
 
     Ends when `still_valid` raises AuthenticationError, because the token has expired.
     """
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     try:
         for activity in engine.live.follow(principal):
             still_valid()
             if activity is None:
-                yield b": still here\n\n"
+                yield STILL_HERE
             else:
-                yield f"event: changed\ndata: {json_line(changes_json(activity))}\n\n".encode()
+                yield blocks.start("changed")
+                yield f"data: {json_line(changes_json(activity))}\n\n".encode()
     except AuthenticationError:
         return
 
 
 def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
     """A run's events in the form of execute: output as text, then one `done`."""
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
         if event is None:
-            yield b": still here\n\n"
-        elif event.type is EventType.DONE:
-            yield f"id: {event.n}\nevent: done\ndata: ".encode()
+            yield STILL_HERE
+            continue
+        yield blocks.start(event.type, event.n)
+        if event.type is EventType.DONE:
+            yield b"data: "
             yield from done_pieces(event, seen)
             yield b"\n\n"
         else:
             seen.add(event)
-            yield _raw_event(event)
+            yield _raw_data(event)
 
 
 def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
@@ -130,6 +151,21 @@ def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
             yield from done_pieces(event, seen)
         else:
             seen.add(event)
+
+
+class Blocks:
+    """Starts the blocks of a stream. `event` comes first: old clients look for `event: done` there.
+
+    `retry` is part of the first block, since clients may take a block of its own for an event.
+    """
+
+    def __init__(self) -> None:
+        self._retry = f"retry: {RETRY_MS}\n"
+
+    def start(self, name: str, number: int | None = None) -> bytes:
+        retry, self._retry = self._retry, ""
+        last_id = "" if number is None else f"id: {number}\n"
+        return f"event: {name}\n{last_id}{retry}".encode()
 
 
 class SeenOutput:
@@ -176,27 +212,10 @@ def done_pieces(done: RunEvent, seen: SeenOutput) -> Iterator[bytes]:
     yield f", {json_line(data)[1:]}".encode()
 
 
-def _raw_event(event: RunEvent) -> bytes:
+def _raw_data(event: RunEvent) -> bytes:
     if event.type.is_output:
         lines = _LINE_ENDS.split(event.text or "")
         data = "\n".join(f"data: {line}" for line in lines)
     else:
         data = f"data: {json_line(event_json(event))}"
-    return f"id: {event.n}\nevent: {event.type}\n{data}\n\n".encode()
-
-
-def prefers_json() -> bool:
-    """Whether the client prefers JSON to an event stream.
-
-    Only if `application/json` outranks `text/event-stream` and `*/*`: old clients send any Accept
-    header, or none, and expect the stream.
-    """
-    accept = request.accept_mimetypes
-    wanted = max((q for mime, q in accept if mime == "application/json"), default=0.0)
-    others = [q for mime, q in accept if mime in ("text/event-stream", "*/*", "text/*")]
-    return wanted > max(others, default=0.0)
-
-
-def prefers_json_lines() -> bool:
-    """Whether the client explicitly accepts JSON lines."""
-    return any(mime == JSON_LINES and q > 0 for mime, q in request.accept_mimetypes)
+    return f"{data}\n\n".encode()
