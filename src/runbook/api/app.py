@@ -29,6 +29,7 @@ from runbook.api import (
 )
 from runbook.api.bodies import EmptyBody, read_body
 from runbook.api.context import Application
+from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
 from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
@@ -54,6 +55,7 @@ def create_app(application: Application) -> Flask:
     app.url_map.converters |= {"ref": RefConverter, "page": PageConverter}
     app.url_map.merge_slashes = False
     app.extensions[context.EXTENSION] = application
+    _count_requests(app, application.registry)
     app.before_request(context.begin_request)
     app.before_request(guard_metrics_port)
     for module in (runbooks, runs, reruns, audit, session, operations, documentation, webapp):
@@ -62,7 +64,6 @@ def create_app(application: Application) -> Flask:
     app.before_request(guard_request)
     app.after_request(finish_request)
     _handle_errors(app)
-    _count_requests(app, application.registry)
     app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -123,6 +124,15 @@ def _handle_errors(app: Flask) -> None:
 
 
 def _rate_limited(_error: RateLimitExceeded) -> Response:
+    log.alert(
+        "http.rate_limited",
+        log.Alert.RATE_LIMIT,
+        method=request.method,
+        path=request.path,
+        correlation_id=g.get("correlation_id"),
+        by=caller.subject if (caller := g.get("principal")) else None,
+        address=g.get("address"),
+    )
     return wire.problem_reply(TooManyRequestsError())
 
 
@@ -141,6 +151,7 @@ def _http_problem(error: HTTPException) -> Response:
 def _unexpected(_error: Exception) -> Response:
     """An unexpected error: the traceback goes to the log, never to the client."""
     log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
+    current_app.extensions[DASHBOARD].count_exception()
     text = "Internal error. The server log has the details under this correlation ID."
     reply = wire.json_reply(wire.problem(500, "internal_error", text), 500)
     reply.mimetype = wire.PROBLEM_TYPE
@@ -152,13 +163,9 @@ def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
     PrometheusMetrics(
         app, path=None, group_by=matched_rule, defaults_prefix="runbook", registry=registry
     )
-
-
-def matched_rule(incoming: Any) -> str:
-    return incoming.url_rule.rule if incoming.url_rule is not None else "none"
-
-
-matched_rule.__name__ = "rule"
+    app.extensions[DASHBOARD] = metrics = DashboardMetrics(registry)
+    app.before_request(metrics.begin)
+    app.after_request(metrics.count)
 
 
 class KnownMethods:

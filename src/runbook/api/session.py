@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, g, redirect, request
 
 from runbook import log
-from runbook.access.tokens import CallerTokens, dev_login
+from runbook.access.tokens import CallerTokens, dev_login, standard_claims
 from runbook.api import wire
 from runbook.api.bodies import LoginBody, read_body
 from runbook.api.context import application, engine, principal
@@ -70,7 +70,7 @@ def get_config() -> Response:
         "user_id": caller.subject,
         "roles": list(roles_of(caller.claims)),
         "remote_ip": caller.address,
-        "claims": dict(caller.claims),
+        "claims": standard_claims(request.headers["Authorization"]) | dict(caller.claims),
     }
     body: ConfigJson = {"config_items": config_json(application().settings), "token": token}
     return wire.json_reply(body)

@@ -36,6 +36,9 @@ def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "Quick.md").write_text(RUNBOOK)
+    claims = "# Required Claims\n```yaml\nroles: sre\n```\n\n# Script"
+    text = RUNBOOK.replace("# Script", claims).replace("# Quick", "# Sre")
+    (folder / "runbooks" / "Sre.md").write_text(text)
     environment = {
         "RUNBOOKS_DIR": str(folder / "runbooks"),
         "DATA_DIR": str(folder / "data"),
