@@ -329,6 +329,8 @@ def test_a_range_beyond_the_log_is_416_and_says_its_size(client, lines_run, aske
 
     assert reply.status_code == 416
     assert reply.headers["content-range"] == f"bytes */{SIZE}"
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json()["code"] == "requested_range_not_satisfiable"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,8 +32,8 @@ from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
 from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
-from runbook.resources.problem import refusal_json
 
+KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
@@ -140,11 +139,10 @@ def _http_problem(error: HTTPException) -> Response:
     """Flask's own errors (404, 405, 413, ...) as problems."""
     status = error.code or 500
     code = (error.name or "error").lower().replace(" ", "_")
-    body = wire.problem(status, code, error.description or error.name)
-    reply = wire.json_reply(body, status)
-    reply.mimetype = wire.PROBLEM_TYPE
-    if "Allow" in (headers := dict(error.get_headers())):
-        reply.headers["Allow"] = headers["Allow"]
+    text = error.description or error.name
+    reply = wire.bare_problem_reply(status, code, text)
+    given = dict(error.get_headers())
+    reply.headers.update({name: given[name] for name in KEPT_HEADERS if name in given})
     return reply
 
 
@@ -153,9 +151,7 @@ def _unexpected(_error: Exception) -> Response:
     log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
     current_app.extensions[DASHBOARD].count_exception()
     text = "Internal error. The server log has the details under this correlation ID."
-    reply = wire.json_reply(wire.problem(500, "internal_error", text), 500)
-    reply.mimetype = wire.PROBLEM_TYPE
-    return reply
+    return wire.bare_problem_reply(500, "internal_error", text)
 
 
 def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
@@ -177,13 +173,6 @@ class KnownMethods:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
-        correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
-        problem = refusal_json(501, "not_implemented", "This HTTP method is not supported.")
-        body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
-        headers = {
-            "Content-Type": wire.PROBLEM_TYPE,
-            "Content-Length": str(len(body)),
-            "X-Correlation-Id": correlation_id,
-        }
-        start_response("501 Not Implemented", list(headers.items()))
-        return [body]
+        made = wire.refusal(501, environ.get("HTTP_X_CORRELATION_ID", ""))
+        start_response(made.status, made.headers)
+        return [made.body]

@@ -8,10 +8,11 @@ from typing import Annotated, Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import ClientDisconnected
 
 from runbook.api.unknown import unknown_member
 from runbook.core.document import Problem, texts_of
-from runbook.errors import RequestError, UnsupportedMediaTypeError
+from runbook.errors import RequestError, RequestTimeoutError, UnsupportedMediaTypeError
 
 Body = TypeVar("Body", bound=BaseModel)
 Value = Annotated[
@@ -71,8 +72,7 @@ def read_body(model: type[Body]) -> Body:
     Raises RequestError naming every invalid member, UnsupportedMediaTypeError, and
     RequestEntityTooLarge.
     """
-    data = request.get_data(cache=False)
-    request.stream.read(1)  # refuses a chunked body beyond the limit instead of cutting it
+    data = _received()
     if data.strip():
         _require_json_type()
     try:
@@ -88,6 +88,17 @@ def read_body(model: type[Body]) -> Body:
     except ValidationError as error:
         problems = tuple(_problems(error, model))
         raise RequestError("; ".join(texts_of(problems)), problems=problems) from None
+
+
+def _received() -> bytes:
+    try:
+        data = request.get_data(cache=False)
+        request.stream.read(1)  # refuses a chunked body beyond the limit instead of cutting it
+    except ClientDisconnected as error:
+        if isinstance(error.__context__, TimeoutError):
+            raise RequestTimeoutError from None
+        raise RequestError("The body is incomplete or malformed") from None
+    return data
 
 
 def _require_json_type() -> None:

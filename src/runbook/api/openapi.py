@@ -112,7 +112,7 @@ def _responses(policy: Policy) -> Json:
     content: Json = {media: {"schema": _schema_of(policy, media)} for media in policy.media}
     responses: Json = {"200": {"description": "OK", "content": content}}
     for status, text in policy.replies.items():
-        body = {} if status == 416 else _content_of(status, policy)
+        body = _content_of(status, policy)
         responses[str(status)] = {"description": text, "content": body}
     for status, text in _refusals(policy).items():
         body = {"application/problem+json": {"schema": _reference("Problem")}}
@@ -124,6 +124,10 @@ def _responses(policy: Policy) -> Json:
 
 
 def _content_of(status: int, policy: Policy) -> Json:
+    if status in (204, 304):
+        return {}
+    if status == 416:
+        return {"application/problem+json": {"schema": _reference("Problem")}}
     if status == 206:
         return {"text/plain": {"schema": {"type": "string"}}}
     if status == 202 and policy.body is not None:

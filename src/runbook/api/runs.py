@@ -40,6 +40,7 @@ blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 MAX_LINES, DEFAULT_LINES = 10_000, 1000
 MAX_HITS, DEFAULT_HITS = 1000, 100
 PIECE_BYTES = 256 * 1024
+UNSATISFIABLE = "requested_range_not_satisfiable"
 _RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
@@ -281,7 +282,9 @@ def _plain(run: Run) -> Response:
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     asked = _asked_range(_range_header(), size)
     if asked == "unsatisfiable":
-        return Response(b"", 416, headers | {"Content-Range": f"bytes */{size}"})
+        text = f"The range is beyond the end of the log, which has {size} bytes."
+        where = f"bytes */{size}"
+        return wire.bare_problem_reply(416, UNSATISFIABLE, text, Content_Range=where)
     start, end = asked or (0, size)
     headers["Content-Length"] = str(end - start)
     status = 200

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 
 import orjson
 from flask import Response, g, request
 
+from runbook.api.context import correlation_id
 from runbook.core.access import Principal
 from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
@@ -32,6 +35,26 @@ KEPT_CHARACTERS = 256 * 1024
 # line early, or output could forge an event.
 _LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _JSON_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_TEXTS = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP.",
+    HTTPStatus.FORBIDDEN: "The proxy may not send requests to this server.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The URL is too long.",
+    HTTPStatus.EXPECTATION_FAILED: "The server doesn't support this Expect header.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "Internal error. The server log has the details under this correlation ID."
+    ),
+    HTTPStatus.NOT_IMPLEMENTED: "This HTTP method or transfer coding is not supported.",
+}
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.FORBIDDEN: "access_denied",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long",
+    HTTPStatus.EXPECTATION_FAILED: "expectation_failed",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "headers_too_large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal_error",
+    HTTPStatus.NOT_IMPLEMENTED: "not_implemented",
+}
 
 
 def json_reply(value: object, status: int = 200, **headers: str) -> Response:
@@ -72,12 +95,50 @@ def problem_reply(error: RunbookError) -> Response:
     return reply
 
 
+def bare_problem_reply(status: int, code: str, text: str, **headers: str) -> Response:
+    """An error response for an error that has no class of ours."""
+    reply = json_reply(problem(status, code, text), status, **headers)
+    reply.mimetype = PROBLEM_TYPE
+    return reply
+
+
 def problem(status: int, code: str, text: str) -> ProblemJson:
     known = {"instance": request.path, "correlation_id": g.get("correlation_id")}
     body = cast(ProblemJson, {**refusal_json(status, code, text), **known})
     if ref := (request.view_args or {}).get("ref"):
         body["runbook"] = ref
     return body
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A complete response, to be sent by whoever holds the connection."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def refusal(status: int, given_id: str = "") -> Refusal:
+    """The problem for a status, with the request's correlation ID if it could be read."""
+    known = HTTPStatus(status)
+    chosen = correlation_id(given_id)
+    problem = refusal_json(status, _CODES[known], _TEXTS[known])
+    body = json.dumps(problem | {"correlation_id": chosen}).encode()
+    headers = [
+        ("Content-Type", PROBLEM_TYPE),
+        ("Content-Length", str(len(body))),
+        ("X-Correlation-Id", chosen),
+    ]
+    return Refusal(f"{status} {known.phrase}", headers, body)
+
+
+def refusal_bytes(status: int) -> bytes:
+    """The refusal as it goes over the wire, after which the connection is closed."""
+    made = refusal(status)
+    headers = [*made.headers, ("Connection", "close")]
+    lines = [f"HTTP/1.1 {made.status}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + made.body
 
 
 def json_line(value: object) -> str:
