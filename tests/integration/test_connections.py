@@ -1,4 +1,4 @@
-"""What is answered on a connection before there is a request, and how connections share a process."""
+"""What is answered on a connection before there is a request."""
 
 import json
 import socket
