@@ -10,7 +10,7 @@ from runbook.core.reruns import Numbered, Restored
 from runbook.core.run import Relation, Run
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
-from runbook.store.models import LastRun
+from runbook.store.models import IdempotencyKey, LastRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Rerun:
     """What a retry, resume or undo takes over from the earlier run, `run`.
 
     `handed` is what the steps that are not executed again handed over, `masks` the secrets among
-    it. `entry` is executed instead of the runbook as it is now.
+    it. `entry` is executed instead of the runbook as it is now. `key` is the request's key.
     """
 
     relation: Relation
@@ -51,6 +51,7 @@ class Rerun:
     handed: Restored = field(default_factory=Restored)
     masks: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
