@@ -20,7 +20,7 @@ from runbook import __version__
 from runbook import settings as configuration
 from runbook.api.app import create_app
 from runbook.api.context import Application
-from runbook.api.openapi import document
+from runbook.api.openapi.document import document
 from runbook.bootstrap import build_authenticator, build_engine
 from runbook.cli.app import cli
 from runbook.cli.commands import BROKEN_PIPE_CODE, CANCELLED_CODE, IO_ERROR_CODE

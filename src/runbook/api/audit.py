@@ -32,9 +32,10 @@ blueprint = Blueprint("audit", __name__)
             Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=PAGE),
         ),
         schema="AuditPage",
+        description="Changes outside a run's own script, and refused requests.",
     ),
 )
-def list_events() -> Response:
+def list_audit_events() -> Response:
     wanted = AuditFilter(
         subject=request.args.get("who") or None,
         action=request.args.get("action") or None,

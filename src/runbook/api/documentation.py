@@ -40,11 +40,11 @@ _POLICY = (
         PUBLIC,
         Limit.NONE,
         "Get this OpenAPI document",
-        media=("application/yaml",),
+        documented=False,
         any_query=True,
     ),
 )
-def openapi_document() -> Response:
+def get_openapi_document() -> Response:
     return Response(_document(), 200, content_type="application/yaml; charset=utf-8")
 
 
@@ -52,7 +52,7 @@ def _document() -> str:
     """Generated once per process, because anyone may request it without a rate limit."""
     kept = current_app.extensions
     if DOCUMENT not in kept:
-        from runbook.api.openapi import document_text
+        from runbook.api.openapi.document import document_text
 
         kept[DOCUMENT] = document_text(current_app.url_map, current_app.view_functions)
     text: str = kept[DOCUMENT]

@@ -73,6 +73,11 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
             Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=PAGE),
         ),
         schema="RunPage",
+        description=(
+            "You see a run if you started it or may execute its runbook now. `next_cursor` and the "
+            "Link header lead to the next page."
+        ),
+        headers=("Link",),
     ),
 )
 def list_runs() -> Response:
@@ -132,11 +137,12 @@ def _statuses(text: str) -> Iterator[RunStatus]:
         Permission.RUN_READ,
         Limit.NONE,
         "Stream active runs: one event immediately, then one per change",
+        description="For lists that stay current. The stream ends when the token expires.",
         media=("text/event-stream",),
         schema="Changes",
     ),
 )
-def get_changes() -> Response:
+def follow_changes() -> Response:
     return wire.event_stream(wire.change_events(engine(), principal(), token_check()))
 
 
@@ -167,7 +173,7 @@ def get_run(run_id: str) -> Response:
         revalidates=True,
     ),
 )
-def get_document(run_id: str) -> Response:
+def get_run_document(run_id: str) -> Response:
     found = engine().runs.executed(run_of(run_id))
     body = run_document_json(found.digest, found.content, found.current_digest)
     return wire.revalidated(wire.json_reply(body))
@@ -180,6 +186,10 @@ def get_document(run_id: str) -> Response:
         Permission.RUN_READ,
         Limit.NONE,
         "Follow a run: stream its events as JSON, ending with done",
+        description=(
+            "To continue a stream, send the last `id` as Last-Event-ID. You get every event once, "
+            "even after the run has ended."
+        ),
         replies={204: "The run is over, and has no event after this one: don't reconnect"},
         media=("text/event-stream",),
         parameters=(
@@ -193,7 +203,7 @@ def get_document(run_id: str) -> Response:
         schema="Event",
     ),
 )
-def get_events(run_id: str) -> Response:
+def follow_run(run_id: str) -> Response:
     run = run_of(run_id)
     after = _last_event_id()
     if after is None:
@@ -221,7 +231,13 @@ def _last_event_id() -> int | None:
         Limit.NONE,
         "Get the output of a run as text or JSON lines, or search it",
         replies={206: "The requested range", 416: "The range is beyond the end of the log"},
-        media=("text/plain", accept.JSON_LINES, "application/json"),
+        description=(
+            "By default, the output as text. With `from` or `lines`, one JSON object per line. "
+            "With `q`, the matching lines and their count."
+        ),
+        media=("text/plain", "application/json", accept.JSON_LINES),
+        schema="LogHits",
+        headers=("X-Log-Lines",),
         parameters=(
             Parameter("from", "First line to return, from 1, as JSON lines", schema=INTEGER),
             Parameter("lines", f"Number of lines, up to {MAX_LINES}", schema=_LINES),
@@ -237,7 +253,7 @@ def _last_event_id() -> int | None:
         ),
     ),
 )
-def get_log(run_id: str) -> Response:
+def get_run_log(run_id: str) -> Response:
     run = run_of(run_id)
     first, count = number("from", 1), number("lines", DEFAULT_LINES, most=MAX_LINES)
     query = _log_query()
@@ -341,6 +357,6 @@ def _log_pieces(logs: Logs, run_id: str, start: int, end: int) -> Iterator[bytes
     ),
     methods=("POST",),
 )
-def cancel(run_id: str) -> Response:
+def cancel_run(run_id: str) -> Response:
     run = engine().cancel(run_of(run_id), principal())
     return wire.json_reply(run_json(run), 200 if run.status.terminal else 202)

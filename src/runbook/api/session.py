@@ -30,12 +30,13 @@ blueprint = Blueprint("session", __name__)
         PUBLIC,
         Limit.NORMAL,
         "Issue a development token; 404 unless ENABLE_LOGIN is on",
+        description="For development: anyone gets any role.",
         body=LoginBody,
         schema="Login",
     ),
     methods=("POST",),
 )
-def login() -> Response:
+def log_in() -> Response:
     if not application().settings.enable_login:
         raise NotFoundError("dev-login is disabled. To enable it, set ENABLE_LOGIN=true.")
     if (caller := g.get("principal")) is not None:
@@ -79,10 +80,17 @@ def get_config() -> Response:
 @route(
     blueprint,
     "/api/shutdown",
-    policy=Policy(Permission.SERVER_SHUTDOWN, Limit.NORMAL, "Shut down the server gracefully"),
+    policy=Policy(
+        Permission.SERVER_SHUTDOWN,
+        Limit.NORMAL,
+        "Shut down the server gracefully",
+        description="Running scripts get time to finish: see DRAIN_SECONDS.",
+        schema="Message",
+        tag="server",
+    ),
     methods=("POST",),
 )
-def shutdown() -> Response:
+def shut_down() -> Response:
     engine().record_shutdown(principal())
     log.event("server.shutdown_requested", by=principal().subject)
     reply = wire.json_reply({"success": True, "message": "The server is shutting down"})
