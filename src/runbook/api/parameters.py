@@ -25,7 +25,7 @@ PAGE: dict[str, object] = {
     "maximum": MAX_PAGE,
     "default": DEFAULT_PAGE,
 }
-_BEYOND_ALL = 10**15
+BEYOND_ALL = 10**15
 
 
 def check_query(policy: Policy) -> None:
@@ -104,4 +104,4 @@ def moment(name: str) -> Millis | None:
 
 
 def _number(digits: str) -> int:
-    return int(digits) if len(digits) <= 15 else _BEYOND_ALL
+    return int(digits) if len(digits) <= 15 else BEYOND_ALL

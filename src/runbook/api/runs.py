@@ -13,6 +13,7 @@ from flask import Blueprint, Response, request
 from runbook.api import accept, wire
 from runbook.api.context import engine, principal, run_of, token_check
 from runbook.api.parameters import (
+    BEYOND_ALL,
     BOOLEAN,
     INTEGER,
     MAX_PAGE,
@@ -205,9 +206,9 @@ def get_run_document(run_id: str) -> Response:
 )
 def follow_run(run_id: str) -> Response:
     run = run_of(run_id)
-    after = _last_event_id()
-    if after is None:
-        after = number("after", 0)
+    after = number("after", 0)
+    if (last := _last_event_id()) is not None:
+        after = last
     if run.status.terminal and after >= run.log.last_event:
         return Response(status=204)  # any other reply makes an EventSource reconnect forever
     return wire.event_stream(wire.json_events(engine(), run.id, after))
@@ -218,9 +219,9 @@ def _last_event_id() -> int | None:
     last = request.headers.get("Last-Event-ID", "")
     if not last:
         return None
-    if not (last.isascii() and last.isdigit() and len(last) < 16):
+    if not (last.isascii() and last.isdigit() and len(last) < 20):
         raise RequestError("Last-Event-ID must be the number of an event, 0 or greater")
-    return int(last)
+    return min(int(last), BEYOND_ALL)
 
 
 @route(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -16,6 +18,7 @@ from runbook.api.wire import refusal_bytes
 BODY_SECONDS = 30.0
 """How long a client may take to send a body, plus a second for each MIN_BYTES that arrived."""
 MIN_BYTES = 1024
+LINGER_SECONDS = 1.0
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.InvalidResponseHeader, 500),  # the application's fault, not the client's
@@ -37,6 +40,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
         req.body = body = TimedBody(req.body)
         super().handle_request(listener_name, req, sock, addr)
         if body.failed:
+            _linger(sock)
             raise StopIteration  # the rest of the body would be taken for the next request
         # Otherwise a client that always has its next request ready keeps the others waiting.
         gevent.sleep(0)
@@ -50,8 +54,17 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             log.event("http.unreadable", status=status, address=addr[0] if addr else None)
         try:
             write_nonblock(client, refusal_bytes(status))
+            _linger(client)
         except Exception:  # noqa: BLE001 - the client is gone, or doesn't read
             log.event("http.unanswered", status=status)
+
+
+def _linger(client: Any) -> None:
+    """Read on for a moment: closing a connection with unread data would discard the reply."""
+    with gevent.Timeout(LINGER_SECONDS, False), suppress(OSError):
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65_536):
+            pass
 
 
 class TimedBody:

@@ -42,6 +42,13 @@ class Connection:
     def sendall(self, data):
         self.sent += data
 
+    def shutdown(self, _how):
+        pass
+
+    @staticmethod
+    def recv(_size):
+        return b""
+
 
 @pytest.mark.parametrize(
     ("error", "status", "code"),
