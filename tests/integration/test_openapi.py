@@ -35,6 +35,25 @@ def map_path_parameters(context, path_parameters):
     return path_parameters
 
 @schemathesis.hook
+def before_load_schema(context, raw_schema):
+    # Schemathesis expects the schema of one event, where generated clients want text.
+    operations = (found for methods in raw_schema["paths"].values() for found in methods.values())
+    for operation in operations:
+        stream = operation["responses"]["200"].get("content", {}).get("text/event-stream")
+        if stream is not None:
+            data = {"contentMediaType": "application/json", "contentSchema": stream["x-event-data"]}
+            if "application/json" in operation["responses"]["200"]["content"]:
+                data = {}  # of an execution: text, or JSON
+            properties = {
+                "id": {"type": "string"},
+                "event": {"$ref": "#/components/schemas/EventType"},
+                "data": {"type": "string"} | data,
+            }
+            stream["schema"] = {
+                "type": "object", "properties": properties, "required": list(properties)
+            }
+
+@schemathesis.hook
 def filter_body(context, body):
     # Old clients may send null. The document doesn't say so: generated clients could then not send
     # nothing.

@@ -23,8 +23,8 @@ PAGE: dict[str, object] = {
     "type": "integer",
     "minimum": 1,
     "maximum": MAX_PAGE,
-    "default": DEFAULT_PAGE,
 }
+PAGE_TEXT = f"Maximum number of results, from 1 to {MAX_PAGE}; {DEFAULT_PAGE} by default"
 BEYOND_ALL = 10**15
 
 

@@ -19,7 +19,7 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
-from runbook.api.parameters import MAX_PAGE, PAGE, TEXTS, page_size, signed
+from runbook.api.parameters import PAGE, PAGE_TEXT, TEXTS, page_size, signed
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
@@ -102,7 +102,7 @@ def get_required_env(ref: str) -> Response:
         "List history entries, newest first; requires permission to execute the runbook",
         parameters=(
             Parameter("before", "`next_before` of the previous page", schema={"type": "integer"}),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=PAGE),
+            Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
         schema="HistoryPage",
     ),

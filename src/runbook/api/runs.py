@@ -16,8 +16,8 @@ from runbook.api.parameters import (
     BEYOND_ALL,
     BOOLEAN,
     INTEGER,
-    MAX_PAGE,
     PAGE,
+    PAGE_TEXT,
     TEXT,
     TEXTS,
     moment,
@@ -45,8 +45,9 @@ UNSATISFIABLE = "requested_range_not_satisfiable"
 _RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
-_LINES = INTEGER | {"maximum": MAX_LINES, "default": DEFAULT_LINES}
-_HITS = INTEGER | {"maximum": MAX_HITS, "default": DEFAULT_HITS}
+# No `default`: some generated clients send it, and `lines` asks for JSON lines.
+_LINES = INTEGER | {"maximum": MAX_LINES}
+_HITS = INTEGER | {"maximum": MAX_HITS}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -71,7 +72,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
                 "active", "Filter by state: active (true) or finished (false)", schema=BOOLEAN
             ),
             Parameter("cursor", "`next_cursor` of the previous page", schema=TEXT),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=PAGE),
+            Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
         schema="RunPage",
         description=(
@@ -241,7 +242,11 @@ def _last_event_id() -> int | None:
         headers=("X-Log-Lines",),
         parameters=(
             Parameter("from", "First line to return, from 1, as JSON lines", schema=INTEGER),
-            Parameter("lines", f"Number of lines, up to {MAX_LINES}", schema=_LINES),
+            Parameter(
+                "lines",
+                f"Number of lines, up to {MAX_LINES}; {DEFAULT_LINES} by default",
+                schema=_LINES,
+            ),
             Parameter(
                 "q",
                 "Text to search for, ignoring case; returns the matches and their count",
@@ -249,7 +254,11 @@ def _last_event_id() -> int | None:
             ),
             Parameter("regex", "Treat `q` as an RE2 regular expression", schema=BOOLEAN),
             Parameter("skip", "Number of matches to skip", schema=INTEGER),
-            Parameter("limit", f"Maximum number of matches, up to {MAX_HITS}", schema=_HITS),
+            Parameter(
+                "limit",
+                f"Maximum number of matches, up to {MAX_HITS}; {DEFAULT_HITS} by default",
+                schema=_HITS,
+            ),
             Parameter("Range", "Byte range of the plain text, as `bytes=FIRST-LAST`", "header"),
         ),
     ),

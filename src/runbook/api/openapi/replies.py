@@ -126,9 +126,9 @@ def _content(policy: Policy, media: str) -> Json:
 
 
 def _stream(policy: Policy) -> Json:
-    """A stream of events. Before OpenAPI 3.2, no schema can describe one."""
+    """A stream of events, which generated clients read as text."""
     event = "Event" if policy.schema == "Done" else policy.schema
-    found: Json = {"schema": {"description": _STREAM}}
+    found: Json = {"schema": {"type": "string", "description": _STREAM}}
     if event:
         found["x-event-data"] = reference(event)
     return _with_example(found, f"{policy.schema}Stream")

@@ -50,6 +50,9 @@ def _without_defaults(value: Any) -> Any:
 def _resource_schemas() -> Json:
     resources: TypeAdapter[Any] = TypeAdapter(_all_of(DOCUMENTED), config=_OPEN)
     found = resources.json_schema(ref_template=TEMPLATE)["$defs"]
+    # In generated Python clients, this is the name of the member for all others.
+    found["InputSchemaJson"]["properties"].pop("additionalProperties")
+    found["InputSchemaJson"]["required"].remove("additionalProperties")
     return {_named(name): _renamed(schema, name) for name, schema in found.items()}
 
 
