@@ -97,7 +97,7 @@ class ProbeJson(TypedDict):
     """The response of the readiness check."""
 
     status: Literal["ok", "not ready"]
-    database: Literal["sqlite", "postgresql"]
+    database: str
     reasons: list[str]
     problems: list[ProblemItemJson]
 
