@@ -112,7 +112,7 @@ def problem(status: int, code: str, text: str) -> ProblemJson:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A complete response, to be sent by whoever holds the connection."""
+    """A complete response."""
 
     status: str
     headers: list[tuple[str, str]]
