@@ -95,7 +95,7 @@ include-name = ["GET /api/runs", "GET /api/audit"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
 [[operations]]
-include-name = "GET /api/runs/{run_id}/log"
+include-name = ["GET /api/runs/{run_id}/log", "GET /api/runs/{run_id}/artifacts/{artifact}"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 416]
 """
 
