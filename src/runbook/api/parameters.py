@@ -79,7 +79,7 @@ def page_size() -> int:
 def switch(name: str) -> bool | None:
     """True, false, or None if not given. Raises RequestError for anything else."""
     word = request.args.get(name)
-    if not word:
+    if word is None:
         return None
     if word not in ("true", "false"):
         raise RequestError(f"{name} must be true or false")

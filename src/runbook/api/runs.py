@@ -114,7 +114,7 @@ def _given(name: str) -> frozenset[str] | None:
 
 
 def _relation(word: str | None) -> Relation | None:
-    if not word:
+    if word is None:
         return None
     try:
         return Relation(word)

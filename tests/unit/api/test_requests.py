@@ -91,6 +91,11 @@ def test_an_unknown_or_repeated_parameter_is_refused(client, path, code, paramet
     assert (problem["code"], problem["params"]) == (code, {"parameter": parameter})
 
 
+@pytest.mark.parametrize("query", ["relation=", "dry_run=", "active="])
+def test_an_empty_choice_is_not_taken_for_none(client, query):
+    assert client.get(f"/api/runs?{query}").status_code == 400
+
+
 def test_a_parameter_of_a_change_is_refused_too(client):
     (problem,) = refused(client.post(f"{EXECUTE}?dry_run=true"))
     assert problem["params"] == {"parameter": "dry_run"}
