@@ -48,6 +48,7 @@ _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({
 # No `default`: some generated clients send it, and `lines` asks for JSON lines.
 _LINES = INTEGER | {"maximum": MAX_LINES}
 _HITS = INTEGER | {"maximum": MAX_HITS}
+_EVENT_ID = INTEGER | {"maximum": BEYOND_ALL}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -196,7 +197,7 @@ def get_run_document(run_id: str) -> Response:
         media=("text/event-stream",),
         parameters=(
             Parameter(
-                "Last-Event-ID", "Continue after the event with this number", "header", INTEGER
+                "Last-Event-ID", "Continue after the event with this number", "header", _EVENT_ID
             ),
             Parameter(
                 "after", "Same as Last-Event-ID, for clients that can't set headers", schema=INTEGER
