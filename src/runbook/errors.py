@@ -45,6 +45,22 @@ class RequestError(RunbookError):
     exit_code = 2
 
 
+class UnsupportedMediaTypeError(RunbookError):
+    """The body must be JSON. Send Content-Type: application/json."""
+
+    code = "unsupported_media_type"
+    http_status = 415
+    exit_code = 2
+
+
+class RequestTimeoutError(RunbookError):
+    """The request's body didn't arrive in time."""
+
+    code = "request_timeout"
+    http_status = 408
+    exit_code = 75
+
+
 class AuthenticationError(RunbookError):
     """A valid bearer token is required."""
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from runbook.host import lines
 
 LOGGER = "runbook"
 RECORD_LOGGER = "runbook.record"
+
+
+class Alert(StrEnum):
+    """Messages that monitoring of the Stage0 runbook system looks for in the log."""
+
+    ACCESS = "RBAC failure"
+    RATE_LIMIT = "Rate limit exceeded"
+    TIMEOUT = "Script execution timed out"
+    BAD_NAME = "Invalid environment variable name"
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,6 +75,11 @@ def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:
 
 def warning(name: str, **fields: object) -> None:
     event(name, level=logging.WARNING, **fields)
+
+
+def alert(name: str, message: Alert, **fields: object) -> None:
+    """Log one event with a message that monitoring looks for."""
+    warning(name, message=message.value, **fields)
 
 
 def failure(name: str, **fields: object) -> None:

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
 )
 
+from runbook.core.environ import not_passed
 from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
 
@@ -60,12 +61,22 @@ def _networks(value: object) -> object:
     return names
 
 
+def _passed(value: object) -> object:
+    names = _names(value)
+    for name in names if isinstance(names, tuple) else ():
+        reason = not_passed(name)
+        if reason is not None:
+            raise ValueError(f"can't include {name}: {reason}")
+    return names
+
+
 def _roles(value: object) -> object:
     return RolePermissions.parse(value) if isinstance(value, str) else value
 
 
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+PassedNames = Annotated[tuple[str, ...], BeforeValidator(_passed)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 Roles = Annotated[RolePermissions, PlainValidator(_roles)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -206,7 +217,9 @@ class Settings(BaseModel):
         65_536, description="Maximum output in a history entry, in bytes"
     )
     allow_undeclared_env: Switch = Field(False, description="Accept undeclared variables")
-    script_env_pass: Names = Field((), description="Variables of the server to pass to scripts")
+    script_env_pass: PassedNames = Field(
+        (), description="Variables of the server to pass to scripts"
+    )
     secrets_dir: Path = Field(
         Path("/run/secrets"), description="Folder of secrets, for inputs with from: file"
     )

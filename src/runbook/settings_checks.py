@@ -106,7 +106,12 @@ def _check_secret(settings: Settings) -> None:
 
 
 def check_paths(settings: Settings) -> None:
-    """Check that DATA_DIR and EXECUTION_DIR are separate from RUNBOOKS_DIR."""
+    """Check that DATA_DIR and EXECUTION_DIR are separate from RUNBOOKS_DIR, and MOUNT_DIR."""
+    if settings.mount_dir and "execution_dir" not in settings.model_fields_set:
+        raise ConfigurationError(
+            "MOUNT_DIR is the host's path of EXECUTION_DIR, which is not set. Set EXECUTION_DIR to "
+            "the folder that is mounted from there"
+        )
     runbooks = settings.runbooks_dir.resolve()
     for field in ("data_dir", "execution_dir"):
         path: Path = getattr(settings, field).resolve()

@@ -134,7 +134,7 @@ def test_post_on_the_runbook_itself_answers_json(client):
     assert reply.json()["stdout"] == "done\n"
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"env_vars": null}', b'{"other": 1}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"env_vars": null}'])
 def test_no_body_means_no_values(client, body):
     reply = client.post(
         "/api/runbooks/Quick.md/execute", content=body, headers={"Accept": "application/json"}

@@ -108,7 +108,7 @@ def test_a_refusal_says_when_to_come_back(http):
         "/docs/explorer.html",
         "/docs/assets/swagger-ui.css",
         "/",
-        "/any/page",
+        "/runs",
     ],
 )
 def test_what_is_not_counted(http, path):

@@ -193,7 +193,7 @@ def test_metrics_are_well_formed(server, client):
     families = list(text_string_to_metric_families(reply.text))
     seen = set()
     for family in families:
-        assert family.name.startswith(("runbook_", "process_", "python_"))
+        assert family.name.startswith(("runbook_", "flask_", "process_", "python_"))
         assert family.documentation
         for sample in family.samples:
             key = (sample.name, *sorted(sample.labels.items()))
@@ -231,7 +231,7 @@ def test_no_label_names_a_person_or_a_run(server, client, execute):
     assert run_id not in text
     assert "ann" not in re.findall(r'"([^"]*)"', text)
     assert set(re.findall(r'[{,](\w+)="', text)) <= {
-        "method", "status", "rule", "le", "runbook", "version",
+        "method", "status", "rule", "path", "le", "runbook", "version",
     }  # fmt: skip
 
 

@@ -182,7 +182,12 @@ class InProcess:
         self.engine.parts.wakeups.close()
 
     def url(self, rule):
-        values = {"ref": "Sre.md", "run_id": self.child.id, "name": "swagger-ui.css", "path": "x"}
+        values = {
+            "ref": "Sre.md",
+            "run_id": self.child.id,
+            "name": "swagger-ui.css",
+            "path": "runs",
+        }
         values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)
 

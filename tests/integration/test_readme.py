@@ -103,7 +103,8 @@ def follow_readme(checkout, environment):
 
 def events(output):
     """The events of a stream: their names, and their data."""
-    found = re.findall(r"^event: (\w+)\n((?:data: .*\n)+)", output, re.MULTILINE)
+    block = r"^event: (\w+)\n(?:(?:id|retry): .*\n)*((?:data: .*\n)+)"
+    found = re.findall(block, output, re.MULTILINE)
     return [(name, data.replace("data: ", "").rstrip("\n")) for name, data in found]
 
 

@@ -127,7 +127,9 @@ def test_runs_are_filtered_by_runbook_status_person_and_time(server, client, exe
 @pytest.mark.parametrize(
     "query",
     ["status=odd", "since=yesterday", "limit=-1", "limit=1e3", "limit=٣", "cursor=!", "cursor=AAAA",
-     "cursor=", "since=9999-99-99", "until=soon", "relation=parent", "dry_run=yes", "active=1"],
+     "cursor=", "limit=0", "limit=201",
+     "limit=" + "9" * 3000, "since=9999-99-99", "until=soon", "relation=parent",
+     "dry_run=yes", "active=1"],
 )  # fmt: skip
 def test_a_filter_that_is_not_understood_is_400(client, query):
     reply = client.get(f"/api/runs?{query}")
@@ -143,11 +145,9 @@ def test_a_filter_that_is_not_understood_is_400(client, query):
         "who=%ED%A0%80",
         "who='%20OR%201=1",
         "since=0001-01-01",
-        "limit=0",
         "q=%25",
         "q=%00",
         "runbook=&runbook=",
-        "limit=" + "9" * 3000,
     ],
 )
 def test_odd_filters_find_nothing_rather_than_fail(client, query):
@@ -175,10 +175,9 @@ def test_a_page_holds_at_most_200_runs(server, client):
     with server.client("many", roles=["viewer"]) as many:
         for _ in range(202):  # refusals are the cheapest runs there are
             many.patch("/api/runbooks/Sre.md/validate")
-        for limit in ("200", "201", "100000000"):
-            reply = many.get(f"/api/runs?who=many&limit={limit}")
-            assert len(ids(reply)) == 200
-            assert reply.json()["next_cursor"]
+        reply = many.get("/api/runs?who=many&limit=200")
+        assert len(ids(reply)) == 200
+        assert reply.json()["next_cursor"]
         assert len(ids(many.get("/api/runs?who=many"))) == 50
 
 
@@ -330,6 +329,8 @@ def test_a_range_beyond_the_log_is_416_and_says_its_size(client, lines_run, aske
 
     assert reply.status_code == 416
     assert reply.headers["content-range"] == f"bytes */{SIZE}"
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json()["code"] == "requested_range_not_satisfiable"
 
 
 @pytest.mark.parametrize(
@@ -443,25 +444,28 @@ def test_events_resume_after_any_number(client, lines_run, parse_stream):
         assert parse_stream(client.get(f"{url}?after={n}")) == whole[n:]
 
 
-def test_a_client_that_has_seen_the_end_is_let_go(client, lines_run, parse_stream):
+def test_a_client_that_has_seen_the_end_is_let_go(client, lines_run):
     last = client.get(f"/api/runs/{lines_run}").json()["last_event"]
     for after in (last, last + 100):
-        reply = client.get(f"/api/runs/{lines_run}/events?after={after}")
-        assert parse_stream(reply) == []
+        url = f"/api/runs/{lines_run}/events"
+        by_query = client.get(f"{url}?after={after}")
+        by_header = client.get(url, headers={"Last-Event-ID": str(after)})
+        for reply in (by_query, by_header):
+            assert reply.status_code == 204, "an EventSource reconnects after any other reply"
+            assert reply.content == b""
 
 
 @pytest.mark.parametrize("odd", ["x", "-1", "٣", "9" * 30])
-def test_an_odd_last_event_id_means_from_the_start(client, lines_run, parse_stream, odd):
+def test_an_odd_last_event_id_is_refused(client, lines_run, odd):
     headers = {"Last-Event-ID": odd.encode()}
-    events = parse_stream(client.get(f"/api/runs/{lines_run}/events", headers=headers))
-
-    assert events[0][2] == 1
+    reply = client.get(f"/api/runs/{lines_run}/events", headers=headers)
+    assert (reply.status_code, reply.json()["code"]) == (400, "bad_request")
 
 
 def test_the_stream_says_when_to_come_back_and_passes_proxies(client, lines_run):
     reply = client.get(f"/api/runs/{lines_run}/events")
 
-    assert reply.text.startswith("retry: 1000\n\n")
+    assert reply.text.startswith("event: queued\nid: 1\nretry: 1000\ndata: ")
     assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert reply.headers["cache-control"] == "no-cache"
     assert reply.headers["x-accel-buffering"] == "no"

@@ -10,13 +10,17 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 from prometheus_client import CollectorRegistry
-from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    MethodNotAllowed,
+    RequestedRangeNotSatisfiable,
+    RequestEntityTooLarge,
+)
 
 from runbook import __version__
 from runbook import settings as configuration
 from runbook.api.app import create_app
 from runbook.api.context import Application
-from runbook.api.openapi import document
+from runbook.api.openapi.document import document
 from runbook.bootstrap import build_authenticator, build_engine
 from runbook.cli.app import cli
 from runbook.cli.commands import BROKEN_PIPE_CODE, CANCELLED_CODE, IO_ERROR_CODE
@@ -154,6 +158,10 @@ ERRORS = {kind.code: kind for kind in error_classes()}
 BARE_PROBLEMS = {
     "method_not_allowed": MethodNotAllowed.code,
     "request_entity_too_large": RequestEntityTooLarge.code,
+    "requested_range_not_satisfiable": RequestedRangeNotSatisfiable.code,
+    "uri_too_long": 414,
+    "expectation_failed": 417,
+    "headers_too_large": 431,
     "internal_error": 500,
     "not_implemented": 501,
 }

@@ -110,6 +110,26 @@ def test_the_server_supplies_its_environment_but_never_its_settings(environment)
 
 
 def test_only_variables_named_by_the_operator_are_passed(environment):
-    named = {"SCRIPT_ENV_PASS": "NO_PROXY, JWT_SECRET,ABSENT", "NO_PROXY": "x"}
+    named = {"SCRIPT_ENV_PASS": "NO_PROXY, ABSENT", "NO_PROXY": "x"}
 
     assert Settings.load(environment | named).passed() == {"NO_PROXY": "x"}
+
+
+@pytest.mark.parametrize(
+    "name", ["HOME", "PATH", "RUNBOOK_URL", "JWT_SECRET", "DATABASE_URL", "API_PORT", "A-B"]
+)
+def test_a_variable_that_would_not_be_passed_is_refused(environment, name):
+    with pytest.raises(ConfigurationError, match=f"SCRIPT_ENV_PASS.*{name}"):
+        Settings.load(environment | {"SCRIPT_ENV_PASS": f"NO_PROXY, {name}"})
+
+
+def test_a_mount_needs_the_folder_that_is_mounted(environment, tmp_path):
+    mounted = environment | {"MOUNT_DIR": "/srv/runs"}
+    (tmp_path / "execution").mkdir()
+    with pytest.raises(ConfigurationError, match="EXECUTION_DIR"):
+        check_server(Settings.load(without(mounted, "EXECUTION_DIR")))
+    check_server(Settings.load(mounted | {"EXECUTION_DIR": str(tmp_path / "execution")}))
+
+
+def without(environment, name):
+    return {key: value for key, value in environment.items() if key != name}

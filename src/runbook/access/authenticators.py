@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from runbook.access.refusals import Reason, refused
 from runbook.access.tokens import CallerTokens, RunTokens, public_claims
 from runbook.core.access import Principal, roles_of
 from runbook.core.permissions import SCRIPT_PERMISSIONS, RolePermissions
@@ -34,7 +35,7 @@ class Credentials:
         if scheme.lower() != "bearer" or not token:
             return cls(None, address)
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
-            raise AuthenticationError("The token must be a JWT of at most 8 KiB.")
+            raise refused(Reason.MALFORMED, "The token must be a JWT of at most 8 KiB.")
         return cls(token, address)
 
 

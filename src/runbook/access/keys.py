@@ -9,11 +9,8 @@ from typing import Any
 
 import jwt
 
-from runbook.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    IdentityProviderUnavailableError,
-)
+from runbook.access.refusals import Reason, refused
+from runbook.errors import ConfigurationError, IdentityProviderUnavailableError
 
 KEY_BYTES = 32
 MAX_KEY_ID = 256
@@ -69,17 +66,17 @@ class ProviderKeys:
         """
         key_id = _header(token).get("kid")
         if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID:
-            raise AuthenticationError("The token has no valid key ID (kid).")
+            raise refused(Reason.KEY, "The token has no valid key ID (kid).")
         try:
             return self._client.get_signing_key(key_id).key
         except jwt.PyJWKClientConnectionError:
             raise IdentityProviderUnavailableError from None
         except (jwt.PyJWKError, jwt.PyJWKClientError, ValueError):
-            raise AuthenticationError("The token's key is unknown.") from None
+            raise refused(Reason.KEY, "The token's key is unknown.") from None
 
 
 def _header(token: str) -> dict[str, Any]:
     try:
         return jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise AuthenticationError("The token is not a JWT.") from None
+        raise refused(Reason.MALFORMED, "The token is not a JWT.") from None

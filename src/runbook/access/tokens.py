@@ -19,6 +19,7 @@ import jwt
 from jwt.types import Options
 
 from runbook.access.keys import ProviderKeys, stored_key
+from runbook.access.refusals import Reason, refused
 from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
 from runbook.settings import Settings
@@ -76,7 +77,7 @@ class RunTokens:
             return None
         claims = _decode(token, self._key, RUN_ALGORITHM, RUN_AUDIENCE, RUN_ISSUER, timed=False)
         if not isinstance(claims.get("run_id"), str):
-            raise AuthenticationError("The token has no run ID.")
+            raise refused(Reason.MISSING_CLAIM, "The token has no run ID.", claim="run_id")
         return claims
 
     def _has_signed(self, token: str) -> bool:
@@ -126,8 +127,8 @@ class CallerTokens:
         settings = self._settings
         key = self._secret if self._provider is None else self._provider.key(token)
         if key is None:
-            raise AuthenticationError(
-                "The server can't verify tokens because JWT_SECRET is not set."
+            raise refused(
+                Reason.NO_SECRET, "The server can't verify tokens because JWT_SECRET is not set."
             )
         return _decode(
             token, key, settings.jwt_algorithm, settings.jwt_audience, settings.jwt_issuer
@@ -147,12 +148,12 @@ def _check_form(token: str) -> None:
     """Raises AuthenticationError if the payload is not JSON or has duplicate claims."""
     parts = token.split(".")
     if len(parts) != 3:
-        raise AuthenticationError("The token is not a JWT.")
+        raise refused(Reason.MALFORMED, "The token is not a JWT.")
     try:
         data = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         json.loads(data, object_pairs_hook=_without_duplicates)
     except (binascii.Error, ValueError, RecursionError):
-        raise AuthenticationError("The token is not a JWT.") from None
+        raise refused(Reason.MALFORMED, "The token is not a JWT.") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -183,14 +184,62 @@ def _decode(
             leeway=LEEWAY_SECONDS,
             options=options,
         )
-    except jwt.ExpiredSignatureError:
-        raise AuthenticationError("The token has expired. Sign in again.") from None
     except jwt.MissingRequiredClaimError as error:
-        raise AuthenticationError(f"The token has no {error.claim} claim.") from None
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        raise AuthenticationError("The token is invalid.") from None
+        text = f"The token has no {error.claim} claim."
+        raise refused(Reason.MISSING_CLAIM, text, claim=error.claim) from None
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise _refusal(error) from None
     _check_types(claims)
     return claims
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What PyJWT raises for a reason, and how to say it."""
+
+    kind: type[jwt.PyJWTError]
+    reason: Reason
+    text: str
+
+
+# The first that matches: subclasses come before their bases.
+_CAUSES = (
+    _Cause(jwt.ExpiredSignatureError, Reason.EXPIRED, "The token has expired. Sign in again."),
+    _Cause(
+        jwt.ImmatureSignatureError,
+        Reason.NOT_YET_VALID,
+        "The token is not valid yet. Check the clocks of the server and of the issuer.",
+    ),
+    _Cause(
+        jwt.InvalidAudienceError,
+        Reason.AUDIENCE,
+        "The token is for another audience: its aud claim doesn't match JWT_AUDIENCE.",
+    ),
+    _Cause(
+        jwt.InvalidIssuerError,
+        Reason.ISSUER,
+        "The token is from another issuer: its iss claim doesn't match JWT_ISSUER.",
+    ),
+    _Cause(
+        jwt.InvalidAlgorithmError,
+        Reason.ALGORITHM,
+        "The token's algorithm (alg) doesn't match JWT_ALGORITHM.",
+    ),
+    _Cause(
+        jwt.InvalidSignatureError,
+        Reason.SIGNATURE,
+        "The token's signature is invalid: it was signed with another key.",
+    ),
+    _Cause(jwt.InvalidKeyError, Reason.KEY, "The token's key is unknown."),
+    _Cause(jwt.DecodeError, Reason.MALFORMED, "The token is not a JWT."),
+)
+
+
+def _refusal(error: Exception) -> AuthenticationError:
+    for cause in _CAUSES:
+        if isinstance(error, cause.kind):
+            return refused(cause.reason, cause.text)
+    return refused(Reason.INVALID_CLAIM, "The token is invalid.")
 
 
 def _check_types(claims: Mapping[str, Any]) -> None:
@@ -199,10 +248,19 @@ def _check_types(claims: Mapping[str, Any]) -> None:
         value = claims.get(name, 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value <= END_OF_TIME:
-            raise AuthenticationError(f"The token's {name} claim is not a valid time.")
+            text = f"The token's {name} claim is not a valid time."
+            raise refused(Reason.INVALID_CLAIM, text, claim=name)
     subject = claims["sub"]
     if not isinstance(subject, str) or not subject.strip() or len(subject) > 256:
-        raise AuthenticationError("The token's sub claim must be a string of 1 to 256 characters.")
+        text = "The token's sub claim must be a string of 1 to 256 characters."
+        raise refused(Reason.INVALID_CLAIM, text, claim="sub")
+
+
+def standard_claims(authorization: str) -> dict[str, object]:
+    """The registered claims of a token that was verified before: issuer, audience and times."""
+    token = authorization.partition(" ")[2].strip()
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return {name: value for name, value in claims.items() if name in REGISTERED}
 
 
 def public_claims(claims: Mapping[str, Any]) -> dict[str, object]:

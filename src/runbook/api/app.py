@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,12 +26,16 @@ from runbook.api import (
     webapp,
     wire,
 )
+from runbook.api.bodies import EmptyBody, read_body
 from runbook.api.context import Application
+from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
+from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
-from runbook.resources.problem import refusal_json
 
+KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After")
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 
 
@@ -51,6 +54,7 @@ def create_app(application: Application) -> Flask:
     app.url_map.converters |= {"ref": RefConverter, "page": PageConverter}
     app.url_map.merge_slashes = False
     app.extensions[context.EXTENSION] = application
+    _count_requests(app, application.registry)
     app.before_request(context.begin_request)
     app.before_request(guard_metrics_port)
     for module in (runbooks, runs, reruns, audit, session, operations, documentation, webapp):
@@ -59,7 +63,6 @@ def create_app(application: Application) -> Flask:
     app.before_request(guard_request)
     app.after_request(finish_request)
     _handle_errors(app)
-    _count_requests(app, application.registry)
     app.wsgi_app = KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -81,11 +84,13 @@ def guard_request() -> None:
     policy = policy_of(_view(request.endpoint))
     if policy is None:
         raise AccessDeniedError("This address has no access policy, so it is not served.")
-    if policy.permission is PUBLIC:
-        return
-    caller = context.principal()
-    context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
-    context.engine().authorizer.require(caller, policy.permission)
+    if policy.permission is not PUBLIC:
+        caller = context.principal()
+        context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
+        context.engine().authorizer.require(caller, policy.permission)
+    check_query(policy)
+    if policy.body is None and request.method not in SAFE:
+        read_body(EmptyBody)
 
 
 def _view(endpoint: str) -> Callable[..., Any] | None:
@@ -118,6 +123,15 @@ def _handle_errors(app: Flask) -> None:
 
 
 def _rate_limited(_error: RateLimitExceeded) -> Response:
+    log.alert(
+        "http.rate_limited",
+        log.Alert.RATE_LIMIT,
+        method=request.method,
+        path=request.path,
+        correlation_id=g.get("correlation_id"),
+        by=caller.subject if (caller := g.get("principal")) else None,
+        address=g.get("address"),
+    )
     return wire.problem_reply(TooManyRequestsError())
 
 
@@ -125,21 +139,19 @@ def _http_problem(error: HTTPException) -> Response:
     """Flask's own errors (404, 405, 413, ...) as problems."""
     status = error.code or 500
     code = (error.name or "error").lower().replace(" ", "_")
-    body = wire.problem(status, code, error.description or error.name)
-    reply = wire.json_reply(body, status)
-    reply.mimetype = wire.PROBLEM_TYPE
-    if "Allow" in (headers := dict(error.get_headers())):
-        reply.headers["Allow"] = headers["Allow"]
+    text = error.description or error.name
+    reply = wire.bare_problem_reply(status, code, text)
+    given = dict(error.get_headers())
+    reply.headers.update({name: given[name] for name in KEPT_HEADERS if name in given})
     return reply
 
 
 def _unexpected(_error: Exception) -> Response:
     """An unexpected error: the traceback goes to the log, never to the client."""
     log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
+    current_app.extensions[DASHBOARD].count_exception()
     text = "Internal error. The server log has the details under this correlation ID."
-    reply = wire.json_reply(wire.problem(500, "internal_error", text), 500)
-    reply.mimetype = wire.PROBLEM_TYPE
-    return reply
+    return wire.bare_problem_reply(500, "internal_error", text)
 
 
 def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
@@ -147,13 +159,9 @@ def _count_requests(app: Flask, registry: CollectorRegistry) -> None:
     PrometheusMetrics(
         app, path=None, group_by=matched_rule, defaults_prefix="runbook", registry=registry
     )
-
-
-def matched_rule(incoming: Any) -> str:
-    return incoming.url_rule.rule if incoming.url_rule is not None else "none"
-
-
-matched_rule.__name__ = "rule"
+    app.extensions[DASHBOARD] = metrics = DashboardMetrics(registry)
+    app.before_request(metrics.begin)
+    app.after_request(metrics.count)
 
 
 class KnownMethods:
@@ -165,13 +173,6 @@ class KnownMethods:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ.get("REQUEST_METHOD") in METHODS:
             return self._app(environ, start_response)
-        correlation_id = context.correlation_id(environ.get("HTTP_X_CORRELATION_ID", ""))
-        problem = refusal_json(501, "not_implemented", "This HTTP method is not supported.")
-        body = json.dumps(problem | {"correlation_id": correlation_id}).encode()
-        headers = {
-            "Content-Type": wire.PROBLEM_TYPE,
-            "Content-Length": str(len(body)),
-            "X-Correlation-Id": correlation_id,
-        }
-        start_response("501 Not Implemented", list(headers.items()))
-        return [body]
+        made = wire.refusal(501, environ.get("HTTP_X_CORRELATION_ID", ""))
+        start_response(made.status, made.headers)
+        return [made.body]

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from runbook.api import wire
 from runbook.api.context import engine, principal
-from runbook.api.parameters import INTEGER, MAX_PAGE, moment, number, page_size
+from runbook.api.parameters import INTEGER, PAGE, PAGE_TEXT, moment, number, page_size
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.resources.audit import audit_page_json
@@ -29,12 +29,13 @@ blueprint = Blueprint("audit", __name__)
             Parameter("since", "Recorded at or after this ISO 8601 time"),
             Parameter("until", "Recorded before this ISO 8601 time"),
             Parameter("cursor", "`next_cursor` of the previous page", schema=INTEGER),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
+            Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
         schema="AuditPage",
+        description="Changes outside a run's own script, and refused requests.",
     ),
 )
-def list_events() -> Response:
+def list_audit_events() -> Response:
     wanted = AuditFilter(
         subject=request.args.get("who") or None,
         action=request.args.get("action") or None,

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import ClientDisconnected
 
-from runbook.errors import RequestError
+from runbook.api.unknown import unknown_member
+from runbook.core.document import Problem, texts_of
+from runbook.errors import RequestError, RequestTimeoutError, UnsupportedMediaTypeError
 
 Body = TypeVar("Body", bound=BaseModel)
 Value = Annotated[
     str | int | float | bool | list[Any] | dict[str, Any] | None,
     Field(description="Any value that the input's schema allows; numbers and booleans become text"),
 ]
+# An ignored member would do something other than what was asked: {"dryrun": true} would execute.
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+
+class EmptyBody(BaseModel):
+    """Body of a request that takes none: nothing, `{}` or null."""
+
+    model_config = _STRICT
 
 
 class RunBody(BaseModel):
     """Body of validate and execute. No body, `{}` and null are equivalent."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = _STRICT
 
     env_vars: dict[str, Value] | None = Field(None, description="Values of the inputs")
     reason: Annotated[str, Field(max_length=500)] | None = Field(
@@ -48,21 +60,23 @@ class ResumeBody(RunBody):
 class LoginBody(BaseModel):
     """Body of dev-login."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = _STRICT
 
     subject: Annotated[str, Field(min_length=1, max_length=256)] = "dev-user-1"
     roles: list[str] = Field(default_factory=lambda: ["developer"])
 
 
 def read_body(model: type[Body]) -> Body:
-    """The request's JSON body, regardless of its content type.
+    """The request's JSON body.
 
-    Raises RequestError naming every invalid field, and RequestEntityTooLarge.
+    Raises RequestError naming every invalid member, UnsupportedMediaTypeError, and
+    RequestEntityTooLarge.
     """
-    data = request.get_data(cache=False)
-    request.stream.read(1)  # refuses a chunked body beyond the limit instead of cutting it
+    data = _received()
+    if data.strip():
+        _require_json_type()
     try:
-        value = json.loads(data, parse_constant=_refuse_constant) if data.strip() else {}
+        value = _parsed(data) if data.strip() else {}
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The body is not JSON: {error}") from None
     if value is None:
@@ -72,16 +86,58 @@ def read_body(model: type[Body]) -> Body:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise RequestError(_explain(error)) from None
+        problems = tuple(_problems(error, model))
+        raise RequestError("; ".join(texts_of(problems)), problems=problems) from None
+
+
+def _received() -> bytes:
+    try:
+        data = request.get_data(cache=False)
+        request.stream.read(1)  # refuses a chunked body beyond the limit instead of cutting it
+    except ClientDisconnected as error:
+        if isinstance(error.__context__, TimeoutError):
+            raise RequestTimeoutError from None
+        raise RequestError("The body is incomplete or malformed") from None
+    return data
+
+
+def _require_json_type() -> None:
+    """A body without a content type may be JSON; one that says that it is something else is not."""
+    given = request.mimetype
+    if given and given != "application/json" and not given.endswith("+json"):
+        raise UnsupportedMediaTypeError(
+            f"The body must be JSON, not {given[:80]}. Send Content-Type: application/json."
+        )
+
+
+def _parsed(data: bytes) -> Any:
+    return json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates)
 
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _explain(error: ValidationError) -> str:
-    faults = {
-        ".".join(str(part) for part in item["loc"][:2]): item["msg"]
-        for item in error.errors(include_url=False, include_input=False)
-    }
-    return "; ".join(f"{place}: {message}" for place, message in faults.items())
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse duplicate members: parsers differ in which one they use."""
+    value: dict[str, object] = {}
+    for name, item in pairs:
+        if name in value:
+            raise ValueError(f"it has two members named {name[:80]!r}")
+        value[name] = item
+    return value
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+    """One problem per member: the members of a union each report why they don't fit."""
+    seen = set()
+    for item in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part)[:80] for part in item["loc"][:2])
+        if place in seen:
+            continue
+        seen.add(place)
+        if item["type"] == "extra_forbidden":
+            yield unknown_member(place, model.model_fields)
+        else:
+            text = f"{place}: {item['msg']}"
+            yield Problem("invalid_member", text, params={"member": place})

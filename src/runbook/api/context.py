@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from flask import Request, current_app, g, request
 from prometheus_client import CollectorRegistry
 
+from runbook import log
 from runbook.access.authenticators import Authenticators
 from runbook.api.listing import Listings
 from runbook.core.access import Principal
@@ -82,6 +83,14 @@ def begin_request() -> None:
             )
         except AuthenticationError as error:
             g.auth_error = error
+            log.warning(
+                "auth.refused",
+                **error.details,
+                detail=error.message,
+                path=request.path,
+                address=g.address,
+                correlation_id=g.correlation_id,
+            )
 
 
 def correlation_id(given: str) -> str:

@@ -25,7 +25,7 @@ _EXPLORER = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
 """
-_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False)
+_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False, any_query=True)
 # Swagger UI sets style attributes and uses data: images. Nothing is loaded from other hosts.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -36,9 +36,15 @@ _POLICY = (
 @route(
     blueprint,
     "/openapi.yaml",
-    policy=Policy(PUBLIC, Limit.NONE, "Get this OpenAPI document", media=("application/yaml",)),
+    policy=Policy(
+        PUBLIC,
+        Limit.NONE,
+        "Get this OpenAPI document",
+        documented=False,
+        any_query=True,
+    ),
 )
-def openapi_document() -> Response:
+def get_openapi_document() -> Response:
     return Response(_document(), 200, content_type="application/yaml; charset=utf-8")
 
 
@@ -46,7 +52,7 @@ def _document() -> str:
     """Generated once per process, because anyone may request it without a rate limit."""
     kept = current_app.extensions
     if DOCUMENT not in kept:
-        from runbook.api.openapi import document_text
+        from runbook.api.openapi.document import document_text
 
         kept[DOCUMENT] = document_text(current_app.url_map, current_app.view_functions)
     text: str = kept[DOCUMENT]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flask import Response, g, request
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.api.bodies import RunBody
 from runbook.api.context import engine
 from runbook.api.routing import Limit, Parameter, Policy
@@ -41,6 +41,7 @@ PREFER = Parameter(
 def starting(
     permission: Permission,
     summary: str,
+    description: str,
     body: type[RunBody] = RunBody,
     parameters: tuple[Parameter, ...] = (CORRELATION, IDEMPOTENCY, PREFER),
 ) -> Policy:
@@ -49,11 +50,13 @@ def starting(
         permission,
         Limit.EXECUTE,
         summary,
+        description=description,
         body=body,
         replies={202: "Accepted (Prefer: respond-async); Location is the run's URL"},
-        media=("text/event-stream", "application/json"),
+        media=(accept.JSON, accept.EVENTS),
         parameters=parameters,
         schema="Done",
+        tag="runbooks" if permission is Permission.RUNBOOK_EXECUTE else "runs",
         conflicts=True,
     )
 

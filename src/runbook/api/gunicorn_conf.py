@@ -1,4 +1,4 @@
-"""Runs the web processes with gunicorn. The only module that imports gevent.
+"""Runs the web processes with gunicorn. Only this module and `web_worker.py` import gevent.
 
 `api/server.py` imports this first, because gevent must patch the standard library early.
 """
@@ -20,6 +20,7 @@ from gunicorn.arbiter import Arbiter  # noqa: E402
 from gunicorn.glogging import Logger  # noqa: E402
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
+from runbook.api.web_worker import WebWorker  # noqa: E402
 from runbook.host.signals import STRAY  # noqa: E402
 from runbook.settings import Settings, metrics_directory  # noqa: E402
 
@@ -61,7 +62,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": [f"{host}:{port}" for port in ports],
         "workers": settings.web_processes,
-        "worker_class": "gevent",
+        "worker_class": WebWorker,
         "worker_connections": 2000,
         "control_socket_disable": True,
         "graceful_timeout": GRACEFUL_SECONDS,

@@ -111,8 +111,9 @@ def add_headers(response: Response) -> Response:
     except StorageError:  # Redis stopped after it counted this request
         remaining, reset = 0, WINDOW_SECONDS
     quota = current.limit.amount
-    response.headers["RateLimit-Policy"] = f'"default";q={quota};w={WINDOW_SECONDS}'
-    response.headers["RateLimit"] = f'"default";r={remaining};t={reset}'
+    name = _limit().value  # each limit is a policy of its own
+    response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={WINDOW_SECONDS}'
+    response.headers["RateLimit"] = f'"{name}";r={remaining};t={reset}'
     if response.status_code == 429:
         response.headers["Retry-After"] = str(reset)
     return response

@@ -16,6 +16,7 @@ from runbook.core.permissions import Permission
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
 from runbook.resources.server import (
+    ProbeJson,
     PublicInfoJson,
     StatusJson,
     engine_status_json,
@@ -23,15 +24,21 @@ from runbook.resources.server import (
 )
 from runbook.settings import metrics_directory
 
-blueprint = Blueprint("operations", __name__)
+blueprint = Blueprint("server", __name__)
 
 
 @route(
     blueprint,
     "/livez",
-    policy=Policy(PUBLIC, Limit.NONE, "Liveness check: the process responds"),
+    policy=Policy(
+        PUBLIC,
+        Limit.NONE,
+        "Liveness check: the process responds",
+        schema="Liveness",
+        any_query=True,
+    ),
 )
-def livez() -> Response:
+def check_liveness() -> Response:
     return wire.json_reply({"status": "ok"})
 
 
@@ -43,11 +50,13 @@ def livez() -> Response:
         Limit.NONE,
         "Readiness check: runs can be accepted and executed",
         replies={503: "Not ready; see `reasons`"},
+        schema="Probe",
+        any_query=True,
     ),
 )
-def readyz() -> Response:
+def check_readiness() -> Response:
     found = readiness_json(engine().health.problems())
-    body = {
+    body: ProbeJson = {
         "status": "ok" if found["ready"] else "not ready",
         "database": engine().health.database_kind,
         "reasons": found["reasons"],
@@ -66,7 +75,7 @@ def readyz() -> Response:
         schema="Status",
     ),
 )
-def status() -> Response:
+def get_status() -> Response:
     settings = application().settings
     found = engine().health.status()
     body: StatusJson = {
@@ -93,7 +102,7 @@ def status() -> Response:
     "/api/public",
     policy=Policy(PUBLIC, Limit.NONE, "Get what a sign-in page needs", schema="PublicInfo"),
 )
-def public() -> Response:
+def get_public_info() -> Response:
     settings = application().settings
     body: PublicInfoJson = {
         "header": settings.ui_header,
@@ -107,9 +116,11 @@ def public() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",)),
+    policy=Policy(
+        PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",), any_query=True
+    ),
 )
-def metrics() -> Response:
+def get_metrics() -> Response:
     port = application().settings.metrics_port
     if port and request.environ.get("SERVER_PORT") != str(port):
         raise NotFoundError("Metrics are available on METRICS_PORT.")

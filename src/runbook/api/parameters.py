@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from flask import request
 
+from runbook.api.routing import Policy
+from runbook.api.unknown import unknown_parameter
+from runbook.core.document import Problem, texts_of
 from runbook.core.times import Millis
 from runbook.errors import RequestError
 
@@ -16,17 +19,47 @@ TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 BOOLEAN: dict[str, object] = {"type": "boolean"}
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
-_BEYOND_ALL = 10**15
+PAGE: dict[str, object] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_PAGE,
+}
+PAGE_TEXT = f"Maximum number of results, from 1 to {MAX_PAGE}; {DEFAULT_PAGE} by default"
+BEYOND_ALL = 10**15
 
 
-def number(name: str, default: int, most: int | None = None) -> int:
-    """A whole number from 0, at most `most`: larger ones are reduced. Raises RequestError."""
+def check_query(policy: Policy) -> None:
+    """Raises RequestError for parameters that the view would ignore.
+
+    These are unknown ones, and repetitions of one that takes a single value.
+    """
+    if policy.any_query:
+        return
+    known = {item.name: item for item in policy.parameters if item.place == "query"}
+    problems = []
+    for name, values in request.args.lists():
+        if name not in known:
+            problems.append(unknown_parameter(name, known))
+        elif len(values) > 1 and not known[name].repeatable:
+            text = f"{name} can be given only once"
+            problems.append(Problem("repeated_parameter", text, params={"parameter": name}))
+    if problems:
+        raise RequestError("; ".join(texts_of(problems)), problems=tuple(problems))
+
+
+def number(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number from `least` to `most`. Raises RequestError."""
     text = request.args.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit()):
-        raise RequestError(f"{name} must be a whole number, 0 or greater")
-    return _number(text) if most is None else min(_number(text), most)
+        raise RequestError(f"{name} must be a whole number, {least} or greater")
+    value = _number(text)
+    if value < least:
+        raise RequestError(f"{name} must be at least {least}")
+    if most is not None and value > most:
+        raise RequestError(f"{name} must be at most {most}")
+    return value
 
 
 def signed(name: str) -> int | None:
@@ -40,13 +73,13 @@ def signed(name: str) -> int | None:
 
 
 def page_size() -> int:
-    return number("limit", DEFAULT_PAGE, MAX_PAGE) or DEFAULT_PAGE
+    return number("limit", DEFAULT_PAGE, least=1, most=MAX_PAGE)
 
 
 def switch(name: str) -> bool | None:
     """True, false, or None if not given. Raises RequestError for anything else."""
     word = request.args.get(name)
-    if not word:
+    if word is None:
         return None
     if word not in ("true", "false"):
         raise RequestError(f"{name} must be true or false")
@@ -71,4 +104,4 @@ def moment(name: str) -> Millis | None:
 
 
 def _number(digits: str) -> int:
-    return int(digits) if len(digits) <= 15 else _BEYOND_ALL
+    return int(digits) if len(digits) <= 15 else BEYOND_ALL

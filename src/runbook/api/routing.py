@@ -42,6 +42,10 @@ class Parameter:
     schema: dict[str, object] = field(default_factory=lambda: {"type": "string"})
     media: str | None = None
 
+    @property
+    def repeatable(self) -> bool:
+        return self.schema.get("type") == "array"
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -53,9 +57,18 @@ class Policy:
     media: tuple[str, ...] = ("application/json",)
     parameters: tuple[Parameter, ...] = ()
     schema: str | None = None
+    description: str = ""
+    tag: str = ""
+    """The group of the operation; by default the blueprint's name."""
+    headers: tuple[str, ...] = ()
+    """Headers of successful responses, besides those that many have."""
     documented: bool = True
     conflicts: bool = False
     """Whether the view may return 409 because of the current state."""
+    revalidates: bool = False
+    """Whether the response has an ETag, and is 304 for a client that already has it."""
+    any_query: bool = False
+    """Whether the view ignores unknown query parameters: pages, files and probes."""
 
 
 class RefConverter(BaseConverter):
@@ -77,16 +90,26 @@ def route(
     *,
     policy: Policy,
     methods: tuple[str, ...] = ("GET",),
+    name: str | None = None,
 ) -> Callable[[View], View]:
-    """Declare a view with its policy. A view can have several routes."""
+    """Declare a view with its policy. A view can have several routes.
+
+    `name` is the operation's ID, by which generated clients call it, so it must not change. By
+    default it is the view's name.
+    """
 
     def declare(view: View) -> View:
         setattr(view, POLICY_ATTRIBUTE, policy)
-        endpoint = f"{view.__name__}_{len(blueprint.deferred_functions)}"
+        endpoint = name or _camel_case(view.__name__)
         blueprint.add_url_rule(rule, endpoint, view, methods=list(methods))
         return view
 
     return declare
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def policy_of(view: Callable[..., Any] | None) -> Policy | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from flask import Blueprint, Response, request
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.api.bodies import RunBody, read_body
 from runbook.api.context import application, engine, principal
 from runbook.api.execution import (
@@ -18,7 +19,7 @@ from runbook.api.execution import (
     started_reply,
     starting,
 )
-from runbook.api.parameters import INTEGER, MAX_PAGE, page_size, signed
+from runbook.api.parameters import PAGE, PAGE_TEXT, TEXTS, page_size, signed
 from runbook.api.routing import Limit, Parameter, Policy, route
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
@@ -39,10 +40,17 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
         "List all runbooks, sorted by path",
         parameters=(
             Parameter("q", "Filter by text in the ref, the name, or the text above History"),
-            Parameter("tag", "Only runbooks with this tag in their front matter; repeatable"),
+            Parameter(
+                "tag", "Only runbooks with this tag in their front matter; repeatable", schema=TEXTS
+            ),
             Parameter("owner", "Only runbooks with this owner in their front matter"),
         ),
         schema="RunbookList",
+        description=(
+            "Also lists runbooks that are invalid or that you may not execute: see `valid`, "
+            "`executable` and `missing_claims`."
+        ),
+        revalidates=True,
     ),
 )
 def list_runbooks() -> Response:
@@ -50,7 +58,7 @@ def list_runbooks() -> Response:
     tags = tuple(tag for tag in asked.getlist("tag") if tag)
     wanted = RunbookFilter(asked.get("q", ""), tags, asked.get("owner", ""))
     body = application().listings.body(engine(), principal(), wanted)
-    return Response(body, mimetype="application/json")
+    return wire.revalidated(Response(body, mimetype="application/json"))
 
 
 @route(
@@ -61,11 +69,14 @@ def list_runbooks() -> Response:
         Limit.NORMAL,
         "Get the text of a runbook and what it declares",
         schema="RunbookContent",
+        description="If you may not execute the runbook, `content` ends at `# History`.",
+        revalidates=True,
     ),
 )
 def get_runbook(ref: str) -> Response:
     found = engine().runbooks.text_for(ref, principal())
-    return wire.json_reply(runbook_json(found.entry, found.decision, found.content))
+    body = runbook_json(found.entry, found.decision, found.content)
+    return wire.revalidated(wire.json_reply(body))
 
 
 @route(
@@ -91,12 +102,12 @@ def get_required_env(ref: str) -> Response:
         "List history entries, newest first; requires permission to execute the runbook",
         parameters=(
             Parameter("before", "`next_before` of the previous page", schema={"type": "integer"}),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
+            Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
         schema="HistoryPage",
     ),
 )
-def get_history(ref: str) -> Response:
+def list_history_entries(ref: str) -> Response:
     page = engine().runbooks.history(ref, principal(), before=signed("before"), limit=page_size())
     known = engine().runbooks.stored_runs(page.entries)
     return wire.json_reply(history_page_json(page, known))
@@ -139,6 +150,10 @@ _VALIDATE = Policy(
     Limit.NORMAL,
     "Validate a runbook and its inputs without starting anything",
     body=RunBody,
+    description=(
+        "Checks the runbook, the inputs, the input files and your permission. The response is the "
+        "same for 200 and 400: `errors` and `warnings` as text, `problems` with codes."
+    ),
     replies={400: "Invalid; the same body with `success` false"},
     parameters=(RECURSION,),
     schema="Report",
@@ -146,9 +161,9 @@ _VALIDATE = Policy(
 )
 
 
-@route(blueprint, "/<ref:ref>", policy=_VALIDATE, methods=("PATCH",))
+@route(blueprint, "/<ref:ref>", policy=_VALIDATE, methods=("PATCH",), name="validateRunbookShort")
 @route(blueprint, "/<ref:ref>/validate", policy=_VALIDATE, methods=("PATCH",))
-def validate(ref: str) -> Response:
+def validate_runbook(ref: str) -> Response:
     asked = execute_request(read_body(RunBody))
     report = engine().validate(ref, principal(), asked)
     body = report_json(report.ref, report.errors, report.warnings)
@@ -157,19 +172,29 @@ def validate(ref: str) -> Response:
 
 _EXECUTE = starting(
     Permission.RUNBOOK_EXECUTE,
-    "Execute a runbook and stream the output, followed by one done event",
+    "Execute a runbook, and stream its output or return the result",
+    "With `Accept: application/json`, waits for the run to end and returns the result. By default, "
+    "streams the output as it comes, and the result as the last event, `done`. With `Prefer: "
+    "respond-async`, returns the run's ID at once. Disconnecting does not stop the run.",
     parameters=(RECURSION, CORRELATION, IDEMPOTENCY, PREFER),
 )
 
 
+_EXECUTE_AS_JSON = dataclasses.replace(
+    _EXECUTE,
+    summary="Execute a runbook and return the result",
+    description="Waits for the run to end, whatever the Accept header says.",
+    media=(accept.JSON,),
+)
+
+
 @route(blueprint, "/<ref:ref>/execute", policy=_EXECUTE, methods=("POST",))
-def execute(ref: str) -> Response:
-    return _execute(ref, as_json=wire.prefers_json())
+def execute_runbook(ref: str) -> Response:
+    return _execute(ref, as_json=accept.prefers_json())
 
 
-@route(blueprint, "/<ref:ref>", policy=_EXECUTE, methods=("POST",))
-def execute_as_json(ref: str) -> Response:
-    """For old clients, which expect JSON."""
+@route(blueprint, "/<ref:ref>", policy=_EXECUTE_AS_JSON, methods=("POST",))
+def execute_runbook_as_json(ref: str) -> Response:
     return _execute(ref, as_json=True)
 
 

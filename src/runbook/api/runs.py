@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 import orjson
 from flask import Blueprint, Response, request
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.api.context import engine, principal, run_of, token_check
 from runbook.api.parameters import (
+    BEYOND_ALL,
     BOOLEAN,
     INTEGER,
-    MAX_PAGE,
+    PAGE,
+    PAGE_TEXT,
     TEXT,
     TEXTS,
     moment,
@@ -36,12 +38,17 @@ from runbook.store.models import LogQuery, RunFilter
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
-MAX_LINES = 10_000
-MAX_HITS = 1000
+MAX_LINES, DEFAULT_LINES = 10_000, 1000
+MAX_HITS, DEFAULT_HITS = 1000, 100
 PIECE_BYTES = 256 * 1024
+UNSATISFIABLE = "requested_range_not_satisfiable"
 _RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
+# No `default`: some generated clients send it, and `lines` asks for JSON lines.
+_LINES = INTEGER | {"maximum": MAX_LINES}
+_HITS = INTEGER | {"maximum": MAX_HITS}
+_EVENT_ID = INTEGER | {"maximum": BEYOND_ALL}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -66,9 +73,14 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
                 "active", "Filter by state: active (true) or finished (false)", schema=BOOLEAN
             ),
             Parameter("cursor", "`next_cursor` of the previous page", schema=TEXT),
-            Parameter("limit", f"Maximum number of results, up to {MAX_PAGE}", schema=INTEGER),
+            Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
         schema="RunPage",
+        description=(
+            "You see a run if you started it or may execute its runbook now. `next_cursor` and the "
+            "Link header lead to the next page."
+        ),
+        headers=("Link",),
     ),
 )
 def list_runs() -> Response:
@@ -103,7 +115,7 @@ def _given(name: str) -> frozenset[str] | None:
 
 
 def _relation(word: str | None) -> Relation | None:
-    if not word:
+    if word is None:
         return None
     try:
         return Relation(word)
@@ -128,11 +140,12 @@ def _statuses(text: str) -> Iterator[RunStatus]:
         Permission.RUN_READ,
         Limit.NONE,
         "Stream active runs: one event immediately, then one per change",
+        description="For lists that stay current. The stream ends when the token expires.",
         media=("text/event-stream",),
         schema="Changes",
     ),
 )
-def get_changes() -> Response:
+def follow_changes() -> Response:
     return wire.event_stream(wire.change_events(engine(), principal(), token_check()))
 
 
@@ -144,10 +157,12 @@ def get_changes() -> Response:
         Limit.NORMAL,
         "Get a run, its steps, and the tree of runs that it called",
         schema="WholeRun",
+        revalidates=True,
     ),
 )
 def get_run(run_id: str) -> Response:
-    return wire.json_reply(whole_run_json(engine().runs.details(run_of(run_id), principal())))
+    body = whole_run_json(engine().runs.details(run_of(run_id), principal()))
+    return wire.revalidated(wire.json_reply(body))
 
 
 @route(
@@ -158,11 +173,13 @@ def get_run(run_id: str) -> Response:
         Limit.NORMAL,
         "Get the text that the run executed, and whether the runbook has changed since",
         schema="RunDocument",
+        revalidates=True,
     ),
 )
-def get_document(run_id: str) -> Response:
+def get_run_document(run_id: str) -> Response:
     found = engine().runs.executed(run_of(run_id))
-    return wire.json_reply(run_document_json(found.digest, found.content, found.current_digest))
+    body = run_document_json(found.digest, found.content, found.current_digest)
+    return wire.revalidated(wire.json_reply(body))
 
 
 @route(
@@ -172,9 +189,16 @@ def get_document(run_id: str) -> Response:
         Permission.RUN_READ,
         Limit.NONE,
         "Follow a run: stream its events as JSON, ending with done",
+        description=(
+            "To continue a stream, send the last `id` as Last-Event-ID. You get every event once, "
+            "even after the run has ended."
+        ),
+        replies={204: "The run is over, and has no event after this one: don't reconnect"},
         media=("text/event-stream",),
         parameters=(
-            Parameter("Last-Event-ID", "Continue after the event with this number", "header"),
+            Parameter(
+                "Last-Event-ID", "Continue after the event with this number", "header", _EVENT_ID
+            ),
             Parameter(
                 "after", "Same as Last-Event-ID, for clients that can't set headers", schema=INTEGER
             ),
@@ -182,13 +206,24 @@ def get_document(run_id: str) -> Response:
         schema="Event",
     ),
 )
-def get_events(run_id: str) -> Response:
+def follow_run(run_id: str) -> Response:
     run = run_of(run_id)
-    last = request.headers.get("Last-Event-ID", "")
-    after = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
-    if after is None:
-        after = number("after", 0)
+    after = number("after", 0)
+    if (last := _last_event_id()) is not None:
+        after = last
+    if run.status.terminal and after >= run.log.last_event:
+        return Response(status=204)  # any other reply makes an EventSource reconnect forever
     return wire.event_stream(wire.json_events(engine(), run.id, after))
+
+
+def _last_event_id() -> int | None:
+    """The number in Last-Event-ID. Raises RequestError if it is not one of our IDs."""
+    last = request.headers.get("Last-Event-ID", "")
+    if not last:
+        return None
+    if not (last.isascii() and last.isdigit() and len(last) < 20):
+        raise RequestError("Last-Event-ID must be the number of an event, 0 or greater")
+    return min(int(last), BEYOND_ALL)
 
 
 @route(
@@ -199,10 +234,20 @@ def get_events(run_id: str) -> Response:
         Limit.NONE,
         "Get the output of a run as text or JSON lines, or search it",
         replies={206: "The requested range", 416: "The range is beyond the end of the log"},
-        media=("text/plain", wire.JSON_LINES, "application/json"),
+        description=(
+            "By default, the output as text. With `from` or `lines`, one JSON object per line. "
+            "With `q`, the matching lines and their count."
+        ),
+        media=("text/plain", "application/json", accept.JSON_LINES),
+        schema="LogHits",
+        headers=("X-Log-Lines",),
         parameters=(
             Parameter("from", "First line to return, from 1, as JSON lines", schema=INTEGER),
-            Parameter("lines", f"Number of lines, up to {MAX_LINES}", schema=INTEGER),
+            Parameter(
+                "lines",
+                f"Number of lines, up to {MAX_LINES}; {DEFAULT_LINES} by default",
+                schema=_LINES,
+            ),
             Parameter(
                 "q",
                 "Text to search for, ignoring case; returns the matches and their count",
@@ -210,14 +255,18 @@ def get_events(run_id: str) -> Response:
             ),
             Parameter("regex", "Treat `q` as an RE2 regular expression", schema=BOOLEAN),
             Parameter("skip", "Number of matches to skip", schema=INTEGER),
-            Parameter("limit", f"Maximum number of matches, up to {MAX_HITS}", schema=INTEGER),
+            Parameter(
+                "limit",
+                f"Maximum number of matches, up to {MAX_HITS}; {DEFAULT_HITS} by default",
+                schema=_HITS,
+            ),
             Parameter("Range", "Byte range of the plain text, as `bytes=FIRST-LAST`", "header"),
         ),
     ),
 )
-def get_log(run_id: str) -> Response:
+def get_run_log(run_id: str) -> Response:
     run = run_of(run_id)
-    first, count = number("from", 1), number("lines", 1000, MAX_LINES)
+    first, count = number("from", 1), number("lines", DEFAULT_LINES, most=MAX_LINES)
     query = _log_query()
     if query is not None:
         return _search(run, query)
@@ -228,15 +277,15 @@ def get_log(run_id: str) -> Response:
 
 def _log_query() -> LogQuery | None:
     is_pattern = switch("regex") is True
-    skip, limit = number("skip", 0), number("limit", 100, MAX_HITS)
+    skip, limit = number("skip", 0), number("limit", DEFAULT_HITS, most=MAX_HITS)
     text = request.args.get("q")
     return None if text is None else LogQuery(text, is_pattern, skip, limit)
 
 
 def _search(run: Run, query: LogQuery) -> Response:
     found = engine().runs.logs.search(run.id, query)
-    if wire.prefers_json_lines():
-        return Response(_hit_lines(found), 200, mimetype=wire.JSON_LINES)
+    if accept.prefers_json_lines():
+        return Response(_hit_lines(found), 200, mimetype=accept.JSON_LINES)
     hits = [log_line_json(hit) for hit in found]
     return wire.json_reply({"query": query.text, "count": found.count, "hits": hits})
 
@@ -252,7 +301,7 @@ def _lines(run: Run, first: int, count: int) -> Response:
     lines = engine().runs.logs.lines(run.id, first, count)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log.lines)}
-    return Response(body, 200, headers, mimetype=wire.JSON_LINES)
+    return Response(body, 200, headers, mimetype=accept.JSON_LINES)
 
 
 def _plain(run: Run) -> Response:
@@ -260,7 +309,9 @@ def _plain(run: Run) -> Response:
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     asked = _asked_range(_range_header(), size)
     if asked == "unsatisfiable":
-        return Response(b"", 416, headers | {"Content-Range": f"bytes */{size}"})
+        text = f"The range is beyond the end of the log, which has {size} bytes."
+        where = f"bytes */{size}"
+        return wire.bare_problem_reply(416, UNSATISFIABLE, text, Content_Range=where)
     start, end = asked or (0, size)
     headers["Content-Length"] = str(end - start)
     status = 200
@@ -317,6 +368,6 @@ def _log_pieces(logs: Logs, run_id: str, start: int, end: int) -> Iterator[bytes
     ),
     methods=("POST",),
 )
-def cancel(run_id: str) -> Response:
+def cancel_run(run_id: str) -> Response:
     run = engine().cancel(run_of(run_id), principal())
     return wire.json_reply(run_json(run), 200 if run.status.terminal else 202)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, g, redirect, request
 
 from runbook import log
-from runbook.access.tokens import CallerTokens, dev_login
+from runbook.access.tokens import CallerTokens, dev_login, standard_claims
 from runbook.api import wire
 from runbook.api.bodies import LoginBody, read_body
 from runbook.api.context import application, engine, principal
@@ -30,12 +30,13 @@ blueprint = Blueprint("session", __name__)
         PUBLIC,
         Limit.NORMAL,
         "Issue a development token; 404 unless ENABLE_LOGIN is on",
+        description="For development: anyone gets any role.",
         body=LoginBody,
         schema="Login",
     ),
     methods=("POST",),
 )
-def login() -> Response:
+def log_in() -> Response:
     if not application().settings.enable_login:
         raise NotFoundError("dev-login is disabled. To enable it, set ENABLE_LOGIN=true.")
     if (caller := g.get("principal")) is not None:
@@ -70,7 +71,7 @@ def get_config() -> Response:
         "user_id": caller.subject,
         "roles": list(roles_of(caller.claims)),
         "remote_ip": caller.address,
-        "claims": dict(caller.claims),
+        "claims": standard_claims(request.headers["Authorization"]) | dict(caller.claims),
     }
     body: ConfigJson = {"config_items": config_json(application().settings), "token": token}
     return wire.json_reply(body)
@@ -79,10 +80,17 @@ def get_config() -> Response:
 @route(
     blueprint,
     "/api/shutdown",
-    policy=Policy(Permission.SERVER_SHUTDOWN, Limit.NORMAL, "Shut down the server gracefully"),
+    policy=Policy(
+        Permission.SERVER_SHUTDOWN,
+        Limit.NORMAL,
+        "Shut down the server gracefully",
+        description="Running scripts get time to finish: see DRAIN_SECONDS.",
+        schema="Message",
+        tag="server",
+    ),
     methods=("POST",),
 )
-def shutdown() -> Response:
+def shut_down() -> Response:
     engine().record_shutdown(principal())
     log.event("server.shutdown_requested", by=principal().subject)
     reply = wire.json_reply({"success": True, "message": "The server is shutting down"})
@@ -95,7 +103,13 @@ def shutdown() -> Response:
 @route(
     blueprint,
     "/auth/login",
-    policy=Policy(PUBLIC, Limit.NORMAL, "Redirect to the identity provider", documented=False),
+    policy=Policy(
+        PUBLIC,
+        Limit.NORMAL,
+        "Redirect to the identity provider",
+        documented=False,
+        any_query=True,
+    ),
 )
 def redirect_to_provider() -> Response:
     target = application().settings.idp_login_uri

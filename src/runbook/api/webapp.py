@@ -1,16 +1,19 @@
-"""Serves the web app: its files, and index.html for `/` and paths outside the API."""
+"""Serves the web app: its files, and index.html for its pages."""
 
 from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from runbook.api import accept
 from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.errors import NotFoundError
 
 blueprint = Blueprint("webapp", __name__)
 
@@ -18,6 +21,8 @@ STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
 PAGES = "pages.json"
 """Built list of the files that each page needs, by the first segment of its path."""
+PAGE = re.compile(r"(?:login|runbooks|runs|admin)/?|(?:runbook|execute|run|compare)(?:/.*)?")
+"""The pages of src/web/src/router.ts."""
 START = "runbooks"
 """The page at `/`."""
 NONCE = b"__CSP_NONCE__"
@@ -36,7 +41,7 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
-_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False)
+_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False, any_query=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,14 @@ _PACKED = (Packed("br", ".br"), Packed("gzip", ".gz"))
 def serve(path: str = "") -> Response:
     if path and path != INDEX and (STATIC / path).is_file():
         return _file(path)
-    return _page(path)
+    if path in ("", INDEX) or PAGE.fullmatch(path):
+        return _page(path)
+    if accept.prefers_page():
+        return _page(path, 404)  # the app says that there is no such page
+    raise NotFoundError("There is no such page.")  # a probe of /healthz must not succeed
 
 
-def _page(path: str) -> Response:
+def _page(path: str, status: int = 200) -> Response:
     """index.html with a new nonce. It must not be cached."""
     try:
         page = (STATIC / INDEX).read_bytes()
@@ -70,7 +79,7 @@ def _page(path: str) -> Response:
         "Content-Security-Policy": _POLICY.format(nonce=nonce),
         "Cache-Control": "no-store",
     }
-    return Response(page.replace(NONCE, nonce.encode()), 200, headers, mimetype="text/html")
+    return Response(page.replace(NONCE, nonce.encode()), status, headers, mimetype="text/html")
 
 
 def _preloads(path: str) -> bytes:

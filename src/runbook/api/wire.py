@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 
 import orjson
 from flask import Response, g, request
 
+from runbook.api.context import correlation_id
 from runbook.core.access import Principal
 from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
@@ -20,16 +23,38 @@ from runbook.resources.event import event_json
 from runbook.resources.problem import ProblemJson, problems_json, refusal_json
 
 PROBLEM_TYPE = "application/problem+json"
-JSON_LINES = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RETRY_MS = 1000
+HEADERS_NOW = b""
+"""Makes the server send the headers, although there is no event yet."""
+STILL_HERE = b": still here\n\n"
 KEPT_CHARACTERS = 256 * 1024
 
 # Line ends according to Python's splitlines() and clients that use it. None of them may end a data
 # line early, or output could forge an event.
 _LINE_ENDS = re.compile("\r\n|[\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _JSON_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_TEXTS = {
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP.",
+    HTTPStatus.FORBIDDEN: "The proxy may not send requests to this server.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The URL is too long.",
+    HTTPStatus.EXPECTATION_FAILED: "The server doesn't support this Expect header.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "Internal error. The server log has the details under this correlation ID."
+    ),
+    HTTPStatus.NOT_IMPLEMENTED: "This HTTP method or transfer coding is not supported.",
+}
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.FORBIDDEN: "access_denied",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long",
+    HTTPStatus.EXPECTATION_FAILED: "expectation_failed",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "headers_too_large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal_error",
+    HTTPStatus.NOT_IMPLEMENTED: "not_implemented",
+}
 
 
 def json_reply(value: object, status: int = 200, **headers: str) -> Response:
@@ -39,6 +64,19 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Response:
         {name.replace("_", "-"): text for name, text in headers.items()},
         mimetype="application/json",
     )
+
+
+def revalidated(reply: Response) -> Response:
+    """The response with an ETag, or 304 if the client already has it.
+
+    Only the client's own cache may keep it, and must ask each time: access may have changed.
+    """
+    reply.headers["Cache-Control"] = "private, no-cache"
+    reply.vary.add("Authorization")
+    reply.add_etag()
+    found = reply.make_conditional(request)
+    assert isinstance(found, Response)  # noqa: S101 - werkzeug's type is wider
+    return found
 
 
 def problem_reply(error: RunbookError) -> Response:
@@ -57,12 +95,50 @@ def problem_reply(error: RunbookError) -> Response:
     return reply
 
 
+def bare_problem_reply(status: int, code: str, text: str, **headers: str) -> Response:
+    """An error response for an error that has no class of ours."""
+    reply = json_reply(problem(status, code, text), status, **headers)
+    reply.mimetype = PROBLEM_TYPE
+    return reply
+
+
 def problem(status: int, code: str, text: str) -> ProblemJson:
     known = {"instance": request.path, "correlation_id": g.get("correlation_id")}
     body = cast(ProblemJson, {**refusal_json(status, code, text), **known})
     if ref := (request.view_args or {}).get("ref"):
         body["runbook"] = ref
     return body
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A complete response."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def refusal(status: int, given_id: str = "") -> Refusal:
+    """The problem for a status, with the request's correlation ID if it could be read."""
+    known = HTTPStatus(status)
+    chosen = correlation_id(given_id)
+    problem = refusal_json(status, _CODES[known], _TEXTS[known])
+    body = json.dumps(problem | {"correlation_id": chosen}).encode()
+    headers = [
+        ("Content-Type", PROBLEM_TYPE),
+        ("Content-Length", str(len(body))),
+        ("X-Correlation-Id", chosen),
+    ]
+    return Refusal(f"{status} {known.phrase}", headers, body)
+
+
+def refusal_bytes(status: int) -> bytes:
+    """The refusal as it goes over the wire, after which the connection is closed."""
+    made = refusal(status)
+    headers = [*made.headers, ("Connection", "close")]
+    lines = [f"HTTP/1.1 {made.status}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + made.body
 
 
 def json_line(value: object) -> str:
@@ -76,13 +152,14 @@ def event_stream(chunks: Iterator[bytes]) -> Response:
 
 def json_events(engine: Engine, run_id: str, after: int) -> Iterator[bytes]:
     """A run's events as JSON: `/api/runs/{id}/events`."""
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     for event in engine.follow(run_id, after=after):
         if event is None:
-            yield b": still here\n\n"
+            yield STILL_HERE
         else:
-            data = json_line(event_json(event))
-            yield f"id: {event.n}\nevent: {event.type}\ndata: {data}\n\n".encode()
+            yield blocks.start(event.type, event.n)
+            yield f"data: {json_line(event_json(event))}\n\n".encode()
 
 
 def change_events(
@@ -92,32 +169,37 @@ def change_events(
 
     Ends when `still_valid` raises AuthenticationError, because the token has expired.
     """
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     try:
         for activity in engine.live.follow(principal):
             still_valid()
             if activity is None:
-                yield b": still here\n\n"
+                yield STILL_HERE
             else:
-                yield f"event: changed\ndata: {json_line(changes_json(activity))}\n\n".encode()
+                yield blocks.start("changed")
+                yield f"data: {json_line(changes_json(activity))}\n\n".encode()
     except AuthenticationError:
         return
 
 
 def raw_events(engine: Engine, run_id: str) -> Iterator[bytes]:
     """A run's events in the form of execute: output as text, then one `done`."""
-    yield f"retry: {RETRY_MS}\n\n".encode()
+    yield HEADERS_NOW
+    blocks = Blocks()
     seen = SeenOutput(engine, run_id)
     for event in engine.follow(run_id):
         if event is None:
-            yield b": still here\n\n"
-        elif event.type is EventType.DONE:
-            yield f"id: {event.n}\nevent: done\ndata: ".encode()
+            yield STILL_HERE
+            continue
+        yield blocks.start(event.type, event.n)
+        if event.type is EventType.DONE:
+            yield b"data: "
             yield from done_pieces(event, seen)
             yield b"\n\n"
         else:
             seen.add(event)
-            yield _raw_event(event)
+            yield _raw_data(event)
 
 
 def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
@@ -130,6 +212,21 @@ def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
             yield from done_pieces(event, seen)
         else:
             seen.add(event)
+
+
+class Blocks:
+    """Starts the blocks of a stream. `event` comes first: old clients look for `event: done` there.
+
+    `retry` is part of the first block, since clients may take a block of its own for an event.
+    """
+
+    def __init__(self) -> None:
+        self._retry = f"retry: {RETRY_MS}\n"
+
+    def start(self, name: str, number: int | None = None) -> bytes:
+        retry, self._retry = self._retry, ""
+        last_id = "" if number is None else f"id: {number}\n"
+        return f"event: {name}\n{last_id}{retry}".encode()
 
 
 class SeenOutput:
@@ -176,27 +273,10 @@ def done_pieces(done: RunEvent, seen: SeenOutput) -> Iterator[bytes]:
     yield f", {json_line(data)[1:]}".encode()
 
 
-def _raw_event(event: RunEvent) -> bytes:
+def _raw_data(event: RunEvent) -> bytes:
     if event.type.is_output:
         lines = _LINE_ENDS.split(event.text or "")
         data = "\n".join(f"data: {line}" for line in lines)
     else:
         data = f"data: {json_line(event_json(event))}"
-    return f"id: {event.n}\nevent: {event.type}\n{data}\n\n".encode()
-
-
-def prefers_json() -> bool:
-    """Whether the client prefers JSON to an event stream.
-
-    Only if `application/json` outranks `text/event-stream` and `*/*`: old clients send any Accept
-    header, or none, and expect the stream.
-    """
-    accept = request.accept_mimetypes
-    wanted = max((q for mime, q in accept if mime == "application/json"), default=0.0)
-    others = [q for mime, q in accept if mime in ("text/event-stream", "*/*", "text/*")]
-    return wanted > max(others, default=0.0)
-
-
-def prefers_json_lines() -> bool:
-    """Whether the client explicitly accepts JSON lines."""
-    return any(mime == JSON_LINES and q > 0 for mime, q in request.accept_mimetypes)
+    return f"{data}\n\n".encode()

@@ -128,6 +128,17 @@ def is_reserved(name: str) -> bool:
     return name in RESERVED or name.startswith(RESERVED_PREFIXES)
 
 
+def not_passed(name: str) -> str | None:
+    """The reason why an operator can't pass a server variable to scripts; None if they can."""
+    if not valid_name(name):
+        return "it is not a valid name"
+    if name in BASE_NAMES or name.startswith("RUNBOOK_"):
+        return "the engine sets it for each run"
+    if name in SETTING_NAMES:
+        return "it is a setting of the server"
+    return None
+
+
 def set_by_zsh(name: str) -> bool:
     """Whether zsh overwrites this variable at startup, so that a given value is lost."""
     return name in _SET_BY_ZSH

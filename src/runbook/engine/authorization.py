@@ -85,8 +85,9 @@ class Authorizer:
         self, principal: Principal, decision: Decision, resource: Resource = None
     ) -> AccessDeniedError:
         """Log a refusal and return its error. The caller audits it."""
-        log.warning(
+        log.alert(
             "access.refused",
+            log.Alert.ACCESS,
             by=principal.subject,
             permission=decision.permission.value,
             target=None if resource is None else _name(resource),
@@ -102,7 +103,7 @@ class Authorizer:
             return None
         run = self._store.runs.get(principal.run_id)
         if run is None or run.status.terminal:
-            raise AuthenticationError("The token's run has ended.")
+            raise AuthenticationError("The token's run has ended.", reason="run_ended")
         return run
 
     def readable(self, principal: Principal, runs: Iterable[AnyRun]) -> tuple[AnyRun, ...]:

@@ -10,7 +10,7 @@ from runbook.core.reruns import Numbered, Restored
 from runbook.core.run import Relation, Run
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
-from runbook.store.models import LastRun, RerunClaim
+from runbook.store.models import IdempotencyKey, LastRun, RerunClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Rerun:
 
     `handed` is what the steps that are not executed again handed over, `masks` the secrets among
     it. `entry` is executed instead of the runbook as it is now. `claim` decides between several
-    reruns at the same moment.
+    reruns at the same moment. `key` is the request's key.
     """
 
     relation: Relation
@@ -53,6 +53,7 @@ class Rerun:
     masks: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     claim: RerunClaim | None = None
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

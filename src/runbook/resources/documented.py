@@ -8,12 +8,21 @@ from runbook.resources.audit import AuditPageJson
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
+from runbook.resources.log import LogHitsJson
 from runbook.resources.problem import ProblemJson
 from runbook.resources.report import ReportJson
 from runbook.resources.rerun import RunDocumentJson, UndoingJson
-from runbook.resources.run import RunJson, RunPageJson, WholeRunJson
+from runbook.resources.run import AcceptedJson, RunJson, RunPageJson, WholeRunJson
 from runbook.resources.runbook import RunbookContentJson, RunbookListJson
-from runbook.resources.server import ConfigJson, LoginJson, PublicInfoJson, StatusJson
+from runbook.resources.server import (
+    ConfigJson,
+    LivenessJson,
+    LoginJson,
+    MessageJson,
+    ProbeJson,
+    PublicInfoJson,
+    StatusJson,
+)
 
 DOCUMENTED: tuple[type, ...] = (
     RunbookListJson,
@@ -24,6 +33,11 @@ DOCUMENTED: tuple[type, ...] = (
     HistoryEntryJson,
     ReportJson,
     DoneJson,
+    AcceptedJson,
+    LogHitsJson,
+    LivenessJson,
+    ProbeJson,
+    MessageJson,
     RunJson,
     WholeRunJson,
     ArtifactListJson,

@@ -21,6 +21,14 @@ class LogLineJson(TypedDict):
     cut: NotRequired[Annotated[bool, Doc("True if the line is longer than the text returned")]]
 
 
+class LogHitsJson(TypedDict):
+    """The lines of a log that match a search."""
+
+    query: str
+    count: Annotated[int, Doc("Total number of matches")]
+    hits: list[LogLineJson]
+
+
 def log_line_json(line: LogLine) -> LogLineJson:
     value: LogLineJson = {
         "line": line.number,

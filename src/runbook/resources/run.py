@@ -83,6 +83,13 @@ class RunJson(TypedDict):
     waiting: WaitReasonJson | None
 
 
+class AcceptedJson(TypedDict):
+    """A run that was started without waiting for it."""
+
+    run_id: str
+    status: RunStatus
+
+
 class RunPageJson(TypedDict):
     runs: list[RunJson]
     next_cursor: str | None

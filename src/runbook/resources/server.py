@@ -45,6 +45,15 @@ class ConfigJson(TypedDict):
     token: TokenInfoJson
 
 
+class MessageJson(TypedDict):
+    success: Literal[True]
+    message: str
+
+
+class LivenessJson(TypedDict):
+    status: Literal["ok"]
+
+
 class DatabaseStateJson(TypedDict):
     version: str | None
     bytes: Annotated[int, Doc("Size on disk, including SQLite's write-ahead log")]
@@ -82,6 +91,15 @@ class ReadinessJson(TypedDict):
     ready: bool
     reasons: Annotated[list[str], Doc("Why the server is not ready")]
     problems: Annotated[list[ProblemItemJson], Doc("The reasons, with code and parameters")]
+
+
+class ProbeJson(TypedDict):
+    """The response of the readiness check."""
+
+    status: Literal["ok", "not ready"]
+    database: str
+    reasons: list[str]
+    problems: list[ProblemItemJson]
 
 
 class EngineStatusJson(ReadinessJson):

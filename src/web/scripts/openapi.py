@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from runbook.api.app import create_app
 from runbook.api.context import Application
-from runbook.api.openapi import document
+from runbook.api.openapi.document import document
 from runbook.settings import Settings
 
 

@@ -98,6 +98,46 @@ def test_claims_that_are_wrong_are_refused(authenticator, changed):
         authenticator.authenticate(f"Bearer {signed(claims(**changed))}", None)
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason", "claim"),
+    [
+        ({"exp": int(time.time()) - 11}, "expired", None),
+        ({"aud": "other"}, "audience", None),
+        ({"iss": "other"}, "issuer", None),
+        ({"nbf": int(time.time()) + 86400}, "not_yet_valid", None),
+        ({"iat": int(time.time()) + 86400}, "not_yet_valid", None),
+        ({"sub": ...}, "missing_claim", "sub"),
+        ({"exp": ...}, "missing_claim", "exp"),
+        ({"aud": ...}, "missing_claim", "aud"),
+        ({"iss": ...}, "missing_claim", "iss"),
+        ({"sub": " "}, "invalid_claim", "sub"),
+        ({"exp": 10**400}, "invalid_claim", "exp"),
+    ],
+)
+def test_a_refusal_says_why(authenticator, changed, reason, claim):
+    token = signed(claims(**changed))
+    with pytest.raises(AuthenticationError) as refused:
+        authenticator.authenticate(f"Bearer {token}", None)
+    assert refused.value.details.get("reason") == reason
+    assert refused.value.details.get("claim") == claim
+    assert token not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (signed(claims(), key="another-secret-of-more-than-32-bytes"), "signature"),
+        (signed(claims(), key=SECRET * 2, algorithm="HS384"), "algorithm"),
+        ("a.b.c", "malformed"),
+        ("x" * 8193, "malformed"),
+    ],
+)
+def test_a_refusal_of_the_form_says_why(authenticator, token, reason):
+    with pytest.raises(AuthenticationError) as refused:
+        authenticator.authenticate(f"Bearer {token}", None)
+    assert refused.value.details["reason"] == reason
+
+
 def test_our_audience_may_be_one_of_several(authenticator):
     token = signed(claims(aud=["other", "dev-api"]))
     assert authenticator.authenticate(f"Bearer {token}", None).subject == "ann"

@@ -1,12 +1,15 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from runbook.api import webapp
 from runbook.api.routing import PageConverter
+from runbook.errors import NotFoundError
 
+ROOT = Path(__file__).parents[3]
 INDEX = (
     '<!doctype html><head><meta name="csp-nonce" content="__CSP_NONCE__"></head>'
     '<script type="module" nonce="__CSP_NONCE__" src="/assets/app-1a2b.js"></script>'
@@ -36,6 +39,7 @@ def client(static):
     app = Flask("app", static_folder=None)
     app.url_map.converters["page"] = PageConverter
     app.register_blueprint(webapp.blueprint)
+    app.testing = True
     return app.test_client()
 
 
@@ -44,13 +48,47 @@ def directives(reply):
     return dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
 
 
-@pytest.mark.parametrize("path", ["/", "/index.html", "/runs/1234", "/login", "/assets/old-9z.js"])
+PAGES = ["/", "/index.html", "/runs", "/runs/", "/run/1234", "/login", "/runbook/net/Push.md"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_the_app(client, path):
     reply = client.get(path)
 
     assert reply.status_code == 200
     assert reply.mimetype == "text/html"
     assert reply.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/healthz", "/health", "/metricz", "/livez/", "/runs/1", "/assets/old-9z.js", "/loginx"],
+)
+def test_what_is_no_page_is_not_found(client, path):
+    """Else a probe of a wrong address would always succeed."""
+    with pytest.raises(NotFoundError):
+        client.get(path)
+    with pytest.raises(NotFoundError):
+        client.get(path, headers={"Accept": "application/json, */*"})
+
+    shown = client.get(path, headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    assert (shown.status_code, shown.mimetype) == (404, "text/html")
+
+
+def test_the_pages_are_those_of_the_router():
+    source = (ROOT / "src/web/src/router.ts").read_text()
+    paths = re.findall(r"path: '/([^']+)'", source)
+    paths += [
+        word
+        for line in re.findall(r"\.\.\.\[(.+?)\]\.map", source)
+        for word in re.findall(r"'/(\w+)'", line)
+    ]
+    paths = [path for path in paths if not path.startswith(":")]
+    assert len(paths) > 8
+    for path in paths:
+        assert webapp.PAGE.fullmatch(re.sub(r":\w+\+?", "x", path)), path
+    named = set(re.findall(r"[a-z]+", webapp.PAGE.pattern))
+    assert named == {path.partition("/")[0] for path in paths}
 
 
 def test_the_page_holds_the_nonce_of_its_policy_which_is_new_each_time(client):
@@ -71,7 +109,6 @@ def test_the_page_holds_the_nonce_of_its_policy_which_is_new_each_time(client):
         ("/runbooks", ["/assets/list-1.js"]),
         ("/runbook/net/Push.md", ["/assets/one-2.js", "/assets/text-3.js"]),
         ("/runbook", ["/assets/one-2.js", "/assets/text-3.js"]),
-        ("/nowhere/at/all", []),
     ],
 )
 def test_the_page_names_the_scripts_that_it_will_need(client, path, files):

@@ -5,7 +5,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.api import wire
+from runbook.api import accept, wire
 from runbook.core.access import Principal
 from runbook.core.events import EventType, RunEvent
 from runbook.core.permissions import ALL_GRANTS
@@ -27,18 +27,18 @@ def parse(lines):
         elif line.startswith("data: "):
             data.append(line[6:])
         else:
-            assert line == "" or line.startswith("id: ")
+            assert line == ""
     return event, data
 
 
 @given(NASTY)
 def test_output_cannot_forge_an_event(text):
     """Neither for a client that splits as the specification says, nor for Python's splitlines."""
-    sent = wire._raw_event(RunEvent(7, 0, EventType.STDOUT, text=text)).decode()
+    sent = wire._raw_data(RunEvent(7, 0, EventType.STDOUT, text=text)).decode()
 
     assert parse(sent.split("\n")) == parse(sent.splitlines())
     event, data = parse(sent.split("\n"))
-    assert event == "stdout"
+    assert event is None
     assert "\n".join(data) == wire._LINE_ENDS.sub("\n", text)
 
 
@@ -55,7 +55,7 @@ def test_json_does_not_escape_what_needs_no_escape():
 
 
 @pytest.mark.parametrize(
-    ("accept", "wanted"),
+    ("given", "wanted"),
     [
         (None, False),
         ("*/*", False),
@@ -65,14 +65,24 @@ def test_json_does_not_escape_what_needs_no_escape():
         ("application/json;q=0.5, text/event-stream", False),
         ("application/json, text/event-stream;q=0.5", True),
         ("application/json, */*;q=0.8", True),
-        ("application/json, */*", False),
+        ("application/json, */*", True),
+        ("application/json, text/plain, */*", True),
+        ("application/json; charset=utf-8", True),
+        ("Application/JSON", True),
+        ("application/*", True),
+        ("application/*, */*", True),
+        ("application/*, text/event-stream", False),
+        ("application/json;q=0", False),
+        ("application/json;q=0, application/*", False),
+        ("application/json, text/*", True),
+        ("application/json;q=0.5, */*", False),
         ("text/html, application/json;q=0.9, */*;q=0.8", True),
     ],
 )
-def test_json_is_sent_only_where_it_outranks_the_stream(accept, wanted):
-    headers = {} if accept is None else {"Accept": accept}
+def test_json_is_sent_only_where_it_outranks_the_stream(given, wanted):
+    headers = {} if given is None else {"Accept": given}
     with Flask("test").test_request_context(headers=headers):
-        assert wire.prefers_json() is wanted
+        assert accept.prefers_json() is wanted
 
 
 def test_a_stream_of_changes_ends_when_its_token_is_no_longer_valid():
@@ -93,8 +103,33 @@ def test_a_stream_of_changes_ends_when_its_token_is_no_longer_valid():
 
     sent = list(wire.change_events(Engine, Principal("ann", Origin.API, grants=ALL_GRANTS), check))
 
-    assert sent == [
-        b"retry: 1000\n\n",
-        b'event: changed\ndata: {"active": [], "revision": 7}\n\n',
-        b": still here\n\n",
+    assert sent[0] == b"", "the headers leave at once"
+    assert b"".join(sent) == (
+        b'event: changed\nretry: 1000\ndata: {"active": [], "revision": 7}\n\n: still here\n\n'
+    )
+
+
+@pytest.mark.parametrize("form", [wire.raw_events, lambda *args: wire.json_events(*args, 0)])
+def test_a_block_starts_with_its_event_and_the_first_has_retry(form):
+    """Old clients look for a block that starts with `event: done`."""
+    events = (
+        RunEvent(1, 0, EventType.QUEUED, data={}),
+        None,
+        RunEvent(2, 0, EventType.STDOUT, text="x\n"),
+        RunEvent(3, 0, EventType.DONE, data={"success": True}),
+    )
+
+    class Engine:
+        @staticmethod
+        def follow(_run_id, **_options):
+            yield from events
+
+    blocks = b"".join(form(Engine, "1")).decode().removesuffix("\n\n").split("\n\n")
+
+    heads = [block.split("\ndata: ")[0] for block in blocks]
+    assert heads == [
+        "event: queued\nid: 1\nretry: 1000",
+        ": still here",
+        "event: stdout\nid: 2",
+        "event: done\nid: 3",
     ]

@@ -117,6 +117,8 @@ class Client:
         parser = EventParser()
         try:
             with self._http.stream("GET", path, headers=headers, timeout=timeout) as reply:
+                if reply.status_code == 204:  # the run is over, and all its events were read
+                    return
                 if reply.status_code != 200:
                     reply.read()
                     raise _stream_error(reply)

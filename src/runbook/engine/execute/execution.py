@@ -122,6 +122,14 @@ class Execution:
             outcome = self._not_run(Problem("internal_error", text))
         finally:
             self._stop.close()
+        if outcome.status is RunStatus.TIMED_OUT:
+            log.alert(
+                "run.timed_out",
+                log.Alert.TIMEOUT,
+                run_id=self._run.id,
+                runbook=self._run.ref,
+                errors=texts_of(outcome.errors),
+            )
         self._end(outcome)
 
     def _cancelled_before(self) -> Outcome | None:

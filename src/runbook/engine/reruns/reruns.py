@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from runbook.core.access import Principal
 from runbook.core.document import Problem, Runbook, Severity
@@ -15,9 +15,11 @@ from runbook.engine.parts import Parts
 from runbook.engine.requests import ExecuteRequest, Rerun, Submitted
 from runbook.engine.reruns.rules import RerunRules
 from runbook.engine.reruns.steps import steps_of_all
+from runbook.engine.submit.idempotency import replay, rerun_key
 from runbook.engine.submit.submission import Submission
+from runbook.errors import ConflictError, DocumentChangedError
 from runbook.library.catalog import Entry
-from runbook.store.models import RerunClaim
+from runbook.store.models import IdempotencyKey, RerunClaim
 
 
 class Reruns:
@@ -30,8 +32,13 @@ class Reruns:
 
     def retry(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """The same inputs from the start, with the runbook as it is now."""
-        self._rules.check_retry(run)
-        return self._submit(principal, request, Rerun(Relation.RETRY, run), ())
+        key = rerun_key(principal, request, Relation.RETRY, run, None)
+
+        def submit() -> Submitted:
+            self._rules.check_retry(run)
+            return self._submit(principal, request, Rerun(Relation.RETRY, run, key=key), ())
+
+        return self._once(key, submit)
 
     def resume(
         self, run: Run, principal: Principal, request: ExecuteRequest, start: str | None
@@ -40,20 +47,48 @@ class Reruns:
 
         Raises DocumentChangedError too.
         """
-        claim = self._rules.claim(run)
-        number = self._rules.resume_step(run, start)
-        self._rules.check_unchanged(run, self._parts.catalog.get(run.ref), number)
-        before = [row for row in self._parts.store.steps.of(run.id) if row.n < number]
-        rerun = Rerun(Relation.RESUME, run, start_step=number, claim=claim)
-        return self._submit(principal, request, rerun, before)
+        key = rerun_key(principal, request, Relation.RESUME, run, start)
+
+        def submit() -> Submitted:
+            claim = self._rules.claim(run)
+            number = self._rules.resume_step(run, start)
+            self._rules.check_unchanged(run, self._parts.catalog.get(run.ref), number)
+            before = [row for row in self._parts.store.steps.of(run.id) if row.n < number]
+            rerun = Rerun(Relation.RESUME, run, start_step=number, claim=claim, key=key)
+            return self._submit(principal, request, rerun, before)
+
+        return self._once(key, submit)
 
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """Reverse the completed steps, by the document that the run executed."""
-        claim = self._rules.claim(run)
-        self._rules.undo_plan(run)
-        rows = steps_of_all(self._parts.store, run, self._rules.runbook(run))
-        rerun = undo_rerun(self._parts, self._rules, run, claim)
-        return self._submit(principal, request, rerun, rows)
+        key = rerun_key(principal, request, Relation.UNDO, run, None)
+
+        def submit() -> Submitted:
+            claim = self._rules.claim(run)
+            self._rules.undo_plan(run)
+            rows = steps_of_all(self._parts.store, run, self._rules.runbook(run))
+            rerun = undo_rerun(self._parts, self._rules, run, claim)
+            rerun = dataclasses.replace(rerun, key=key)
+            return self._submit(principal, request, rerun, rows)
+
+        return self._once(key, submit)
+
+    def _once(self, key: IdempotencyKey | None, submit: Callable[[], Submitted]) -> Submitted:
+        """Submit, or return the rerun that the same request created.
+
+        The run can't be rerun again because of that very rerun, so the key is looked up first, and
+        again if the same request at the same time was faster.
+        """
+        known = replay(self._parts.store, key)
+        if known is not None:
+            return known
+        try:
+            return submit()
+        except (ConflictError, DocumentChangedError):
+            known = replay(self._parts.store, key)
+            if known is None:
+                raise
+            return known
 
     def _submit(
         self, principal: Principal, request: ExecuteRequest, rerun: Rerun, rows: Sequence[StepRun]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 
+from runbook.core.access import Principal
 from runbook.core.reruns import diff_texts
+from runbook.core.run import Relation, Run
+from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.engine.submit.attempt import Attempt
 from runbook.errors import DocumentChangedError
 from runbook.store.models import IdempotencyKey
@@ -14,14 +17,35 @@ from runbook.store.store import Store
 
 def idempotency_of(attempt: Attempt) -> IdempotencyKey | None:
     """The caller's key with a digest of the request: a key is refused for any other request."""
-    request, principal = attempt.request, attempt.principal
+    if attempt.rerun is not None:
+        return attempt.rerun.key
+    return _key(attempt.principal, attempt.request, attempt.new.ref)
+
+
+def rerun_key(
+    principal: Principal, request: ExecuteRequest, relation: Relation, run: Run, start: str | None
+) -> IdempotencyKey | None:
+    """The key of a retry, resume or undo of `run`, with a digest of what the caller sent.
+
+    Not of what it leads to: once the rerun exists, the same request may lead to something else.
+    """
+    return _key(principal, request, run.ref, relation, run.id, start)
+
+
+def replay(store: Store, key: IdempotencyKey | None) -> Submitted | None:
+    """The run that the same request has created already. Raises IdempotencyKeyReusedError."""
+    run = store.runs.created_by(key)
+    return None if run is None else Submitted(run, replayed=True)
+
+
+def _key(
+    principal: Principal, request: ExecuteRequest, ref: str, *earlier: str | None
+) -> IdempotencyKey | None:
     if request.idempotency_key is None:
         return None
     what = [request.env_vars, request.reason, request.confirm, request.dry_run]
-    rerun = attempt.new.rerun_of
-    earlier = [rerun.relation, rerun.run_id, rerun.start_step] if rerun else []
     read = [request.digest] if request.digest is not None else []
-    asked = json.dumps([attempt.new.ref, *what, *earlier, *read], sort_keys=True)
+    asked = json.dumps([ref, *what, *earlier, *read], sort_keys=True)
     # Each run's script has keys of its own, so that it never gets another tree's run.
     caller = f"run:{principal.run_id}" if principal.run_id else principal.subject
     return IdempotencyKey(
@@ -37,7 +61,7 @@ def check_read(store: Store, attempt: Attempt) -> None:
     wanted, entry = attempt.request.digest, attempt.entry
     current = entry.document.digest
     # The key's digest covers all inputs, so it is computed only if the documents differ.
-    if wanted is None or wanted == current or store.runs.is_known(idempotency_of(attempt)):
+    if wanted is None or wanted == current or replay(store, idempotency_of(attempt)):
         return
     read = store.documents.get(wanted)
     details: dict[str, object] = {"current_digest": current}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
+from runbook import log
+from runbook.core.document import Problem
 from runbook.core.inputs.preflight import check_chain, coerce_values, resolve_inputs
 from runbook.engine.parts import Parts
 from runbook.engine.submit.attempt import Attempt
@@ -30,6 +33,18 @@ class Preflight:
         attempt = self._resolve(attempt)
         return attempt.with_problems(*check_files(self._parts, attempt.entry))
 
+    @staticmethod
+    def _log_bad_names(attempt: Attempt, problems: Iterable[Problem]) -> None:
+        names = [item.params["variable"] for item in problems if item.code == "bad_input_name"]
+        if names:
+            log.alert(
+                "inputs.bad_names",
+                log.Alert.BAD_NAME,
+                names=names,
+                runbook=attempt.entry.ref,
+                by=attempt.principal.subject,
+            )
+
     def inherit_files(self, attempt: Attempt) -> Attempt:
         """With the input files of the earlier run, without judging them. Raises NotFoundError."""
         files, _ = input_files(self._parts, attempt.entry, attempt.rerun)
@@ -44,5 +59,6 @@ class Preflight:
         depth = self._parts.options.max_recursion_depth
         chains = [check_chain(entry.ref, chain, depth) for chain in attempt.chains]
         recursions = [problem for problem in chains if problem is not None]
+        self._log_bad_names(attempt, unfit)
         attempt = dataclasses.replace(attempt, inputs=inputs)
         return attempt.with_problems(*document.problems, *refused, *unfit, *recursions)

@@ -74,24 +74,23 @@ def check_birth(run: NewRun, document: StoredDocument) -> None:
 _BIRTHS = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.REFUSED, RunStatus.INVALID})
 
 
-def is_known(connection: sa.Connection, idempotency: IdempotencyKey, now: Millis) -> bool:
-    """Whether the same request created a run in the last 24 hours."""
-    row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
-    return (
-        row is not None
-        and _counts(row, now)
-        and row["request_digest"] == idempotency.request_digest
-    )
-
-
 def replayed(
     connection: sa.Connection, idempotency: IdempotencyKey | None, now: Millis
 ) -> Run | None:
     if idempotency is None:
         return None
+    found = run_created_by(connection, idempotency, now)
+    if found is None:
+        connection.execute(_FORGET_KEY, {**_key_of(idempotency), "old": now - IDEMPOTENCY_MS})
+    return found
+
+
+def run_created_by(
+    connection: sa.Connection, idempotency: IdempotencyKey, now: Millis
+) -> Run | None:
+    """The run that the key's request created. Raises IdempotencyKeyReusedError for another one."""
     row = first_of(connection.execute(_KNOWN_KEY, _key_of(idempotency)))
     if row is None or not _counts(row, now):
-        connection.execute(_FORGET_KEY, {**_key_of(idempotency), "old": now - IDEMPOTENCY_MS})
         return None
     if row["request_digest"] != idempotency.request_digest:
         raise IdempotencyKeyReusedError

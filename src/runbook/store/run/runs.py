@@ -45,9 +45,9 @@ from runbook.store.run.creation import (
     check_rerun,
     check_room,
     insert_run,
-    is_known,
     remember,
     replayed,
+    run_created_by,
 )
 from runbook.store.run.endings import End, end_run
 from runbook.store.run.listing import cursor_of, page_of
@@ -182,11 +182,11 @@ class Runs(Component):
 
         return self._database.write(work, durable=run.status.terminal)
 
-    def is_known(self, idempotency: IdempotencyKey | None) -> bool:
-        """Whether the same request already created a run, which `create` would return."""
+    def created_by(self, idempotency: IdempotencyKey | None) -> Run | None:
+        """The run that the same request already created. Raises IdempotencyKeyReusedError."""
         if idempotency is None:
-            return False
-        return self._database.read(lambda c: is_known(c, idempotency, self._clock()))
+            return None
+        return self._database.read(lambda c: run_created_by(c, idempotency, self._clock()))
 
     def claim(
         self,

@@ -85,6 +85,13 @@ it('tries again while the server is away', async () => {
   expect((await read()).states).toEqual(['connecting', 'lost', 'open', 'ended'])
 })
 
+it('ends where the run is over and nothing is left to send', async () => {
+  serve(stream('id: 7\ndata: end\n'), () => new Response(null, { status: 204 }), stream('id: 8\ndata: end\n\n'))
+  const { onError, states } = await read()
+  expect(onError).not.toHaveBeenCalled()
+  expect(states).toEqual(['connecting', 'open', 'lost', 'open', 'lost', 'open', 'ended'])
+})
+
 it('gives up where it is refused', async () => {
   serve(() => Response.json({ code: 'not_found' }, { status: 404 }))
   const { onError, states } = await read()

@@ -68,10 +68,11 @@ async function readOnce(
   const watch = watched(signal)
   try {
     const response = await authorizedFetch(new Request(address, { headers, signal: watch.signal }))
-    if (!response.ok || response.body === null) throw await errorOf(response)
+    // 204: the run is over, and there is nothing after the last id.
+    if (!response.ok || (response.body === null && response.status !== 204)) throw await errorOf(response)
     position.failures = 0
     handlers.onState('open')
-    await readBody(response.body, position, handlers, watch.heard)
+    if (response.body !== null) await readBody(response.body, position, handlers, watch.heard)
   } finally {
     watch.end()
   }

@@ -11,6 +11,7 @@ from runbook.core.document import texts_of
 from runbook.core.events import EventType
 from runbook.core.status import RunStatus, StepStatus
 from runbook.engine.process.run import Stop, StopReason
+from runbook.log import Alert
 
 RESERVED = "is reserved: it affects how programs run or is used by the engine"
 DONE, FAILED, SKIPPED = StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED
@@ -294,7 +295,9 @@ def test_a_run_goes_on_after_the_time_limit_of_a_step_that_may_fail(workshop, ru
     assert workshop.output(run) == "on\n"
 
 
-def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_steps, rows, step):
+def test_the_runs_time_limit_ends_it_whatever_the_step_allows(
+    workshop, run_steps, rows, step, caplog
+):
     run = run_steps(
         step("One", "sleep 30", options="timeout: 1h\ncontinue: true\nretry: 5"),
         step("Two", "print no"),
@@ -303,6 +306,8 @@ def test_the_runs_time_limit_ends_it_whatever_the_step_allows(workshop, run_step
 
     assert run.status is RunStatus.TIMED_OUT
     assert [(one.code, one.params) for one in run.result.errors] == [("timed_out", {"limit": 0.4})]
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [found["message"] for found in fields if "message" in found] == [Alert.TIMEOUT]
     assert [(r.status, r.attempts) for r in rows(run)] == [(StepStatus.TIMED_OUT, 1)]
     assert workshop.output(run) == ""
 
