@@ -221,9 +221,9 @@ def _last_event_id() -> int | None:
     last = request.headers.get("Last-Event-ID", "")
     if not last:
         return None
-    if not (last.isascii() and last.isdigit() and len(last) < 20):
+    if not (last.isascii() and last.isdigit() and len(last) < 20 and int(last) <= BEYOND_ALL):
         raise RequestError("Last-Event-ID must be the number of an event, 0 or greater")
-    return min(int(last), BEYOND_ALL)
+    return int(last)
 
 
 @route(
