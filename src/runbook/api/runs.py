@@ -218,8 +218,8 @@ def follow_run(run_id: str) -> Response:
 
 def _last_event_id() -> int | None:
     """The number in Last-Event-ID. Raises RequestError if it is not one of our IDs."""
-    last = request.headers.get("Last-Event-ID", "")
-    if not last:
+    last = request.headers.get("Last-Event-ID")
+    if last is None:
         return None
     if not (last.isascii() and last.isdigit() and len(last) < 20 and int(last) <= BEYOND_ALL):
         raise RequestError("Last-Event-ID must be the number of an event, 0 or greater")
