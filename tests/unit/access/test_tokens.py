@@ -258,7 +258,7 @@ def test_no_claim_that_cannot_be_stored_is_accepted(authenticator, tokens, text)
     for changed in ({"sub": text}, {"roles": ["sre", text]}, {"deep": [{text: 1}]}):
         with pytest.raises(AuthenticationError):
             authenticator.authenticate(f"Bearer {signed(claims(**changed))}", None)
-    script = RunTokens(RUN_KEY).mint("run-1", text, {}, 60)
+    script = RunTokens(RUN_KEY).mint("run-1", text, {})
     with pytest.raises(AuthenticationError):
         authenticator.authenticate(f"Bearer {script}", None)
     for subject, roles in ((text, []), ("ann", [text])):
