@@ -20,7 +20,8 @@ class ExecuteRequest:
     `env_vars` are the inputs as sent, unchecked; `secrets` names those to mask, whatever the
     runbook declares. `recursion_stack` is the call chain from the request's header. Only the
     worker `assigned_to` may execute the run. `confirm` is the confirmation typed by the user.
-    With `digest`, the request is refused unless it is the runbook's current digest.
+    With `digest`, the request is refused unless it is the runbook's current digest. `hidden` names
+    the values that are not shown because they contain a secret.
     """
 
     env_vars: object = None
@@ -34,6 +35,7 @@ class ExecuteRequest:
     confirm: str | None = None
     dry_run: bool = False
     digest: str | None = None
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A queued or invalid run; `replayed` if its Idempotency-Key was used before."""
+    """A queued or invalid run; `replayed` if its Idempotency-Key was used before.
+
+    `correlation_id` is the request's, with secrets masked.
+    """
 
     run: Run
     replayed: bool = False
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

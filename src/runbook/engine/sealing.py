@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -41,6 +43,7 @@ class Sealer:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._key = key
 
     def seal(self, inputs: RunInputs, run_id: str) -> bytes:
         plain = json.dumps(
@@ -55,6 +58,11 @@ class Sealer:
         )
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain.encode(), run_id.encode())
+
+    def digest(self, text: str) -> str:
+        """A digest that can't be computed without the key."""
+        data = text.encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, data, hashlib.sha256).hexdigest()
 
     def open(self, sealed: bytes, run_id: str) -> RunInputs:
         """Raises StoreUnavailableError if they were encrypted with another key, or are damaged."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbook.core.document import Input, InputType, Problem
@@ -36,10 +36,13 @@ class GivenValues:
     refused: frozenset[str] = frozenset()
 
 
-def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenValues, list[Problem]]:
+def coerce_values(
+    raw: object, declared: Sequence[Input] = (), hidden: Collection[str] = ()
+) -> tuple[GivenValues, list[Problem]]:
     """The values of `env_vars`: text as is, other JSON converted for the declared type.
 
-    Null becomes empty text. A missing mapping counts as empty.
+    Null becomes empty text. A missing mapping counts as empty. `hidden` names the values that no
+    problem may show.
     """
     if raw is None:
         return GivenValues(), []
@@ -52,7 +55,8 @@ def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenVal
     files: dict[str, GivenFile] = {}
     refused: dict[str, Problem] = {}
     for name, value in raw.items():
-        match _read(str(name), value if isinstance(name, str) else object(), types.get(name)):
+        asked = value if isinstance(name, str) else object()
+        match _read(str(name), asked, types.get(name), hidden=name in hidden):
             case Problem() as problem:
                 refused[str(name)] = problem
             case GivenFile() as file:
@@ -62,12 +66,14 @@ def coerce_values(raw: object, declared: Sequence[Input] = ()) -> tuple[GivenVal
     return GivenValues(texts, files, frozenset(refused)), list(refused.values())
 
 
-def _read(name: str, value: object, item: Input | None) -> str | GivenFile | Problem:
+def _read(
+    name: str, value: object, item: Input | None, *, hidden: bool
+) -> str | GivenFile | Problem:
     kind = item.type if item else InputType.TEXT
     if item and kind is InputType.FILE:
         return _file(item, value)
     if item and kind is InputType.MULTICHOICE and isinstance(value, list):
-        return _joined(item, value)
+        return _joined(item, value, hidden=hidden)
     if kind is InputType.JSON and isinstance(value, dict | list):
         text = _json(value)
     elif kind is InputType.INTEGER and isinstance(value, float) and value.is_integer():
@@ -103,15 +109,14 @@ def _json(value: object) -> str | None:
         return None
 
 
-def _joined(item: Input, values: Sequence[object]) -> str | Problem:
+def _joined(item: Input, values: Sequence[object], *, hidden: bool) -> str | Problem:
     """The choices joined by commas; a choice that contains a comma is rejected."""
     texts = [_text(value) for value in values]
     wrong = next((text or "" for text in texts if not text or "," in text), None)
     if wrong is None:
         return ",".join(text for text in texts if text)
-    return broken(
-        item, Broken("must be a list of choices, none of them empty or containing a comma"), wrong
-    )
+    rule = Broken("must be a list of choices, none of them empty or containing a comma")
+    return broken(item, rule, wrong, hidden=hidden)
 
 
 def _file(item: Input, value: object) -> str | GivenFile | Problem:

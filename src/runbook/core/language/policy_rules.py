@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from runbook.core.document import OnBusy, Policy, Problem, Retry, Step
 from runbook.core.run import LockRequest, LockWant
@@ -12,6 +12,8 @@ from runbook.core.syntax.yaml_blocks import CONTROL
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 CONCURRENCY = "concurrency:"
 """Prefix of the locks that limit a runbook's concurrent runs."""
+Masking = Callable[[str], str]
+"""Replaces the secrets in a text."""
 TEXT_LIMIT = 200
 """Maximum length of a lock's name or a confirmation text, in characters."""
 
@@ -22,16 +24,23 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 
 def lock_request(
-    policy: Policy, ref: str, values: Mapping[str, str]
+    policy: Policy,
+    ref: str,
+    values: Mapping[str, str],
+    masked: Masking = str,
 ) -> LockRequest | Problem | None:
     """The locks that a run of `ref` needs; None if none, a problem if a name is invalid.
 
-    At most `policy.concurrency` runs of one ref hold its own lock at once.
+    Everyone sees the names of locks. So a secret in one is invalid: if it were masked, runs with
+    different values would share the lock, or runs that must share it would not. At most `policy.concurrency` runs of one ref hold its own lock at once.
     """
     names: dict[str, LockWant] = {}
     for template in policy.locks:
         name = fill(template, values).strip()
-        if reason := _unusable(name, reserved=CONCURRENCY):
+        reason = _unusable(name, reserved=CONCURRENCY)
+        if reason is None and _reveals(template, values, masked):
+            reason = "contains a secret"
+        if reason:
             text = f"The lock '{template}' {reason} with these inputs"
             return Problem(
                 "bad_lock_name",
@@ -46,8 +55,13 @@ def lock_request(
     return LockRequest(wants, waits=policy.on_busy is OnBusy.WAIT) if wants else None
 
 
-def check_confirm(policy: Policy, given: str | None, values: Mapping[str, str]) -> Problem | None:
-    """The problem if the confirmation text that the policy requires is missing or wrong."""
+def check_confirm(
+    policy: Policy, given: str | None, values: Mapping[str, str], masked: Masking = str
+) -> Problem | None:
+    """The problem if the confirmation text that the policy requires is missing or wrong.
+
+    Secrets in it are shown masked, so they may also be typed as shown.
+    """
     if policy.confirm is None:
         return None
     wanted = fill(policy.confirm, values).strip()
@@ -59,11 +73,21 @@ def check_confirm(policy: Policy, given: str | None, values: Mapping[str, str]) 
             hint="Change the input values",
             params={"confirm": policy.confirm},
         )
-    if given is not None and given.strip() == wanted:
+    shown = masked(wanted)
+    if given is not None and given.strip() in {wanted, shown}:
         return None
-    text = f"Confirmation needed: type '{wanted}'"
+    text = f"Confirmation needed: type '{shown}'"
     hint = "Send it as `confirm` in the request, or use --confirm on the command line"
-    return Problem("confirmation_needed", text, hint=hint, params={"confirm": wanted})
+    return Problem("confirmation_needed", text, hint=hint, params={"confirm": shown})
+
+
+def _reveals(template: str, values: Mapping[str, str], masked: Masking) -> bool:
+    """Whether the values put a secret into a text; what the document itself says is none."""
+    used = [values.get(name, "") for name in _PLACEHOLDER.findall(template)]
+    if any(masked(value) != value for value in used):
+        return True
+    own, filled = _PLACEHOLDER.sub(" ", template), fill(template, values)
+    return bool(used) and masked(own) == own and masked(filled) != filled
 
 
 def retry_of(step: Step, policy: Policy) -> Retry:

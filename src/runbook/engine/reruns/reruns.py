@@ -32,7 +32,7 @@ class Reruns:
 
     def retry(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """The same inputs from the start, with the runbook as it is now."""
-        key = rerun_key(principal, request, Relation.RETRY, run, None)
+        key = rerun_key(principal, request, self._parts.sealer, Relation.RETRY, run)
 
         def submit() -> Submitted:
             self._rules.check_retry(run)
@@ -47,7 +47,7 @@ class Reruns:
 
         Raises DocumentChangedError too.
         """
-        key = rerun_key(principal, request, Relation.RESUME, run, start)
+        key = rerun_key(principal, request, self._parts.sealer, Relation.RESUME, run, start)
 
         def submit() -> Submitted:
             claim = self._rules.claim(run)
@@ -61,7 +61,7 @@ class Reruns:
 
     def undo(self, run: Run, principal: Principal, request: ExecuteRequest) -> Submitted:
         """Reverse the completed steps, by the document that the run executed."""
-        key = rerun_key(principal, request, Relation.UNDO, run, None)
+        key = rerun_key(principal, request, self._parts.sealer, Relation.UNDO, run)
 
         def submit() -> Submitted:
             claim = self._rules.claim(run)

@@ -12,6 +12,7 @@ from runbook.core.inputs.preflight import ResolvedInputs
 from runbook.core.run import RunbookVersion
 from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.engine.requests import ExecuteRequest, Rerun
+from runbook.engine.submit.concealment import Concealer
 from runbook.library.catalog import Entry
 from runbook.store.models import NewRun, StoredDocument
 
@@ -21,7 +22,8 @@ class Attempt:
     """What is known of an attempt so far. Each stage returns a new one that knows more.
 
     `new` is the run as it will be recorded. `chains` are the call chains that must not contain
-    the runbook. `masks` are secrets of other runs that must not show in this one.
+    the runbook. `masks` are secrets of other runs that must not show in this one; `concealer` masks
+    those and the request's own.
     """
 
     entry: Entry
@@ -31,6 +33,7 @@ class Attempt:
     rerun: Rerun | None = None
     chains: tuple[tuple[str, ...], ...] = ()
     masks: tuple[str, ...] = ()
+    concealer: Concealer = field(default_factory=Concealer)
     inputs: ResolvedInputs = field(default_factory=ResolvedInputs)
     files: RunFiles = NO_FILES
     problems: tuple[Problem, ...] = ()

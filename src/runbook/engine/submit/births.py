@@ -21,6 +21,7 @@ from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.requests import Submitted
 from runbook.engine.submit.attempt import Attempt, document_of, version_of
 from runbook.engine.submit.audit import rerun_event
+from runbook.engine.submit.concealment import concealed
 from runbook.engine.submit.idempotency import idempotency_of
 from runbook.errors import AlreadyRerunError, QueueFullError
 from runbook.library.catalog import Entry
@@ -40,7 +41,7 @@ class Births:
         Raises QueueFullError, after recording the refused run, ConflictError if another rerun came
         first, and what else `Runs.create` raises.
         """
-        new = attempt.new
+        new = concealed(attempt.new, attempt.concealer)
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
         try:
             created = self._store.runs.create(
@@ -48,7 +49,7 @@ class Births:
                 [event],
                 document_of(attempt.entry),
                 max_queued=self._parts.options.max_queued_runs,
-                idempotency=idempotency_of(attempt),
+                idempotency=idempotency_of(attempt, self._parts.sealer),
                 files=attempt.files,
                 audit=rerun_event(new),
             )
@@ -61,7 +62,7 @@ class Births:
             raise
         if not created.replayed:
             self._announce(new)
-        return Submitted(created.run, created.replayed)
+        return Submitted(created.run, created.replayed, attempt.request.correlation_id)
 
     def _announce(self, new: NewRun) -> None:
         wakeups = self._parts.wakeups
@@ -75,7 +76,7 @@ class Births:
         """Record a run that has errors."""
         run = self._record_ended(attempt, RunStatus.INVALID, return_codes.INVALID, attempt.errors)
         self._parts.observer.run_ended(run)
-        return Submitted(run)
+        return Submitted(run, correlation_id=attempt.request.correlation_id)
 
     def refuse(
         self, attempt: Attempt, entry: Entry, decision: Decision, *, in_file: bool = False
@@ -117,8 +118,10 @@ class Births:
         now = self._parts.clock()
         result = dataclasses.replace(attempt.new.result, return_code=code, errors=errors)
         new = dataclasses.replace(attempt.new, status=status, result=result, finished_at=now)
-        text = "\n".join(texts_of(errors))
-        outcome = Outcome(status, code, errors, result.warnings)
+        new = concealed(new, attempt.concealer)
+        result = new.result
+        text = "\n".join(texts_of(result.errors))
+        outcome = Outcome(status, code, result.errors, result.warnings)
         stderr = NewEvent(now, EventType.STDERR, text=text, line=1, offset=0)
         done = NewEvent(now, EventType.DONE, data=done_data(new, outcome))
         head, _ = (

@@ -16,7 +16,8 @@ from runbook.core.storable import is_storable
 from runbook.engine.parts import Parts
 from runbook.engine.requests import ExecuteRequest, Rerun
 from runbook.engine.submit.attempt import Attempt, version_of
-from runbook.engine.submit.inheritance import chains_of, hiding, secrets_of
+from runbook.engine.submit.concealment import take_in
+from runbook.engine.submit.inheritance import chains_of, secrets_of
 from runbook.errors import RequestError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewRun
@@ -35,13 +36,15 @@ class Identification:
         entry = self._parts.runbooks.get(ref)
         caller = self._parts.authorizer.calling_run(principal)
         masks = secrets_of(self._parts, caller)
+        taken, concealer = take_in(request, entry.document.inputs, masks)
         return Attempt(
             entry,
             self._on_behalf_of(principal, caller),
-            hiding(request, masks),
+            taken,
             self._new_run(entry, principal, request, caller),
             chains=tuple(chains_of(caller, request)),
             masks=masks,
+            concealer=concealer,
         )
 
     def of_rerun(self, principal: Principal, request: ExecuteRequest, rerun: Rerun) -> Attempt:
@@ -49,7 +52,10 @@ class Identification:
         check_text(request)
         entry = rerun.entry or self._parts.runbooks.get(rerun.run.ref)
         new = self._new_run(entry, principal, request)
-        attempt = Attempt(entry, principal, request, new, rerun, masks=rerun.masks)
+        taken, concealer = take_in(request, entry.document.inputs, rerun.masks)
+        attempt = Attempt(
+            entry, principal, taken, new, rerun, masks=rerun.masks, concealer=concealer
+        )
         return attempt.recording(rerun_of=_rerun_of(rerun), rerun_claim=rerun.claim)
 
     def of_automatic_undo(self, principal: Principal, rerun: Rerun) -> Attempt:

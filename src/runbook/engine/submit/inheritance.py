@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-
-from runbook.core.output.mask import Masker
 from runbook.core.run import Run
 from runbook.engine.parts import Parts
 from runbook.engine.requests import ExecuteRequest
@@ -17,22 +13,6 @@ def secrets_of(parts: Parts, caller: Run | None) -> tuple[str, ...]:
     if caller is None or sealed is None:
         return ()
     return tuple(parts.sealer.open(sealed, caller.id).secret_values())
-
-
-def hiding(request: ExecuteRequest, secrets: Sequence[str]) -> ExecuteRequest:
-    """The request, with each value that contains one of the secrets marked as secret, too.
-
-    Whatever the called runbook declares.
-    """
-    if not secrets or not isinstance(request.env_vars, Mapping):
-        return request
-    masker = Masker(secrets)
-    holding = {
-        name
-        for name, value in request.env_vars.items()
-        if isinstance(name, str) and (value in secrets or masker.mask_value(value) != value)
-    }
-    return dataclasses.replace(request, secrets=request.secrets | holding)
 
 
 def chains_of(parent: Run | None, request: ExecuteRequest) -> list[tuple[str, ...]]:

@@ -16,7 +16,8 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
     if runbook is None or attempt.errors:
         return attempt
     policy = runbook.policy
-    locks = lock_request(policy, attempt.entry.ref, attempt.inputs.values)
+    values, masked = attempt.inputs.values, attempt.concealer.text
+    locks = lock_request(policy, attempt.entry.ref, values, masked)
     if isinstance(locks, Problem):
         attempt = attempt.with_problems(locks)
     else:
@@ -30,4 +31,5 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
 def _unconfirmed(attempt: Attempt, policy: Policy) -> Problem | None:
     if attempt.new.request.dry_run:
         return None
-    return check_confirm(policy, attempt.request.confirm, attempt.inputs.values)
+    values, masked = attempt.inputs.values, attempt.concealer.text
+    return check_confirm(policy, attempt.request.confirm, values, masked)

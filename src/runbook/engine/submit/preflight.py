@@ -53,9 +53,11 @@ class Preflight:
     def _resolve(self, attempt: Attempt) -> Attempt:
         entry, request = attempt.entry, attempt.request
         document = entry.document
-        given, refused = coerce_values(request.env_vars, document.inputs)
-        facts = self._knowledge.facts(entry, attempt.principal, request.secrets)
+        hidden = request.secrets | request.hidden
+        given, refused = coerce_values(request.env_vars, document.inputs, hidden)
+        facts = self._knowledge.facts(entry, attempt.principal, hidden)
         inputs, unfit = resolve_inputs(document.inputs, given, facts)
+        attempt.concealer.add(inputs.values[name] for name in sorted(inputs.secrets))
         depth = self._parts.options.max_recursion_depth
         chains = [check_chain(entry.ref, chain, depth) for chain in attempt.chains]
         recursions = [problem for problem in chains if problem is not None]

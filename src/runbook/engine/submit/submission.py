@@ -36,17 +36,18 @@ class Submission:
         """See Engine.validate."""
         attempt = self._identify.of_request(ref, principal, request)
         self._admission.check_validate(attempt)
-        check_read(self._parts.store, attempt)
+        check_read(self._parts.store, self._parts.sealer, attempt)
         attempt = self._preflight.check(attempt)
         # A missing confirmation is no error yet: users are asked for it when they execute.
         attempt = self._apply_policy(attempt, confirm=request.confirm is not None)
-        return Report(attempt.entry.ref, attempt.errors, attempt.warnings)
+        told = attempt.concealer.problems
+        return Report(attempt.entry.ref, told(attempt.errors), told(attempt.warnings))
 
     def submit(self, ref: str, principal: Principal, request: ExecuteRequest) -> Submitted:
         """See Engine.submit."""
         attempt = self._identify.of_request(ref, principal, request)
         self._admission.check_execute(attempt, attempt.entry)
-        check_read(self._parts.store, attempt)
+        check_read(self._parts.store, self._parts.sealer, attempt)
         return self._queue(attempt)
 
     def rerun(self, principal: Principal, request: ExecuteRequest, rerun: Rerun) -> Submitted:
@@ -58,7 +59,7 @@ class Submission:
         attempt = self._identify.of_rerun(principal, request, rerun)
         if rerun.entry is None:
             self._admission.check_execute(attempt, attempt.entry)
-            check_read(self._parts.store, attempt)
+            check_read(self._parts.store, self._parts.sealer, attempt)
         else:
             current = self._parts.catalog.get(rerun.run.ref)
             self._admission.check_execute(attempt, current, attempt.entry)
