@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
@@ -106,13 +107,24 @@ def finish_request(response: Response) -> Response:
         "http.request",
         level=logging.DEBUG if request.path in QUIET else logging.INFO,
         method=request.method,
-        path=request.path,
+        path=_logged(request.path, response),
         status=response.status_code,
-        correlation_id=g.get("correlation_id"),
+        correlation_id=_logged(g.get("correlation_id", ""), response),
         by=caller.subject if (caller := g.get("principal")) else None,
         address=g.get("address"),
     )
     return response
+
+
+def _logged(text: str, response: Response) -> str:
+    """A text for the log. What a script asked for in vain may be made of its secrets."""
+    caller = g.get("principal")
+    if response.status_code < HTTPStatus.BAD_REQUEST or caller is None or not caller.run_id:
+        return text
+    try:
+        return context.engine().masked_for(caller, text)
+    except RunbookError:  # the database is busy: better no text than one with a secret
+        return ""
 
 
 def _handle_errors(app: Flask) -> None:

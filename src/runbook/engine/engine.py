@@ -29,6 +29,7 @@ from runbook.engine.runbooks import RunbookReader
 from runbook.engine.runs import HEARTBEAT_SECONDS, RunReader
 from runbook.engine.status import Health
 from runbook.engine.submit.input_facts import InputKnowledge
+from runbook.engine.submit.inheritance import masked_for
 from runbook.engine.submit.submission import Submission
 from runbook.engine.upkeep import Upkeep
 from runbook.engine.wakeups import CANCEL, Role, Wakeups
@@ -96,6 +97,10 @@ class Engine:
     def calling_run(self, principal: Principal) -> Run | None:
         """See Authorizer.calling_run."""
         return self.authorizer.calling_run(principal)
+
+    def masked_for(self, principal: Principal, text: str) -> str:
+        """A text that a script sent, without the secrets of its run."""
+        return masked_for(self.parts, principal, text)
 
     def validate(self, ref: str, principal: Principal, request: ExecuteRequest) -> Report:
         """Check a request without starting a run.
