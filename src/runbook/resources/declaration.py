@@ -19,6 +19,7 @@ from runbook.core.document import (
     Step,
 )
 from runbook.core.inputs.preflight import RequiredEnv
+from runbook.core.inputs.secret_names import is_sensitive
 from runbook.resources.forms import Doc
 
 
@@ -39,6 +40,9 @@ class InputItemJson(_From):
     typed: bool
     default: str | None
     optional: bool
+    sensitive: Annotated[
+        bool, Doc("Whether it is a secret or, in the short form, named like one: hide its value")
+    ]
     choices: list[str]
     choices_from: Annotated[OtherOutputJson | None, Doc("Runbook output that provides the choices")]
     pattern: Annotated[str | None, Doc("Regular expression that the whole value must match")]
@@ -121,6 +125,7 @@ def input_json(item: Input) -> InputItemJson:
         "typed": item.typed,
         "default": item.default,
         "optional": item.optional,
+        "sensitive": is_sensitive(item),
         "choices": list(item.choices),
         "choices_from": None
         if source is None

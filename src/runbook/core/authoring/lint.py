@@ -16,6 +16,7 @@ from runbook.core.authoring.script_syntax import ShellCheck, script_problems, sc
 from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
+from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
 
 _UPPER = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -30,10 +31,6 @@ _ASSIGNED = re.compile(r"(?<![\w$])(?<!\$\{)([A-Z][A-Z0-9_]*)(?:\+?=|\[|<<|:=)")
 _MADE_ELSEWHERE = re.compile(r"\brunbook env\b(?!\s+[\"']?[A-Za-z_]\w*=)|\bRUNBOOK_ENV\b")
 _CALL = re.compile(r"\brunbook call\b[^\n;|&#]*?[\s\"']([\w][\w./-]*\.md)(?=[\s\"';|&)]|$)")
 _EXECUTE = re.compile(r"\$\{?RUNBOOK_URL\}?/([\w%][^\s\"'$?#]*?\.md)/execute\b")
-_SECRET_WORDS = frozenset(
-    {"PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
-)
-_SECRET_KEYS = re.compile(r"(?:^|_)(?:API|ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION)_KEY$")
 _DISABLE = re.compile(r"<!--\s*runbook-lint:\s*disable=([\w,\s]+?)\s*-->")
 
 
@@ -116,7 +113,7 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
 
 def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
     for item in inputs:
-        if not item.typed and looks_secret(item.name):
+        if not item.secret and is_sensitive(item):
             text = f"{item.name} looks like a secret, but is not declared as one"
             hint = f"Declare {item.name} with `type: secret`"
             yield Problem(
@@ -127,12 +124,6 @@ def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:
                 hint,
                 params={"variable": item.name},
             )
-
-
-def looks_secret(name: str) -> bool:
-    """Whether a variable name looks like a secret."""
-    upper = name.upper()
-    return bool(_SECRET_WORDS.intersection(upper.split("_")) or _SECRET_KEYS.search(upper))
 
 
 # -- variables -----------------------------------------------------------------------------------

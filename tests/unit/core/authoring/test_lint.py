@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from runbook.core.authoring.lint import CalledRef, Surroundings, called_refs, lint, looks_secret
+from runbook.core.authoring.lint import CalledRef, Surroundings, called_refs, lint
 from runbook.core.document import ChoicesSource, Condition, Operand, Policy, Script, Severity
 from runbook.core.document import Language as Lang
 from runbook.core.language.parse import parse
@@ -200,16 +200,6 @@ def test_a_condition_uses_inputs():
 
 
 # -- secrets, scripts, calls ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["PASSWORD", "API_TOKEN", "db_secret", "API_KEY", "PRIVATE_KEY"])
-def test_a_name_may_tell_a_secret(name):
-    assert looks_secret(name)
-
-
-@pytest.mark.parametrize("name", ["KEY_FILE", "SORT_KEY", "TOKENS_MAX", "KEYBOARD", "SECRETARY"])
-def test_other_names_tell_none(name):
-    assert not looks_secret(name)
 
 
 def test_a_secret_in_the_short_form_is_a_warning():

@@ -7,7 +7,9 @@ import { namesToReenter } from '@/shared/inputs/kept'
 import { beginning } from './initial-values'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
-  return { name, type: 'string', typed: true, optional: true, default: null, choices: [], line: 1, ...more } as InputItem
+  const sensitive = more.type === 'secret'
+  const standard = { type: 'string', typed: true, optional: true, default: null, choices: [], line: 1 }
+  return { name, sensitive, ...standard, ...more } as InputItem
 }
 const FIELDS = fieldsOf(
   [input('TARGET'), input('NOTE'), input('PORT', { default: '80' }), input('TOKEN', { type: 'secret' })],

@@ -9,6 +9,7 @@ import {
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
   return {
     name, description: '', type: 'string', typed: true, default: null, optional: false,
+    sensitive: more.type === 'secret',
     choices: [], choices_from: null, pattern: null, min: null, max: null, group: null,
     example: null, from: null, line: 1, ...more,
   }
@@ -18,7 +19,7 @@ const INPUTS = [
   input('TARGET'),
   input('PORT', { default: '8080', group: 'Where' }),
   input('SECRET', { type: 'secret', default: 's3' }),
-  input('DB_PASSWORD', { typed: false }),
+  input('DB_PASSWORD', { typed: false, sensitive: true }),
 ]
 const FIELDS = fieldsOf(INPUTS, {}, [])
 
@@ -57,7 +58,8 @@ it('gives an empty text where one is meant and the language takes it', () => {
 })
 
 it('takes an empty text on purpose from what is given, but of no secret', () => {
-  const fields = [field('text', { optional: true }), ...fieldsOf([input('DB_PASSWORD', { typed: false })], {}, [])]
+  const short = input('DB_PASSWORD', { typed: false, sensitive: true })
+  const fields = [field('text', { optional: true }), ...fieldsOf([short], {}, [])]
   expect(emptyOnes(fields, { X: '', DB_PASSWORD: '' })).toEqual(['X'])
   expect(emptyOnes(fields, { X: 'a' })).toEqual([])
 })

@@ -3,13 +3,11 @@ import { missing } from './check'
 import type { Field, Files, Given, Values } from './field'
 
 const TEXTS: readonly Field['type'][] = ['string', 'text', 'secret']
-const SECRET_NAME = /pass|secret|token|key|credential/i
 export const FILE_LIMIT = 1024 * 1024
 
-/** Whether the value may be stored in this tab; the name of a short-form input may say that it is a secret. */
+/** Whether the value may be stored in this tab. The server tells which inputs may be secrets. */
 export function isKept(input: InputItem): boolean {
-  if (input.type === 'secret' || input.type === 'file') return false
-  return input.typed || !SECRET_NAME.test(input.name)
+  return !input.sensitive && input.type !== 'file'
 }
 
 /** Whether the engine accepts an empty value; otherwise empty means not set. */

@@ -7,7 +7,9 @@ import {
 } from './rerun'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
-  return { name, description: '', type: 'string', typed: true, from: null, default: null, choices: [], ...more } as InputItem
+  const sensitive = more.type === 'secret'
+  const standard = { description: '', type: 'string', typed: true, from: null, default: null, choices: [] }
+  return { name, sensitive, ...standard, ...more } as InputItem
 }
 const run = (more: object) =>
   ({ status: 'failed', success: false, relation: null, steps: [], inputs: {}, ...more }) as unknown as WholeRun
