@@ -28,8 +28,8 @@ from runbook.engine.reruns.rules import RerunRules
 from runbook.engine.runbooks import RunbookReader
 from runbook.engine.runs import HEARTBEAT_SECONDS, RunReader
 from runbook.engine.status import Health
-from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.submit.inheritance import masked_for
+from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.engine.submit.submission import Submission
 from runbook.engine.upkeep import Upkeep
 from runbook.engine.wakeups import CANCEL, Role, Wakeups

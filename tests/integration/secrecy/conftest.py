@@ -38,6 +38,10 @@ def encodings(text):
     yield from (html.escape(text).encode(), html.escape(text, quote=False).encode())
     yield html.escape(text).replace("&#x27;", "&apos;").encode()
     yield from (data.hex().encode(), data.hex().upper().encode())
+    yield from (ascii(text).encode(), json.dumps(json.dumps(text)).encode())
+    yield from (data.hex(":").encode(), data.hex(" ").encode(), data.hex("-").upper().encode())
+    yield "".join(f"&#{ord(character)};" for character in text).encode()
+    yield from (base64.b64encode(base64.b64encode(data)), base64.b32encode(data))
     for before, after in itertools.product(range(3), range(3)):
         whole = b"\1" * before + data + b"\2" * after
         yield from (base64.b64encode(whole), base64.urlsafe_b64encode(whole))

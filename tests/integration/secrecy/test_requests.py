@@ -98,7 +98,8 @@ runbook call -q nope/$PASSWORD.md
 curl -s -H "$RUNBOOK_H_AUTH" "${RUNBOOK_URL%/runbooks}/runs?q=$PASSWORD&who=$PASSWORD"
 curl -s -H "$RUNBOOK_H_AUTH" -H "$RUNBOOK_H_CTYPE" -H "Accept: application/json" \
   -H "Idempotency-Key: $PASSWORD" -H "X-Correlation-Id: $PASSWORD" \
-  -d "{\\"reason\\":\\"$PASSWORD\\",\\"env_vars\\":{\\"PASSWORD\\":\\"q\\"}}" $RUNBOOK_URL/Asked.md/execute
+  -d "{\\"reason\\":\\"$PASSWORD\\",\\"env_vars\\":{\\"PASSWORD\\":\\"q\\"}}" \
+  $RUNBOOK_URL/Asked.md/execute
 print asked
 """
 

@@ -32,7 +32,8 @@ def lock_request(
     """The locks that a run of `ref` needs; None if none, a problem if a name is invalid.
 
     Everyone sees the names of locks. So a secret in one is invalid: if it were masked, runs with
-    different values would share the lock, or runs that must share it would not. At most `policy.concurrency` runs of one ref hold its own lock at once.
+    different values would share the lock, or runs that must share it would not. At most
+    `policy.concurrency` runs of one ref hold its own lock at once.
     """
     names: dict[str, LockWant] = {}
     for template in policy.locks:

@@ -84,30 +84,65 @@ class _Needle:
         return self._borders
 
 
+def _common_start(first: str, second: str) -> str:
+    """The longest text that both start with. Slices are compared faster than characters."""
+    least, most = 0, min(len(first), len(second))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if first[least:middle] == second[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return first[:least]
+
+
+class _Group:
+    """Needles that start the same: if the start isn't in a text, none of them is."""
+
+    __slots__ = ("longest", "needles", "start")
+
+    def __init__(self, start: str) -> None:
+        self.needles: list[_Needle] = []
+        self.start = start
+        self.longest = 0
+
+    def add(self, needle: _Needle) -> None:
+        self.needles.append(needle)
+        self.start = _common_start(self.start, needle.text)
+        self.longest = max(self.longest, len(needle.text))
+
+
 class _Needles:
     """All texts to mask in a run; shared by the maskers of its streams."""
 
     def __init__(self) -> None:
-        self._needles: dict[str, _Needle] = {}
+        self._known: set[str] = set()
+        self._groups: dict[str, _Group] = {}
         self._starts: set[str] = set()
         self.longest_bytes = 0
 
     def add(self, text: str) -> None:
-        if text in self._needles:
+        if text in self._known:
             return
-        self._needles[text] = _Needle(text)
-        self._starts.update(text[:size] for size in range(1, min(_PROBE, len(text))))
+        self._known.add(text)
+        start = text[:_PROBE]
+        if start not in self._groups:
+            self._groups[start] = _Group(text)
+            self._starts.update(text[:size] for size in range(1, len(start)))
+        self._groups[start].add(_Needle(text))
         self.longest_bytes = max(self.longest_bytes, len(text.encode()))
 
     def spans(self, text: str) -> list[Span]:
         """Occurrences of any needle, in order, with overlapping ones merged."""
-        found = [needle for key, needle in self._needles.items() if key in text]
+        groups = [group for group in self._groups.values() if group.start in text]
+        found = [one for group in groups for one in group.needles if one.text in text]
         return _merged(sorted(span for needle in found for span in needle.runs(text)))
 
     def open_tail(self, text: str) -> int:
         """The length of the longest suffix of `text` that is a proper prefix of a needle."""
-        longest = max((needle.open_tail(text) for needle in self._needles.values()), default=0)
-        return max(longest, self._short_tail(text))
+        groups = [one for probe, one in self._groups.items() if probe in text[-one.longest :]]
+        tails = [needle.open_tail(text) for group in groups for needle in group.needles]
+        return max(self._short_tail(text), *tails, 0)
 
     def _short_tail(self, text: str) -> int:
         sizes = range(min(_PROBE - 1, len(text)), 0, -1)

@@ -13,13 +13,16 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
+from runbook.core.output.secret_parts import leaves_of, lines_of
+
 MIN_MASKED = 4
 """Minimum length to mask at all: shorter masks would make the output unreadable."""
 
 MIN_ENCODED = 6
-"""Minimum length to mask other forms, single lines and JSON leaves; shorter secrets are masked only
-in plain form.
-"""
+"""Minimum length to mask other forms; shorter secrets are masked only in plain form."""
+
+MAX_ENCODED = 64
+"""How many values of a structured secret are masked in encoded forms, too."""
 
 BASE64_WIDTHS = (64, 76)
 """Line lengths used by openssl and base64."""
@@ -30,6 +33,8 @@ HEX_WIDTH = 60
 LINE_ENDS = (b"\n", b"\r\n")
 """Line endings that commands may add when they print a secret."""
 
+_SAME_EVERYWHERE = re.compile(r"[A-Za-z0-9_.-]+")
+"""Text that is written the same in every language."""
 _ZSH_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 _ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
 _ZSH_SPECIAL = re.compile(r"""(["#$&'()*;<>?[\\\]^`{|} ])""")
@@ -46,18 +51,18 @@ def unmaskable(secret: str) -> bool:
 def forms(secret: str) -> frozenset[str]:
     """All masked forms of the secret; empty if it is empty or too short.
 
-    Surrounding whitespace is ignored, as scripts and files add and drop it. A JSON secret also adds
-    its string leaves, a multi-line secret each of its lines.
+    Surrounding whitespace is ignored, as scripts and files add and drop it. The values and lines of
+    a structured secret are masked like secrets of their own, lines in written forms only.
     """
     whole = _as_decoded(secret).strip()
     if len(whole) < MIN_MASKED:
         return frozenset()
-    if len(whole) < MIN_ENCODED:
-        return frozenset({whole})
-    values = (whole, *(leaf.strip() for leaf in _json_leaves(whole)))
-    return frozenset(
-        form for value in values if len(value) >= MIN_ENCODED for form in _value_forms(value)
-    )
+    found = set(_value_forms(whole, encoded=True))
+    leaves = dict.fromkeys(_as_decoded(leaf).strip() for leaf in leaves_of(whole))
+    for number, leaf in enumerate(leaves):
+        if len(leaf) >= MIN_MASKED:
+            found.update(_value_forms(leaf, encoded=number < MAX_ENCODED))
+    return frozenset(found)
 
 
 def _as_decoded(secret: str) -> str:
@@ -68,40 +73,30 @@ def _as_decoded(secret: str) -> str:
         return secret.encode("utf-8", "replace").decode("utf-8")
 
 
-def _json_leaves(text: str) -> Iterator[str]:
-    if not text.startswith(("{", "[", '"')):
-        return
-    try:
-        waiting = [json.loads(text)]
-    except (ValueError, RecursionError):
-        return
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield _as_decoded(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-
-
-def _value_forms(value: str) -> Iterator[str]:
-    lines = re.split(r"\r\n|\r|\n", value)
+def _value_forms(value: str, *, encoded: bool) -> Iterator[str]:
+    lines = lines_of(value)
+    encoded = encoded and len(value) >= MIN_ENCODED
     for spelling in {value, "\n".join(lines), "\r\n".join(lines), " ".join(lines)}:
         yield from _written_forms(spelling)
-        yield from _encoded_forms(spelling.encode())
+        if encoded:
+            yield from _encoded_forms(spelling.encode())
+    if encoded:
+        yield from _rarer_forms(value)
     for line in lines if len(lines) > 1 else ():
-        if len(line.strip()) >= MIN_ENCODED:
+        if len(line.strip()) >= MIN_MASKED:
             yield from _written_forms(line.strip())
 
 
 def _written_forms(text: str) -> Iterator[str]:
     yield text
+    if len(text) < MIN_ENCODED or _SAME_EVERYWHERE.fullmatch(text):
+        return
     yield from _url_forms(text)
     yield from _json_forms(text)
     yield from _shell_forms(text)
     yield from _html_forms(text)
     yield repr(text)[1:-1]
+    yield ascii(text)[1:-1]
     yield repr(text.encode())[2:-1]
 
 
@@ -123,6 +118,7 @@ def _json_forms(text: str) -> Iterator[str]:
         yield escaped
         yield escaped.translate(_GO_ESCAPES)
         yield escaped.replace("/", "\\/")
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]  # JSON in a string of JSON
 
 
 def _shell_forms(text: str) -> Iterator[str]:
@@ -142,6 +138,7 @@ def _html_forms(text: str) -> Iterator[str]:
     escaped = html.escape(text)
     for apostrophe in ("&#x27;", "&#39;", "&apos;"):
         yield escaped.replace("&#x27;", apostrophe)
+    yield escaped.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _encoded_forms(data: bytes) -> Iterator[str]:
@@ -156,7 +153,29 @@ def _encoded_forms(data: bytes) -> Iterator[str]:
             yield standard.replace("+", "-").replace("/", "_")
         for width in BASE64_WIDTHS if shift == 0 else ():
             yield from (_in_lines(core, width) for core in cores)
-    yield from _base32_words(data)
+    yield from _base32_forms(data)
+
+
+def _rarer_forms(text: str) -> Iterator[str]:
+    """Forms that are masked for a text as it was given, not with other line endings."""
+    data = text.encode()
+    for separator in ":", " ", "-":
+        parted = data.hex(separator)
+        yield from (parted, parted.upper())
+    yield "\\x" + data.hex(":").replace(":", "\\x")
+    yield "0x" + data.hex(":").replace(":", ", 0x")
+    for form in ("&#{};", "&#x{:x};", "&#x{:X};"):
+        yield "".join(map(form.format, map(ord, text)))
+    for shift in range(3):
+        once = _base64_core(data, shift).encode("ascii")
+        yield from (_base64_core(once, again) for again in range(3))
+    for end in (b"", LINE_ENDS[0]):
+        once = base64.b64encode(data + end)
+        lines = _in_lines(once.decode("ascii"), BASE64_WIDTHS[-1]).encode("ascii")
+        for inner in {once, lines, lines + LINE_ENDS[0]}:
+            twice = base64.b64encode(inner).decode("ascii")
+            yield twice
+            yield _in_lines(twice, BASE64_WIDTHS[-1])
 
 
 def _in_lines(text: str, width: int) -> str:
@@ -177,9 +196,11 @@ def _base64_ends(data: bytes, shift: int) -> Iterator[str]:
         yield base64.b64encode(bytes(shift) + data + end).decode("ascii")[first:]
 
 
-def _base32_words(data: bytes) -> Iterator[str]:
-    """Base32 of a text that starts with `data`, and of `data` alone."""
-    yield base64.b32encode(data).decode("ascii")[: len(data) * 8 // 5]
+def _base32_forms(data: bytes) -> Iterator[str]:
+    """Base32 of a longer text that contains `data`, and of `data` alone."""
+    for shift in range(5):
+        encoded = base64.b32encode(bytes(shift) + data).decode("ascii")
+        yield encoded[(shift * 8 + 4) // 5 : (shift + len(data)) * 8 // 5]
     for end in (b"", *LINE_ENDS):
         word = base64.b32encode(data + end).decode("ascii")
         yield word

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runbook.core.document import Input, Params, Problem
@@ -15,6 +16,8 @@ from runbook.core.output.mask import Masker
 from runbook.core.run import Run
 from runbook.engine.requests import ExecuteRequest
 from runbook.store.models import NewRun
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Concealer:
@@ -36,7 +39,9 @@ class Concealer:
         self._new += found
 
     def text(self, text: str) -> str:
-        return self._ready().mask_text(text) if self._secrets and text else text
+        if not self._secrets or not text or self._is_id(text):
+            return text
+        return self._ready().mask_text(text)
 
     def optional(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
@@ -48,6 +53,10 @@ class Concealer:
         if isinstance(value, str):
             return self.text(value) != value
         return self._ready().mask_value(value) != value or self.holds(_as_text(value))
+
+    def _is_id(self, text: str) -> bool:
+        """Whether a text is a UUID, as the server makes them, and in no secret: no need to look."""
+        return bool(_UUID.fullmatch(text)) and not any(text in secret for secret in self._secrets)
 
     def problem(self, problem: Problem) -> Problem:
         return dataclasses.replace(

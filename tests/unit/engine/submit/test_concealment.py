@@ -80,6 +80,12 @@ def test_a_request_without_secrets_makes_no_masks(monkeypatch):
     assert (concealer.text("a"), concealer.problems((problem,))) == ("a", (problem,))
 
 
+def test_ids_that_the_server_makes_are_left_alone():
+    made = "01a2276b-3aa0-7434-b59a-d024e524ebef"
+    assert Concealer(["7434", "b59a"]).text(made) == made
+    assert Concealer([made]).text(made) == Concealer([f'{{"id":"{made}"}}']).text(made) == "***"
+
+
 def test_all_texts_of_a_problem_are_masked():
     masked = Concealer([SECRET]).problem(
         Problem("code", f"a {SECRET}", hint=ENCODED, params={"x": SECRET, "n": 5})
