@@ -81,7 +81,7 @@ def execute_request(body: RunBody) -> ExecuteRequest:
 def started_reply(submitted: Submitted, *, as_json: bool) -> Response:
     """Stream the run's events or, if the client prefers, return `done` as JSON or only the ID."""
     run_id = submitted.run.id
-    g.correlation_id = submitted.correlation_id
+    g.correlation_id = submitted.correlation_id or g.correlation_id
     headers = {"X-Run-Id": run_id}
     if submitted.replayed:
         headers["Idempotent-Replayed"] = "true"
