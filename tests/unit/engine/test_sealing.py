@@ -31,3 +31,8 @@ def test_another_run_or_another_key_opens_nothing(key, run_id):
 
     with pytest.raises(StoreUnavailableError, match="key"):
         Sealer(key).open(sealed, run_id)
+
+
+def test_a_digest_needs_the_key():
+    assert Sealer(bytes(32)).digest("a") == Sealer(bytes(32)).digest("a")
+    assert Sealer(bytes(32)).digest("a") != Sealer(bytes([1]) * 32).digest("a")

@@ -224,3 +224,17 @@ def test_a_rerun_masks_what_is_given_again(workshop):
 
     assert run.request.reason == "as ***"
     assert SECRET not in stored(workshop)
+
+
+def test_a_rerun_keeps_no_secret_of_its_key(workshop):
+    workshop.register()
+    workshop.write("Fails", "exit 3", inputs=INPUTS)
+    workshop.submit("Fails.md", env_vars={"PW": SECRET})
+    failed = workshop.execute()
+    again = ExecuteRequest({"PW": SECRET}, idempotency_key=f"k-{SECRET}")
+
+    first = workshop.engine.retry(failed, ANN, again)
+    second = workshop.engine.retry(failed, ANN, again)
+
+    assert (second.run.id, second.replayed) == (first.run.id, True)
+    assert SECRET not in stored(workshop)
