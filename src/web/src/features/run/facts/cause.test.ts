@@ -4,7 +4,7 @@ import { causeOf, signalOf } from './cause'
 
 const run = (more: object) =>
   ({
-    status: 'failed', return_code: null, cancel_requested_by: null, dry_run: false, steps: [], log_lines: 0,
+    status: 'failed', return_code: null, cancel_requested_by: null, dry_run: false, steps: [], log_lines: 0, problems: [],
     started_at: '2026-01-01T00:00:00Z', timeout_seconds: 90, ...more,
   }) as unknown as WholeRun
 
@@ -22,8 +22,11 @@ describe('causeOf', () => {
     ],
     [{ status: 'running', active: true, cancel_requested_by: 'ann' }, 'ann requested cancellation.'],
     [{ status: 'succeeded', return_code: 0 }, 'Completed successfully.'],
-    [{ status: 'succeeded', dry_run: true, log_lines: 2 }, 'The dry run completed successfully.'],
-    [{ status: 'succeeded', dry_run: true }, 'Checked; nothing was executed.'],
+    [{ status: 'succeeded', dry_run: true }, 'The script was executed as a dry run.'],
+    [
+      { status: 'succeeded', dry_run: true, problems: [{ code: 'no_dry_run' }] },
+      'This runbook does not support dry runs.',
+    ],
   ])('of %o', (more, text) => {
     expect(causeOf(run(more))).toBe(text)
   })

@@ -1,5 +1,5 @@
 import type { WholeRun } from '@/api/runs'
-import { STATUS } from '@/shared/status'
+import { lookOf, STATUS } from '@/shared/status'
 import { formatDuration } from '@/shared/time/format'
 
 const SIGNALS: Record<number, string> = {
@@ -20,8 +20,7 @@ export function causeOf(run: WholeRun): string {
   if (by !== null && run.active) return `${by} requested cancellation.`
   switch (run.status) {
     case 'succeeded':
-      if (!run.dry_run) return STATUS.succeeded.meaning
-      return run.steps.length || run.log_lines ? 'The dry run completed successfully.' : 'Checked; nothing was executed.'
+      return lookOf(run).meaning
     case 'failed':
       return failure(run)
     case 'timed_out':
