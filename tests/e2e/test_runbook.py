@@ -1,6 +1,8 @@
 """The page of a runbook and the list: what it declares, its history, and text that means harm."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
@@ -98,7 +100,7 @@ def view(request, open_page, picture, check_accessibility, sign_in):
 
 @pytest.fixture(scope="module")
 def old(server):
-    """A runbook with a history: of the older engine, and one run of this one."""
+    """A runbook with a history: of the older engine, one run of this one, and an adopted text."""
     path = server.runbooks / server.add(
         "Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone."
     )
@@ -106,6 +108,16 @@ def old(server):
     with server.client() as client:
         body = {"env_vars": {"WHO": "ann"}, "reason": "to see it"}
         client.post("/api/runbooks/Old.md/execute", json=body).raise_for_status()
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\nForeign.\n")
+    adopt = ["verify", "Old.md", "--adopt", "--reason", "another engine"]
+    subprocess.run(
+        [sys.executable, "-m", "runbook", *adopt],
+        env=server.environment,
+        cwd=server.folder,
+        check=True,
+        capture_output=True,
+    )
     yield "Old.md"
     path.unlink()
 
@@ -157,6 +169,10 @@ def test_the_history_can_be_read(view, old):
     table.get_by_role("button", name=re.compile("legacy entry from 2025")).click()
     expect(table).to_contain_text("from the older engine <b>bold</b>")
     expect(table).to_contain_text("it complained")
+    adoption = table.get_by_role("row").filter(has_text="Adopted")
+    expect(adoption).to_contain_text("another engine")
+    adoption.get_by_role("button", name="Changes adopted by entry 2").click()
+    expect(table).to_contain_text("Foreign text after entry 1")
     look(page, "runbook-history")
     table.get_by_role("link").first.click()
     expect(page).to_have_url(re.compile("/run/"))
