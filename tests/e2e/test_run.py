@@ -84,7 +84,7 @@ def assert_is_no_success(page):
 
 def test_a_dry_run_says_so(open_run, start, picture, check_accessibility):
     page = open_run(start("language/DryRun.md", env_vars={"NAME": "web2"}, dry_run=True))
-    expect(page.get_by_role("heading", name="Dry run completed")).to_be_visible()
+    expect(page.get_by_text("Dry run completed", exact=True)).to_be_visible()
     expect(page.get_by_text("assumed", exact=True)).to_be_visible()
     expect(page.get_by_text("rename web1 to web2")).to_be_visible()
     page.get_by_text("Execution preview").click()

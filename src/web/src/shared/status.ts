@@ -40,11 +40,11 @@ export const STATUS: Record<RunStatus, StatusLook> = {
 
 /** The code of the warning that a dry run executed nothing, because the runbook doesn't support dry runs. */
 export const NOT_DRY = 'no_dry_run'
-export const NOT_DRY_TEXT = 'This runbook does not support dry runs'
+export const NOT_DRY_TEXT = 'this runbook does not support dry runs'
 
 const DRY = look('Dry run', mdiTestTube, 'info', 'A dry run that ended without an error.')
 const DRY_COMPLETED = look('Dry run completed', mdiTestTube, 'info', 'The script was executed as a dry run.')
-const NOT_EXECUTED = look('Not executed', mdiTestTubeOff, 'neutral', `${NOT_DRY_TEXT}.`)
+const NOT_EXECUTED = look('Not executed', mdiTestTubeOff, 'neutral', `Nothing was executed: ${NOT_DRY_TEXT}.`)
 
 /** A run, or what is known of one. */
 export interface Seen {

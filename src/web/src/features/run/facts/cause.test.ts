@@ -25,7 +25,7 @@ describe('causeOf', () => {
     [{ status: 'succeeded', dry_run: true }, 'The script was executed as a dry run.'],
     [
       { status: 'succeeded', dry_run: true, problems: [{ code: 'no_dry_run' }] },
-      'This runbook does not support dry runs.',
+      'Only claims and inputs were checked.',
     ],
   ])('of %o', (more, text) => {
     expect(causeOf(run(more))).toBe(text)

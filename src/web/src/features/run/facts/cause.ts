@@ -1,5 +1,5 @@
 import type { WholeRun } from '@/api/runs'
-import { lookOf, STATUS } from '@/shared/status'
+import { isNotExecuted, lookOf, STATUS } from '@/shared/status'
 import { formatDuration } from '@/shared/time/format'
 
 const SIGNALS: Record<number, string> = {
@@ -20,7 +20,7 @@ export function causeOf(run: WholeRun): string {
   if (by !== null && run.active) return `${by} requested cancellation.`
   switch (run.status) {
     case 'succeeded':
-      return lookOf(run).meaning
+      return isNotExecuted(run) ? 'Only claims and inputs were checked.' : lookOf(run).meaning
     case 'failed':
       return failure(run)
     case 'timed_out':
