@@ -30,7 +30,7 @@ PAGES = {
     "/runs?who=nobody": "No matching runs",
     "/run/{run}": "Succeeded",
     "/run/nothing": "View all runs",
-    "/compare/{run}/{other}": "Both runs executed the same document",
+    "/compare/{run}/{other}": "Both runs have the same document",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
 }

@@ -14,7 +14,7 @@ describe('causeOf', () => {
     [{ return_code: 1, log_lines: 3 }, 'The script failed with exit code 1.'],
     [{ return_code: 1 }, 'The script failed or could not be started.'],
     [{ return_code: -11 }, 'The script was killed by SIGSEGV.'],
-    [{ status: 'timed_out', return_code: -9 }, 'Killed after exceeding the time limit of 1 m 30 s.'],
+    [{ status: 'timed_out', return_code: -9 }, 'Killed after exceeding the time limit of 1 min 30 s.'],
     [{ status: 'cancelled', cancel_requested_by: 'ann', return_code: -2 }, 'Cancelled by ann.'],
     [
       { status: 'cancelled', cancel_requested_by: 'ann', started_at: null, return_code: -2 },

@@ -1,6 +1,6 @@
 import type { WholeRun } from '@/api/runs'
 import { isNotExecuted, lookOf, STATUS } from '@/shared/status'
-import { formatDuration } from '@/shared/time/format'
+import { spanText } from '@/shared/time/format'
 
 const SIGNALS: Record<number, string> = {
   1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 6: 'SIGABRT', 8: 'SIGFPE', 9: 'SIGKILL', 11: 'SIGSEGV',
@@ -25,7 +25,7 @@ export function causeOf(run: WholeRun): string {
       return failure(run)
     case 'timed_out':
       return run.timeout_seconds
-        ? `Killed after exceeding the time limit of ${formatDuration(run.timeout_seconds * 1000)}.`
+        ? `Killed after exceeding the time limit of ${spanText(run.timeout_seconds)}.`
         : STATUS.timed_out.meaning
     case 'cancelled':
       if (by === null) return STATUS.cancelled.meaning
