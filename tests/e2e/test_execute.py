@@ -170,7 +170,7 @@ def test_a_file_that_is_too_large_is_not_taken(open_page, sign_in):
     page = sign_in(open_page(INPUTS))
     large = {"name": "large.bin", "mimeType": "text/plain", "buffer": b"x" * (1024 * 1024 + 1)}
     field(page, "TEMPLATE").set_input_files(large)
-    expect(page.get_by_text("TEMPLATE is too large: 1048577 bytes, at most 1 MiB")).to_be_visible()
+    expect(page.get_by_text("TEMPLATE is too large: 1048577 bytes")).to_be_visible()
     small = {"name": "small.txt", "mimeType": "text/plain", "buffer": b"x"}
     field(page, "TEMPLATE").set_input_files(small)
     expect(page.get_by_text("is too large")).to_have_count(0)
@@ -225,7 +225,7 @@ def test_a_text_must_be_typed_where_the_policy_wants_it(open_page, sign_in, serv
     confirm.press("Enter")
     run = run_of(page, server)
     assert run["inputs"]["MACHINE"] == {"value": "web7"}
-    expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
     with server.client() as client:
         assert "Moved what ran on web7" in client.get(f"/api/runs/{run['id']}/log").text
 
@@ -309,7 +309,6 @@ def test_one_key_for_one_content(open_page, sign_in, guard):
         field(page, "TEST_VAR").fill(text)
         execute(page)
         expect(page.get_by_text("Can't reach the server")).to_be_visible()
-        page.wait_for_timeout(200)
         assert len(keys) == count
     assert keys[0] == keys[1] != keys[2]
 

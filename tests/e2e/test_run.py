@@ -76,14 +76,42 @@ def test_what_a_run_left(view, open_run, start, client, picture, check_accessibi
     check_accessibility(page)
 
 
+def assert_is_no_success(page):
+    main = page.get_by_role("main")
+    assert main.get_by_text("Succeeded", exact=True).count() == 0
+    assert main.locator(".status-mark .text-success").count() == 0
+
+
 def test_a_dry_run_says_so(open_run, start, picture, check_accessibility):
     page = open_run(start("language/DryRun.md", env_vars={"NAME": "web2"}, dry_run=True))
-    expect(page.get_by_role("heading", name="Dry run: nothing was changed")).to_be_visible()
+    expect(page.get_by_text("Dry run completed", exact=True)).to_be_visible()
     expect(page.get_by_text("assumed", exact=True)).to_be_visible()
     expect(page.get_by_text("rename web1 to web2")).to_be_visible()
     page.get_by_text("Execution preview").click()
+    assert_is_no_success(page)
     picture(page, "run-dry")
     check_accessibility(page)
+
+
+def test_a_dry_run_that_executed_nothing_is_no_success_anywhere(
+    server, open_run, start, picture, check_accessibility
+):
+    ref = server.add("NotDry", "print hello")
+    first, second = start(ref, dry_run=True), start(ref, dry_run=True)
+    page = open_run(second)
+    expect(page.get_by_role("heading", name="Not executed: ")).to_be_visible()
+    expect(page).to_have_title(re.compile("^Not executed"))
+    assert_is_no_success(page)
+    picture(page, "run-not-dry")
+    check_accessibility(page)
+    for path in (f"/runs?runbook={ref}", f"/compare/{first}/{second}", f"/runbook/{ref}"):
+        page.goto(path)
+        expect(page.get_by_text("Not executed", exact=True)).to_have_count(2)
+        assert_is_no_success(page)
+    page.goto(f"/runbook/{ref}?view=history")
+    history = page.get_by_role("region", name="History", exact=True)
+    expect(history.get_by_text("Dry run", exact=True)).to_have_count(2)
+    assert history.locator(".status-mark .text-success").count() == 0
 
 
 def test_a_waiting_run_says_for_what(

@@ -1,6 +1,8 @@
 """The page of a runbook and the list: what it declares, its history, and text that means harm."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
@@ -81,6 +83,17 @@ Inside of it.
 )
 
 
+# Whether the page shows the text of the runbook with this title.
+READ = """title => document.querySelector('h1')?.textContent.trim() === title
+    && document.querySelector('.markdown')?.textContent.includes('first')"""
+OPEN_ALL_AND_GO_ON = """() => {
+    const box = document.querySelector('.markdown')
+    box.querySelectorAll('details').forEach(one => one.open = !one.open)
+    const links = [...box.querySelectorAll('a')]
+    links.find(link => link.textContent === 'next').click()
+}"""
+
+
 @pytest.fixture(params=VIEWS)
 def view(request, open_page, picture, check_accessibility, sign_in):
     """Opens a page in each size and scheme: (open, look)."""
@@ -98,7 +111,7 @@ def view(request, open_page, picture, check_accessibility, sign_in):
 
 @pytest.fixture(scope="module")
 def old(server):
-    """A runbook with a history: of the older engine, and one run of this one."""
+    """A runbook with a history: of the older engine, one run of this one, and an adopted text."""
     path = server.runbooks / server.add(
         "Old", "print -P '%F{red}in red%f'; print new", inputs="WHO: Someone."
     )
@@ -106,6 +119,16 @@ def old(server):
     with server.client() as client:
         body = {"env_vars": {"WHO": "ann"}, "reason": "to see it"}
         client.post("/api/runbooks/Old.md/execute", json=body).raise_for_status()
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\nForeign.\n")
+    adopt = ["verify", "Old.md", "--adopt", "--reason", "another engine"]
+    subprocess.run(
+        [sys.executable, "-m", "runbook", *adopt],
+        env=server.environment,
+        cwd=server.folder,
+        check=True,
+        capture_output=True,
+    )
     yield "Old.md"
     path.unlink()
 
@@ -157,6 +180,10 @@ def test_the_history_can_be_read(view, old):
     table.get_by_role("button", name=re.compile("legacy entry from 2025")).click()
     expect(table).to_contain_text("from the older engine <b>bold</b>")
     expect(table).to_contain_text("it complained")
+    adoption = table.get_by_role("row").filter(has_text="Adopted")
+    expect(adoption).to_contain_text("another engine")
+    adoption.get_by_role("button", name="Changes adopted by entry 2").click()
+    expect(table).to_contain_text("Foreign text after entry 1")
     look(page, "runbook-history")
     table.get_by_role("link").first.click()
     expect(page).to_have_url(re.compile("/run/"))
@@ -293,24 +320,19 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
 
 def test_no_html_of_a_document_acts(server, open_page, sign_in, hostile_html):
     """Each attack in a document of its own: some would hide those that follow them."""
-    numbers = range(len(hostile_html))
-    for number, attack in enumerate(hostile_html):
+    for number, attack in enumerate([*hostile_html, ""]):
         path = server.runbooks / server.add(f"hostile/H{number}", "true")
-        text = path.read_text().replace("A runbook of the tests.", f"first\n\n{attack}", 1)
+        start = f"first\n\n[next](H{number + 1}.md)\n\n{attack}"
+        text = path.read_text().replace("A runbook of the tests.", start, 1)
         path.write_text(text, encoding="utf-8")
-    index = server.runbooks / server.add("hostile/Index", "true")
-    links = "\n".join(f"- [number {number}](H{number}.md)" for number in numbers)
-    index.write_text(index.read_text().replace("A runbook of the tests.", links, 1))
 
-    page = sign_in(open_page("/runbook/hostile/Index.md"))
-    text = page.locator(".markdown")
-    for number in numbers:
-        text.get_by_role("link", name=f"number {number}", exact=True).click()
-        expect(page.get_by_role("heading", name=f"H{number}", level=1)).to_be_visible()
-        expect(text).to_contain_text("first")
-        text.evaluate("box => box.querySelectorAll('details').forEach(one => one.open = !one.open)")
-        assert not page.evaluate("window.harmed"), hostile_html[number]
-        page.go_back()
+    page = sign_in(open_page("/runbook/hostile/H0.md"))
+    for number, attack in enumerate(hostile_html):
+        page.wait_for_function(READ, arg=f"H{number}")
+        page.evaluate(OPEN_ALL_AND_GO_ON)
+        assert not page.evaluate("window.harmed"), attack
+    expect(page.get_by_role("heading", name=f"H{len(hostile_html)}", level=1)).to_be_visible()
+    assert not page.evaluate("window.harmed")
 
 
 def test_a_document_reads_as_it_does_in_a_repository(server, view):

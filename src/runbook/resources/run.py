@@ -115,6 +115,7 @@ class RelativeJson(TypedDict):
     name: str
     status: RunStatus
     active: bool
+    dry_run: bool
 
 
 class FollowerJson(RelativeJson):
@@ -270,6 +271,7 @@ def relative_json(run: Run) -> RelativeJson:
         "name": run.runbook.name,
         "status": run.status,
         "active": not run.status.terminal,
+        "dry_run": run.request.dry_run,
     }
 
 

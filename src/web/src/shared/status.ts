@@ -10,6 +10,8 @@ import {
   mdiProgressClock,
   mdiShieldOff,
   mdiSync,
+  mdiTestTube,
+  mdiTestTubeOff,
 } from '@mdi/js'
 import type { RunStatus } from '@/api/runs'
 
@@ -34,6 +36,34 @@ export const STATUS: Record<RunStatus, StatusLook> = {
   lost: look('Lost', mdiHelpCircle, 'error', 'The worker died; the outcome is unknown.'),
   refused: look('Refused', mdiShieldOff, 'error', 'Required claims not met.'),
   invalid: look('Invalid', mdiAlertDecagram, 'error', 'The runbook or the request is not valid.'),
+}
+
+/** The code of the warning that a dry run executed nothing, because the runbook doesn't support dry runs. */
+export const NOT_DRY = 'no_dry_run'
+export const NOT_DRY_TEXT = 'this runbook does not support dry runs'
+
+const DRY = look('Dry run', mdiTestTube, 'info', 'A dry run that ended without an error.')
+const DRY_COMPLETED = look('Dry run completed', mdiTestTube, 'info', 'The script was executed as a dry run.')
+const NOT_EXECUTED = look('Not executed', mdiTestTubeOff, 'neutral', `Nothing was executed: ${NOT_DRY_TEXT}.`)
+
+/** A run, or what is known of one. */
+export interface Seen {
+  status: RunStatus
+  dry_run?: boolean
+  /** Its errors and warnings, if known. */
+  problems?: readonly { code: string }[]
+}
+
+/** How a run is shown. The status of a dry run says `succeeded` even if nothing was executed. */
+export function lookOf({ status, dry_run: isDry, problems }: Seen): StatusLook {
+  if (!isDry || status !== 'succeeded') return STATUS[status]
+  if (problems === undefined) return DRY
+  return problems.some(({ code }) => code === NOT_DRY) ? NOT_EXECUTED : DRY_COMPLETED
+}
+
+/** Whether a dry run ended without executing anything. */
+export function isNotExecuted(run: Seen): boolean {
+  return lookOf(run) === NOT_EXECUTED
 }
 
 function look(label: string, icon: string, color: string, meaning: string): StatusLook {

@@ -15,7 +15,7 @@ export function policyRules(policy: Policy): Rule[] {
     {
       name: 'Dry run',
       text: policy.dry_run
-        ? 'Supported: runs the script without making changes.'
+        ? 'Supported: the script shows what it would change.'
         : 'Not supported: a dry run only checks inputs and shows the scripts.',
     },
     {

@@ -87,8 +87,14 @@ it('puts a group where its first field stands, and keeps the place of what has n
 it('takes values from an address, but no secrets', () => {
   const query = { 'env.TARGET': 'web1', 'env.SECRET': 's', 'env.DB_PASSWORD': 'p', 'env.ODD': '', other: 'x' }
   const found = prefilled(query, FIELDS)
-  expect(found).toEqual({ values: { TARGET: 'web1' }, refused: ['SECRET', 'DB_PASSWORD'], unknown: ['ODD'] })
+  expect(found).toEqual({ values: { TARGET: 'web1' }, refused: ['SECRET', 'DB_PASSWORD'], unknown: ['ODD'], repeated: [] })
   expect(Object.keys(cleaned(query, found.refused))).toEqual(['env.TARGET', 'env.ODD', 'other'])
+})
+
+it('joins the values of a repeated name only where several are meant', () => {
+  const many = field('multichoice')
+  expect(prefilled({ 'env.X': ['a', 'b'] }, [many])).toMatchObject({ values: { X: 'a,b' }, repeated: [] })
+  expect(prefilled({ 'env.X': ['a', 'b'] }, [field('string')])).toMatchObject({ values: {}, repeated: ['X'] })
 })
 
 it('fills the text to confirm once its inputs are known', () => {

@@ -136,19 +136,22 @@ export interface Prefilled {
   /** Secrets and files, which must not appear in a URL. */
   refused: string[]
   unknown: string[]
+  /** Inputs that the URL gives several values, but that have one. */
+  repeated: string[]
 }
 
 const PREFIX = 'env.'
 
 /** The values in a URL's `?env.NAME=value`. */
 export function prefilled(query: Record<string, unknown>, fields: readonly Field[]): Prefilled {
-  const found: Prefilled = { values: {}, refused: [], unknown: [] }
+  const found: Prefilled = { values: {}, refused: [], unknown: [], repeated: [] }
   for (const [key, value] of Object.entries(query)) {
     if (!key.startsWith(PREFIX)) continue
     const name = key.slice(PREFIX.length)
     const field = fields.find((one) => one.name === name)
     if (!field) found.unknown.push(name)
     else if (!field.kept) found.refused.push(name)
+    else if (Array.isArray(value) && field.type !== 'multichoice') found.repeated.push(name)
     else found.values[name] = (Array.isArray(value) ? value : [value]).map((one) => one ?? '').join(',')
   }
   return found

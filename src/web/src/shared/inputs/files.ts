@@ -4,7 +4,7 @@ import { FILE_LIMIT } from './fields'
 /** Reads a file for a request. Throws an error worded like the engine's message. */
 export async function readFile(name: string, file: File): Promise<GivenFile> {
   if (file.size > FILE_LIMIT) {
-    throw new Error(`The file of ${name} is too large: ${file.size} bytes, at most 1 MiB`)
+    throw new Error(`The file for ${name} is too large: ${file.size} bytes (max: 1 MiB)`)
   }
   const url = await new Promise<string>((resolve, reject) => {
     const reader = new FileReader()

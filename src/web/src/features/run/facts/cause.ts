@@ -1,6 +1,6 @@
 import type { WholeRun } from '@/api/runs'
-import { STATUS } from '@/shared/status'
-import { formatDuration } from '@/shared/time/format'
+import { isNotExecuted, lookOf, STATUS } from '@/shared/status'
+import { spanText } from '@/shared/time/format'
 
 const SIGNALS: Record<number, string> = {
   1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 6: 'SIGABRT', 8: 'SIGFPE', 9: 'SIGKILL', 11: 'SIGSEGV',
@@ -20,13 +20,12 @@ export function causeOf(run: WholeRun): string {
   if (by !== null && run.active) return `${by} requested cancellation.`
   switch (run.status) {
     case 'succeeded':
-      if (!run.dry_run) return STATUS.succeeded.meaning
-      return run.steps.length || run.log_lines ? 'The dry run completed successfully.' : 'Checked; nothing was executed.'
+      return isNotExecuted(run) ? 'Only claims and inputs were checked.' : lookOf(run).meaning
     case 'failed':
       return failure(run)
     case 'timed_out':
       return run.timeout_seconds
-        ? `Killed after exceeding the time limit of ${formatDuration(run.timeout_seconds * 1000)}.`
+        ? `Killed after exceeding the time limit of ${spanText(run.timeout_seconds)}.`
         : STATUS.timed_out.meaning
     case 'cancelled':
       if (by === null) return STATUS.cancelled.meaning

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest'
+import { isNotExecuted, lookOf, STATUS } from './status'
+
+const NOT_DRY = [{ code: 'no_dry_run' }]
+
+it('shows no dry run as a success', () => {
+  const dry = { status: 'succeeded', dry_run: true } as const
+  const looks = [dry, { ...dry, problems: [] }, { ...dry, problems: NOT_DRY }].map(lookOf)
+  expect(new Set(looks.map(({ label }) => label)).size).toBe(3)
+  for (const look of looks) expect([look.label, look.color]).not.toContain(STATUS.succeeded.label)
+  expect(looks.map(({ color }) => color)).not.toContain('success')
+  expect(looks[2]?.color).toBe('neutral')
+})
+
+it('knows that nothing was executed by its code', () => {
+  expect(isNotExecuted({ status: 'succeeded', dry_run: true, problems: NOT_DRY })).toBe(true)
+  expect(isNotExecuted({ status: 'succeeded', dry_run: true, problems: [] })).toBe(false)
+})
+
+it('shows what failed as what it is', () => {
+  expect(lookOf({ status: 'failed', dry_run: true, problems: [] })).toBe(STATUS.failed)
+  expect(lookOf({ status: 'succeeded', problems: NOT_DRY })).toBe(STATUS.succeeded)
+})
