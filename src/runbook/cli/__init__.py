@@ -6,9 +6,16 @@ Commands import what they need when they run, so that help and completion are fa
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+from runbook.cli.leaving import leave, leave_after
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands that start scripts: /proc must not show their environment."""
+
+
+HERE = ("--help", "--url")
+"""Options of `execute` that the first process acts on. It leaves all others to the engine."""
 
 
 def main() -> None:
@@ -19,10 +26,21 @@ def main() -> None:
         from runbook.host import guard  # before anything else: it restarts the program
 
         environment = guard.seal_environment()
+        if sys.argv[1] == "execute" and not _needs_parsing(sys.argv[2:]):
+            from runbook.cli.one_shot.guardian import guard_execution
+
+            leave(guard_execution(sys.argv[2:], environment))
     from runbook.cli.app import cli
     from runbook.cli.commands import Invocation
 
-    cli.main(obj=Invocation(tuple(sys.argv[1:]), environment))
+    leave_after(lambda: cli.main(obj=Invocation(tuple(sys.argv[1:]), environment)))
+
+
+def _needs_parsing(arguments: Sequence[str]) -> bool:
+    return any(
+        argument.partition("=")[0] in HERE or (argument[:1] == "-" != argument[1:2] and "h" in argument)
+        for argument in arguments
+    )
 
 
 def _open_closed_streams() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,10 +121,8 @@ _OPTIONS = (
 @click.pass_context
 def execute(context: click.Context, /, **given: Any) -> int:
     ExecuteOptions(**given).check()
-    from runbook.host import guard
+    from runbook.cli.one_shot.guardian import guard_execution
     from runbook.settings import process_environment
 
     called = invocation(context)
-    arguments = called.arguments[1:]
-    command = [sys.executable, "-m", "runbook.cli.one_shot.execution", *arguments]
-    return guard.guard(command, called.environment or process_environment())
+    return guard_execution(called.arguments[1:], called.environment or process_environment())
