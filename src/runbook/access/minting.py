@@ -1,7 +1,7 @@
 """Signs the tokens of running scripts.
 
-Every run gets one and few use it. PyJWT, which verifies them (see tokens.py), takes longer to import
-than a short script takes to run, so this module does without it.
+Every run gets one and few use it. PyJWT, which verifies them (see tokens.py), takes longer to
+import than a short script takes to run, so this module does without it.
 """
 
 from __future__ import annotations

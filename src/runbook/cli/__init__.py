@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from runbook.cli.leaving import leave, leave_after
+from runbook.cli.process import leave, leave_after, start
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands that start scripts: /proc must not show their environment."""
@@ -20,6 +20,7 @@ HERE = ("--help", "--url")
 
 def main() -> None:
     """The console script. Exits with a code that docs/cli.md lists."""
+    start()
     _open_closed_streams()
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
@@ -27,9 +28,9 @@ def main() -> None:
 
         environment = guard.seal_environment()
         if sys.argv[1] == "execute" and not _needs_parsing(sys.argv[2:]):
-            from runbook.cli.one_shot.guardian import guard_execution
+            from runbook.cli.one_shot.guardian import EXECUTION, guard_engine
 
-            leave(guard_execution(sys.argv[2:], environment))
+            leave(guard_engine(EXECUTION, sys.argv[2:], environment))
     from runbook.cli.app import cli
     from runbook.cli.commands import Invocation
 
@@ -38,7 +39,8 @@ def main() -> None:
 
 def _needs_parsing(arguments: Sequence[str]) -> bool:
     return any(
-        argument.partition("=")[0] in HERE or (argument[:1] == "-" != argument[1:2] and "h" in argument)
+        argument.partition("=")[0] in HERE
+        or (argument[:1] == "-" != argument[1:2] and "h" in argument)
         for argument in arguments
     )
 

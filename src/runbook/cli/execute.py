@@ -121,8 +121,10 @@ _OPTIONS = (
 @click.pass_context
 def execute(context: click.Context, /, **given: Any) -> int:
     ExecuteOptions(**given).check()
-    from runbook.cli.one_shot.guardian import guard_execution
+    from runbook.cli.one_shot.guardian import EXECUTION, guard_engine
     from runbook.settings import process_environment
 
     called = invocation(context)
-    return guard_execution(called.arguments[1:], called.environment or process_environment())
+    return guard_engine(
+        EXECUTION, called.arguments[1:], called.environment or process_environment()
+    )

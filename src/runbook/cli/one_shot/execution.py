@@ -1,7 +1,6 @@
 """The engine process of `runbook execute`: submits one run, executes it, shows its events.
 
-The guardian (see `execute.py`) starts it as `python -m runbook.cli.one_shot.execution OPTIONS`,
-with the sealed environment and the same options.
+The guardian (see `guardian.py`) starts it with the sealed environment and the same options.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Never
 
 import click
 
@@ -179,5 +178,5 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_once(options, called.environment or {})
 
 
-if __name__ == "__main__":
+def main() -> Never:
     run_guarded(_command, "execute")

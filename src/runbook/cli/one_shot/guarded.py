@@ -10,7 +10,7 @@ from typing import Never, Protocol
 import click
 
 from runbook.cli.commands import PROGRAM, Invocation, exit_code_of
-from runbook.cli.leaving import leave
+from runbook.cli.process import leave
 from runbook.host import guard, signals
 from runbook.host.proctable import become_subreaper
 

@@ -1,7 +1,6 @@
-"""Starts the engine process of `runbook execute` and guards it.
+"""Starts the engine process of a command and guards it.
 
-The engine process parses the command line, so this one imports neither Click nor an engine: it would
-be a second interpreter that loads them.
+That of `runbook execute` also parses the command line, so that this process needn't import Click.
 """
 
 from __future__ import annotations
@@ -11,13 +10,16 @@ from collections.abc import Mapping, Sequence
 
 from runbook.host import guard
 
-ENGINE = "runbook.cli.one_shot.execution"
+PACKAGE = "runbook.cli.one_shot"
+EXECUTION = f"{PACKAGE}.execution"
+RERUN = f"{PACKAGE}.rerun"
 
 
-def guard_execution(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Execute a runbook in a process of its own. Returns the exit code."""
+def guard_engine(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one of the two modules in a process of its own. Returns its exit code."""
+    command = [sys.executable, "-m", PACKAGE, module, *arguments]
     try:
-        return guard.guard([sys.executable, "-m", ENGINE, *arguments], environment)
+        return guard.guard(command, environment)
     except OSError as error:
         return _reported(error)
 
