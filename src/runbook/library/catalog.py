@@ -98,6 +98,10 @@ class Catalog:
         """The real path of the runbook's file, with links resolved. Raises NotFoundError."""
         return locate(self._place(ref))
 
+    def folder(self, ref: str) -> Path:
+        """The real path of the folder of the ref's source. Raises NotFoundError."""
+        return self.sources.of(ref).folder.resolve()
+
     def is_read_only(self, ref: str) -> bool:
         """Whether the runbook and its folder are read-only. Raises NotFoundError."""
         return self.sources.of(ref).read_only

@@ -41,7 +41,10 @@ class Births:
         first, and what else `Runs.create` raises.
         """
         new = attempt.new
-        event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
+        # Reruns need the folder: see RerunRules.check_source.
+        folder = str(self._parts.catalog.folder(new.ref))
+        data = {"run_id": new.id, "source": folder}
+        event = NewEvent(self._parts.clock(), EventType.QUEUED, data=data)
         try:
             created = self._store.runs.create(
                 new,
