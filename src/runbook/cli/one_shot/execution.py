@@ -14,15 +14,16 @@ import click
 
 from runbook.bootstrap import build_authenticator, local_operator
 from runbook.cli.commands import Invocation
-from runbook.cli.execute import ExecuteOptions, execute_options
+from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
+from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.inputs import gather, read_token, with_files
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
-from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE
 from runbook.cli.terminal import exit_codes
-from runbook.cli.terminal.messages import print_warning
+from runbook.cli.terminal.messages import note, print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.run import Run
@@ -53,6 +54,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     view = view_of(
         options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
     )
+    if environment.get(URL_VARIABLE) and not options.quiet:
+        note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
     with opened(target.settings, token) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         request = ExecuteRequest(
