@@ -76,7 +76,8 @@ _OPTIONS = (
     click.option(
         "--dry-run",
         is_flag=True,
-        help="Change nothing. Show the checks, the scripts, and what they would change.",
+        help="Show the checks and the scripts, and what the runbook says it would change. The exit "
+        "code is 0, too, if it doesn't support dry runs: nothing is executed.",
     ),
     events_option,
     quiet_option,
