@@ -142,7 +142,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         supplied=settings.supplied(),
         passed=settings.passed(),
         secrets_dir=settings.secrets_dir,
-        config_items=config_json(settings),
+        config_items=changed_settings(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
         user=user_name(),
@@ -171,11 +171,16 @@ def search_path(settings: Settings) -> str:
 
 
 def config_json(settings: Settings) -> list[ConfigItemJson]:
-    """The settings as GET /api/config and run records show them."""
+    """The settings as GET /api/config shows them."""
     return [
         {"name": item.name, "value": item.value, "from": item.source}
         for item in configuration.config_items(settings)
     ]
+
+
+def changed_settings(settings: Settings) -> list[ConfigItemJson]:
+    """The settings in the log's run records: not the defaults, which each run would repeat."""
+    return [item for item in config_json(settings) if item["from"] != "default"]
 
 
 def started_with(settings: Settings) -> Configuration:
