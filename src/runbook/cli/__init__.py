@@ -28,7 +28,7 @@ def main() -> None:
 
         environment = guard.seal_environment()
         if sys.argv[1] == "execute" and not _needs_parsing(sys.argv[2:]):
-            from runbook.cli.one_shot.guardian import EXECUTION, guard_engine
+            from runbook.cli.guardian import EXECUTION, guard_engine
 
             leave(guard_engine(EXECUTION, sys.argv[2:], environment))
     from runbook.cli.app import cli

@@ -110,6 +110,6 @@ def execute(context: click.Context, /, **given: Any) -> int:
         from runbook.cli.source.remote_execution import execute_remotely
 
         return execute_remotely(options, environment)
-    from runbook.cli.one_shot.guardian import EXECUTION, guard_engine
+    from runbook.cli.guardian import EXECUTION, guard_engine
 
     return guard_engine(EXECUTION, called.arguments[1:], environment)

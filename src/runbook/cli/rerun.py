@@ -132,7 +132,7 @@ def _rerun(context: click.Context, action: str, options: RerunOptions) -> int:
         from runbook.cli.source.remote_execution import rerun_remotely
 
         return rerun_remotely(action, options)
-    from runbook.cli.one_shot.guardian import RERUN, guard_engine
+    from runbook.cli.guardian import RERUN, guard_engine
     from runbook.settings import process_environment
 
     called = invocation(context)

@@ -52,7 +52,7 @@ class RerunRules:
         entry = catalog.get(run.ref)
         if entry.document.digest == run.runbook.digest:
             return
-        here, source = str(catalog.folder(run.ref)), self._source(run)
+        here, source = catalog.folder(run.ref), self._source(run)
         if source not in (None, here):
             text = (
                 f"The run executed {run.ref} from {source}. The runbook with this name in {here} "

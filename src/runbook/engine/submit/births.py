@@ -42,8 +42,7 @@ class Births:
         """
         new = attempt.new
         # Reruns need the folder: see RerunRules.check_source.
-        folder = str(self._parts.catalog.folder(new.ref))
-        data = {"run_id": new.id, "source": folder}
+        data = {"run_id": new.id, "source": self._parts.catalog.folder(new.ref)}
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data=data)
         try:
             created = self._store.runs.create(
