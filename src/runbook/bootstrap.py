@@ -8,18 +8,15 @@ import os
 import pwd
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from runbook import settings as configuration
-from runbook.access.authenticators import (
-    Authenticators,
-    CallerTokenAuthenticator,
-    RunTokenAuthenticator,
-)
 from runbook.access.keys import stored_key
-from runbook.access.tokens import CallerTokens, RunTokens
+from runbook.access.minting import mint_run_token
 from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
@@ -47,19 +44,29 @@ from runbook.settings import Settings
 from runbook.settings_checks import prepare_data_dir
 from runbook.store.store import Store
 
+if TYPE_CHECKING:  # they import PyJWT, which is slow: one-shot commands rarely verify tokens
+    from runbook.access.authenticators import Authenticators
+
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def run_tokens(settings: Settings) -> RunTokens:
-    return RunTokens(stored_key(settings.data_dir / "keys" / "run-tokens"))
+def run_token_key(settings: Settings) -> bytes:
+    return stored_key(settings.data_dir / "keys" / "run-tokens")
 
 
 def build_authenticator(settings: Settings) -> Authenticators:
     """All authenticators, in the order in which they are tried."""
+    from runbook.access.authenticators import (
+        Authenticators,
+        CallerTokenAuthenticator,
+        RunTokenAuthenticator,
+    )
+    from runbook.access.tokens import CallerTokens, RunTokens
+
     return Authenticators(
-        RunTokenAuthenticator(run_tokens(settings), settings.role_permissions),
+        RunTokenAuthenticator(RunTokens(run_token_key(settings)), settings.role_permissions),
         CallerTokenAuthenticator(CallerTokens(settings), settings.role_permissions),
     )
 
@@ -121,7 +128,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         execution_dir=settings.execution_dir,
         data_dir=settings.data_dir,
         api_url=settings.api_url,
-        mint_token=run_tokens(settings).mint,
+        mint_token=partial(mint_run_token, run_token_key(settings)),
         mount_dir=settings.mount_dir,
         timeout_s=settings.script_timeout_seconds,
         max_output_bytes=settings.max_output_size_bytes,
@@ -135,7 +142,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         supplied=settings.supplied(),
         passed=settings.passed(),
         secrets_dir=settings.secrets_dir,
-        config_items=config_json(settings),
+        config_items=changed_settings(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
         user=user_name(),
@@ -164,11 +171,16 @@ def search_path(settings: Settings) -> str:
 
 
 def config_json(settings: Settings) -> list[ConfigItemJson]:
-    """The settings as GET /api/config and run records show them."""
+    """The settings as GET /api/config shows them."""
     return [
         {"name": item.name, "value": item.value, "from": item.source}
         for item in configuration.config_items(settings)
     ]
+
+
+def changed_settings(settings: Settings) -> list[ConfigItemJson]:
+    """The settings in the log's run records: not the defaults, which each run would repeat."""
+    return [item for item in config_json(settings) if item["from"] != "default"]
 
 
 def started_with(settings: Settings) -> Configuration:

@@ -104,13 +104,8 @@ class There(Here):
         }
 
     def execute(self, *args):
-        values = [args[n + 1] for n, arg in enumerate(args) if arg == "--env"]
-        body = {"env_vars": dict(value.split("=", 1) for value in values)}
-        with self.server.client() as client:
-            headers = {"Accept": "application/json"}
-            return client.post("/api/runbooks/Job.md/execute", json=body, headers=headers).json()[
-                "run_id"
-            ]
+        done = self.run("execute", "Job.md", "--json", *args)
+        return last(done)["run_id"]
 
 
 @pytest.fixture(params=["here", "there"])
@@ -128,6 +123,35 @@ def failed(cli):
 
 def last(done):
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_execute_uses_a_server_only_if_asked(tmp_path):
+    here = Here(tmp_path)
+    here.write()
+    here.environment["RUNBOOK_URL_BASE"] = "http://127.0.0.1:9"
+
+    done = here.run("execute", "Job.md", "--env", "GO=1")
+
+    assert (done.returncode, done.stdout) == (0, "one\ntwo 1 \n"), done.stderr
+    assert "RUNBOOK_URL_BASE" in done.stderr
+
+
+@pytest.mark.parametrize("action", ["retry", "resume", "undo"])
+def test_another_folders_runbook_is_not_executed(tmp_path, action):
+    here = Here(tmp_path)
+    here.write()
+    run_id = here.execute()
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    text = RUNBOOK.format(policy="{}").replace("print one", "print sample")
+    (samples / "Job.md").write_text(text)
+    here.environment["RUNBOOKS_DIR"] = str(samples)
+
+    done = here.run(action, run_id)
+
+    assert (done.returncode, done.stdout) == (75, ""), done.stderr
+    assert str(here.runbooks) in done.stderr
+    assert (samples / "Job.md").read_text() == text
 
 
 def test_a_run_is_resumed(cli, failed):

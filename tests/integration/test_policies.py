@@ -14,11 +14,12 @@ import pytest
 from flask import Blueprint
 from prometheus_client import CollectorRegistry
 
+from runbook.access.minting import mint_run_token
 from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import policy_of
-from runbook.bootstrap import build_authenticator, build_engine, run_tokens
+from runbook.bootstrap import build_authenticator, build_engine, run_token_key
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
@@ -170,7 +171,7 @@ class InProcess:
         )
 
     def _script_token(self, run):
-        token = run_tokens(self.settings).mint(run.id, "ann", {"roles": ["sre"]})
+        token = mint_run_token(run_token_key(self.settings), run.id, "ann", {"roles": ["sre"]})
         return {"Authorization": f"Bearer {token}"}
 
     def _caller(self, subject, role):

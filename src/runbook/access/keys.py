@@ -7,8 +7,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 from runbook.access.refusals import Reason, refused
 from runbook.errors import ConfigurationError, IdentityProviderUnavailableError
 
@@ -56,6 +54,8 @@ class ProviderKeys:
     """The public keys of an identity provider, fetched from `url` and cached."""
 
     def __init__(self, url: str) -> None:
+        import jwt  # slow: only when tokens are verified
+
         self._client = jwt.PyJWKClient(url, timeout=PROVIDER_SECONDS)
 
     def key(self, token: str) -> Any:
@@ -64,6 +64,8 @@ class ProviderKeys:
         Raises AuthenticationError, or IdentityProviderUnavailableError if the key is unknown and
         the provider can't be reached.
         """
+        import jwt
+
         key_id = _header(token).get("kid")
         if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID:
             raise refused(Reason.KEY, "The token has no valid key ID (kid).")
@@ -76,6 +78,8 @@ class ProviderKeys:
 
 
 def _header(token: str) -> dict[str, Any]:
+    import jwt
+
     try:
         return jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):

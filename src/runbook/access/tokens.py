@@ -19,6 +19,13 @@ import jwt
 from jwt.types import Options
 
 from runbook.access.keys import ProviderKeys, stored_key
+from runbook.access.minting import (
+    REGISTERED,
+    RUN_ALGORITHM,
+    RUN_AUDIENCE,
+    RUN_ISSUER,
+    mint_run_token,
+)
 from runbook.access.refusals import Reason, refused
 from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
@@ -26,10 +33,6 @@ from runbook.settings import Settings
 from runbook.settings_checks import SYMMETRIC
 
 LEEWAY_SECONDS = 10
-RUN_ISSUER = "runbook-engine"
-RUN_AUDIENCE = "runbook-run"
-RUN_ALGORITHM = "HS256"
-REGISTERED = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti", "run_id"})
 END_OF_TIME = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -54,19 +57,7 @@ class RunTokens:
 
     def mint(self, run_id: str, subject: str, claims: Mapping[str, object]) -> str:
         """A token for the script of run `run_id`, with the caller's claims."""
-        kept = {name: value for name, value in claims.items() if name not in REGISTERED}
-        return jwt.encode(
-            kept
-            | {
-                "sub": subject,
-                "iss": RUN_ISSUER,
-                "aud": RUN_AUDIENCE,
-                "iat": int(time.time()),
-                "run_id": run_id,
-            },
-            self._key,
-            algorithm=RUN_ALGORITHM,
-        )
+        return mint_run_token(self._key, run_id, subject, claims)
 
     def verify(self, token: str) -> dict[str, Any] | None:
         """The claims of a token, or None if this key didn't sign it.

@@ -6,23 +6,43 @@ Commands import what they need when they run, so that help and completion are fa
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+from runbook.cli.process import leave, leave_after, start
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands that start scripts: /proc must not show their environment."""
 
 
+HERE = ("--help", "--url")
+"""Options of `execute` that the first process acts on. It leaves all others to the engine."""
+
+
 def main() -> None:
     """The console script. Exits with a code that docs/cli.md lists."""
+    start()
     _open_closed_streams()
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
         from runbook.host import guard  # before anything else: it restarts the program
 
         environment = guard.seal_environment()
+        if sys.argv[1] == "execute" and not _needs_parsing(sys.argv[2:]):
+            from runbook.cli.guardian import EXECUTION, guard_engine
+
+            leave(guard_engine(EXECUTION, sys.argv[2:], environment))
     from runbook.cli.app import cli
     from runbook.cli.commands import Invocation
 
-    cli.main(obj=Invocation(tuple(sys.argv[1:]), environment))
+    leave_after(lambda: cli.main(obj=Invocation(tuple(sys.argv[1:]), environment)))
+
+
+def _needs_parsing(arguments: Sequence[str]) -> bool:
+    return any(
+        argument.partition("=")[0] in HERE
+        or (argument[:1] == "-" != argument[1:2] and "h" in argument)
+        for argument in arguments
+    )
 
 
 def _open_closed_streams() -> None:

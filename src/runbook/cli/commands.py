@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from runbook.cli.terminal.messages import print_error, print_lines, settle_streams, silence
+from runbook.core.document import Problem
 from runbook.core.permissions import Permission
 from runbook.errors import RunbookError
 
@@ -122,12 +123,19 @@ def _exit_code_of(command: Callable[[], object]) -> int:
 def hint_for(error: RunbookError) -> str | None:
     """What to do next: the error's own hint, or the one for its code."""
     given = error.details.get("hint")
-    return given if isinstance(given, str) else _HINTS.get(error.code)
+    if isinstance(given, str):
+        return given
+    match error.details.get("problems"):
+        case (Problem(code=code), *_) if code in _HINTS:
+            return _HINTS[code]
+    return _HINTS.get(error.code)
 
 
 _HINTS = {
     "invalid_token": "set RUNBOOK_TOKEN, or use --token-stdin",
     "access_denied": "`runbook who-can` shows which claims a runbook requires",
+    "other_source": "set RUNBOOKS_DIR to the run's folder, specify its file with --runbook, or let "
+    "its server do it with --url",
     "server_unavailable": "start the server with `runbook serve`, or check --url",
     "store_busy": "try again in a moment",
     "bad_configuration": "`runbook config` shows the settings, `runbook doctor` checks them",

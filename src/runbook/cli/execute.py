@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from runbook.cli.commands import ExampleCommand, invocation
-from runbook.cli.options.inputs import Assignment, check_stdin_once
+from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.run_options import (
     confirm_option,
     env_file_option,
@@ -34,10 +30,11 @@ EXAMPLES = (
     "runbook execute --runbook Backup.md --secret PASSWORD=@password.txt --timeout 1800",
     "pass show api | runbook execute --runbook Call.md --secret API_KEY=-",
     "runbook execute --runbook DeleteVm.md --env NAME=web1 --dry-run",
+    "runbook execute Deploy.md --env STAGE=test --url http://localhost:8083",
     "runbook execute --runbook Poll.md --json | jq -r 'select(.type==\"done\").status'",
 )
 
-HELP = """Execute a runbook on this machine, without a server.
+HELP = """Execute a runbook on this machine, without a server, or with --url on a server.
 
 Passes on the script's standard output, standard error and exit code. The run is recorded in
 DATA_DIR and below the runbook's History heading.
@@ -46,37 +43,13 @@ Inputs come from --secret and --env, then --env-file, then this process's enviro
 runbook's defaults. Secrets are read from a file or from standard input and never shown.
 
 Ctrl-C or SIGTERM cancels the run: the script gets SIGINT, then SIGTERM, then SIGKILL. A second one
-kills it immediately. If standard output is closed, the run still finishes.
+kills it immediately. If standard output is closed, the run still finishes. With --url, Ctrl-C only
+stops following the run: `runbook cancel` cancels it.
 
 Exit codes: the script's own, 128+N if signal N killed it, 2 usage error, 65 invalid, 66 no such
 runbook, 69 database unavailable, 70 lost or interrupted, 75 busy, 77 refused, 78 invalid
 configuration, 124 timed out, 130 cancelled.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ExecuteOptions:
-    """The options of `runbook execute`."""
-
-    runbook: str
-    env: tuple[Assignment, ...] = ()
-    env_file: Path | None = None
-    secret: tuple[Assignment, ...] = ()
-    token_stdin: bool = False
-    reason: str | None = None
-    timeout: float | None = None
-    confirm: str | None = None
-    dry_run: bool = False
-    as_json: bool = False
-    quiet: bool = False
-
-    def check(self) -> None:
-        """Raises click.UsageError for invalid or conflicting options."""
-        check_stdin_once(self.secret, token_stdin=self.token_stdin)
-        if self.timeout is not None and not math.isfinite(self.timeout):
-            raise click.UsageError("--timeout must be a finite number of seconds")
-        if self.reason is not None and len(self.reason) > 500:
-            raise click.UsageError("--reason must have at most 500 characters")
 
 
 def execute_options(callback: Callback) -> Callback:
@@ -103,10 +76,16 @@ _OPTIONS = (
     click.option(
         "--dry-run",
         is_flag=True,
-        help="Change nothing. Show the checks, the scripts, and what they would change.",
+        help="Show the checks and the scripts, and what the runbook says it would change. The exit "
+        "code is 0, too, if it doesn't support dry runs: nothing is executed.",
     ),
     events_option,
     quiet_option,
+    click.option(
+        "--url",
+        metavar="URL",
+        help="Execute on the server at this URL. RUNBOOK_URL_BASE alone doesn't do that.",
+    ),
 )
 
 
@@ -116,16 +95,21 @@ _OPTIONS = (
     permission=Permission.RUNBOOK_EXECUTE,
     examples=EXAMPLES,
     help=HELP,
-    short_help="Execute a runbook on this machine.",
+    short_help="Execute a runbook.",
 )
 @execute_options
 @click.pass_context
 def execute(context: click.Context, /, **given: Any) -> int:
-    ExecuteOptions(**given).check()
-    from runbook.host import guard
+    options = ExecuteOptions(**given)
+    options.check()
     from runbook.settings import process_environment
 
     called = invocation(context)
-    arguments = called.arguments[1:]
-    command = [sys.executable, "-m", "runbook.cli.one_shot.execution", *arguments]
-    return guard.guard(command, called.environment or process_environment())
+    environment = called.environment or process_environment()
+    if options.url:
+        from runbook.cli.source.remote_execution import execute_remotely
+
+        return execute_remotely(options, environment)
+    from runbook.cli.guardian import EXECUTION, guard_engine
+
+    return guard_engine(EXECUTION, called.arguments[1:], environment)

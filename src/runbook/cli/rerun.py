@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -133,10 +132,9 @@ def _rerun(context: click.Context, action: str, options: RerunOptions) -> int:
         from runbook.cli.source.remote_execution import rerun_remotely
 
         return rerun_remotely(action, options)
-    from runbook.host import guard
+    from runbook.cli.guardian import RERUN, guard_engine
     from runbook.settings import process_environment
 
     called = invocation(context)
-    arguments = called.arguments[1:]
-    command = [sys.executable, "-m", "runbook.cli.one_shot.rerun", action, *arguments]
-    return guard.guard(command, called.environment or process_environment())
+    arguments = [action, *called.arguments[1:]]
+    return guard_engine(RERUN, arguments, called.environment or process_environment())

@@ -21,6 +21,7 @@ from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import duration, moment, table, text_of
 from runbook.cli.terminal.times import SinceType
 from runbook.core.permissions import Permission
+from runbook.script.narration import status_shown, was_not_executed
 
 STATUSES = (
     "queued",
@@ -46,6 +47,7 @@ OUTPUT = ("stdout", "stderr")
         "runbook runs",
         "runbook runs --status failed --status timed_out --since 24h",
         "runbook runs --runbook Deploy.md --who alice --limit 100",
+        "runbook runs --runbook Deploy.md --no-dry-run",
         "runbook runs --since 2026-01-31 --json | jq -r '.runs[].id'",
     ),
     short_help="List runs, newest first.",
@@ -66,6 +68,11 @@ OUTPUT = ("stdout", "stderr")
     help="Created since this time, for example 2h or 2026-01-31.",
 )
 @click.option(
+    "--dry-run/--no-dry-run",
+    default=None,
+    help="Only dry runs, or no dry runs. Lists both by default.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=20,
@@ -79,12 +86,13 @@ def list_runs(
     statuses: tuple[str, ...],
     who: str | None,
     since: int | None,
+    dry_run: bool | None,
     limit: int,
     as_json: bool,
     **given: Any,
 ) -> None:
     """List runs, newest first."""
-    query = RunQuery(runbook, statuses, who, since)
+    query = RunQuery(runbook, statuses, who, since, dry_run)
     with SourceOptions(**given).open() as source:
         found, cursor = collect_pages(partial(source.runs, query), "runs", limit)
     if as_json:
@@ -105,7 +113,7 @@ def _print_runs(found: list[Json]) -> None:
     rows = (
         [
             text_of(run["id"]),
-            color.paint(text_of(run["status"]), colour=colour),
+            _status(run, colour=colour),
             text_of(run["runbook"]),
             text_of(run["by"]),
             moment(run["created_at"]),
@@ -115,6 +123,12 @@ def _print_runs(found: list[Json]) -> None:
     )
     for line in table(("RUN", "STATUS", "RUNBOOK", "REQUESTED BY", "CREATED", "DURATION"), rows):
         print_line(line)
+
+
+def _status(run: Json, *, colour: bool) -> str:
+    text = text_of(status_shown(run))
+    status = "" if was_not_executed(run) else str(run["status"])
+    return color.paint(text, colour=colour, status=status)
 
 
 @click.command(

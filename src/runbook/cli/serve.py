@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+import runbook
 from runbook.cli.commands import ExampleCommand, invocation
+from runbook.cli.terminal.messages import print_warning
 from runbook.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from runbook.settings import Settings
+
+WEB_APP = Path(runbook.__file__).parent / "api" / "static" / "index.html"
 
 
 @click.command(
@@ -57,6 +61,11 @@ def serve(
     refuse_taken_ports(settings)
     runs_allowed(1)
     prepare_data_dir(settings)
+    if not WEB_APP.is_file():
+        print_warning(
+            "The web app is missing from this installation. To build it, which needs Node, use "
+            "`make setup` in a checkout. The API works without it"
+        )
     return serve_until_told(environment, overrides)
 
 

@@ -72,7 +72,7 @@ def _minutes(seconds: int) -> int:
 
 def _claims(roles: Iterable[str], claims: Iterable[Assignment]) -> dict[str, object]:
     """Raises click.UsageError for a claim that every token has."""
-    from runbook.access.tokens import REGISTERED
+    from runbook.access.minting import REGISTERED
 
     gathered: dict[str, list[str]] = {}
     for claim in claims:

@@ -51,6 +51,7 @@ class ActionRules:
                 step = self._rules.resume_step(run)
             case RunAction.UNDO:
                 self._rules.undo_plan(run)
+        self._rules.check_source(run)
         _check_allowed(can(principal, Permission.RUN_RERUN, run))
         entry = self._parts.catalog.get(run.ref)
         _check_allowed(can(principal, Permission.RUNBOOK_EXECUTE, entry))

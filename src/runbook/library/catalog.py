@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
 from runbook.core.run_files import InputLimits, RunFiles
+from runbook.core.storable import storable
 from runbook.core.syntax.markdown import HEAD_LIMIT
 from runbook.errors import NotFoundError
 from runbook.library.input_files import check_input_files, read_input_files
@@ -97,6 +98,13 @@ class Catalog:
     def path(self, ref: str) -> Path:
         """The real path of the runbook's file, with links resolved. Raises NotFoundError."""
         return locate(self._place(ref))
+
+    def folder(self, ref: str) -> str:
+        """The real path of the folder of the ref's source, as runs record it.
+
+        Raises NotFoundError.
+        """
+        return storable(str(self.sources.of(ref).folder.resolve()))
 
     def is_read_only(self, ref: str) -> bool:
         """Whether the runbook and its folder are read-only. Raises NotFoundError."""

@@ -25,6 +25,7 @@ from runbook.errors import (
     error_named,
 )
 from runbook.script.frame import Frame
+from runbook.script.limits import MAX_REQUEST_BYTES
 from runbook.script.sse import EventParser
 
 Json = dict[str, Any]
@@ -35,7 +36,6 @@ SILENCE_SECONDS = 45.0
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """How long to retry an unreachable server after the called run has started."""
-MAX_REQUEST_BYTES = 2 * 1024 * 1024
 READ_BYTES = 65_536
 CALL_ENDS = "a call ends when the calling run ends"
 

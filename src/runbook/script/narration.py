@@ -7,6 +7,8 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+NO_DRY_RUN = "no_dry_run"
+
 
 def told(event: Json) -> str | None:
     """An event in its JSON form as one line; None for output and events without a message."""
@@ -22,9 +24,31 @@ def progress_line(percent: float | None, text: str) -> str:
 
 
 def ending(done: Json) -> str:
-    """`failed with return code 3`: how a run ended."""
-    code = f" with return code {done.get('return_code')}" if done.get("status") == "failed" else ""
-    return f"{done.get('status')}{code}"
+    """`failed with return code 3`: how a run ended, from its JSON or its `done` event."""
+    if was_not_executed(done):
+        return "not executed: this runbook does not support dry runs"
+    dry, status = done.get("dry_run"), done.get("status")
+    if dry and status == "succeeded":
+        return f"dry run completed (plan: {done.get('label') or 'unknown'})"
+    code = f" with return code {done.get('return_code')}" if status == "failed" else ""
+    return f"{status}{code}{' (dry run)' if dry else ''}"
+
+
+def status_shown(run: Json) -> str:
+    """The status in a list of runs: that of a dry run says so."""
+    if was_not_executed(run):
+        return "not executed"
+    status = str(run.get("status"))
+    if not run.get("dry_run"):
+        return status
+    return "dry run completed" if status == "succeeded" else f"{status} (dry run)"
+
+
+def was_not_executed(run: Json) -> bool:
+    """Whether it was a dry run of a runbook that supports none. Its status is `succeeded`."""
+    problems = run.get("problems")
+    codes = {problem.get("code") for problem in problems} if isinstance(problems, list) else ()
+    return bool(run.get("dry_run")) and NO_DRY_RUN in codes
 
 
 def _step(event: Json) -> str | None:

@@ -171,7 +171,8 @@ def test_execute_guards_the_same_command_line(monkeypatch):
     args = ("execute", "--runbook", "x.md", "--env", "A=1", "--quiet")
     result = run(*args, obj=Invocation(args, {"HOME": "/"}))
     assert result.exit_code == 3
-    command = [sys.executable, "-m", "runbook.cli.one_shot.execution", *args[1:]]
+    execution = "runbook.cli.one_shot.execution"
+    command = [sys.executable, "-m", "runbook.cli.one_shot", execution, *args[1:]]
     assert calls == [(command, {"HOME": "/"})]
 
 

@@ -83,3 +83,17 @@ def test_too_few_open_files_end_the_start_with_78(serve, served, monkeypatch):
     assert result.exit_code == 78
     assert "ulimit -n" in result.stderr
     assert served == []
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_a_missing_web_app_is_told_at_the_start(serve, served, tmp_path, monkeypatch, built):
+    page = tmp_path / "index.html"
+    if built:
+        page.touch()
+    monkeypatch.setattr("runbook.cli.serve.WEB_APP", page)
+
+    result = serve(API_PORT="0")
+
+    assert result.exit_code == 0
+    assert served
+    assert ("web app" in result.stderr) is not built

@@ -18,7 +18,7 @@ from runbook.errors import (
     ServerUnavailableError,
     error_named,
 )
-from runbook.script import calling
+from runbook.script import calling, limits
 from runbook.script.calling import (
     Caller,
     CallRequest,
@@ -161,7 +161,7 @@ def test_a_socket_that_is_gone_is_said_with_what_to_know(tmp_path):
 def test_inputs_that_are_too_large_are_not_sent():
     way = calling.transport(Caller("t", socket="/nowhere"))
     with pytest.raises(RequestError, match="2 MiB"):
-        follow(way, CallRequest("B.md", {"X": "x" * calling.MAX_REQUEST_BYTES}), None)
+        follow(way, CallRequest("B.md", {"X": "x" * limits.MAX_REQUEST_BYTES}), None)
 
 
 # -- inputs that are files -----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.script.narration import ending, told
+from runbook.script.narration import ending, status_shown, told
 
 
 def step(state, **more):
@@ -63,3 +63,18 @@ def test_an_ending_has_a_return_code_where_that_says_something():
     assert ending({"status": "succeeded", "return_code": 0}) == "succeeded"
     assert ending({"status": "failed", "return_code": 3}) == "failed with return code 3"
     assert ending({"status": "timed_out", "return_code": -9}) == "timed_out"
+
+
+DRY = {"dry_run": True, "status": "succeeded", "label": "verified"}
+NOT_RUN = DRY | {"label": "unknown", "problems": [{"code": "no_dry_run"}]}
+
+
+def test_a_dry_run_is_called_what_it_was():
+    assert ending(DRY) == "dry run completed (plan: verified)"
+    assert ending(DRY | {"label": None}) == "dry run completed (plan: unknown)"
+    assert ending(DRY | {"status": "invalid", "label": None}) == "invalid (dry run)"
+    assert ending(NOT_RUN) == "not executed: this runbook does not support dry runs"
+    assert status_shown(DRY) == "dry run completed"
+    assert status_shown(DRY | {"status": "failed"}) == "failed (dry run)"
+    assert status_shown(NOT_RUN) == "not executed"
+    assert status_shown({"status": "succeeded", "dry_run": False}) == "succeeded"

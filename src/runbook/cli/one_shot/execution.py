@@ -1,7 +1,6 @@
 """The engine process of `runbook execute`: submits one run, executes it, shows its events.
 
-The guardian (see `execute.py`) starts it as `python -m runbook.cli.one_shot.execution OPTIONS`,
-with the sealed environment and the same options.
+The guardian (see `guardian.py`) starts it with the sealed environment and the same options.
 """
 
 from __future__ import annotations
@@ -9,21 +8,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Never
 
 import click
 
 from runbook.bootstrap import build_authenticator, local_operator
 from runbook.cli.commands import Invocation
-from runbook.cli.execute import ExecuteOptions, execute_options
+from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
+from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.inputs import gather, read_token, with_files
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
-from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE
 from runbook.cli.terminal import exit_codes
-from runbook.cli.terminal.messages import print_warning
+from runbook.cli.terminal.messages import note, print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.run import Run
@@ -54,6 +54,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     view = view_of(
         options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment
     )
+    if environment.get(URL_VARIABLE) and not options.quiet:
+        note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
     with opened(target.settings, token) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         request = ExecuteRequest(
@@ -179,5 +181,5 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_once(options, called.environment or {})
 
 
-if __name__ == "__main__":
+def main() -> Never:
     run_guarded(_command, "execute")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
-from typing import Protocol
+from typing import Never, Protocol
 
 import click
 
 from runbook.cli.commands import PROGRAM, Invocation, exit_code_of
+from runbook.cli.process import leave
 from runbook.host import guard, signals
 from runbook.host.proctable import become_subreaper
 
@@ -44,7 +45,7 @@ def obey_signals(target: Interruptible) -> None:
         guard.watch_lifeline(lifeline, target.abandon)
 
 
-def run_guarded(command: click.Command, shown: str) -> None:
+def run_guarded(command: click.Command, shown: str) -> Never:
     """Run a command in this process, which a guardian has started, and exit.
 
     `shown` is the command that the user typed, for messages.
@@ -53,7 +54,7 @@ def run_guarded(command: click.Command, shown: str) -> None:
     guard.make_undumpable()
     become_subreaper()
     called = Invocation(tuple(sys.argv[1:]), environment)
-    sys.exit(exit_code_of(lambda: _main(command, shown, called)))
+    leave(exit_code_of(lambda: _main(command, shown, called)))
 
 
 def _main(command: click.Command, shown: str, called: Invocation) -> object:

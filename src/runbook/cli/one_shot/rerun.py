@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Never
 
 import click
 
@@ -96,5 +96,5 @@ def _command(called: Invocation, /, action: str, **given: Any) -> int:
     return follow_once(action, options, called.environment or {})
 
 
-if __name__ == "__main__":
+def main() -> Never:
     run_guarded(_command, sys.argv[1])

@@ -18,10 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from runbook import log
-from runbook.access.authenticators import Authenticators
 from runbook.cli.commands import hint_for
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -30,7 +29,10 @@ from runbook.engine.process.workspace import PREFIX, Workspace, WorkspaceError
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AuthenticationError, RequestError, RunbookError, StoreBusyError
 from runbook.resources.event import event_json
-from runbook.script.calling import MAX_REQUEST_BYTES
+from runbook.script.limits import MAX_REQUEST_BYTES
+
+if TYPE_CHECKING:
+    from runbook.access.authenticators import Authenticators
 
 Json = dict[str, Any]
 

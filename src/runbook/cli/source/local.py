@@ -60,6 +60,7 @@ class LocalSource:
             statuses=frozenset(RunStatus(status) for status in query.statuses),
             subject=query.who,
             since=query.since,
+            dry_run=query.dry_run,
         )
         page = self._engine.runs.page(self._principal, wanted, cursor=cursor, limit=limit)
         return run_page_json(page.runs, page.next_cursor)

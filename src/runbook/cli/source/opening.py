@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook import log
-from runbook.access.tokens import CallerTokens
 from runbook.bootstrap import build_authenticator, build_engine, local_operator
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
@@ -25,6 +25,9 @@ from runbook.errors import ConfigurationError
 from runbook.host import scratch
 from runbook.settings import Settings
 from runbook.settings_checks import DataDirUnusableError, check_tokens, prepare_data_dir
+
+if TYPE_CHECKING:
+    from runbook.access.tokens import CallerTokens
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
@@ -131,6 +134,8 @@ def minting_tokens(settings: Settings) -> CallerTokens:
 
     Raises ConfigurationError if tokens can't be signed safely.
     """
+    from runbook.access.tokens import CallerTokens
+
     check_tokens(settings)
     if not settings.jwt_secret.get_secret_value():
         prepare_data_dir(settings)

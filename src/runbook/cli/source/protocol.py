@@ -16,12 +16,16 @@ URL_VARIABLE = "RUNBOOK_URL_BASE"
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs to list. `since` is in milliseconds since the epoch."""
+    """Which runs to list. `since` is in milliseconds since the epoch.
+
+    `dry_run` selects dry runs or all others.
+    """
 
     runbook: str | None = None
     statuses: tuple[str, ...] = ()
     who: str | None = None
     since: int | None = None
+    dry_run: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

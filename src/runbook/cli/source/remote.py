@@ -41,6 +41,7 @@ class RemoteSource:
             "status": ",".join(query.statuses),
             "who": query.who,
             "since": None if query.since is None else iso(query.since),
+            "dry_run": None if query.dry_run is None else str(query.dry_run).lower(),
             "cursor": cursor,
             "limit": limit,
         }

@@ -1,4 +1,4 @@
-"""Starts reruns on a server and shows them as if they were executed here."""
+"""Starts runs on a server and shows them as if they were executed here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from runbook.cli.options.inputs import gather
+from runbook.cli.options.execute_options import ExecuteOptions
+from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.client import Client
@@ -17,6 +18,26 @@ from runbook.settings import process_environment
 
 _ENVELOPE = frozenset({"n", "at", "type", "step"})
 """The members of an event that are not its data."""
+
+
+def execute_remotely(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
+    """Execute a runbook on a server, and show the run. Returns the exit code.
+
+    `environment` was sealed, so this process's own has no token.
+    """
+    inputs = gather(options.env, options.secret, options.env_file)
+    source = SourceOptions(options.url, options.token_stdin)
+    path = f"/api/runbooks/{quote(options.runbook)}"
+    with Client(options.url or "", source.token(environment)) as client:
+        inputs = with_files(inputs, lambda: client.get(f"{path}/inputs"))
+        body = {
+            "env_vars": dict(inputs.values),
+            "reason": options.reason,
+            "confirm": options.confirm,
+            "dry_run": options.dry_run,
+        }
+        begun = client.start(f"{path}/execute", body)
+        return show_run(client, str(begun["run_id"]), as_json=options.as_json, quiet=options.quiet)
 
 
 def rerun_remotely(action: str, options: RerunOptions) -> int:
@@ -32,16 +53,16 @@ def rerun_remotely(action: str, options: RerunOptions) -> int:
         body["from_step"] = options.start
     with Client(options.url or "", source.token(process_environment())) as client:
         begun = client.start(f"/api/runs/{quote(options.run_id, safe='')}/{action}", body)
-        return show_run(client, str(begun["run_id"]), options)
+        return show_run(client, str(begun["run_id"]), as_json=options.as_json, quiet=options.quiet)
 
 
-def show_run(client: Client, run_id: str, options: RerunOptions) -> int:
+def show_run(client: Client, run_id: str, *, as_json: bool, quiet: bool) -> int:
     """Show a server's run until it finishes. Returns the exit code."""
     run = client.get(f"/api/runs/{run_id}")
     view = view_of(
         run["runbook"],
-        as_json=options.as_json,
-        quiet=options.quiet,
+        as_json=as_json,
+        quiet=quiet,
         environment=process_environment(),
     )
     for event in client.events(run_id):

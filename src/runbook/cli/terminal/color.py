@@ -33,7 +33,7 @@ def wanted(stream: IO[Any], environment: Mapping[str, str]) -> bool:
     return stream.isatty()
 
 
-def paint(word: str, *, colour: bool) -> str:
-    """A status in its color."""
-    code = _CODES.get(word)
-    return f"\x1b[{code}m{word}\x1b[0m" if colour and code else word
+def paint(text: str, *, colour: bool, status: str | None = None) -> str:
+    """A status, or a text in the color of `status`."""
+    code = _CODES.get(text if status is None else status)
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TextIO
 
 from runbook.cli.terminal.messages import note, print_json, print_warning, silence, write_error
@@ -12,7 +12,7 @@ from runbook.cli.terminal.progress import ProgressBar, shows_bars
 from runbook.cli.terminal.render import Json, duration, problem_line
 from runbook.core.events import EventType, RunEvent
 from runbook.resources.event import event_json
-from runbook.script.narration import ending, told
+from runbook.script.narration import NO_DRY_RUN, ending, told, was_not_executed
 
 
 class RunView(Protocol):
@@ -110,9 +110,8 @@ class TextView:
         if self._quiet:
             return
         self._end_line()
-        warnings = run.get("warnings")
-        for warning in warnings if isinstance(warnings, list) else ():
-            print_warning(str(warning))
+        for warning in _warnings(run):
+            print_warning(warning)
         note(_ending(run))
 
     def _preview(self, data: Mapping[str, object]) -> None:
@@ -188,7 +187,19 @@ def view_of(file: str, *, as_json: bool, quiet: bool, environment: Mapping[str, 
 
 def _ending(run: Json) -> str:
     """`Deploy.md failed with return code 3 after 1.2 s; run 0198...`"""
-    took = run.get("duration_ms")
+    took = None if was_not_executed(run) else run.get("duration_ms")
     after = f" after {duration(took)}" if took is not None else ""
-    dry = f" (dry run: {run.get('label')})" if run.get("dry_run") else ""
-    return f"{run['runbook']} {ending(run)}{dry}{after}; run {run['id']}"
+    return f"{run['runbook']} {ending(run)}{after}; run {run['id']}"
+
+
+def _warnings(run: Json) -> Iterator[str]:
+    """The warnings, without the one that the ending repeats."""
+    problems, warnings = run.get("problems"), run.get("warnings")
+    told_below = {
+        problem["message"]
+        for problem in (problems if isinstance(problems, list) else ())
+        if problem["code"] == NO_DRY_RUN
+    }
+    for warning in warnings if isinstance(warnings, list) else ():
+        if warning not in told_below:
+            yield str(warning)

@@ -36,6 +36,7 @@ class Reruns:
 
         def submit() -> Submitted:
             self._rules.check_retry(run)
+            self._rules.check_source(run)
             return self._submit(principal, request, Rerun(Relation.RETRY, run, key=key), ())
 
         return self._once(key, submit)
@@ -52,6 +53,7 @@ class Reruns:
         def submit() -> Submitted:
             claim = self._rules.claim(run)
             number = self._rules.resume_step(run, start)
+            self._rules.check_source(run)
             self._rules.check_unchanged(run, self._parts.catalog.get(run.ref), number)
             before = [row for row in self._parts.store.steps.of(run.id) if row.n < number]
             rerun = Rerun(Relation.RESUME, run, start_step=number, claim=claim, key=key)
@@ -66,6 +68,7 @@ class Reruns:
         def submit() -> Submitted:
             claim = self._rules.claim(run)
             self._rules.undo_plan(run)
+            self._rules.check_source(run)
             rows = steps_of_all(self._parts.store, run, self._rules.runbook(run))
             rerun = undo_rerun(self._parts, self._rules, run, claim)
             rerun = dataclasses.replace(rerun, key=key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.core.document import Problem, Runbook
+from runbook.core.events import EventType
 from runbook.core.outcome import StepRun
 from runbook.core.reruns import (
     Numbered,
@@ -39,6 +40,33 @@ class RerunRules:
         """The reruns so far. Take it before checking: the store refuses when others came after."""
         seen = frozenset(rerun.id for rerun in self._store.runs.reruns(run.id))
         return RerunClaim(run.id, seen, ended)
+
+    def check_source(self, run: Run) -> None:
+        """Raises ConflictError if the runbook with the run's ref is here a different one.
+
+        It is the same if the run's came from the same folder, however it has been edited since, or
+        has the same text: other hosts and containers may mount that folder elsewhere. Raises
+        NotFoundError if there is none.
+        """
+        catalog = self._parts.catalog
+        entry = catalog.get(run.ref)
+        if entry.document.digest == run.runbook.digest:
+            return
+        here, source = catalog.folder(run.ref), self._source(run)
+        if source not in (None, here):
+            text = (
+                f"The run executed {run.ref} from {source}. The runbook with this name in {here} "
+                "is a different one."
+            )
+            raise conflict("other_source", text, source=source, folder=here)
+
+    def _source(self, run: Run) -> str | None:
+        """The folder that the run's runbook came from; earlier versions didn't record it."""
+        for event in self._store.events.after(run.id, n=0):
+            if event.type is EventType.QUEUED:
+                found = (event.data or {}).get("source")
+                return found if isinstance(found, str) else None
+        return None
 
     def check_retry(self, run: Run) -> None:
         """Raises ConflictError if the run cannot be retried."""

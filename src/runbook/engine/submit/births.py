@@ -42,7 +42,9 @@ class Births:
         first, and what else `Runs.create` raises.
         """
         new = concealed(attempt.new, attempt.concealer)
-        event = NewEvent(self._parts.clock(), EventType.QUEUED, data={"run_id": new.id})
+        # Reruns need the folder: see RerunRules.check_source.
+        data = {"run_id": new.id, "source": self._parts.catalog.folder(new.ref)}
+        event = NewEvent(self._parts.clock(), EventType.QUEUED, data=data)
         try:
             created = self._store.runs.create(
                 new,

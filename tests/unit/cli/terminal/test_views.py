@@ -54,6 +54,19 @@ def test_a_full_disk_changes_no_exit_code(full, names, view):
     sys.stderr.flush()
 
 
+def test_a_dry_run_that_was_not_executed_is_no_success(capsys):
+    problem = {"code": "no_dry_run", "message": "Nothing was executed", "severity": "warning"}
+    dry = {"dry_run": True, "status": "succeeded", "label": "unknown", "problems": [problem]}
+    texts = {"warnings": ["careful", problem["message"]]}
+
+    TextView("A.md", quiet=False, environment={}).ended(ENDED | dry | texts)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "runbook: warning: careful",
+        "runbook: A.md not executed: this runbook does not support dry runs; run r",
+    ]
+
+
 def test_a_full_disk_is_told_where_that_is_possible(full, capsys):
     full("stdout")
     show(TextView("A.md", quiet=False, environment={}))

@@ -1,0 +1,39 @@
+"""The options of `runbook execute`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from runbook.cli.options.inputs import Assignment, check_stdin_once
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteOptions:
+    """The options of `runbook execute`."""
+
+    runbook: str
+    env: tuple[Assignment, ...] = ()
+    env_file: Path | None = None
+    secret: tuple[Assignment, ...] = ()
+    token_stdin: bool = False
+    reason: str | None = None
+    timeout: float | None = None
+    confirm: str | None = None
+    dry_run: bool = False
+    as_json: bool = False
+    quiet: bool = False
+    url: str | None = None
+
+    def check(self) -> None:
+        """Raises click.UsageError for invalid or conflicting options."""
+        check_stdin_once(self.secret, token_stdin=self.token_stdin)
+        if self.timeout is not None and not math.isfinite(self.timeout):
+            raise click.UsageError("--timeout must be a finite number of seconds")
+        if self.url and self.timeout is not None:
+            raise click.UsageError("--timeout can't be used with --url: the server's applies")
+        if self.reason is not None and len(self.reason) > 500:
+            raise click.UsageError("--reason must have at most 500 characters")
