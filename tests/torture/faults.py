@@ -20,7 +20,7 @@ HOUR_S = 3600
 JUMPS_S = (-HOUR_S, -20, 20, HOUR_S, 100 * 24 * HOUR_S)
 SHORTEST_S, LONGEST_S = 0.3, 2.0
 """Between two faults."""
-EARLY = 0.01
+EARLY = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ class Faults:
         self._watch = watch
         self._chance = chance
         self._heals: list[Heal] = []
-        self._began = self._next = time.monotonic()
+        self._began = time.monotonic()
+        self._next: float | None = None
+        self._is_patient = True
+        """Most faults wait until the server accepts runs again; some come earlier."""
         self._actions: dict[str, tuple[int, Callable[[], bool]]] = {
             "kill worker": (6, self._kill_worker),
             "kill web": (3, self._kill_web),
@@ -71,13 +74,12 @@ class Faults:
             self._heals.remove(heal)
             heal.act()
         self._keeper.ensure()
-        if now >= self._next and (self._keeper.has_been_ready or self._is_early()):
-            self._next = now + self._chance.uniform(SHORTEST_S, LONGEST_S)
-            self._act()
-
-    def _is_early(self) -> bool:
-        """Most faults wait for a server that starts; a few of them meet it earlier."""
-        return self._chance.random() < EARLY
+        if not self._is_patient or self._keeper.is_ready():
+            if self._next is None:
+                self._next = now + self._chance.uniform(SHORTEST_S, LONGEST_S)
+            if now >= self._next:
+                self._act()
+                self._next, self._is_patient = None, self._chance.random() > EARLY
 
     def heal_all(self) -> None:
         for heal in self._heals:

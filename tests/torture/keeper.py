@@ -20,6 +20,7 @@ from torture.watch import Watch
 
 PATIENCE_S = 60
 BETWEEN_STARTS_S = 0.5
+BETWEEN_LOOKS_S = 0.2
 QUICK_DEATHS = 5
 WORKER = "runbook.worker.local"
 WEB = "runbook.api.server"
@@ -69,20 +70,23 @@ class Keeper:
         """Whether whatever ends the server now was our doing."""
         self._deaths = 0
         self._began = 0.0
-        self._was_ready = False
+        self._is_ready = False
+        self._next_look = 0.0
 
     @property
     def is_running(self) -> bool:
         return self.server._process is not None and self.server._process.poll() is None
 
-    @property
-    def has_been_ready(self) -> bool:
-        """Whether this server has answered since its start."""
-        if not self._was_ready and self.is_running:
+    def is_ready(self) -> bool:
+        """Whether it accepts runs now; asked a few times a second at most."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + BETWEEN_LOOKS_S
+            self._is_ready = False
             with suppress(httpx.HTTPError):
                 reply = httpx.get(f"{self.server.url}/readyz", timeout=1)
-                self._was_ready = reply.status_code == 200
-        return self._was_ready
+                self._is_ready = reply.status_code == 200
+        return self._is_ready and self.is_running
 
     def start(self) -> None:
         """Without waiting until it is ready. Its log goes to a file or a pipe, by chance."""
@@ -99,7 +103,8 @@ class Keeper:
         # A server that finds its disk full may refuse to start.
         self.expected_end = self._ground.data.ballast.exists()
         self._deaths, self._began = 0, time.monotonic()
-        self._was_ready = False
+        self._is_ready = False
+        self._next_look = 0.0
 
     def ensure(self) -> None:
         """Start it unless it runs. An end that nobody caused is a fault of the engine."""
@@ -161,6 +166,8 @@ class Keeper:
             return False
         self.expected_end = True
         self.server.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.server.wait()
         return True
 
     def wait_ready(self) -> bool:
@@ -168,7 +175,7 @@ class Keeper:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             self.ensure()
-            if self.has_been_ready:
+            if self.is_ready():
                 return True
             time.sleep(0.05)
         self._watch.fault(f"the server wasn't ready after {PATIENCE_S} s: {self.last_words()}")

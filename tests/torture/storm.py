@@ -119,7 +119,6 @@ class Storm:
             self._keeper.end(signal.SIGKILL)
         else:
             self._keeper.stop()
-        self._keeper.start()
         self._keeper.wait_ready()
         books = Books(self._url)
         active = remains.eventually(books.active, DRAIN_S)
