@@ -27,7 +27,9 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, help="repeats the plan of a storm; random by default")
     parser.add_argument("--database", choices=DATABASES, help="only this one; both by default")
-    parser.add_argument("--keep", action="store_true", help="keep the folders of storms that failed")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the folders of storms that failed"
+    )
     given = parser.parse_args()
     chosen = [given.database] if given.database else list(DATABASES)
     seconds = given.seconds / len(chosen) if given.seconds else SECONDS

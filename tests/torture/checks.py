@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torture.ledger import Entry, Mark, Records, RunRow
@@ -90,14 +90,14 @@ class Checks:
         for row in self._records.steps:
             run = self._runs[row.run_id]
             step = f"undo-{row.name}" if run.relation == "undo" else row.name
-            if row.status == COMPLETED and row.name in STEPS:
-                if Mark(row.run_id, step, "end") not in self._records.marks:
-                    yield f"run {row.run_id} ({run.relation}) has no end of {step} in the ledger"
+            is_noted = Mark(row.run_id, step, "end") in self._records.marks
+            if row.status == COMPLETED and row.name in STEPS and not is_noted:
+                yield f"run {row.run_id} ({run.relation}) has no end of {step} in the ledger"
         for run in self._sound():
-            is_stepped = run.ref in ("Steps.md", "Reverts.md")
-            if run.status == COMPLETED and not is_stepped:
-                if Mark(run.id, "-", "end") not in self._records.marks:
-                    yield f"run {run.id} ({run.ref}) succeeded without its script's end"
+            is_single = run.ref not in ("Steps.md", "Reverts.md")
+            is_noted = Mark(run.id, "-", "end") in self._records.marks
+            if is_single and run.status == COMPLETED and not is_noted:
+                yield f"run {run.id} ({run.ref}) succeeded without its script's end"
 
     def _reruns(self) -> list[RunRow]:
         return [run for run in self._records.runs if run.relation in ("resume", "undo")]
@@ -195,10 +195,3 @@ class Checks:
             run = self._runs[run_id]
             if run.finished_at is None:
                 yield f"run {run_id} ({run.ref}), which was damaged, is {run.status}"
-
-
-def counted(findings: Iterable[Finding]) -> int:
-    return sum(len(finding.wrong) for finding in findings)
-
-
-Reader = Callable[[], Records]

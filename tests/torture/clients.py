@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -97,12 +98,13 @@ class Client:
             self._watch.accept(answer.run_id, key)
         return answer
 
-    def _ask(self, method: str, path: str, **more: object) -> Answer:
+    def _ask(self, method: str, path: str, **more: Any) -> Answer:
         if not self._token:
             self._sign_in()
-        headers = {"Authorization": self._bearer(), **more.pop("headers", {})}  # type: ignore
+        given = more.pop("headers", {})
+        headers = {"Authorization": self._bearer(), **given}
         try:
-            reply = self._http.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
+            reply = self._http.request(method, path, headers=headers, **more)
         except httpx.HTTPError as error:
             self._watch.count(f"reply: none ({type(error).__name__})")
             time.sleep(AFTER_NO_ANSWER_S)

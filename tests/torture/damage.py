@@ -1,4 +1,4 @@
-"""Overwrites rows of the database with what doesn't belong there, as a bad disk or a person would."""
+"""Overwrites rows of the database with what doesn't belong there, as a bad disk would."""
 
 from __future__ import annotations
 

@@ -118,7 +118,11 @@ class Faults:
         if not self._keeper.is_running:
             return False
         worker = self._keeper.worker()
-        all_of_it = [*([worker] if worker else []), *self._keeper.web(), self._keeper.server.process]
+        all_of_it = [
+            *([worker] if worker else []),
+            *self._keeper.web(),
+            self._keeper.server.process,
+        ]
         for process in all_of_it:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from runbook.store.rows import EVENTS_PER_RUN
 ENTRY = re.compile(r"^<!-- runbook-entry v=1 n=\d+ run=(\S+) status=(\S+) ", re.MULTILINE)
 _RUNS = """
 SELECT seq, id, ref, status, finished_at, duration_ms, relation, related_id, return_code,
-    CAST(errors AS TEXT) AS errors, sealed_inputs IS NOT NULL AS sealed, last_event
+    CAST(errors AS TEXT) AS errors, sealed_inputs IS NOT NULL AS sealed
 FROM runs ORDER BY seq
 """
 _STEPS = "SELECT runs.id, steps.name, steps.status FROM steps JOIN runs ON runs.seq = run_seq"
@@ -49,7 +50,6 @@ class RunRow:
     return_code: int | None
     errors: str
     sealed: bool
-    last_event: int
 
     @property
     def ended(self) -> bool:
@@ -114,7 +114,7 @@ class Books:
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(url)
 
-    def rows(self, statement: str) -> list[tuple[object, ...]]:
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement))]
 
@@ -123,13 +123,13 @@ class Books:
         return [" ".join(map(str, row)) for row in found]
 
     def runs(self) -> list[RunRow]:
-        return [RunRow(*row) for row in self.rows(_RUNS)]  # type: ignore[arg-type]
+        return [RunRow(*row) for row in self.rows(_RUNS)]
 
     def steps(self) -> list[StepRow]:
         return [StepRow(*map(str, row)) for row in self.rows(_STEPS)]
 
     def events(self) -> dict[int, EventCount]:
-        return {int(row[0]): EventCount(*map(int, row[1:])) for row in self.rows(_EVENTS)}  # type: ignore
+        return {int(row[0]): EventCount(*map(int, row[1:])) for row in self.rows(_EVENTS)}
 
     def locks(self) -> list[str]:
         return [" ".join(map(str, row)) for row in self.rows("SELECT name, run_seq FROM locks")]

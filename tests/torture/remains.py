@@ -67,7 +67,7 @@ def after_the_end(ground: Ground) -> list[Finding]:
 
 
 def verified(ground: Ground, environment: dict[str, str]) -> list[Finding]:
-    """The command line for one runbook and for the audit trail; the others without new processes."""
+    """The command line for one runbook and the audit trail; the others without new processes."""
     commands = [_verify(environment, words) for words in (["Steps.md"], ["--audit"])]
     paths = sorted(ground.runbooks.glob("*.md"))
     broken = [f"{path.name}: {problem}" for path in paths for problem in verify_file(path).problems]

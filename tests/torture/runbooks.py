@@ -24,10 +24,10 @@ $script
 
 # History
 """)
-NOTE = "note() { print -r -- \"$RUNBOOK_RUN_ID $1 $2\" >> FOLDER/ledger }\n"
+NOTE = 'note() { print -r -- "$RUNBOOK_RUN_ID $1 $2" >> FOLDER/ledger }\n'
 PAUSE = "zmodload zsh/zselect; zselect -t $((RANDOM % 20)) || true\n"
 LOCK_INPUT = "LOCK: {type: string}"
-# Who finds the file locked shares the lock with somebody. The kernel unlocks it when the script ends.
+# Who finds the file locked shares the lock with somebody; it is unlocked when the script ends.
 HOLDS = (
     "zmodload zsh/system\n: >> FOLDER/held/$LOCK\n"
     'zsystem flock -t 0 FOLDER/held/$LOCK || print -r -- "$LOCK $RUNBOOK_RUN_ID" >> FOLDER/twice\n'

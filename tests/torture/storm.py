@@ -71,7 +71,9 @@ class Storm:
         findings += remains.verified(self._ground, self._keeper.server.environment)
         books.close()
         ended = time.monotonic()
-        times = f"start {blown - began:.0f} s, storm {calm - blown:.0f} s, check {ended - calm:.0f} s"
+        times = (
+            f"start {blown - began:.0f} s, storm {calm - blown:.0f} s, check {ended - calm:.0f} s"
+        )
         title = f"{self._plan.database}, seed {self._plan.seed}: {times}"
         return report.show(title, records.runs, self._watch, findings)
 
@@ -79,7 +81,9 @@ class Storm:
         vandal_chance = self._plan.chance("vandal")
         owner = self._client("vandal")
         vandal = Vandal(self._url, self._ground, owner, self._watch, vandal_chance)
-        faults = Faults(self._keeper, self._ground, self._watch, vandal, self._plan.chance("faults"))
+        faults = Faults(
+            self._keeper, self._ground, self._watch, vandal, self._plan.chance("faults")
+        )
         if self._plan.no_disks:
             faults.skip(*DISKS, reason=self._plan.no_disks)
         if vandal.reason_to_skip:
