@@ -11,7 +11,7 @@ from torture.runbooks import STEPS
 from torture.watch import Watch
 
 MOST_SHOWN = 5
-LONGEST_MS = 15 * 60 * 1000
+LONGEST_MS = 5 * 60 * 1000
 # An entry of these isn't promised: refusals are limited, and no invalid run has one.
 UNRECORDED = {"refused": (0, 1), "invalid": (0, 0)}
 COMPLETED = "succeeded"
@@ -74,9 +74,13 @@ class Checks:
                 yield f"run {run.id} ({run.ref}) is {run.status}"
 
     def _durations(self) -> Wrong:
+        """Of lost runs, nobody is left who has measured how long they took."""
         for run in self._sound():
-            if run.duration_ms is not None and not 0 <= run.duration_ms < LONGEST_MS:
-                yield f"run {run.id} took {run.duration_ms} ms"
+            took = None if run.status == "lost" else run.duration_ms
+            if took is not None and not 0 <= took < LONGEST_MS:
+                yield f"run {run.id} took {took} ms"
+            if run.finished_at is not None and run.finished_at < run.created_at:
+                yield f"run {run.id} ended before it was created"
 
     def _once(self) -> Wrong:
         for mark, times in self._records.marks.items():
@@ -123,11 +127,11 @@ class Checks:
         for mark in self._records.marks:
             begun[mark.run_id].add(mark.step)
         for run in self._reruns():
-            earlier = self._runs.get(run.related_id or "")
-            while run.relation == "resume" and earlier is not None:
-                for step in completed[earlier.id] & begun[run.id]:
-                    yield f"run {run.id} repeats {step} of run {earlier.id}"
-                earlier = self._runs.get(earlier.related_id or "")
+            current = run
+            while current.relation == "resume" and current.related_id in self._runs:
+                current = self._runs[current.related_id]
+                for step in completed[current.id] & begun[run.id]:
+                    yield f"run {run.id} repeats {step} of run {current.id}"
 
     def _winners(self) -> Wrong:
         """Of the resumes and undos of a run, one has done something, or undos that add up."""

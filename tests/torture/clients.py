@@ -93,9 +93,11 @@ class Client:
 
     def _start(self, path: str, body: dict[str, object], key: str | None = None) -> Answer:
         headers = {"Prefer": "respond-async"} | ({"Idempotency-Key": key} if key else {})
+        expired = self._watch.keys_expire
         answer = self._ask("POST", path, json=body, headers=headers)
         if answer.run_id:
-            self._watch.accept(answer.run_id, key)
+            is_kept = not (expired or self._watch.keys_expire)
+            self._watch.accept(answer.run_id, key if is_kept else None)
         return answer
 
     def _ask(self, method: str, path: str, **more: Any) -> Answer:

@@ -21,6 +21,7 @@ JUMPS_S = (-HOUR_S, -20, 20, HOUR_S, 100 * 24 * HOUR_S)
 SHORTEST_S, LONGEST_S = 0.3, 2.0
 """Between two faults."""
 EARLY = 0.2
+KEYS_LAST_S = 24 * HOUR_S - HOUR_S
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Faults:
             "freeze worker": (3, self._freeze_worker),
             "freeze web": (2, self._freeze_web),
             "close log pipe": (2, keeper.close_log),
+            "stop reading log pipe": (2, self._stop_reading),
             "jump clock": (3, self._jump),
             "fill disk of DATA_DIR": (2, self._fill_data),
             "fill disk of log": (2, self._fill_log),
@@ -85,7 +87,7 @@ class Faults:
         for heal in self._heals:
             heal.act()
         self._heals.clear()
-        self._ground.set_clock(0)
+        self._set_right()
 
     def _act(self) -> None:
         weights = [weight for weight, _ in self._actions.values()]
@@ -151,10 +153,24 @@ class Faults:
         self._later(thaw)
         return bool(processes)
 
-    def _jump(self) -> bool:
-        self._ground.set_clock(self._chance.choice(JUMPS_S))
-        self._later(lambda: self._ground.set_clock(0), 6.0)
+    def _stop_reading(self) -> bool:
+        pipe = self._keeper.pipe
+        if pipe is None:
+            return False
+        pipe.flows.clear()
+        self._later(pipe.flows.set, 6.0)
         return True
+
+    def _jump(self) -> bool:
+        seconds = self._chance.choice(JUMPS_S)
+        self._watch.keys_expire = self._watch.keys_expire or seconds > KEYS_LAST_S
+        self._ground.set_clock(seconds)
+        self._later(self._set_right, 6.0)
+        return True
+
+    def _set_right(self) -> None:
+        self._ground.set_clock(0)
+        self._watch.keys_expire = False
 
     def _fill_data(self) -> bool:
         self._ground.data.fill()

@@ -34,10 +34,14 @@ class LogPipe:
         self._copy = ground.folder / "piped.log"
         self._reading, self.writing = os.pipe()
         self._closing, self._closed = os.pipe()
+        self.flows = threading.Event()
+        """Nobody reads it while this is cleared."""
+        self.flows.set()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 
     def close(self) -> None:
+        self.flows.set()
         with suppress(OSError):
             os.close(self._closed)
         self._thread.join()
@@ -45,6 +49,7 @@ class LogPipe:
     def _read(self) -> None:
         with self._copy.open("ab") as copy:
             while True:
+                self.flows.wait()
                 ready, _, _ = select.select([self._reading, self._closing], [], [])
                 text = os.read(self._reading, READ_BYTES) if self._reading in ready else b""
                 if self._closing in ready or not text:

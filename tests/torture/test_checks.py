@@ -11,7 +11,7 @@ from torture.watch import Watch
 
 
 def run_row(seq, ref="Quick.md", status="succeeded", *, relation=None, of=None):
-    return RunRow(seq, f"r{seq}", ref, status, 5, 5, relation, of, 0, "[]", sealed=False)
+    return RunRow(seq, f"r{seq}", ref, status, 4, 5, 5, relation, of, 0, "[]", sealed=False)
 
 
 def stepped(seq, steps, *, relation=None, of=None):
@@ -59,6 +59,7 @@ def test_a_sound_record_has_nothing_wrong():
     [
         ({"finished_at": None}, "runs ended"),
         ({"status": "running"}, "runs ended"),
+        ({"created_at": 6}, "durations are plausible"),
         ({"duration_ms": -1}, "durations are plausible"),
         ({"duration_ms": 3_603_052}, "durations are plausible"),
         ({"sealed": True}, "inputs wiped"),

@@ -19,6 +19,8 @@ class Watch:
     faults: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     """The faults with their times, for whoever looks into a failure."""
+    keys_expire: bool = False
+    """Whether the clock is so far ahead that keys of before don't count anymore."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, what: str) -> None:
@@ -26,6 +28,7 @@ class Watch:
             self.counts[what] += 1
 
     def accept(self, run_id: str, key: str | None = None) -> None:
+        """Without the key where it may have expired meanwhile."""
         with self.lock:
             self.accepted.add(run_id)
             if key is not None:
