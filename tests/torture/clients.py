@@ -111,15 +111,16 @@ class Client:
             self._watch.count(f"reply: none ({type(error).__name__})")
             time.sleep(AFTER_NO_ANSWER_S)
             return NO_ANSWER
-        self._watch.count(f"reply: {reply.status_code}")
         if reply.status_code == 401:
             self._sign_in()
         if reply.status_code in (500, 501):
             self._watch.fault(f"{method} {path}: {reply.status_code} {reply.text[:500]}")
+        body: dict[str, object] = {}
         with suppress(ValueError):
-            body = reply.json()
-            return Answer(reply.status_code, body if isinstance(body, dict) else {})
-        return Answer(reply.status_code, {})
+            found = reply.json()
+            body = found if isinstance(found, dict) else {}
+        self._watch.count(f"reply: {reply.status_code} {body.get('code', '')}")
+        return Answer(reply.status_code, body)
 
     def _bearer(self) -> str:
         return f"Bearer {self._token or 'none'}"
@@ -144,7 +145,8 @@ class Client:
 
     def _submit_with_key(self) -> None:
         """Twice at once, and again until there is an answer: one run, whatever happens."""
-        key, body = str(uuid.UUID(int=self._chance.getrandbits(128))), {"env_vars": {}}
+        key = str(uuid.UUID(int=self._chance.getrandbits(128)))
+        body: dict[str, object] = {"env_vars": {}}
         path = f"/api/runbooks/{self._chance.choice(('Quick.md', 'Steps.md'))}/execute"
         for _ in range(TRIES):
             answers = self._at_once(*[lambda: self._start(path, body, key)] * 2)
@@ -226,7 +228,7 @@ class Client:
             try:
                 code = self._one_shot.wait(PATIENCE_S * 6)
             except subprocess.TimeoutExpired:
-                self._watch.fault(f"one-shot {self._one_shot.args} doesn't end")
+                self._watch.fault(f"one-shot {self._one_shot.args!r} doesn't end")
                 self._one_shot.kill()
                 code = self._one_shot.wait()
             self._watch.count(f"one-shot: exit {code}")

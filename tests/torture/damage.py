@@ -84,8 +84,8 @@ class Vandal:
         try:
             if self._kind == "sqlite":
                 path = self._url.removeprefix("sqlite:///")
-                with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as connection, connection:
-                    return connection.execute(statement).rowcount > 0
+                with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as lite, lite:
+                    return lite.execute(statement).rowcount > 0
             with psycopg.connect(self._url.replace("+psycopg", "")) as connection:
                 connection.execute("SET session_replication_role = replica")
                 return connection.execute(statement).rowcount > 0
