@@ -1,8 +1,8 @@
 # Every target works in a fresh checkout: it first installs what is missing, and says so.
-# ARGS is passed to the tests or the benchmark: make test ARGS="-k history"
+# ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start test check bench lock clean clean-data
+.PHONY: help setup setup-dev start test torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -19,6 +19,9 @@ start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes 
 
 test: setup-dev ## Run all tests with coverage
 	@scripts/test.sh $(ARGS)
+
+torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded
+	@PYTHONPATH=tests .venv/bin/python -m torture $(ARGS)
 
 check: setup-dev ## Check format, lint, types and layers, including the web app
 	@scripts/check.sh
