@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -11,7 +13,6 @@ from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
 from runbook.core.run_files import InputLimits, RunFiles
-from runbook.core.storable import storable
 from runbook.core.syntax.markdown import HEAD_LIMIT
 from runbook.errors import NotFoundError
 from runbook.library.input_files import check_input_files, read_input_files
@@ -30,6 +31,7 @@ from runbook.library.sources import Source, Sources
 
 __all__ = ["Catalog", "Entry", "Found", "Identity", "Snapshot", "Source"]
 
+SOURCE_ID_DIGITS = 16
 CACHED_RUNBOOKS = 5_000
 CACHED_BYTES = 64 * 1024 * 1024
 
@@ -99,12 +101,13 @@ class Catalog:
         """The real path of the runbook's file, with links resolved. Raises NotFoundError."""
         return locate(self._place(ref))
 
-    def folder(self, ref: str) -> str:
-        """The real path of the folder of the ref's source, as runs record it.
+    def source_id(self, ref: str) -> str:
+        """Identifies the folder of the ref's source: a digest of its real path.
 
-        Raises NotFoundError.
+        Everyone who may see a run sees it, so it doesn't show the path. Raises NotFoundError.
         """
-        return storable(str(self.sources.of(ref).folder.resolve()))
+        path = os.fsencode(self.sources.of(ref).folder.resolve())
+        return hashlib.sha256(path).hexdigest()[:SOURCE_ID_DIGITS]
 
     def is_read_only(self, ref: str) -> bool:
         """Whether the runbook and its folder are read-only. Raises NotFoundError."""

@@ -52,16 +52,15 @@ class RerunRules:
         entry = catalog.get(run.ref)
         if entry.document.digest == run.runbook.digest:
             return
-        here, source = catalog.folder(run.ref), self._source(run)
-        if source not in (None, here):
+        if self._source(run) not in (None, catalog.source_id(run.ref)):
             text = (
-                f"The run executed {run.ref} from {source}. The runbook with this name in {here} "
-                "is a different one."
+                f"The run executed {run.ref} from another folder of runbooks. The runbook with "
+                "this name here is a different one."
             )
-            raise conflict("other_source", text, source=source, folder=here)
+            raise conflict("other_source", text)
 
     def _source(self, run: Run) -> str | None:
-        """The folder that the run's runbook came from; earlier versions didn't record it."""
+        """Identifies the folder of the run's runbook; earlier versions didn't record it."""
         for event in self._store.events.after(run.id, n=0):
             if event.type is EventType.QUEUED:
                 found = (event.data or {}).get("source")

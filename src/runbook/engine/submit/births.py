@@ -42,8 +42,8 @@ class Births:
         first, and what else `Runs.create` raises.
         """
         new = concealed(attempt.new, attempt.concealer)
-        # Reruns need the folder: see RerunRules.check_source.
-        data = {"run_id": new.id, "source": self._parts.catalog.folder(new.ref)}
+        # For RerunRules.check_source.
+        data = {"run_id": new.id, "source": self._parts.catalog.source_id(new.ref)}
         event = NewEvent(self._parts.clock(), EventType.QUEUED, data=data)
         try:
             created = self._store.runs.create(

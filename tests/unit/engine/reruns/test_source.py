@@ -33,8 +33,8 @@ def test_another_runbook_with_the_same_name_is_not_touched(
         rerun_in(elsewhere, action, run, bob)
 
     problem = caught.value.details["problems"][0]
-    folders = {"source": str(tmp_path / "runbooks"), "folder": str(tmp_path / "samples")}
-    assert (problem.code, problem.params) == ("other_source", folders)
+    assert problem.code == "other_source"
+    assert str(tmp_path) not in caught.value.message  # API clients see it
     assert sample.read_text() == text
     assert not elsewhere.store.runs.reruns(run.id)
     unavailable = elsewhere.engine.runs.details(run, bob).actions.unavailable
