@@ -1,6 +1,6 @@
 """Opens and locks one runbook, so that no other process or thread appends to it.
 
-Two locks are taken in this order (docs/adr/011):
+Two locks are taken in this order (docs/adr/010):
 
     Name.md              flock: shows others that the file is being written. Anyone who may read
                          the file can hold it, so it is only waited for briefly
