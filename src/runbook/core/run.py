@@ -225,3 +225,12 @@ class Run:
     @property
     def related_id(self) -> str | None:
         return None if self.rerun_of is None else self.rerun_of.run_id
+
+    def elapsed_ms(self, at: Millis) -> int:
+        """The duration until `at` by clocks that may have jumped: at most the run's time limit.
+
+        For runs whose duration nobody measured, because their worker died.
+        """
+        if self.times.started_at is None:
+            return max(0, at - self.times.created_at)
+        return int(min(max(0, at - self.times.started_at), self.request.timeout_s * 1000))

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.core.run import Origin, Requester, Run, RunbookVersion, RunTimes, RunTree
+from runbook.core.run import (
+    Origin,
+    Requester,
+    Run,
+    RunbookVersion,
+    RunRequest,
+    RunTimes,
+    RunTree,
+)
 from runbook.core.status import ACTIVE, TERMINAL, TRANSITIONS, RunStatus, StepStatus
 from runbook.core.times import iso
 
@@ -57,3 +65,20 @@ def test_only_one_status_is_a_success(status):
         RunTimes(AT),
     )
     assert run.success is (status is RunStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("started", "elapsed"), [(None, 900_000), (100_000, 60_000), (899_000, 1_000), (950_000, 0)]
+)
+def test_an_unmeasured_duration_is_within_the_time_limit(started, elapsed):
+    run = Run(
+        id="r",
+        runbook=RunbookVersion("a.md", "A", "d"),
+        status=RunStatus.RUNNING,
+        requester=Requester("ann", Origin.API),
+        correlation_id="c",
+        tree=RunTree(("a.md",)),
+        times=RunTimes(created_at=0, started_at=started),
+        request=RunRequest(timeout_s=60.0),
+    )
+    assert run.elapsed_ms(900_000) == elapsed

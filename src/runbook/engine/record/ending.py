@@ -64,7 +64,7 @@ class Ending:
         """
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
-        took_ms = now - begun if took_ms is None else took_ms
+        took_ms = run.elapsed_ms(now) if took_ms is None else took_ms
         ended = dataclasses.replace(
             run,
             status=outcome.status,

@@ -102,7 +102,7 @@ def _ended(run: Run, end: End) -> Run:
     started, outcome = run.times.started_at, end.outcome
     duration_ms = end.duration_ms
     if duration_ms is None and started is not None:
-        duration_ms = max(0, end.at - started)
+        duration_ms = run.elapsed_ms(end.at)
     return replace(
         run,
         status=outcome.status,

@@ -135,7 +135,7 @@ def _end(problem: Problem, run: Run, last_event: int, at: Millis) -> dict[str, A
     return {
         "status": RunStatus.LOST.value,
         "finished_at": at,
-        "duration_ms": max(0, at - (run.times.started_at or at)),
+        "duration_ms": run.elapsed_ms(at) if run.times.started_at else 0,
         "return_code": return_codes.UNKNOWN,
         "errors": problem_rows([problem]),
         "last_event": last_event,
