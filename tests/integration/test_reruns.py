@@ -106,7 +106,12 @@ def test_a_run_is_retried(failed, ask, diary, client):
         "OPS-1",
     )
     followers = client.get(f"/api/runs/{failed['run_id']}").json()["followers"]
-    named = {"runbook": run["runbook"], "name": run["name"], "active": False}
+    named = {
+        "runbook": run["runbook"],
+        "name": run["name"],
+        "active": False,
+        "dry_run": False,
+    }
     retry = {"id": run["id"], "relation": "retry", "status": "succeeded"}
     assert followers == [retry | named]
     related = client.get(f"/api/runs/{run['id']}").json()["related"]
@@ -423,6 +428,7 @@ def test_a_caller_is_named_to_those_who_may_see_it(server, client, execute):
         "name": "Above",
         "status": "succeeded",
         "active": False,
+        "dry_run": False,
     }
     assert client.get(f"/api/runs/{below['id']}").json()["parent"] == named
     with server.client("bob", roles=["viewer"]) as bob:
