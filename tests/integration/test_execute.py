@@ -313,7 +313,7 @@ def test_the_environment_is_the_small_one_of_the_contract(client, server):
         "RUNBOOK_H_AUTH", "RUNBOOK_H_CORR", "RUNBOOK_H_CTYPE", "RUNBOOK_H_RECUR",
         "RUNBOOK_MASK", "RUNBOOK_OUTPUT", "RUNBOOK_PLAN", "RUNBOOK_PROGRESS",
         "RUNBOOK_RECURSION_STACK", "RUNBOOK_RUN_ID", "RUNBOOK_SUMMARY", "RUNBOOK_URL",
-        "SHLVL", "TMPDIR", "TZ", "_",
+        "SHLVL", "TERM", "TMPDIR", "TZ", "USER", "_",
     ]  # fmt: skip
     assert found["RUNBOOK_URL"] == f"{server.url}/api/runbooks"
     assert json.loads(found["RUNBOOK_RECURSION_STACK"]) == ["Environment.md"]

@@ -29,7 +29,7 @@ from runbook.core.run import (
     RunTree,
 )
 from runbook.core.status import TERMINAL, TRANSITIONS, RunStatus
-from runbook.errors import ConflictError, QueueFullError
+from runbook.errors import ConflictError, QueueFullError, RunEndedError
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
 from runbook.store.tables import locks
@@ -139,12 +139,17 @@ class Runs(RuleBasedStateMachine):
             if now in (RunStatus.QUEUED, RunStatus.WAITING) and self.parent[one] is None
         ]
         full = status is RunStatus.QUEUED and not parent and len(before_start) >= MAX_QUEUED
+        orphan = parent is not None and self.status[parent].terminal and not status.terminal
         try:
             self.store.runs.create(run, [event()] * count, DOCUMENT, max_queued=MAX_QUEUED)
         except QueueFullError:
             assert full
             return multiple()
+        except RunEndedError:
+            assert orphan
+            return multiple()
         assert not full
+        assert not orphan
         self.status[run.id], self.events[run.id] = status, count
         self.tell_parent(parent)
         self.owner[run.id] = assigned if status is RunStatus.RUNNING else None
