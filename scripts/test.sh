@@ -23,9 +23,9 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# Background jobs ignore SIGINT by default, which tested scripts must not inherit.
+# Background jobs ignore SIGINT and SIGQUIT, nohup SIGHUP. Tested programs must not inherit that.
 run_in_scratch() {
-    env --default-signal=INT TMPDIR="$scratch" COVERAGE_FILE="$scratch/coverage" \
+    env --default-signal=HUP,INT,QUIT TMPDIR="$scratch" COVERAGE_FILE="$scratch/coverage" \
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 

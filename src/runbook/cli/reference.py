@@ -42,7 +42,8 @@ def _lines(group: click.Group, name: str) -> Iterator[str]:
 
 
 def _command_lines(command: click.Command, name: str) -> Iterator[str]:
-    context = click.Context(command, info_name=name)
+    # A command keeps the help option of its first context.
+    context = click.Context(command, info_name=name, **cli.context_settings)
     yield f"### {name}\n"
     yield f"    {' '.join((name, *command.collect_usage_pieces(context)))}\n"
     yield f"{_paragraphs(command.help or '')}\n"
