@@ -16,7 +16,8 @@ from runbook.store.rows import EVENTS_PER_RUN
 
 ENTRY = re.compile(r"^<!-- runbook-entry v=1 n=\d+ run=(\S+) status=(\S+) ", re.MULTILINE)
 _RUNS = """
-SELECT seq, id, ref, status, created_at, finished_at, duration_ms, relation, related_id,
+SELECT seq, id, ref, status, created_at, finished_at,
+       CASE WHEN started_at IS NOT NULL THEN duration_ms END, relation, related_id,
     return_code,
     CAST(errors AS TEXT) AS errors, sealed_inputs IS NOT NULL AS sealed
 FROM runs ORDER BY seq

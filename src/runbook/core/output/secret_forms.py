@@ -24,6 +24,9 @@ MIN_ENCODED = 6
 MAX_ENCODED = 64
 """How many values of a structured secret are masked in encoded forms, too."""
 
+MAX_RARE = 16 * 1024
+"""Maximum length to mask base32 and the rarer forms, which take seconds for a megabyte."""
+
 BASE64_WIDTHS = (64, 76)
 """Line lengths used by openssl and base64."""
 
@@ -80,7 +83,7 @@ def _value_forms(value: str, *, encoded: bool) -> Iterator[str]:
         yield from _written_forms(spelling)
         if encoded:
             yield from _encoded_forms(spelling.encode())
-    if encoded:
+    if encoded and len(value) <= MAX_RARE:
         yield from _rarer_forms(value)
     for line in lines if len(lines) > 1 else ():
         if len(line.strip()) >= MIN_MASKED:
@@ -153,7 +156,8 @@ def _encoded_forms(data: bytes) -> Iterator[str]:
             yield standard.replace("+", "-").replace("/", "_")
         for width in BASE64_WIDTHS if shift == 0 else ():
             yield from (_in_lines(core, width) for core in cores)
-    yield from _base32_forms(data)
+    if len(data) <= MAX_RARE:
+        yield from _base32_forms(data)
 
 
 def _rarer_forms(text: str) -> Iterator[str]:
