@@ -75,7 +75,7 @@ class Checks:
                 yield f"run {run.id} ({run.ref}) is {run.status}"
 
     def _durations(self) -> Wrong:
-        """Of runs that have started. Nobody has measured how long a lost one took: it is bounded."""
+        """Of runs that have started. How long a lost one took was not measured: it is bounded."""
         for run in self._sound():
             took = run.duration_ms
             longest = LOST_MS if run.status == "lost" else LONGEST_MS

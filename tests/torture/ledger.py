@@ -17,9 +17,9 @@ from runbook.store.rows import EVENTS_PER_RUN
 ENTRY = re.compile(r"^<!-- runbook-entry v=1 n=\d+ run=(\S+) status=(\S+) ", re.MULTILINE)
 _RUNS = """
 SELECT seq, id, ref, status, created_at, finished_at,
-       CASE WHEN started_at IS NOT NULL THEN duration_ms END, relation, related_id,
-    return_code,
-    CAST(errors AS TEXT) AS errors, sealed_inputs IS NOT NULL AS sealed
+       CASE WHEN started_at IS NOT NULL THEN duration_ms END,
+       relation, related_id, return_code,
+       CAST(errors AS TEXT) AS errors, sealed_inputs IS NOT NULL AS sealed
 FROM runs ORDER BY seq
 """
 _STEPS = "SELECT runs.id, steps.name, steps.status FROM steps JOIN runs ON runs.seq = run_seq"
