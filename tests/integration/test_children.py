@@ -8,7 +8,6 @@ import httpx
 import psutil
 import pytest
 
-ON_BOTH_DATABASES = True
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
 CALL = """
 eval "headers=($RUNBOOK_HEADERS)"

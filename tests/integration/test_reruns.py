@@ -5,7 +5,6 @@ import textwrap
 
 import pytest
 
-ON_BOTH_DATABASES = True
 STEPPED = """\
 # {name}
 
