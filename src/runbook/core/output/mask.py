@@ -116,12 +116,28 @@ class _Needles:
     """All texts to mask in a run; shared by the maskers of its streams."""
 
     def __init__(self) -> None:
+        self._secrets: list[str] = []
+        """Secrets whose forms haven't been built yet: many runs print nothing."""
         self._known: set[str] = set()
         self._groups: dict[str, _Group] = {}
         self._starts: set[str] = set()
-        self.longest_bytes = 0
+        self._longest_bytes = 0
 
-    def add(self, text: str) -> None:
+    def add(self, secret: str) -> None:
+        self._secrets.append(secret)
+
+    @property
+    def longest_bytes(self) -> int:
+        self._build()
+        return self._longest_bytes
+
+    def _build(self) -> None:
+        while self._secrets:
+            for form in forms(self._secrets[0]):
+                self._add_form(form)
+            del self._secrets[0]
+
+    def _add_form(self, text: str) -> None:
         if text in self._known:
             return
         self._known.add(text)
@@ -130,16 +146,18 @@ class _Needles:
             self._groups[start] = _Group(text)
             self._starts.update(text[:size] for size in range(1, len(start)))
         self._groups[start].add(_Needle(text))
-        self.longest_bytes = max(self.longest_bytes, len(text.encode()))
+        self._longest_bytes = max(self._longest_bytes, len(text.encode()))
 
     def spans(self, text: str) -> list[Span]:
         """Occurrences of any needle, in order, with overlapping ones merged."""
+        self._build()
         groups = [group for group in self._groups.values() if group.start in text]
         found = [one for group in groups for one in group.needles if one.text in text]
         return _merged(sorted(span for needle in found for span in needle.runs(text)))
 
     def open_tail(self, text: str) -> int:
         """The length of the longest suffix of `text` that is a proper prefix of a needle."""
+        self._build()
         groups = [one for probe, one in self._groups.items() if probe in text[-one.longest :]]
         tails = [needle.open_tail(text) for group in groups for needle in group.needles]
         return max(self._short_tail(text), *tails, 0)
@@ -180,8 +198,7 @@ class Masker:
 
     def add(self, secret: str) -> None:
         """Also mask this secret from now on, in all forks, including text still held back."""
-        for form in forms(secret):
-            self._needles.add(form)
+        self._needles.add(secret)
 
     @property
     def longest_bytes(self) -> int:
