@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import orjson
+from werkzeug.http import generate_etag
 
 from runbook.core.access import Principal
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
@@ -21,23 +23,31 @@ from runbook.resources.runbook import (
 KEPT_BODIES = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A list as JSON, with its ETag: digesting it takes longer than the rest of a cached reply."""
+
+    content: bytes
+    etag: str
+
+
 class Listings:
     """A cache of the latest bodies of GET /api/runbooks, shared by callers with equal access."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bodies: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._bodies: OrderedDict[tuple[object, ...], Body] = OrderedDict()
 
     def body(
         self, engine: Engine, principal: Principal, wanted: RunbookFilter = ALL_RUNBOOKS
-    ) -> bytes:
+    ) -> Body:
         """The list, from the cache; with a filter, the matching runbooks, not cached."""
         if not wanted:
             return self._kept(engine, principal)
         show = _found if wanted.text else _listed
         return _body([show(item) for item in engine.runbooks.listing(principal, wanted)])
 
-    def _kept(self, engine: Engine, principal: Principal) -> bytes:
+    def _kept(self, engine: Engine, principal: Principal) -> Body:
         key = (*engine.runbooks.listing_version(), *principal.access_key)
         with self._lock:
             if key in self._bodies:
@@ -61,6 +71,7 @@ def _found(item: Listed) -> ListedRunbookJson:
     return listed
 
 
-def _body(runbooks: list[ListedRunbookJson]) -> bytes:
+def _body(runbooks: list[ListedRunbookJson]) -> Body:
     body: RunbookListJson = {"success": True, "runbooks": runbooks}
-    return orjson.dumps(body)
+    content = orjson.dumps(body)
+    return Body(content, generate_etag(content))

@@ -58,7 +58,9 @@ def list_runbooks() -> Response:
     tags = tuple(tag for tag in asked.getlist("tag") if tag)
     wanted = RunbookFilter(asked.get("q", ""), tags, asked.get("owner", ""))
     body = application().listings.body(engine(), principal(), wanted)
-    return wire.revalidated(Response(body, mimetype="application/json"))
+    reply = Response(body.content, mimetype="application/json")
+    reply.set_etag(body.etag)
+    return wire.revalidated(reply)
 
 
 @route(

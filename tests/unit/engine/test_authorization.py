@@ -154,11 +154,11 @@ def test_equal_claims_and_other_grants_are_other_listings(rooms):
     one = listings.body(rooms.engine, dataclasses.replace(ANN, grants=ANY_RUNBOOK))
     none = listings.body(rooms.engine, having(ANN, Permission.RUN_READ))
     readonly = listings.body(rooms.engine, having(ANN, Permission.RUNBOOK_LIST))
-    assert b"Closed.md" in all_of_it
-    assert b"Open.md" in one
-    assert b"Closed.md" not in one
-    assert b"Open.md" not in none
-    assert b'"executable":true' not in readonly
+    assert b"Closed.md" in all_of_it.content
+    assert b"Open.md" in one.content
+    assert b"Closed.md" not in one.content
+    assert b"Open.md" not in none.content
+    assert b'"executable":true' not in readonly.content
     assert listings.body(rooms.engine, BOB) is all_of_it
 
 
