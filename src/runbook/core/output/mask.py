@@ -197,7 +197,10 @@ class Masker:
         return other
 
     def add(self, secret: str) -> None:
-        """Also mask this secret from now on, in all forks, including text still held back."""
+        """Also mask this secret from now on, in all forks, including text still held back.
+
+        Cheap: its forms are built when there is text to mask.
+        """
         self._needles.add(secret)
 
     @property

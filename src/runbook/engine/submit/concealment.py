@@ -21,11 +21,10 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Concealer:
-    """Masks one request's secrets. The masks are made when there is a text to look at."""
+    """Masks one request's secrets. Without text to look at, it costs nothing; see Masker."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: dict[str, None] = {}
-        self._new: list[str] = []
+        self._secrets: set[str] = set()
         self._masker: Masker | None = None
         self.add(secrets)
 
@@ -34,25 +33,27 @@ class Concealer:
 
     def add(self, secrets: Iterable[str]) -> None:
         """Also mask these secrets from now on."""
-        found = [secret for secret in secrets if secret and secret not in self._secrets]
-        self._secrets |= dict.fromkeys(found)
-        self._new += found
+        for secret in secrets:
+            if secret and secret not in self._secrets:
+                self._secrets.add(secret)
+                self._masker = self._masker or Masker()
+                self._masker.add(secret)
 
     def text(self, text: str) -> str:
-        if not self._secrets or not text or self._is_id(text):
+        if self._masker is None or not text or self._is_id(text):
             return text
-        return self._ready().mask_text(text)
+        return self._masker.mask_text(text)
 
     def optional(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
 
     def holds(self, value: object) -> bool:
         """Whether a JSON value contains a secret that is long enough to be masked."""
-        if not self._secrets or not value:
+        if self._masker is None or not value:
             return False
         if isinstance(value, str):
             return self.text(value) != value
-        return self._ready().mask_value(value) != value or self.holds(_as_text(value))
+        return self._masker.mask_value(value) != value or self.holds(_as_text(value))
 
     def _is_id(self, text: str) -> bool:
         """Whether a text is a UUID, as the server makes them, and in no secret: no need to look."""
@@ -71,12 +72,6 @@ class Concealer:
 
     def _params(self, params: Params) -> Params:
         return {k: self.text(v) if isinstance(v, str) else v for k, v in params.items()}
-
-    def _ready(self) -> Masker:
-        masker = self._masker = self._masker or Masker()
-        while self._new:
-            masker.add(self._new.pop())
-        return masker
 
 
 def take_in(
