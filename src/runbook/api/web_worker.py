@@ -34,7 +34,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 
 class WebWorker(GeventWorker):  # type: ignore[misc]
-    """Handles each connection in a greenlet of its own."""
+    """Handles each connection in its own greenlet."""
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         req.body = body = TimedBody(req.body)

@@ -217,7 +217,7 @@ def done_reply(engine: Engine, run_id: str) -> Iterator[bytes]:
 class Blocks:
     """Starts the blocks of a stream. `event` comes first: old clients look for `event: done` there.
 
-    `retry` is part of the first block, since clients may take a block of its own for an event.
+    `retry` is part of the first block, since clients may take a separate block for an event.
     """
 
     def __init__(self) -> None:

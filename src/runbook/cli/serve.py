@@ -57,7 +57,7 @@ def serve(
     overrides = {name: str(value) for name, value in given.items() if value is not None}
     environment = invocation(context).environment or process_environment()
     settings = Settings.load({**environment, **overrides})
-    # Here, because each of the processes would print a line of its own.
+    # Checked here, or each process would print its own line.
     refuse_taken_ports(settings)
     runs_allowed(1)
     prepare_data_dir(settings)

@@ -229,7 +229,7 @@ class Run:
     def elapsed_ms(self, at: Millis) -> int:
         """The duration until `at` by clocks that may have jumped: at most the run's time limit.
 
-        For runs whose duration nobody measured, because their worker died.
+        For runs whose duration was not measured because their worker died.
         """
         if self.times.started_at is None:
             return max(0, at - self.times.created_at)

@@ -1,7 +1,8 @@
 """Ends what is left of a run whose engine process and guardian were both killed.
 
-Nobody waits for its processes any more. They are found by the run's mark in their environment, from
-there by session and ancestry, and by their working directory. Only this machine is searched.
+They have lost the process that waited for them. They are found by the run's mark in their
+environment, from there by session and ancestry, and by their working directory. Only this machine
+is searched.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ class Survivors:
 
 
 def end_survivors(run_id: str, directory: Path) -> Survivors:
-    """Kill the processes of a run that nobody executes any more. `directory` is the run's."""
+    """Kill what is left of a run that no worker executes anymore. `directory` is the run's."""
     seen: dict[tuple[int, int], ProcessEntry] = {}
 
     def find() -> list[ProcessEntry]:
         table = _living()
         found = _members(run_id, directory, table)
         seen.update({entry.identity: entry for entry in found})
-        # A script may have started an engine of its own, perhaps this one.
+        # A script may have started another engine, perhaps this one.
         own_line = _line_of(os.getpid(), table)
         return [entry for entry in found if entry.pid not in own_line]
 

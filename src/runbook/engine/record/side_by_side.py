@@ -16,7 +16,7 @@ MOST_THREADS = 16
 
 
 class SideBySide:
-    """Ends runs in threads of its own, those of one runbook in order. One per engine.
+    """Ends runs in its own threads, those of one runbook in order. One per engine.
 
     If the process ends first, another one ends the remaining runs.
     """
