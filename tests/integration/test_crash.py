@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import signal
-import threading
 
 import psutil
 import pytest
@@ -259,7 +258,6 @@ def test_a_server_with_a_bad_configuration_says_so_in_one_line_and_ends_with_78(
     assert server.wait() == 78
     assert len([line for line in server.log if "JWT_SECRET" in line]) == 1
     assert not any("Traceback" in line for line in server.log)
-    assert threading.active_count() < 50
 
 
 @pytest.mark.parametrize("attack", ["worker", "web"])

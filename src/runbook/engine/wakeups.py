@@ -102,11 +102,11 @@ class Wakeups:
     @contextlib.contextmanager
     def following(self, run_id: str) -> Iterator[threading.Event]:
         """An event that is set whenever the run has news."""
-        self._listen()
         news = threading.Event()
         with self._lock:
             self._followers[run_id].add(news)
         try:
+            self._listen()
             yield news
         finally:
             with self._lock:

@@ -71,11 +71,9 @@ def test_a_worker_on_the_same_host_is_woken_once(on_host, worker):
 
 def test_followers_on_another_host_hear_of_their_runs(on_host):
     web, worker = on_host("here", Role.FOLLOWER), on_host("there", Role.WORKER)
+    with web.following("run-0") as begun:
+        assert begun.wait(PATIENCE_S)  # it has just begun to listen
     with web.following("run-1") as mine, web.following("run-2") as other:
-        assert mine.wait(PATIENCE_S)  # it has just begun to listen
-        assert other.wait(PATIENCE_S)
-        mine.clear()
-        other.clear()
         worker.wake_followers("run-1")
         assert mine.wait(PATIENCE_S)
         assert not other.is_set()
