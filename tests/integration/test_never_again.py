@@ -4,7 +4,6 @@ import json
 import os
 import re
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
