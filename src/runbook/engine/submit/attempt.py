@@ -57,6 +57,8 @@ class Attempt:
 
     def with_problems(self, *problems: Problem) -> Attempt:
         """With further problems; the warnings among them are recorded with the run."""
+        if not problems:
+            return self
         found = dataclasses.replace(self, problems=(*self.problems, *problems))
         result = dataclasses.replace(self.new.result, warnings=found.warnings)
         return found.recording(result=result)

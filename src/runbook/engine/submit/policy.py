@@ -18,14 +18,14 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
     policy = runbook.policy
     values, masked = attempt.inputs.values, attempt.concealer.text
     locks = lock_request(policy, attempt.entry.ref, values, masked)
-    if isinstance(locks, Problem):
-        attempt = attempt.with_problems(locks)
-    else:
-        attempt = attempt.requesting(locks=locks)
+    problems = [locks] if isinstance(locks, Problem) else []
     if confirm and (unconfirmed := _unconfirmed(attempt, policy)):
-        attempt = attempt.with_problems(unconfirmed)
-    timeout_s = attempt.request.timeout_s or policy.timeout_s or default_timeout_s
-    return attempt.requesting(queue=policy.queue, timeout_s=timeout_s)
+        problems.append(unconfirmed)
+    return attempt.with_problems(*problems).requesting(
+        locks=None if isinstance(locks, Problem) else locks,
+        queue=policy.queue,
+        timeout_s=attempt.request.timeout_s or policy.timeout_s or default_timeout_s,
+    )
 
 
 def _unconfirmed(attempt: Attempt, policy: Policy) -> Problem | None:

@@ -24,7 +24,8 @@ from runbook.store.rows import INSERT_EVENTS, event_rows, grown, row_of
 from runbook.store.tables import idempotency_keys, runs
 
 IDEMPOTENCY_MS = 24 * 3600 * 1000
-_BEFORE_START = (RunStatus.QUEUED.value, RunStatus.WAITING.value)
+# As literals: SQLAlchemy renders a list of plain values anew at each execution.
+_BEFORE_START = tuple(sa.literal(each.value) for each in (RunStatus.QUEUED, RunStatus.WAITING))
 _ROOTS_BEFORE_START = sa.select(sa.func.count()).select_from(
     sa.select(runs.c.seq)
     .where(
