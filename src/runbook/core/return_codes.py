@@ -5,7 +5,6 @@ A script's own code is passed through; -N means that signal N killed it.
 
 from __future__ import annotations
 
-SUCCEEDED = 0
 FAILED = 1
 """A script couldn't be started, or a file it wrote for the engine couldn't be read."""
 INVALID = 1

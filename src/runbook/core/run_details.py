@@ -1,12 +1,33 @@
-"""A run with its steps, artifacts and related runs."""
+"""A run with its steps, artifacts, related runs and available actions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from runbook.core.actions import Actions
+from runbook.core.document import Problem
 from runbook.core.outcome import Artifact, StepRun
 from runbook.core.run import Run
+
+
+class RunAction(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+    RESUME = "resume"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The actions a caller can take now, and why the others aren't available.
+
+    `resume_from` is the step, counted from 1, where a resume starts by default, if available.
+    """
+
+    available: tuple[RunAction, ...]
+    unavailable: Mapping[RunAction, Problem]
+    resume_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,6 @@ class RunFile:
     digest: str | None = None
     size: int = 0
 
-    @property
-    def is_folder(self) -> bool:
-        return self.digest is None
-
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:

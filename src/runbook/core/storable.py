@@ -28,8 +28,6 @@ def is_storable(value: object) -> bool:
 
 def storable_value(value: object) -> object:
     """A JSON value with question marks for what no database takes."""
-    if is_storable(value):
-        return value
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, Mapping):

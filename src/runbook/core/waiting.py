@@ -17,9 +17,13 @@ class WaitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockWait:
-    """The run waits for a lock: run `run_id` of runbook `ref`, requested by `by`, holds it."""
+    """The run waits for a lock: run `run_id` of runbook `ref`, requested by `by`, holds it.
+
+    `code`, `text` and `params` are those of the problem that a run has if it does not wait.
+    """
 
     kind: ClassVar[WaitKind] = WaitKind.LOCK
+    code: ClassVar[str] = "lock_held"
 
     lock: str
     run_id: str
@@ -27,52 +31,46 @@ class LockWait:
     by: str
     since: Millis
 
+    @property
+    def text(self) -> str:
+        """`Lock L is held by run R of X.md, started by ada since 2026-01-31T12:00:00.000Z`"""
+        return f"Lock {self.lock} is {self._held_by}"
+
+    @property
+    def params(self) -> Params:
+        return {
+            "lock": self.lock,
+            "run_id": self.run_id,
+            "runbook": self.ref,
+            "by": self.by,
+            "since": iso(self.since),
+        }
+
+    @property
+    def event_data(self) -> dict[str, object]:
+        """The data of the `waiting` event."""
+        return {
+            "kind": self.kind,
+            "code": self.code,
+            "params": self.params,
+            "lock": self.lock,
+            "held_by": self.run_id,
+            "runbook": self.ref,
+            "by": self.by,
+            "since": iso(self.since),
+            "reason": f"waits for lock {self.lock}, {self._held_by}",
+        }
+
+    @property
+    def _held_by(self) -> str:
+        who = f"held by run {self.run_id} of {self.ref}, started by {self.by}"
+        return f"{who} since {iso(self.since)}"
+
 
 WaitReason: TypeAlias = LockWait
-"""The union of all reasons. Each has a `kind`."""
+"""The union of all reasons. Each has a `kind`, a `code`, a `text`, `params` and `event_data`."""
 
-
-def wait_text(reason: WaitReason) -> str:
-    """`Lock L is held by run R of X.md, started by ada since 2026-01-31T12:00:00.000Z`"""
-    match reason:
-        case LockWait():
-            return f"Lock {reason.lock} is {_held_by(reason)}"
-
-
-def wait_code(reason: WaitReason) -> str:
-    """The code of the problem that a run has if it does not wait."""
-    match reason:
-        case LockWait():
-            return "lock_held"
-
-
-def wait_params(reason: WaitReason) -> Params:
-    """The parameters of that problem."""
-    match reason:
-        case LockWait(lock, run_id, ref, by, since):
-            return {
-                "lock": lock,
-                "run_id": run_id,
-                "runbook": ref,
-                "by": by,
-                "since": iso(since),
-            }
-
-
-def wait_data(reason: WaitReason) -> dict[str, object]:
-    """The data of the `waiting` event."""
-    common = {"kind": reason.kind, "code": wait_code(reason), "params": wait_params(reason)}
-    match reason:
-        case LockWait(lock, run_id, ref, by, since):
-            return {
-                **common,
-                "lock": lock,
-                "held_by": run_id,
-                "runbook": ref,
-                "by": by,
-                "since": iso(since),
-                "reason": f"waits for lock {lock}, {_held_by(reason)}",
-            }
+_TYPES: Mapping[WaitKind, type[WaitReason]] = {WaitKind.LOCK: LockWait}
 
 
 def stored_wait(reason: WaitReason) -> dict[str, object]:
@@ -83,11 +81,4 @@ def stored_wait(reason: WaitReason) -> dict[str, object]:
 def read_wait(stored: Mapping[str, Any]) -> WaitReason:
     """The reason that `stored_wait` stored. Earlier versions stored no `kind`: only locks."""
     members = {name: value for name, value in stored.items() if name != "kind"}
-    match WaitKind(stored.get("kind", WaitKind.LOCK)):
-        case WaitKind.LOCK:
-            return LockWait(**members)
-
-
-def _held_by(wait: LockWait) -> str:
-    who = f"held by run {wait.run_id} of {wait.ref}, started by {wait.by}"
-    return f"{who} since {iso(wait.since)}"
+    return _TYPES[WaitKind(stored.get("kind", WaitKind.LOCK))](**members)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runbook.core.access import Decision, Principal, missing_json
-from runbook.core.actions import Actions, RunAction
 from runbook.core.document import Problem
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
+from runbook.core.run_details import Actions, RunAction
 from runbook.engine.parts import Parts
 from runbook.engine.problems import conflict, problem_of
 from runbook.engine.reruns.rules import RerunRules

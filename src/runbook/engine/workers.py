@@ -11,7 +11,7 @@ from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
-from runbook.core.waiting import WaitReason, wait_code, wait_params, wait_text
+from runbook.core.waiting import WaitReason
 from runbook.engine.execute.execution import Execution, UndoOnFailure
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
@@ -133,8 +133,8 @@ class WorkerDesk:
 
 def _busy(run: Run, reason: WaitReason) -> Problem:
     """Why a run fails that cannot have its locks now, and must not wait for them."""
-    text, params = wait_text(reason), wait_params(reason)
+    text, params = reason.text, reason.params
     if run.request.locks is None or not run.request.locks.waits:
-        return Problem(wait_code(reason), text, params=params)
+        return Problem(reason.code, text, params=params)
     text += "; that run waits for a lock of this run's callers, so both would wait forever"
     return Problem("deadlock", text, params=params)

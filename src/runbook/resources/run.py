@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict
 
-from runbook.core.actions import RunAction
 from runbook.core.document import texts_of
 from runbook.core.outcome import PlanLabel, StepRun
 from runbook.core.run import Origin, Relation, Run
-from runbook.core.run_details import RunDetails
+from runbook.core.run_details import RunAction, RunDetails
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import iso
 from runbook.core.waiting import LockWait, WaitKind, WaitReason

@@ -17,7 +17,7 @@ from runbook.core.events import EventType
 from runbook.core.run import LockRequest, LockWant, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
-from runbook.core.waiting import LockWait, WaitReason, stored_wait, wait_data
+from runbook.core.waiting import LockWait, WaitReason, stored_wait
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
 from runbook.store.reading import RUN_COLUMNS, runs_of
@@ -182,7 +182,7 @@ def park(connection: sa.Connection, run: Run, reason: WaitReason, at: Millis) ->
     connection.execute(
         _PARK, {"run_seq": run.seq, "wait": stored_wait(reason), "lock": reason.lock}
     )
-    event = NewEvent(at, EventType.WAITING, data=wait_data(reason))
+    event = NewEvent(at, EventType.WAITING, data=reason.event_data)
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [event]))
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.core.access import (
+    Decision,
+    ForeignRun,
     MissingPermission,
     Principal,
     Requirement,
@@ -13,6 +17,7 @@ from runbook.core.access import (
     claim_values,
     missing_json,
     permitted,
+    roles_of,
     was_local,
 )
 from runbook.core.permissions import ALL_GRANTS, Grants, Permission
@@ -168,3 +173,41 @@ def test_what_is_kept_of_a_caller():
 )
 def test_who_was_the_local_operator(requester, expected):
     assert was_local(requester) is expected
+
+
+def test_a_decision_tells_claims_from_other_things_that_are_missing():
+    claim = Requirement("team", ("net",), None)
+    denied = Decision(Permission.RUN_READ, (claim, ForeignRun()))
+    assert denied.unmet == (claim,)
+    assert Decision(Permission.RUN_READ, (ForeignRun(),)).text == (
+        "Access denied: you can only access your own runs."
+    )
+    assert Decision(Permission.RUN_READ).text == ""
+
+
+@pytest.mark.parametrize(
+    ("claims", "roles"),
+    [({}, ()), ({"roles": " sre,,dev "}, ("sre", "dev")), ({"roles": ["sre", 7]}, ("sre",))],
+)
+def test_only_texts_are_roles_that_grant_something(claims, roles):
+    assert roles_of(claims) == roles
+
+
+KEYED = Principal("ann", Origin.API, {"a": 1, "b": {2}}, "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"subject": "bob", "address": None, "origin": Origin.CLI}, True),
+        ({"claims": {"b": {2}, "a": 1}}, True),
+        ({"claims": {"a": "1", "b": {2}}}, False),
+        ({"claims": {}}, False),
+        ({"grants": ALL_GRANTS}, False),
+        ({"local": True}, False),
+    ],
+)
+def test_callers_share_a_key_exactly_if_they_have_the_same_access(change, same):
+    other = dataclasses.replace(KEYED, **change)
+    assert (other.access_key == KEYED.access_key) is same
+    assert len({KEYED.access_key, other.access_key}) == (1 if same else 2)

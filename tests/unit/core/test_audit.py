@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from runbook.core.access import Principal, missing_json, permitted
 from runbook.core.audit import (
     FIRST_PREVIOUS,
     SYSTEM,
@@ -19,9 +20,13 @@ from runbook.core.audit import (
     audit_json,
     digest_of,
     linked,
+    refusal_event,
+    run_event,
     verify_events,
 )
-from runbook.core.run import Origin
+from runbook.core.permissions import Permission
+from runbook.core.run import Origin, Requester, Run, RunbookVersion, RunTimes, RunTree
+from runbook.core.status import RunStatus
 
 ADA = Actor("ada", Origin.API, "192.0.2.1")
 
@@ -102,6 +107,44 @@ def test_a_purge_explains_a_later_beginning():
     kept = [*events[2:], linked(purge, 5, 1_700_000_001_000, events[-1].digest)]
     assert verify_events(kept).ok
     assert verify_events(kept[1:]).problems == (AuditProblem(3, AuditFault.MISSING),)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{}, {"last_n": 2}, {"last_n": "2", "last_digest": "x"}, {"last_n": 2, "last_digest": 3}],
+)
+def test_a_purge_that_does_not_say_what_it_removed_explains_nothing(details):
+    events = chain(4)
+    target = Target(TargetKind.STORE, "audit")
+    purge = NewAuditEvent(SYSTEM, AuditAction.AUDIT_PURGE, target, details)
+    kept = [*events[2:], linked(purge, 5, 1_700_000_001_000, events[-1].digest)]
+    assert verify_events(kept).problems == (AuditProblem(2, AuditFault.MISSING),)
+
+
+def test_an_action_on_a_run_names_its_runbook_and_who_acted():
+    run = Run(
+        "run-1",
+        RunbookVersion("net/Push.md", "Push", "d"),
+        RunStatus.RUNNING,
+        Requester("bob", Origin.API),
+        "c",
+        RunTree(("net/Push.md",)),
+        RunTimes(0),
+    )
+    ada = Principal("ada", Origin.API, address="192.0.2.1")
+    event = run_event(AuditAction.RUN_CANCEL, run, ada, {"force": True})
+    assert (event.actor, event.action) == (ADA, AuditAction.RUN_CANCEL)
+    assert event.target == Target(TargetKind.RUN, "run-1")
+    assert event.details == {"runbook": "net/Push.md", "force": True}
+    assert run_event(AuditAction.RUN_CANCEL, run, ada).details == {"runbook": "net/Push.md"}
+
+
+def test_a_refusal_says_what_was_asked_for_and_what_is_missing():
+    ada = Principal("ada", Origin.API, address="192.0.2.1")
+    denied = permitted(ada, Permission.RUN_READ, "Job.md")
+    event = refusal_event(ada, denied, Target(TargetKind.RUNBOOK, "Job.md"))
+    assert (event.actor, event.action) == (ADA, AuditAction.ACCESS_REFUSED)
+    assert event.details == {"permission": "run.read", "missing": missing_json(denied)}
 
 
 def test_many_problems_are_bounded():

@@ -10,6 +10,8 @@ from runbook.core.document import (
     Runbook,
     Severity,
     Step,
+    texts_of,
+    warning,
 )
 
 
@@ -51,6 +53,16 @@ def test_a_condition_in_words(condition, text):
 )
 def test_a_problem_in_one_line_keeps_the_old_wordings(message, line, text):
     assert Problem("code", message, line).text == text
+
+
+def test_problems_are_told_as_texts_in_order():
+    assert texts_of([Problem("a", "wrong", 3), Problem("b", "odd")]) == ["wrong (line 3)", "odd"]
+
+
+def test_a_warning_about_a_run_has_parameters_and_no_line():
+    found = warning("late", "Too late", seconds=5)
+    assert (found.code, found.severity, found.line) == ("late", Severity.WARNING, None)
+    assert found.params == {"seconds": 5}
 
 
 def test_a_document_has_errors_and_warnings():

@@ -17,6 +17,7 @@ from runbook.core.environ import (
     check_value,
     child_env,
     is_reserved,
+    not_passed,
     set_by_zsh,
     valid_name,
 )
@@ -246,6 +247,16 @@ def test_valid_names(name):
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A\n", "A=B", "Ä", "A" * 129, "A B", "A\0"])
 def test_invalid_names(name):
     assert not valid_name(name)
+
+
+@pytest.mark.parametrize("name", ["A-B", "", "PATH", "RUNBOOK_URL", "JWT_SECRET", "DATABASE_URL"])
+def test_what_is_never_passed_from_the_server_to_scripts(name):
+    assert not_passed(name)
+
+
+@pytest.mark.parametrize("name", ["DOCKER_HOST", "HTTPS_PROXY", "LD_LIBRARY_PATH", "SITE"])
+def test_what_an_operator_may_pass_though_callers_may_not_set_all_of_it(name):
+    assert not_passed(name) is None
 
 
 @pytest.mark.parametrize("name", ["status", "UID", "USERNAME", "path", "SECONDS", "argv", "LINES"])

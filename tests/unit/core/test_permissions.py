@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbook.core.permissions import (
@@ -68,6 +68,9 @@ def test_what_is_not_understood_is_refused(text):
         st.sampled_from(["*", "admin", "sre"]), st.frozensets(st.sampled_from(Permission))
     )
 )
+@example(
+    {"admin": frozenset(Permission), "sre": frozenset({Permission.RUN_READ}), "*": frozenset()}
+)
 def test_the_text_of_a_setting_is_read_back(roles):
     assert RolePermissions.parse(str(RolePermissions(roles))) == RolePermissions(roles)
 
@@ -112,6 +115,8 @@ def test_one_more_grant_takes_nothing_away(grants, more, permission, ref):
 
 @settings(deadline=None)
 @given(grants_of, st.frozensets(st.sampled_from(Permission)), st.sampled_from(Permission), refs)
+@example(ALL_GRANTS, frozenset({Permission.RUN_READ}), Permission.RUN_READ, "b.md")
+@example(ALL_GRANTS, frozenset({Permission.RUN_READ}), Permission.RUN_CANCEL, "b.md")
 def test_a_limit_leaves_what_both_allow(grants, limit, permission, ref):
     both = permission in limit and grants.allow(permission, ref)
     assert grants.limited_to(limit).allow(permission, ref) == both

@@ -9,6 +9,7 @@ from runbook.core.outcome import StepRun
 from runbook.core.reruns import (
     DIFF_LINES,
     diff_above,
+    diff_texts,
     find_step,
     irreversible,
     joined,
@@ -244,6 +245,19 @@ def test_headings_without_lines_are_taken_for_the_top():
     alone = Step("b", Language.ZSH, "", 3)
     assert diff_above("# R\nx\n", "# R\ny\n", alone, alone) is None
     assert diff_above("# R\n", "# S\n", alone, alone) is not None
+
+
+def test_two_versions_differ_by_their_lines_alone():
+    assert diff_texts("a\nb\nc", "\ufeffa\r\nB\rc").split("\n") == [
+        "--- as it was",
+        "+++ as it is now",
+        "@@ -1,3 +1,3 @@",
+        " a",
+        "-b",
+        "+B",
+        " c",
+    ]
+    assert diff_texts("a\nb", "a\r\nb") == ""
 
 
 def test_a_long_difference_is_cut():

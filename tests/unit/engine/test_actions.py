@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from runbook.core.access import Principal
-from runbook.core.actions import RunAction
 from runbook.core.permissions import ALL_GRANTS, SCRIPT_PERMISSIONS
 from runbook.core.run import Origin
+from runbook.core.run_details import RunAction
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import ConflictError
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from runbook.core.authoring.shell_names import NameUse
 
-_ENVIRON = "environ"
 _READERS = frozenset({"get", "pop", "setdefault"})
 
 

@@ -81,24 +81,6 @@ def log_text(events: Iterable[RunEvent]) -> str:
     return "".join(texts)
 
 
-def byte_range(events: Iterable[RunEvent], start: int, stop: int) -> bytes:
-    """The log's bytes in [`start`, `stop`), from stored events that cover them.
-
-    The events carry their `offset`; the first must not begin after `start`.
-    """
-    parts: list[bytes] = []
-    first, end = None, 0
-    for _, event in _output(events):
-        offset = event.offset or 0
-        if first is None:
-            first = end = offset
-        parts.append(b"\n" * (offset - end))
-        parts.append((event.text or "").encode("utf-8", "replace"))
-        end = offset + len(parts[-1])
-    first = first or 0
-    return b"".join(parts)[max(0, start - first) : max(0, stop - first)]
-
-
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of the log, without line break; `at` and `step` are those of its start.

@@ -95,10 +95,6 @@ class _Frame:
     kind: str
     cases: int = 0
 
-    @property
-    def is_code(self) -> bool:
-        return self.kind in ("", "(", "`")
-
 
 class _Lexer:
     def __init__(self, text: str) -> None:

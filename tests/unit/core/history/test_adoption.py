@@ -11,6 +11,7 @@ from runbook.core.history.adoption import (
     Finding,
     find_adoption,
     find_item,
+    item_ending,
     read_adoption,
     render_adoption,
 )
@@ -214,3 +215,21 @@ def test_a_changed_adoption_is_a_changed_entry():
     history = adopted(b"".join(chain(2)) + b"note\n").replace(b"By `eve`", b"By `bob`")
     assert codes(verify(history)) == [("changed", 3)]
     assert find_item(history, history.rindex(b"\n### ")).intact is False
+
+
+def test_where_no_adoption_begins_there_is_no_record():
+    data = adopted(b"".join(chain(2)) + b"a note\n")
+    adoption = item_ending(data, len(data))
+    assert read_adoption(data, adoption).reason == WHY.reason
+    with pytest.raises(ValueError, match="no adoption starts here"):
+        read_adoption(b"x" + data, adoption)
+
+
+def test_an_entry_is_found_at_its_end_below_headings_in_its_output():
+    stdout = "\n### Result\nfine\n### 2026-01-23T14:33:02.123Z | Exit Code: 0\n\nnot an entry\n"
+    entry = render(replace(RECORD, stdout=stdout), n=1, previous=sha256(b""))
+    data = LEGACY + entry
+    found = item_ending(data, len(data))
+    assert (found.start, found.run_id) == (len(LEGACY), "run-1")
+    assert item_ending(data, len(data) - 1) is None
+    assert item_ending(LEGACY, len(LEGACY)) is None

@@ -20,9 +20,19 @@ from runbook.core.history.chain import (
     iter_entries,
     last_link,
     refusal_text,
+    repeated,
 )
-from runbook.core.history.entry import find_entry, fitted, last_digest, read_record, render, sha256
-from runbook.core.history.line_ends import lf
+from runbook.core.history.entry import (
+    find_entry,
+    fitted,
+    from_span,
+    last_digest,
+    read_record,
+    render,
+    sha256,
+    span,
+)
+from runbook.core.history.line_ends import crlf, lf
 from runbook.core.history.verification import ChainProblemCode, verify
 from runbook.core.outcome import PlanLabel
 from runbook.core.run import Origin, Relation
@@ -177,6 +187,21 @@ def test_names_and_output_stay_what_they_are_in_markdown(record):
 def test_a_run_id_that_no_link_can_carry_is_refused(run_id):
     with pytest.raises(ValueError, match="plain run IDs"):
         render(replace(RECORD, run_id=run_id), n=1, previous=DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("disk full", "`disk full`"),
+        ("", "`\\-`"),
+        ("\\-", "`\\\\-`"),
+        ("a`b\n", "`a\\x60b\\x0a`"),
+        ("\u202eé😀\U000e0001", "`\\u202eé😀\\U000e0001`"),
+    ],
+)
+def test_a_text_in_a_code_span_is_on_one_line_and_read_back(text, shown):
+    assert span(text) == shown
+    assert from_span(shown.encode()) == text
 
 
 def test_what_no_utf8_can_hold_becomes_a_question_mark():
@@ -405,6 +430,41 @@ def test_where_no_entry_begins_there_is_no_record():
 def test_an_entry_with_a_status_that_does_not_exist_is_none():
     data = b"".join(chain("a")).replace(b" status=failed ", b" status=vanished ")
     assert find_entry(data, 0) is None
+
+
+def test_output_that_was_made_to_look_like_its_own_fence_is_a_change_of_the_entry():
+    data = render(RECORD, n=1, previous=DOCUMENT)
+    changed = data.replace(b"done\n", b"```\xc3\xa9 done\n")
+    entry = find_entry(changed, 0)
+    assert (entry.end, entry.intact) == (len(changed), False)
+
+
+ARCHIVED = chain("a", "b", "c", "d", legacy=LEGACY)
+
+
+@pytest.mark.parametrize("moved", [1, 2, 4])
+@pytest.mark.parametrize("convert", [bytes, crlf])
+def test_a_history_repeats_the_end_of_its_archive(moved, convert):
+    """If someone saved a copy from before entries moved to the archive."""
+    archive, rest = b"".join(ARCHIVED[:4]), ARCHIVED[4]
+    again = b"".join(ARCHIVED[4 - moved : 4])
+    assert repeated(archive, convert(again + rest)) == len(convert(again))
+    assert repeated(archive, convert(again)) == len(convert(again))
+    assert repeated(archive + b"\n", again) == 0
+
+
+def test_a_history_that_follows_its_archive_repeats_nothing():
+    archive, rest = b"".join(ARCHIVED[:4]), ARCHIVED[4]
+    assert repeated(archive, rest) == 0
+    assert repeated(b"", archive) == 0
+    assert repeated(LEGACY, LEGACY) == 0
+
+
+def test_a_history_that_only_quotes_the_end_of_its_archive_repeats_nothing():
+    archive = b"".join(ARCHIVED[:4])
+    quoted = f"see digest={last_digest(archive)} -->\n".encode()
+    assert repeated(archive, quoted * 2 + ARCHIVED[4]) == 0
+    assert repeated(archive, quoted[:-1]) == 0
 
 
 @pytest.mark.parametrize("legacy", [b"", LEGACY])

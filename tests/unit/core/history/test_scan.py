@@ -40,6 +40,7 @@ def lines_with_problems(text: str) -> list[int | None]:
 @settings(deadline=None, max_examples=500)
 @given(st.lists(LINES, max_size=12))
 @example(["Script", "==="])
+@example(["text # Script", "####### Script"])
 def test_finds_what_the_markdown_parser_finds(lines):
     text = "\n\n".join(lines).replace("Script\n\n===", "Script\n===")
     expected = [

@@ -68,6 +68,22 @@ def test_it_is_read_and_changes_no_line_number(gap, bom, end):
     assert text.encode()[: document.head_bytes].endswith(f"```{end}{end}".encode())
 
 
+@pytest.mark.parametrize(
+    ("yaml", "tags"),
+    [
+        ("tags: network,  web tier ,, network", ("network", "web tier")),
+        ("tags: one", ("one",)),
+        ("tags: ''", ()),
+        (
+            "tags: [" + ", ".join(f"t{n}" for n in range(60)) + "]",
+            tuple(f"t{n}" for n in range(50)),
+        ),
+    ],
+)
+def test_tags_are_a_list_or_text_with_commas(yaml, tags):
+    assert read(f"---\n{yaml}\n---\n").front.tags == tags
+
+
 def test_it_is_not_formatted():
     assert formatted((FRONT + "\n" + TEXT).encode()) == (FRONT + "\n" + TEXT).encode()
     assert formatted((FRONT + TEXT).encode()) == (FRONT + "\n" + TEXT).encode()

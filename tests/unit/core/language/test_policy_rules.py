@@ -92,6 +92,34 @@ def test_a_name_of_the_greatest_length_will_do():
     assert found == LockRequest((LockWant("x" * 200),))
 
 
+def hiding(secret):
+    return lambda text: text.replace(secret, "***")
+
+
+@pytest.mark.parametrize(
+    ("template", "secret"),
+    [
+        ("device:${TOKEN}", "s3cret"),
+        ("${TOKEN}", "s3cret"),
+        ("s3${PART}", "s3cret"),
+        ("${START}${PART}", "s3cret"),
+    ],
+)
+def test_a_lock_whose_name_would_show_a_secret(template, secret):
+    values = {"TOKEN": "s3cret", "START": "s3", "PART": "cret"}
+    found = lock_request(Policy(locks=(template,)), REF, values, hiding(secret))
+    assert isinstance(found, Problem)
+    assert (found.code, found.params) == ("bad_lock_name", {"lock": template})
+    assert "contains a secret" in found.message
+    assert secret not in found.text
+
+
+@pytest.mark.parametrize("template", ["device:r1", "s3cret:${HOST}"])
+def test_what_the_document_itself_says_is_no_secret(template):
+    found = lock_request(Policy(locks=(template,)), REF, VALUES, hiding("s3cret"))
+    assert isinstance(found, LockRequest)
+
+
 # -- confirmation ---------------------------------------------------------------------------------
 
 CONFIRM = Policy(confirm="delete ${HOST}")
@@ -125,6 +153,15 @@ def test_a_confirmation_never_vanishes(given_text):
     assert problem is not None
     assert problem.code == "bad_confirmation"
     assert problem.message == "The confirmation text '${OTHER}' is empty with these inputs"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [("delete r1", None), ("delete ***", None), ("***", "confirmation_needed")]
+)
+def test_a_secret_in_a_confirmation_is_shown_masked_and_may_be_typed_so(typed, code):
+    problem = check_confirm(CONFIRM, typed, VALUES, hiding("r1"))
+    assert (problem and problem.code) == code
+    assert problem is None or problem.params == {"confirm": "delete ***"}
 
 
 def test_a_confirmation_may_begin_as_a_lock_may_not():

@@ -6,7 +6,6 @@ from runbook.core.output.log_text import (
     LINE_CHARACTERS,
     LogCursor,
     LogLine,
-    byte_range,
     lines_of,
     log_text,
     separator_needed,
@@ -87,17 +86,6 @@ def test_places_lines_and_the_log_agree(texts):
         before = log.encode()[: event.offset]
         assert log.encode()[event.offset :].startswith((event.text or "").encode())
         assert event.line == before.count(b"\n") + 1
-
-
-@settings(deadline=None)
-@given(outputs, st.integers(0, 80), st.integers(0, 80), st.integers(0, 12))
-def test_a_byte_range_comes_from_the_events_that_cover_it(texts, start, stop, skip):
-    events, _ = stored(texts)
-    rest = events[skip:]
-    start = max(start, (rest[0].offset or 0) if rest else 0)
-
-    expected = log_text(events).encode()[start:stop] if rest else b""
-    assert byte_range(rest, start, stop) == expected
 
 
 @settings(deadline=None)

@@ -180,6 +180,14 @@ def test_overlapping_secrets_leave_no_tail():
     assert masker.mask_text("abcdefabcdef") == MASK * 2
 
 
+def test_a_secret_that_is_given_twice_is_masked_once():
+    masker = Masker([SECRET, SECRET])
+
+    masker.add(SECRET + "\n")
+
+    assert masker.mask_text(f"<{SECRET}>") == f"<{MASK}>"
+
+
 def test_only_a_tail_that_may_begin_a_secret_is_held_back():
     masker = Masker(["hunter2", "terrible-thing"])
 

@@ -211,6 +211,19 @@ def test_the_end_of_a_step_holds_nothing_back():
     assert output.finish() == [Piece(OUT, "ter\n")]
 
 
+def test_what_was_held_back_may_reach_the_limit_at_the_end_of_a_step():
+    output = pipeline(limit=20, secrets=("hunter2",))
+    output.feed(OUT, b"12345678hun", 10.0)
+
+    live = output.end_step(10.0)
+
+    assert [(piece.text, piece.notice) for piece in live[:1]] == [("12345678hu", False)]
+    assert [piece.notice for piece in live] == [False, True]
+    output.feed(OUT, b"ter2", 10.1)
+    assert output.end_step(10.1) == []
+    assert text_of(output.finish()) == "nter2"
+
+
 def test_up_to_the_limit_all_is_kept_though_the_second_half_comes_at_the_end():
     output = pipeline(limit=20)
 

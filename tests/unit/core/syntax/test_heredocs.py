@@ -28,6 +28,9 @@ OPEN = [
     "f() { cat; }\nf <<EOF | cat\nx",
     "cat <<< EOF; cat <<EOF\nx",
     "cat <<EOF",
+    "echo ${x:-'}'}; cat <<EOF\nx",
+    'echo ${x:-"}"}; cat <<EOF\nx',
+    "((echo 'a'); true)\ncat <<EOF\nx",
 ]
 CLOSED = [
     "cat <<EOF\nx\nEOF",
@@ -62,6 +65,10 @@ UNSURE = [
     "echo ${(s.'.)x} <<EOF\nx",
     "cat <<$(x)\nx",
     "echo 'a <<EOF",
+    "echo $'a <<EOF\nx",
+    "echo ${x:-'a} <<EOF\nx",
+    'echo `echo "`x` <<EOF\nx',
+    "((x))\n" * 1001 + "cat <<EOF\nx",
     "((cat <<EOF\nEOF\n) ; true)\n",
     "(" * 300 + "cat <<EOF\n",
     "((x" * 100_000 + "'" + ")" * 200_000 + "\ncat <<EOF\n",

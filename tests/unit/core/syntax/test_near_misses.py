@@ -91,6 +91,14 @@ def test_a_near_miss_of_policy_is_an_error_with_its_line(line):
 
 
 @pytest.mark.parametrize(
+    ("heading", "severity"), [("## Policy:", Severity.ERROR), ("## Polcy", Severity.WARNING)]
+)
+def test_without_rules_below_only_the_name_itself_is_an_error(heading, severity):
+    _, (problem,) = found(f"{heading}\n\nBe careful.\n\n## Rules", yaml="a: b")
+    assert (problem.params, problem.severity) == ({"section": "Policy"}, severity)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "# Claims",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.core.actions import RunAction
+from runbook.core.run_details import RunAction
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import ConflictError
 from runbook.store.models import NewEvent
