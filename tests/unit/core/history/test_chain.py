@@ -434,7 +434,7 @@ def test_an_entry_with_a_status_that_does_not_exist_is_none():
 
 def test_output_that_was_made_to_look_like_its_own_fence_is_a_change_of_the_entry():
     data = render(RECORD, n=1, previous=DOCUMENT)
-    changed = data.replace(b"done\n", b"```\xc3\xa9 done\n")
+    changed = data.replace(b"done\n", b"done\n```sh\n")
     entry = find_entry(changed, 0)
     assert (entry.end, entry.intact) == (len(changed), False)
 

@@ -1,4 +1,4 @@
-import os
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -318,7 +318,7 @@ def test_memory_is_bounded_whatever_size_the_reads_have(size):
 
 def test_a_huge_line_and_random_bytes_pass_in_bounded_memory():
     output = pipeline(limit=MIB)
-    noise = os.urandom(65536)
+    noise = random.Random(1).randbytes(65536)
     for _ in range(500):
         output.feed(OUT, b"\0" * 65536, 0.0)
         output.feed(ERR, noise, 0.0)
@@ -376,3 +376,11 @@ def test_a_tail_of_nothing_is_empty():
     tail.add("abc")
 
     assert (tail.text(), tail.total) == ("", 3)
+
+
+@pytest.mark.parametrize(("limit", "text"), [(4, "éé"), (3, "é"), (2, "é"), (1, ""), (5, "aéé")])
+def test_a_tail_begins_with_a_whole_character(limit, text):
+    tail = Tail(limit)
+    tail.add("aéé")
+
+    assert (tail.text(), tail.total) == (text, 5)
