@@ -111,7 +111,13 @@ def test_a_purge_explains_a_later_beginning():
 
 @pytest.mark.parametrize(
     "details",
-    [{}, {"last_n": 2}, {"last_n": "2", "last_digest": "x"}, {"last_n": 2, "last_digest": 3}],
+    [
+        {},
+        {"last_n": 2},
+        {"last_n": [2], "last_digest": "x"},
+        {"last_n": "2", "last_digest": "x"},
+        {"last_n": 2, "last_digest": 3},
+    ],
 )
 def test_a_purge_that_does_not_say_what_it_removed_explains_nothing(details):
     events = chain(4)

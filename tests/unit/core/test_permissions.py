@@ -75,6 +75,11 @@ def test_the_text_of_a_setting_is_read_back(roles):
     assert RolePermissions.parse(str(RolePermissions(roles))) == RolePermissions(roles)
 
 
+def test_the_text_of_a_setting_is_short():
+    text = "*=runbook.list,run.read;admin=*"
+    assert str(RolePermissions.parse("*=run.read,runbook.list; admin = *")) == text
+
+
 def test_a_pattern_limits_a_grant_to_refs():
     grants = Grants.of([Permission.RUN_READ], "net/*", "One.md")
     assert grants.allow(Permission.RUN_READ)

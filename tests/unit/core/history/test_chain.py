@@ -450,6 +450,7 @@ def test_a_history_repeats_the_end_of_its_archive(moved, convert):
     again = b"".join(ARCHIVED[4 - moved : 4])
     assert repeated(archive, convert(again + rest)) == len(convert(again))
     assert repeated(archive, convert(again)) == len(convert(again))
+    assert repeated(convert(archive), again + rest) == len(again)
     assert repeated(archive + b"\n", again) == 0
 
 

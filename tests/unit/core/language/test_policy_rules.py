@@ -114,6 +114,12 @@ def test_a_lock_whose_name_would_show_a_secret(template, secret):
     assert secret not in found.text
 
 
+def test_a_secret_in_a_value_is_one_even_if_the_document_says_it_too():
+    policy = Policy(locks=("s3cret:${TOKEN}",))
+    found = lock_request(policy, REF, {"TOKEN": "s3cret"}, hiding("s3cret"))
+    assert isinstance(found, Problem)
+
+
 @pytest.mark.parametrize("template", ["device:r1", "s3cret:${HOST}"])
 def test_what_the_document_itself_says_is_no_secret(template):
     found = lock_request(Policy(locks=(template,)), REF, VALUES, hiding("s3cret"))

@@ -31,6 +31,7 @@ OPEN = [
     "echo ${x:-'}'}; cat <<EOF\nx",
     'echo ${x:-"}"}; cat <<EOF\nx',
     "((echo 'a'); true)\ncat <<EOF\nx",
+    'echo "$((echo \'a"b\'); true)"; cat <<EOF\nx',
 ]
 CLOSED = [
     "cat <<EOF\nx\nEOF",
