@@ -6,7 +6,6 @@ from runbook.core.authoring.format import formatted
 from runbook.core.document import FrontMatter, Severity
 from runbook.core.language.parse import parse
 from runbook.core.language.summary import summarize
-from runbook.core.runbook_filter import RunbookFilter
 
 TEXT = """\
 # Demo
@@ -136,19 +135,3 @@ def test_its_description_is_the_summary():
     assert summarize(read(FRONT)).description == "Restarts it."
     assert summarize(read("")).description == "What it does."
     assert summarize(read(FRONT, "# Demo\n")).description == "Restarts it."
-
-
-@pytest.mark.parametrize(
-    ("wanted", "fits"),
-    [
-        (RunbookFilter(), True),
-        (RunbookFilter(tags=("Network",)), True),
-        (RunbookFilter(tags=("network", "web tier")), True),
-        (RunbookFilter(tags=("network", "db")), False),
-        (RunbookFilter(owner="SRE team"), True),
-        (RunbookFilter(owner="sre"), False),
-    ],
-)
-def test_runbooks_are_filtered_by_it(wanted, fits):
-    assert wanted.fits(read(FRONT).front) is fits
-    assert bool(wanted) is (wanted != RunbookFilter())

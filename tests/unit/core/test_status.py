@@ -1,0 +1,19 @@
+from runbook.core.status import ACTIVE, TERMINAL, TRANSITIONS, RunStatus, StepStatus
+
+
+def test_every_status_is_active_or_an_end():
+    assert set(RunStatus) == ACTIVE | TERMINAL
+    assert not ACTIVE & TERMINAL
+    assert all(status.terminal is (status in TERMINAL) for status in RunStatus)
+
+
+def test_what_follows_a_status_is_never_a_birth():
+    following = set().union(*TRANSITIONS.values())
+    assert not following & {RunStatus.REFUSED, RunStatus.INVALID}
+
+
+def test_only_what_ran_to_its_end_is_completed():
+    assert {status for status in StepStatus if status.completed} == {
+        StepStatus.SUCCEEDED,
+        StepStatus.RESTORED,
+    }
