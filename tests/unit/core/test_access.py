@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.access import (
@@ -130,7 +130,6 @@ def test_what_is_missing_is_told_to_programs():
 values = st.sampled_from(["a", "b", "ab", "A", "a b"])
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(values, st.lists(values) | values | st.none() | st.integers()),
     st.dictionaries(values, st.lists(values, min_size=1).map(tuple), min_size=1),
@@ -146,7 +145,6 @@ def test_allowed_exactly_where_every_claim_shares_a_value(claims, required):
 claims_of = st.dictionaries(values, st.lists(values))
 
 
-@settings(deadline=None)
 @given(claims_of, claims_of, st.dictionaries(values, st.lists(values, min_size=1).map(tuple)))
 def test_more_claims_never_take_a_right_away(claims, more, required):
     """Monotonic: more claims never allow less."""

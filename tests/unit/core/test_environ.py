@@ -309,7 +309,7 @@ def test_all_values_together_have_a_limit():
     assert check_total(dict(list(values.items())[1:])) is None
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200))
 def test_values_arrive_byte_for_byte(value):
     variables = child_env(inputs={"GIVEN": value}, passed={}, run=run(), base=BASE)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook.core.permissions import (
@@ -62,7 +62,6 @@ def test_what_is_not_understood_is_refused(text):
         RolePermissions.parse(text)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["*", "admin", "sre"]), st.frozensets(st.sampled_from(Permission))
@@ -111,14 +110,12 @@ grants_of = st.frozensets(grant).map(Grants)
 refs = st.none() | st.sampled_from(["a/x.md", "b.md", "c.md"])
 
 
-@settings(deadline=None)
 @given(grants_of, grant, st.sampled_from(Permission), refs)
 def test_one_more_grant_takes_nothing_away(grants, more, permission, ref):
     if grants.allow(permission, ref):
         assert Grants(grants.items | {more}).allow(permission, ref)
 
 
-@settings(deadline=None)
 @given(grants_of, st.frozensets(st.sampled_from(Permission)), st.sampled_from(Permission), refs)
 @example(ALL_GRANTS, frozenset({Permission.RUN_READ}), Permission.RUN_READ, "b.md")
 @example(ALL_GRANTS, frozenset({Permission.RUN_READ}), Permission.RUN_CANCEL, "b.md")

@@ -68,7 +68,7 @@ def as_before(*texts, legacy=LEGACY):
 
 
 @pytest.mark.parametrize("convert", CONVERSIONS.values(), ids=CONVERSIONS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(outputs, min_size=1, max_size=3))
 def test_a_converted_chain_is_whole(convert, texts):
     history = chain(*texts)

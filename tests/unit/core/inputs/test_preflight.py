@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.document import (
@@ -128,7 +128,6 @@ def test_values_that_cannot_be_passed():
     assert "in total" in resolve([], many, allow_undeclared=True)[1][0]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["OLD", "NAME", "PATH", "X", "é"]), st.text(max_size=5)))
 def test_a_run_gets_only_what_was_declared(given_values):
     inputs, problems = resolve([OLD, STRING], given_values)

@@ -322,14 +322,14 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(PIECES | st.text(max_size=20), max_size=12).map("".join))
 @example("History\n=")
 def test_no_text_makes_it_raise(text):
     check_invariants(text.encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise(data):
     check_invariants(data)
@@ -345,7 +345,6 @@ def check_invariants(data: bytes) -> None:
     assert all(problem.line is None or 1 <= problem.line <= lines for problem in found.problems)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r`"), max_size=80))
 def test_a_script_is_exactly_what_stands_in_its_block(source):
     found = read(document(script=f"# Script\n\n````sh\n{source}\n````\n"))

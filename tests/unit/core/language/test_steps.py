@@ -445,7 +445,7 @@ def steps(draw: st.DrawFn) -> str:
     return "\n\n".join(parts)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(WORDS | steps(), max_size=6),
     st.sampled_from(["\n", "\r\n", "\r"]),
@@ -501,7 +501,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(PIECES | st.text(max_size=8), max_size=14).map("".join))
 def test_no_script_section_makes_it_raise(script):
     data = text_of(script).encode("utf-8", "surrogatepass")

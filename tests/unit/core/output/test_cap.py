@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.output.cap import (
@@ -28,7 +28,6 @@ def test_memory_is_bounded_whatever_size_the_reads_have(size):
     assert len(blocks) <= 8
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("aé😀\n", max_size=9), max_size=20), st.integers(0, 60))
 def test_head_and_tail_hold_the_whole_within_the_limit(texts, limit):
     whole, kept = "".join(texts), HeadTail(limit)
@@ -57,7 +56,6 @@ def test_head_and_tail_name_their_limit():
     )
 
 
-@settings(deadline=None)
 @given(st.text("aé😀\n"), st.integers(4, 20))
 def test_splitting_cuts_between_characters_and_loses_nothing(text, limit):
     pieces = list(split_utf8(text, limit))

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.core.events import EventType, RunEvent
@@ -72,7 +72,6 @@ def test_a_very_long_line_is_listed_in_parts_of_bounded_size():
     assert (last.number, last.text) == (2, "next")
 
 
-@settings(deadline=None)
 @given(outputs)
 def test_places_lines_and_the_log_agree(texts):
     events, cursor = stored(texts)
@@ -88,7 +87,6 @@ def test_places_lines_and_the_log_agree(texts):
         assert event.line == before.count(b"\n") + 1
 
 
-@settings(deadline=None)
 @given(outputs, st.integers(0, 12))
 def test_lines_may_be_listed_from_a_later_event(texts, skip):
     events, cursor = stored(texts)
