@@ -13,6 +13,7 @@ from pathlib import Path
 from runbook.bootstrap import search_path
 from runbook.cli.keeping.database_checks import check_database
 from runbook.cli.keeping.findings import Finding, fail, ok, warn
+from runbook.cli.serve import HOW_TO_BUILD, WEB_APP
 from runbook.cli.source.opening import load_settings
 from runbook.errors import ConfigurationError
 from runbook.settings import Settings
@@ -27,7 +28,7 @@ ANSWER_SECONDS = 5.0
 
 def examine(environment: Mapping[str, str]) -> list[Finding]:
     """All findings. If the settings are invalid, skips the checks that need them."""
-    findings = [_python(), *_kernel(), _clock()]
+    findings = [_python(), *_kernel(), _clock(), _web_app()]
     try:
         settings = load_settings(environment)
     except ConfigurationError as error:
@@ -93,6 +94,13 @@ def _clock() -> Finding:
             "clock", f"shows {text}", "set the clock: tokens and records need the correct time"
         )
     return ok("clock", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now)))
+
+
+def _web_app() -> Finding:
+    """An installation without Node has the API only."""
+    if WEB_APP.is_file():
+        return ok("web app", "built")
+    return warn("web app", "missing; the API works without it", HOW_TO_BUILD)
 
 
 def _server_settings(settings: Settings) -> Finding:

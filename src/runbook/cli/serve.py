@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runbook.settings import Settings
 
 WEB_APP = Path(runbook.__file__).parent / "api" / "static" / "index.html"
+HOW_TO_BUILD = "`make setup` in a checkout builds it, which needs Node"
 
 
 @click.command(
@@ -63,8 +64,8 @@ def serve(
     prepare_data_dir(settings)
     if not WEB_APP.is_file():
         print_warning(
-            "The web app is missing from this installation. To build it, which needs Node, use "
-            "`make setup` in a checkout. The API works without it"
+            f"The web app is missing from this installation: {HOW_TO_BUILD}. "
+            "The API works without it"
         )
     return serve_until_told(environment, overrides)
 

@@ -97,3 +97,4 @@ def test_a_missing_web_app_is_told_at_the_start(serve, served, tmp_path, monkeyp
     assert result.exit_code == 0
     assert served
     assert ("web app" in result.stderr) is not built
+    assert ("make setup" in result.stderr) is not built
