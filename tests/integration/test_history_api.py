@@ -50,6 +50,7 @@ def test_the_newest_entry_comes_first(client, told):
         "origin": "api",
         "reason": "ticket 0",
         "dry_run": False,
+        "not_executed": False,
         "relation": None,
         "related_id": None,
         "known": True,

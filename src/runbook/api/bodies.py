@@ -41,7 +41,11 @@ class RunBody(BaseModel):
     confirm: Annotated[str, Field(max_length=500)] | None = Field(
         None, description="The text that the runbook's policy requires you to type"
     )
-    dry_run: bool = Field(False, description="Change nothing; show what the run would do")
+    dry_run: bool = Field(
+        False,
+        description="Show what the run would do. The script is executed only if the runbook "
+        "supports dry runs, and is trusted to change nothing",
+    )
     digest: Annotated[str, Field(max_length=100)] | None = Field(
         None,
         description="Digest of the document that you read; 409 if the runbook has changed since",

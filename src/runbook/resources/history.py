@@ -27,6 +27,10 @@ class HistoryHeadJson(TypedDict):
     duration_ms: int
     reason: str | None
     dry_run: bool
+    not_executed: Annotated[
+        bool,
+        Doc("Whether it was a dry run of a runbook that doesn't support dry runs"),
+    ]
     relation: Relation | None
     related_id: str | None
     known: Annotated[bool, Doc("Whether the database still has the run")]
@@ -119,6 +123,7 @@ def _head_json(entry: PagedEntry, known: Collection[str]) -> HistoryHeadJson:
         "duration_ms": record.duration_ms,
         "reason": record.reason,
         "dry_run": record.dry_run is not None,
+        "not_executed": record.not_executed,
         "relation": record.relation,
         "related_id": record.related_id,
         "known": record.run_id in known,

@@ -10,8 +10,8 @@
     (blank line)
     <!-- runbook-entry v=1 n=12 run=... status=... document=... previous=... digest=... -->
 
-Optional parts after the status: `, dry run (verified)`, the relation to an earlier run, the
-reason. Stdout, Stderr and Error follow in this order, unless they are empty. Their text is stored
+Optional parts after the status: `, dry run (verified)` or `, dry run (not executed)`, the relation
+to an earlier run, the reason. Stdout, Stderr and Error follow in this order, unless they are empty. Their text is stored
 byte for byte, including control characters and CR, between fences longer than any run of
 backticks in it; a trailing line break is followed by another one before the fence. Names are code
 spans without line breaks, backticks or invisible characters, so they can't be closed early. The
@@ -47,7 +47,7 @@ WHO = (
 _RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
 _RUN = (
     rb", run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
-    rb"(?:, dry run \((?P<label>verified|assumed|unknown)\))?"
+    rb"(?:, dry run \((?P<label>verified|assumed|unknown|not executed)\))?"
     rb"(?:, (?P<relation>retry|resume|undo) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
     rb"(?:: (?P<reason>" + SPAN + rb"))?" + EOL
 )
@@ -68,6 +68,9 @@ LINK = re.compile(
 LINK_BYTES = 1024
 """Longer than any link."""
 
+_NOT_EXECUTED = "not executed"
+"""Stands instead of a dry run's label. In entries of older versions, `unknown` does."""
+
 _NO_DIGEST = len(b" digest=")
 _INNER_NOTICE = re.compile(
     r"\n\[\.\.\. (\d{1,15}) bytes of output omitted: HISTORY_ENTRY_BYTES is \d+ \.\.\.\]\n"
@@ -79,8 +82,9 @@ class EntryRecord:
     """The content of one run's entry.
 
     `at` is when the run finished or was refused. `document` is the digest of the executed document.
-    Empty texts are omitted; lone surrogates become `?`. `dry_run` is a dry run's label. `relation`
-    and `related_id` name the earlier run of a rerun.
+    Empty texts are omitted; lone surrogates become `?`. `dry_run` is a dry run's label, and
+    `not_executed` says that its runbook doesn't support dry runs. `relation` and `related_id` name
+    the earlier run of a rerun.
     """
 
     run_id: str
@@ -97,6 +101,7 @@ class EntryRecord:
     stderr: str = ""
     error: str = ""
     dry_run: PlanLabel | None = None
+    not_executed: bool = False
     relation: Relation | None = None
     related_id: str | None = None
 
@@ -189,10 +194,16 @@ def _who_line(record: EntryRecord) -> str:
     return (
         f"{by_text(record.who, record.roles, record.origin)},"
         f" run `{record.run_id}`, {record.duration_ms} ms, {record.status.value}"
-        f"{'' if record.dry_run is None else f', dry run ({record.dry_run})'}"
+        f"{_dry_run_text(record)}"
         f"{'' if record.relation is None else f', {record.relation} of `{record.related_id}`'}"
         f"{'' if record.reason is None else f': {span(record.reason)}'}"
     )
+
+
+def _dry_run_text(record: EntryRecord) -> str:
+    if record.dry_run is None:
+        return ""
+    return f", dry run ({_NOT_EXECUTED if record.not_executed else record.dry_run})"
 
 
 def by_text(who: str, roles: Sequence[str], origin: Origin) -> str:
@@ -297,7 +308,8 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         section.title: _text(data, section, converted=converted)
         for section in _sections(data, head.end())
     }
-    reason, label, relation = head["reason"], head["label"], head["relation"]
+    reason, relation = head["reason"], head["relation"]
+    label = head["label"].decode() if head["label"] else None
     return EntryRecord(
         run_id=entry.run_id,
         status=entry.status,
@@ -312,7 +324,8 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         stdout=texts.get(b"Stdout", ""),
         stderr=texts.get(b"Stderr", ""),
         error=texts.get(b"Error", ""),
-        dry_run=PlanLabel(label.decode()) if label else None,
+        dry_run=PlanLabel.UNKNOWN if label == _NOT_EXECUTED else label and PlanLabel(label),
+        not_executed=label == _NOT_EXECUTED,
         relation=Relation(relation.decode()) if relation else None,
         related_id=head["related"].decode() if relation else None,
     )

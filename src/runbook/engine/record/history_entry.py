@@ -22,6 +22,7 @@ from runbook.engine.options import EngineOptions
 from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
 from runbook.library.catalog import Catalog
 from runbook.library.history import Appended, HistoryWriter
+from runbook.script.narration import NO_DRY_RUN
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store
 
@@ -176,6 +177,7 @@ def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
         stderr=output.stderr,
         error=output.error,
         dry_run=(run.result.label or PlanLabel.UNKNOWN) if run.request.dry_run else None,
+        not_executed=any(problem.code == NO_DRY_RUN for problem in run.result.warnings),
         relation=run.relation,
         related_id=run.related_id,
     )

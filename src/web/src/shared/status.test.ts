@@ -15,6 +15,8 @@ it('shows no dry run as a success', () => {
 it('knows that nothing was executed by its code', () => {
   expect(isNotExecuted({ status: 'succeeded', dry_run: true, problems: NOT_DRY })).toBe(true)
   expect(isNotExecuted({ status: 'succeeded', dry_run: true, problems: [] })).toBe(false)
+  expect(isNotExecuted({ status: 'succeeded', dry_run: true, not_executed: true })).toBe(true)
+  expect(isNotExecuted({ status: 'succeeded', dry_run: true, not_executed: false })).toBe(false)
 })
 
 it('shows what failed as what it is', () => {

@@ -52,11 +52,14 @@ export interface Seen {
   dry_run?: boolean
   /** Its errors and warnings, if known. */
   problems?: readonly { code: string }[]
+  /** Whether it was a dry run of a runbook that doesn't support dry runs, in a history entry. */
+  not_executed?: boolean
 }
 
 /** How a run is shown. The status of a dry run says `succeeded` even if nothing was executed. */
-export function lookOf({ status, dry_run: isDry, problems }: Seen): StatusLook {
+export function lookOf({ status, dry_run: isDry, problems, not_executed: isUnsupported }: Seen): StatusLook {
   if (!isDry || status !== 'succeeded') return STATUS[status]
+  if (isUnsupported) return NOT_EXECUTED
   if (problems === undefined) return DRY
   return problems.some(({ code }) => code === NOT_DRY) ? NOT_EXECUTED : DRY_COMPLETED
 }

@@ -81,8 +81,16 @@ plain_records = st.builds(
     dry_run=st.none() | st.sampled_from(PlanLabel),
 )
 following = st.tuples(st.sampled_from(Relation), run_ids)
-records = plain_records | st.builds(
-    lambda record, to: replace(record, relation=to[0], related_id=to[1]), plain_records, following
+records = (
+    plain_records
+    | st.builds(
+        lambda record, to: replace(record, relation=to[0], related_id=to[1]),
+        plain_records,
+        following,
+    )
+    | st.builds(
+        lambda record: replace(record, dry_run=PlanLabel.UNKNOWN, not_executed=True), plain_records
+    )
 )
 
 
@@ -125,6 +133,10 @@ def test_an_entry_reads_as_the_contract_says():
         (
             {"dry_run": PlanLabel.UNKNOWN, "relation": Relation.RETRY, "related_id": "run-0"},
             "failed, dry run (unknown), retry of `run-0`: `disk full`\n",
+        ),
+        (
+            {"dry_run": PlanLabel.UNKNOWN, "not_executed": True},
+            "failed, dry run (not executed): `disk full`\n",
         ),
     ],
 )

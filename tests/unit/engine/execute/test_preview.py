@@ -100,6 +100,7 @@ def test_a_script_that_does_not_support_it_is_not_executed(workshop, dry_run, pl
     (plan,) = plans(run)
     assert plan["preview"]["supported"] is False
     assert NOT_DRY.text not in workshop.output(run)
+    assert ", succeeded, dry run (not executed)" in workshop.history("Job")
 
 
 def test_a_dry_run_that_planned_nothing_tells_nothing(workshop, dry_run, step):
