@@ -23,6 +23,27 @@ class ProblemItemJson(TypedDict):
     hint: NotRequired[str | None]
 
 
+class MissingJson(TypedDict):
+    """What a 403 lacks. `code` says which members it has."""
+
+    code: Literal["claim", "permission", "required_claims_unreadable", "run_ownership"]
+    text: str
+    claim: NotRequired[Annotated[str, Doc("The claim that the token lacks")]]
+    wanted: NotRequired[Annotated[list[str], Doc("The token needs one of these values")]]
+    given: NotRequired[
+        Annotated[
+            list[str] | None, Doc("Values that the token has; null if it doesn't have the claim")
+        ]
+    ]
+    permission: NotRequired[str]
+    ref: NotRequired[
+        Annotated[
+            str | None,
+            Doc("The runbook that the permission doesn't cover; null if it isn't granted at all"),
+        ]
+    ]
+
+
 class RefusalJson(TypedDict):
     """The members of a refusal that don't depend on its request."""
 
@@ -42,6 +63,21 @@ class ProblemJson(RefusalJson):
     instance: str
     correlation_id: NotRequired[str | None]
     runbook: NotRequired[str | None]
+    missing: NotRequired[
+        Annotated[list[MissingJson], Doc("With `access_denied`: claims and permissions")]
+    ]
+    reason: NotRequired[
+        Annotated[str, Doc("With `invalid_token`: why the token was refused, if one was sent")]
+    ]
+    claim: NotRequired[
+        Annotated[str, Doc("With `invalid_token`: the claim that is missing or invalid")]
+    ]
+    current_digest: NotRequired[
+        Annotated[str, Doc("With `document_changed`: the digest of the current document")]
+    ]
+    diff: NotRequired[
+        Annotated[str, Doc("With `document_changed`: the changes since the earlier document")]
+    ]
 
 
 def problem_json(problem: Problem) -> ProblemItemJson:

@@ -11,12 +11,13 @@
     <!-- runbook-entry v=1 n=12 run=... status=... document=... previous=... digest=... -->
 
 Optional parts after the status: `, dry run (verified)` or `, dry run (not executed)`, the relation
-to an earlier run, the reason. Stdout, Stderr and Error follow in this order, unless they are empty. Their text is stored
-byte for byte, including control characters and CR, between fences longer than any run of
-backticks in it; a trailing line break is followed by another one before the fence. Names are code
-spans without line breaks, backticks or invisible characters, so they can't be closed early. The
-comment is the entry's last line and carries the chain: `digest` is the SHA-256 of the entry's
-bytes before ` digest=`, including the digest of the previous entry, with CRLF read as LF.
+to an earlier run, the reason. Stdout, Stderr and Error follow in this order, unless they are
+empty. Their text is stored byte for byte, including control characters and CR, between fences
+longer than any run of backticks in it; a trailing line break is followed by another one before the
+fence. Names are code spans without line breaks, backticks or invisible characters, so they can't be
+closed early. The comment is the entry's last line and carries the chain: `digest` is the SHA-256 of
+the entry's bytes before ` digest=`, including the digest of the previous entry, with CRLF read as
+LF.
 An adoption (see `adoption`) is an entry too; both are found by `find_item` there.
 """
 

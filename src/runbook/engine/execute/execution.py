@@ -40,11 +40,10 @@ from runbook.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from runbook.script.narration import NO_DRY_RUN
 from runbook.store.models import Claimed, NewEvent
 
 NOT_DRY = warning(
-    NO_DRY_RUN, "Nothing was executed: the runbook does not say that it supports dry runs"
+    "no_dry_run", "Nothing was executed: the runbook does not say that it supports dry runs"
 )
 END_ATTEMPTS = 10
 END_PAUSE_S = 0.1

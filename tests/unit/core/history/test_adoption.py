@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from histories import RECORD
 from runbook.core.history.adoption import (
     AdoptionRecord,
     Finding,
@@ -16,23 +17,13 @@ from runbook.core.history.adoption import (
     render_adoption,
 )
 from runbook.core.history.backwards import Backward
-from runbook.core.history.chain import EntryRecord, Link, chain_end, iter_entries, last_link
+from runbook.core.history.chain import Link, chain_end, iter_entries, last_link
 from runbook.core.history.entry import last_digest, render, sha256
 from runbook.core.history.line_ends import crlf
 from runbook.core.history.verification import verify
 from runbook.core.run import Origin
-from runbook.core.status import RunStatus
 
 LEGACY = b"\nold text\n"
-RECORD = EntryRecord(
-    run_id="run-1",
-    status=RunStatus.SUCCEEDED,
-    return_code=0,
-    at=1769178782123,
-    who="ada",
-    origin=Origin.API,
-    document=sha256(b"document"),
-)
 WHY = AdoptionRecord(at=1769178782123, who="eve", origin=Origin.CLI, reason="two branches merged")
 hostile = st.text(st.sampled_from("ab `\n\r*<>!-\\|é\u202e\x00"), max_size=20)
 findings = st.lists(

@@ -4,22 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from histories import RECORD
 from runbook.core.history import backwards as history_back
 from runbook.core.history.backwards import Backward, legacy_page
 from runbook.core.history.chain import iter_entries
-from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
-from runbook.core.run import Origin
-from runbook.core.status import RunStatus
+from runbook.core.history.entry import last_digest, render, sha256
 
-RECORD = EntryRecord(
-    run_id="run-1",
-    status=RunStatus.SUCCEEDED,
-    return_code=0,
-    at=1769178782123,
-    who="ada",
-    origin=Origin.API,
-    document=sha256(b"document"),
-)
 OLD = b"\n### 2026-01-14T18:34:51.%03dZ | Exit Code: 0\n\n**Stdout:**\n```\n%s\n```\n"
 pieces = st.sampled_from(
     ["`", "```\n", "\n", "text", "### x | Exit Code: 0", "**Stdout:**\n", "<!-- "]

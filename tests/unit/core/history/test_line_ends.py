@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from histories import RECORD
 from runbook.core.history.backwards import Backward
 from runbook.core.history.chain import (
-    EntryRecord,
     chain_end,
     entry_start,
     find_run,
@@ -21,19 +21,8 @@ from runbook.core.history.entry import last_digest, render, sha256
 from runbook.core.history.legacy import legacy_marks, read_legacy
 from runbook.core.history.line_ends import crlf, has_crlf, lf
 from runbook.core.history.verification import verify
-from runbook.core.run import Origin
-from runbook.core.status import RunStatus
 
 LEGACY = b"\n### 2026-01-14T18:34:51.797Z | Exit Code: 0\n\n**Stdout:**\n```\nold\n```\n"
-RECORD = EntryRecord(
-    run_id="run-1",
-    status=RunStatus.SUCCEEDED,
-    return_code=0,
-    at=1769178782123,
-    who="ada",
-    origin=Origin.API,
-    document=sha256(b"document"),
-)
 CONVERSIONS = {
     "unix2dos": crlf,
     "sed s/$/\\r/": lambda data: data.replace(b"\n", b"\r\n"),
