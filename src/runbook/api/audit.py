@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from runbook.api import wire
 from runbook.api.context import engine, principal
 from runbook.api.parameters import INTEGER, PAGE, PAGE_TEXT, moment, number, page_size
-from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.resources.audit import audit_page_json
 from runbook.store.models import AuditFilter
@@ -18,7 +18,7 @@ blueprint = Blueprint("audit", __name__)
 @route(
     blueprint,
     "/api/audit",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.AUDIT_READ,
         Limit.NORMAL,
         "List audit events, newest first",

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, current_app, send_file
 
 from runbook import errors
-from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("documentation", __name__, url_prefix="/docs")
@@ -25,7 +25,7 @@ _EXPLORER = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.yaml", dom_id: "#explorer", validatorUrl: null});
 """
-_HIDDEN = Policy(PUBLIC, Limit.NONE, "", documented=False, any_query=True)
+_HIDDEN = RoutePolicy(PUBLIC, Limit.NONE, "", documented=False, any_query=True)
 # Swagger UI sets style attributes and uses data: images. Nothing is loaded from other hosts.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -36,7 +36,7 @@ _POLICY = (
 @route(
     blueprint,
     "/openapi.yaml",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC,
         Limit.NONE,
         "Get this OpenAPI document",

@@ -10,7 +10,7 @@ from flask import Response, g, request
 from runbook.api import accept, wire
 from runbook.api.bodies import RunBody
 from runbook.api.context import engine
-from runbook.api.routing import Limit, Parameter, Policy
+from runbook.api.routing import Limit, Parameter, RoutePolicy
 from runbook.core.permissions import Permission
 from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.errors import RequestError
@@ -44,9 +44,9 @@ def starting(
     description: str,
     body: type[RunBody] = RunBody,
     parameters: tuple[Parameter, ...] = (CORRELATION, IDEMPOTENCY, PREFER),
-) -> Policy:
+) -> RoutePolicy:
     """The policy of a view that starts a run."""
-    return Policy(
+    return RoutePolicy(
         permission,
         Limit.EXECUTE,
         summary,

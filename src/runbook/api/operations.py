@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from runbook import __version__
 from runbook.api import wire
 from runbook.api.context import application, engine
-from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
@@ -30,7 +30,7 @@ blueprint = Blueprint("server", __name__)
 @route(
     blueprint,
     "/livez",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC,
         Limit.NONE,
         "Liveness check: the process responds",
@@ -45,7 +45,7 @@ def check_liveness() -> Response:
 @route(
     blueprint,
     "/readyz",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC,
         Limit.NONE,
         "Readiness check: runs can be accepted and executed",
@@ -68,7 +68,7 @@ def check_readiness() -> Response:
 @route(
     blueprint,
     "/api/status",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.SERVER_READ,
         Limit.NORMAL,
         "Get versions, database, queue and workers",
@@ -100,7 +100,7 @@ def get_status() -> Response:
 @route(
     blueprint,
     "/api/public",
-    policy=Policy(PUBLIC, Limit.NONE, "Get what a sign-in page needs", schema="PublicInfo"),
+    policy=RoutePolicy(PUBLIC, Limit.NONE, "Get what a sign-in page needs", schema="PublicInfo"),
 )
 def get_public_info() -> Response:
     settings = application().settings
@@ -116,7 +116,7 @@ def get_public_info() -> Response:
 @route(
     blueprint,
     "/metrics",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC, Limit.NONE, "Get Prometheus metrics", media=("text/plain",), any_query=True
     ),
 )

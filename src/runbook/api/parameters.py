@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from runbook.api.routing import Policy
+from runbook.api.routing import RoutePolicy
 from runbook.api.unknown import unknown_parameter
 from runbook.core.document import Problem, texts_of
 from runbook.core.times import Millis
@@ -28,7 +28,7 @@ PAGE_TEXT = f"Maximum number of results, from 1 to {MAX_PAGE}; {DEFAULT_PAGE} by
 BEYOND_ALL = 10**15
 
 
-def check_query(policy: Policy) -> None:
+def check_query(policy: RoutePolicy) -> None:
     """Raises RequestError for parameters that the view would ignore.
 
     These are unknown ones, and repetitions of one that takes a single value.

@@ -11,7 +11,7 @@ from runbook.api import accept, wire
 from runbook.api.bodies import ResumeBody, RunBody, read_body
 from runbook.api.context import engine, principal, run_of
 from runbook.api.execution import execute_request, started_reply, starting
-from runbook.api.routing import Limit, Parameter, Policy, View, route
+from runbook.api.routing import Limit, Parameter, RoutePolicy, View, route
 from runbook.core.permissions import Permission
 from runbook.engine.requests import Submitted
 from runbook.errors import NotFoundError
@@ -68,7 +68,7 @@ def undo_run(run_id: str) -> Response:
 @route(
     blueprint,
     "/<run_id>/undo",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NORMAL,
         "Preview an undo",
@@ -90,7 +90,7 @@ def started(submitted: Submitted) -> Response:
 @route(
     blueprint,
     "/<run_id>/artifacts",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NONE,
         "List the artifacts of a run",
@@ -107,7 +107,7 @@ def list_artifacts(run_id: str) -> Response:
 @route(
     blueprint,
     "/<run_id>/artifacts/<path:artifact>",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NONE,
         "Download an artifact",

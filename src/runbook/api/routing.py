@@ -48,7 +48,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RoutePolicy:
     permission: Permission | None
     limit: Limit
     summary: str
@@ -88,7 +88,7 @@ def route(
     blueprint: Blueprint,
     rule: str,
     *,
-    policy: Policy,
+    policy: RoutePolicy,
     methods: tuple[str, ...] = ("GET",),
     name: str | None = None,
 ) -> Callable[[View], View]:
@@ -112,5 +112,5 @@ def _camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def policy_of(view: Callable[..., Any] | None) -> Policy | None:
+def policy_of(view: Callable[..., Any] | None) -> RoutePolicy | None:
     return getattr(view, POLICY_ATTRIBUTE, None)

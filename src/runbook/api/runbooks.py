@@ -20,7 +20,7 @@ from runbook.api.execution import (
     starting,
 )
 from runbook.api.parameters import PAGE, PAGE_TEXT, TEXTS, page_size, signed
-from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
 from runbook.resources.declaration import required_env_json
@@ -34,7 +34,7 @@ blueprint = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 @route(
     blueprint,
     "",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_LIST,
         Limit.NORMAL,
         "List all runbooks, sorted by path",
@@ -66,7 +66,7 @@ def list_runbooks() -> Response:
 @route(
     blueprint,
     "/<ref:ref>",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "Get the text of a runbook and what it declares",
@@ -84,7 +84,7 @@ def get_runbook(ref: str) -> Response:
 @route(
     blueprint,
     "/<ref:ref>/required-env",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "List declared inputs, and which of them the server can supply",
@@ -98,7 +98,7 @@ def get_required_env(ref: str) -> Response:
 @route(
     blueprint,
     "/<ref:ref>/history",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "List history entries, newest first; requires permission to execute the runbook",
@@ -118,7 +118,7 @@ def list_history_entries(ref: str) -> Response:
 @route(
     blueprint,
     "/<ref:ref>/history/<int:n>",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_HISTORY,
         Limit.NORMAL,
         "Get a history entry with its output",
@@ -134,7 +134,7 @@ def get_history_entry(ref: str, n: int) -> Response:
 @route(
     blueprint,
     "/<ref:ref>/inputs",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUNBOOK_READ,
         Limit.NORMAL,
         "Get the inputs as a JSON Schema, including choices that other runbooks provide",
@@ -147,7 +147,7 @@ def get_inputs(ref: str) -> Response:
     return Response(json.dumps(schema), mimetype="application/json")
 
 
-_VALIDATE = Policy(
+_VALIDATE = RoutePolicy(
     Permission.RUNBOOK_VALIDATE,
     Limit.NORMAL,
     "Validate a runbook and its inputs without starting anything",

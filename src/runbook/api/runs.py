@@ -25,7 +25,7 @@ from runbook.api.parameters import (
     page_size,
     switch,
 )
-from runbook.api.routing import Limit, Parameter, Policy, route
+from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
@@ -55,7 +55,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 @route(
     blueprint,
     "",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NORMAL,
         "List the runs that you may see, newest first",
@@ -136,7 +136,7 @@ def _statuses(text: str) -> Iterator[RunStatus]:
 @route(
     blueprint,
     "/changes",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NONE,
         "Stream active runs: one event immediately, then one per change",
@@ -152,7 +152,7 @@ def follow_changes() -> Response:
 @route(
     blueprint,
     "/<run_id>",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NORMAL,
         "Get a run, its steps, and the tree of runs that it called",
@@ -168,7 +168,7 @@ def get_run(run_id: str) -> Response:
 @route(
     blueprint,
     "/<run_id>/document",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NORMAL,
         "Get the text that the run executed, and whether the runbook has changed since",
@@ -185,7 +185,7 @@ def get_run_document(run_id: str) -> Response:
 @route(
     blueprint,
     "/<run_id>/events",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NONE,
         "Follow a run: stream its events as JSON, ending with done",
@@ -229,7 +229,7 @@ def _last_event_id() -> int | None:
 @route(
     blueprint,
     "/<run_id>/log",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_READ,
         Limit.NONE,
         "Get the output of a run as text or JSON lines, or search it",
@@ -359,7 +359,7 @@ def _log_pieces(logs: Logs, run_id: str, start: int, end: int) -> Iterator[bytes
 @route(
     blueprint,
     "/<run_id>/cancel",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.RUN_CANCEL,
         Limit.NORMAL,
         "Request cancellation; a finished run stays unchanged",

@@ -13,7 +13,7 @@ from runbook.access.tokens import CallerTokens, dev_login, standard_claims
 from runbook.api import wire
 from runbook.api.bodies import LoginBody, read_body
 from runbook.api.context import application, engine, principal
-from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.bootstrap import config_json
 from runbook.core.access import roles_of
 from runbook.core.permissions import Permission
@@ -26,7 +26,7 @@ blueprint = Blueprint("session", __name__)
 @route(
     blueprint,
     "/dev-login",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC,
         Limit.NORMAL,
         "Issue a development token; 404 unless ENABLE_LOGIN is on",
@@ -58,7 +58,7 @@ def log_in() -> Response:
 @route(
     blueprint,
     "/api/config",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.CONFIG_READ,
         Limit.NORMAL,
         "Get settings with their sources, and your token's claims",
@@ -80,7 +80,7 @@ def get_config() -> Response:
 @route(
     blueprint,
     "/api/shutdown",
-    policy=Policy(
+    policy=RoutePolicy(
         Permission.SERVER_SHUTDOWN,
         Limit.NORMAL,
         "Shut down the server gracefully",
@@ -103,7 +103,7 @@ def shut_down() -> Response:
 @route(
     blueprint,
     "/auth/login",
-    policy=Policy(
+    policy=RoutePolicy(
         PUBLIC,
         Limit.NORMAL,
         "Redirect to the identity provider",

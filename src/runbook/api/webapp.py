@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request, send_from_directory
 
 from runbook.api import accept
-from runbook.api.routing import PUBLIC, Limit, Policy, route
+from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.errors import NotFoundError
 
 blueprint = Blueprint("webapp", __name__)
@@ -41,7 +41,7 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
-_WEB = Policy(PUBLIC, Limit.NONE, "The web app", documented=False, any_query=True)
+_WEB = RoutePolicy(PUBLIC, Limit.NONE, "The web app", documented=False, any_query=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runbook.core.history.adoption import AdoptionRecord, Finding, render_adoption
+from runbook.core.history.adoption import AdoptionRecord, ChainFinding, render_adoption
 from runbook.core.history.chain import (
     EntryRecord,
     Link,
@@ -68,7 +68,7 @@ class Adopted:
     """
 
     link: Link | None
-    findings: tuple[Finding, ...]
+    findings: tuple[ChainFinding, ...]
     after: Verification
 
 

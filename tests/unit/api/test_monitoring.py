@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runbook.api.app import create_app
 from runbook.api.context import Application
-from runbook.api.routing import POLICY_ATTRIBUTE, PUBLIC, Limit, Policy
+from runbook.api.routing import POLICY_ATTRIBUTE, PUBLIC, Limit, RoutePolicy
 from runbook.log import Alert
 from runbook.settings import Settings
 
@@ -61,7 +61,7 @@ def test_an_unexpected_failure_is_counted(counted, monkeypatch):
     def fail():
         raise ZeroDivisionError
 
-    setattr(fail, POLICY_ATTRIBUTE, Policy(PUBLIC, Limit.NONE, ""))
+    setattr(fail, POLICY_ATTRIBUTE, RoutePolicy(PUBLIC, Limit.NONE, ""))
     (rule,) = [rule for rule in app.url_map.iter_rules() if rule.rule == "/api/public"]
     monkeypatch.setitem(app.view_functions, rule.endpoint, fail)
 

@@ -13,7 +13,7 @@ from runbook import __version__
 from runbook.api.openapi.examples import EXAMPLES
 from runbook.api.openapi.replies import headers, responses
 from runbook.api.openapi.schemas import Json, reference, schemas
-from runbook.api.routing import PUBLIC, Parameter, Policy, policy_of
+from runbook.api.routing import PUBLIC, Parameter, RoutePolicy, policy_of
 
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_PARAMETERS: dict[str, Json] = {
@@ -83,7 +83,7 @@ def document(routes: Map, views: Mapping[str, Callable[..., Any]]) -> Json:
     }
 
 
-def _operation(rule: Rule, policy: Policy) -> Json:
+def _operation(rule: Rule, policy: RoutePolicy) -> Json:
     blueprint, _, name = rule.endpoint.rpartition(".")
     operation: Json = {
         "operationId": name,
@@ -113,7 +113,7 @@ def _path_parameters(rule: Rule) -> list[Json]:
     ]
 
 
-def _parameters(policy: Policy) -> list[Json]:
+def _parameters(policy: RoutePolicy) -> list[Json]:
     known = "The ETag of the response that you have"
     more = (Parameter("If-None-Match", known, "header"),) if policy.revalidates else ()
     return [

@@ -7,7 +7,7 @@ from typing import Final
 from runbook.api import accept
 from runbook.api.openapi.examples import EXAMPLES
 from runbook.api.openapi.schemas import Json, reference
-from runbook.api.routing import PUBLIC, Limit, Policy
+from runbook.api.routing import PUBLIC, Limit, RoutePolicy
 from runbook.api.wire import PROBLEM_TYPE
 
 JSON: Final = accept.JSON
@@ -47,7 +47,7 @@ def _header(text: str, kind: str) -> Json:
     return {"description": text, "schema": {"type": kind}}
 
 
-def responses(policy: Policy) -> Json:
+def responses(policy: RoutePolicy) -> Json:
     """All responses of an operation, by status."""
     found = {
         200: _reply(policy, 200, "OK", {media: _content(policy, media) for media in policy.media})
@@ -63,7 +63,7 @@ def responses(policy: Policy) -> Json:
     return {str(status): found[status] for status in sorted(found)}
 
 
-def _reply(policy: Policy, status: int, text: str, content: Json) -> Json:
+def _reply(policy: RoutePolicy, status: int, text: str, content: Json) -> Json:
     names = _header_names(policy, status)
     reply: Json = {
         "description": text,
@@ -72,7 +72,7 @@ def _reply(policy: Policy, status: int, text: str, content: Json) -> Json:
     return reply | {"content": content} if content else reply
 
 
-def _header_names(policy: Policy, status: int) -> tuple[str, ...]:
+def _header_names(policy: RoutePolicy, status: int) -> tuple[str, ...]:
     names = ["X-Correlation-Id"]
     if status < 300 and policy.limit is Limit.EXECUTE:
         names += ["X-Run-Id", "Idempotent-Replayed"]
@@ -92,13 +92,13 @@ def _header_names(policy: Policy, status: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _replies(policy: Policy) -> dict[int, str]:
+def _replies(policy: RoutePolicy) -> dict[int, str]:
     if policy.revalidates:
         return policy.replies | {304: "Nothing has changed since the ETag in If-None-Match"}
     return policy.replies
 
 
-def _contents(policy: Policy, status: int) -> Json:
+def _contents(policy: RoutePolicy, status: int) -> Json:
     """The content of a documented response other than 200."""
     if status in (204, 304):
         return {}
@@ -112,7 +112,7 @@ def _contents(policy: Policy, status: int) -> Json:
     return {JSON: _content(policy, JSON)}
 
 
-def _content(policy: Policy, media: str) -> Json:
+def _content(policy: RoutePolicy, media: str) -> Json:
     if media == accept.EVENTS:
         return _stream(policy)
     if media == JSON:
@@ -125,7 +125,7 @@ def _content(policy: Policy, media: str) -> Json:
     return {"schema": {"type": "string"}}
 
 
-def _stream(policy: Policy) -> Json:
+def _stream(policy: RoutePolicy) -> Json:
     """A stream of events, which generated clients read as text."""
     event = "Event" if policy.schema == "Done" else policy.schema
     found: Json = {"schema": {"type": "string", "description": _STREAM}}
@@ -138,7 +138,7 @@ def _with_example(content: Json, name: str | None) -> Json:
     return content | {"example": EXAMPLES[name]} if name in EXAMPLES else content
 
 
-def _refusals(policy: Policy) -> dict[int, str]:
+def _refusals(policy: RoutePolicy) -> dict[int, str]:
     refusals = {400: "The request is malformed", 404: "Not found"}
     if policy.permission is not PUBLIC:
         refusals |= {

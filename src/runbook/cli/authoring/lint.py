@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FileProblem:
     """A problem in a file. `file` is the path to show."""
 
     file: str
@@ -100,7 +100,7 @@ def examine(
     passed: Sequence[str],
     limits: InputLimits | None = None,
     shells: ShellCheck | None = None,
-) -> list[Finding]:
+) -> list[FileProblem]:
     """All findings in a file. `passed` has the variables that every script gets."""
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
@@ -112,7 +112,7 @@ def examine(
         entry = load_file(item.file)
     except OSError as error:
         document = unreadable(item.file.stem, error.strerror or "unknown reason")
-        return [Finding(item.shown, problem) for problem in document.problems]
+        return [FileProblem(item.shown, problem) for problem in document.problems]
     document = entry.document
     if document.is_documentation:
         note(document.problems[0].message)
@@ -124,7 +124,7 @@ def examine(
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
-    return [Finding(item.shown, problem) for problem in ordered]
+    return [FileProblem(item.shown, problem) for problem in ordered]
 
 
 def _exists(catalog: Catalog, ref: str, call: CalledRef) -> bool:
@@ -154,21 +154,21 @@ def _count(number: int, what: str) -> str:
 # -- formats -------------------------------------------------------------------------------------
 
 
-def _print_text(findings: Iterable[Finding]) -> None:
+def _print_text(findings: Iterable[FileProblem]) -> None:
     for finding in findings:
         print_line(problem_line(finding.file, finding.as_json()))
 
 
-def _print_json(findings: Iterable[Finding]) -> None:
+def _print_json(findings: Iterable[FileProblem]) -> None:
     print_line(json.dumps([finding.as_json() for finding in findings]))
 
 
-def _print_github(findings: Iterable[Finding]) -> None:
+def _print_github(findings: Iterable[FileProblem]) -> None:
     for finding in findings:
         print_line(annotation(finding))
 
 
-def annotation(finding: Finding) -> str:
+def annotation(finding: FileProblem) -> str:
     """A GitHub Actions workflow command that annotates the finding's line."""
     problem = finding.problem
     properties = {"file": finding.file, "line": str(problem.line or 1), "title": problem.code}
@@ -185,7 +185,7 @@ def _escaped_property(text: str) -> str:
     return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-_PRINTERS: Mapping[str, Callable[[Iterable[Finding]], None]] = {
+_PRINTERS: Mapping[str, Callable[[Iterable[FileProblem]], None]] = {
     "text": _print_text,
     "json": _print_json,
     "github": _print_github,

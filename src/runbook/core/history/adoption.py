@@ -29,7 +29,7 @@ from runbook.core.history.entry import (
     SPAN,
     TIME,
     WHO,
-    Entry,
+    ChainEntry,
     by_text,
     find_entry,
     from_span,
@@ -57,7 +57,7 @@ _ANY_HEAD = re.compile(rb"\n### " + TIME + rb" \| (?:Exit Code: -?\d{1,10}|Adopt
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChainFinding:
     """A problem of a history. `code` is a ChainProblemCode, `mark` a digest of its evidence."""
 
     code: str
@@ -74,7 +74,7 @@ class AdoptionRecord:
     origin: Origin
     reason: str
     roles: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ChainFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Adoption:
     intact: bool
 
 
-Item = Entry | Adoption
+Item = ChainEntry | Adoption
 """An entry of the chain: of a run, or an adoption."""
 
 
@@ -139,7 +139,7 @@ def read_adoption(data: bytes, adoption: Adoption) -> AdoptionRecord:
         reason=from_span(head["reason"]),
         roles=tuple(map(from_span, re.findall(SPAN, head["roles"] or b""))),
         findings=tuple(
-            Finding(found["code"].decode(), int(found["entry"]), found["mark"].decode())
+            ChainFinding(found["code"].decode(), int(found["entry"]), found["mark"].decode())
             for found in _findings(data, head.end())
         ),
     )

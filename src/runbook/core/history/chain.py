@@ -31,7 +31,7 @@ from runbook.core.history.adoption import (
 from runbook.core.history.entry import (
     LINK,
     LINK_BYTES,
-    Entry,
+    ChainEntry,
     EntryRecord,
     fitted,
     last_digest,
@@ -45,7 +45,7 @@ from runbook.core.history.scan import begin_scan, scan_history
 from runbook.core.status import RunStatus
 
 __all__ = [
-    "Entry",
+    "ChainEntry",
     "EntryRecord",
     "fitted",
     "last_digest",
@@ -153,9 +153,9 @@ def _open_block(text: bytes) -> bytes:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def iter_entries(history: bytes) -> Iterator[Entry]:
+def iter_entries(history: bytes) -> Iterator[ChainEntry]:
     """The runs' entries in order, including changed ones; anything else is skipped."""
-    return (item for item in walk(history, chain_start(history)) if isinstance(item, Entry))
+    return (item for item in walk(history, chain_start(history)) if isinstance(item, ChainEntry))
 
 
 def find_run(history: bytes, run_id: str) -> Recorded | None:

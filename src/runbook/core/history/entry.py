@@ -108,7 +108,7 @@ class EntryRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChainEntry:
     """An entry's location in the history's bytes, and the fields of its last line.
 
     `intact`: its bytes match its digest.
@@ -253,7 +253,7 @@ def _fenced(title: str, text: str) -> str:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def find_entry(data: bytes, start: int) -> Entry | None:
+def find_entry(data: bytes, start: int) -> ChainEntry | None:
     """The entry that starts exactly at `start`, per the strict grammar; may be a changed one."""
     head = head_at(ENTRY_HEAD, data, start)
     if head is None:
@@ -265,7 +265,7 @@ def find_entry(data: bytes, start: int) -> Entry | None:
     status = _status(link["status"]) if link and link["status"] else None
     if link is None or status is None:
         return None
-    return Entry(
+    return ChainEntry(
         start=start,
         end=link.end(),
         n=int(link["n"]),
@@ -299,7 +299,7 @@ def is_intact(data: bytes, start: int, link: re.Match[bytes]) -> bool:
     return any(sha256(text) == digest for text in readings(body))
 
 
-def read_record(data: bytes, entry: Entry) -> EntryRecord:
+def read_record(data: bytes, entry: ChainEntry) -> EntryRecord:
     """The record that an intact entry was rendered from."""
     head = head_at(ENTRY_HEAD, data, entry.start)
     if head is None:
@@ -325,11 +325,17 @@ def read_record(data: bytes, entry: Entry) -> EntryRecord:
         stdout=texts.get(b"Stdout", ""),
         stderr=texts.get(b"Stderr", ""),
         error=texts.get(b"Error", ""),
-        dry_run=PlanLabel.UNKNOWN if label == _NOT_EXECUTED else label and PlanLabel(label),
+        dry_run=_dry_run_of(label),
         not_executed=label == _NOT_EXECUTED,
         relation=Relation(relation.decode()) if relation else None,
         related_id=head["related"].decode() if relation else None,
     )
+
+
+def _dry_run_of(label: str | None) -> PlanLabel | None:
+    if label is None:
+        return None
+    return PlanLabel.UNKNOWN if label == _NOT_EXECUTED else PlanLabel(label)
 
 
 def _text(data: bytes, section: _Section, *, converted: bool) -> str:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runbook.core.history.adoption import Adoption, AdoptionRecord, Finding, Item, read_adoption
+from runbook.core.history.adoption import (
+    Adoption,
+    AdoptionRecord,
+    ChainFinding,
+    Item,
+    read_adoption,
+)
 from runbook.core.history.chain import Foreign, Link, chain_start, walk
-from runbook.core.history.entry import Entry, sha256
+from runbook.core.history.entry import ChainEntry, sha256
 from runbook.core.history.line_ends import lf, readings
 
 MAX_PROBLEMS = 20
@@ -64,7 +70,7 @@ class Verification:
     last: Link | None
     problems: tuple[ChainProblem, ...]
     adopted: tuple[AdoptedProblem, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ChainFinding, ...] = ()
     adoptions: tuple[Link, ...] = ()
     tip: Link | None = None
 
@@ -99,8 +105,8 @@ class _Found:
     at: int
 
     @property
-    def finding(self) -> Finding:
-        return Finding(self.problem.code.value, self.problem.entry, self.mark)
+    def finding(self) -> ChainFinding:
+        return ChainFinding(self.problem.code.value, self.problem.entry, self.mark)
 
 
 class _Check:
@@ -144,7 +150,7 @@ class _Check:
             self._changed(item.n, self._mark_of(item))
         elif isinstance(item, Adoption):
             self._adoptions.append((item, read_adoption(self._history, item)))
-        self._entries += isinstance(item, Entry)
+        self._entries += isinstance(item, ChainEntry)
         self._pass(Link(item.n, item.digest))
 
     def end(self) -> None:

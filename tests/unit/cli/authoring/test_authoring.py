@@ -3,7 +3,7 @@
 import pytest
 from click import UsageError
 
-from runbook.cli.authoring.lint import Finding, annotation
+from runbook.cli.authoring.lint import FileProblem, annotation
 from runbook.cli.authoring.new import _checked
 from runbook.cli.authoring.selection import select_cases, select_runbooks
 from runbook.cli.authoring.templates import new_runbook
@@ -43,13 +43,13 @@ def test_a_name_that_cannot_be_a_runbooks_is_refused(name):
 
 def test_an_annotation_is_escaped_as_github_reads_it():
     problem = Problem("some_code", "50% done\r\nnext: a,b", 7, Severity.WARNING, "do x")
-    assert annotation(Finding("a,b:c%.md", problem)) == (
+    assert annotation(FileProblem("a,b:c%.md", problem)) == (
         "::warning file=a%2Cb%3Ac%25.md,line=7,title=some_code::50%25 done%0D%0Anext: a,b (do x)"
     )
 
 
 def test_an_annotation_without_a_line_is_on_the_first():
-    assert annotation(Finding("a.md", Problem("c", "text"))) == (
+    assert annotation(FileProblem("a.md", Problem("c", "text"))) == (
         "::error file=a.md,line=1,title=c::text"
     )
 

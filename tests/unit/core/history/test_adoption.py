@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from histories import RECORD
 from runbook.core.history.adoption import (
     AdoptionRecord,
-    Finding,
+    ChainFinding,
     find_adoption,
     find_item,
     item_ending,
@@ -28,7 +28,7 @@ WHY = AdoptionRecord(at=1769178782123, who="eve", origin=Origin.CLI, reason="two
 hostile = st.text(st.sampled_from("ab `\n\r*<>!-\\|é\u202e\x00"), max_size=20)
 findings = st.lists(
     st.builds(
-        Finding,
+        ChainFinding,
         st.sampled_from(["foreign", "changed", "legacy_changed"]),
         st.integers(0, 10**9),
         st.binary().map(sha256),
@@ -88,7 +88,7 @@ def test_what_is_rendered_is_read_back_exactly(record, n):
 
 
 def test_an_adoption_reads_as_documented():
-    finding = Finding("foreign", 12, sha256(b"x"))
+    finding = ChainFinding("foreign", 12, sha256(b"x"))
     text = render_adoption(replace(WHY, findings=(finding,)), n=13, previous=sha256(b"")).decode()
     assert text.startswith(
         "\n### 2026-01-23T14:33:02.123Z | Adopted\n"
@@ -182,7 +182,7 @@ def test_a_second_adoption_takes_only_what_is_new():
 
 
 def test_a_forged_adoption_inside_output_adopts_nothing():
-    finding = Finding("changed", 1, sha256(b""))
+    finding = ChainFinding("changed", 1, sha256(b""))
     forged = render_adoption(replace(WHY, findings=(finding,)), n=2, previous=sha256(b""))
     entry = render(replace(RECORD, stdout=forged.decode()), n=1, previous=sha256(LEGACY))
     found = verify(LEGACY + entry)
