@@ -12,6 +12,7 @@ from installation import Generator, Installation
 from runbook.errors import (
     ConfigurationError,
     ConflictError,
+    DamagedRecordError,
     StoreNewerError,
     StoreUnavailableError,
 )
@@ -94,6 +95,21 @@ def test_active_runs_refuse_a_copy_unless_forced(small, tmp_path):
     assert "--force" in refused.stderr
     code, answer = small.ask("db", "copy", small.url, target, "--force")
     assert (code, answer["active_runs"]) == (0, {"queued": 1})
+
+
+def test_a_copy_of_damaged_rows_names_them_and_is_made(small, tmp_path):
+    with small.store() as store:
+        Generator(store).queued("q")
+    with closing(sqlite3.connect(small.home / "runbook.db")) as connection, connection:
+        connection.execute("UPDATE runs SET warnings = '{'")
+    target = f"sqlite:///{tmp_path}/target.db"
+    code, answer = small.ask("db", "copy", small.url, target, "--force")
+    assert (code, answer["success"]) == (DamagedRecordError.exit_code, False)
+    assert answer["damaged"] == [
+        {"table": "runs", "key": ["1"], "columns": ["warnings"], "fate": "replaced"}
+    ]
+    again = copied(small, target, f"sqlite:///{tmp_path}/again.db", "--force")
+    assert again.exit_code == 0
 
 
 def test_a_copy_says_what_to_do_about_its_databases(small, tmp_path):

@@ -60,8 +60,9 @@ def _colour() -> bool:
 def list_runbooks(tags: tuple[str, ...], owner: str, as_json: bool, **given: Any) -> None:
     """List runbooks with last-run status.
 
-    Runbooks that are invalid or that you may not execute are marked. Tags and owners are those in
-    the front matter.
+    Runbooks that are invalid or that you may not execute are marked. The syntax of scripts is not
+    checked, since each script needs a shell for that: `runbook show` and `lint` check it. Tags and
+    owners are those in the front matter.
     """
     wanted = RunbookFilter(tags=tags, owner=owner)
     with SourceOptions(**given).open() as source:

@@ -27,6 +27,7 @@ from runbook.store.database import Database
 from runbook.store.dialects import copying as words
 from runbook.store.dialects.dialect import CommitUnknownError
 from runbook.store.dialects.portable import Text
+from runbook.store.salvage import DamagedRow, Salvage, add_missing
 from runbook.store.tables import blobs, documents, leases, metadata, runs, workers
 
 TABLES = tuple(table for table in metadata.sorted_tables if table not in (leases, workers))
@@ -48,21 +49,27 @@ _ACTIVE = (
 class CopiedTable:
     """`digest` is the SHA-256 of the rows in the order of their keys, the same on both sides.
 
-    `replaced` counts texts whose NUL characters, which PostgreSQL does not take, became "?".
+    `replaced` counts texts whose NUL characters, which PostgreSQL does not take, became "?", and
+    `damaged` rows with damaged values.
     """
 
     name: str
     rows: int
     digest: str
     replaced: int
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """`active` counts the runs that had not ended, by their status."""
+    """`active` counts the runs that had not ended, by their status.
+
+    `damaged` names the damaged rows, but at most `salvage.NAMED` per table.
+    """
 
     tables: tuple[CopiedTable, ...]
     active: dict[str, int]
+    damaged: tuple[DamagedRow, ...] = ()
 
 
 def copy(source: Database, target: Database, *, with_active: bool = False) -> Copied:
@@ -70,7 +77,8 @@ def copy(source: Database, target: Database, *, with_active: bool = False) -> Co
 
     Makes the target, or brings it to this version. Raises ConflictError where it is not empty,
     ActiveRunsError where runs have not ended unless `with_active`, StoreUnavailableError where
-    the source is of another version or a database cannot be used, CopyDiffersError.
+    the source is of another version or a database cannot be used, CopyDiffersError. Damaged rows
+    are copied as `salvage` says.
     """
     with _told(source):
         source.read(migrate.check)
@@ -80,7 +88,8 @@ def copy(source: Database, target: Database, *, with_active: bool = False) -> Co
     with _reading(source) as reading:
         active = _active(source, reading, allowed=with_active)
         with _writing(target) as writing:
-            return Copied(tuple(_Copy(source, reading, target, writing).tables()), active)
+            begun = _Copy(source, reading, target, writing)
+            return Copied(tuple(begun.tables()), active, tuple(begun.damaged))
 
 
 class _Copy:
@@ -97,6 +106,7 @@ class _Copy:
         self._reading = reading
         self._target = target
         self._writing = writing
+        self.damaged: list[DamagedRow] = []
 
     def tables(self) -> Iterator[CopiedTable]:
         """Those that were copied. After the last one the target is ready to be committed."""
@@ -112,11 +122,15 @@ class _Copy:
             words.refresh_statistics(self._writing)
 
     def _copied(self, table: sa.Table) -> CopiedTable:
-        read = _Tally(table)
-        for rows in _batches(self._source, self._reading, table):
+        read, salvage = _Tally(table), Salvage(table)
+        for found in _batches(self._source, self._reading, table):
+            rows = salvage.rows(found)
             read.add(rows)
-            with _told(self._target):
-                self._writing.execute(sa.insert(table), rows)
+            if rows:
+                with _told(self._target):
+                    self.damaged += add_missing(self._writing, table, rows)
+                    self._writing.execute(sa.insert(table), rows)
+        self.damaged += salvage.damaged
         written = _Tally(table)
         for rows in _batches(self._target, self._writing, table):
             written.add(rows)
@@ -126,7 +140,7 @@ class _Copy:
                 f"{read.rows} rows became {written.rows}.",
                 table=table.name,
             )
-        return CopiedTable(table.name, read.rows, read.digest, read.replaced)
+        return CopiedTable(table.name, read.rows, read.digest, read.replaced, salvage.count)
 
 
 class _Tally:

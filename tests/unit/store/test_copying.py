@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from runbook.store import copying
 from runbook.store.copying import TABLES, copy
 from runbook.store.database import Database
 from runbook.store.models import Worker, WorkerKind
+from runbook.store.salvage import Fate
 from runbook.store.store import Store
 from runbook.store.tables import documents, events, leases, metadata, runs, workers
 
@@ -182,6 +184,63 @@ def test_texts_with_nul_are_copied_as_postgresql_takes_them(helper, store, empty
     other = Store(empty_url(empty))
     assert other.runs.get(run.id).request == replace(run.request, reason="a?b")
     other.close()
+
+
+DAMAGE = """
+UPDATE runs SET requester = '{"sub', warnings = 'null', errors = x'ff00' WHERE seq = 1;
+UPDATE runs SET return_code = 'many', created_at = 'once' WHERE seq = 1;
+UPDATE runs SET return_code = 5000000000, reason = x'ff41' WHERE seq = 2;
+UPDATE events SET data = '{' WHERE key = (SELECT max(key) FROM events);
+UPDATE documents SET digest = 'another';
+INSERT INTO steps SELECT 'x', 1, 'n', 's', 1, 1, 1, 1, 1, 1, '{}', '{}';
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_damaged_rows_are_copied_as_far_as_they_go_and_named(helper, store, empty):
+    run = helper.ended()
+    helper.ended()
+    last = max(column(store, events.c.key))
+    with closing(sqlite3.connect(empty_url(store._database).removeprefix("sqlite:///"))) as broken:
+        broken.executescript(DAMAGE)
+    copied = copy(store._database, empty)
+    found = {(row.table, row.key, frozenset(row.columns), row.fate) for row in copied.damaged}
+    assert found == {
+        (
+            "runs",
+            ("1",),
+            frozenset({"requester", "warnings", "errors", "return_code", "created_at"}),
+            Fate.REPLACED,
+        ),
+        ("runs", ("2",), frozenset({"return_code", "reason"}), Fate.REPLACED),
+        ("events", (str(last),), frozenset({"data"}), Fate.REPLACED),
+        ("steps", ("x", "1"), frozenset({"run_seq"}), Fate.SKIPPED),
+        ("documents", (run.runbook.digest,), frozenset(), Fate.ADDED),
+    }
+    with closing(Store(empty_url(empty))) as other:
+        assert column(other, runs.c.requester)[0] == '{"sub'
+        assert column(other, runs.c.reason)[1] == "\ufffdA"
+        assert len(column(other, events.c.key)) == len(column(store, events.c.key))
+        assert other.documents.get(run.runbook.digest).content == b""
+        assert codes(other.runs.get(run.id)) == codes(store.runs.get(run.id))
+
+
+def codes(run):
+    return [problem.code for problem in (*run.result.errors, *run.result.warnings)]
+
+
+def column(store, wanted):
+    return store._database.read(lambda c: list(c.scalars(sa.select(wanted))))
+
+
+def test_only_so_many_damaged_rows_are_named(helper, store, empty, monkeypatch):
+    monkeypatch.setattr("runbook.store.salvage.NAMED", 2)
+    for _ in range(3):
+        helper.ended()
+    store._database.write(lambda c: c.execute(sa.text("UPDATE runs SET warnings = 'null'")))
+    copied = copy(store._database, empty)
+    assert len(copied.damaged) == 2
+    assert {item.name: item.damaged for item in copied.tables if item.damaged} == {"runs": 3}
 
 
 def test_what_is_written_meanwhile_is_not_copied(helper, store, empty, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,13 @@ from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line, print_warning
 from runbook.cli.terminal.render import table
 from runbook.core.permissions import Permission
-from runbook.errors import ActiveRunsError, ConfigurationError, ConflictError, StoreUnavailableError
+from runbook.errors import (
+    ActiveRunsError,
+    ConfigurationError,
+    ConflictError,
+    DamagedRecordError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +50,15 @@ FORCE = (
 @click.argument("to_url", metavar="TO_URL")
 @click.option("--force", is_flag=True, help="Copy even if workers are alive or runs are active.")
 @json_option
-def copy(from_url: str, to_url: str, force: bool, as_json: bool) -> None:
+def copy(from_url: str, to_url: str, force: bool, as_json: bool) -> int:
     """Copy everything in one database to another, empty one: SQLite or PostgreSQL.
 
     Both URLs look like DATABASE_URL, whose own value doesn't matter. Stop the server and its
     workers first. The copy is made in one transaction, then compared with the original, table by
     table. If it fails or is interrupted, TO_URL stays empty and you can run the command again.
+
+    Damaged rows are copied as far as they can be read, and are listed. The exit code is then 74,
+    but the copy is complete otherwise.
 
     DATA_DIR is not copied. A server with another DATA_DIR needs its folders keys and artifacts.
 
@@ -69,6 +79,7 @@ def copy(from_url: str, to_url: str, force: bool, as_json: bool) -> None:
             print_json(_json(copied, source, target, data_dir))
         else:
             _say(copied, source, target, data_dir)
+    return DamagedRecordError.exit_code if copied.damaged else 0
 
 
 def _store(name: str, url: str, *, read_only: bool = False) -> Store:
@@ -112,10 +123,11 @@ def _copied(source: Store, target: Store, *, force: bool) -> Copied:
 
 def _json(copied: Copied, source: Store, target: Store, data_dir: Path) -> dict[str, object]:
     return {
-        "success": True,
+        "success": not copied.damaged,
         "from": source.maintenance.shown,
         "to": target.maintenance.shown,
         "tables": [dataclasses.asdict(item) for item in copied.tables],
+        "damaged": [dataclasses.asdict(item) for item in copied.damaged],
         "active_runs": copied.active,
         "not_copied": [str(path) for path in _beside(data_dir)],
     }
@@ -129,7 +141,9 @@ def _say(copied: Copied, source: Store, target: Store, data_dir: Path) -> None:
     rows = ([item.name, str(item.rows), item.digest[:DIGEST_SHOWN]] for item in copied.tables)
     for line in table(("TABLE", "ROWS", "DIGEST"), rows):
         print_line(line)
-    note(f"copied {source.maintenance.shown} to {target.maintenance.shown}: both are the same")
+    same = "all but the damaged rows is the same" if copied.damaged else "both are the same"
+    note(f"copied {source.maintenance.shown} to {target.maintenance.shown}: {same}")
+    _say_damage(copied)
     for item in copied.tables:
         if item.replaced:
             print_warning(f"{item.name}: texts whose NUL became ?: {item.replaced}")
@@ -138,3 +152,13 @@ def _say(copied: Copied, source: Store, target: Store, data_dir: Path) -> None:
         print_warning(f"active runs in the copy: {count}; don't start both installations")
     keys, artifacts = _beside(data_dir)
     note(f"not copied: {keys} and {artifacts}; a server with another DATA_DIR needs them, too")
+
+
+def _say_damage(copied: Copied) -> None:
+    for item in copied.damaged:
+        columns = f" ({', '.join(item.columns)})" if item.columns else ""
+        print_warning(f"{item.table} {' '.join(item.key)}{columns}: damaged, {item.fate}")
+    named = Counter(item.table for item in copied.damaged)
+    for copied_table in copied.tables:
+        if more := copied_table.damaged - named[copied_table.name]:
+            print_warning(f"{copied_table.name}: damaged rows that are not listed: {more}")
