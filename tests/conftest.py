@@ -12,14 +12,23 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import databases
+from patience import PATIENCE_S
+
+TIMEOUT_S = 4 * PATIENCE_S
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
-def pytest_configure():
-    """A shell starts what runs in its background with SIGINT ignored, and scripts inherit that."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Before pytest-timeout reads its options.
+
+    A shell starts what runs in its background with SIGINT ignored, and scripts inherit that.
+    """
+    if config.getoption("timeout", None) is None:
+        config.option.timeout = TIMEOUT_S
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

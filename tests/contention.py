@@ -22,6 +22,7 @@ import psutil
 import sqlalchemy as sa
 
 import databases
+from patience import PATIENCE_S
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
@@ -69,7 +70,6 @@ sys.exit(guard([sys.executable, "-m", "runbook.worker.local"], dict(os.environ))
 """
 CALLER = Principal("ann", Origin.API, grants=ALL_GRANTS)
 WORKERS = 8
-PATIENCE_S = 30
 
 
 @dataclass

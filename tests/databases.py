@@ -19,8 +19,9 @@ import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from patience import PATIENCE_S
+
 MISSING = "missing: PostgreSQL; make setup-dev installs it"
-PATIENCE_S = 60
 ROLE = "runbook"
 SETTINGS = {
     "listen_addresses": "",

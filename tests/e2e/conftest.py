@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src/runbook/api/static"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -28,7 +30,7 @@ FLAGS = [
 ]
 DESKTOP = {"width": 1280, "height": 800}
 # How long anything may take on a machine that does much else: nothing here is about speed.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 1000 * PATIENCE_S
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AXE = ROOT / "src/web/node_modules/axe-core/axe.min.js"
 

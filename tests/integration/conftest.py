@@ -17,6 +17,8 @@ import httpx
 import psutil
 import pytest
 
+from patience import PATIENCE_S
+
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUNBOOK = """\
 # {name}
@@ -156,7 +158,7 @@ class Server:
     def process(self):
         return psutil.Process(self._process.pid)
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=PATIENCE_S):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:
@@ -169,7 +171,7 @@ class Server:
             time.sleep(0.02)  # the only sign of readiness is the answer itself
         raise AssertionError(f"not ready: {''.join(self.log[-20:])}")
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=2 * PATIENCE_S):
         if self._process is None:
             return None
         if self._process.poll() is None:
@@ -188,7 +190,7 @@ class Server:
         self._process.wait()
         self._reader.join()
 
-    def wait(self, timeout=40):
+    def wait(self, timeout=2 * PATIENCE_S):
         code = self._process.wait(timeout)
         self._reader.join()
         return code
@@ -217,7 +219,7 @@ class Server:
 
     def client(self, subject="ann", roles=("sre",), **more):
         headers = {"Authorization": f"Bearer {self.token(subject, roles)}"} | more
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=2 * PATIENCE_S)
 
     def add(self, name, script, **more):
         write_runbook(self.runbooks, name, script, **more)
@@ -327,7 +329,7 @@ class Beside:
 
     def run(self, *args):
         with self.start(*args) as process:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=2 * PATIENCE_S)
         return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
     def events(self, *args):
@@ -451,7 +453,7 @@ def kill_tree():
             for one in tree:
                 with suppress(psutil.NoSuchProcess):  # a sleep that was over
                     act(one)
-        process.communicate(timeout=60)
-        psutil.wait_procs(tree, timeout=60)
+        process.communicate(timeout=2 * PATIENCE_S)
+        psutil.wait_procs(tree, timeout=2 * PATIENCE_S)
 
     return kill

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from patience import PATIENCE_S
+
 JWT_SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUNBOOK = """\
 # {name}
@@ -69,7 +71,7 @@ class CommandLine:
 
     def run(self, *args, **more):
         process = self.start(*args, **more)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
 
@@ -319,7 +321,7 @@ def test_a_signal_ends_the_tests_and_the_script(cli):
     with started.open() as pipe:
         assert pipe.read() == "go\n"
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, stderr
     assert "0 passed, 0 failed" in stdout
 

@@ -8,6 +8,7 @@ import signal
 import psutil
 import pytest
 
+from patience import PATIENCE_S
 from runbook.library.history import verify_file
 
 ON_BOTH_DATABASES = True
@@ -155,7 +156,7 @@ def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
     server.process.kill()
     server.wait()
 
-    gone, alive = psutil.wait_procs(children, timeout=20)
+    gone, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
 
     assert not alive
     assert not sleeping("6161")
@@ -266,7 +267,7 @@ def test_a_server_that_was_idle_serves_again(start_server, attack):
     server.add("Quick", "print quick")
     process = getattr(server, attack)
     process.kill()
-    process.wait(20)
+    process.wait(PATIENCE_S)
     server.wait_ready()
     with server.client() as client:
         reply = client.post(

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 import databases
+from patience import PATIENCE_S
 
 ADD = """
 WITH document AS (INSERT INTO documents VALUES (%s, '', 0) RETURNING digest)
@@ -93,7 +94,7 @@ def is_running(process):
 
 
 def wait_for_the_end(processes):
-    deadline = time.monotonic() + databases.PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while any(map(is_running, processes)):
         assert time.monotonic() < deadline, processes
         time.sleep(0.01)

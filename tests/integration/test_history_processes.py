@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.history.chain import iter_entries
 from runbook.core.history.entry import EntryRecord, sha256
 from runbook.core.run import Origin
@@ -73,7 +74,7 @@ def test_processes_lose_no_entry(tmp_path, max_entries):
 
     processes = [start("append_many", path, name, max_entries) for name in range(PROCESSES)]
 
-    assert [process.wait(60) for process in processes] == [0] * PROCESSES
+    assert [process.wait(PATIENCE_S) for process in processes] == [0] * PROCESSES
     found = verify_file(path)
     assert (found.entries, found.problems) == (PROCESSES * APPENDS, ())
     expected = {f"{name}-{number}" for name in range(PROCESSES) for number in range(APPENDS)}
@@ -91,7 +92,7 @@ def test_a_process_killed_while_it_moves_entries_loses_none(tmp_path, step):
     for number in range(10):
         writer.append(path, record(f"run-{number}", size=300))
 
-    assert start("append_and_die", path, step).wait(30) == -signal.SIGKILL
+    assert start("append_and_die", path, step).wait(PATIENCE_S) == -signal.SIGKILL
     last = writer.append(path, record("after"))
 
     assert path.read_bytes().startswith(HEAD)

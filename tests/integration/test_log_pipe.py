@@ -5,6 +5,8 @@ import os
 
 import psutil
 
+from patience import PATIENCE_S
+
 PAGE = 4096
 
 
@@ -17,7 +19,7 @@ def test_a_closed_log_pipe_does_not_turn_a_workers_death_into_the_servers(start_
     worker = server.worker
 
     worker.kill()
-    psutil.wait_procs([worker], timeout=30)
+    psutil.wait_procs([worker], timeout=PATIENCE_S)
     with server.client() as client:
         assert execute(client, "Quick.md")["stdout"] == "quick\n"
 

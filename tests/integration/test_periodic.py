@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.worker.periodic import REAP_SECONDS
 
 
@@ -44,8 +45,8 @@ class WorkerProcess:
         self.wait()
 
     def wait(self):
-        self._process.wait(30)
-        self._reader.join(30)
+        self._process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         self._process.stderr.close()
 
 

@@ -14,6 +14,7 @@ import pytest
 from flask import Blueprint
 from prometheus_client import CollectorRegistry
 
+from patience import PATIENCE_S
 from runbook.access.minting import mint_run_token
 from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
@@ -279,7 +280,7 @@ def test_a_view_without_a_policy_is_refused(tmp_path):
 def test_shutdown_signals_the_supervisor_once_the_answer_is_out(application, bystander):
     application.ask("POST /api/shutdown", "admin").close()
 
-    assert bystander.wait(10) == -15
+    assert bystander.wait(PATIENCE_S) == -15
 
 
 # -- over HTTP, with tokens that real scripts hold ---------------------------------------------

@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
 from runbook.core.run import Origin, Requester, RunbookVersion, RunRequest, RunTree
@@ -59,7 +60,7 @@ def in_processes(work, count=PROCESSES):
     barrier, results = context.Barrier(count), context.SimpleQueue()
 
     def run(number):
-        barrier.wait(30)
+        barrier.wait(PATIENCE_S)
         results.put(work(number))
 
     children = [context.Process(target=run, args=[number]) for number in range(count)]

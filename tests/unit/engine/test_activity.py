@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.access import Principal
 from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS
@@ -51,7 +52,7 @@ def slow(workshop, clock):
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(live, "LOOK_SECONDS", 30.0)
+    monkeypatch.setattr(live, "LOOK_SECONDS", 2 * PATIENCE_S)
 
 
 def shown(activity):
@@ -202,7 +203,7 @@ def test_output_alone_tells_nobody_anything(workshop, quick):
 
 def test_many_followers_cost_no_more_than_one(workshop, asked, monkeypatch):
     monkeypatch.setattr(live, "PAUSE_SECONDS", 0.2)
-    monkeypatch.setattr(live, "LOOK_SECONDS", 30.0)
+    monkeypatch.setattr(live, "LOOK_SECONDS", 2 * PATIENCE_S)
     workshop.write("Job")
     told = []
 
@@ -212,7 +213,7 @@ def test_many_followers_cost_no_more_than_one(workshop, asked, monkeypatch):
         told.append(len(next(changes).active))
         changes.close()
 
-    followers = [threading.Thread(target=follow) for _ in range(20)]
+    followers = [threading.Thread(target=follow, daemon=True) for _ in range(20)]
     for thread in followers:
         thread.start()
     while told.count(0) < 20:
@@ -220,7 +221,7 @@ def test_many_followers_cost_no_more_than_one(workshop, asked, monkeypatch):
         followers[0].join(0.01)
     workshop.submit("Job.md")
     for thread in followers:
-        thread.join(20)
+        thread.join(PATIENCE_S)
 
     assert told == [0] * 20 + [1] * 20
     assert len(asked) <= 4

@@ -7,10 +7,9 @@ import time
 import psycopg
 import pytest
 
+from patience import PATIENCE_S
 from runbook.engine.wakeups import ANY_RUN, CANCEL, QUEUED, Role, Wakeups
 from runbook.store.store import Store
-
-PATIENCE_S = 10
 
 
 @pytest.fixture

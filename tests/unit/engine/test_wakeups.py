@@ -3,6 +3,7 @@ import selectors
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.engine.wakeups import ANY_RUN, Role, Wakeups
 
 
@@ -30,7 +31,7 @@ def web(folder):
 def readable(wakeups):
     with selectors.DefaultSelector() as selector:
         selector.register(wakeups.open(), selectors.EVENT_READ)
-        return bool(selector.select(5))
+        return bool(selector.select(PATIENCE_S))
 
 
 def test_a_worker_is_woken(worker, web):
@@ -52,7 +53,7 @@ def test_a_follower_in_another_process_is_woken_for_its_run_only(worker, web):
     with web.following("run-1") as mine, web.following("run-2") as other:
         worker.wake_followers("run-1")
 
-        assert mine.wait(5)
+        assert mine.wait(PATIENCE_S)
         assert not other.is_set()
 
 
@@ -67,7 +68,7 @@ def test_who_follows_any_run_hears_of_each(worker, web):
         before = web.heard
         worker.wake_followers("run-2")
 
-        assert any_run.wait(5)
+        assert any_run.wait(PATIENCE_S)
         assert not mine.is_set()
         assert web.heard == before + 1
 
@@ -90,7 +91,7 @@ def test_a_forged_or_empty_message_stops_nothing(worker, web):
                 if name.startswith("follower"):
                     worker.open().sendto(message, worker._address(name))
         worker.wake_followers("run-1")
-        assert news.wait(5)
+        assert news.wait(PATIENCE_S)
 
 
 def test_a_folder_that_cannot_be_made_only_costs_speed(tmp_path):

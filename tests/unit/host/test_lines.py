@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.host.lines import LineStream, LineWriter
 
 
@@ -25,7 +26,7 @@ def pipe():
 
 def read_lines(descriptor, writer):
     """What has arrived once everything is written."""
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     return os.read(descriptor, 65_536).decode().splitlines()
 
 
@@ -47,7 +48,7 @@ def test_a_pipe_that_nobody_reads_blocks_nobody_and_what_is_dropped_is_counted(p
         text = b""
         while text.count(b"\n") < 100:  # what waited arrives once somebody reads
             text += reader.read(65_536)
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
         writer.write(b"last\n")
         while not text.endswith(b"last\n"):
             text += reader.read(65_536)
@@ -62,28 +63,28 @@ def test_a_pipe_without_a_reader_ends_nothing(pipe):
     os.close(pipe[0])
     writer = LineWriter(pipe[1])
     writer.write(b"lost\n")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
 
 
 def test_a_full_disk_ends_nothing_and_a_closed_descriptor_neither():
     with open("/dev/full", "wb") as full:
         writer = LineWriter(full.fileno())
         writer.write(b"lost\n")
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
     writer = LineWriter(full_number := os.open(os.devnull, os.O_RDONLY))
     os.close(full_number)
     writer.write(b"lost\n")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
 
 
 def test_a_fork_has_a_thread_of_its_own(pipe):
     writer = LineWriter(pipe[1])
     writer.write(b"parent\n")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     child = os.fork()
     if not child:
         writer.write(b"child\n")
-        os._exit(0 if writer.flush(10) else 1)
+        os._exit(0 if writer.flush(PATIENCE_S) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert read_lines(pipe[0], writer) == ["parent", "child"]
 

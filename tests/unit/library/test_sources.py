@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.document import FileRequirement
 from runbook.core.syntax.markdown import read_head
 from runbook.errors import NotFoundError, SourceConflictError
@@ -144,18 +145,18 @@ def test_a_source_that_hangs_holds_up_no_other(library, catalog, monkeypatch):
     def wait(path: str) -> object:
         if path.startswith(str(library.folder / "net")):
             hanging.set()
-            going_on.wait(30)
+            going_on.wait()
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", wait)
-    listing = threading.Thread(target=catalog.list)
+    listing = threading.Thread(target=catalog.list, daemon=True)
     listing.start()
-    assert hanging.wait(30)
+    assert hanging.wait(PATIENCE_S)
     library.off.add("net")
     assert refs(catalog) == sorted([*OWN, *KIT])
     assert catalog.get("kit/Same.md").ref == "kit/Same.md"
     going_on.set()
-    listing.join(30)
+    listing.join(PATIENCE_S)
     assert not listing.is_alive()
 
 

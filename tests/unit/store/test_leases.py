@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.store.leases import LEASE_INTERVALS, Lease
 from runbook.store.store import Store
 
@@ -107,7 +108,7 @@ def ask_in_a_process(url, number, barrier, answers):
     store = Store(url)
     won = 0
     for turn in range(20):
-        barrier.wait(30)
+        barrier.wait(PATIENCE_S)
         won += store.leases.take(f"task-{turn}", f"w{number}", MINUTE) == 0
     answers.put(won)
     store.close()
@@ -123,5 +124,5 @@ def test_of_many_processes_one_gets_it(url):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE_S)
     assert sum(answers.get() for _ in processes) == 20

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.store.store import Store
 from runbook.worker import periodic
 from runbook.worker.periodic import Periodic, Scope, Task
@@ -138,12 +139,12 @@ def test_a_slow_task_holds_up_nobody_and_keeps_its_lease(worker, pool, time, sto
     def slow():
         times.append(time.now)
         begun.set()
-        gate.wait(30)
+        gate.wait(PATIENCE_S)
 
     one = worker("one", Task("slow", Scope.STORE, 60, slow))
     two = worker("two", Task("slow", Scope.STORE, 60, slow))
     one.start_due(pool)
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE_S)
     for _ in range(10):
         time.now += 60
         one.renew()

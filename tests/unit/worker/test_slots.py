@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.status import RunStatus
 from runbook.engine.execute import execution
 from runbook.errors import RunbookError, StoreDamagedError
@@ -108,7 +109,7 @@ def test_scripts_are_ended_when_the_database_is_lost(engine, local, submit, tmp_
     with pytest.raises(StoreDamagedError):
         submit("Other")
     history = tmp_path / "runbooks" / "Long.md"
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_S
     while "interrupted" not in history.read_text() and time.monotonic() < until:
         threading.Event().wait(0.01)
     assert "interrupted" in history.read_text()
@@ -193,7 +194,7 @@ def test_a_run_stays_queued_while_there_is_no_free_descriptor(
         full_table.setattr(slots, "Stop", full)
         run = submit("Plain")
         local()
-        assert refused.wait(30)
+        assert refused.wait(PATIENCE_S)
         assert status(engine, run) is RunStatus.QUEUED
     assert ended(run) is RunStatus.SUCCEEDED
 

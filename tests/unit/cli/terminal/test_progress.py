@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patience import PATIENCE_S
 from runbook.cli.terminal.escaping import escaped
 from runbook.cli.terminal.progress import ProgressBar, bar_line, columns_of, shows_bars
 from runbook.cli.terminal.render import width
@@ -130,7 +131,7 @@ def view_at(terminal, events, *flags, term="xterm", **streams):
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **given) as process:
         piped = process.stdout.read().decode() if process.stdout else ""
         piped += process.stderr.read().decode() if process.stderr else ""
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.write(theirs, b"\x04")
     data = b""
     while not data.endswith(b"\x04"):
