@@ -186,7 +186,7 @@ def client(server):
 def wait_for(client):
     """Waits until a run is as told, by default at its end; the run."""
 
-    def wait_for_(run_id, is_so=lambda run: run["finished_at"], seconds=60):
+    def wait_for_(run_id, is_so=lambda run: run["finished_at"], seconds=2 * PATIENCE_S):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             run = client.get(f"/api/runs/{run_id}").json()

@@ -76,7 +76,7 @@ def strict(integration, tmp_path_factory, provider):
 def mint(server):
     """A token of so many seconds, as the server itself would make it."""
 
-    def call(subject="ann", seconds=600):
+    def call(subject="ann", seconds=7200):
         claims = jwt.decode(server.token(subject), options={"verify_signature": False})
         claims["exp"] = int(time.time()) + seconds
         return jwt.encode(claims, server.environment["JWT_SECRET"], algorithm="HS256")
@@ -88,7 +88,7 @@ def mint(server):
 def answers(provider, mint, guard):
     provider.answers = {
         "ann": lambda: {"access_token": mint("ann")},
-        "ann for a moment": lambda: {"access_token": mint("ann", 5)},
+        "ann for a while": lambda: {"access_token": mint("ann", 3600)},
         "forged": lambda: {"access_token": mint("mallory"), "state": "of-someone-else"},
         "refused": lambda: {"error": "access_denied", "error_description": "Not in the group"},
         "broken": lambda: {"access_token": "no.token.atall"},
@@ -151,10 +151,13 @@ def test_an_answer_works_once(strict, open_page):
 
 def test_the_end_of_a_token_loses_nothing(strict, open_page):
     page = open_page("/execute/Echo.md", at=strict)
-    page.get_by_role("link", name="ann for a moment", exact=True).click()
+    page.clock.install()
+    page.get_by_role("link", name="ann for a while", exact=True).click()
     page.get_by_role("textbox", name="TEXT").fill("what was typed")
+    page.clock.fast_forward("58:30")
     expect(page.get_by_text("Your session expires in")).to_be_visible()
-    expect(page.get_by_text("Your session has expired")).to_be_visible(timeout=15_000)
+    page.clock.fast_forward("02:00")
+    expect(page.get_by_text("Your session has expired")).to_be_visible()
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_role("textbox", name="TEXT")).to_have_value("what was typed")
