@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent
@@ -20,7 +21,13 @@ BODY_SECONDS = 30.0
 MIN_BYTES = 1024
 LINGER_SECONDS = 1.0
 
+
+class HeadersTimeoutError(Exception):
+    """Only part of a request's headers has arrived in time."""
+
+
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (HeadersTimeoutError, 408),
     (errors.InvalidResponseHeader, 500),  # the application's fault, not the client's
     (errors.InvalidResponseHeaderName, 500),
     (errors.ConfigurationProblem, 500),
@@ -35,6 +42,21 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 class WebWorker(GeventWorker):  # type: ignore[misc]
     """Handles each connection in its own greenlet."""
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        gevent.getcurrent().connection = connection = Connection(client)
+        super().handle(listener, connection, addr)
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Gunicorn reads a request's headers in here. An idle connection is closed silently."""
+        connection: Connection = gevent.getcurrent().connection
+        connection.received = False
+        with gevent.Timeout(self.cfg.keepalive, False):
+            yield
+            return
+        if connection.received:
+            raise HeadersTimeoutError
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         req.body = body = TimedBody(req.body)
@@ -57,6 +79,22 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             _linger(client)
         except Exception:  # noqa: BLE001 - the client is gone, or doesn't read
             log.event("http.unanswered", status=status)
+
+
+class Connection:
+    """A client's socket. `received` says whether it has sent anything since that was reset."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.received = False
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = self._client.recv(size)
+        self.received = True
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 def _linger(client: Any) -> None:

@@ -38,6 +38,7 @@ _JSON_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 _TEXTS = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP.",
     HTTPStatus.FORBIDDEN: "The proxy may not send requests to this server.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request's headers didn't arrive in time.",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The URL is too long.",
     HTTPStatus.EXPECTATION_FAILED: "The server doesn't support this Expect header.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large.",
@@ -49,6 +50,7 @@ _TEXTS = {
 _CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.FORBIDDEN: "access_denied",
+    HTTPStatus.REQUEST_TIMEOUT: "request_timeout",
     HTTPStatus.REQUEST_URI_TOO_LONG: "uri_too_long",
     HTTPStatus.EXPECTATION_FAILED: "expectation_failed",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "headers_too_large",

@@ -2,8 +2,11 @@
 
 import io
 import json
+import logging
 
+import gevent.socket
 import pytest
+from gunicorn.config import Config
 from gunicorn.http import errors
 
 from runbook.api import web_worker
@@ -56,6 +59,7 @@ class Connection:
         (errors.InvalidRequestLine("x"), 400, "bad_request"),
         (errors.InvalidHeader("x"), 400, "bad_request"),
         (errors.InvalidChunkSize(b"x"), 400, "bad_request"),
+        (web_worker.HeadersTimeoutError(), 408, "request_timeout"),
         (errors.LimitRequestLine(9, 8), 414, "uri_too_long"),
         (errors.LimitRequestHeaders("x"), 431, "headers_too_large"),
         (errors.ExpectationFailed("x"), 417, "expectation_failed"),
@@ -78,6 +82,33 @@ def test_a_request_that_cannot_be_read_is_answered_with_a_problem(error, status,
     problem = json.loads(body)
     assert (problem["status"], problem["code"], problem["success"]) == (status, code, False)
     assert problem["correlation_id"] == found["X-Correlation-Id"]
+
+
+@pytest.fixture
+def answer_to():
+    """What a web worker answers to a client that sends this, and then nothing more."""
+    worker = WebWorker.__new__(WebWorker)
+    worker.cfg, worker.log = Config(), logging.getLogger("test")
+    worker.cfg.settings["keepalive"].value = 0.05
+
+    def answer(data):
+        ours, theirs = gevent.socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(data)
+            worker.handle(theirs, ours, ("192.0.2.1", 1))
+            return theirs.recv(65_536)
+
+    return answer
+
+
+def test_half_the_headers_are_a_timeout(answer_to):
+    head, _, body = answer_to(b"GET /livez HTTP/1.1\r\nHost: a").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(body)["code"] == "request_timeout"
+
+
+def test_an_idle_connection_is_closed_without_an_answer(answer_to):
+    assert answer_to(b"") == b""
 
 
 class Stalled:
