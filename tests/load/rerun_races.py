@@ -149,7 +149,7 @@ def again(engine, failed, *, active):
     assert claimed.run.id == run.id
     steps = tuple(engine.store.steps.of(failed.id))
     engine.store.events.append(run.id, [], worker_id="w", steps=steps)
-    engine.workers.end_forgotten("w", ())
+    engine.end_forgotten("w", ())
     return engine.store.runs.get(run.id)
 
 
