@@ -141,7 +141,10 @@ def test_an_entry_reads_as_the_contract_says():
     ],
 )
 def test_an_entry_says_what_kind_of_run_it_was(more, text):
-    assert text in render(replace(RECORD, **more), n=1, previous=DOCUMENT).decode()
+    record = replace(RECORD, **more)
+    entry = render(record, n=1, previous=DOCUMENT)
+    assert text in entry.decode()
+    assert read_record(entry, find_entry(entry, 0)) == record
 
 
 def test_a_related_run_id_that_is_none_is_refused():
