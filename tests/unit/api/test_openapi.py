@@ -11,7 +11,7 @@ OPERATIONS = """
 cancelRun checkLiveness checkReadiness executeRunbook executeRunbookAsJson followChanges followRun
 getArtifact getConfig getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
 getRunDocument getRunLog getRunbook getStatus listArtifacts listAuditEvents listHistoryEntries
-listRunbooks listRuns logIn previewUndo resumeRun retryRun shutDown undoRun validateRunbook
+listLocks listRunbooks listRuns logIn previewUndo resumeRun retryRun shutDown undoRun validateRunbook
 validateRunbookShort
 """
 METHODS = ("get", "post", "patch")
