@@ -16,6 +16,7 @@ RUNBOOK = """\
 # Environment Requirements
 ```yaml
 HOST:
+  label: Target host
   description: Where it is installed.
   type: string
 GO:
@@ -295,6 +296,27 @@ def test_a_phone_counts_what_goes_on(contend, open_page, sign_in):
     going.get_by_role("link", name="1 waiting").click()
     expect(page).to_have_url(re.compile("status=waiting"))
     expect(row(page, "Counted.md")).to_have_count(1)
+
+
+def test_the_form_says_before_a_run_that_a_lock_is_held(
+    contend, open_page, sign_in, picture, check_accessibility
+):
+    release = contend("Held", "db9")
+    page = sign_in(open_page("/execute/Held.md"))
+    host = page.get_by_label("Target host")
+    host.fill("db9")
+    notice = page.get_by_role("status").filter(has_text="Lock host:db9 is held by Held.md")
+    expect(notice).to_contain_text(re.compile(r"for \d+ s"))
+    expect(notice.get_by_role("link")).to_have_attribute("href", re.compile("^/run/"))
+    expect(page.locator(".field").first).to_contain_text(re.compile("Target host.*HOST"))
+    picture(page, "execute-lock")
+    check_accessibility(page)
+    host.fill("free")
+    expect(notice).to_be_hidden()
+    host.fill("db9")
+    expect(notice).to_be_visible()
+    release()
+    expect(notice).to_be_hidden()
 
 
 def test_a_filter_that_the_server_refuses_is_an_error(
