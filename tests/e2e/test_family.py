@@ -56,7 +56,9 @@ def test_called_runs_are_below_their_caller(
     expect(fold).to_have_attribute("aria-expanded", "false")
     expect(rows).to_have_count(2)  # with the head
     fold.click()
-    expect(rows).to_have_text([re.compile(name) for name in ("Runbook", "Caller", "Child", "Child")])
+    expect(rows).to_have_text(
+        [re.compile(name) for name in ("Runbook", "Caller", "Child", "Child")]
+    )
     picture(page, "runs-below")
     check_accessibility(page)
     # Without its caller in the list, a run says that it was called.
