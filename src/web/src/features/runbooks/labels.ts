@@ -5,7 +5,7 @@ import type { ListFilter } from './grouping'
 export function readListFilter(query: LocationQuery): ListFilter {
   return {
     access: query.access === 'mine' ? 'mine' : 'all',
-    tags: [query.tag ?? []].flat().filter((tag) => tag !== null && tag !== ''),
+    tags: [query.tag ?? []].flat().filter((tag): tag is string => tag !== null && tag !== ''),
     owner: typeof query.owner === 'string' ? query.owner : '',
   }
 }
