@@ -4,6 +4,8 @@ import type { Field, Given } from '@/shared/inputs/field'
 import { useDebounced } from '@/shared/page/debounce'
 
 const PLACEHOLDER = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
+/** Prefix of the lock that limits a runbook's concurrent runs. */
+const CONCURRENCY = 'concurrency:'
 const TYPING_MS = 300
 
 /** `NAME=value` for the inputs that the policy's locks are named after; never secrets. */
@@ -19,6 +21,11 @@ export type HeldLock = LockState & { held_by: NonNullable<LockState['held_by']> 
 
 export function heldOf(locks: readonly LockState[]): HeldLock[] {
   return locks.filter((lock): lock is HeldLock => lock.held_by !== null)
+}
+
+/** What a lock is for; empty for one that the policy names. */
+export function lockPurpose({ lock }: LockState): string {
+  return lock.startsWith(CONCURRENCY) ? 'Concurrent runs of this runbook' : ''
 }
 
 /** The locks that a run with the values in the form would take; live. */

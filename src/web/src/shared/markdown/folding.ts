@@ -1,4 +1,4 @@
-/** Shorter blocks take no more room than their fold. */
+/** In a section, shorter blocks take no more room than their fold. */
 const LEAST_LINES = 3
 
 /**
@@ -10,7 +10,8 @@ export function foldYaml(root: ParentNode, sections: readonly string[]) {
   let isFolding = false
   for (const [index, element] of [...root.children].entries()) {
     if (element.tagName === 'H2') isFolding = titles.includes(element.textContent.trim().toLowerCase())
-    else if (isYaml(element) && (isFolding || index === 0)) fold(element)
+    else if (isYaml(element) && isFolding && linesOf(element) >= LEAST_LINES) fold(element, 'YAML')
+    else if (isYaml(element) && index === 0) fold(element, 'Front matter')
   }
 }
 
@@ -18,14 +19,17 @@ function isYaml(element: Element): boolean {
   return element.tagName === 'PRE' && element.querySelector('code.language-yaml, code.language-yml') !== null
 }
 
-function fold(block: Element) {
-  const lines = block.textContent.trimEnd().split('\n').length
-  if (lines < LEAST_LINES) return
+function linesOf(block: Element): number {
+  return block.textContent.trimEnd().split('\n').length
+}
+
+function fold(block: Element, name: string) {
+  const lines = linesOf(block)
   const document = block.ownerDocument
   const details = document.createElement('details')
   const summary = document.createElement('summary')
   details.className = 'folded'
-  summary.textContent = `YAML, ${lines} lines`
+  summary.textContent = `${name}, ${lines} ${lines === 1 ? 'line' : 'lines'}`
   block.replaceWith(details)
   details.append(summary, block)
 }
