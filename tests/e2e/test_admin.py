@@ -19,6 +19,7 @@ def test_state_settings_and_token(name, open_page, sign_in, picture, check_acces
     workers = page.get_by_role("region", name="Workers")
     expect(workers).to_contain_text("Server")
     expect(workers).to_contain_text("Accepting runs")
+    assert workers.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
     settings = page.get_by_role("region", name="Settings table")
     expect(settings.get_by_role("row", name="JWT_SECRET")).to_contain_text("secret")
     expect(settings.get_by_role("row", name="MAX_BODY_BYTES")).to_contain_text("1048576 1 MiB")

@@ -67,8 +67,9 @@ def described(server):
 
 def test_what_it_is_about_reads_as_markdown(server, open_form, picture, check_accessibility):
     page = open_form(described(server))
-    expect(page.locator(".page-header code")).to_have_text("systemctl")
-    expect(page.locator(".page-header strong")).to_have_text("each")
+    beside = page.get_by_role("complementary", name="About this run")
+    expect(beside.locator("code").first).to_have_text("systemctl")
+    expect(beside.locator("strong").first).to_have_text("each")
     expect(page.get_by_role("button", name="Show more", exact=True)).to_have_count(0)
     phone = open_form("About.md", viewport=PHONE)
     about = phone.locator(".page-header code").locator("xpath=ancestor::*[@id='about']")

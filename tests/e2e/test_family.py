@@ -45,6 +45,27 @@ def test_relatives_are_named_with_their_status(
     )
 
 
+def test_called_runs_are_below_their_caller(
+    server, start, open_page, sign_in, picture, check_accessibility
+):
+    server.add("below/Child", "exit 4")
+    start(server.add("below/Caller", "runbook call below/Child.md; runbook call below/Child.md"))
+    page = sign_in(open_page("/runs?q=below/"))
+    rows = page.get_by_role("region", name="Runs", exact=True).get_by_role("row")
+    fold = page.get_by_role("button", name="Runs called by Caller: 2 runs, 2 failed")
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    expect(rows).to_have_count(2)  # with the head
+    fold.click()
+    expect(rows).to_have_text(
+        [re.compile(name) for name in ("Runbook", "Caller", "Child", "Child")]
+    )
+    picture(page, "runs-below")
+    check_accessibility(page)
+    # Without its caller in the list, a run says that it was called.
+    page.goto("/runs?runbook=below/Child.md")
+    expect(page.get_by_role("link", name="called")).to_have_count(2)
+
+
 def test_a_caller_that_goes_on_is_followed(server, tmp_path, open_page, sign_in, wait_for):
     go = tmp_path / "go"
     server.add("family/Quick", "true")

@@ -110,6 +110,52 @@ def test_all_runs_of_a_runbook_can_be_reached(
     expect(page).to_have_url(re.compile(r"/runs\?runbook="))
 
 
+def add_labelled(server, name, tags, owner, script="true"):
+    path = server.runbooks / server.add(name, script)
+    path.write_text(f"---\ntags: [{', '.join(tags)}]\nowner: {owner}\n---\n{path.read_text()}")
+
+
+def names(page):
+    return page.get_by_role("list", name="Runbooks").locator(".name")
+
+
+def test_a_search_ranks_its_hits_and_is_done_by_keyboard(
+    server, open_page, sign_in, picture, check_accessibility
+):
+    add_labelled(server, "seek/a/Nightly", ["edge"], "network", "print seekme")
+    add_labelled(server, "seek/b/seekme-later", ["edge", "db"], "platform")
+    add_labelled(server, "seek/seekme/Other", ["db"], "network")
+    page = sign_in(open_page("/runbooks?q=seekme"))
+    # The script is searched by the server, a moment later.
+    expect(names(page)).to_have_text(["seekme-later", "Other", "Nightly"])
+    expect(page.get_by_role("button", name="seek/")).to_have_count(0)
+    picture(page, "runbooks-search")
+    check_accessibility(page)
+    field = page.get_by_role("searchbox", name="Search")
+    field.fill("seeklat")  # parts of seekme-later
+    expect(names(page)).to_have_text(["seekme-later"])
+    field.fill("seek/")
+    expect(names(page)).to_have_count(3)
+    field.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(names(page).nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(field).to_be_focused()
+
+    page.get_by_role("link", name="Filter by tag db").first.click()
+    expect(page).to_have_url(re.compile("tag=db"))
+    page.get_by_role("combobox", name="Filter by owner").select_option("network")
+    expect(page).to_have_url(re.compile("owner=network"))
+    expect(names(page)).to_have_text(["Other"])
+    page.reload()
+    expect(names(page)).to_have_text(["Other"])
+    page.get_by_role("link", name="Remove the filter for tag db").click()
+    expect(names(page)).to_have_count(2)
+    page.get_by_role("searchbox", name="Search").press("Enter")
+    expect(page).to_have_url(re.compile("/runbook/seek/"))
+
+
 LONG = "Rotate" + "AllTheCertificatesOfTheEdge" * 3  # longer than 80 characters, unbroken
 IN_SIGHT = """box => [...box.querySelectorAll('*')].flatMap(one => {
     const range = document.createRange()

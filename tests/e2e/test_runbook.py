@@ -129,6 +129,10 @@ def old(server):
         check=True,
         capture_output=True,
     )
+    with server.client() as client:
+        (first,) = client.get("/api/runs?runbook=Old.md").json()["runs"]
+        body = {"env_vars": {"WHO": "ann"}}
+        client.post(f"/api/runs/{first['id']}/retry", json=body).raise_for_status()
     yield "Old.md"
     path.unlink()
 
@@ -141,11 +145,17 @@ def beside(page, title):
     return panel
 
 
-def test_what_it_declares(view):
+def test_what_it_declares(view, picture):
     open_, look = view
     page = open_("/runbook/language/Policy.md")
     expect(page.get_by_role("heading", name="Close the machine")).to_be_visible()
+    # The panels say the same: the YAML is folded, and what to do stays in sight.
+    document = page.locator(".markdown")
+    expect(document.get_by_text("on_failure: undo")).to_be_hidden()
     look(page, "runbook-policy")
+    page.mouse.wheel(0, 20_000)
+    expect(page.get_by_role("link", name="Execute", exact=True)).to_be_in_viewport(ratio=1)
+    picture(page, "runbook-scrolled")
     policy = beside(page, "Policy")
     expect(policy).to_contain_text("5 min for all steps.")
     expect(policy).to_contain_text("machine:${MACHINE}")
@@ -184,6 +194,7 @@ def test_the_history_can_be_read(view, old):
     expect(adoption).to_contain_text("another engine")
     adoption.get_by_role("button", name="Changes adopted by entry 2").click()
     expect(table).to_contain_text("Foreign text after entry 1")
+    expect(table.get_by_role("link", name="another run")).to_be_visible()
     look(page, "runbook-history")
     table.get_by_role("link").first.click()
     expect(page).to_have_url(re.compile("/run/"))

@@ -16,6 +16,7 @@ RUNBOOK = """\
 # Environment Requirements
 ```yaml
 HOST:
+  label: Target host
   description: Where it is installed.
   type: string
 GO:
@@ -186,6 +187,9 @@ def test_what_waits_says_why(contend, view, sign_in):
     expect(page.get_by_role("heading", name="Active runs")).to_be_visible()
     waits = row(page, "Waiting for lock host:db7, held by Locked.md")
     expect(waits).to_contain_text(re.compile(r"\) for \d+ s"))
+    # The table has the runs: above it, only their number.
+    active = page.locator("section", has=page.get_by_role("heading", name="Active runs"))
+    expect(active.get_by_role("link")).to_have_text(["1 running", "1 waiting"])
     look(page, "runs-going-on")
     release()
     expect(page.get_by_role("heading", name="Active runs")).to_be_hidden()
@@ -209,6 +213,14 @@ def test_the_address_holds_the_filter(server, install, finish, open_page, sign_i
     expect(row(page, "Filtered.md")).to_have_count(3)
 
     page.get_by_role("button", name="Filters").click()
+    page.get_by_role("textbox", name="Input value").fill("HOST=b")
+    expect(page).to_have_url(re.compile("input=HOST(=|%3D)b"))
+    expect(row(page, "HOST=b")).to_have_count(1)
+    expect(row(page, "Filtered.md")).to_have_count(1)
+    page.get_by_role("textbox", name="Input value").fill("")
+    page.get_by_role("button", name="Last hour").click()
+    expect(page).to_have_url(re.compile("since=1h"))
+    expect(row(page, "Filtered.md")).to_have_count(3)
     page.get_by_role("textbox", name="Requested by").fill("filter-ann")
     expect(row(page, "Filtered.md")).to_have_count(2)
     page.get_by_role("combobox", name="Status").press("ArrowDown")
@@ -224,6 +236,9 @@ def test_the_address_holds_the_filter(server, install, finish, open_page, sign_i
     ("query", "count"),
     [
         ("since=2100-01-01T00:00:00Z", 0),
+        ("since=24h", 1),
+        ("input=HOST=a", 1),
+        ("input=HOST=other", 0),
         ("until=2100-01-01T00:00:00Z", 1),
         ("until=2020-01-01T00:00:00Z", 0),
         ("dry_run=true", 0),
@@ -281,6 +296,27 @@ def test_a_phone_counts_what_goes_on(contend, open_page, sign_in):
     going.get_by_role("link", name="1 waiting").click()
     expect(page).to_have_url(re.compile("status=waiting"))
     expect(row(page, "Counted.md")).to_have_count(1)
+
+
+def test_the_form_says_before_a_run_that_a_lock_is_held(
+    contend, open_page, sign_in, picture, check_accessibility
+):
+    release = contend("Held", "db9")
+    page = sign_in(open_page("/execute/Held.md"))
+    host = page.get_by_label("Target host")
+    host.fill("db9")
+    notice = page.get_by_role("status").filter(has_text="Lock host:db9 is held by Held.md")
+    expect(notice).to_contain_text(re.compile(r"for \d+ s"))
+    expect(notice.get_by_role("link")).to_have_attribute("href", re.compile("^/run/"))
+    expect(page.locator(".field").first).to_contain_text(re.compile("Target host.*HOST"))
+    picture(page, "execute-lock")
+    check_accessibility(page)
+    host.fill("free")
+    expect(notice).to_be_hidden()
+    host.fill("db9")
+    expect(notice).to_be_visible()
+    release()
+    expect(notice).to_be_hidden()
 
 
 def test_a_filter_that_the_server_refuses_is_an_error(
@@ -345,7 +381,7 @@ def test_two_runs_are_compared(server, install, finish, view, sign_in):
     boxes = page.get_by_role("checkbox")
     boxes.nth(0).focus()
     page.keyboard.press("Space")
-    expect(page.get_by_text("Select two runs of the same runbook")).to_be_visible()
+    expect(page.get_by_text("Select another run of Compared.md")).to_be_visible()
     boxes.nth(1).focus()
     page.keyboard.press("Space")
     look(page, "runs-picked")

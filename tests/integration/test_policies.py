@@ -58,6 +58,7 @@ GOLDEN = {
     "GET /api/runbooks/<ref:ref>": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>/required-env": ANY_TOKEN,
     "GET /api/runbooks/<ref:ref>/inputs": ANY_TOKEN,
+    "GET /api/runbooks/<ref:ref>/locks": (401, 401, 403, 200, 403, 200, 401),
     "GET /api/runbooks/<ref:ref>/history": (401, 401, 403, 200, 403, 200, 401),
     "GET /api/runbooks/<ref:ref>/history/<int:n>": (401, 401, 403, 404, 403, 404, 401),
     "PATCH /api/runbooks/<ref:ref>": (401, 401, 403, 200, 403, 200, 401),

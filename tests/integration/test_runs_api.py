@@ -142,6 +142,8 @@ def test_a_filter_that_is_not_understood_is_400(client, query):
     "query",
     [
         "runbook=%00",
+        "input=%00",
+        "input=A%3D",
         "who=%ED%A0%80",
         "who='%20OR%201=1",
         "since=0001-01-01",

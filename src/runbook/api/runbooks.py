@@ -25,6 +25,7 @@ from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
 from runbook.resources.declaration import required_env_json
 from runbook.resources.history import history_entry_json, history_page_json
+from runbook.resources.preview import runbook_locks_json
 from runbook.resources.report import report_json
 from runbook.resources.runbook import runbook_json
 
@@ -145,6 +146,28 @@ def get_inputs(ref: str) -> Response:
     schema = engine().runbooks.input_schema(ref, principal())
     # orjson can't encode its largest numbers.
     return Response(json.dumps(schema), mimetype="application/json")
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/locks",
+    policy=RoutePolicy(
+        Permission.RUNBOOK_VALIDATE,
+        Limit.NORMAL,
+        "List the locks that a run would take now, and their holders",
+        parameters=(
+            Parameter("input", "Value of an input: `NAME=value`; repeatable", schema=TEXTS),
+        ),
+        schema="RunbookLocks",
+        description=(
+            "Inputs that aren't given have their default. Leaves out locks that depend on inputs "
+            "without a value. Don't send secrets: no lock depends on them."
+        ),
+    ),
+)
+def list_locks(ref: str) -> Response:
+    given = dict(text.partition("=")[::2] for text in request.args.getlist("input"))
+    return wire.json_reply(runbook_locks_json(engine().runbooks.locks(ref, principal(), given)))
 
 
 _VALIDATE = RoutePolicy(

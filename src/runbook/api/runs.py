@@ -34,7 +34,8 @@ from runbook.resources.log import log_line_json
 from runbook.resources.rerun import run_document_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.store.log.logs import Logs, LogSearch
-from runbook.store.models import LogQuery, RunFilter
+from runbook.store.models import InputMatch, LogQuery, RunFilter
+from runbook.store.run.input_search import MAX_EXAMINED
 
 blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
 
@@ -49,6 +50,7 @@ _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({
 _LINES = INTEGER | {"maximum": MAX_LINES}
 _HITS = INTEGER | {"maximum": MAX_HITS}
 _EVENT_ID = INTEGER | {"maximum": BEYOND_ALL}
+_NAMED_INPUT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -67,6 +69,12 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
             Parameter("since", "Created at or after this ISO 8601 time"),
             Parameter("until", "Created before this ISO 8601 time"),
             Parameter("q", "Filter by text in the ref, name, reason or ID"),
+            Parameter(
+                "input",
+                "Filter by a stored input: `NAME=value` for this value, or a text that any value "
+                "contains; repeatable. Secrets are never stored",
+                schema=TEXTS,
+            ),
             Parameter("relation", "Filter by relation to an earlier run", schema=_RELATION),
             Parameter("dry_run", "Filter by dry run", schema=BOOLEAN),
             Parameter(
@@ -78,7 +86,9 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
         schema="RunPage",
         description=(
             "You see a run if you started it or may execute its runbook now. `next_cursor` and the "
-            "Link header lead to the next page."
+            "Link header lead to the next page. With `input`, a page looks at up to "
+            f"{MAX_EXAMINED:,} runs that match the other filters: it can hold fewer runs than "
+            "`limit`, even none, while `next_cursor` continues the search."
         ),
         headers=("Link",),
     ),
@@ -107,7 +117,13 @@ def _filter() -> RunFilter:
         relation=_relation(request.args.get("relation")),
         dry_run=switch("dry_run"),
         active=switch("active"),
+        inputs=tuple(map(_input_match, filter(None, request.args.getlist("input")))),
     )
+
+
+def _input_match(text: str) -> InputMatch:
+    named = _NAMED_INPUT.fullmatch(text)
+    return InputMatch(text) if named is None else InputMatch(named[2], named[1])
 
 
 def _given(name: str) -> frozenset[str] | None:

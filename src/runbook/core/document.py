@@ -151,6 +151,7 @@ class Input:
     minimum: str | None = None
     maximum: str | None = None
     group: str | None = None
+    label: str | None = None
     example: str | None = None
     source: SecretSource | None = None
 

@@ -7,10 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runbook.core.access import Principal
+from runbook.core.document import Input
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
+from runbook.core.inputs.secret_names import is_sensitive
+from runbook.core.language.policy_rules import known_locks
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
+from runbook.core.waiting import LockWait
 from runbook.engine.parts import Parts
 from runbook.engine.requests import Listed, RunbookText
 from runbook.engine.submit.input_facts import InputKnowledge
@@ -129,3 +133,31 @@ class RunbookReader:
         choices = self._knowledge.known_choices(entry, principal)
         schema_id = f"{self._parts.options.api_url}/{quote(ref)}/inputs"
         return input_schema(entry.document, schema_id=schema_id, choices=choices)
+
+    def locks(
+        self, ref: str, principal: Principal, given: Mapping[str, str]
+    ) -> Mapping[str, LockWait | None]:
+        """The locks that a run with these inputs would take, each with its current holder.
+
+        Locks that depend on inputs without a value are left out. Raises NotFoundError, and
+        AccessDeniedError without runbook.validate.
+        """
+        entry = self.entry(ref)
+        self._authorizer.require(principal, Permission.RUNBOOK_VALIDATE, entry)
+        runbook = entry.document.runbook
+        if runbook is None:
+            return {}
+        wants = known_locks(runbook.policy, ref, _known_values(runbook.inputs, given))
+        return {want.name: self._parts.store.locks.holder(want) for want in wants}
+
+
+def _known_values(inputs: Iterable[Input], given: Mapping[str, str]) -> dict[str, str]:
+    """The given values and the defaults; an optional input without either is empty."""
+    values = {}
+    for item in inputs:
+        value = given.get(item.name, item.default)
+        if value is None and item.optional:
+            value = ""
+        if value is not None and not is_sensitive(item):
+            values[item.name] = value
+    return values

@@ -35,6 +35,7 @@ _From = TypedDict(
 
 class InputItemJson(_From):
     name: str
+    label: Annotated[str | None, Doc("Name to show instead of the variable's")]
     description: str
     type: InputType
     typed: bool
@@ -120,6 +121,7 @@ def input_json(item: Input) -> InputItemJson:
     source = item.choices_from
     return {
         "name": item.name,
+        "label": item.label or None,
         "description": item.description,
         "type": item.type,
         "typed": item.typed,

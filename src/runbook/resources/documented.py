@@ -9,6 +9,7 @@ from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
 from runbook.resources.log import LogHitsJson
+from runbook.resources.preview import RunbookLocksJson
 from runbook.resources.problem import ProblemJson
 from runbook.resources.report import ReportJson
 from runbook.resources.rerun import RunDocumentJson, UndoingJson
@@ -29,6 +30,7 @@ DOCUMENTED: tuple[type, ...] = (
     RunbookContentJson,
     RequiredEnvJson,
     InputSchemaJson,
+    RunbookLocksJson,
     HistoryPageJson,
     HistoryEntryJson,
     ReportJson,

@@ -19,6 +19,12 @@ class PreviewLockJson(TypedDict):
     held_by: Annotated[LockHolderJson | None, Doc("Current holder")]
 
 
+class RunbookLocksJson(TypedDict):
+    """The locks that a run would take."""
+
+    locks: list[PreviewLockJson]
+
+
 class PreviewStepJson(TypedDict):
     name: str
     language: Language
@@ -56,13 +62,21 @@ def preview_json(
         "claims": {name: list(values) for name, values in claims.items()},
         "inputs": inputs_json(run.request.inputs),
         "files": [item.path for item in runbook.files_in],
-        "locks": [
-            {"lock": name, "held_by": None if holder is None else holder_json(holder)}
-            for name, holder in locks.items()
-        ],
+        "locks": _locks_json(locks),
         "timeout_seconds": run.request.timeout_s,
         "steps": [_step_json(step) for step in steps],
     }
+
+
+def runbook_locks_json(locks: Mapping[str, LockWait | None]) -> RunbookLocksJson:
+    return {"locks": _locks_json(locks)}
+
+
+def _locks_json(locks: Mapping[str, LockWait | None]) -> list[PreviewLockJson]:
+    return [
+        {"lock": name, "held_by": None if holder is None else holder_json(holder)}
+        for name, holder in locks.items()
+    ]
 
 
 def _step_json(step: Step) -> PreviewStepJson:

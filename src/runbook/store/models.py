@@ -192,11 +192,29 @@ EVERYTHING = Visibility(everything=True)
 
 
 @dataclass(frozen=True, slots=True)
+class InputMatch:
+    """Matches a run by a stored input: one that has this value.
+
+    Without `name`, any input whose value contains the text, ignoring case.
+    """
+
+    value: str
+    name: str | None = None
+
+    def fits(self, inputs: Mapping[str, str | None]) -> bool:
+        if self.name is not None:
+            return inputs.get(self.name) == self.value
+        sought = self.value.casefold()
+        return any(value and sought in value.casefold() for value in inputs.values())
+
+
+@dataclass(frozen=True, slots=True)
 class RunFilter:
     """A filter for runs; fields that are None or empty are ignored.
 
     `since` is inclusive, `until` exclusive; both apply to `created_at`. `text` is searched in ref,
-    name, reason and ID, ignoring case. `active` is whether the run is unfinished.
+    name, reason and ID, ignoring case. `active` is whether the run is unfinished. All of `inputs`
+    must match; there is no index for them: see `page_by_inputs`.
     """
 
     visible: Visibility = EVERYTHING
@@ -212,6 +230,7 @@ class RunFilter:
     relation: Relation | None = None
     dry_run: bool | None = None
     active: bool | None = None
+    inputs: tuple[InputMatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ OPERATIONS = """
 cancelRun checkLiveness checkReadiness executeRunbook executeRunbookAsJson followChanges followRun
 getArtifact getConfig getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
 getRunDocument getRunLog getRunbook getStatus listArtifacts listAuditEvents listHistoryEntries
-listRunbooks listRuns logIn previewUndo resumeRun retryRun shutDown undoRun validateRunbook
-validateRunbookShort
+listLocks listRunbooks listRuns logIn previewUndo resumeRun retryRun shutDown undoRun
+validateRunbook validateRunbookShort
 """
 METHODS = ("get", "post", "patch")
 

@@ -30,6 +30,7 @@ POST  /api/runbooks/<ref:ref>/execute              runbook.execute
 GET   /api/runbooks/<ref:ref>/history              runbook.history
 GET   /api/runbooks/<ref:ref>/history/<int:n>      runbook.history
 GET   /api/runbooks/<ref:ref>/inputs               runbook.read
+GET   /api/runbooks/<ref:ref>/locks                runbook.validate
 GET   /api/runbooks/<ref:ref>/required-env         runbook.read
 PATCH /api/runbooks/<ref:ref>/validate             runbook.validate
 GET   /api/runs                                    run.read

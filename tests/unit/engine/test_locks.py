@@ -176,3 +176,17 @@ def test_a_waiting_run_is_not_lost_while_workers_come_and_go(workshop, submit):
     assert workshop.engine.reap() == 0
     workshop.engine.end_forgotten("another", ())
     assert workshop.store.runs.get(run.id).status is RunStatus.WAITING
+
+
+def test_who_holds_the_locks_that_a_run_would_take(workshop, submit, step):
+    inputs = "HOST: {type: string}\nZONE: {type: string, default: a}\nSITE: {type: string}"
+    policy = "locks: ['host:${HOST}', 'zone:${ZONE}', 'site:${SITE}']"
+    workshop.write_steps("Locked", step("one"), policy=policy, inputs=inputs)
+    holder = submit("host:web1")
+    assert workshop.claim().run.id == holder.id
+    ann = Principal("ann", Origin.API, {"roles": ["sre"]}, grants=ALL_GRANTS)
+    read = workshop.engine.runbooks.locks
+    assert read("Locked.md", ann, {}) == {"zone:a": None}
+    found = read("Locked.md", ann, {"HOST": "web1", "ZONE": "b", "OTHER": "y"})
+    assert list(found) == ["host:web1", "zone:b"]
+    assert (found["host:web1"].run_id, found["zone:b"]) == (holder.id, None)

@@ -207,6 +207,7 @@ def _no_choices_source(item: Input, key: str, line: int) -> Problem:
 
 
 _FIELDS: MappingType[str, Reader] = {
+    "label": _text_key(lambda item, value: replace(item, label=" ".join(value.text.split()))),
     "description": _text_key(lambda item, value: replace(item, description=value.text.strip())),
     "type": _text_key(_with_type),
     "default": _text_key(lambda item, value: replace(item, default=value.text)),

@@ -62,7 +62,7 @@ def _is_required(item: Input) -> bool:
 
 
 def _described(item: Input, order: int) -> Json:
-    described: Json = {"title": item.name}
+    described: Json = {"title": item.label or item.name}
     if item.description:
         described["description"] = item.description
     if item.default is not None and not item.secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from runbook.core.document import OnBusy, Policy, Problem, Retry, Step
 from runbook.core.run import LockRequest, LockWant
@@ -54,6 +55,21 @@ def lock_request(
     if policy.concurrency is not None:
         wants += (LockWant(f"{CONCURRENCY}{ref}", policy.concurrency),)
     return LockRequest(wants, waits=policy.on_busy is OnBusy.WAIT) if wants else None
+
+
+def known_locks(policy: Policy, ref: str, values: Mapping[str, str]) -> tuple[LockWant, ...]:
+    """The locks that a run with these values would take, as far as they are known.
+
+    Skips locks that depend on other inputs, and whose names would be invalid.
+    """
+    known = tuple(
+        template
+        for template in policy.locks
+        if all(name in values for name in _PLACEHOLDER.findall(template))
+        and not _unusable(fill(template, values).strip(), reserved=CONCURRENCY)
+    )
+    request = lock_request(replace(policy, locks=known), ref, values)
+    return request.wants if isinstance(request, LockRequest) else ()
 
 
 def check_confirm(

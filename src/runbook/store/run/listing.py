@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.run import Run
 from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
 from runbook.store.dialects.portable import one_of
@@ -17,9 +17,17 @@ from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS
 from runbook.store.tables import runs
 
 
-def page_of(wanted: RunFilter, cursor: str | None, size: int) -> sa.Select[Any]:
-    """The matching runs after the cursor, newest first. Raises RequestError for a bad cursor."""
-    statement = sa.select(*RUN_COLUMNS).where(*_conditions(wanted))
+def page_of(
+    wanted: RunFilter,
+    cursor: str | None,
+    size: int,
+    columns: Sequence[sa.ColumnElement[Any]] = RUN_COLUMNS,
+) -> sa.Select[Any]:
+    """The matching runs after the cursor, newest first; `inputs` of the filter is ignored.
+
+    Raises RequestError for a bad cursor.
+    """
+    statement = sa.select(*columns).where(*_conditions(wanted))
     if cursor is not None:
         statement = statement.where(runs.c.seq < _seq_of(cursor))
     return statement.order_by(runs.c.seq.desc()).limit(size)
@@ -77,8 +85,9 @@ def _holding(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
-def cursor_of(run: Run) -> str:
-    return base64.urlsafe_b64encode(str(run.seq).encode()).decode().rstrip("=")
+def cursor_at(seq: int) -> str:
+    """The cursor of the page after the run with this number."""
+    return base64.urlsafe_b64encode(str(seq).encode()).decode().rstrip("=")
 
 
 def _seq_of(cursor: str) -> int:

@@ -50,7 +50,8 @@ from runbook.store.run.creation import (
     run_created_by,
 )
 from runbook.store.run.endings import End, end_run
-from runbook.store.run.listing import cursor_of, page_of
+from runbook.store.run.input_search import page_by_inputs
+from runbook.store.run.listing import cursor_at, page_of
 from runbook.store.runbooks import count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting
@@ -291,13 +292,16 @@ class Runs(Component):
     ) -> RunPage:
         """The matching runs, newest first, at most `limit` (1 to 200).
 
-        `cursor` is an earlier page's `next_cursor`; new runs don't shift the pages. Raises
-        RequestError for an invalid cursor.
+        `cursor` is an earlier page's `next_cursor`; new runs don't shift the pages. With a filter
+        for inputs, a page may hold fewer runs and still have a next one. Raises RequestError for an
+        invalid cursor.
         """
         size = max(1, min(limit, MAX_PAGE))
+        if wanted is not None and wanted.inputs:
+            return self._database.read(lambda c: page_by_inputs(c, wanted, cursor, size))
         found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
         page = tuple(found[:size])
-        return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
+        return RunPage(page, cursor_at(page[-1].seq) if len(found) > size else None)
 
     def count(self) -> int:
         return self._database.read(lambda c: c.scalar(_COUNT) or 0)

@@ -89,6 +89,30 @@ export function useInputSchema(ref: MaybeRefOrGetter<string>) {
   })
 }
 
+export type LockState = Schemas['PreviewLock']
+
+/**
+ * The locks that a run with these inputs would take, with their holders. Refetched whenever a run
+ * starts or ends; null until known.
+ */
+export function useLocks(
+  ref: MaybeRefOrGetter<string>,
+  inputs: MaybeRefOrGetter<readonly string[]>,
+  enabled: MaybeRefOrGetter<boolean>,
+) {
+  useChanges()
+  return useQuery({
+    // A key below `runs`, which the stream of changes refetches.
+    queryKey: computed(() => ['runs', 'locks', toValue(ref), toValue(inputs)]),
+    queryFn: async ({ signal }) => {
+      const params = { path: { ref: toValue(ref) }, query: { input: [...toValue(inputs)] } }
+      return (await bodyOf(api.GET('/api/runbooks/{ref}/locks', { params, signal }))).locks
+    },
+    placeholderData: (previous) => previous,
+    enabled: computed(() => toValue(enabled)),
+  })
+}
+
 /** The names of inputs that the server supplies unless the request does. */
 export function useSupplied(ref: MaybeRefOrGetter<string>) {
   return useQuery({

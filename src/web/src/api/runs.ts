@@ -17,7 +17,9 @@ export interface RunFilter {
   /** One or more, separated by commas. */
   status?: string
   who?: string
-  /** ISO 8601. */
+  /** `NAME=value`, or a text in any stored value. */
+  input?: string
+  /** ISO 8601, or a span up to now: `24h`, `7d`. */
   since?: string
   until?: string
   q?: string
@@ -37,9 +39,24 @@ export function useRuns(filter: MaybeRefOrGetter<RunFilter>) {
   })
 }
 
+const SPAN = /^(\d{1,4})([hd])$/
+const HOUR_MS = 3_600_000
+
+export function isSpan(since: string | undefined): boolean {
+  return SPAN.test(since ?? '')
+}
+
+/** The filter with a span as the moment where it starts now. */
+export function withMoment<F extends RunFilter>(filter: F, now = Date.now()): F {
+  const [, count, unit] = SPAN.exec(filter.since ?? '') ?? []
+  if (!count) return filter
+  const start = new Date(now - Number(count) * (unit === 'd' ? 24 : 1) * HOUR_MS)
+  return { ...filter, since: start.toISOString().slice(0, 19) + 'Z' }
+}
+
 export function fetchRuns(filter: RunFilter & { cursor?: string }, signal?: AbortSignal) {
   // The OpenAPI document declares these parameters as plain strings.
-  const query = filter as Record<string, string>
+  const query = withMoment(filter) as Record<string, string>
   return bodyOf(api.GET('/api/runs', { params: { query }, signal }))
 }
 

@@ -55,6 +55,7 @@ def test_every_key():
     found = read(
         """\
 SIZE:
+  label: Size of  the machine
   description: How large.
   type: choice
   choices: [small, "two, three"]
@@ -80,6 +81,7 @@ KEY: {type: secret, from: "env:API_KEY"}
         optional=True,
         choices=("small", "two, three"),
         group="Machine",
+        label="Size of the machine",
         example="two, three",
     )
     assert (port.minimum, port.maximum) == ("1", "65535")

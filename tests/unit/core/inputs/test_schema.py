@@ -28,7 +28,7 @@ RUNBOOK = """# Deploy
 
 ```yaml
 OLD: Host name of the machine.
-TITLE: {description: What for., example: weekly, group: General}
+TITLE: {label: Short title, description: What for., example: weekly, group: General}
 NOTE: {type: text, optional: true, max: 20}
 COUNT: {type: integer, min: 1, max: 9, default: 3}
 SHARE: {type: number, min: 0.5, example: 0.75}
@@ -121,7 +121,7 @@ def test_inputs_are_in_the_documents_order(document, schema):
 def test_what_a_form_needs_to_know(schema):
     of = schema["properties"]
     assert of["TITLE"] == {
-        "title": "TITLE",
+        "title": "Short title",
         "description": "What for.",
         "examples": ["weekly"],
         "x-type": "string",
@@ -131,6 +131,7 @@ def test_what_a_form_needs_to_know(schema):
         "minLength": 1,
         "pattern": r"^[^\r\n\x00]*$",
     }
+    assert of["COUNT"]["title"] == "COUNT"
     assert of["COUNT"].items() >= {"type": "integer", "minimum": 1, "maximum": 9}.items()
     assert (of["COUNT"]["default"], of["SHARE"]["examples"]) == (3, [0.75])
     assert (of["FORCE"]["default"], of["TAGS"]["default"]) == (False, ["a", "b"])

@@ -9,6 +9,7 @@ from runbook.core.language.policy_rules import (
     check_confirm,
     fill,
     is_success,
+    known_locks,
     lock_request,
     retry_of,
 )
@@ -53,6 +54,17 @@ def test_locks_are_filled_stripped_and_merged():
     assert lock_request(policy, REF, VALUES) == LockRequest(
         (LockWant("device:r1"), LockWant("r1"), LockWant("two words")), waits=True
     )
+
+
+def test_the_locks_known_so_far():
+    policy = Policy(locks=("device:${HOST}", "site:${SITE}", "fleet", "${EMPTY}"), concurrency=2)
+    known = known_locks(policy, REF, {"HOST": "a", "EMPTY": ""})
+    assert known == (
+        LockWant("device:a"),
+        LockWant("fleet"),
+        LockWant(f"concurrency:{REF}", 2),
+    )
+    assert known_locks(NO_POLICY, REF, {}) == ()
 
 
 def test_concurrency_is_a_lock_that_several_hold():

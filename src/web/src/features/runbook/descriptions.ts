@@ -1,57 +1,7 @@
-import type { InputItem, Policy, Runbook, Step } from '@/api/runbooks'
+import type { InputItem, Runbook, Step } from '@/api/runbooks'
 import { sourceText } from '@/shared/inputs/fields'
+import { retryText } from '@/shared/policy'
 import { spanText } from '@/shared/time/format'
-
-export interface Rule {
-  name: string
-  text: string
-  /** Lock names and confirmation texts, verbatim. */
-  code?: string[]
-}
-
-/** The policy in words. Defaults are omitted, except for the three that matter most. */
-export function policyRules(policy: Policy): Rule[] {
-  const rules: Rule[] = [
-    {
-      name: 'Dry run',
-      text: policy.dry_run
-        ? 'Supported: the script shows what it would change.'
-        : 'Not supported: a dry run only checks inputs and shows the scripts.',
-    },
-    {
-      name: 'Time limit',
-      text: policy.timeout_seconds === null ? 'Server default.' : `${spanText(policy.timeout_seconds)} for all steps.`,
-    },
-  ]
-  if (policy.confirm) rules.unshift({ name: 'Confirmation', text: 'Type to confirm:', code: [policy.confirm] })
-  const busy = policy.on_busy === 'wait' ? 'waits' : 'fails immediately'
-  if (policy.locks.length) {
-    rules.push({ name: 'Locks', text: `If another run holds a lock, the run ${busy}.`, code: policy.locks })
-  }
-  if (policy.concurrency !== null) {
-    rules.push({ name: 'Concurrency', text: `Up to ${counted(policy.concurrency, 'run')} of this runbook at a time; another ${busy}.` })
-  }
-  if (policy.retry.attempts > 1) rules.push({ name: 'Retry', text: `Each step ${retryText(policy.retry)}.` })
-  rules.push({
-    name: 'On failure',
-    text: policy.on_failure === 'undo' ? 'Undoes completed steps, last one first.' : 'Stops; nothing is undone.',
-  })
-  if (policy.success_codes.join() !== '0') {
-    rules.push({ name: 'Success codes', text: `Exit codes ${policy.success_codes.join(', ')}.` })
-  }
-  if (policy.queue && policy.queue !== 'default') rules.push({ name: 'Queue', text: '', code: [policy.queue] })
-  return rules
-}
-
-function counted(n: number, word: string): string {
-  return n === 1 ? `one ${word}` : `${n} ${word}s`
-}
-
-export function retryText(retry: Policy['retry']): string {
-  const pause = retry.backoff_seconds ? `, ${spanText(retry.backoff_seconds)} apart at first, doubling each time` : ''
-  const codes = retry.on ? ` on exit code ${retry.on.join(' or ')}` : ''
-  return `is tried up to ${retry.attempts} times${codes}${pause}`
-}
 
 export function stepNotes(step: Step): string[] {
   return [

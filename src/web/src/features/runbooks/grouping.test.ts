@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { ListedRunbook } from '@/api/runbooks'
-import { allowed, matching, rowKey, rowsOf } from './grouping'
+import { filtered, labelsOf, rowKey, rowsOf } from './grouping'
 
 function listed(path: string, description = ''): ListedRunbook {
   const name = path.replace(/^.*\/|\.md$/g, '')
@@ -23,22 +23,24 @@ it('shows a closed folder without its runbooks, and how many they are', () => {
   expect(rows.at(-1)).toEqual({ kind: 'folder', path: 'net', count: 2, isOpen: false })
 })
 
-it.each([
-  ['push', ['net/Push.md']],
-  ['NET pull', ['net/Pull.md']],
-  ['configuration', ['net/Push.md']],
-  ['nothing', []],
-  ['', RUNBOOKS.map((runbook) => runbook.path)],
-])('finds by %j', (text, paths) => {
-  expect(matching(RUNBOOKS, text).map((runbook) => runbook.path)).toEqual(paths)
-})
-
-it('adds what the server found in texts, and keeps the order', () => {
-  expect(matching(RUNBOOKS, 'top', new Map([['net/Pull.md', null]])).map((one) => one.path)).toEqual(['Top.md', 'net/Pull.md'])
-})
+const EVERY = { access: 'all', tags: [], owner: '' } as const
 
 it('tells what one may execute', () => {
   const runbooks = [listed('A.md'), { ...listed('B.md'), executable: false }, { ...listed('C.md'), valid: false }]
-  expect(allowed(runbooks, 'mine').map((one) => one.path)).toEqual(['A.md'])
-  expect(allowed(runbooks, 'all')).toHaveLength(3)
+  expect(filtered(runbooks, { ...EVERY, access: 'mine' }).map((one) => one.path)).toEqual(['A.md'])
+  expect(filtered(runbooks, EVERY)).toHaveLength(3)
+})
+
+it('filters by all tags, and by the owner', () => {
+  const runbooks = [
+    { ...listed('A.md'), tags: ['Edge', 'db'], owner: 'Platform' },
+    { ...listed('B.md'), tags: ['edge'], owner: 'Network' },
+    listed('C.md'),
+  ]
+  const paths = (filter: object) => filtered(runbooks, { ...EVERY, ...filter }).map((one) => one.path)
+  expect(paths({ tags: ['edge'] })).toEqual(['A.md', 'B.md'])
+  expect(paths({ tags: ['DB', 'edge'] })).toEqual(['A.md'])
+  expect(paths({ owner: 'network' })).toEqual(['B.md'])
+  expect(paths({ owner: 'network', tags: ['db'] })).toEqual([])
+  expect(labelsOf(runbooks)).toEqual({ tags: ['db', 'edge', 'Edge'], owners: ['Network', 'Platform'] })
 })

@@ -1,6 +1,5 @@
 import type { ActiveRun } from '@/api/changes'
 import type { ListedRunbook } from '@/api/runbooks'
-import { wordsOf } from './marking'
 
 export type Row =
   | { kind: 'folder'; path: string; count: number; isOpen: boolean }
@@ -11,31 +10,34 @@ export function folderOf(ref: string): string {
   return ref.includes('/') ? ref.slice(0, ref.lastIndexOf('/')) : ''
 }
 
-/**
- * Runbooks that contain every word of the text, ignoring case, and those that the server found by
- * full text.
- */
-export function matching(
-  runbooks: readonly ListedRunbook[],
-  text: string,
-  byServer: ReadonlyMap<string, unknown> = new Map(),
-): ListedRunbook[] {
-  const words = wordsOf(text)
-  return runbooks.filter((runbook) => byServer.has(runbook.path) || isNamed(runbook, words))
-}
-
-/** Whether the listed name, path or description contain every word. */
-export function isNamed(runbook: ListedRunbook, words: readonly string[]): boolean {
-  const all = `${runbook.name}\n${runbook.path}\n${runbook.description}`.toLowerCase()
-  return words.every((word) => all.includes(word))
-}
-
 export type Access = 'all' | 'mine'
 
-/** All runbooks, or only valid ones that the user may execute. */
-export function allowed(runbooks: readonly ListedRunbook[], access: Access): ListedRunbook[] {
-  if (access === 'all') return [...runbooks]
-  return runbooks.filter((runbook) => runbook.executable && runbook.valid)
+export interface ListFilter {
+  access: Access
+  /** All of them are wanted. */
+  tags: readonly string[]
+  owner: string
+}
+
+/** The runbooks that pass the filter; ignores case, as the server does. */
+export function filtered(runbooks: readonly ListedRunbook[], filter: ListFilter): ListedRunbook[] {
+  const tags = filter.tags.map((tag) => tag.toLowerCase())
+  const owner = filter.owner.toLowerCase()
+  return runbooks.filter((runbook) => {
+    const own = runbook.tags.map((tag) => tag.toLowerCase())
+    if (filter.access === 'mine' && !(runbook.executable && runbook.valid)) return false
+    if (owner && runbook.owner?.toLowerCase() !== owner) return false
+    return tags.every((tag) => own.includes(tag))
+  })
+}
+
+/** Every tag, and every owner, in order. */
+export function labelsOf(runbooks: readonly ListedRunbook[]): { tags: string[]; owners: string[] } {
+  const inOrder = (labels: Iterable<string>) => [...new Set(labels)].sort((a, b) => a.localeCompare(b))
+  return {
+    tags: inOrder(runbooks.flatMap((runbook) => runbook.tags)),
+    owners: inOrder(runbooks.flatMap((runbook) => (runbook.owner ? [runbook.owner] : []))),
+  }
 }
 
 /** Top-level runbooks, then each folder followed by its runbooks unless closed. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { piecesOf, wordsOf } from './marking'
+import { fuzzyPiecesOf, piecesOf, wordsOf } from './marking'
 
 const marked = (text: string, sought: string[]) =>
   piecesOf(text, sought).map((piece) => (piece.isFound ? `[${piece.text}]` : piece.text)).join('')
@@ -20,4 +20,13 @@ it.each([
 
 it('takes words apart', () => {
   expect(wordsOf('  Push\tCONFIG ')).toEqual(['push', 'config'])
+})
+
+it.each([
+  ['pg-failover', ['pgfail'], '[pg]-[fail]over'],
+  ['pg-failover', ['fail', 'pgfail'], 'pg-[fail]over'],
+  ['nothing', ['pgfail'], 'nothing'],
+])('marks in %j the fuzzy matches of %j', (text, words, expected) => {
+  const marked = fuzzyPiecesOf(text, words).map((piece) => (piece.isFound ? `[${piece.text}]` : piece.text))
+  expect(marked.join('')).toBe(expected)
 })

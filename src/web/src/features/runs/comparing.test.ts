@@ -53,3 +53,17 @@ test('outputs and steps of only one run differ', () => {
     { name: 'Copy', texts: ['Failed, exit code 3', null], differs: true },
   ])
 })
+
+test('steps have their durations, which differ where one is far longer', () => {
+  const step = (name: string, seconds: number | null) => ({
+    name, status: seconds === null ? 'running' : 'succeeded', return_code: null, attempts: 1,
+    started_at: '2026-01-23T14:00:00Z',
+    finished_at: seconds === null ? null : new Date(Date.UTC(2026, 0, 23, 14, 0, seconds)).toISOString(),
+  })
+  const steps = (...made: ReturnType<typeof step>[]) => run({ steps: made as WholeRun['steps'] })
+  expect(stepRows(steps(step('A', 2), step('B', 2)), steps(step('A', 2), step('B', 30)))).toMatchObject([
+    { texts: ['Succeeded, 2.0 s', 'Succeeded, 2.0 s'], differs: false },
+    { texts: ['Succeeded, 2.0 s', 'Succeeded, 30 s'], differs: true, note: '28 s longer' },
+  ])
+  expect(stepRows(steps(step('A', null)), steps(step('A', 2)))[0]?.texts).toEqual(['Running', 'Succeeded, 2.0 s'])
+})

@@ -41,22 +41,52 @@ export function factRows(a: WholeRun, b: WholeRun): CompareRow[] {
 /** Durations always differ a little: only a large gap counts. */
 function durationRow(a: WholeRun, b: WholeRun): CompareRow {
   const text = (run: WholeRun) => (run.duration_ms === null ? null : formatDuration(run.duration_ms))
-  const [left, right] = [a.duration_ms, b.duration_ms]
-  const plain = { ...row('Duration', text(a), text(b)), differs: false }
-  if (left === null || right === null) return plain
+  const gap = gapOf(a.duration_ms, b.duration_ms)
+  return { ...row('Duration', text(a), text(b)), differs: gap?.isLarge ?? false, ...(gap && { note: gap.text }) }
+}
+
+interface Gap {
+  text: string
+  isLarge: boolean
+}
+
+function gapOf(left: number | null, right: number | null): Gap | null {
+  if (left === null || right === null) return null
   const gap = Math.abs(right - left)
-  const note = `${formatDuration(gap)} ${right >= left ? 'longer' : 'shorter'}`
-  return { ...plain, note, differs: gap > 1000 && gap > Math.min(left, right) / 2 }
+  const text = `${formatDuration(gap)} ${right >= left ? 'longer' : 'shorter'}`
+  return { text, isLarge: gap > 1000 && gap > Math.min(left, right) / 2 }
 }
 
 export function stepRows(a: WholeRun, b: WholeRun): CompareRow[] {
-  const texts = (run: WholeRun) =>
-    run.steps.map((step): [string, string] => {
-      const label = (STATUS as Record<string, { label: string }>)[step.status]?.label ?? capital(step.status)
-      const isCode = step.return_code !== null && step.return_code !== 0
-      return [step.name, isCode ? `${label}, exit code ${step.return_code}` : label]
-    })
-  return both(texts(a), texts(b), false)
+  const texts = (run: WholeRun) => run.steps.map((step): [string, string] => [step.name, resultText(step)])
+  return both(texts(a), texts(b), false).map((compared) => {
+    const [left, right] = [a, b].map((run) => lastedMs(run.steps.find((step) => step.name === compared.name)))
+    const gap = gapOf(left ?? null, right ?? null)
+    const timed = (at: 0 | 1, ms: number | null | undefined) => {
+      const text = compared.texts[at]
+      return text === null || ms === null || ms === undefined ? text : `${text}, ${formatDuration(ms)}`
+    }
+    return {
+      ...compared,
+      texts: [timed(0, left), timed(1, right)],
+      differs: compared.differs || (gap?.isLarge ?? false),
+      ...(gap?.isLarge && { note: gap.text }),
+    }
+  })
+}
+
+type Step = WholeRun['steps'][number]
+
+function resultText(step: Step): string {
+  const label = (STATUS as Record<string, { label: string }>)[step.status]?.label ?? capital(step.status)
+  const isCode = step.return_code !== null && step.return_code !== 0
+  return isCode ? `${label}, exit code ${step.return_code}` : label
+}
+
+/** How long a step took; null if it did not run, or still runs. */
+function lastedMs(step: Step | undefined): number | null {
+  if (!step?.finished_at || step.attempts === 0) return null
+  return Math.max(0, Date.parse(step.finished_at) - Date.parse(step.started_at))
 }
 
 /** Values that are not stored, such as secrets, show only that they were set. */

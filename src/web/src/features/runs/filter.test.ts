@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readFilter, toMoment, toTyped, withFilter, withoutFilter } from './filter'
+import { countMore, readFilter, toMoment, toTyped, withFilter, withoutFilter } from './filter'
 
 test('reads what the list can be filtered by, and nothing else', () => {
   const query = { q: 'vm', status: '', other: '1', who: ['a', 'b'], active: 'true' }
@@ -20,6 +20,12 @@ test('moments go to the server in UTC and come back as they were typed', () => {
   expect(toMoment('nonsense')).toBe('')
   expect(toTyped(undefined)).toBe('')
   expect(toTyped('nonsense')).toBe('')
+  expect(toTyped('24h')).toBe('')
+})
+
+test('a preset span is no reason to unfold the other filters', () => {
+  expect(countMore({ since: '24h' })).toBe(0)
+  expect(countMore({ since: '2026-01-23T14:33:00Z', input: 'HOST=web1' })).toBe(2)
 })
 
 test('moments are typed in the zone that was chosen', () => {

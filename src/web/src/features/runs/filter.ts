@@ -1,5 +1,5 @@
 import type { LocationQuery, LocationQueryRaw } from 'vue-router'
-import type { RunFilter } from '@/api/runs'
+import { isSpan, type RunFilter } from '@/api/runs'
 import { preferences, type Zone } from '@/shared/storage/preferences'
 import { formatTime } from '@/shared/time/format'
 
@@ -8,6 +8,7 @@ export const FIELDS = [
   'q',
   'status',
   'runbook',
+  'input',
   'who',
   'since',
   'until',
@@ -19,7 +20,12 @@ export type Field = (typeof FIELDS)[number]
 export type Filter = Partial<Record<Field, string>>
 
 /** Fields that are hidden until the user opens the filters. */
-export const MORE: readonly Field[] = ['who', 'since', 'until', 'relation', 'dry_run']
+export const MORE: readonly Field[] = ['input', 'who', 'since', 'until', 'relation', 'dry_run']
+
+/** Whether the fields that are hidden at first filter the list; a preset span has its own buttons. */
+export function countMore(filter: Filter): number {
+  return MORE.filter((field) => filter[field] && !isSpan(filter[field])).length
+}
 
 export function readFilter(query: LocationQuery): Filter {
   const filter: Filter = {}
@@ -47,8 +53,8 @@ export function toMoment(typed: string, zone: Zone = preferences.zone): string {
 }
 
 export function toTyped(moment: string | undefined, zone: Zone = preferences.zone): string {
-  const isMoment = !Number.isNaN(Date.parse(moment ?? ''))
-  return moment && isMoment ? formatTime(moment, zone).slice(0, 16).replace(' ', 'T') : ''
+  const isMoment = moment !== undefined && !isSpan(moment) && !Number.isNaN(Date.parse(moment))
+  return isMoment ? formatTime(moment, zone).slice(0, 16).replace(' ', 'T') : ''
 }
 
 export function toServer(filter: Filter, limit: number): RunFilter {

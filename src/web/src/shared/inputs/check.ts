@@ -46,7 +46,7 @@ export function checkText(field: Field, text: string): string | null {
 
 /** Worded for the form; the engine's message mentions the environment. */
 export function missing(field: Field): string {
-  const text = `${field.name} is required`
+  const text = `${field.label || field.name} is required`
   return field.emptyText === 'asked' ? `${text}. Enter a value, or check “${EMPTY_TEXT}”` : text
 }
 

@@ -5,6 +5,8 @@ export interface Field {
   name: string
   type: InputItem['type']
   typed: boolean
+  /** Shown instead of the name; empty if there is none. */
+  label: string
   description: string
   group: string
   required: boolean

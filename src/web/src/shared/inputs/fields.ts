@@ -41,6 +41,7 @@ function fieldOf(input: InputItem, property: InputProperty | undefined, supplied
     name: input.name,
     type: input.type,
     typed: input.typed,
+    label: input.label ?? '',
     description: input.description,
     group: input.group ?? '',
     required: !input.optional && input.default === null && !supplied,

@@ -46,7 +46,7 @@ function rerunField(run: WholeRun, field: Field, isAsked: boolean): Field {
 /** A value that a completed step passed on and that contained a secret. */
 function handedOver(name: string): Field {
   return {
-    name, type: 'secret', typed: true, description: 'Passed on by a completed step.', group: '',
+    name, type: 'secret', typed: true, label: '', description: 'Passed on by a completed step.', group: '',
     required: true, optional: false, supplied: false, source: '', default: null, hasDefault: false, example: null,
     choices: [], choicesFrom: null, min: null, max: null, pattern: null, basePattern: undefined,
     ownPattern: undefined, note: 'Not stored. Enter it again.', emptyText: 'never', kept: false,
