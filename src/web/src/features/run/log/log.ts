@@ -45,8 +45,8 @@ export class RunLog {
   count: number
   /** Number of lines when the events took over. */
   readonly begin: number
-  /** Numbers of the later lines of stderr. */
-  readonly errorLines: number[] = []
+  /** The later lines of stderr. */
+  readonly errorLines: LogLine[] = []
   /** The last line not covered by events, or only at its end. */
   #base: number
   #lastEvent: number
@@ -94,7 +94,7 @@ export class RunLog {
 
   #push(line: LogLine): void {
     this.#live.push(line)
-    if (line.stream === 'stderr') this.errorLines.push(line.n)
+    if (line.stream === 'stderr') this.errorLines.push(line)
   }
 
   /** Evicts complete lines of a long log: they can be reloaded. */
