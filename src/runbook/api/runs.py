@@ -238,8 +238,8 @@ def _last_event_id() -> int | None:
         "Get the output of a run as text or JSON lines, or search it",
         replies={206: "The requested range", 416: "The range is beyond the end of the log"},
         description=(
-            "By default, the output as text. With `from`, `lines` or `stream`, one JSON object per line. "
-            "With `q`, the matching lines and their count."
+            "By default, the output as text. With `from`, `lines` or `stream`, one JSON object per "
+            "line. With `q`, the matching lines and their count."
         ),
         media=("text/plain", "application/json", accept.JSON_LINES),
         schema="LogHits",
@@ -257,9 +257,7 @@ def _last_event_id() -> int | None:
                 schema=TEXT,
             ),
             Parameter("regex", "Treat `q` as an RE2 regular expression", schema=BOOLEAN),
-            Parameter(
-                "stream", "Return only lines of this stream, as JSON lines", schema=_STREAM
-            ),
+            Parameter("stream", "Return only lines of this stream, as JSON lines", schema=_STREAM),
             Parameter("skip", "Number of matches to skip", schema=INTEGER),
             Parameter(
                 "limit",
