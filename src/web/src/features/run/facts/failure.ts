@@ -12,14 +12,16 @@ type ChildRun = Schemas['ChildRun']
 /** The end of what a run printed before it failed. */
 export interface Excerpt {
   id: string
+  status: RunStatus
   /** Name and runbook of a called run; null for the run itself. */
-  call: Pick<ChildRun, 'name' | 'runbook' | 'status' | 'return_code' | 'problems'> | null
+  call: ChildRun | null
   /** The failed step, if the run has steps. */
   step: StepRun | null
   lines: { n: number; text: string }[]
 }
 
-const FAILED: readonly RunStatus[] = ['failed', 'timed_out', 'interrupted', 'lost', 'refused', 'invalid']
+const ENDED_BADLY: readonly RunStatus[] = ['failed', 'timed_out', 'interrupted', 'lost']
+const FAILED: readonly RunStatus[] = [...ENDED_BADLY, 'refused', 'invalid']
 /** A cancelled step adds nothing to the run's status. */
 const hasFailed = (step: StepRun) => isTrouble(step) && step.status !== 'cancelled'
 
@@ -82,7 +84,7 @@ function linesOf(run: WholeRun): Lines {
 
 async function excerptOf(run: WholeRun, call: Excerpt['call'], signal: AbortSignal): Promise<Excerpt> {
   const lines = await lastErrorLines(run.id, linesOf(run), signal)
-  return { id: run.id, call, step: failedSteps(run).at(-1) ?? null, lines }
+  return { id: run.id, status: run.status, call, step: failedSteps(run).at(-1) ?? null, lines }
 }
 
 /** A called run may have been deleted, or be out of reach: then there is only its name. */
@@ -91,13 +93,13 @@ async function excerptOfCall(call: ChildRun, signal: AbortSignal): Promise<Excer
     return await excerptOf(await fetchRun(call.id, signal), call, signal)
   } catch (error) {
     if (signal.aborted) throw error
-    return { id: call.id, call, step: null, lines: [] }
+    return { id: call.id, status: call.status, call, step: null, lines: [] }
   }
 }
 
 /** The error output of a failed run: of the called run that it failed with, and its own. */
 export function useExcerpts(run: () => WholeRun) {
-  const isWanted = computed(() => FAILED.includes(run().status))
+  const isWanted = computed(() => ENDED_BADLY.includes(run().status))
   const call = computed(() => failedCall(run()))
   return useQuery({
     queryKey: computed(() => ['run-failure', run().id, run().last_event, call.value?.id]),
