@@ -1,15 +1,14 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
-import { useRoute, useRouter } from 'vue-router'
 import { getLogLines } from '@/api/runs'
 import type { LogLine, RunLog } from './log'
+import { useUrl } from './url'
 
 const PAGE = 10_000
 const STREAM = 'stderr'
 
 /** The filter in the URL that shows the lines of stderr alone. */
 export function useErrorLines(id: () => string, log: () => RunLog) {
-  const route = useRoute()
-  const router = useRouter()
+  const { route, change } = useUrl()
   const isOn = computed(() => route.query.stream === STREAM)
   /** The lines from before the events; null until they are loaded. */
   const stored = shallowRef<readonly LogLine[] | null>(null)
@@ -38,9 +37,7 @@ export function useErrorLines(id: () => string, log: () => RunLog) {
     }
   }
 
-  function show(on: boolean) {
-    void router.replace({ query: { ...route.query, stream: on ? STREAM : undefined }, hash: route.hash })
-  }
+  const show = (on: boolean) => change({ query: { stream: on ? STREAM : undefined } })
   watch([id, isOn], load, { immediate: true })
   onScopeDispose(() => abort.abort())
   return { isOn, picked, line: (n: number) => lines.value?.get(n), failure, show }
