@@ -3,8 +3,8 @@ import type { Schemas } from '@/api/client'
 export type StepRun = Schemas['StepRun']
 
 export const LINE = 20
-/** Where fingers point, a step's head is as high as a finger needs. */
-export const HEAD = globalThis.matchMedia?.('(pointer: coarse)').matches ? 44 : 38
+/** Where fingers point, a step's head is as high as a finger needs, with its border. */
+export const HEAD = globalThis.matchMedia?.('(pointer: coarse)').matches ? 45 : 38
 
 /** A step's head, or consecutive lines. */
 export interface Segment {
