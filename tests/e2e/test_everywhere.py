@@ -290,8 +290,9 @@ def open_and_close(page, opener, close, check=None, item=None):
         entry = page.get_by_role("menuitem", name=item, exact=True)
         expect(entry).to_be_enabled()
         check(page)
-        while not entry.evaluate("entry => entry === document.activeElement"):
+        for _ in range(2):
             page.keyboard.press("ArrowDown")
+        expect(entry).to_be_focused()
         page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()

@@ -352,6 +352,7 @@ def test_a_dialog_works_by_keys(demanding, open_run, client):
     run_id, _, _ = demanding
     page = open_run(run_id)
     opener = page.get_by_role("button", name="Resume", exact=True)
+    expect(opener).to_be_enabled()
     opener.press("Enter")
     expect(field(page, "CODE")).to_be_visible()
     page.keyboard.press("Escape")
