@@ -135,7 +135,7 @@ def open_page(server, browser, guard):
     """Opens a page in a context of its own; its look, its `zone` and another server by keyword."""
     contexts = []
 
-    def open_(path="/", *, viewport=None, scheme="light", zone=None, at=None):
+    def open_(path="/", *, viewport=None, scheme="light", zone=None, at=None, touch=False):
         origin = (at or server).url
         guard.origins.append(origin)
         context = browser.new_context(
@@ -143,6 +143,8 @@ def open_page(server, browser, guard):
             viewport=viewport or DESKTOP,
             color_scheme=scheme,
             timezone_id=zone,
+            has_touch=touch,
+            is_mobile=touch,
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)

@@ -279,10 +279,21 @@ def waiting_run(server, start, client, tmp_path):
     client.post(f"/api/runs/{run_id}/cancel")
 
 
-def open_and_close(page, opener, close, check=None):
-    """Opens a dialog by a key on its button; closed again, the focus stands where it was."""
+def open_and_close(page, opener, close, check=None, item=None):
+    """Opens a dialog by a key on its button, or on an item of the button's menu.
+
+    Closed again, the focus stands where it was.
+    """
     expect(opener).to_be_enabled()
     opener.press("Enter")
+    if item:
+        entry = page.get_by_role("menuitem", name=item, exact=True)
+        expect(entry).to_be_enabled()
+        check(page)
+        for _ in range(2):
+            page.keyboard.press("ArrowDown")
+        expect(entry).to_be_focused()
+        page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     expect(dialog.locator(":focus")).to_have_count(1)
@@ -301,13 +312,13 @@ def open_and_close(page, opener, close, check=None):
     assert opener.evaluate(FOCUS_IS_SEEN)
 
 
-@pytest.mark.parametrize("name", ["Resume", "Retry", "Undo"])
+@pytest.mark.parametrize(("name", "item"), [("Resume", None), ("More actions", "Undo")])
 def test_dialogs_of_an_ended_run_fit_and_give_the_focus_back(
-    open_run, failed_run, check_accessibility, name
+    open_run, failed_run, check_accessibility, name, item
 ):
     page = open_run(failed_run, viewport=VIEWS["narrow"][0])
     opener = page.get_by_role("button", name=name, exact=True)
-    open_and_close(page, opener, "Escape", check_accessibility)
+    open_and_close(page, opener, "Escape", check_accessibility, item)
 
 
 def test_the_dialog_that_cancels_fits_and_gives_the_focus_back(

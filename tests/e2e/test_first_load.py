@@ -87,6 +87,33 @@ def test_a_first_page_that_cannot_be_loaded_says_so_and_can_be_tried_again(
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("link", name="SimpleRunbook", exact=True)).to_be_visible()
 
+    # On a page that is shown, it covers nothing and can be closed.
+    page.goto("/runbooks")
+    page.route(re.compile("/assets/AdminPage"), lambda route: route.abort())
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Admin").click()
+    failure = page.get_by_text("Couldn't load part of the app")
+    expect(failure).to_be_visible()
+    search = page.get_by_role("searchbox", name="Search").bounding_box()
+    card = page.locator(".load-failure").bounding_box()
+    assert card["y"] + card["height"] <= search["y"]
+    page.get_by_role("button", name="Close").click()
+    expect(failure).to_have_count(0)
+
+
+def test_offline_is_not_taken_for_loading(open_page, sign_in, guard):
+    guard.allow("ERR_INTERNET_DISCONNECTED")
+    page = sign_in(open_page("/runbooks"))
+    page.get_by_role("link", name="SimpleRunbook", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("SimpleRunbook")
+    page.goto("/runbooks")
+    row = page.get_by_role("link", name="LongRunningRunbook", exact=True)
+    expect(row).to_be_visible()
+    page.context.set_offline(True)
+    row.click()
+    expect(page.get_by_text("You're offline").first).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_role("heading", level=1)).to_have_text("LongRunningRunbook")
+
 
 def test_the_styles_of_the_app_stand_in_their_order(open_page, sign_in):
     page = sign_in(open_page("/runbook/SimpleRunbook.md"))

@@ -133,7 +133,13 @@ def head(page, name):
 
 
 def open_dialog(page, kind):
-    page.get_by_role("button", name=kind, exact=True).click()
+    button = page.get_by_role("button", name=kind, exact=True)
+    more = page.get_by_role("button", name="More actions")
+    expect(button.or_(more).first).to_be_visible()
+    if not button.count():
+        more.click()
+        button = page.get_by_role("menuitem", name=kind, exact=True)
+    button.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name=kind, exact=True)).to_be_visible()
     return dialog
@@ -346,6 +352,7 @@ def test_a_dialog_works_by_keys(demanding, open_run, client):
     run_id, _, _ = demanding
     page = open_run(run_id)
     opener = page.get_by_role("button", name="Resume", exact=True)
+    expect(opener).to_be_enabled()
     opener.press("Enter")
     expect(field(page, "CODE")).to_be_visible()
     page.keyboard.press("Escape")

@@ -75,7 +75,13 @@ def field(page, name):
 
 
 def open_dialog(page, kind):
-    page.get_by_role("button", name=kind, exact=True).click()
+    button = page.get_by_role("button", name=kind, exact=True)
+    more = page.get_by_role("button", name="More actions")
+    expect(button.or_(more).first).to_be_visible()
+    if not button.count():
+        more.click()
+        button = page.get_by_role("menuitem", name=kind, exact=True)
+    button.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name=kind, exact=True)).to_be_visible()
     return dialog

@@ -42,6 +42,64 @@ def test_a_failed_step_is_open(open_run, start, picture, check_accessibility, tm
     check_accessibility(page)
 
 
+LEAF = """
+    for n in {1..400}; do print "work $n"; done
+    print -u2 "first the cause"
+    print -u2 "then the consequence"
+    for n in {1..300}; do print "clean up $n"; done
+    exit 3
+"""
+
+
+@pytest.mark.parametrize("view", ["light", "dark", "phone"])
+def test_the_error_of_a_called_run_is_two_clicks_away(
+    view, server, open_page, sign_in, start, picture, check_accessibility
+):
+    """From the list to the failed run, and from there to the line, however deep it was printed."""
+    server.add("nested/Leaf", LEAF)
+    server.add("nested/Middle", "runbook call nested/Leaf.md")
+    start(server.add("nested/Top", "print begin; runbook call nested/Middle.md"))
+    options = {"viewport": PHONE} if view == "phone" else {"scheme": view}
+    page = sign_in(open_page("/runs?runbook=nested/Top.md", **options))
+    page.get_by_role("link", name="Top", exact=True).first.click()
+    failure = page.get_by_role("group", name="Failure")
+    jump = failure.get_by_role("link", name="Jump to error in Leaf")
+    expect(jump).to_be_in_viewport()
+    expect(failure.get_by_text("then the consequence", exact=True)).to_be_visible()
+    expect(failure).not_to_contain_text("clean up")
+    picture(page, f"run-nested-{view}")
+    check_accessibility(page)
+    jump.click()
+    expect(page).to_have_url(re.compile(r"#L\d+$"))
+    marked = log_of(page).locator(".line.selected")
+    expect(marked).to_contain_text("then the consequence")
+    expect(marked).to_be_in_viewport(ratio=1)
+    picture(page, f"run-nested-line-{view}")
+    check_accessibility(page)
+    # The same way within the page, from the banner.
+    log_of(page).evaluate("box => box.scrollTo(0, 0)")
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("button", name="Jump to error").click()
+    expect(marked).to_be_in_viewport(ratio=1)
+
+
+def test_fingers_have_room(open_run, start, picture, tmp_path):
+    values = {"FOLDER": str(tmp_path), "PORT": "80"}
+    page = open_run(start("language/Resume.md", env_vars=values), viewport=PHONE, touch=True)
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_enabled()
+    page.get_by_role("button", name="More log tools").click()
+    small = (
+        page.get_by_role("main")
+        .get_by_role("button")
+        .evaluate_all(
+            "all => all.map(one => [one.textContent || one.ariaLabel, one.getBoundingClientRect()])"
+            ".filter(([, box]) => box.height > 0 && (box.height < 44 || box.width < 24))"
+        )
+    )
+    assert not [name for name, _ in small]
+    picture(page, "run-failed-touch")
+
+
 def test_a_run_is_cancelled(open_run, start, picture, check_accessibility):
     page = open_run(start("LongRunningRunbook.md", wait=False, env_vars={"CYCLES": "200"}))
     expect(page.get_by_text("Cycle 2 of 200")).to_be_visible()
@@ -69,6 +127,8 @@ def test_what_a_run_left(view, open_run, start, client, picture, check_accessibi
     with page.expect_download() as download:
         page.get_by_role("button", name="Download report.txt").click()
     assert download.value.path().read_text() == "VM 104\n"
+    if view == "phone":
+        page.get_by_role("button", name="More log tools").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download log").click()
     assert "is reported" in download.value.path().read_text()

@@ -26,6 +26,7 @@ from runbook.api.parameters import (
     switch,
 )
 from runbook.api.routing import Limit, Parameter, RoutePolicy, route
+from runbook.core.events import EventType
 from runbook.core.permissions import Permission
 from runbook.core.run import Relation, Run
 from runbook.core.status import RunStatus
@@ -48,6 +49,8 @@ _STATUS = "|".join(RunStatus)
 _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 # No `default`: some generated clients send it, and `lines` asks for JSON lines.
 _LINES = INTEGER | {"maximum": MAX_LINES}
+_STREAMS = {kind.value: kind for kind in EventType if kind.is_output}
+_STREAM: dict[str, object] = {"type": "string", "enum": list(_STREAMS)}
 _HITS = INTEGER | {"maximum": MAX_HITS}
 _EVENT_ID = INTEGER | {"maximum": BEYOND_ALL}
 _NAMED_INPUT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -251,8 +254,8 @@ def _last_event_id() -> int | None:
         "Get the output of a run as text or JSON lines, or search it",
         replies={206: "The requested range", 416: "The range is beyond the end of the log"},
         description=(
-            "By default, the output as text. With `from` or `lines`, one JSON object per line. "
-            "With `q`, the matching lines and their count."
+            "By default, the output as text. With `from`, `lines` or `stream`, one JSON object per "
+            "line. With `q`, the matching lines and their count."
         ),
         media=("text/plain", "application/json", accept.JSON_LINES),
         schema="LogHits",
@@ -270,6 +273,7 @@ def _last_event_id() -> int | None:
                 schema=TEXT,
             ),
             Parameter("regex", "Treat `q` as an RE2 regular expression", schema=BOOLEAN),
+            Parameter("stream", "Return only lines of this stream, as JSON lines", schema=_STREAM),
             Parameter("skip", "Number of matches to skip", schema=INTEGER),
             Parameter(
                 "limit",
@@ -283,12 +287,24 @@ def _last_event_id() -> int | None:
 def get_run_log(run_id: str) -> Response:
     run = run_of(run_id)
     first, count = number("from", 1), number("lines", DEFAULT_LINES, most=MAX_LINES)
-    query = _log_query()
+    query, stream = _log_query(), _stream()
     if query is not None:
         return _search(run, query)
-    if "from" in request.args or "lines" in request.args:
-        return _lines(run, max(1, first), count)
+    if not {"from", "lines", "stream"}.isdisjoint(request.args):
+        return _lines(run, max(1, first), count, stream)
     return _plain(run)
+
+
+def _stream() -> EventType | None:
+    """Raises RequestError for an unknown stream, or one in a search, which reads both."""
+    word = request.args.get("stream")
+    if word is None:
+        return None
+    if word not in _STREAMS:
+        raise RequestError(f"stream {word!r} is not one of {', '.join(_STREAMS)}")
+    if "q" in request.args:
+        raise RequestError("stream can't be combined with q")
+    return _STREAMS[word]
 
 
 def _log_query() -> LogQuery | None:
@@ -313,8 +329,8 @@ def _hit_lines(found: LogSearch) -> Iterator[bytes]:
     yield orjson.dumps({"count": found.count}) + b"\n"
 
 
-def _lines(run: Run, first: int, count: int) -> Response:
-    lines = engine().runs.logs.lines(run.id, first, count)
+def _lines(run: Run, first: int, count: int, stream: EventType | None) -> Response:
+    lines = engine().runs.logs.lines(run.id, first, count, stream)
     body = b"".join(orjson.dumps(log_line_json(line)) + b"\n" for line in lines)
     headers = {"X-Log-Lines": str(run.log.lines)}
     return Response(body, 200, headers, mimetype=accept.JSON_LINES)

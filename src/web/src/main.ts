@@ -1,4 +1,5 @@
 import './style.css'
+import './controls.css'
 import 'vuetify/styles/core'
 import { VueQueryPlugin } from '@tanstack/vue-query'
 import { createApp } from 'vue'

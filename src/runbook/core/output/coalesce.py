@@ -26,13 +26,13 @@ _NEVER = float("-inf")
 class Piece:
     """Masked text of one stream, at most 64 KiB of UTF-8.
 
-    A `notice` is not output: it says that the stream's live output ends here. `at` is when its
-    first character was read; None if that doesn't matter.
+    With the code of a `notice`, it is not output but says something about the stream. `at` is when
+    its first character was read; None if that doesn't matter.
     """
 
     stream: EventType
     text: str
-    notice: bool = False
+    notice: str = ""
     at: float | None = field(default=None, compare=False)
 
 

@@ -28,6 +28,10 @@ from runbook.core.output.mask import Masker
 __all__ = ["HeadTail", "OutputPipeline", "Piece"]
 
 LIMIT_NAME = "MAX_OUTPUT_SIZE_BYTES"
+OUTPUT_PAUSED = "output_paused"
+"""Code of the notice that a stream's live output ends; its end follows later."""
+OUTPUT_TRUNCATED = "output_truncated"
+"""Code of the notice that a part of a stream was omitted."""
 
 _decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -84,6 +88,7 @@ class OutputPipeline:
         pieces = self.end_step(now)
         for stream, source in self._streams.items():
             pieces.extend(Piece(stream, piece) for piece in split_utf8(source.kept_end()))
+            pieces.extend(source.truncation())
         return pieces
 
 
@@ -107,6 +112,7 @@ class _Stream:
         self._total = 0
         self._ends_line = True
         self._overflow: _Overflow | None = None
+        self._omitted = 0
 
     @property
     def swallowing(self) -> bool:
@@ -133,10 +139,19 @@ class _Stream:
 
     def notice(self) -> Piece:
         text = (
-            f"Output limit reached: {LIMIT_NAME} is {self._limit}. {self._stream.value} is no "
-            f"longer shown live; its last {self._tail_limit} bytes follow at the end."
+            f"{self._stream.value} is no longer shown live: it exceeds half of {LIMIT_NAME}, which "
+            f"is {self._limit}. Its last {self._tail_limit} bytes follow at the end."
         )
-        return Piece(self._stream, text, notice=True)
+        return Piece(self._stream, text, notice=OUTPUT_PAUSED)
+
+    def truncation(self) -> Iterator[Piece]:
+        """A notice, if `kept_end` omitted something."""
+        if self._omitted:
+            text = (
+                f"Output limit reached: {LIMIT_NAME} is {self._limit}. "
+                f"{self._omitted} bytes of {self._stream.value} were omitted."
+            )
+            yield Piece(self._stream, text, notice=OUTPUT_TRUNCATED)
 
     def kept_end(self) -> str:
         """The end of a full stream, with a notice about the omitted part."""
@@ -150,9 +165,9 @@ class _Stream:
         end = tail.text()
         if not dropped and tail.total == utf8_size(end):
             return end
-        omitted = max(1, self._total - self._limit // 2 + self._room - utf8_size(end))
+        self._omitted = max(1, self._total - self._limit // 2 + self._room - utf8_size(end))
         line_break = "" if self._ends_line else "\n"
-        return line_break + omission(omitted, self._limit, LIMIT_NAME) + end
+        return line_break + omission(self._omitted, self._limit, LIMIT_NAME) + end
 
     @property
     def _tail_limit(self) -> int:

@@ -273,7 +273,7 @@ class Recorder:
             ago = 0.0 if piece.at is None else monotonic - piece.at
             now = clock - round(max(0.0, ago) * 1000)
             if piece.notice:
-                data = {"message": piece.text}
+                data = {"code": piece.notice, "message": piece.text}
                 self._unsaved.append(NewEvent(now, EventType.NOTICE, data=data, step=self.step))
                 continue
             self._excerpts[piece.stream].feed(piece.text)

@@ -67,6 +67,7 @@ _PIECES = (
     .order_by(events.c.key)
     .limit(_PIECES_AT_ONCE)
 )
+_PIECES_OF_STREAM = _PIECES.where(events.c.type == sa.bindparam("stream"))
 
 
 # Line, offset and text of a piece, in the form that a search reads, to avoid copying.
@@ -98,10 +99,15 @@ class Logs(Component):
             return b""
         return self._database.read(lambda connection: _range(connection, log.seq, start, stop))
 
-    def lines(self, run_id: str, first: int, count: int) -> list[LogLine]:
-        """Up to `count` lines from line `first`, numbered from 1; the last may be unfinished."""
+    def lines(
+        self, run_id: str, first: int, count: int, stream: EventType | None = None
+    ) -> list[LogLine]:
+        """Up to `count` lines from line `first`, numbered from 1; the last may be unfinished.
+
+        With a stream, only its lines.
+        """
         log = self._log(run_id)
-        return _lines(self._database, log.seq, first, count) if first <= log.lines else []
+        return _lines(self._database, log.seq, first, count, stream) if first <= log.lines else []
 
     def search(self, run_id: str, query: LogQuery) -> LogSearch:
         """A search that reads the log lazily, during iteration.
@@ -146,20 +152,26 @@ class LogSearch:
         yield self._matcher.finish()
 
 
-def _lines(database: Database, seq: int, first: int, count: int) -> list[LogLine]:
+def _lines(
+    database: Database, seq: int, first: int, count: int, stream: EventType | None = None
+) -> list[LogLine]:
     def work(connection: sa.Connection) -> list[LogLine]:
         begin, _offset = _before_line(connection, seq, first)
-        lines = lines_of(_pieces(connection, begin, event_key(seq + 1, 0)))
+        lines = lines_of(_pieces(connection, begin, event_key(seq + 1, 0), stream))
         wanted = (line for line in lines if line.number >= first)
         return list(islice(wanted, max(0, count)))
 
     return database.read(work)
 
 
-def _pieces(connection: sa.Connection, first: int, last: int) -> Iterator[Piece]:
+def _pieces(
+    connection: sa.Connection, first: int, last: int, stream: EventType | None
+) -> Iterator[Piece]:
     """Those between two keys, a few at a time."""
+    query = _PIECES if stream is None else _PIECES_OF_STREAM
+    of_stream = {} if stream is None else {"stream": stream.value}
     while True:
-        rows = connection.execute(_PIECES, {"first": first, "last": last}).all()
+        rows = connection.execute(query, {"first": first, "last": last, **of_stream}).all()
         for _key, at, step, kind, line, offset, text in rows:
             if kind in _OUTPUT and isinstance(at, int) and _is_readable((line, offset, text)):
                 yield Piece(at, step, EventType(kind), line, offset, text)

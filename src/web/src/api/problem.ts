@@ -30,6 +30,7 @@ export class ApiError extends Error {
   readonly isUnread: boolean
   /** How long to wait before retrying, from the server. */
   readonly waitMs: number | null
+  readonly receivedAt = Date.now()
 
   constructor(status: number, body: ProblemBody, { correlationId, waitMs }: ReplyFacts = {}) {
     super(body.detail ?? body.error ?? `The server responded with status ${status}.`)
@@ -56,6 +57,13 @@ function errorText(error: unknown): string {
 }
 
 export function unreachable(): ApiError {
+  if (!navigator.onLine) {
+    return new ApiError(0, {
+      title: "You're offline",
+      detail: 'This device has no network. Runs continue without this page, and nothing is lost.',
+      code: 'unreachable',
+    })
+  }
   return new ApiError(0, {
     title: "Can't reach the server",
     detail: 'Runs continue without this page, and nothing is lost.',

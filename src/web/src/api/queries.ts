@@ -13,9 +13,14 @@ export function createQueries(router: Router): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 5_000,
+        // Offline, a request fails and says so; a paused one would look as if it were loading. And a
+        // server on the same machine needs no network.
+        networkMode: 'always',
+        refetchOnReconnect: true,
         retry: (failures, error) => failures < TRIES && !isRefusal(error),
         refetchInterval: ({ state: { error } }) => healingMs(error),
       },
+      mutations: { networkMode: 'always' },
     },
   })
   onSignedOut(() => {

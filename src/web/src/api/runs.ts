@@ -142,8 +142,17 @@ export interface AnsweredLine {
   cut?: boolean
 }
 
-export async function getLogLines(id: string, from: number, lines: number, signal?: AbortSignal) {
-  const reply = await get(runUrl(id, `log?from=${from}&lines=${lines}`), signal)
+/** Up to `lines` lines from line `from`; with a stream, only its lines. */
+export async function getLogLines(
+  id: string,
+  from: number,
+  lines: number,
+  signal?: AbortSignal,
+  stream?: AnsweredLine['stream'],
+) {
+  const url = runUrl(id, `log?from=${from}&lines=${lines}`)
+  if (stream) url.searchParams.set('stream', stream)
+  const reply = await get(url, signal)
   const rows = (await reply.text()).split('\n').filter(Boolean)
   return rows.map((row) => JSON.parse(row) as AnsweredLine)
 }

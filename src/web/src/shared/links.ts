@@ -20,8 +20,9 @@ export function executeLink(ref: string, query: Record<string, string> = {}): st
   return path('execute', ref) + (said && `?${said}`)
 }
 
-export function runLink(id: string): string {
-  return path('run', id)
+/** The page of a run; with a line, its log at that line. */
+export function runLink(id: string, line?: number): string {
+  return path('run', id) + (line === undefined ? '' : `#L${line}`)
 }
 
 export function compareLink(a: string, b: string): string {

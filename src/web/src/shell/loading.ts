@@ -19,7 +19,7 @@ export function loadFailure(): ApiError {
   })
 }
 
-/** Whether the next page is loading, and the route that failed to load. */
+/** Whether the next page is loading, and the route that failed to load until `dismiss`. */
 export function useLoading(router: Router, reload = (path: string) => location.assign(path)) {
   const isPending = ref(false)
   const failed = ref<RouteLocationNormalized | null>(null)
@@ -42,7 +42,12 @@ export function useLoading(router: Router, reload = (path: string) => location.a
     if (await isNewer()) reload(to.fullPath)
     else failed.value = to
   })
-  return { isPending, failed, again: () => failed.value && void router.push(failed.value.fullPath) }
+  return {
+    isPending,
+    failed,
+    again: () => failed.value && void router.push(failed.value.fullPath),
+    dismiss: () => (failed.value = null),
+  }
 }
 
 /** Whether the server has a different version of the app. */

@@ -11,7 +11,12 @@ from runbook.core.output.cap import (
     utf8_size,
 )
 from runbook.core.output.mask import Masker
-from runbook.core.output.pipeline import OutputPipeline, Piece
+from runbook.core.output.pipeline import (
+    OUTPUT_PAUSED,
+    OUTPUT_TRUNCATED,
+    OutputPipeline,
+    Piece,
+)
 
 OUT, ERR = EventType.STDOUT, EventType.STDERR
 MIB = 1024 * 1024
@@ -226,8 +231,7 @@ def test_up_to_the_limit_all_is_kept_though_the_second_half_comes_at_the_end():
     live = output.due(10.0)
 
     assert live[0] == Piece(OUT, "0123456789")
-    assert live[1].notice
-    assert "MAX_OUTPUT_SIZE_BYTES is 20" in live[1].text
+    assert live[1].notice == OUTPUT_PAUSED
     assert output.finish() == [Piece(OUT, "abcdefghij")]
 
 
@@ -238,6 +242,16 @@ def test_beyond_the_limit_head_and_tail_are_kept_and_a_notice_stands_between():
 
     notice = "[... 3980 bytes of output omitted: MAX_OUTPUT_SIZE_BYTES is 20 ...]"
     assert shown == f"000\n001\n00\n{notice}\n7\n998\n999\n"
+
+
+def test_only_what_was_omitted_counts_as_truncated():
+    output = pipeline(limit=20)
+    output.feed(OUT, b"x" * 21, 0.0)
+    output.feed(ERR, b"x" * 20, 0.0)
+
+    codes = [(piece.stream, piece.notice) for piece in output.finish() if piece.notice]
+
+    assert codes == [(OUT, OUTPUT_PAUSED), (ERR, OUTPUT_PAUSED), (OUT, OUTPUT_TRUNCATED)]
 
 
 def test_the_limit_is_per_stream():

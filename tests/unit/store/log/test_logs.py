@@ -240,6 +240,9 @@ def assert_reads_as(model, store, ranges, queries, first):
     for start, length in [*ranges, (0, len(whole))]:
         assert store.logs.range("r", start, length) == whole[start : start + length]
     assert plain(store.logs.lines("r", first, 4)) == model.lines[first - 1 : first + 3]
+    for stream in (OUT, ERR):
+        of_stream = [line for line in model.lines[first - 1 :] if line[1] is stream]
+        assert plain(store.logs.lines("r", first, 4, stream)) == of_stream[:4]
     for query in queries:
         expected = model.holding(query)
         count, hits = search(store, query, skip=first - 1, limit=5)

@@ -18,3 +18,9 @@ it('does not say of a run that has ended that it holds its locks', () => {
   expect(noticeTexts([left], run(true))).toEqual(['Said.'])
   expect(noticeTexts([left], run(false))[0]).toMatch(/: 12, 13$/)
 })
+
+it('tells of output that was cut, and of output that is not live only while the run is active', () => {
+  const told = [notice({ code: 'output_paused', message: 'Later.' }), notice({ code: 'output_truncated' })]
+  expect(noticeTexts(told, run(true))).toEqual(['Later.', 'Said.'])
+  expect(noticeTexts(told, run(false))).toEqual(['Said.'])
+})

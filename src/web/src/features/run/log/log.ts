@@ -43,6 +43,10 @@ const NOTHING: Carry = { step: null, stdout: PLAIN, stderr: PLAIN }
 export class RunLog {
   /** Number of lines in the log. */
   count: number
+  /** Number of lines when the events took over. */
+  readonly begin: number
+  /** The later lines of stderr. */
+  readonly errorLines: LogLine[] = []
   /** The last line not covered by events, or only at its end. */
   #base: number
   #lastEvent: number
@@ -55,7 +59,7 @@ export class RunLog {
     start: LogStart = { lines: 0, event: 0 },
     readonly limits = { blocks: MOST_BLOCKS, live: MOST_LIVE },
   ) {
-    this.count = this.#base = start.lines
+    this.begin = this.count = this.#base = start.lines
     this.#lastEvent = start.event
   }
 
@@ -83,9 +87,14 @@ export class RunLog {
     const index = n - this.#base - 1
     const known = this.#live[index]
     if (known) known.text += text
-    else this.#live.push({ n, stream, at: event.at, step: event.step ?? null, text })
+    else this.#push({ n, stream, at: event.at, step: event.step ?? null, text })
     this.#liveDrawn.length = Math.min(this.#liveDrawn.length, index)
     this.count = Math.max(this.count, n)
+  }
+
+  #push(line: LogLine): void {
+    this.#live.push(line)
+    if (line.stream === 'stderr') this.errorLines.push(line)
   }
 
   /** Evicts complete lines of a long log: they can be reloaded. */

@@ -4,22 +4,34 @@ export const TIMES = ['none', 'elapsed', 'clock'] as const
 export type Times = (typeof TIMES)[number]
 
 const KEY = 'runbook.log'
-const NARROW = 700
+
+interface Options {
+  times: Times
+  wrap: boolean
+  /** Whether screen readers hear of new output. */
+  announce: boolean
+}
 
 /** The user's log options, stored in this browser. */
 export const options = reactive(read())
 
-function read(): { times: Times; wrap: boolean } {
-  let kept: { times?: unknown; wrap?: unknown } = {}
+function read(): Options {
+  let kept: Partial<Record<keyof Options, unknown>> = {}
   try {
-    kept = (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as typeof kept
+    kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}
   } catch {
     // Ignore unreadable options.
   }
+  const isSet = (value: unknown) => (typeof value === 'boolean' ? value : true)
   return {
-    times: TIMES.find((times) => times === kept.times) ?? (innerWidth < NARROW ? 'none' : 'elapsed'),
-    wrap: typeof kept.wrap === 'boolean' ? kept.wrap : true,
+    times: TIMES.find((times) => times === kept.times) ?? 'elapsed',
+    wrap: isSet(kept.wrap),
+    announce: isSet(kept.announce),
   }
+}
+
+export function nextTimes(): Times {
+  return TIMES[(TIMES.indexOf(options.times) + 1) % TIMES.length] ?? 'none'
 }
 
 watch(options, (value) => {

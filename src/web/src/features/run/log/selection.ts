@@ -1,17 +1,16 @@
 import { computed, watch } from 'vue'
-import { useRoute, useRouter } from 'vue-router'
 import { hashOf, type Lines, ordered, readGoTo, readHash } from './lines'
+import { useUrl } from './url'
 
 /** The lines selected in the URL; calls `show` if they were not selected by a click. */
 export function useSelection(show: (line: number) => void) {
-  const route = useRoute()
-  const router = useRouter()
+  const { route, change } = useUrl()
   const selected = computed(() => readHash(route.hash))
   let own = route.hash
 
   function select(lines: Lines | null) {
     own = hashOf(lines)
-    void router.replace({ query: route.query, hash: own })
+    change({ hash: own })
   }
 
   /** Selects a line by its number; with Shift, extends the selection. */

@@ -67,3 +67,12 @@ it('knows whose lines stand at a height', () => {
   // Lines of no step stand below the head of a closed one.
   expect(at(2 * HEAD + 15 * LINE)).toBeNull()
 })
+
+it('shows picked lines only, in their steps', () => {
+  const extra = new Extra()
+  extra.set(12, 40)
+  const rows = new Rows([step(1, 1, 10), step(2, 11, 20)], 30, () => true, extra, [3, 12, 15, 25])
+  expect(rows.between(0, rows.height).map((row) => row.key)).toEqual(['s1', 'l3', 's2', 'l12', 'l15', 'l25'])
+  expect(rows.height).toBe(2 * HEAD + 4 * LINE + 40)
+  expect([rows.yOf(15), rows.yOf(14), rows.yOf(1)]).toEqual([2 * HEAD + 2 * LINE + 40, null, null])
+})

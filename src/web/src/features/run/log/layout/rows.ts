@@ -3,14 +3,15 @@ import type { Schemas } from '@/api/client'
 export type StepRun = Schemas['StepRun']
 
 export const LINE = 20
-export const HEAD = 38
+/** Where fingers point, a step's head is as high as a finger needs, with its border. */
+export const HEAD = globalThis.matchMedia?.('(pointer: coarse)').matches ? 45 : 38
 
 /** A step's head, or consecutive lines. */
 export interface Segment {
   step: StepRun | null
   /** The step that printed the lines. */
   owner: StepRun | null
-  /** Lines, from 1; none for heads and collapsed steps. */
+  /** Places of the lines, from 1; none for heads and collapsed steps. */
   first: number
   last: number
   y: number
@@ -43,28 +44,55 @@ export function sectionsOf(steps: readonly StepRun[], count: number) {
   return found
 }
 
-/** The position of every row. Unmeasured lines count as one line high. */
+/** The lines that are shown, by their place: all lines, or only the picked ones. */
+class Places {
+  readonly #picked: readonly number[] | null
+
+  constructor(picked: readonly number[] | null) {
+    this.#picked = picked
+  }
+
+  lineAt(place: number): number {
+    return this.#picked ? (this.#picked[place - 1] ?? 0) : place
+  }
+
+  /** Number of shown lines up to a line. */
+  upTo(line: number): number {
+    return this.#picked ? countUpTo(this.#picked, line) : line
+  }
+}
+
+/**
+ * The position of every row. Unmeasured lines count as one line high. `picked`: numbers of the
+ * lines to show, ascending; null for all.
+ */
 export class Rows {
   readonly segments: Segment[] = []
   readonly height: number
   readonly #extra: Extra
+  readonly #places: Places
 
   constructor(
     steps: readonly StepRun[],
     count: number,
     isOpen: (step: StepRun) => boolean,
     extra: Extra,
+    picked: readonly number[] | null = null,
   ) {
     this.#extra = extra
+    this.#places = new Places(picked)
     let y = 0
     const push = (segment: Omit<Segment, 'y' | 'height'>, height: number) => {
       this.segments.push({ ...segment, y, height })
       y += height
     }
-    for (const { step, first, last } of sectionsOf(steps, count)) {
+    for (const section of sectionsOf(steps, count)) {
+      const { step } = section
       if (step) push({ step, owner: null, first: 0, last: -1 }, HEAD)
+      const first = this.#places.upTo(section.first - 1) + 1
+      const last = this.#places.upTo(section.last)
       if (last < first || (step !== null && !isOpen(step))) continue
-      const height = (last - first + 1) * LINE + extra.between(first, last)
+      const height = (last - first + 1) * LINE + extra.between(section.first, section.last)
       push({ step: null, owner: step, first, last }, height)
     }
     this.height = y
@@ -101,28 +129,45 @@ export class Rows {
       else high = middle - 1
     }
     let y = this.#yIn(segment, low)
-    for (let n = low; n <= segment.last && y < bottom; n += 1) {
+    for (let place = low; place <= segment.last && y < bottom; place += 1) {
+      const n = this.#places.lineAt(place)
       const height = LINE + this.#extra.of(n)
       rows.push({ key: `l${n}`, y, height, line: n, step: null })
       y += height
     }
   }
 
-  #yIn(segment: Segment, n: number): number {
-    return segment.y + (n - segment.first) * LINE + this.#extra.between(segment.first, n - 1)
+  #yIn(segment: Segment, place: number): number {
+    const first = this.#places.lineAt(segment.first)
+    const above = this.#extra.between(first, this.#places.lineAt(place) - 1)
+    return segment.y + (place - segment.first) * LINE + above
   }
 
-  /** The position of a line; null while its step is collapsed. */
+  /** The position of a line; null while it is not shown or its step is collapsed. */
   yOf(n: number): number | null {
+    const place = this.#places.upTo(n)
+    if (this.#places.lineAt(place) !== n) return null
     const segment = this.segments.find(
-      (item) => item.step === null && item.first <= n && n <= item.last,
+      (item) => item.step === null && item.first <= place && place <= item.last,
     )
-    return segment ? this.#yIn(segment, n) : null
+    return segment ? this.#yIn(segment, place) : null
   }
 
   yOfStep(n: number): number | null {
     return this.segments.find((item) => item.step?.n === n)?.y ?? null
   }
+}
+
+/** How many of the ascending numbers are at most `n`. */
+function countUpTo(numbers: readonly number[], n: number): number {
+  let low = 0
+  let high = numbers.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((numbers[middle] ?? 0) <= n) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The extra height of wrapped lines. */
@@ -152,14 +197,7 @@ export class Extra {
   }
 
   #upTo(n: number): number {
-    let low = 0
-    let high = this.#lines.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#lines[middle] ?? 0) <= n) low = middle + 1
-      else high = middle
-    }
-    return low === 0 ? 0 : (this.#sums[low - 1] ?? 0)
+    return this.#sums[countUpTo(this.#lines, n) - 1] ?? 0
   }
 
   #sort(): void {

@@ -73,8 +73,18 @@ async function scrollerOver(count: number) {
     element.scrollTop = y
     scroller.onScroll()
   }
+  /** A person turns the wheel: the browser tells so, then scrolls. */
+  const wheelTo = (y: number) => {
+    element.dispatchEvent(new WheelEvent('wheel', { deltaY: y - top }))
+    scrollTo(y)
+  }
   const lines = () => scroller.visible.value.map((row) => row.line)
-  return { scroller, element, late, layOut, grow, scrollTo, lines }
+  return { scroller, element, late, layOut, grow, scrollTo, wheelTo, lines }
+}
+
+/** What was done to the layout has been drawn and reported. */
+async function settle() {
+  for (let frame = 0; frame < 6; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve))
 }
 
 it('draws only what is in sight and a little around it', async () => {
@@ -94,9 +104,9 @@ it('stays at the end while lines come', async () => {
 })
 
 it('follows no more once someone scrolls up, and again once they are back', async () => {
-  const { scroller, element, grow, scrollTo } = await scrollerOver(100)
+  const { scroller, element, grow, scrollTo, wheelTo } = await scrollerOver(100)
   await scroller.goTo('end')
-  scrollTo(200)
+  wheelTo(200)
   expect(scroller.pin.value).toBeNull()
   await grow(300)
   expect(element.scrollTop).toBe(200)
@@ -142,6 +152,46 @@ it('does not take what a late layout does for the scrolling of a person', async 
   scroller.onScroll()
   expect(scroller.pin.value).toBe('end')
   expect(element.scrollTop).toBe(300 * LINE - VIEW)
+})
+
+it('stays at the end though the browser scrolls, and the layout is again as it was', async () => {
+  const { scroller, element, scrollTo, grow } = await scrollerOver(100)
+  await scroller.goTo('end')
+  // The box was higher for a moment, between two frames: the browser clamped.
+  scrollTo(100 * LINE - VIEW - 240)
+  expect(scroller.pin.value).toBe('end')
+  expect(element.scrollTop).toBe(100 * LINE - VIEW)
+  // Turning the wheel down at the end is not reading.
+  element.dispatchEvent(new WheelEvent('wheel', { deltaY: 100 }))
+  scrollTo(100 * LINE - VIEW - 240)
+  await grow(5_000)
+  expect(element.scrollTop).toBe(5_000 * LINE - VIEW)
+})
+
+it('reaches the end in the end, though the browser reported nothing', async () => {
+  const { scroller, element } = await scrollerOver(100)
+  await scroller.goTo('end')
+  element.scrollTop = 500
+  await settle()
+  expect(element.scrollTop).toBe(100 * LINE - VIEW)
+})
+
+it('lets go where nothing changed that would scroll by itself, as for a search in the page', async () => {
+  const { scroller, element, scrollTo } = await scrollerOver(100)
+  await scroller.goTo('end')
+  await settle()
+  scrollTo(300)
+  expect(scroller.pin.value).toBeNull()
+  expect(element.scrollTop).toBe(300)
+})
+
+it('does not take back someone who begins to scroll up slowly', async () => {
+  const { scroller, element, grow, wheelTo } = await scrollerOver(100)
+  await scroller.goTo('end')
+  wheelTo(100 * LINE - VIEW - 8)
+  await grow(300)
+  expect(scroller.pin.value).toBeNull()
+  expect(element.scrollTop).toBe(100 * LINE - VIEW - 8)
 })
 
 it('shows the end still when the box becomes lower, and again when it becomes higher', async () => {

@@ -1,5 +1,7 @@
 import { computed, nextTick, onScopeDispose, ref, type Ref, shallowRef, watch } from 'vue'
+import { useHand } from './hand'
 import { type Extra, LINE, type Row, type Rows } from './rows'
+import { useSettling } from './settling'
 
 /** What stays in view when the content changes: the end, a line, a step, or the scroll position. */
 export type Pin = 'end' | { line: number } | { step: number } | null
@@ -16,14 +18,25 @@ interface Elements {
   content: Ref<HTMLElement | null>
 }
 
-/** Scrolls over virtual rows, of which only the visible ones are drawn. */
+/**
+ * Scrolls over virtual rows, of which only the visible ones are drawn. The pin decides what is in
+ * view. A scroll event removes it only if a person scrolled, or if nothing else can be the reason:
+ * browsers scroll on changes of the layout, too, and report it later, maybe after the next change.
+ */
 export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: Ref<Extra>) {
   const top = ref(0)
   const view = ref(400)
   const width = ref(0)
   const pin = shallowRef<Pin>(null)
-  /** The last scroll position that we set, and the heights at that time. */
-  let placed = { top: 0, inner: 0, outer: 0 }
+  /** The last scroll position that we set or accepted. */
+  let placed = 0
+  const settling = useSettling(() => {
+    const element = box.value
+    if (element && pin.value !== null && isElsewhere(element)) keepPin()
+  })
+  const hand = useHand(box, () => {
+    if (pin.value === 'end' && box.value && box.value.scrollTop > 0) pin.value = null
+  })
 
   const height = computed(() => Math.min(rows.value.height, HIGHEST))
   const scale = computed(() =>
@@ -41,14 +54,16 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
 
   function setTop(y: number) {
     if (!box.value) return
+    settling.stir()
     box.value.scrollTop = Math.round(y / scale.value)
     notePlace(box.value)
   }
 
-  function notePlace({ scrollTop, scrollHeight, clientHeight }: HTMLElement) {
-    placed = { top: scrollTop, inner: scrollHeight, outer: clientHeight }
-    top.value = scrollTop
+  function notePlace({ scrollTop }: HTMLElement) {
+    placed = top.value = scrollTop
   }
+
+  const isElsewhere = ({ scrollTop }: HTMLElement) => Math.abs(scrollTop - placed) >= 1.5
 
   /** The scroll position for the pin; null to stay. */
   function pinnedY(): number | null {
@@ -71,16 +86,20 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
     keepPin()
   }
 
-  /** Unpins when the user scrolls, but not on our own scrolling or the browser's on height changes. */
   function onScroll() {
     const element = box.value
-    if (!element || Math.abs(element.scrollTop - placed.top) < 1.5) return
-    const { inner, outer } = placed
-    const isSameLayout = element.scrollHeight === inner && element.clientHeight === outer
-    if (!isSameLayout && pinnedY() !== null) return keepPin()
+    if (!element || !isElsewhere(element)) return
+    if (!isByPerson() && pinnedY() !== null) return keepPin()
+    const isUp = element.scrollTop < placed
     notePlace(element)
     const left = element.scrollHeight - element.scrollTop - element.clientHeight
-    pin.value = left < NEAR ? 'end' : null
+    pin.value = left < NEAR && !isUp ? 'end' : null
+  }
+
+  function isByPerson(): boolean {
+    // Whatever scrolls without an event of its own, such as a search in the page, or a screen reader.
+    if (settling.isSettled()) return true
+    return pin.value === 'end' ? hand.isScrollingUp() : hand.isScrolling()
   }
 
   /** Measures the drawn rows; the caller restores the row at the top. */
@@ -108,6 +127,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
       view.value = size.height
       width.value = size.width
     }
+    settling.stir()
     keepPin()
   })
   for (const observed of [box, content]) {
@@ -120,10 +140,15 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
       { flush: 'post' },
     )
   }
+  watch(() => rows.value.height, settling.stir)
   watch(() => rows.value.height, keepPin, { flush: 'post' })
-  onScopeDispose(() => observer.disconnect())
+  addEventListener('resize', settling.stir)
+  onScopeDispose(() => {
+    observer.disconnect()
+    removeEventListener('resize', settling.stir)
+  })
   const isAtEnd = computed(
     () => top.value + view.value >= height.value - NEAR || pin.value === 'end',
   )
-  return { height, isAtEnd, visible, y, width, pin, goTo, onScroll, measure, keepAnchor }
+  return { height, isAtEnd, visible, y, width, pin, goTo, onScroll, measure, keepAnchor, stir: settling.stir }
 }

@@ -1,7 +1,7 @@
 import { computed, ref, watch } from 'vue'
-import { useRoute, useRouter } from 'vue-router'
 import { useDebounced } from '@/shared/page/debounce'
 import { readHash } from '../lines'
+import { useUrl } from '../url'
 import { useLogSearch } from './search'
 
 const TYPING_MS = 150
@@ -15,8 +15,7 @@ interface Searched {
 
 /** The search in the URL, kept in sync with the text in the field (`typed`). */
 export function useSearching({ id, lines, isActive, show }: Searched) {
-  const route = useRoute()
-  const router = useRouter()
+  const { route, change } = useUrl()
   const query = computed(() => ({
     text: String(route.query.q ?? ''),
     isPattern: route.query.regex === 'true',
@@ -26,12 +25,9 @@ export function useSearching({ id, lines, isActive, show }: Searched) {
   /** The text to mark within lines; only the server knows which part matches a pattern. */
   const marked = computed(() => (query.value.isPattern ? '' : query.value.text))
 
-  function ask(changed: { q?: string; regex?: string }) {
-    void router.replace({ query: { ...route.query, ...changed }, hash: route.hash })
-  }
   // Text with a leading colon is a line number.
   watch(useDebounced(typed, TYPING_MS), (text) => {
-    if (!text.startsWith(':') && text !== query.value.text) ask({ q: text || undefined })
+    if (!text.startsWith(':') && text !== query.value.text) change({ query: { q: text || undefined } })
   })
   watch(
     () => query.value.text,
@@ -44,6 +40,6 @@ export function useSearching({ id, lines, isActive, show }: Searched) {
   })
   watch(search.current, (line) => line !== null && show(line))
   const isFound = (n: number) => query.value.isPattern && search.found.value.has(n)
-  const usePattern = (on: boolean) => ask({ regex: on ? 'true' : undefined })
+  const usePattern = (on: boolean) => change({ query: { regex: on ? 'true' : undefined } })
   return { ...search, query, typed, marked, isFound, usePattern }
 }

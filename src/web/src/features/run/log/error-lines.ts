@@ -1,0 +1,55 @@
+import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { getLogLines } from '@/api/runs'
+import type { LogLine, RunLog } from './log'
+import { useUrl } from './url'
+
+const PAGE = 10_000
+const STREAM = 'stderr'
+
+/** The filter in the URL that shows the lines of stderr alone. */
+export function useErrorLines(id: () => string, log: () => RunLog) {
+  const { route, change } = useUrl()
+  const isOn = computed(() => route.query.stream === STREAM)
+  /** The lines from before the events; null until they are loaded. */
+  const stored = shallowRef<readonly LogLine[] | null>(null)
+  const failure = ref('')
+  let abort = new AbortController()
+
+  const lines = computed(() => {
+    if (!isOn.value || stored.value === null) return null
+    return new Map([...stored.value, ...log().errorLines].map((line) => [line.n, line]))
+  })
+  /** Numbers of the lines to show; null for all. */
+  const picked = computed(() => lines.value && [...lines.value.keys()])
+
+  async function load() {
+    abort.abort()
+    abort = new AbortController()
+    const { signal } = abort
+    stored.value = null
+    failure.value = ''
+    if (!isOn.value) return
+    try {
+      const found = await linesUpTo(id(), log().begin, signal)
+      if (!signal.aborted) stored.value = found
+    } catch (error) {
+      if (!signal.aborted) failure.value = error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  const show = (on: boolean) => change({ query: { stream: on ? STREAM : undefined } })
+  watch([id, isOn], load, { immediate: true })
+  onScopeDispose(() => abort.abort())
+  return { isOn, picked, line: (n: number) => lines.value?.get(n), failure, show }
+}
+
+async function linesUpTo(id: string, last: number, signal: AbortSignal): Promise<LogLine[]> {
+  const all: LogLine[] = []
+  for (let from = 1; from <= last; ) {
+    const lines = await getLogLines(id, from, PAGE, signal, STREAM)
+    all.push(...lines.flatMap(({ line: n, ...rest }) => (n <= last ? [{ n, ...rest }] : [])))
+    if (lines.length < PAGE) break
+    from = (lines.at(-1)?.line ?? last) + 1
+  }
+  return all
+}

@@ -1,0 +1,24 @@
+import { onScopeDispose, type Ref } from 'vue'
+
+/** What a person does to look elsewhere. */
+const LOOKING = ['wheel', 'touchmove', 'keydown', 'pointerdown'] as const
+
+/** Brings an element into view, and keeps it there until a person does something. */
+export function useSight(element: Ref<HTMLElement | null>) {
+  let isKept = false
+  const keep = () => {
+    if (isKept) element.value?.scrollIntoView({ block: 'nearest' })
+  }
+  const release = () => (isKept = false)
+  for (const name of LOOKING) addEventListener(name, release, { capture: true, passive: true })
+  onScopeDispose(() => {
+    for (const name of LOOKING) removeEventListener(name, release, { capture: true })
+  })
+  return {
+    show() {
+      isKept = true
+      keep()
+    },
+    keep,
+  }
+}

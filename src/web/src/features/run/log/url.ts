@@ -1,0 +1,26 @@
+import type { LocationQueryRaw } from 'vue-router'
+import { useRoute, useRouter } from 'vue-router'
+
+interface Place {
+  query: LocationQueryRaw
+  hash: string
+}
+/** Where a navigation leads that has not finished. */
+let next: Place | null = null
+
+/** Changes parts of the page's URL: several changes at once all count, though only the last navigation ends. */
+export function useUrl() {
+  const route = useRoute()
+  const router = useRouter()
+  return {
+    route,
+    change({ query, hash }: Partial<Place>) {
+      const before = next ?? { query: route.query, hash: route.hash }
+      const place = { query: { ...before.query, ...query }, hash: hash ?? before.hash }
+      next = place
+      void router.replace(place).finally(() => {
+        if (next === place) next = null
+      })
+    },
+  }
+}
