@@ -50,7 +50,7 @@ from runbook.store.run.creation import (
     run_created_by,
 )
 from runbook.store.run.endings import End, end_run
-from runbook.store.run.listing import cursor_of, page_of
+from runbook.store.run.listing import cursor_of, read_page
 from runbook.store.runbooks import count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting
@@ -295,7 +295,9 @@ class Runs(Component):
         RequestError for an invalid cursor.
         """
         size = max(1, min(limit, MAX_PAGE))
-        found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
+        found = self._database.read(
+            lambda c: read_page(c, wanted or RunFilter(), cursor, size + 1)
+        )
         page = tuple(found[:size])
         return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
 

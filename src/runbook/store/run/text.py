@@ -1,0 +1,72 @@
+"""Searches runs for a text.
+
+Many runs share few refs and names: a search looks at each of those once, then for the runs that
+have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from runbook.store.dialects.portable import unindexed
+from runbook.store.dialects.searching import ID_END, PIECE, id_end, reasons
+from runbook.store.run.sources import CANDIDATE, Condition, Source, Sources
+from runbook.store.tables import runs
+
+# After every other character, in the order of bytes.
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def _once(column: sa.Column[str]) -> sa.Select[str]:
+    """Each value of an indexed column, by one look-up of the index."""
+    value = sa.func.min(column, type_=column.type)
+    each = sa.select(value.label("value")).cte("each_value", recursive=True)
+    next_one = sa.select(value).where(column > each.c.value).scalar_subquery()
+    each = each.union_all(sa.select(next_one).where(each.c.value.is_not(None)))
+    return sa.select(each.c.value)
+
+
+_REFS, _NAMES = _once(runs.c.ref), _once(runs.c.name)
+
+
+def contains(text: str) -> Condition:
+    """The condition that a search puts on each run, without an index."""
+    searched = [CANDIDATE.c.ref, CANDIDATE.c.name]
+    if len(text) >= PIECE:
+        searched.append(CANDIDATE.c.reason)
+    return sa.or_(
+        *(unindexed(column).icontains(text, autoescape=True) for column in searched),
+        *(sa.and_(*conditions) for conditions in _of_id(unindexed(CANDIDATE.c.id), text)),
+    )
+
+
+def sources_of_text(connection: sa.Connection, text: str, sources: Sources) -> Iterator[Source]:
+    """Together, all runs that contain the text."""
+    yield from sources.having_one_of(CANDIDATE.c.ref, _containing(connection, _REFS, text))
+    # Of the others, no index has the status.
+    sources = replace(sources, ended=None)
+    names = _containing(connection, _NAMES, text)
+    yield from sources.having_one_of(CANDIDATE.c.name, names)
+    for conditions in _of_id(CANDIDATE.c.id, text):
+        yield sources.few(*conditions)
+    if len(text) >= PIECE:
+        found = reasons(connection, CANDIDATE, text, sources.span.before)
+        yield sources.in_order(found.order, *found.conditions)
+
+
+def _of_id(column: sa.ColumnElement[str], text: str) -> Iterator[list[Condition]]:
+    """The whole ID, its first characters, or its last ones, which a copied part of one has."""
+    lowered = text.lower()
+    yield [column == lowered]
+    if len(text) >= ID_END:
+        yield [column >= lowered, column < lowered + _LAST_CHARACTER]
+        yield [id_end(column) == lowered[-ID_END:], column.endswith(lowered, autoescape=True)]
+
+
+def _containing(connection: sa.Connection, values: sa.Select[str], text: str) -> list[str]:
+    value = values.selected_columns[0]
+    found = connection.scalars(values.where(value.icontains(text, autoescape=True)))
+    return [each for each in found if each is not None]
