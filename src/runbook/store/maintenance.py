@@ -79,6 +79,8 @@ _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
     for table in (steps, artifacts, run_files, quarantine)
 )
+
+
 def _named_by_none(
     digest: sa.Column[str], naming: sa.Column[str] | sa.Column[str | None]
 ) -> sa.ColumnElement[bool]:

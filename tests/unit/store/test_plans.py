@@ -72,7 +72,13 @@ class Plans:
             self._next(None)
 
     def _explain(self, connection, _cursor, statement, parameters, _context, executemany):
-        if statement.split(None, 1)[0].upper() not in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
+        if statement.split(None, 1)[0].upper() not in (
+            "SELECT",
+            "INSERT",
+            "UPDATE",
+            "DELETE",
+            "WITH",
+        ):
             return
         given = parameters[0] if executemany else parameters
         self._next(None)
@@ -238,7 +244,9 @@ def work(helper, tmp_path):
             runs.create(helper.new(), [], helper_document(), idempotency=key, max_queued=9),
             runs.create(rerun, [], helper_document(), files=files, audit=actor_event()),
             runs.create(
-                helper.new(status=RunStatus.REFUSED), [], helper_document(),
+                helper.new(status=RunStatus.REFUSED),
+                [],
+                helper_document(),
                 history=HistoryHead(1, "d"),
             ),
         ],

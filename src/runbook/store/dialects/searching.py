@@ -44,17 +44,20 @@ def reasons(connection: sa.Connection, table: sa.FromClause, text: str, before: 
     if is_remote(connection):
         # In no index's order: it would read all runs in the order of an index of numbers.
         return Key((reason.icontains(text, autoescape=True),), seq + 0)
+    matched = _pieces(text)
+    if not matched:
+        return Key((sa.false(),), seq)
     if not connection.scalar(_IS_THERE):
         return Key((reason.icontains(text, autoescape=True),), seq)
     rowid, pieces = _REASONS.c.rowid, _REASONS.c[_TABLE]
     # That all pieces of the text are in a reason doesn't mean that the text is.
     contained = unindexed(reason).icontains(text, autoescape=True)
-    conditions = (pieces.op("MATCH")(_pieces(text)), rowid < before, seq == rowid, contained)
-    return Key(conditions, rowid)
+    matches = pieces.op("MATCH")(matched)
+    return Key((matches, rowid < before, seq == rowid, contained), rowid)
 
 
 def _pieces(text: str) -> str:
-    """All pieces of a text."""
+    """All pieces of a text that may be in a reason; an empty text is not a query."""
     pieces = {text[start : start + PIECE] for start in range(len(text) - PIECE + 1)}
     quoted = (piece.replace('"', '""') for piece in sorted(pieces) if "\0" not in piece)
     return " AND ".join(f'"{piece}"' for piece in quoted)

@@ -295,9 +295,7 @@ class Runs(Component):
         RequestError for an invalid cursor.
         """
         size = max(1, min(limit, MAX_PAGE))
-        found = self._database.read(
-            lambda c: read_page(c, wanted or RunFilter(), cursor, size + 1)
-        )
+        found = self._database.read(lambda c: read_page(c, wanted or RunFilter(), cursor, size + 1))
         page = tuple(found[:size])
         return RunPage(page, cursor_of(page[-1]) if len(found) > size else None)
 

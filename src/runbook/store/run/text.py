@@ -7,7 +7,7 @@ have them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -43,18 +43,29 @@ def contains(text: str) -> Condition:
     )
 
 
-def sources_of_text(connection: sa.Connection, text: str, sources: Sources) -> Iterator[Source]:
-    """Together, all runs that contain the text."""
-    yield from sources.having_one_of(CANDIDATE.c.ref, _containing(connection, _REFS, text))
-    # Of the others, no index has the status.
-    sources = replace(sources, ended=None)
-    names = _containing(connection, _NAMES, text)
-    yield from sources.having_one_of(CANDIDATE.c.name, names)
-    for conditions in _of_id(CANDIDATE.c.id, text):
-        yield sources.few(*conditions)
-    if len(text) >= PIECE:
-        found = reasons(connection, CANDIDATE, text, sources.span.before)
-        yield sources.in_order(found.order, *found.conditions)
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A text, and the refs and names that contain it."""
+
+    text: str
+    refs: list[str]
+    names: list[str]
+
+    def sources(
+        self, connection: sa.Connection, *, by_status: Sources, plain: Sources
+    ) -> Iterator[Source]:
+        """Together, they find all runs that contain the text."""
+        yield from by_status.having_one_of(CANDIDATE.c.ref, self.refs)
+        yield from plain.having_one_of(CANDIDATE.c.name, self.names)
+        for conditions in _of_id(CANDIDATE.c.id, self.text):
+            yield plain.few(*conditions)
+        if len(self.text) >= PIECE:
+            found = reasons(connection, CANDIDATE, self.text, plain.span.before)
+            yield plain.in_order(found.order, *found.conditions)
+
+
+def texts_with(connection: sa.Connection, text: str) -> Texts:
+    return Texts(text, _containing(connection, _REFS, text), _containing(connection, _NAMES, text))
 
 
 def _of_id(column: sa.ColumnElement[str], text: str) -> Iterator[list[Condition]]:
