@@ -111,7 +111,7 @@ class _OneOf(FunctionElement[bool]):
     _is_implicitly_boolean = True  # no index answers `IN (…) = 1`
 
 
-def one_of(column: sa.Column[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
+def one_of(column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
     """One parameter however many values: a caller may see thousands of runbooks."""
     return _OneOf(column, sa.literal(sorted(values), _Names))
 
@@ -130,25 +130,23 @@ def _one_of_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str
 
 def each_of(
     values: Iterable[str],
-    column: sa.Column[int],
+    key: sa.ColumnElement[int],
     found: Callable[[sa.ColumnElement[str]], sa.Select[int]],
     *,
     remote: bool,
 ) -> sa.Select[int]:
-    """What `found` selects for each of the values: keys, which `column` is.
+    """What `found` selects for each of the values: numbers that `key`, a primary key, may be.
 
-    Unlike with `one_of`, the limit and the order of `found` apply to each value.
+    Unlike with `one_of`, the order and the limit of `found` apply to each value.
     """
     parameter = sa.literal(sorted(values), _Names)
     if remote:
         each = sa.func.unnest(parameter).table_valued("value").render_derived()
         rows = found(each.c.value).lateral()
-        return sa.select(rows.c[column.name]).select_from(each.join(rows, sa.true()))
+        return sa.select(*rows.c).select_from(each.join(rows, sa.true()))
     each = sa.func.json_each(parameter).table_valued("value")
-    table = column.table.alias()
-    key = table.c[column.name]
     rows_of = found(each.c.value).correlate(each)
-    return sa.select(key).select_from(each.join(table, key.in_(rows_of)))
+    return sa.select(key).select_from(each).join(key.table, key.in_(rows_of))
 
 
 class _Unindexed(FunctionElement[Any]):

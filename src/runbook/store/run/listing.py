@@ -27,7 +27,7 @@ from runbook.store.tables import runs
 # How many runs are looked at first.
 LATEST = 1000
 # Without looking at the latest runs, if there are no more keys to look up.
-FEW_KEYS = 50
+FEW_KEYS = 10
 # Clocks differ and are set: as many runs may be numbered as if created at another time.
 MIXED_UP = 500
 _ALL = Span(1, 2**63 - 1)
@@ -61,7 +61,7 @@ class _Page:
 
     def runs(self) -> list[Run]:
         if not self._has_many_keys():
-            return self._found()
+            return self.found()
         latest = self._latest()
         found = self._read(self._sources(latest, self.size, self.wanted).newest())
         if len(found) == self.size or latest.first <= self.span.first:
@@ -69,7 +69,9 @@ class _Page:
         page = self
         if self.wanted.text:
             page = replace(self, texts=texts_with(self.connection, self.wanted.text))
-        return replace(page, span=page._narrowed())._found()
+            if page.texts is not None and page.texts.keys <= FEW_KEYS:
+                return page.found()
+        return replace(page, span=page.narrowed()).found()
 
     def _has_many_keys(self) -> bool:
         """Whether indexes are to be asked about more than a few runbooks or statuses."""
@@ -94,22 +96,22 @@ class _Page:
         before = min(self.span.before, last + 1)
         return Span(max(self.span.first, before - LATEST), before)
 
-    def _narrowed(self) -> Span:
+    def narrowed(self) -> Span:
         """The span without runs older than a page of those that are the newest of each key."""
         newest = self._newest_of(self._all_sources(size=1))
         seqs = [] if newest is None else self.connection.scalars(newest).all()
         return self.span if len(seqs) < self.size else replace(self.span, first=seqs[-1])
 
-    def _found(self) -> list[Run]:
+    def found(self) -> list[Run]:
         newest = self._newest_of(self._all_sources(self.size))
         return [] if newest is None else self._read(newest)
 
     def _newest_of(self, sources: Iterable[Source]) -> Source | None:
         """The newest of all that the sources find, a page; None without any source."""
-        each = [sa.select(source.subquery().c.seq) for source in sources]
-        if not each:
-            return None
-        found = sa.union_all(*each).subquery()
+        each = list(sources)
+        if len(each) < 2:
+            return each[0] if each else None
+        found = sa.union_all(*(sa.select(one.subquery().c.seq) for one in each)).subquery()
         return sa.select(found.c.seq).distinct().order_by(found.c.seq.desc()).limit(self.size)
 
     def _read(self, found: Source) -> list[Run]:
@@ -145,26 +147,27 @@ class _Page:
     def _others(self, size: int) -> Iterator[Source]:
         """By status, if that is wanted, of runs that ended; conditions need not repeat the key."""
         wanted = replace(self.wanted, statuses=frozenset(), text=None)
-        ended = sorted(self.wanted.statuses - ACTIVE) if self.wanted.statuses else None
-
-        def sources(**answered: object) -> Sources:
-            made = self._sources(self.span, size, replace(wanted, **answered))
-            return replace(made, ended=ended)
-
         if self.texts is not None:
             plain = self._sources(self.span, size, replace(self.wanted, text=None))
-            yield from self.texts.sources(self.connection, by_status=sources(), plain=plain)
+            by_status = self._by_status(size, wanted)
+            yield from self.texts.sources(self.connection, by_status=by_status, plain=plain)
         elif wanted.refs is not None:
-            yield from sources(refs=None).having_one_of(CANDIDATE.c.ref, wanted.refs)
+            sources = self._by_status(size, replace(wanted, refs=None))
+            yield from sources.having_one_of(CANDIDATE.c.ref, wanted.refs)
         elif wanted.subject is not None:
-            yield from sources(subject=None).having(CANDIDATE.c.subject, wanted.subject)
+            sources = self._by_status(size, replace(wanted, subject=None))
+            yield from sources.having(CANDIDATE.c.subject, wanted.subject)
         elif wanted.visible.everything:
-            yield from sources().of_all()
+            yield from self._by_status(size, wanted).of_all()
         else:
-            visible = sources(visible=EVERYTHING)
-            yield from visible.having_one_of(CANDIDATE.c.ref, wanted.visible.refs)
+            sources = self._by_status(size, replace(wanted, visible=EVERYTHING))
+            yield from sources.having_one_of(CANDIDATE.c.ref, wanted.visible.refs)
             if wanted.visible.subject is not None:
-                yield from visible.having(CANDIDATE.c.subject, wanted.visible.subject)
+                yield from sources.having(CANDIDATE.c.subject, wanted.visible.subject)
+
+    def _by_status(self, size: int, wanted: RunFilter) -> Sources:
+        ended = sorted(self.wanted.statuses - ACTIVE) if self.wanted.statuses else None
+        return replace(self._sources(self.span, size, wanted), ended=ended)
 
 
 def _is_of_active(wanted: RunFilter) -> bool:

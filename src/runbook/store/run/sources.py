@@ -20,6 +20,7 @@ Source = sa.Select[int]
 
 CANDIDATE = runs.alias("candidate")
 _SEQ = CANDIDATE.c.seq
+_FOUND = runs.alias("found").c.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Sources:
         """Like `having`, for each of the values."""
         for key in self._endings():
             found = partial(self._newest_having, column, key)
-            yield each_of(values, _SEQ, found, remote=self.remote)
+            yield each_of(values, _FOUND, found, remote=self.remote)
 
     def _newest_having(
         self, column: sa.ColumnElement[str], key: Sequence[Condition], value: sa.ColumnElement[str]

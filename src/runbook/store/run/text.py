@@ -51,12 +51,18 @@ class Texts:
     refs: list[str]
     names: list[str]
 
+    @property
+    def keys(self) -> int:
+        return len(self.refs) + len(self.names)
+
     def sources(
         self, connection: sa.Connection, *, by_status: Sources, plain: Sources
     ) -> Iterator[Source]:
         """Together, they find all runs that contain the text."""
-        yield from by_status.having_one_of(CANDIDATE.c.ref, self.refs)
-        yield from plain.having_one_of(CANDIDATE.c.name, self.names)
+        if self.refs:
+            yield from by_status.having_one_of(CANDIDATE.c.ref, self.refs)
+        if self.names:
+            yield from plain.having_one_of(CANDIDATE.c.name, self.names)
         for conditions in _of_id(CANDIDATE.c.id, self.text):
             yield plain.few(*conditions)
         if len(self.text) >= PIECE:

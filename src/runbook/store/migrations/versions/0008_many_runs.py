@@ -1,5 +1,7 @@
 """Indexes for lists of runs whose time doesn't grow with the number of runs stored."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -52,14 +54,12 @@ def upgrade() -> None:
         index_reasons_of_postgresql(connection)
 
 
-def index(name, columns, condition=None):
-    condition = None if condition is None else sa.text(condition)
-    op.create_index(
-        f"ix_runs_{name}", "runs", columns, sqlite_where=condition, postgresql_where=condition
-    )
+def index(name: str, columns: list[Any], condition: str | None = None) -> None:
+    where = None if condition is None else sa.text(condition)
+    op.create_index(f"ix_runs_{name}", "runs", columns, sqlite_where=where, postgresql_where=where)
 
 
-def index_reasons_of_sqlite(connection):
+def index_reasons_of_sqlite(connection: sa.Connection) -> None:
     if connection.exec_driver_sql(HAS_FTS5).scalar():
         connection.exec_driver_sql(PIECES)
         for name, rest in TRIGGERS.items():
@@ -67,7 +67,7 @@ def index_reasons_of_sqlite(connection):
         connection.exec_driver_sql(FILL)
 
 
-def index_reasons_of_postgresql(connection):
+def index_reasons_of_postgresql(connection: sa.Connection) -> None:
     if not connection.exec_driver_sql(HAS_TRGM).scalar():
         return
     try:
