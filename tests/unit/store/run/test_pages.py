@@ -9,6 +9,7 @@ from runbook.core.run import Origin, Relation, Requester, RerunOf
 from runbook.core.status import ACTIVE, RunStatus
 from runbook.store.models import RunFilter, Visibility
 from runbook.store.run import listing
+from runbook.store.store import Store
 from runbook.store.tables import runs
 
 REFS = [f"{folder}/{name}.md" for folder in ("net", "Web") for name in ("Ping", "pong", "x%_y")]
@@ -152,14 +153,21 @@ class TestReasons:
             if reason:
                 assert self.found(store, reason[2:]) == [run.id]
 
+    def test_a_backup_has_the_index(self, helper, store, tmp_path):
+        run = helper.ended(reason="old ticket")
+        store.maintenance.backup(tmp_path / "backup.db")
+        backup = Store(f"sqlite:///{tmp_path}/backup.db")
+        assert self.found(backup, "Ticket") == [run.id]
+        backup.maintenance.purge(helper.clock.now + 1)
+        assert self.found(backup, "Ticket") == []
+        backup.close()
+
     def test_a_text_that_no_reason_can_hold(self, helper, store):
         helper.queued(reason="a word")
         assert self.found(store, "x\0y") == []
 
     def test_without_the_index(self, new_url, helper_of):
         """Of a database that lacks what it takes."""
-        from runbook.store.store import Store
-
         store = Store(new_url)
         store.maintenance.migrate()
         drop = ["DROP INDEX ix_runs_reason"]

@@ -1,5 +1,6 @@
 """Indexes for lists of runs whose time doesn't grow with the number of runs stored."""
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,12 +71,10 @@ def index_reasons_of_sqlite(connection: sa.Connection) -> None:
 def index_reasons_of_postgresql(connection: sa.Connection) -> None:
     if not connection.exec_driver_sql(HAS_TRGM).scalar():
         return
-    try:
-        with connection.begin_nested():
-            connection.exec_driver_sql(EXTENSION)
-    except sa.exc.ProgrammingError:  # not for this user
-        return
-    connection.exec_driver_sql(f"{TRGM} WHERE reason IS NOT NULL")
+    # Not for this user, or in a schema that is not on the path.
+    with suppress(sa.exc.ProgrammingError), connection.begin_nested():
+        connection.exec_driver_sql(EXTENSION)
+        connection.exec_driver_sql(f"{TRGM} WHERE reason IS NOT NULL")
 
 
 def downgrade() -> None:
