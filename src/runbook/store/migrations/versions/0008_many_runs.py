@@ -40,6 +40,9 @@ def upgrade() -> None:
     for name, columns in (("ref", ["seq", "subject"]), ("subject", ["seq", "ref"])):
         op.drop_index(f"ix_runs_{name}", "runs")
         index(name, [name, *columns])
+    for name in ("parent", "root"):  # most runs have neither
+        op.drop_index(f"ix_runs_{name}", "runs")
+        index(name, [f"{name}_id"], f"{name}_id IS NOT NULL")
     index("name", ["name", "seq"])
     index("created", ["created_at", "seq"])
     index("status", ["status", "seq"], "finished_at IS NOT NULL")
