@@ -108,11 +108,11 @@ class _Page:
 
     def _newest_of(self, sources: Iterable[Source]) -> Source | None:
         """The newest of all that the sources find, a page; None without any source."""
-        each = list(sources)
-        if len(each) < 2:
-            return each[0] if each else None
-        found = sa.union_all(*(sa.select(one.subquery().c.seq) for one in each)).subquery()
-        return sa.select(found.c.seq).distinct().order_by(found.c.seq.desc()).limit(self.size)
+        each = [sa.select(source.subquery().c.seq) for source in sources]
+        if not each:
+            return None
+        found = (each[0] if len(each) == 1 else sa.union(*each)).subquery()
+        return sa.select(found.c.seq).order_by(found.c.seq.desc()).limit(self.size)
 
     def _read(self, found: Source) -> list[Run]:
         page = sa.select(*RUN_COLUMNS).where(runs.c.seq.in_(found)).order_by(runs.c.seq.desc())
@@ -152,18 +152,25 @@ class _Page:
             by_status = self._by_status(size, wanted)
             yield from self.texts.sources(self.connection, by_status=by_status, plain=plain)
         elif wanted.refs is not None:
-            sources = self._by_status(size, replace(wanted, refs=None))
-            yield from sources.having_one_of(CANDIDATE.c.ref, wanted.refs)
+            yield from self._of_refs(size, wanted, wanted.refs)
         elif wanted.subject is not None:
             sources = self._by_status(size, replace(wanted, subject=None))
             yield from sources.having(CANDIDATE.c.subject, wanted.subject)
         elif wanted.visible.everything:
             yield from self._by_status(size, wanted).of_all()
         else:
+            yield from self._of_refs(size, wanted, wanted.visible.refs)
+
+    def _of_refs(self, size: int, wanted: RunFilter, refs: frozenset[str]) -> Iterator[Source]:
+        """Those of the refs that are visible, and the caller's own ones of the others."""
+        visible = wanted.visible
+        sources = self._by_status(size, replace(wanted, visible=EVERYTHING, refs=None))
+        yield from sources.having_one_of(
+            CANDIDATE.c.ref, refs if visible.everything else refs & visible.refs
+        )
+        if visible.subject is not None and (wanted.refs is None or refs - visible.refs):
             sources = self._by_status(size, replace(wanted, visible=EVERYTHING))
-            yield from sources.having_one_of(CANDIDATE.c.ref, wanted.visible.refs)
-            if wanted.visible.subject is not None:
-                yield from sources.having(CANDIDATE.c.subject, wanted.visible.subject)
+            yield from sources.having(CANDIDATE.c.subject, visible.subject)
 
     def _by_status(self, size: int, wanted: RunFilter) -> Sources:
         ended = sorted(self.wanted.statuses - ACTIVE) if self.wanted.statuses else None

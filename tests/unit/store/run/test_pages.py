@@ -54,18 +54,18 @@ def some_filter(chance, made):
     def maybe(values, odds=0.25):
         return chance.choice(values) if chance.random() < odds else None
 
-    def some(values):
-        return frozenset(chance.sample(values, chance.randint(0, 3)))
+    def some(values, most=3):
+        return frozenset(chance.sample(values, chance.randint(0, most)))
 
     ids = [run.id for run in made]
     parts = [ids[3], ids[5][:8], ids[7][-8:], ids[9][5:], ids[11][-4:], ids[13][:14].upper()]
     times = [BEGIN, BEGIN + 30_000, BEGIN + 30_001, BEGIN + 99_000]
     return RunFilter(
         visible=chance.choice(
-            [Visibility(everything=True), Visibility(some(REFS), maybe(SUBJECTS, 0.7))]
+            [Visibility(everything=True), Visibility(some(REFS, 6), maybe(SUBJECTS, 0.7))]
         ),
         ids=some(ids) if chance.random() < 0.1 else None,
-        refs=some(REFS) if chance.random() < 0.2 else None,
+        refs=some(REFS, 6) if chance.random() < 0.2 else None,
         statuses=some(STATUSES) if chance.random() < 0.4 else frozenset(),
         subject=maybe(SUBJECTS),
         since=maybe(times),
@@ -107,21 +107,22 @@ def contains(run, text, reason):
 
 
 @pytest.mark.parametrize(("latest", "few_keys", "mixed_up"), [(1, 0, 2), (7, 5, 50)])
-def test_any_filter(store, made, monkeypatch, latest, few_keys, mixed_up):
+@pytest.mark.parametrize("size", [3, 9])
+def test_any_filter(store, made, monkeypatch, latest, few_keys, mixed_up, size):
     monkeypatch.setattr(listing, "LATEST", latest)
     monkeypatch.setattr(listing, "FEW_KEYS", few_keys)
     monkeypatch.setattr(listing, "MIXED_UP", mixed_up)
-    chance = random.Random(latest)
-    for _ in range(60):
-        wanted = some_filter(chance, made)
+    chance = random.Random(latest + size)
+    every_ref = RunFilter(visible=Visibility(frozenset(REFS)))
+    for wanted in (every_ref, *(some_filter(chance, made) for _ in range(40))):
         found, cursor = [], None
         while not found or cursor is not None:
-            page = store.runs.page(wanted, cursor=cursor, limit=9)
+            page = store.runs.page(wanted, cursor=cursor, limit=size)
             found.append([run.id for run in page.runs])
             cursor = page.next_cursor
         expected = [run.id for run in made if matches(run, wanted)]
         assert [run_id for ids in found for run_id in ids] == expected, wanted
-        assert all(len(ids) == 9 for ids in found[:-1])
+        assert all(len(ids) == size for ids in found[:-1])
 
 
 class TestReasons:
