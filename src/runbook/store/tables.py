@@ -81,7 +81,7 @@ runs = sa.Table(
 # columns are there for conditions on them, without reading the rows.
 sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq, runs.c.subject)
 sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq, runs.c.ref)
-sa.Index("ix_runs_name", runs.c.name, runs.c.seq)
+sa.Index("ix_runs_name", runs.c.ref, runs.c.name)
 sa.Index("ix_runs_created", runs.c.created_at, runs.c.seq)
 _ENDED = runs.c.finished_at.is_not(None)
 sa.Index("ix_runs_status", runs.c.status, runs.c.seq, sqlite_where=_ENDED)

@@ -148,9 +148,7 @@ class _Page:
         """By status, if that is wanted, of runs that ended; conditions need not repeat the key."""
         wanted = replace(self.wanted, statuses=frozenset(), text=None)
         if self.texts is not None:
-            plain = self._sources(self.span, size, replace(self.wanted, text=None))
-            by_status = self._by_status(size, wanted)
-            yield from self.texts.sources(self.connection, by_status=by_status, plain=plain)
+            yield from self._of_texts(size, wanted, self.texts)
         elif wanted.refs is not None:
             yield from self._of_refs(size, wanted, wanted.refs)
         elif wanted.subject is not None:
@@ -160,6 +158,14 @@ class _Page:
             yield from self._by_status(size, wanted).of_all()
         else:
             yield from self._of_refs(size, wanted, wanted.visible.refs)
+
+    def _of_texts(self, size: int, wanted: RunFilter, texts: Texts) -> Iterator[Source]:
+        for found, text in ((texts.whole, None), (texts.partly, texts.text)):
+            refs = found if wanted.refs is None else found & wanted.refs
+            if refs:
+                yield from self._of_refs(size, replace(wanted, refs=refs, text=text), refs)
+        others = self._sources(self.span, size, replace(self.wanted, text=None))
+        yield from texts.other_sources(self.connection, others)
 
     def _of_refs(self, size: int, wanted: RunFilter, refs: frozenset[str]) -> Iterator[Source]:
         """Those of the refs that are visible, and the caller's own ones of the others."""

@@ -20,16 +20,54 @@ from runbook.store.tables import runs
 _LAST_CHARACTER = "\U0010ffff"
 
 
-def _once(column: sa.Column[str]) -> sa.Select[str]:
-    """Each value of an indexed column, by one look-up of the index."""
-    value = sa.func.min(column, type_=column.type)
-    each = sa.select(value.label("value")).cte("each_value", recursive=True)
-    next_one = sa.select(value).where(column > each.c.value).scalar_subquery()
-    each = each.union_all(sa.select(next_one).where(each.c.value.is_not(None)))
-    return sa.select(each.c.value)
+def _each_name() -> sa.Select[str, str]:
+    """Each ref with each of its names, by one look-up of the index for each."""
+    first_ref = sa.func.min(runs.c.ref, type_=runs.c.ref.type)
+    refs = sa.select(first_ref.label("ref")).cte("each_ref", recursive=True)
+    next_ref = sa.select(first_ref).where(runs.c.ref > refs.c.ref).scalar_subquery()
+    refs = refs.union_all(sa.select(next_ref).where(refs.c.ref.is_not(None)))
+    first_name = sa.select(sa.func.min(runs.c.name, type_=runs.c.name.type))
+    name = first_name.where(runs.c.ref == refs.c.ref).scalar_subquery()
+    first_names = sa.select(refs.c.ref, name.label("name")).where(refs.c.ref.is_not(None))
+    names = first_names.cte("each_name", recursive=True)
+    following = first_name.where(runs.c.ref == names.c.ref, runs.c.name > names.c.name)
+    names = names.union_all(
+        sa.select(names.c.ref, following.scalar_subquery()).where(names.c.name.is_not(None))
+    )
+    return sa.select(names.c.ref, names.c.name).where(names.c.name.is_not(None))
 
 
-_REFS, _NAMES = _once(runs.c.ref), _once(runs.c.name)
+_EACH_NAME = _each_name()
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A text, and the refs whose runs contain it in ref or name: all of them, or some."""
+
+    text: str
+    whole: frozenset[str]
+    partly: frozenset[str]
+
+    @property
+    def keys(self) -> int:
+        return len(self.whole) + len(self.partly)
+
+    def other_sources(self, connection: sa.Connection, sources: Sources) -> Iterator[Source]:
+        """Those of runs that contain the text in their ID or reason."""
+        for conditions in _of_id(CANDIDATE.c.id, self.text):
+            yield sources.few(*conditions)
+        if len(self.text) >= PIECE:
+            found = reasons(connection, CANDIDATE, self.text, sources.span.before)
+            yield sources.in_order(found.order, *found.conditions)
+
+
+def texts_with(connection: sa.Connection, text: str) -> Texts:
+    columns = _EACH_NAME.selected_columns
+    matches = sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
+    found = connection.execute(_EACH_NAME.add_columns(sa.case((matches, 1), else_=0))).all()
+    some = frozenset(ref for ref, _name, matched in found if matched)
+    partly = some & frozenset(ref for ref, _name, matched in found if not matched)
+    return Texts(text, some - partly, partly)
 
 
 def contains(text: str) -> Condition:
@@ -43,37 +81,6 @@ def contains(text: str) -> Condition:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """A text, and the refs and names that contain it."""
-
-    text: str
-    refs: list[str]
-    names: list[str]
-
-    @property
-    def keys(self) -> int:
-        return len(self.refs) + len(self.names)
-
-    def sources(
-        self, connection: sa.Connection, *, by_status: Sources, plain: Sources
-    ) -> Iterator[Source]:
-        """Together, they find all runs that contain the text."""
-        if self.refs:
-            yield from by_status.having_one_of(CANDIDATE.c.ref, self.refs)
-        if self.names:
-            yield from plain.having_one_of(CANDIDATE.c.name, self.names)
-        for conditions in _of_id(CANDIDATE.c.id, self.text):
-            yield plain.few(*conditions)
-        if len(self.text) >= PIECE:
-            found = reasons(connection, CANDIDATE, self.text, plain.span.before)
-            yield plain.in_order(found.order, *found.conditions)
-
-
-def texts_with(connection: sa.Connection, text: str) -> Texts:
-    return Texts(text, _containing(connection, _REFS, text), _containing(connection, _NAMES, text))
-
-
 def _of_id(column: sa.ColumnElement[str], text: str) -> Iterator[list[Condition]]:
     """The whole ID, its first characters, or its last ones, which a copied part of one has."""
     lowered = text.lower()
@@ -81,9 +88,3 @@ def _of_id(column: sa.ColumnElement[str], text: str) -> Iterator[list[Condition]
     if len(text) >= ID_END:
         yield [column >= lowered, column < lowered + _LAST_CHARACTER]
         yield [id_end(column) == lowered[-ID_END:], column.endswith(lowered, autoescape=True)]
-
-
-def _containing(connection: sa.Connection, values: sa.Select[str], text: str) -> list[str]:
-    value = values.selected_columns[0]
-    found = connection.scalars(values.where(value.icontains(text, autoescape=True)))
-    return [each for each in found if each is not None]

@@ -43,7 +43,7 @@ def upgrade() -> None:
     for name in ("parent", "root"):  # most runs have neither
         op.drop_index(f"ix_runs_{name}", "runs")
         index(name, [f"{name}_id"], f"{name}_id IS NOT NULL")
-    index("name", ["name", "seq"])
+    index("name", ["ref", "name"])
     index("created", ["created_at", "seq"])
     index("status", ["status", "seq"], "finished_at IS NOT NULL")
     index("ref_status", ["ref", "status", "seq"], "finished_at IS NOT NULL")
