@@ -1,7 +1,7 @@
 """`make bench`: whether requests take longer because many runs are stored, on both databases.
 
-Measures a server on an empty store, with a few runs and with many (`--runs 1000000`). Prints a
-table and, with --write, updates docs/performance.md.
+Compares servers without runs, with few and with many (`--runs 1000000`). Prints a table and, with
+--write, updates docs/performance.md.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import Figure, Server, median_ms, table, timed, write
+from bench import Client, Figure, Server, median_ms, table, timed, write
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -23,68 +24,57 @@ import databases
 from many_runs import RUNBOOKS, fill
 from runbook.store.store import Store
 
-FEW = 3000
+FEW = 10_000
+EXECUTED = "/api/runbooks/fleet/Job1.md"
 LISTS = {
     "list of runs": {},
-    "those that failed": {"status": "failed"},
-    "those that were lost": {"status": "lost"},
-    "those of one subject": {"who": "user-3"},
-    "those of one runbook": {"runbook": "fleet/Job7.md"},
-    "those of the last hour": {"since": "HOUR"},
+    "runs that failed": {"status": "failed"},
+    "runs that were lost": {"status": "lost"},
+    "runs of one subject": {"who": "user-3"},
+    "runs of one runbook": {"runbook": "fleet/Job7.md"},
     "search for a name": {"q": "job 7"},
     "search for a reason": {"q": "TICKET-77"},
     "search for what no run has": {"q": "no such text"},
 }
 
 
-class Measured:
-    """The medians of each figure, in the order of the stages."""
-
-    def __init__(self, server: Server, count: int) -> None:
-        self._server = server
-        self._client = server.client()
-        self._count = count
-        self.figures: dict[str, list[float]] = {}
-
-    def stage(self) -> None:
-        for name, query in LISTS.items():
-            asked = {key: _hour_ago() if value == "HOUR" else value for key, value in query.items()}
-            self._add(name, f"/api/runs?{urlencode(asked)}")
-        self._add("metrics", "/metrics")
-        path = "/api/runbooks/fleet/Job1.md"
-        self._record("execute", [timed(lambda: self._client.execute(path)) for _ in self._times()])
-
-    def _add(self, name: str, path: str) -> None:
-        self._client.call("GET", path)
-        self._record(name, [timed(lambda: self._client.call("GET", path)) for _ in self._times()])
-
-    def _record(self, name: str, seconds: list[float]) -> None:
-        self.figures.setdefault(name, []).append(median_ms(seconds))
-
-    def _times(self) -> range:
-        return range(self._count)
+def measure(runs: int, count: int) -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="runbook-bench-") as name, ExitStack() as stack:
+        for kind, urls in _databases(Path(name), stack).items():
+            with ExitStack() as servers:
+                sizes = zip(urls, (0, FEW, runs), strict=True)
+                made = [servers.enter_context(_server(Path(name), *each)) for each in sizes]
+                found = sampled([server.client() for server in made], count)
+            figures += [_figure(kind, what, times) for what, times in found.items()]
+    return figures
 
 
-def _hour_ago() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+def _databases(folder: Path, stack: ExitStack) -> dict[str, list[str]]:
+    """The URLs of three databases of each kind."""
+    found = {"SQLite": [f"sqlite:///{folder}/{number}.db" for number in range(3)]}
+    if databases.programs() is not None:
+        server = databases.Server(Path(tempfile.mkdtemp(prefix="pg-bench-", dir=folder.parent)))
+        stack.callback(server.remove)
+        server.start()
+        found["PostgreSQL"] = [stack.enter_context(server.database()) for _ in range(3)]
+    return found
 
 
-def measured(folder: Path, url: str, runs: int, count: int) -> dict[str, list[float]]:
-    folder.mkdir()
-    with Server(folder, DATABASE_URL=url) as server, closing(Store(url)) as store:
+@contextmanager
+def _server(folder: Path, url: str, runs: int) -> Iterator[Server]:
+    """One with so many runs."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    with Server(place, DATABASE_URL=url) as server, closing(Store(url)) as store:
         (server.runbooks / "fleet").mkdir()
         for number in range(RUNBOOKS):
             server.add(f"fleet/Job{number}", "true")
-        figures = Measured(server, count)
-        figures.stage()
-        (template,) = store.runs.page(limit=1).runs
-        fill(store._database, template.id, FEW)
-        _settle(store)
-        figures.stage()
-        fill(store._database, template.id, runs - FEW)
-        _settle(store)
-        figures.stage()
-    return figures.figures
+        if runs:
+            server.client().execute(EXECUTED)
+            (template,) = store.runs.page(limit=1).runs
+            fill(store._database, template.id, runs)
+            _settle(store)
+        yield server
 
 
 def _settle(store: Store) -> None:
@@ -95,30 +85,24 @@ def _settle(store: Store) -> None:
             connection.exec_driver_sql("VACUUM ANALYZE")
 
 
-@contextmanager
-def urls(folder: Path) -> Iterator[dict[str, str]]:
-    found = {"SQLite": f"sqlite:///{folder}/runbook.db"}
-    if databases.programs() is None:
-        yield found
-        return
-    place = Path(tempfile.mkdtemp(prefix="pg-bench-", dir=folder.parent))
-    server = databases.Server(place)
-    try:
-        with server.start().database() as url:
-            yield found | {"PostgreSQL": url}
-    finally:
-        server.remove()
+def sampled(clients: list[Client], count: int) -> dict[str, list[float]]:
+    """The medians of each figure, in turns, so that load on the machine affects all."""
+    hour_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+    paths = {name: f"/api/runs?{urlencode(query)}" for name, query in LISTS.items()}
+    paths |= {"runs of the last hour": f"/api/runs?since={hour_ago}", "metrics": "/metrics"}
+    calls = {
+        name: [partial(client.call, "GET", path) for client in clients]
+        for name, path in paths.items()
+    }
+    calls["execute"] = [partial(client.execute, EXECUTED) for client in clients]
+    return {name: _medians(each, count) for name, each in calls.items()}
 
 
-def measure(runs: int, count: int) -> list[Figure]:
-    figures = []
-    with tempfile.TemporaryDirectory(prefix="runbook-bench-") as name:
-        folder = Path(name)
-        with urls(folder) as places:
-            for kind, url in places.items():
-                found = measured(folder / kind, url, runs, count)
-                figures += [_figure(kind, name, times) for name, times in found.items()]
-    return figures
+def _medians(calls: list[Callable[[], object]], count: int) -> list[float]:
+    for call in calls:
+        call()
+    rounds = [[timed(call) for call in calls] for _ in range(count)]
+    return [median_ms(list(seconds)) for seconds in zip(*rounds, strict=True)]
 
 
 def _figure(kind: str, name: str, times: list[float]) -> Figure:
@@ -131,7 +115,7 @@ def _figure(kind: str, name: str, times: list[float]) -> Figure:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--write", action="store_true", help="update docs/performance.md")
-    arguments.add_argument("--runs", type=int, default=20_000, help="how many runs are many")
+    arguments.add_argument("--runs", type=int, default=50_000, help="how many runs are many")
     arguments.add_argument("--count", type=int, default=30, help="samples per figure")
     given, _others = arguments.parse_known_args()
     text = table(measure(given.runs, given.count))
