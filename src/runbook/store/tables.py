@@ -102,7 +102,7 @@ sa.Index(
 )
 sa.Index("ix_runs_dry", runs.c.seq, sqlite_where=runs.c.dry_run.is_(True))
 # Besides these there are an index of the ends of IDs and one of the texts of reasons, which differ
-# between databases; see `dialects/searching.py`.
+# between databases; see `run/searching.py`.
 sa.Index("ix_runs_parent", runs.c.parent_id, sqlite_where=runs.c.parent_id.is_not(None))
 sa.Index("ix_runs_root", runs.c.root_id, sqlite_where=runs.c.root_id.is_not(None))
 sa.Index("ix_runs_digest", runs.c.digest)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from runbook.store.dialects.portable import unindexed
-from runbook.store.dialects.searching import ID_END, PIECE, id_end, reasons
+from runbook.store.run.searching import ID_END, PIECE, id_end, reasons
 from runbook.store.run.sources import CANDIDATE, Condition, Source, Sources
 from runbook.store.tables import runs
 
