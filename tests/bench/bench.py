@@ -364,6 +364,7 @@ def main() -> None:
     arguments.add_argument(
         "--seconds", type=float, default=10, help="duration of each rate measurement"
     )
+    arguments.add_argument("--runs", help="for stored.py")
     given = arguments.parse_args()
     text = table(measure(given.count, given.seconds))
     print(text)

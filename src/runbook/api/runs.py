@@ -71,7 +71,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
             Parameter("who", "Filter by requester"),
             Parameter("since", "Created at or after this ISO 8601 time"),
             Parameter("until", "Created before this ISO 8601 time"),
-            Parameter("q", "Filter by text in the ref, name, reason or ID"),
+            Parameter("q", "Filter by text in the ref, name or reason, or by an ID's start or end"),
             Parameter(
                 "input",
                 "Filter by a stored input: `NAME=value` for this value, or a text that any value "

@@ -79,12 +79,22 @@ _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
     for table in (steps, artifacts, run_files, quarantine)
 )
-_UNUSED = ~sa.exists(sa.select(runs.c.seq).where(runs.c.digest == documents.c.digest))
+
+
+def _named_by_none(
+    digest: sa.Column[str], naming: sa.Column[str] | sa.Column[str | None]
+) -> sa.ColumnElement[bool]:
+    """By one look-up of an index: for `NOT EXISTS`, PostgreSQL may read all rows that name any."""
+    following = sa.select(sa.func.min(naming)).where(naming >= digest).scalar_subquery()
+    return following.is_distinct_from(digest)
+
+
+_UNUSED = _named_by_none(documents.c.digest, runs.c.digest)
 _DELETE_DOCUMENTS = sa.delete(documents).where(
     documents.c.digest.in_(sa.select(documents.c.digest).where(_UNUSED).limit(PURGE_ROWS))
 )
 # These may be large, so delete only a few at once.
-_UNNAMED = ~sa.exists(sa.select(run_files.c.run_seq).where(run_files.c.digest == blobs.c.digest))
+_UNNAMED = _named_by_none(blobs.c.digest, run_files.c.digest)
 _DELETE_BLOBS = sa.delete(blobs).where(
     blobs.c.digest.in_(sa.select(blobs.c.digest).where(_UNNAMED).limit(_PURGE_BLOBS))
 )
@@ -100,7 +110,9 @@ _NOW = sa.bindparam("now", type_=sa.BigInteger)
 _LAST_TIMES = sa.select(
     sa.select(sa.func.max(workers.c.beat_at)).where(workers.c.beat_at <= _NOW).scalar_subquery(),
     sa.select(sa.func.max(leases.c.last_run)).where(leases.c.last_run <= _NOW).scalar_subquery(),
-    sa.select(runs.c.created_at).order_by(runs.c.seq.desc()).limit(1).scalar_subquery(),
+    sa.select(runs.c.created_at)
+    .where(runs.c.seq == sa.select(sa.func.max(_RERUN.c.seq)).scalar_subquery())
+    .scalar_subquery(),
     sa.select(audit.c.at).order_by(audit.c.n.desc()).limit(1).scalar_subquery(),
 )
 _HOLDS_A_RUN = sa.exists(
@@ -194,7 +206,8 @@ class Maintenance(Component):
         """Overwrite the encrypted inputs of all runs, in a copy whose runs won't be executed."""
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(sa.update(runs).values(sealed_inputs=None))
+            sealed = runs.c.sealed_inputs.is_not(None)
+            connection.execute(sa.update(runs).where(sealed).values(sealed_inputs=None))
 
         self._database.dialect.forget_thoroughly(self._database.engine())
         self._database.write(work)

@@ -212,8 +212,9 @@ class InputMatch:
 class RunFilter:
     """A filter for runs; fields that are None or empty are ignored.
 
-    `since` is inclusive, `until` exclusive; both apply to `created_at`. `text` is searched in ref,
-    name, reason and ID, ignoring case. `active` is whether the run is unfinished. All of `inputs`
+    `since` is inclusive, `until` exclusive; both apply to `created_at`. `active` is whether the run
+    is unfinished. `text` is searched in ref and name, with 3 characters or more in the reason, and
+    with 8 or more at both ends of the ID, ignoring case. All of `inputs`
     must match; there is no index for them: see `page_by_inputs`.
     """
 

@@ -76,10 +76,35 @@ runs = sa.Table(
 )
 # The conditions apply to PostgreSQL too; see the migrations. SQLAlchemy would import its whole
 # PostgreSQL dialect if they were repeated here, at every start.
-sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq)
-sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq)
-sa.Index("ix_runs_parent", runs.c.parent_id)
-sa.Index("ix_runs_root", runs.c.root_id)
+#
+# Each list of runs reads one or more of these in the order of `seq`; see `run/listing.py`. The last
+# columns are there for conditions on them, without reading the rows.
+sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq, runs.c.subject)
+sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq, runs.c.ref)
+sa.Index("ix_runs_name", runs.c.ref, runs.c.name)
+sa.Index("ix_runs_created", runs.c.created_at, runs.c.seq)
+_ENDED = runs.c.finished_at.is_not(None)
+sa.Index("ix_runs_status", runs.c.status, runs.c.seq, sqlite_where=_ENDED)
+sa.Index("ix_runs_ref_status", runs.c.ref, runs.c.status, runs.c.seq, sqlite_where=_ENDED)
+sa.Index(
+    "ix_runs_subject_status",
+    runs.c.subject,
+    runs.c.status,
+    runs.c.seq,
+    runs.c.ref,
+    sqlite_where=_ENDED,
+)
+sa.Index(
+    "ix_runs_relation",
+    runs.c.relation,
+    runs.c.seq,
+    sqlite_where=runs.c.relation.is_not(None),
+)
+sa.Index("ix_runs_dry", runs.c.seq, sqlite_where=runs.c.dry_run.is_(True))
+# Besides these there are an index of the ends of IDs and one of the texts of reasons, which differ
+# between databases; see `run/searching.py`.
+sa.Index("ix_runs_parent", runs.c.parent_id, sqlite_where=runs.c.parent_id.is_not(None))
+sa.Index("ix_runs_root", runs.c.root_id, sqlite_where=runs.c.root_id.is_not(None))
 sa.Index("ix_runs_digest", runs.c.digest)
 sa.Index(
     "ix_runs_related",

@@ -59,15 +59,21 @@ def columns(store):
     return [column["name"] for column in inspected]
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_an_empty_database_becomes_what_the_tables_say(new_url):
     store = Store(new_url)
     store.maintenance.migrate()
     store.check()
     with store._database.engine().connect() as connection:
-        options = {"compare_type": is_another_type}
+        options = {"compare_type": is_another_type, "include_name": is_portable}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     store.close()
+
+
+def is_portable(name, _kind, _parents):
+    """Whether it is described in `tables`, unlike the indexes of parts of texts."""
+    return name is None or not name.startswith(("runs_reason", "ix_runs_reason", "ix_runs_id_end"))
 
 
 def is_another_type(_context, _inspected, _column, found, wanted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -16,7 +16,18 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from runbook.core.storable import storable
 
-__all__ = ["Text", "Turn", "exclusively", "insert", "is_remote", "one_of"]
+__all__ = [
+    "Text",
+    "Turn",
+    "each_of",
+    "exclusively",
+    "insert",
+    "is_remote",
+    "one_of",
+    "unindexed",
+]
+
+T = TypeVar("T")
 
 # All that PostgreSQL's compiler asks of SQLite's clause besides. Its own means the same, but
 # importing that takes longer than the rest of a short command.
@@ -97,9 +108,10 @@ class _Names(sa.TypeDecorator[list[str]]):
 class _OneOf(FunctionElement[bool]):
     type = sa.Boolean()
     inherit_cache = True
+    _is_implicitly_boolean = True  # no index answers `IN (…) = 1`
 
 
-def one_of(column: sa.Column[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
+def one_of(column: sa.ColumnElement[str], values: Iterable[str]) -> sa.ColumnElement[bool]:
     """One parameter however many values: a caller may see thousands of runbooks."""
     return _OneOf(column, sa.literal(sorted(values), _Names))
 
@@ -114,3 +126,49 @@ def _one_of_json(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
 def _one_of_array(element: _OneOf, compiler: SQLCompiler, **options: Any) -> str:
     column, names = (compiler.process(part, **options) for part in element.clauses)
     return f"{column} = ANY ({names})"
+
+
+def each_of(
+    values: Iterable[str],
+    key: sa.ColumnElement[int],
+    found: Callable[[sa.ColumnElement[str]], sa.Select[int]],
+    *,
+    remote: bool,
+) -> sa.Select[int]:
+    """What `found` selects for each of the values: numbers that `key`, a primary key, may be.
+
+    Unlike with `one_of`, the order and the limit of `found` apply to each value.
+    """
+    parameter = sa.literal(sorted(values), _Names)
+    if remote:
+        each = sa.func.unnest(parameter).table_valued("value").render_derived()
+        rows = found(each.c.value).lateral()
+        return sa.select(*rows.c).select_from(each.join(rows, sa.true()))
+    each = sa.func.json_each(parameter).table_valued("value")
+    rows_of = found(each.c.value).correlate(each)
+    return sa.select(key).select_from(each).join(key.table, key.in_(rows_of))
+
+
+class _Unindexed(FunctionElement[Any]):
+    inherit_cache = True
+
+
+def unindexed(column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
+    """The column in a condition that no index shall answer.
+
+    SQLite knows no numbers of rows. It would take any index that fits a condition, and sort what
+    it finds, rather than read the few rows that another condition leaves.
+    """
+    element = _Unindexed(column)
+    element.type = column.type
+    return element
+
+
+@compiles(_Unindexed, "sqlite")
+def _with_a_plus(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(_Unindexed, "postgresql")
+def _as_it_is(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)

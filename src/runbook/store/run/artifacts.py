@@ -19,7 +19,7 @@ _ARTIFACTS = (
 _ALL = (
     sa.select(runs.c.id, artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
     .where(runs.c.seq == artifacts.c.run_seq)
-    .order_by(runs.c.seq, artifacts.c.name)
+    .order_by(artifacts.c.run_seq, artifacts.c.name)
 )
 _INSERT_ARTIFACT = sa.insert(artifacts)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from runbook.store.dialects.values import read_json
 from runbook.store.models import InputMatch, RunFilter, RunPage
 from runbook.store.reading import RUN_COLUMNS, runs_of
-from runbook.store.run.listing import cursor_at, page_of
+from runbook.store.run.listing import cursor_at, read_rows
 from runbook.store.tables import runs
 
 MAX_EXAMINED = 10_000
@@ -51,16 +51,16 @@ def _examine(
 ) -> _Examined:
     seqs: list[int] = []
     for _ in range(MAX_EXAMINED // _BATCH):
-        rows = connection.execute(page_of(wanted, cursor, _BATCH, _EXAMINED)).all()
-        for seq, stored in rows:
-            if not _fits(stored, wanted.inputs):
+        rows = read_rows(connection, wanted, cursor, _BATCH, _EXAMINED)
+        for row in rows:
+            if not _fits(row["inputs"], wanted.inputs):
                 continue
             if len(seqs) == size:
                 return _Examined(tuple(seqs), cursor_at(seqs[-1]))
-            seqs.append(seq)
+            seqs.append(row["seq"])
         if len(rows) < _BATCH:
             return _Examined(tuple(seqs), None)
-        cursor = cursor_at(rows[-1].seq)
+        cursor = cursor_at(rows[-1]["seq"])
     return _Examined(tuple(seqs), cursor)
 
 

@@ -51,7 +51,7 @@ from runbook.store.run.creation import (
 )
 from runbook.store.run.endings import End, end_run
 from runbook.store.run.input_search import page_by_inputs
-from runbook.store.run.listing import cursor_at, page_of
+from runbook.store.run.listing import cursor_at, read_page
 from runbook.store.runbooks import count_revision, keep_history_head
 from runbook.store.tables import runs
 from runbook.store.workers import accepting
@@ -299,7 +299,7 @@ class Runs(Component):
         size = max(1, min(limit, MAX_PAGE))
         if wanted is not None and wanted.inputs:
             return self._database.read(lambda c: page_by_inputs(c, wanted, cursor, size))
-        found = self._select(page_of(wanted or RunFilter(), cursor, size + 1), {})
+        found = self._database.read(lambda c: read_page(c, wanted or RunFilter(), cursor, size + 1))
         page = tuple(found[:size])
         return RunPage(page, cursor_at(page[-1].seq) if len(found) > size else None)
 
