@@ -20,7 +20,7 @@ PER_MINUTE = 60
 PARTS = 2
 # What a page shows in the end, by its address.
 PAGES = {
-    "/runbooks": "SimpleRunbook.md",
+    "/runbooks": "SimpleRunbook",
     "/runbooks?q=nothing+is+like+this": "No matching runbooks",
     "/runbook/SimpleRunbook.md": "Required Claims",
     "/runbook/Nothing.md": "View all runbooks",
@@ -37,7 +37,7 @@ PAGES = {
 
 
 PHONE_ENDS = {
-    "/runbooks": "SimpleRunbook.md",
+    "/runbooks": "SimpleRunbook",
     "/execute/language/Inputs.md": "Execute",
     "/runbook/language/Inputs.md": "Environment Requirements",
 }
