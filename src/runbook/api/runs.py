@@ -53,7 +53,6 @@ _STREAMS = {kind.value: kind for kind in EventType if kind.is_output}
 _STREAM: dict[str, object] = {"type": "string", "enum": list(_STREAMS)}
 _HITS = INTEGER | {"maximum": MAX_HITS}
 _EVENT_ID = INTEGER | {"maximum": BEYOND_ALL}
-_NAMED_INPUT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -120,13 +119,8 @@ def _filter() -> RunFilter:
         relation=_relation(request.args.get("relation")),
         dry_run=switch("dry_run"),
         active=switch("active"),
-        inputs=tuple(map(_input_match, filter(None, request.args.getlist("input")))),
+        inputs=tuple(map(InputMatch.of, filter(None, request.args.getlist("input")))),
     )
-
-
-def _input_match(text: str) -> InputMatch:
-    named = _NAMED_INPUT.fullmatch(text)
-    return InputMatch(text) if named is None else InputMatch(named[2], named[1])
 
 
 def _given(name: str) -> frozenset[str] | None:

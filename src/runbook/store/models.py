@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from runbook.core.audit import AuditEvent
+from runbook.core.environ import valid_name
 from runbook.core.events import EventType
 from runbook.core.run import (
     Relation,
@@ -200,6 +201,12 @@ class InputMatch:
 
     value: str
     name: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """From `NAME=value`, or from any other text."""
+        name, equals, value = text.partition("=")
+        return cls(value, name) if equals and valid_name(name) else cls(text)
 
     def fits(self, inputs: Mapping[str, str | None]) -> bool:
         if self.name is not None:
