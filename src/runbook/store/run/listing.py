@@ -57,17 +57,13 @@ def read_rows(
     """
     span = _ALL if cursor is None else replace(_ALL, before=_seq_of(cursor))
     with planned_anew(connection):
-        return _page_in(connection, wanted, span, size)
-
-
-def _page_in(connection: sa.Connection, wanted: RunFilter, span: Span, size: int) -> list[Run]:
-    if wanted.since is None and wanted.until is None:
-        return _Page(connection, wanted, span, size, columns).rows()
-    moments = _created(connection, wanted)
-    if moments is None:
-        return []
-    span = Span(moments.span.first, min(moments.span.before, span.before))
-    return _Page(connection, wanted, span, size, columns, few_in_time=moments.few).rows()
+        if wanted.since is None and wanted.until is None:
+            return _Page(connection, wanted, span, size, columns).rows()
+        moments = _created(connection, wanted)
+        if moments is None:
+            return []
+        span = Span(moments.span.first, min(moments.span.before, span.before))
+        return _Page(connection, wanted, span, size, columns, few_in_time=moments.few).rows()
 
 
 @dataclass(frozen=True, slots=True)
