@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ __all__ = [
     "insert",
     "is_remote",
     "one_of",
+    "planned_anew",
     "unindexed",
 ]
 
@@ -70,6 +72,24 @@ def is_remote(connection: sa.Connection) -> bool:
 
 def _is_remote(dialect: sa.Dialect) -> bool:
     return dialect.name == "postgresql"
+
+
+@contextmanager
+def planned_anew(connection: sa.Connection) -> Iterator[None]:
+    """Plan each statement for its values.
+
+    The driver prepares a statement that it has often seen, and PostgreSQL may then plan it for any
+    values: of a search, for a text that many rows contain.
+    """
+    if not is_remote(connection):
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    usual, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = usual
 
 
 class Text(sa.TypeDecorator[str]):

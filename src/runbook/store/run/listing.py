@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from runbook.core.run import Run
 from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
-from runbook.store.dialects.portable import is_remote, one_of
+from runbook.store.dialects.portable import is_remote, one_of, planned_anew
 from runbook.store.models import EVERYTHING, RunFilter
 from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS, dicts_of, run_of
 from runbook.store.run.filtering import conditions_of, in_time
@@ -56,13 +56,14 @@ def read_rows(
     Raises RequestError for a bad cursor.
     """
     span = _ALL if cursor is None else replace(_ALL, before=_seq_of(cursor))
-    if wanted.since is None and wanted.until is None:
-        return _Page(connection, wanted, span, size, columns).rows()
-    moments = _created(connection, wanted)
-    if moments is None:
-        return []
-    span = Span(moments.span.first, min(moments.span.before, span.before))
-    return _Page(connection, wanted, span, size, columns, few_in_time=moments.few).rows()
+    with planned_anew(connection):
+        if wanted.since is None and wanted.until is None:
+            return _Page(connection, wanted, span, size, columns).rows()
+        moments = _created(connection, wanted)
+        if moments is None:
+            return []
+        span = Span(moments.span.first, min(moments.span.before, span.before))
+        return _Page(connection, wanted, span, size, columns, few_in_time=moments.few).rows()
 
 
 @dataclass(frozen=True, slots=True)

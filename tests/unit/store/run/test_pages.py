@@ -125,6 +125,18 @@ def test_any_filter(store, made, monkeypatch, latest, few_keys, mixed_up, size):
         assert all(len(ids) == size for ids in found[:-1])
 
 
+@pytest.mark.parametrize("kind", ["postgresql"])
+def test_each_page_is_planned_for_its_values(helper, store):
+    helper.queued()
+    for n in range(12):
+        store.runs.page(RunFilter(text=f"word {n}"))
+        store.runs.get("x")
+    prepared = sa.text("SELECT statement FROM pg_prepared_statements")
+    statements = store._database.read(lambda c: list(c.scalars(prepared)))
+    assert statements
+    assert not any("candidate" in statement for statement in statements)
+
+
 class TestReasons:
     """The index of their texts keeps up with what happens to runs."""
 
