@@ -1,5 +1,5 @@
-import { expect, it, vi } from 'vitest'
-import { useUrl } from './url'
+import { expect, it } from 'vitest'
+import { urlOf } from './url'
 
 const route = { query: { q: 'a' } as Record<string, string>, hash: '#L1' }
 const asked: object[] = []
@@ -7,10 +7,9 @@ const replace = (place: object) => {
   asked.push(place)
   return Promise.resolve()
 }
-vi.mock('vue-router', () => ({ useRoute: () => route, useRouter: () => ({ replace }) }))
 
 it('loses no change that is made while another one is under way', async () => {
-  const { change } = useUrl()
+  const { change } = urlOf(route, { replace })
   change({ hash: '#L5' })
   change({ query: { stream: undefined } })
   expect(asked.at(-1)).toEqual({ query: { q: 'a', stream: undefined }, hash: '#L5' })
