@@ -3,9 +3,10 @@ import { effectScope, reactive, shallowRef, triggerRef } from 'vue'
 import type { RunEvent } from '@/api/events'
 import { useErrorLines } from './error-lines'
 import { RunLog } from './log'
+import { urlOf } from './url'
 
 const route = reactive({ query: { stream: 'stderr' } as Record<string, string>, hash: '' })
-vi.mock('vue-router', () => ({ useRoute: () => route, useRouter: () => ({ replace: vi.fn() }) }))
+const url = urlOf(route, { replace: () => Promise.resolve() })
 const scope = effectScope()
 afterEach(() => scope.stop())
 
@@ -19,7 +20,7 @@ it('shows the stored lines of stderr, page by page, and those that follow', asyn
     return Promise.resolve(new Response(texts.join('\n')))
   })
   const log = shallowRef(new RunLog({ lines: 20_002, event: 7 }))
-  const errors = scope.run(() => useErrorLines(() => 'r', () => log.value)) as ReturnType<typeof useErrorLines>
+  const errors = scope.run(() => useErrorLines(() => 'r', () => log.value, url)) as ReturnType<typeof useErrorLines>
   expect(errors.picked.value).toBeNull()
   await vi.waitFor(() => expect(errors.picked.value).toHaveLength(10_001))
   const event = (n: number, stream: string, line: number) =>

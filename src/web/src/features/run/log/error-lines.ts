@@ -7,8 +7,7 @@ const PAGE = 10_000
 const STREAM = 'stderr'
 
 /** The filter in the URL that shows the lines of stderr alone. */
-export function useErrorLines(id: () => string, log: () => RunLog) {
-  const { route, change } = useUrl()
+export function useErrorLines(id: () => string, log: () => RunLog, { route, change } = useUrl()) {
   const isOn = computed(() => route.query.stream === STREAM)
   /** The lines from before the events; null until they are loaded. */
   const stored = shallowRef<readonly LogLine[] | null>(null)

@@ -1,4 +1,4 @@
-import type { LocationQueryRaw } from 'vue-router'
+import type { LocationQueryRaw, RouteLocationNormalizedLoaded, Router } from 'vue-router'
 import { useRoute, useRouter } from 'vue-router'
 
 interface Place {
@@ -10,8 +10,10 @@ let next: Place | null = null
 
 /** Changes parts of the page's URL: several changes at once all count, though only the last navigation ends. */
 export function useUrl() {
-  const route = useRoute()
-  const router = useRouter()
+  return urlOf(useRoute(), useRouter())
+}
+
+export function urlOf(route: Pick<RouteLocationNormalizedLoaded, 'query' | 'hash'>, router: Pick<Router, 'replace'>) {
   return {
     route,
     change({ query, hash }: Partial<Place>) {

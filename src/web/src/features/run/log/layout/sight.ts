@@ -3,11 +3,14 @@ import { onScopeDispose, type Ref } from 'vue'
 /** What a person does to look elsewhere. */
 const LOOKING = ['wheel', 'touchmove', 'keydown', 'pointerdown'] as const
 
-/** Brings an element into view, and keeps it there until a person does something. */
-export function useSight(element: Ref<HTMLElement | null>) {
+/**
+ * Brings an element into view, and keeps it there until a person does something. Before its place
+ * is known, its size isn't either: then it waits for `keep`.
+ */
+export function useSight(element: Ref<HTMLElement | null>, isPlaced: () => boolean) {
   let isKept = false
   const keep = () => {
-    if (isKept) element.value?.scrollIntoView({ block: 'nearest' })
+    if (isKept && isPlaced()) element.value?.scrollIntoView({ block: 'nearest' })
   }
   const release = () => (isKept = false)
   for (const name of LOOKING) addEventListener(name, release, { capture: true, passive: true })
