@@ -104,9 +104,7 @@ def dicts_of(found: sa.CursorResult[Any]) -> list[dict[str, Any]]:
 
 def first_of(found: sa.CursorResult[Any]) -> dict[str, Any] | None:
     """The first row as a dict by column name."""
-    names = tuple(found.keys())
-    row = found.first()
-    return None if row is None else dict(zip(names, row, strict=True))
+    return next(iter(dicts_of(found)), None)
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
