@@ -170,7 +170,7 @@ def test_a_dry_run_that_executed_nothing_is_no_success_anywhere(
         assert_is_no_success(page)
     page.goto(f"/runbook/{ref}?view=history")
     history = page.get_by_role("region", name="History", exact=True)
-    expect(history.get_by_text("Dry run", exact=True)).to_have_count(2)
+    expect(history.get_by_text("Not executed", exact=True)).to_have_count(2)
     assert history.locator(".status-mark .text-success").count() == 0
 
 

@@ -24,7 +24,10 @@ APPENDS = 200
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
     """A process that runs a function of this file."""
-    return subprocess.Popen([sys.executable, __file__, *map(str, arguments)])
+    return subprocess.Popen(
+        [sys.executable, __file__, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
 
 
 def record(run_id: str, size: int = 200) -> EntryRecord:

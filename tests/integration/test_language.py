@@ -293,7 +293,7 @@ def test_nothing_is_executed_where_dry_runs_are_not_supported(
     assert (done["status"], done["label"]) == ("succeeded", "unknown")
     assert "Nothing was executed" in done["warnings"][0]
     assert run_json(done["run_id"])["steps"] == []
-    assert ", succeeded, dry run (unknown)\n" in entry_of(ref, done["run_id"])
+    assert ", succeeded, dry run (not executed)\n" in entry_of(ref, done["run_id"])
 
 
 def test_a_dry_run_neither_takes_nor_awaits_a_lock(dry, client, write, submit, follow, tmp_path):
