@@ -30,10 +30,10 @@ run_in_scratch() {
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 
-# One worker more than cores, because many tests wait for processes. Neighboring tests run in the
-# same worker, so that fewer servers are started.
+# Two workers per core, because many tests wait for processes. Neighboring tests run in the same
+# worker, so that fewer servers are started.
 run_tests() {
-    run_in_scratch .venv/bin/python -m pytest -n "$(($(nproc) + 1))" --dist worksteal -o cache_dir=.cache/pytest "$@"
+    run_in_scratch .venv/bin/python -m pytest -n "$(($(nproc) * 2))" --dist worksteal -o cache_dir=.cache/pytest "$@"
 }
 
 if [ "$#" -gt 0 ]; then

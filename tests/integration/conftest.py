@@ -237,8 +237,13 @@ def running(folder, **settings):
 
 
 def pytest_generate_tests(metafunc):
-    """The tests of a module with ON_BOTH_DATABASES are done with servers on each of the two."""
+    """The tests of a module with ON_BOTH_DATABASES are done with servers on each of the two.
+
+    Those marked with `one_database` are not: they are about processes, not about the store.
+    """
     is_on_both = getattr(metafunc.module, "ON_BOTH_DATABASES", False)
+    if metafunc.definition.get_closest_marker("one_database"):
+        is_on_both = False
     if is_on_both and "database_kind" in metafunc.fixturenames:
         metafunc.parametrize("database_kind", ["sqlite", "postgresql"], scope="module")
 

@@ -147,6 +147,7 @@ def sleeping(seconds):
     return [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])]
 
 
+@pytest.mark.one_database
 def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
     server = start_server()
     server.add("Spreads", "setsid sleep 6161 & print begun; sleep 6161")
@@ -166,6 +167,7 @@ def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
     one_history_entry(server, "Spreads.md", run_id)
 
 
+@pytest.mark.one_database
 def test_a_killed_script_is_a_failed_run(start_server, follow):
     server = start_server()
     server.add("Dies", "print begun; sleep 7171")
@@ -205,6 +207,7 @@ def test_queued_runs_survive_the_worker_and_run_once(start_server, follow):
         assert counter.read() == "counted\n" * 3
 
 
+@pytest.mark.one_database
 def test_a_drain_lets_scripts_end_and_takes_nothing_new(start_server):
     server = start_server(DRAIN_SECONDS=60, MAX_PARALLEL_RUNS=1)
     files = counted(server)
@@ -229,6 +232,7 @@ def test_a_drain_lets_scripts_end_and_takes_nothing_new(start_server):
             assert '"succeeded"' in list(reply.iter_lines())[-2]
 
 
+@pytest.mark.one_database
 def test_a_second_term_does_not_wait_for_scripts(start_server):
     server = start_server(DRAIN_SECONDS=600)
     server.add("Cut", "print begun; sleep 9191")
@@ -242,6 +246,7 @@ def test_a_second_term_does_not_wait_for_scripts(start_server):
     one_history_entry(server, "Cut.md", run_id)
 
 
+@pytest.mark.one_database
 def test_shutdown_over_http_is_graceful_and_for_admins_only(start_server):
     server = start_server()
     with server.client(roles=["sre"]) as client:
@@ -253,6 +258,7 @@ def test_shutdown_over_http_is_graceful_and_for_admins_only(start_server):
     assert server.wait() == 0
 
 
+@pytest.mark.one_database
 def test_a_server_with_a_bad_configuration_says_so_in_one_line_and_ends_with_78(start_server):
     server = start_server(JWT_SECRET="dev-secret-change-me", wait=False)
 
@@ -262,6 +268,7 @@ def test_a_server_with_a_bad_configuration_says_so_in_one_line_and_ends_with_78(
 
 
 @pytest.mark.parametrize("attack", ["worker", "web"])
+@pytest.mark.one_database
 def test_a_server_that_was_idle_serves_again(start_server, attack):
     server = start_server()
     server.add("Quick", "print quick")
@@ -306,6 +313,7 @@ def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(s
     one_history_entry(server, "Slow.md", run_id)
 
 
+@pytest.mark.one_database
 def test_stray_signals_end_nothing(start_server):
     server = start_server()
     files = counted(server)

@@ -201,6 +201,7 @@ def test_the_second_engine_waits_and_names_the_first(site, holder, waiter):
     )
 
 
+@pytest.mark.one_database
 def test_the_terminal_shows_why_it_waits(site, holder):
     command = [sys.executable, "-m", "runbook", "execute", "--runbook", "Quick.md"]
     with subprocess.Popen(
@@ -223,6 +224,7 @@ def test_kill_9_of_the_holders_whole_tree_frees_the_lock(site, holder, waiter, k
     assert site.store.runs.get(holder.run_id).status is RunStatus.LOST
 
 
+@pytest.mark.one_database
 def test_a_run_that_does_not_wait_fails_and_says_who_holds_the_lock(site, holder):
     with site.execute("Fails.md") as process:
         events = rest(process)
@@ -233,6 +235,7 @@ def test_a_run_that_does_not_wait_fails_and_says_who_holds_the_lock(site, holder
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.one_database
 def test_a_signal_ends_the_waiting(site, holder, waiter, number):
     waiter.send_signal(number)
 
@@ -245,6 +248,7 @@ def test_a_signal_ends_the_waiting(site, holder, waiter, number):
     assert site.store.runs.get(holder.run_id).status is RunStatus.RUNNING
 
 
+@pytest.mark.one_database
 def test_without_its_guardian_a_run_does_not_go_on_waiting(site, holder, waiter):
     (engine,) = psutil.Process(waiter.pid).children()
     waiter.kill()
@@ -295,6 +299,7 @@ class TestWithAServer:
             assert rest(waiter)[-1]["status"] == "succeeded"
         assert site.store.runs.get(holds.id).status is RunStatus.LOST
 
+    @pytest.mark.one_database
     def test_a_cancelled_waiter_is_ended_though_no_slot_is_free(self, site, holder):
         waiting = site.submit("Quick.md", "device:r1")
         site.until(waiting.id, EventType.WAITING)
@@ -306,6 +311,7 @@ class TestWithAServer:
         assert site.ended(waiting.id) is RunStatus.CANCELLED
         assert site.store.runs.get(busy.id).status is RunStatus.RUNNING
 
+    @pytest.mark.one_database
     def test_waiting_runs_outlast_a_drain(self, server, site, holder):
         waiting = site.submit("Quick.md", "device:r1")
         site.until(waiting.id, EventType.WAITING)
