@@ -24,6 +24,7 @@ from runbook.access.minting import (
     RUN_ALGORITHM,
     RUN_AUDIENCE,
     RUN_ISSUER,
+    has_signed,
     mint_run_token,
 )
 from runbook.access.refusals import Reason, refused
@@ -64,19 +65,12 @@ class RunTokens:
 
         Raises AuthenticationError if this key signed it but it is no longer valid.
         """
-        if not self._has_signed(token):
+        if not has_signed(self._key, token):
             return None
         claims = _decode(token, self._key, RUN_ALGORITHM, RUN_AUDIENCE, RUN_ISSUER, timed=False)
         if not isinstance(claims.get("run_id"), str):
             raise refused(Reason.MISSING_CLAIM, "The token has no run ID.", claim="run_id")
         return claims
-
-    def _has_signed(self, token: str) -> bool:
-        try:
-            jwt.PyJWS().decode(token, self._key, algorithms=[RUN_ALGORITHM])
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            return False
-        return True
 
 
 class CallerTokens:
