@@ -63,7 +63,7 @@ def _databases(folder: Path, stack: ExitStack) -> dict[str, list[str]]:
 
 @contextmanager
 def _server(folder: Path, url: str, runs: int) -> Iterator[Server]:
-    """One with so many runs."""
+    """A server whose database has this many runs."""
     place = Path(tempfile.mkdtemp(dir=folder))
     with Server(place, DATABASE_URL=url) as server, closing(Store(url)) as store:
         (server.runbooks / "fleet").mkdir()
@@ -78,7 +78,7 @@ def _server(folder: Path, url: str, runs: int) -> Iterator[Server]:
 
 
 def _settle(store: Store) -> None:
-    """What PostgreSQL does by itself, some time after so many changes."""
+    """Vacuum and analyze now, as PostgreSQL's autovacuum would after this many changes."""
     if store.maintenance.kind == "postgresql":
         with store._database.engine().connect() as connection:
             connection.exec_driver_sql("SET statement_timeout = 0")

@@ -150,7 +150,8 @@ def test_an_answer_works_once(strict, open_page):
 
 
 def test_the_end_of_a_token_loses_nothing(strict, open_page, guard):
-    guard.allow("401 (UNAUTHORIZED)")  # what is under way when the token ends
+    # The stream of changes is under way when the token ends.
+    guard.allow(f"401 (UNAUTHORIZED) ({strict.url}/api/runs/changes)")
     page = open_page("/execute/Echo.md", at=strict)
     page.clock.install()
     page.get_by_role("link", name="ann for a while", exact=True).click()

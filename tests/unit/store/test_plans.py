@@ -49,7 +49,7 @@ WHOLE = {
 # Of runs that have not ended and the like: they hold few rows.
 SMALL = ("ix_runs_active", "ix_runs_dry", "ix_runs_relation", "ix_runs_related")
 DOCUMENT = StoredDocument("d" * 64, b"# A runbook\n")
-NOBODYS = Visibility(frozenset({"nobodys.md"}), "nobody")
+NOTHING = Visibility(frozenset({"unused.md"}), "nobody")
 DENSE = Visibility(frozenset(f"fleet/Job{n}.md" for n in range(150)), "ada")
 SPARSE = Visibility(frozenset(f"rare{n}.md" for n in range(150)), "ada")
 
@@ -169,7 +169,7 @@ def plans(filled):
 SUCCEEDED, FAILED = frozenset({RunStatus.SUCCEEDED}), frozenset({RunStatus.FAILED})
 LOST = frozenset({RunStatus.LOST, RunStatus.QUEUED})
 NOW = 1_700_000_000_000
-JOB, NOBODYS_REF = frozenset({"fleet/Job7.md"}), frozenset({"nobodys.md"})
+JOB, UNUSED = frozenset({"fleet/Job7.md"}), frozenset({"unused.md"})
 FILTERS = (
     RunFilter(ids=frozenset({"ended", "x"})),
     RunFilter(active=True),
@@ -194,7 +194,7 @@ FILTERS_OF_ANYBODY = (
     RunFilter(subject="nobody"),
     RunFilter(refs=JOB),
     RunFilter(refs=JOB, statuses=SUCCEEDED),
-    RunFilter(refs=NOBODYS_REF),
+    RunFilter(refs=UNUSED),
     RunFilter(text="job 7"),
     RunFilter(text="TICKET-77"),
     RunFilter(text="replace the disk"),
@@ -209,7 +209,7 @@ FILTERS_OF_ANYBODY = (
 def pages(runs):
     anybodys = (
         replace(wanted, visible=visible)
-        for visible in (EVERYTHING, NOBODYS, DENSE, SPARSE)
+        for visible in (EVERYTHING, NOTHING, DENSE, SPARSE)
         for wanted in FILTERS_OF_ANYBODY
     )
     for wanted in (*FILTERS, *anybodys):

@@ -97,7 +97,7 @@ export function useScroller({ box, content }: Elements, rows: Ref<Rows>, extra: 
   }
 
   function isByPerson(): boolean {
-    // Whatever scrolls without an event of its own, such as a search in the page, or a screen reader.
+    // A browser search or a screen reader scrolls without wheel, key or touch events.
     if (settling.isSettled()) return true
     return pin.value === 'end' ? hand.isScrollingUp() : hand.isScrolling()
   }
