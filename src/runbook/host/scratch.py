@@ -19,6 +19,7 @@ TESTS = "runbook-test-"
 KINDS = (METRICS, DATA, TESTS)
 
 _LOCK = ".lock"
+_NEW_LOCK = ".lock-new"
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -28,9 +29,11 @@ def temporary_folder(kind: str) -> Iterator[str]:
     remove_abandoned()
     path = tempfile.mkdtemp(prefix=kind)
     try:
-        lock = os.open(f"{path}/{_LOCK}", _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        # The lock file gets its name once it's locked: others take a free lock for abandoned.
+        lock = os.open(f"{path}/{_NEW_LOCK}", _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
         with suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_EX)
+        os.rename(f"{path}/{_NEW_LOCK}", f"{path}/{_LOCK}")  # noqa: PTH104 - pathlib is heavy
         try:
             yield path
         finally:

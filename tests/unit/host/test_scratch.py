@@ -76,6 +76,21 @@ def test_the_folders_of_living_processes_and_of_others_stay(hold, folder, monkey
     assert not os.path.exists(foreign)
 
 
+@pytest.mark.parametrize("call", ["flock", "rename"])
+def test_a_folder_that_is_being_made_stays(folder, monkeypatch, call):
+    module = scratch.fcntl if call == "flock" else scratch.os
+    real = getattr(module, call)
+
+    def clean_first(*arguments):
+        command = "from runbook.host import scratch; scratch.remove_abandoned()"
+        subprocess.run([sys.executable, "-c", command], check=True)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, call, clean_first)
+    with scratch.temporary_folder(scratch.METRICS) as path:
+        assert os.path.exists(path)
+
+
 def test_a_folder_that_its_owner_may_not_read_is_removed_too(folder):
     with scratch.temporary_folder(scratch.TESTS) as path:
         os.makedirs(f"{path}/below/deep")
