@@ -28,12 +28,12 @@ from runbook.access.minting import (
     mint_run_token,
 )
 from runbook.access.refusals import Reason, refused
+from runbook.access.remembered import LEEWAY_SECONDS, RememberedTokens
 from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
 from runbook.settings import Settings
 from runbook.settings_checks import SYMMETRIC
 
-LEEWAY_SECONDS = 10
 END_OF_TIME = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -80,6 +80,7 @@ class CallerTokens:
         self._settings = settings
         self._secret = _caller_secret(settings)
         self._provider = ProviderKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+        self._remembered = RememberedTokens()
 
     def mint(self, subject: str, claims: Mapping[str, object]) -> MintedToken:
         """A caller's token, for dev-login and `runbook token`.
@@ -108,6 +109,15 @@ class CallerTokens:
         Raises AuthenticationError, or IdentityProviderUnavailableError if the signing key is
         unknown and the provider can't be reached.
         """
+        if self._provider is not None:  # its keys may change at any time
+            return self._verified(token)
+        claims = self._remembered.get(token)
+        if claims is None:
+            claims = self._verified(token)
+            self._remembered.add(token, claims)
+        return dict(claims)
+
+    def _verified(self, token: str) -> dict[str, Any]:
         _check_form(token)
         settings = self._settings
         key = self._secret if self._provider is None else self._provider.key(token)

@@ -37,6 +37,7 @@ from runbook.library.locking import (
     write_all,
 )
 from runbook.library.rotation import archive_path, history_offset, recover, rotate
+from runbook.library.turns import Turns
 
 LOCK_SECONDS = 30.0
 _FIRST_LINE_BYTES = 4096
@@ -93,6 +94,7 @@ class HistoryWriter:
         self._max_entries = max_entries
         self._entry_bytes = entry_bytes
         self._lock_seconds = lock_seconds
+        self._turns = Turns()
 
     def append(self, path: Path, record: EntryRecord, *, once: bool = False) -> Appended:
         """Append an entry; it is on disk on return. `once` skips a run that already has one.
@@ -113,7 +115,10 @@ class HistoryWriter:
         self, path: Path, record: EntryRecord, *, once: bool
     ) -> tuple[Appended, bool]:
         """The appended entry, and whether the file at `path` is still the one that has it."""
-        with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
+        with (
+            self._turns.at(path, self._lock_seconds),
+            locked(path, seconds=self._lock_seconds, write=True) as descriptor,
+        ):
             _recover(path, descriptor)
             if once:
                 history = _history(path, descriptor)

@@ -253,11 +253,13 @@ class ClaimLoop:
         with self._claiming:
             stop = Stop()  # first: without a free descriptor, the run stays queued
             active: _ActiveRun | None = None
+            free = self._free_slots()
             try:
                 claimed = self._engine.workers.claim(
                     self._terms.id,
-                    root_slots=self._free_slots(),
-                    expected=expected,
+                    root_slots=free,
+                    # Without a free slot, most wake-ups are for root runs that have to wait.
+                    expected=expected and free > 0,
                     only=self._orders.only,
                     queues=self._terms.queues,
                 )

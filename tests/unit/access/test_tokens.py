@@ -352,3 +352,11 @@ def test_a_key_that_cannot_be_used_is_an_error_of_the_configuration(tmp_path, br
         (tmp_path / "keys" / "inputs").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match="keys/inputs"):
         stored_key(tmp_path / "keys" / "inputs")
+
+
+def test_a_token_is_verified_once(monkeypatch):
+    authenticator, token = chain(JWT_SECRET=SECRET), signed(claims(roles=["sre"]))
+    first = authenticator.authenticate(f"Bearer {token}", None)
+    first.claims["roles"] = ("admin",)
+    monkeypatch.setattr(jwt, "decode", None)
+    assert authenticator.authenticate(f"Bearer {token}", None).claims["roles"] == ["sre"]

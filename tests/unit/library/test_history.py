@@ -1,6 +1,7 @@
 import errno
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,19 @@ def test_threads_lose_no_entry(path):
 
     found = verify_file(path)
     assert (found.ok, found.entries) == (True, 40)
+
+
+def test_threads_of_one_writer_do_not_poll_for_the_lock(path, monkeypatch):
+    monkeypatch.setattr(locking.time, "sleep", None)
+    shared = writer()
+
+    def work(number):
+        for count in range(10):
+            shared.append(path, record(f"{number}-{count}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert verify_file(path).entries == 40
 
 
 # -- what may go wrong -------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Merges output into few pieces without a noticeable delay.
 
-Lines of a quiet stream are sent at once, those of a busy stream every 25 ms, and an unfinished line
-after 200 ms. Text stays in order of arrival, across both streams: what one stream still holds back
-is sent before later text of the other. Times are monotonic seconds, passed in.
+Lines of a quiet stream are sent after 4 ms, those of a busy stream every 25 ms, and an unfinished
+line after 200 ms. Many scripts end right after their last line, which is then stored with the end
+of the run instead of on its own. Text stays in order of arrival, across both streams: what one
+stream still holds back is sent before later text of the other. Times are monotonic seconds, passed
+in.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from runbook.core.events import EventType
 from runbook.core.output.cap import PIECE_BYTES, split_utf8
 
+QUIET_SECONDS = 0.004
 FLUSH_SECONDS = 0.025
 LINE_SECONDS = 0.2
 ORDERED_CHANGES = 20_000
@@ -181,10 +184,12 @@ class Coalescer:
     def _queue_due(self) -> float:
         if self._is_full() and not self._merges():
             return _NEVER
-        segments = self._ready()
-        if any(isinstance(segment, Piece) for segment in segments):
+        ready = self._ready()
+        segments = [item for item in ready if isinstance(item, _Segment)]
+        if len(segments) < len(ready):
             return _NEVER
-        return min(self._lanes[item.stream].flushed for item in segments) + FLUSH_SECONDS
+        flushed = min(self._lanes[segment.stream].flushed for segment in segments)
+        return max(flushed + FLUSH_SECONDS, segments[0].at + QUIET_SECONDS)
 
     def _is_full(self) -> bool:
         """Whether to wait no longer, so that neither memory nor work grows with what is pending."""
