@@ -179,7 +179,7 @@ class Server:
 
     def _drop(self, name):
         with self.connected() as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _emptied(self, name):
         with self.connected(name) as connection:

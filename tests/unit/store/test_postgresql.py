@@ -17,7 +17,7 @@ from runbook.errors import (
     StoreUnavailableError,
 )
 from runbook.store.dialects.portable import Turn, exclusively
-from runbook.store.dialects.postgresql import MORE_CONNECTIONS, POOL_SIZE
+from runbook.store.dialects.postgresql import _REASONS, MORE_CONNECTIONS, POOL_SIZE
 from runbook.store.store import Store
 from runbook.store.tables import locks, runs
 
@@ -97,12 +97,49 @@ class TestAway:
         assert own.runs.get(run.id) == run
         assert helper.finish(run.id).status is RunStatus.SUCCEEDED
 
+    def test_a_database_that_is_dropped_while_it_is_used(self, own_postgres):
+        with own_postgres.database() as url:
+            store = Store(url)
+            store.maintenance.migrate()
+            own_postgres._drop(store.maintenance.shown.rsplit("/", 1)[1])
+            with pytest.raises(StoreUnavailableError) as caught:
+                store.check()
+            store.close()
+        assert reason_of(caught) == "3D000"
+
+    @pytest.mark.parametrize(
+        ("spoil", "state"),
+        [
+            ("ALTER ROLE ada NOLOGIN", "28"),
+            ("DROP ROLE ada", "28"),
+            ("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC", "42501"),
+        ],
+    )
+    def test_a_server_that_does_not_let_one_in_says_why(self, own_postgres, spoil, state):
+        with own_postgres.connected() as connection:
+            connection.execute("CREATE ROLE ada LOGIN")
+            connection.execute(spoil)
+        with pytest.raises(StoreUnavailableError) as caught:
+            Store(own_postgres.url("postgres").replace("runbook@", "ada@")).check()
+        assert reason_of(caught) == state
+
+    def test_a_server_that_has_no_connection_left_is_busy(self, own_postgres):
+        with own_postgres.connected() as connection:
+            connection.execute("CREATE ROLE ada LOGIN CONNECTION LIMIT 0")
+        with pytest.raises(StoreBusyError):
+            Store(own_postgres.url("postgres").replace("runbook@", "ada@")).check()
+
     def test_a_write_that_finds_its_connection_closed_is_done_on_another(self, store, helper, url):
         run = helper.running()
         disconnect_all(url)
         assert store.events.append(run.id, [helper.event()], worker_id="w") == 3
         disconnect_all(url)
         assert len(store.events.after(run.id)) == 3
+
+
+def reason_of(caught):
+    """The beginning of the SQLSTATE whose reason an error gives."""
+    return next((state for state, reason in _REASONS if reason == str(caught.value)), None)
 
 
 def disconnect_all(url):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, cast
@@ -61,6 +62,21 @@ _RETRIED = frozenset({"40001", "40P01", "23503"})  # serialization, deadlock, fo
 _WAITED = frozenset({"55P03", "57014", "53300"})  # lock or statement timeout, connections
 _CLOSED = ("08", "57P", "25P03", "25P04")  # connection, shutdown, idle for too long
 _LACKING = frozenset({"42P01", "42703", "42501"})  # table, column, permission
+# libpq tells why a server refuses to let it in only as text, which other languages than English
+# leave unrecognized: it then counts as a server that doesn't answer.
+_REFUSALS = (
+    (re.compile(r'database ".*" does not exist'), "3D000"),
+    (re.compile(r"permission denied for database"), "42501"),
+    (re.compile(r"too many c(?:lients|onnections)|connection slots are reserved"), "53300"),
+    (re.compile(r"the database system is "), "57P03"),
+    (
+        re.compile(
+            r"authentication failed|no password supplied|pg_hba\.conf"
+            r'|role ".*" (?:does not exist|is not permitted)'
+        ),
+        "28000",
+    ),
+)
 
 _UNREACHABLE = (
     "The database does not answer: check that PostgreSQL runs, and the host, user, password and "
@@ -72,9 +88,13 @@ _REASONS = (
     ("42501", "The user in DATABASE_URL lacks a permission: let it own the database."),
     ("25006", "The database is read-only: name the primary in DATABASE_URL, not a standby."),
     ("28", "The database refuses the user or the password in DATABASE_URL."),
-    ("3D000", "The database that DATABASE_URL names does not exist: create it."),
+    (
+        "3D000",
+        "The database that DATABASE_URL names does not exist: create it, or restore a backup.",
+    ),
     ("53100", "The database's disk is full: free some space."),
     ("53200", "The database's server is out of memory."),
+    ("57P03", "PostgreSQL is starting up or shutting down: wait until it accepts connections."),
 )
 
 
@@ -142,8 +162,8 @@ class PostgreSQL(Dialect):
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         if not isinstance(original, psycopg.Error):
             return Fault.OURS
-        state = original.sqlstate
-        return _fault_without_state(original) if state is None else _fault(state, original)
+        state = _state(original)
+        return _fault(state, original) if state else _fault_without_state(original)
 
     def unavailable(self, error: Exception) -> StoreUnavailableError:
         state = _state(error)
@@ -247,7 +267,17 @@ def _fault_without_state(error: psycopg.Error) -> Fault:
 
 def _state(error: Exception) -> str:
     original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    return (original.sqlstate if isinstance(original, psycopg.Error) else None) or ""
+    if not isinstance(original, psycopg.Error):
+        return ""
+    return original.sqlstate or _state_of_refusal(original)
+
+
+def _state_of_refusal(error: psycopg.Error) -> str:
+    """Of a connection that was not made."""
+    if not isinstance(error, psycopg.OperationalError):
+        return ""
+    text = str(error)
+    return next((state for pattern, state in _REFUSALS if pattern.search(text)), "")
 
 
 def _shown(url: sa.URL) -> str:
