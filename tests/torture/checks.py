@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from patience import PATIENCE_S
 from torture.ledger import Entry, Mark, Records, RunRow
 from torture.runbooks import STEPS
 from torture.watch import Watch
 
 MOST_SHOWN = 5
-LONGEST_MS = 5 * 60 * 1000
+LONGEST_MS = 10 * PATIENCE_S * 1000
 LOST_MS = 600 * 1000  # the default time limit of a run
 # An entry of these isn't promised: refusals are limited, and no invalid run has one.
 UNRECORDED = {"refused": (0, 1), "invalid": (0, 0)}
@@ -78,7 +79,7 @@ class Checks:
         """Of runs that have started. How long a lost one took was not measured: it is bounded."""
         for run in self._sound():
             took = run.duration_ms
-            longest = LOST_MS if run.status == "lost" else LONGEST_MS
+            longest = max(LOST_MS, LONGEST_MS) if run.status == "lost" else LONGEST_MS
             if took is not None and not 0 <= took <= longest:
                 yield f"run {run.id} took {took} ms"
             if run.finished_at is not None and run.finished_at < run.created_at:

@@ -17,9 +17,10 @@ from typing import Any
 import httpx
 
 from integration.conftest import Server
+from patience import PATIENCE_S
 from torture.watch import Watch
 
-PATIENCE_S = 10
+ANSWER_S = 10
 TRIES = 5
 AFTER_NO_ANSWER_S = 0.2
 LOCKS = ("a", "b", "c")
@@ -64,7 +65,7 @@ class Client:
         self._watch = watch
         self._chance = chance
         self._token = ""
-        self._http = httpx.Client(base_url=server.url, timeout=PATIENCE_S)
+        self._http = httpx.Client(base_url=server.url, timeout=ANSWER_S)
         self._pool = ThreadPoolExecutor(3)
         self._one_shot: subprocess.Popen[bytes] | None = None
         self._actions: dict[Callable[[], object], int] = {
@@ -182,7 +183,7 @@ class Client:
         if run_id is None:
             return
         headers = {"Authorization": self._bearer()}
-        seen, deadline = 0, time.monotonic() + PATIENCE_S
+        seen, deadline = 0, time.monotonic() + ANSWER_S
         with suppress(httpx.HTTPError):
             url = f"/api/runs/{run_id}/events"
             with self._http.stream("GET", url, headers=headers) as reply:
@@ -226,7 +227,7 @@ class Client:
     def _end_one_shot(self) -> None:
         if self._one_shot is not None:
             try:
-                code = self._one_shot.wait(PATIENCE_S * 6)
+                code = self._one_shot.wait(4 * PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self._watch.fault(f"one-shot {self._one_shot.args!r} doesn't end")
                 self._one_shot.kill()

@@ -86,7 +86,10 @@ class Vandal:
                 path = self._url.removeprefix("sqlite:///")
                 with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as lite, lite:
                     return lite.execute(statement).rowcount > 0
-            with psycopg.connect(self._url.replace("+psycopg", "")) as connection:
+            url = self._url.replace("+psycopg", "")
+            with psycopg.connect(url, connect_timeout=PATIENCE_S) as connection:
+                # A frozen worker may hold the row: only we can wake it up.
+                connection.execute(f"SET lock_timeout = '{PATIENCE_S}s'")
                 connection.execute("SET session_replication_role = replica")
                 return connection.execute(statement).rowcount > 0
         except (sqlite3.Error, psycopg.Error) as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from torture.damage import Vandal
+from torture.database import Database
 from torture.ground import Ground
 from torture.keeper import Keeper
 from torture.watch import Watch
@@ -34,10 +35,17 @@ class Faults:
     """Does the next fault when its time has come, and heals those that have lasted long enough."""
 
     def __init__(
-        self, keeper: Keeper, ground: Ground, watch: Watch, vandal: Vandal, chance: random.Random
+        self,
+        keeper: Keeper,
+        ground: Ground,
+        database: Database,
+        watch: Watch,
+        vandal: Vandal,
+        chance: random.Random,
     ) -> None:
         self._keeper = keeper
         self._ground = ground
+        self._database = database
         self._watch = watch
         self._chance = chance
         self._heals: list[Heal] = []
@@ -57,6 +65,7 @@ class Faults:
             "close log pipe": (2, keeper.close_log),
             "stop reading log pipe": (2, self._stop_reading),
             "jump clock": (3, self._jump),
+            "crash database": (2, self._crash_database),
             "fill disk of DATA_DIR": (2, self._fill_data),
             "fill disk of log": (2, self._fill_log),
             "damage run": (3, vandal.damage_run),
@@ -172,8 +181,16 @@ class Faults:
         self._ground.set_clock(0)
         self._watch.keys_expire = False
 
+    def _crash_database(self) -> bool:
+        if not self._database.crash():
+            return False
+        self._keeper.hinder_start()
+        self._later(self._database.recover)
+        return True
+
     def _fill_data(self) -> bool:
         self._ground.data.fill()
+        self._keeper.hinder_start()
         self._later(self._ground.data.free)
         return True
 

@@ -52,7 +52,8 @@ class Disk:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", self.path], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", "--lazy", self.path], check=True)
+        if self.path.is_mount():
+            subprocess.run(["umount", "--lazy", self.path], check=True)
 
     def fill(self) -> None:
         with self.ballast.open("wb", buffering=0) as file:
@@ -113,7 +114,6 @@ class Ground:
         }
 
     def remove(self) -> None:
-        if self._small_disks:
-            self.data.unmount()
-            self.logs.unmount()
+        self.data.unmount()
+        self.logs.unmount()
         shutil.rmtree(self.folder)

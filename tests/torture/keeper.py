@@ -15,12 +15,14 @@ import httpx
 import psutil
 
 from integration.conftest import Server
+from patience import PATIENCE_S
+from torture.database import Database
 from torture.ground import Ground
 from torture.watch import Watch
 
-PATIENCE_S = 60
 BETWEEN_STARTS_S = 0.5
 BETWEEN_LOOKS_S = 0.2
+LOOK_S = 1.0
 QUICK_DEATHS = 5
 WORKER = "runbook.worker.local"
 WEB = "runbook.api.server"
@@ -63,12 +65,13 @@ class Keeper:
     """One server at a time over the ground. Only one thread uses it."""
 
     def __init__(
-        self, ground: Ground, database: dict[str, str], watch: Watch, chance: random.Random
+        self, ground: Ground, database: Database, watch: Watch, chance: random.Random
     ) -> None:
         self._ground = ground
+        self._database = database
         self._watch = watch
         self._chance = chance
-        settings: dict[str, Any] = {**ground.settings(), **database}
+        settings: dict[str, Any] = {**ground.settings(), **database.settings}
         self.server = Server(ground.folder, **settings)
         self.pipe: LogPipe | None = None
         self.expected_end = True
@@ -76,21 +79,23 @@ class Keeper:
         self._deaths = 0
         self._began = 0.0
         self._is_ready = False
+        self._was_ready = False
         self._next_look = 0.0
 
     @property
     def is_running(self) -> bool:
         return self.server._process is not None and self.server._process.poll() is None
 
-    def is_ready(self) -> bool:
+    def is_ready(self, patience_s: float = LOOK_S) -> bool:
         """Whether it accepts runs now; asked a few times a second at most."""
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + BETWEEN_LOOKS_S
             self._is_ready = False
             with suppress(httpx.HTTPError):
-                reply = httpx.get(f"{self.server.url}/readyz", timeout=1)
+                reply = httpx.get(f"{self.server.url}/readyz", timeout=patience_s)
                 self._is_ready = reply.status_code == 200
+                self._was_ready = self._was_ready or self._is_ready
         return self._is_ready and self.is_running
 
     def start(self) -> None:
@@ -105,11 +110,16 @@ class Keeper:
             self.server.start(wait=False, stderr=log)
         finally:
             os.close(log)
-        # A server that finds its disk full may refuse to start.
-        self.expected_end = self._ground.data.ballast.exists()
+        self.expected_end = False
         self._deaths, self._began = 0, time.monotonic()
-        self._is_ready = False
+        self._is_ready = self._was_ready = False
         self._next_look = 0.0
+        if self._ground.data.ballast.exists() or self._database.is_down:
+            self.hinder_start()
+
+    def hinder_start(self) -> None:
+        """A server that finds its disk full or its database away may refuse to start."""
+        self.expected_end = self.expected_end or not self._was_ready
 
     def ensure(self) -> None:
         """Start it unless it runs. An end that nobody caused is a fault of the engine."""
@@ -122,7 +132,7 @@ class Keeper:
     def _judge(self, code: int) -> None:
         if self.expected_end or self._deaths >= QUICK_DEATHS:
             self._watch.count("server: ended by a fault")
-        elif code == 78 and time.monotonic() < self._began + PATIENCE_S / 2:
+        elif code == 78 and time.monotonic() < self._began + PATIENCE_S:
             # The port is still taken by the web processes of a server that was killed.
             self._watch.count("server: start refused")
         else:
@@ -177,20 +187,22 @@ class Keeper:
 
     def wait_ready(self) -> bool:
         """Whether it answers at last; it is started again as often as that takes."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + 4 * PATIENCE_S
         while time.monotonic() < deadline:
             self.ensure()
-            if self.is_ready():
+            if self.is_ready(PATIENCE_S):
                 return True
             time.sleep(0.05)
-        self._watch.fault(f"the server wasn't ready after {PATIENCE_S} s: {self.last_words()}")
+        self._watch.fault(
+            f"the server wasn't ready after {4 * PATIENCE_S:.0f} s: {self.last_words()}"
+        )
         return False
 
     def stop(self) -> None:
         """A regular stop. Anything else than a clean exit is a fault."""
         if self.end(signal.SIGTERM):
             try:
-                code = self.server.wait(PATIENCE_S)
+                code = self.server.wait(4 * PATIENCE_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told
                 self._watch.fault(f"the server doesn't stop: {error}")
                 self.server.kill()

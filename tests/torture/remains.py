@@ -5,40 +5,61 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from patience import PATIENCE_S
 from runbook.engine.process.run import RUN_MARK
 from runbook.library.history import verify_file
 from torture.checks import Finding
 from torture.ground import Ground
 
-PATIENCE_S = 20
+LONGEST_S = 20 * PATIENCE_S
 
 
-def eventually(find: Callable[[], list[str]], patience_s: float = PATIENCE_S) -> tuple[str, ...]:
-    """What is still found after a while; the engine may need some seconds to clean up."""
-    deadline = time.monotonic() + patience_s
-    while (found := find()) and time.monotonic() < deadline:
+def eventually(find: Callable[[], list[str]]) -> tuple[str, ...]:
+    """What is still found when nothing has changed for long: a slow machine takes its time."""
+    began = changed = time.monotonic()
+    found = find()
+    while found and time.monotonic() < min(changed + 2 * PATIENCE_S, began + LONGEST_S):
         time.sleep(0.1)
+        before, found = found, find()
+        if found != before:
+            changed = time.monotonic()
     return tuple(found)
 
 
-def processes(folder: Path, *, marked: bool) -> list[str]:
+def processes(folder: Path, *, marked: bool) -> Iterator[psutil.Process]:
     """Those that have to do with the folder; with `marked`, only those of runs."""
-    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             environment, command = process.environ(), process.cmdline()
             traces = [*environment.values(), *command, process.cwd()]
-            if marked and RUN_MARK not in environment and not command[0].endswith("linger"):
+            is_of_run = RUN_MARK in environment or command[:1] == [f"{folder}/linger"]
+            if marked and not is_of_run:
                 continue
             if any(str(folder) in trace for trace in traces):
-                found.append(f"{process.pid} {' '.join(command)}"[:200])
-    return found
+                yield process
+
+
+def shown(found: Iterator[psutil.Process]) -> list[str]:
+    lines = []
+    for process in found:
+        with suppress(psutil.Error):
+            lines.append(f"{process.pid} {' '.join(process.cmdline())}"[:200])
+    return lines
+
+
+def end_processes(folder: Path) -> None:
+    """Whatever is left after a storm that went wrong."""
+    while left := list(processes(folder, marked=False)):
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, PATIENCE_S)
 
 
 def run_folders(ground: Ground) -> list[str]:
@@ -51,7 +72,7 @@ def temporary_folders(ground: Ground) -> list[str]:
 
 def while_serving(ground: Ground) -> list[Finding]:
     """After the last run has ended: nothing of any run is left."""
-    marked = eventually(lambda: processes(ground.folder, marked=True))
+    marked = eventually(lambda: shown(processes(ground.folder, marked=True)))
     return [
         Finding("no process of a run", 0, marked),
         Finding("no working directory", 0, eventually(lambda: run_folders(ground))),
@@ -59,7 +80,7 @@ def while_serving(ground: Ground) -> list[Finding]:
 
 
 def after_the_end(ground: Ground) -> list[Finding]:
-    left = eventually(lambda: processes(ground.folder, marked=False))
+    left = eventually(lambda: shown(processes(ground.folder, marked=False)))
     return [
         Finding("no process at all", 0, left),
         Finding("no temporary folder", 0, tuple(temporary_folders(ground))),

@@ -13,6 +13,7 @@ from torture import remains, report
 from torture.checks import Checks, Finding
 from torture.clients import Client
 from torture.damage import Vandal
+from torture.database import Database
 from torture.faults import Faults
 from torture.ground import Ground
 from torture.keeper import Keeper
@@ -20,10 +21,10 @@ from torture.ledger import Books, Records, read_entries, read_marks
 from torture.watch import Watch
 
 CLIENTS = 4
-DRAIN_S = 90
 STEP_S = 0.02
 DAMAGE = ("damage run", "damage event", "damage document")
 DISKS = ("fill disk of DATA_DIR", "fill disk of log")
+SERVERS = ("crash database",)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Plan:
     """`no_disks` is why disks can't be filled, or nothing."""
 
     database: str
-    url: str
     seconds: float
     seed: int
     no_disks: str = ""
@@ -41,13 +41,11 @@ class Plan:
 
 
 class Storm:
-    def __init__(self, plan: Plan, ground: Ground) -> None:
+    def __init__(self, plan: Plan, database: Database, ground: Ground) -> None:
         self._plan = plan
+        self._database = database
         self._ground = ground
         self._watch = Watch()
-        is_sqlite = plan.database == "sqlite"
-        self._url = f"sqlite:///{ground.data.path}/runbook.db" if is_sqlite else plan.url
-        database = {} if is_sqlite else {"DATABASE_URL": plan.url}
         self._keeper = Keeper(ground, database, self._watch, plan.chance("keeper"))
         self._over = threading.Event()
 
@@ -65,7 +63,7 @@ class Storm:
         self._blow()
         calm = time.monotonic()
         findings = self._settle()
-        books = Books(self._url)
+        books = Books(self._database.url)
         records = self._records(books)
         findings += Checks(records, self._watch).all()
         findings += remains.verified(self._ground, self._keeper.server.environment)
@@ -80,10 +78,11 @@ class Storm:
     def _blow(self) -> None:
         vandal_chance = self._plan.chance("vandal")
         owner = self._client("vandal")
-        vandal = Vandal(self._url, self._ground, owner, self._watch, vandal_chance)
-        faults = Faults(
-            self._keeper, self._ground, self._watch, vandal, self._plan.chance("faults")
-        )
+        vandal = Vandal(self._database.url, self._ground, owner, self._watch, vandal_chance)
+        chance = self._plan.chance("faults")
+        faults = Faults(self._keeper, self._ground, self._database, self._watch, vandal, chance)
+        if self._database.server is None:
+            faults.skip(*SERVERS, reason="SQLite has no server")
         if self._plan.no_disks:
             faults.skip(*DISKS, reason=self._plan.no_disks)
         if vandal.reason_to_skip:
@@ -124,8 +123,8 @@ class Storm:
         else:
             self._keeper.stop()
         self._keeper.wait_ready()
-        books = Books(self._url)
-        active = remains.eventually(books.active, DRAIN_S)
+        books = Books(self._database.url)
+        active = remains.eventually(books.active)
         findings = [Finding("drained in time", 0, active)]
         findings += remains.while_serving(self._ground)
         own = f" {worker.pid} " if (worker := self._keeper.worker()) else "-"
