@@ -204,7 +204,7 @@ def wait_for(client):
 def start(client, wait_for):
     """Starts a run by the API; its id. `wait` for its end, unless told otherwise."""
 
-    def start_(ref, *, wait=60, **body):
+    def start_(ref, *, wait=2 * PATIENCE_S, **body):
         reply = client.post(
             f"/api/runbooks/{ref}/execute", json=body, headers={"Prefer": "respond-async"}
         )

@@ -28,7 +28,7 @@ def test_what_two_runs_printed_is_compared(
 ):
     scheme, viewport = view
     first = run_of("printed/Same", f"{LINES}; print -P '%F{{red}}one%f'")
-    second = run_of("printed/Same", f"{LINES}; print two; print three >&2")
+    second = run_of("printed/Same", f"{LINES}; print two; print three")
     asked = []
     page = sign_in(open_page(f"/compare/{first}/{second}", scheme=scheme, viewport=viewport))
     page.on("request", lambda request: asked.append(request.url))

@@ -6,6 +6,8 @@ import signal
 import pytest
 from playwright.sync_api import expect
 
+from patience import PATIENCE_S
+
 PHONE = {"width": 390, "height": 844}
 READ = """async (box, top) => {
     box.scrollTo(0, top)
@@ -116,10 +118,10 @@ def test_a_lost_connection_is_resumed_without_gap_or_duplicate(
     for child in web:
         child.kill()
     expect(page.get_by_text(re.compile("Reconnecting|Connection lost"))).to_be_visible()
-    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=2000 * PATIENCE_S)
     server.wait_ready()
     go.touch()
-    expect(page.get_by_text("the last line", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("the last line", exact=True)).to_be_visible()
     total = wait_for(run_id)["log_lines"]
     expect(page.get_by_text(f"{total} lines", exact=True)).to_be_visible()
     seen = read_through(page, total)
@@ -165,7 +167,7 @@ def test_a_server_that_says_nothing_is_noticed(server, waiting_run, open_run, gu
     finally:
         for process in web:
             process.send_signal(signal.SIGCONT)
-    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("reconnected", exact=True)).to_be_visible(timeout=2000 * PATIENCE_S)
     go.touch()
     expect(page.get_by_text("the last line")).to_be_visible()
 

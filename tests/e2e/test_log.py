@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import expect
 
+from patience import PATIENCE_S
+
 LINES = int(os.environ.get("E2E_LOG_LINES", "100000"))
 HITS = sum("n7777" in f"n{n}" for n in range(1, LINES + 1))
 
@@ -50,7 +52,7 @@ def long_run(server, start):
         for n in {{1..{LINES}}}; do print "n$n"; done
         """,
     )
-    return start("VeryLong.md", wait=300)
+    return start("VeryLong.md", wait=10 * PATIENCE_S)
 
 
 def test_of_a_very_long_log_only_a_part_is_drawn_and_all_is_searched(long_run, open_run, picture):

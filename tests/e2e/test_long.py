@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from patience import PATIENCE_S
+
 RUNBOOKS = 400
 LINES = 5_000
 BURST = 20_000
@@ -128,7 +130,9 @@ def test_a_log_is_followed_however_late_it_is_laid_out(long_server, open_page, s
     page.evaluate(FLICKER)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 3})
     go.touch()
-    expect(page.get_by_text(f"{BURST:,} lines", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{BURST:,} lines", exact=True)).to_be_visible(
+        timeout=2000 * PATIENCE_S
+    )
     expect(log.locator(f"[data-index='{BURST}']")).to_be_in_viewport()
     left = "box => box.scrollHeight - box.scrollTop - box.clientHeight"
     assert log.evaluate(left) < 2

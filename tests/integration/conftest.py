@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -18,6 +17,7 @@ import psutil
 import pytest
 
 from patience import PATIENCE_S
+from ports import free_port
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
 RUNBOOK = """\
@@ -69,12 +69,6 @@ def write_runbook(
     if mode is not None:
         path.chmod(mode)
     return path
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def sse_events(lines):
@@ -356,6 +350,26 @@ def submit():
         reply = client.post(path, json=body, headers={"Prefer": "respond-async"})
         assert reply.status_code == 202, reply.text
         return reply.json()["run_id"]
+
+    return call
+
+
+_naps = itertools.count()
+
+
+@pytest.fixture
+def nap():
+    """Seconds that nobody else on this machine sleeps for: they mark who sleeps for this test."""
+    return f"{os.getpid()}{next(_naps):04}"
+
+
+@pytest.fixture
+def sleepers(nap):
+    """The processes that sleep for so long, whoever they belong to by now."""
+
+    def call():
+        every = psutil.process_iter(["cmdline"])
+        return [process for process in every if nap in (process.info["cmdline"] or [])]
 
     return call
 

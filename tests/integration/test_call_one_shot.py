@@ -9,8 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
+
+from patience import PATIENCE_S
 
 RUNBOOK = """\
 # {name}
@@ -73,7 +74,7 @@ class CommandLine:
 
     def run(self, *args, **environment):
         with self.start(*args, **environment) as process:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=2 * PATIENCE_S)
         return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
     def execute(self, name, *args, **environment):
@@ -266,18 +267,18 @@ def test_a_socket_path_that_is_too_long_goes_elsewhere(cli):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_child_and_leaves_nothing(cli, number):
+def test_a_signal_ends_the_child_and_leaves_nothing(cli, number, nap, sleepers):
     cli.add("A", "runbook call B.md")
-    cli.add("B", "print begun; sleep 3535")
+    cli.add("B", f"print begun; sleep {nap}")
     with cli.start("execute", "--runbook", "A.md") as process:
         for line in process.stderr:
             if "begun" in line:
                 break
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=2 * PATIENCE_S)
     assert process.returncode == 130
     assert {run["status"] for run in cli.runs()} == {"cancelled"}
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "3535" in (p.info["cmdline"] or [])]
+    assert not sleepers()
 
 
 def test_no_more_than_so_many_calls_are_answered_at_once(cli):

@@ -8,6 +8,8 @@ import httpx
 import psutil
 import pytest
 
+from patience import PATIENCE_S
+
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
 CALL = """
 eval "headers=($RUNBOOK_HEADERS)"
@@ -18,7 +20,8 @@ CALL_WITHOUT_HEADER = """
 curl -sS -H "$RUNBOOK_H_AUTH" -H "$RUNBOOK_H_CTYPE" --data-raw '{}' "$RUNBOOK_URL/$CALLS/execute" > reply
 print -r -- "$(grep '^data:' reply | tail -1)"
 """  # noqa: E501
-WAITS = 'print begun; print $$ > $PID; sleep 3131 & sleep 3131; print "not ended"'
+WAITS = 'print begun; print $$ > $PID; sleep $NAP & sleep $NAP; print "not ended"'
+WAITS_INPUTS = "PID: file\nNAP: seconds"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def runbooks(server):
         server.add(name, CALL.replace("$CALLS", target))
     for name, target in (("Quiet", "Quiet.md"), ("QuietA", "QuietB.md"), ("QuietB", "QuietA.md")):
         server.add(name, CALL_WITHOUT_HEADER.replace("$CALLS", target))
-    server.add("Waits", WAITS, inputs="PID: file")
+    server.add("Waits", WAITS, inputs=WAITS_INPUTS)
 
 
 def test_the_sample_calls_the_other_sample(client, server, execute):
@@ -167,20 +170,37 @@ def test_a_viewers_script_may_do_no_more_than_the_viewer(client, server, execute
     assert "opened" in execute(client, "Tries.md")["stdout"]  # with the claims it works
 
 
-def begin_nested(client, server, name):
-    """A parent that waits for `Waits`; their run ids once the inner script runs."""
+POLICY = """
+# Policy
+```yaml
+{}
+```
+
+# Script"""
+
+
+def begin_nested(client, server, name, nap, policy=""):
+    """A parent that waits for `Waits`; its run id, and the inner script once that runs.
+
+    Without the script if the parent ended before.
+    """
     pid = server.folder / f"pid-{name}"
-    body = json.dumps({"env_vars": {"PID": str(pid)}})
-    server.add(name, CALL.replace("{}", body).replace("$CALLS", "Waits.md"))
+    body = json.dumps({"env_vars": {"PID": str(pid), "NAP": nap}})
+    path = server.runbooks / server.add(
+        name, CALL.replace("{}", body).replace("$CALLS", "Waits.md")
+    )
+    if policy:
+        path.write_text(path.read_text().replace("\n# Script", POLICY.format(policy), 1))
     reply = client.post(f"/api/runbooks/{name}.md/execute", headers={"Prefer": "respond-async"})
     run_id = reply.json()["run_id"]
     while not pid.exists() or not pid.read_text().strip():
-        assert client.get(f"/api/runs/{run_id}").json()["status"] in ("queued", "running")
+        if not client.get(f"/api/runs/{run_id}").json()["active"]:
+            return run_id, None
     return run_id, psutil.Process(int(pid.read_text()))
 
 
-def test_the_end_of_a_parent_ends_its_child(client, server, follow):
-    run_id, script = begin_nested(client, server, "Cancelled")
+def test_the_end_of_a_parent_ends_its_child(client, server, follow, nap, sleepers):
+    run_id, script = begin_nested(client, server, "Cancelled", nap)
     child = child_of(client, run_id)
     assert child["status"] == "running"
 
@@ -190,15 +210,11 @@ def test_the_end_of_a_parent_ends_its_child(client, server, follow):
     end = list(follow(client, child["id"]))[-1]
     assert end["status"] == "cancelled"
     assert not script.is_running()
-    assert not sleeping("3131")
+    assert not sleepers()
 
 
-def sleeping(seconds):
-    return [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])]
-
-
-def test_the_end_of_a_child_is_no_end_of_its_parent(client, server, follow):
-    run_id, script = begin_nested(client, server, "Outlives")
+def test_the_end_of_a_child_is_no_end_of_its_parent(client, server, follow, nap):
+    run_id, script = begin_nested(client, server, "Outlives", nap)
     child = child_of(client, run_id)
 
     client.post(f"/api/runs/{child['id']}/cancel")
@@ -210,17 +226,22 @@ def test_the_end_of_a_child_is_no_end_of_its_parent(client, server, follow):
     assert last_event(text)["status"] == "cancelled"
 
 
-def test_a_timeout_of_the_parent_ends_the_child(serve, tmp_path, follow):
-    with serve(tmp_path, MAX_PARALLEL_RUNS=1, SCRIPT_TIMEOUT_SECONDS=3) as server:
-        # The child began later: its own timeout would come later too.
-        server.add("Waits", WAITS.replace("3131", "3232"), inputs="PID: file")
+def test_a_timeout_of_the_parent_ends_the_child(serve, tmp_path, follow, nap, sleepers):
+    with serve(tmp_path, MAX_PARALLEL_RUNS=1) as server:
+        server.add("Waits", WAITS, inputs=WAITS_INPUTS)
         with server.client() as client:
-            run_id, script = begin_nested(client, server, "TimesOut")
+            # Longer until the child begins in time, whose own timeout would come later.
+            for seconds in (3, 12, PATIENCE_S):
+                name = f"TimesOut{seconds:.0f}"
+                policy = f"timeout: {seconds:.0f}s"
+                run_id, script = begin_nested(client, server, name, nap, policy)
+                if script is not None:
+                    break
             child = child_of(client, run_id)
             assert list(follow(client, run_id))[-1]["status"] == "timed_out"
             end = list(follow(client, child["id"]))[-1]
         assert end["status"] in ("cancelled", "timed_out")
-        assert not sleeping("3232")
+        assert not sleepers()
 
 
 def test_a_chain_ends_at_the_limit_of_its_depth(serve, tmp_path, follow):

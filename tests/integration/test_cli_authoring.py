@@ -370,7 +370,12 @@ def test_who_can_asks_a_server(server):
     command = [sys.executable, "-m", "runbook", "who-can", "Asked.md", "--url", server.url]
     environment = {"PATH": os.environ["PATH"], "RUNBOOK_TOKEN": server.token(roles=["sre"])}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 77, done.stderr
     assert done.stdout.startswith("roles: api\nyour token: denied, roles=sre")

@@ -10,6 +10,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 
+from patience import PATIENCE_S
 from runbook.cli.app import cli
 
 UNKNOWN_RUN = "01980000-0000-7000-8000-000000000000"
@@ -217,7 +218,7 @@ def test_logs_of_a_running_run_end_now_or_with_the_run(run, server, runbooks, so
     )
     follower.start()
     cancelled = subprocess_cancel(server, run_id)
-    follower.join(60)
+    follower.join(2 * PATIENCE_S)
 
     assert cancelled.returncode == 0
     assert cancelled.stdout == f"run {run_id} finished: cancelled\n"

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from patience import PATIENCE_S
+
 RUNBOOK = """\
 # Job
 
@@ -79,7 +81,7 @@ class Here:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=3 * PATIENCE_S,
             check=False,
         )
 

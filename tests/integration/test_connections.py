@@ -5,13 +5,15 @@ import socket
 
 import pytest
 
+from patience import PATIENCE_S
+
 
 @pytest.fixture
 def exchange(server):
     """Send bytes on a connection of their own; the reply's status, headers and body."""
 
     def call(data):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
             connection.sendall(data)
             reply = b""
             while piece := connection.recv(65536):

@@ -120,11 +120,14 @@ def follow_through(server, run_id, attacks, gate):
     return seen
 
 
-def test_a_killed_worker_ends_its_run_as_lost_with_all_its_processes(start_server, follow):
+def test_a_killed_worker_ends_its_run_as_lost_with_all_its_processes(
+    start_server, follow, nap, sleepers
+):
     server = start_server()
+    sleep = f"sleep {nap}"
     server.add(
         "Spreads",
-        "setsid sleep 5151 & env -i setsid sleep 5151 & (sleep 5151 &); print begun; sleep 5151",
+        f"setsid {sleep} & env -i setsid {sleep} & ({sleep} &); print begun; {sleep}",
     )
     server.add("Next", "print next")
     with server.client() as client:
@@ -136,21 +139,17 @@ def test_a_killed_worker_ends_its_run_as_lost_with_all_its_processes(start_serve
 
         assert events[-1]["status"] == "lost"
         assert events[-1]["return_code"] == -1
-        assert not sleeping("5151")
+        assert not sleepers()
         reply = client.post("/api/runbooks/Next.md/execute", headers={"Accept": "application/json"})
         assert reply.json()["stdout"] == "next\n"
         assert server.worker.pid != worker.pid
     one_history_entry(server, "Spreads.md", run_id)
 
 
-def sleeping(seconds):
-    return [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or [])]
-
-
 @pytest.mark.one_database
-def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
+def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server, nap, sleepers):
     server = start_server()
-    server.add("Spreads", "setsid sleep 6161 & print begun; sleep 6161")
+    server.add("Spreads", f"setsid sleep {nap} & print begun; sleep {nap}")
     with server.client() as client:
         run_id = begin(client, "Spreads.md")
     children = server.process.children(recursive=True)
@@ -160,7 +159,7 @@ def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
     gone, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
 
     assert not alive
-    assert not sleeping("6161")
+    assert not sleepers()
     server.start()
     with server.client() as client:
         assert client.get(f"/api/runs/{run_id}").json()["status"] in ("interrupted", "lost")
@@ -168,9 +167,9 @@ def test_a_killed_supervisor_takes_worker_web_and_scripts_with_it(start_server):
 
 
 @pytest.mark.one_database
-def test_a_killed_script_is_a_failed_run(start_server, follow):
+def test_a_killed_script_is_a_failed_run(start_server, follow, nap, sleepers):
     server = start_server()
-    server.add("Dies", "print begun; sleep 7171")
+    server.add("Dies", f"print begun; sleep {nap}")
     with server.client() as client:
         run_id = begin(client, "Dies.md")
         (script,) = [p for p in server.worker.children() if "zsh" in p.name()]
@@ -180,7 +179,7 @@ def test_a_killed_script_is_a_failed_run(start_server, follow):
 
     assert events[-1]["status"] == "failed"
     assert events[-1]["return_code"] == -9
-    assert not sleeping("7171")
+    assert not sleepers()
 
 
 def test_queued_runs_survive_the_worker_and_run_once(start_server, follow):
@@ -284,10 +283,12 @@ def test_a_server_that_was_idle_serves_again(start_server, attack):
     assert reply.json()["stdout"] == "quick\n"
 
 
-def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(start_server):
+def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(
+    start_server, nap, sleepers
+):
     server = start_server()
     locked = "# Policy\n```yaml\nlocks: only-one\n```"
-    server.add("Slow", "print begun; setsid sleep 7171 & sleep 7171", claims="roles: sre")
+    server.add("Slow", f"print begun; setsid sleep {nap} & sleep {nap}", claims="roles: sre")
     path = server.runbooks / "Slow.md"
     path.write_text(path.read_text().replace("# Script", f"{locked}\n\n# Script"))
     with server.client() as client:
@@ -298,7 +299,7 @@ def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(s
         for process in engine:
             act(process)
     server.wait()
-    assert sleeping("7171")
+    assert sleepers()
 
     server.start()
     with server.client() as client:
@@ -306,7 +307,7 @@ def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(s
         while lost["status"] == "running":
             lost = client.get(f"/api/runs/{run_id}").json()
         assert lost["status"] == "lost"
-        assert not sleeping("7171")
+        assert not sleepers()
         again = begin(client, "Slow.md")  # its lock is free
         client.post(f"/api/runs/{again}/cancel")
     assert not list(server.execution.glob(f"runbook-{run_id}"))

@@ -77,7 +77,7 @@ def test_processes_lose_no_entry(tmp_path, max_entries):
 
     processes = [start("append_many", path, name, max_entries) for name in range(PROCESSES)]
 
-    assert [process.wait(PATIENCE_S) for process in processes] == [0] * PROCESSES
+    assert [process.wait(3 * PATIENCE_S) for process in processes] == [0] * PROCESSES
     found = verify_file(path)
     assert (found.entries, found.problems) == (PROCESSES * APPENDS, ())
     expected = {f"{name}-{number}" for name in range(PROCESSES) for number in range(APPENDS)}

@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from patience import PATIENCE_S
 from runbook.core.language.parse import parse
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ def command(server, tmp_path):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE_S,
             check=False,
         )
 

@@ -9,13 +9,14 @@ import time
 
 import pytest
 
+from patience import PATIENCE_S
+
 HOLD = """
 print -r -- begun on $HOST
 while [[ ! -e $GATE ]]; do sleep 0.02; done
 print over
 """
 INPUTS = "HOST: {type: string}\nGATE: {type: string}"
-SOON_S = 30
 
 
 class Gate:
@@ -53,7 +54,7 @@ class Local:
 
     def ended(self):
         *_, done = self.events
-        self.process.communicate(timeout=SOON_S)
+        self.process.communicate(timeout=PATIENCE_S)
         return done
 
 
@@ -85,7 +86,7 @@ def begin(beside, client, submit, follow, gate):
     yield call
     gate.open()
     for local in locals_:
-        local.process.communicate(timeout=SOON_S)
+        local.process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -206,15 +207,15 @@ def test_at_a_terminal_it_is_a_bar(beside, write, gate):
         "execute", "--runbook", ref, gate_option, stdout=terminal, stderr=terminal
     ) as process:
         os.close(terminal)
-        shown, deadline = b"", time.monotonic() + SOON_S
-        while time.monotonic() < deadline and select.select([ours], [], [], SOON_S)[0]:
+        shown, deadline = b"", time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and select.select([ours], [], [], PATIENCE_S)[0]:
             try:
                 shown += os.read(ours, 4096)
             except OSError:  # the other end is closed
                 break
             if b"40% Cloning disk" in shown:
                 gate.open()
-        assert process.wait(SOON_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(ours)
     text = shown.decode()
     assert "\r\x1b[K[########------------] 40% Cloning disk" in text

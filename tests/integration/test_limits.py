@@ -4,7 +4,6 @@ import itertools
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections import Counter
@@ -14,6 +13,9 @@ from http.client import HTTPConnection
 import httpx
 import jwt
 import pytest
+
+from patience import PATIENCE_S
+from ports import free_port
 
 AMOUNT, EXECUTIONS = 8, 3
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
@@ -37,7 +39,7 @@ def server(serve, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def http(server):
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -190,9 +192,7 @@ needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs
 
 class Redis:
     def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._process = None
@@ -249,7 +249,7 @@ def burst(server, subject, count):
     given = token(subject)
 
     def ask(_):
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {given}", "Connection": "close"}
         connection.request("GET", "/api/runs", headers=headers)
         with connection.getresponse() as reply:

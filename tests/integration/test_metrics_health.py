@@ -11,19 +11,21 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
-from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from patience import PATIENCE_S
+from ports import free_port
 
 WAITS = "print begun; while [[ ! -e $GATE ]]; do sleep 0.02; done"
 
 
 @pytest.fixture(scope="module")
-def metrics_port(request):
-    path = Path(__file__).with_name("conftest.py")
-    return request.config.pluginmanager.get_plugin(str(path)).free_port()
+def metrics_port():
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +80,22 @@ def database(server):
     return closing(sqlite3.connect(server.data / "runbook.db", isolation_level=None))
 
 
+def suspend_between_writes(server):
+    """Suspend the worker, whose beat is old then. Amid a write, it would lock the database."""
+    worker = server.worker
+    with database(server) as connection:
+        connection.execute("PRAGMA busy_timeout = 100")
+        while worker.status() != psutil.STATUS_STOPPED:
+            worker.suspend()
+            try:
+                connection.execute("UPDATE workers SET beat_at = beat_at - 60000")
+            except sqlite3.OperationalError:
+                worker.resume()
+
+
 def test_a_server_whose_worker_does_not_answer_is_not_ready(server):
-    server.worker.suspend()
+    suspend_between_writes(server)
     try:
-        with database(server) as connection:  # rather than to wait until its beat is old
-            connection.execute("UPDATE workers SET beat_at = beat_at - 60000")
         assert "no worker accepts runs" in not_ready(server)
         assert samples(server)[("runbook_workers_accepting",)] == 0
     finally:
@@ -305,7 +318,7 @@ def test_a_start_that_fails_is_one_line_and_no_traceback(server):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.returncode == 78

@@ -78,7 +78,7 @@ def done(logged):
     def until(name, count):
         seen = []
         while sum(event["task"] == name for event in seen) < count:
-            event = logged.get(timeout=60)
+            event = logged.get(timeout=2 * PATIENCE_S)
             if event["event"] == "task.done":
                 seen.append(event)
             assert event["event"] != "task.failed"

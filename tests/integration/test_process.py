@@ -168,18 +168,30 @@ def test_bytes_are_passed_on_as_they_are(run):
     assert sink.stdout == b"a\xff\x00b"
 
 
+# Seconds for what a script does meanwhile. If a busy machine does not let it, it gets more.
+SLOWLY = (0.5, 2, 8)
+
+
 def test_a_timeout_kills_what_ignores_every_other_signal(run, tmp_path):
     script = "trap 'print int' INT; trap 'print term' TERM; print begin; while :; do sleep 9; done"
-    sink = Memory()
-    grace = Grace(interrupt_s=0.5, terminate_s=0.5)
-    ended = run(script, sink, timeout_s=1, grace=grace)
-    assert (ended.return_code, ended.stopped) == (-signal.SIGKILL, StopReason.TIMEOUT)
-    assert sink.stdout == b"begin\nint\nterm\n"
+    for seconds in SLOWLY:
+        sink = Memory()
+        grace = Grace(interrupt_s=seconds, terminate_s=seconds)
+        ended = run(script, sink, timeout_s=2 * seconds, grace=grace)
+        assert (ended.return_code, ended.stopped) == (-signal.SIGKILL, StopReason.TIMEOUT)
+        if sink.stdout == b"begin\nint\nterm\n":
+            return
+    raise AssertionError(sink.stdout)
 
 
 def test_an_interrupted_script_may_end_in_its_own_way(run):
-    ended = run("trap 'exit 7' INT; while :; do sleep 9; done", timeout_s=1, grace=Grace())
-    assert (ended.return_code, ended.stopped) == (7, StopReason.TIMEOUT)
+    for seconds in SLOWLY:
+        script = "trap 'exit 7' INT; while :; do sleep 9; done"
+        ended = run(script, timeout_s=seconds, grace=Grace())
+        assert ended.stopped is StopReason.TIMEOUT
+        if ended.return_code == 7:
+            return
+    raise AssertionError(ended)
 
 
 @pytest.mark.parametrize("reason", [StopReason.CANCEL, StopReason.DRAIN])
@@ -261,10 +273,14 @@ def test_a_fork_bomb_ends_with_its_script(run, tmp_path):
 
 
 def test_output_of_a_background_process_is_drained_for_a_while(run):
-    sink = Memory()
-    ended = run("(sleep 0.05; print late; sleep 99) & print early", sink, grace=Grace(drain_s=1))
-    assert sink.stdout == b"early\nlate\n"
-    assert ended.leftovers_killed >= 1
+    for seconds in SLOWLY:
+        sink = Memory()
+        script = "(sleep 0.05; print late; sleep 99) & print early"
+        ended = run(script, sink, grace=Grace(drain_s=seconds))
+        assert ended.leftovers_killed >= 1
+        if sink.stdout == b"early\nlate\n":
+            return
+    raise AssertionError(sink.stdout)
 
 
 def test_a_stop_cuts_the_draining_short(run, stop):

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from patience import PATIENCE_S
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -39,38 +41,32 @@ def environment(checkout):
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def port(checkout, environment, free_port):
+def port(checkout, environment):
     """The port that `make start API_PORT=...` serves on."""
     log = checkout.parent / "log"
+    number = free_port()
     with log.open("wb") as output:
         server = subprocess.Popen(
             # As in a terminal, also where this process was told to ignore Ctrl-C.
             ["env", "--default-signal=INT", checkout / "scripts" / "serve.sh"],
-            env=environment | {"API_PORT": str(free_port)},
+            env=environment | {"API_PORT": str(number)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     try:
-        wait_ready(free_port, server, log)
-        yield free_port
+        wait_ready(number, server, log)
+        yield number
     finally:
         os.killpg(server.pid, signal.SIGINT)  # what Ctrl-C sends
-        assert server.wait(60) == 0, log.read_text()
+        assert server.wait(2 * PATIENCE_S) == 0, log.read_text()
 
 
 def wait_ready(port, server, log):
     while server.poll() is None:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
@@ -93,7 +89,7 @@ def follow_readme(checkout, environment):
             ["bash", "-c", "\n".join(script)],
             cwd=checkout,
             env=environment,
-            timeout=90,
+            timeout=3 * PATIENCE_S,
             check=False,
         )
         return [(folder / f"{number}.out").read_text() for number in range(len(blocks))]

@@ -5,6 +5,8 @@ import textwrap
 
 import pytest
 
+from patience import PATIENCE_S
+
 STEPPED = """\
 # {name}
 
@@ -364,7 +366,7 @@ def test_a_part_of_a_file_is_downloaded(client, kept):
 def test_only_files_of_the_list_are_found(server, kept, name):
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {server.token()}"}
     try:  # by hand: httpx would tidy the path
         connection.request("GET", f"{kept}/{name}", headers=headers)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from runbook.core.language.parse import parse
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
@@ -44,7 +45,7 @@ class CommandLine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE_S,
             check=False,
         )
 

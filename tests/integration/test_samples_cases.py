@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 RUNBOOKS = SAMPLES / "runbooks"
 FILES = sorted(SAMPLES.rglob("*.test.yaml"))
@@ -34,7 +36,7 @@ def command(tmp_path):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=10 * PATIENCE_S,
             check=False,
         )
 
