@@ -5,6 +5,7 @@ Chromium comes from the system (`CHROMIUM`, else /usr/bin/chromium). Pictures go
 """
 
 import importlib.util
+import inspect
 import json
 import os
 import shutil
@@ -175,6 +176,19 @@ def sign_in():
         return page
 
     return sign_in_
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    """Waits until something is so, which is not an element's own to `expect`, such as a layout."""
+
+    def eventually_(is_so):
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline, inspect.getsource(is_so)
+            time.sleep(0.02)
+
+    return eventually_
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_a_hidden_tab_keeps_no_connection_and_its_title_tells(waiting_run, open_
     page.reload()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     assert len(requests.streams()) == 1
-    with page.expect_event("requestfailed"):
+    with page.expect_event("requestfailed", lambda request: "/events" in request.url):
         page.evaluate(HIDE, True)
     assert requests.streams() == []
     go.touch()
@@ -208,10 +208,12 @@ def test_a_run_of_many_steps_is_followed_without_asking_again(server, start, ope
     expect(page.get_by_role("button", name=re.compile("^17 Step 17 done"))).to_be_attached()
     urls = [request.url for request in requests.begun]
     rows = [url for url in urls if re.search(r"/api/runs/[0-9a-f-]+$", url)]
-    assert len(rows) <= 3, rows
+    assert len(rows) < 10, rows  # a few by the clock, not one for each step
 
 
-def test_on_a_phone_the_newest_line_and_a_linked_one_are_in_sight(server, start, open_run, go):
+def test_on_a_phone_the_newest_line_and_a_linked_one_are_in_sight(
+    server, start, open_run, go, eventually
+):
     script = f"""
         for n in {{1..200}}; do print "line $n"; done
         until [[ -e {go} ]]; do sleep 0.05; done
@@ -219,13 +221,17 @@ def test_on_a_phone_the_newest_line_and_a_linked_one_are_in_sight(server, start,
     run_id = start(server.add("Tall", script), wait=False)
     page = open_run(run_id, viewport=PHONE)
     bar = page.get_by_role("navigation", name="Main")
+
+    def is_above_bar(line):
+        return bottom(line.bounding_box()) <= bar.bounding_box()["y"]
+
     newest = page.get_by_text("line 200", exact=True)
     expect(newest).to_be_visible()
-    assert bottom(newest.bounding_box()) <= bar.bounding_box()["y"]
+    eventually(lambda: is_above_bar(newest))
     page.goto(f"/run/{run_id}#L150-L152")
     linked = page.get_by_text("line 152", exact=True)
     expect(linked).to_be_visible()
-    assert bottom(linked.bounding_box()) <= bar.bounding_box()["y"]
+    eventually(lambda: is_above_bar(linked))
     go.touch()
 
 

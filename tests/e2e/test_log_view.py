@@ -13,7 +13,7 @@ def line(page, number):
 
 
 def test_stderr_is_marked_and_shown_alone_and_the_log_fills_the_window(
-    server, open_run, start, picture, check_accessibility, tmp_path
+    server, open_run, start, picture, check_accessibility, tmp_path, eventually
 ):
     go = tmp_path / "go"
     script = f"""
@@ -44,8 +44,7 @@ def test_stderr_is_marked_and_shown_alone_and_the_log_fills_the_window(
 
     log_of(page).focus()
     page.keyboard.press("z")
-    box = log_of(page).bounding_box()
-    assert box["height"] > 0.8 * page.viewport_size["height"]
+    eventually(lambda: log_of(page).bounding_box()["height"] > 0.8 * page.viewport_size["height"])
     expect(line(page, 1500)).to_be_in_viewport()
     picture(page, "run-maximized")
     check_accessibility(page)

@@ -105,7 +105,7 @@ def test_there_and_back(strict, open_page, provider):
     page = open_page("/runs?status=failed", at=strict)
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    assert page.url == f"{strict.url}/runs?status=failed"
+    expect(page).to_have_url(f"{strict.url}/runs?status=failed")
     expect(page.get_by_role("button", name="Account menu of ann")).to_be_visible()
     assert provider.asked[-1]["return_uri"] == f"{strict.url}/login"
     assert len(provider.asked[-1]["state"]) >= 20
@@ -163,12 +163,12 @@ def test_the_end_of_a_token_loses_nothing(strict, open_page, guard):
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="ann", exact=True).click()
     expect(page.get_by_role("textbox", name="TEXT")).to_have_value("what was typed")
-    assert page.url == f"{strict.url}/execute/Echo.md"
+    expect(page).to_have_url(f"{strict.url}/execute/Echo.md")
 
 
 def test_a_target_of_another_site_is_not_followed(open_page, sign_in, server):
     page = sign_in(open_page("/login?to=//example.invalid/"))
-    assert page.url == f"{server.url}/runbooks"
+    expect(page).to_have_url(f"{server.url}/runbooks")
 
 
 def test_two_tabs_are_two_people(open_page, sign_in, guard):

@@ -81,7 +81,7 @@ def test_runs_and_settings(view, sign_in, server):
 def test_addresses_work_as_links(open_page, sign_in, path, heading):
     page = sign_in(open_page(path))
     expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()
-    assert page.url.endswith(path)
+    expect(page).to_have_url(re.compile(re.escape(path) + "$"))
     page.reload()
     expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()
 
