@@ -9,6 +9,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
 
+from patience import PATIENCE_S
 from runbook.api import web_worker
 from runbook.api.web_worker import TimedBody, WebWorker
 
@@ -146,7 +147,7 @@ def test_a_malformed_body_is_the_clients_fault(client):
 
 
 def test_a_body_that_arrives_slowly_has_more_time():
-    body = TimedBody(io.BytesIO(b"x" * 4096), seconds=1)
+    body = TimedBody(io.BytesIO(b"x" * 4096), seconds=PATIENCE_S)
     before = body._deadline
     assert body.read() == b"x" * 4096
     assert body._deadline == before + 4096 / web_worker.MIN_BYTES

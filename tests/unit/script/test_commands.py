@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runbook
+from patience import PATIENCE_S
 from runbook.core.output.handover import read_env, read_outputs
 from runbook.errors import RunbookError
 from runbook.script import commands as script
@@ -216,10 +217,10 @@ def test_a_reader_that_leaves_is_no_error(files):
     reader = os.open(files["MASK"], os.O_RDONLY | os.O_NONBLOCK)
     writer = threading.Thread(target=script.mask, args=("x" * 1_000_000,))
     writer.start()
-    readable, _, _ = select.select([reader], [], [], 10)
+    readable, _, _ = select.select([reader], [], [], PATIENCE_S)
     assert readable  # the writer has begun; the pipe holds 64 KiB of what it wants to write
     os.close(reader)
-    writer.join(10)
+    writer.join(PATIENCE_S)
     assert not writer.is_alive()
 
 

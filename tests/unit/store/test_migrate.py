@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from patience import PATIENCE_S
 from runbook.errors import StoreNewerError, StoreUnavailableError
 from runbook.store import migrate
 from runbook.store.database import Database
@@ -141,14 +142,17 @@ def test_a_migration_that_fails_leaves_the_old_version(helper, store, later):
 def test_one_migrates_a_server_while_others_wait(new_url):
     """The advisory lock is the transaction's: whoever dies gives it back."""
     store, holder = Store(new_url), Database(new_url)
-    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     with ThreadPoolExecutor(1) as pool, holder.engine().connect() as connection:
         with holder.dialect.migration(connection):
             done = pool.submit(store.maintenance.migrate)
             while not holder.read(lambda c: c.scalar(waiting)):
                 assert not done.done()
             assert store.maintenance.pending() == Migration(None)
-        assert done.result(30) == Migration(None)
+        assert done.result(PATIENCE_S) == Migration(None)
     assert store.maintenance.migrate() == Migration(HEAD)
     holder.close()
     store.close()

@@ -5,11 +5,10 @@ import select
 import psycopg
 import pytest
 
+from patience import PATIENCE_S
 from runbook.errors import StoreUnavailableError
 from runbook.store.dialects import postgresql
 from runbook.store.store import Store
-
-PATIENCE_S = 10
 
 
 @pytest.fixture
