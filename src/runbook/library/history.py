@@ -49,13 +49,14 @@ _REPLACEMENTS = 5
 class Appended:
     """The entry's place in the chain.
 
-    `rotated` counts the entries that moved to the archive file; `warning` says why a due rotation
-    failed. `existing` is the run's recorded result if it already had an entry. In that case nothing
-    was written, and `n` and `digest` are those of the last entry.
+    `after` is the entry before it. `rotated` counts the entries that moved to the archive file;
+    `warning` says why a due rotation failed. `existing` is the run's recorded result if it already
+    had an entry. In that case nothing was written, and `n` and `digest` are those of the last one.
     """
 
     n: int
     digest: str
+    after: Link | None = None
     rotated: int = 0
     warning: str | None = None
     existing: Recorded | None = None
@@ -130,7 +131,7 @@ class HistoryWriter:
             entry = render(record, n=end.link.n + 1, previous=end.link.digest)
             _append(descriptor, end.prelude + entry)
             rotated, warning = self._rotate(path, descriptor, end.link.n + 1)
-            appended = Appended(end.link.n + 1, last_digest(entry), rotated, warning)
+            appended = Appended(end.link.n + 1, last_digest(entry), end.link, rotated, warning)
             return appended, is_at(descriptor, path)
 
     def find_run(self, path: Path, run_id: str) -> Recorded | None:

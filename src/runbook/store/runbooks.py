@@ -51,6 +51,9 @@ _RESET = {name: _NEW[name] for name in ("revision", "history_n", "history_digest
 _KEEP_RUN = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_LAST | _HISTORY)
 _KEEP_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_HISTORY)
 _RESET_HEAD = _ROW.on_conflict_do_update(index_elements=["ref"], set_=_RESET)
+_HEAD = sa.select(runbooks.c.history_n, runbooks.c.history_digest).where(
+    runbooks.c.ref == sa.bindparam("ref")
+)
 _CHANGED = (
     sa.select(runbooks)
     .where(runbooks.c.revision > sa.bindparam("since"), runbooks.c.revision < _MOST)
@@ -102,6 +105,11 @@ class Runbooks(Component):
 
         return self._database.read(work)
 
+    def history_head(self, ref: str) -> HistoryHead | None:
+        """The last known entry of the runbook's history."""
+        row = self._database.read(lambda c: c.execute(_HEAD, {"ref": ref}).mappings().first())
+        return None if row is None else _head_of(row)
+
     def reset_history(
         self, ref: str, head: HistoryHead | None, audit: NewAuditEvent | None = None
     ) -> None:
@@ -129,7 +137,6 @@ def _head(history: HistoryHead | None) -> dict[str, object]:
 
 
 def _last_run_of(known: sa.RowMapping) -> LastRun:
-    n, digest = known["history_n"], known["history_digest"]
     return LastRun(
         ref=str(known["ref"]),
         revision=known["revision"],
@@ -138,8 +145,13 @@ def _last_run_of(known: sa.RowMapping) -> LastRun:
         last_finished_at=_time(known["last_finished_at"]),
         last_success_at=_time(known["last_success_at"]),
         last_by=_text(known["last_by"]),
-        history=HistoryHead(n, digest) if isinstance(n, int) and isinstance(digest, str) else None,
+        history=_head_of(known),
     )
+
+
+def _head_of(known: sa.RowMapping) -> HistoryHead | None:
+    n, digest = known["history_n"], known["history_digest"]
+    return HistoryHead(n, digest) if isinstance(n, int) and isinstance(digest, str) else None
 
 
 _STATUSES = {status.value: status for status in RunStatus}

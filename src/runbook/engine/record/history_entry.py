@@ -19,7 +19,14 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import iso
 from runbook.engine.options import EngineOptions
-from runbook.errors import HistoryError, HistoryReadOnlyError, NotFoundError
+from runbook.errors import (
+    DamagedRecordError,
+    HistoryError,
+    HistoryReadOnlyError,
+    NotFoundError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from runbook.library.catalog import Catalog
 from runbook.library.history import Appended, HistoryWriter
 from runbook.script.narration import NO_DRY_RUN
@@ -86,6 +93,7 @@ class Records:
         if run.status is RunStatus.REFUSED and not self._refusals.admits(run.ref):
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
+        known = self._known_head(run.ref)
         try:
             appended = self._append(run, output, once=once)
         except HistoryReadOnlyError as failure:
@@ -95,8 +103,16 @@ class Records:
             log.warning("history.failed", runbook=run.ref, run_id=run.id, error=failure.message)
             text = f"History was not written: {failure.message} The store has it."
             return None, warning(HistoryError.code, text, reason=failure.message)
+        _tell_missing(run, known, appended)
         head = HistoryHead(appended.n, appended.digest)
         return head, warning("history_not_rotated", appended.warning) if appended.warning else None
+
+    def _known_head(self, ref: str) -> HistoryHead | None:
+        """The entry is written even if the database can't be read."""
+        try:
+            return self._store.runbooks.history_head(ref)
+        except (StoreBusyError, StoreUnavailableError, DamagedRecordError):
+            return None
 
     def _append(self, run: Run, output: RecordedOutput, *, once: bool) -> Appended:
         """Raises HistoryError and NotFoundError."""
@@ -154,6 +170,24 @@ class Records:
                     excerpts[event.type].feed(event.text or "")
             after = events[-1].n
         return RecordedOutput(excerpts[EventType.STDOUT].text(), excerpts[EventType.STDERR].text())
+
+
+def _tell_missing(run: Run, known: HistoryHead | None, appended: Appended) -> None:
+    """Log it if the file lacks an entry that the database knew before: someone saved an old copy.
+
+    Entries are in the file before the database hears of them, so that it never knows more.
+    """
+    after = appended.after
+    if known is None or after is None:
+        return
+    if after.n < known.n or (after.n == known.n and after.digest != known.digest):
+        log.warning(
+            "history.entries_missing",
+            runbook=run.ref,
+            run_id=run.id,
+            known=known.n,
+            found=after.n,
+        )
 
 
 def _entry(run: Run, output: RecordedOutput) -> EntryRecord:

@@ -130,6 +130,24 @@ def test_once_means_once(workshop, ended):
     assert workshop.history("Quick").count("### ") == 1
 
 
+@pytest.mark.parametrize(("is_old", "told"), [(True, [(2, 1), (2, 2)]), (False, [])])
+def test_entries_that_an_old_copy_took_away_are_told(workshop, caplog, is_old, told):
+    """By the entry that is missing, and by the next one, which has its number."""
+    path = workshop.write("Quick")
+    for _ in range(2):
+        stale = path.read_text()
+        workshop.submit("Quick.md")
+        workshop.execute()
+    if is_old:
+        path.write_text(stale)
+    for _ in range(2):
+        workshop.submit("Quick.md")
+        workshop.execute()
+
+    logged = [r.fields for r in caplog.records if r.getMessage() == "history.entries_missing"]
+    assert [(fields["known"], fields["found"]) for fields in logged] == told
+
+
 def test_history_in_the_store_only(build):
     workshop = build(HISTORY="store")
     path = workshop.write("Quick")
