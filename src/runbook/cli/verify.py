@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -93,11 +94,9 @@ def _verify_audit(*, as_json: bool) -> int:
     from runbook.settings import process_environment
     from runbook.store.store import Store
 
-    store = Store(load_settings(process_environment()).database, read_only=True)
-    try:
+    with closing(Store(load_settings(process_environment()).database, read_only=True)) as store:
+        store.check()  # a trail of another version may be chained in another way
         found = store.audit.verify()
-    finally:
-        store.close()
     problems: list[dict[str, object]] = [
         {"n": problem.n, "code": problem.fault.value} for problem in found.problems
     ]
@@ -163,14 +162,16 @@ def _adopt_with_store(target: LocatedRunbook, token: str, reason: str) -> tuple[
 def _adopt_in_file(target: LocatedRunbook, token: str, reason: str) -> Adopted:
     import time
 
+    from runbook.bootstrap import build_catalog
     from runbook.cli.source.opening import principal_for
-    from runbook.core.access import permitted
     from runbook.core.history.adoption import AdoptionRecord
+    from runbook.engine.authorization import may_with_runbook
     from runbook.errors import AccessDeniedError
     from runbook.library.history import adopt
 
     principal = principal_for(target.settings, token)
-    decision = permitted(principal, Permission.RUNBOOK_ADOPT, target.ref)
+    entry = build_catalog(target.settings).get(target.ref)
+    decision = may_with_runbook(principal, Permission.RUNBOOK_ADOPT, entry)
     if not decision.allowed:
         raise AccessDeniedError(decision.text)
     who = principal.requester()
@@ -250,17 +251,20 @@ def _say(file: str, found: Verification, *, compared: bool) -> None:
 
 
 def _has_store(target: LocatedRunbook, *, required: bool) -> bool:
+    """Raises StoreUnavailableError if there is a database that can't be used.
+
+    An adoption would then be missing from its audit trail.
+    """
     from runbook.errors import StoreUnavailableError
+    from runbook.store.store import Store
 
     if not required and not target.is_configured:
         return False
-    try:
-        _known_head(target, required=True)
-    except StoreUnavailableError:
-        if required:
-            raise
-        return False
-    return True
+    with closing(Store(target.settings.database, read_only=True)) as store:
+        is_there = store.maintenance.pending().before is not None
+    if required and not is_there:
+        raise StoreUnavailableError("There is no database yet.")
+    return is_there
 
 
 def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | None:

@@ -55,9 +55,7 @@ _REFUSALS = sa.select(sa.func.count()).select_from(
     .limit(REFUSALS_PER_MINUTE)
     .subquery()
 )
-_OLDEST = (
-    sa.select(audit.c.n, audit.c.at, audit.c.digest).order_by(audit.c.n).limit(PURGED_AT_ONCE)
-)
+_OLDEST = sa.select(audit.c.n, audit.c.at, audit.c.digest).order_by(audit.c.n).limit(PURGED_AT_ONCE)
 _DELETE = sa.delete(audit).where(audit.c.n <= sa.bindparam("last"))
 _INSERT = sa.insert(audit)
 
