@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from runbook import log
 from runbook.engine.engine import Engine
@@ -59,7 +60,7 @@ class Retention:
 
 
 def reap_task(engine: Engine) -> Task:
-    return Task("reap", Scope.STORE, REAP_SECONDS, engine.reap)
+    return Task("reap", Scope.STORE, REAP_SECONDS, partial(engine.reap, everywhere=True))
 
 
 def worker_tasks(
