@@ -12,7 +12,7 @@ from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.source.choose import json_option
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import note, print_json, print_line
-from runbook.cli.terminal.render import text_of
+from runbook.cli.terminal.render import counted, text_of
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> N
     for problem in problems:
         print_line(f"audit event {problem['n']}: {problem['code']}")
     if not problems:
-        print_line(f"{found.events} audit events, unchanged")
+        print_line(f"{counted(found.events, 'audit event', 'audit events')}, unchanged")
     if found.last is not None:
         print_line(f"last event: {found.last[0]} {found.last[1]}")
         note("to detect removed events at the end, store the last digest elsewhere")
@@ -245,7 +245,8 @@ def _say(file: str, found: Verification, *, compared: bool) -> None:
     if found.problems:
         return
     apart = f" except for {len(found.adopted)} adopted" if found.adopted else ""
-    print_line(f"{text_of(file)}: {found.entries} entries, unchanged{apart}")
+    entries = counted(found.entries, "entry", "entries")
+    print_line(f"{text_of(file)}: {entries}, unchanged{apart}")
     if not compared:
         note("not compared with the database, so removed entries at the end can't be detected")
 

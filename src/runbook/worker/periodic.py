@@ -75,11 +75,14 @@ def worker_tasks(
     def purge_audit() -> None:
         upkeep.purge_audit(retention.audit_days)
 
+    def purge_artifacts() -> None:
+        upkeep.purge_artifacts(retention.run_days)
+
     return (
         reap_task(engine),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
         Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
-        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, upkeep.purge_artifacts),
+        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
         Task(
             "remove-stale-directories", Scope.HOST, STALE_SECONDS, upkeep.remove_stale_directories
         ),
