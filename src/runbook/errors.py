@@ -62,7 +62,7 @@ class RequestTimeoutError(RunbookError):
 
 
 class AuthenticationError(RunbookError):
-    """A valid bearer token is required."""
+    """A bearer token is required. Send it as Authorization: Bearer <token>."""
 
     code = "invalid_token"
     http_status = 401

@@ -253,6 +253,42 @@ def test_a_file_without_a_database_adopts_too(home, execute):
     assert run("verify", str(path)).exit_code == 0
 
 
+def test_a_trail_of_another_version_is_not_called_unchanged(home, execute):
+    execute()
+    with closing(sqlite3.connect(home / "data" / "runbook.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert run("verify", "--audit").exit_code == 78
+
+
+def test_a_file_without_a_database_needs_the_claims_too(home, monkeypatch):
+    path = home / "Greet.md"
+    path.write_text(
+        RUNBOOK.replace("# Script", "# Required Claims\n```yaml\nteam: a\n```\n# Script")
+    )
+    _append_note(path)
+    text = path.read_text()
+    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    words = ("verify", str(path), "--adopt", "--reason", "why")
+    tokens = {
+        team: run("token", "--role", "admin", "--claim", f"team={team}").stdout.strip()
+        for team in "ab"
+    }
+    assert run(*words, env={"RUNBOOK_TOKEN": tokens["b"]}).exit_code == 77
+    assert path.read_text() == text
+    assert run(*words, env={"RUNBOOK_TOKEN": tokens["a"]}).exit_code == 0
+
+
+def test_nothing_is_adopted_past_the_audit_trail(home, execute, monkeypatch):
+    execute()
+    path = home / "runbooks" / "Greet.md"
+    _append_note(path)
+    text = path.read_text()
+    (home / "no.db").write_bytes(b"no database" * 1000)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{home}/no.db")
+    assert run("verify", "Greet.md", "--adopt", "--reason", "why").exit_code == 69
+    assert path.read_text() == text
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -342,7 +378,7 @@ def test_doctor_finds_a_sound_machine_sound(home, execute, monkeypatch):
 
     assert result.exit_code == 0, result.stdout
     assert "failed" not in result.stdout
-    expected = f"sqlite:///{home}/data/runbook.db; 0 workers, 0 active runs"
+    expected = f"sqlite:///{home}/data/runbook.db; workers: 0, active runs: 0"
     assert findings()["database"]["text"] == expected
 
 

@@ -66,9 +66,7 @@ class Authenticators:
             principal = member.authenticate(credentials)
             if principal is not None:
                 return _storable(principal)
-        raise AuthenticationError(
-            "A bearer token is required. Send it as Authorization: Bearer <token>."
-        )
+        raise AuthenticationError
 
 
 def _storable(principal: Principal) -> Principal:

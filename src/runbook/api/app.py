@@ -147,11 +147,17 @@ def _rate_limited(_error: RateLimitExceeded) -> Response:
     return wire.problem_reply(TooManyRequestsError())
 
 
+_TEXTS = {
+    HTTPStatus.NOT_FOUND: "The API has no such path; /docs/openapi.yaml lists them.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path has other methods: see the Allow header.",
+}
+
+
 def _http_problem(error: HTTPException) -> Response:
     """Flask's own errors (404, 405, 413, ...) as problems."""
     status = error.code or 500
     code = (error.name or "error").lower().replace(" ", "_")
-    text = error.description or error.name
+    text = _TEXTS.get(status) or error.description or error.name
     reply = wire.bare_problem_reply(status, code, text)
     given = dict(error.get_headers())
     reply.headers.update({name: given[name] for name in KEPT_HEADERS if name in given})

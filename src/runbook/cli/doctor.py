@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from runbook.cli.terminal import color
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.render import table, text_of
 from runbook.core.permissions import Permission
+
+if TYPE_CHECKING:
+    from runbook.cli.keeping.findings import Finding
 
 
 @click.command(
@@ -45,10 +49,14 @@ def doctor(as_json: bool) -> int:
         [
             color.paint(finding.state.value, colour=colour),
             finding.name,
-            text_of(finding.text + (f": {finding.advice}" if finding.advice else "")),
+            text_of(_told(finding)),
         ]
         for finding in findings
     )
     for line in table(("STATE", "CHECK", "FINDING"), rows):
         print_line(line)
     return int(failed)
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.text.rstrip('.')}: {finding.advice}" if finding.advice else finding.text

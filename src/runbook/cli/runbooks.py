@@ -30,6 +30,7 @@ from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import Json, duration, fields, moment, problem_line, table, text_of
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
+from runbook.script.narration import status_shown
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 RECENT_RUNS = 5
@@ -117,7 +118,7 @@ def _mark(item: Mapping[str, Any], *, colour: bool) -> str:
 @json_option
 @source_options
 def show(what: str, as_json: bool, **given: Any) -> None:
-    """Show a runbook's declarations and recent runs, or a run's inputs and result."""
+    """Show a runbook's declarations and recent runs, or a run's inputs, steps and result."""
     is_run = RUN_ID.fullmatch(what) is not None
     with SourceOptions(**given).open() as source:
         found = source.run(what) if is_run else source.runbook(what)
@@ -182,9 +183,21 @@ def _step_row(item: Mapping[str, Any]) -> list[str]:
     return [text_of(item["name"]), text_of(item["language"]), f"line {text_of(item['line'])}"]
 
 
+def _step_result_row(step: Mapping[str, Any]) -> list[str]:
+    code = step.get("return_code")
+    told = text_of(step["status"]) + (f", return code {text_of(code)}" if code else "")
+    return [text_of(step["n"]), text_of(step["name"]), told]
+
+
 def _run_row(run: Mapping[str, Any]) -> list[str]:
     by = f"by {text_of(run['by'])}"
-    return [text_of(run["id"]), text_of(run["status"]), moment(run["created_at"]), by]
+    return [text_of(run["id"]), text_of(_status(run)), moment(run["created_at"]), by]
+
+
+def _status(run: Mapping[str, Any]) -> str:
+    """`succeeded`, `dry run completed`, `succeeded (undo)`."""
+    relation = f" ({run['relation']})" if run.get("relation") else ""
+    return f"{status_shown(run)}{relation}"
 
 
 def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
@@ -210,6 +223,7 @@ def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
     )
     inputs = run.get("inputs") or {}
     yield from _block("inputs", ([text_of(k), _given(v)] for k, v in inputs.items()))
+    yield from _block("steps", (_step_result_row(step) for step in run.get("steps", [])))
     yield from _block("errors", ([text_of(error)] for error in run.get("errors", [])))
     yield from _block("warnings", ([text_of(warning)] for warning in run.get("warnings", [])))
     outputs = run.get("outputs") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.source.choose import json_option
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import note, print_json, print_line
-from runbook.cli.terminal.render import text_of
+from runbook.cli.terminal.render import counted, text_of
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
@@ -93,11 +94,9 @@ def _verify_audit(*, as_json: bool) -> int:
     from runbook.settings import process_environment
     from runbook.store.store import Store
 
-    store = Store(load_settings(process_environment()).database, read_only=True)
-    try:
+    with closing(Store(load_settings(process_environment()).database, read_only=True)) as store:
+        store.check()  # a trail of another version may be chained in another way
         found = store.audit.verify()
-    finally:
-        store.close()
     problems: list[dict[str, object]] = [
         {"n": problem.n, "code": problem.fault.value} for problem in found.problems
     ]
@@ -114,7 +113,7 @@ def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> N
     for problem in problems:
         print_line(f"audit event {problem['n']}: {problem['code']}")
     if not problems:
-        print_line(f"{found.events} audit events, unchanged")
+        print_line(f"{counted(found.events, 'audit event', 'audit events')}, unchanged")
     if found.last is not None:
         print_line(f"last event: {found.last[0]} {found.last[1]}")
         note("to detect removed events at the end, store the last digest elsewhere")
@@ -163,14 +162,16 @@ def _adopt_with_store(target: LocatedRunbook, token: str, reason: str) -> tuple[
 def _adopt_in_file(target: LocatedRunbook, token: str, reason: str) -> Adopted:
     import time
 
+    from runbook.bootstrap import build_catalog
     from runbook.cli.source.opening import principal_for
-    from runbook.core.access import permitted
     from runbook.core.history.adoption import AdoptionRecord
+    from runbook.engine.authorization import may_with_runbook
     from runbook.errors import AccessDeniedError
     from runbook.library.history import adopt
 
     principal = principal_for(target.settings, token)
-    decision = permitted(principal, Permission.RUNBOOK_ADOPT, target.ref)
+    entry = build_catalog(target.settings).get(target.ref)
+    decision = may_with_runbook(principal, Permission.RUNBOOK_ADOPT, entry)
     if not decision.allowed:
         raise AccessDeniedError(decision.text)
     who = principal.requester()
@@ -244,23 +245,27 @@ def _say(file: str, found: Verification, *, compared: bool) -> None:
     if found.problems:
         return
     apart = f" except for {len(found.adopted)} adopted" if found.adopted else ""
-    print_line(f"{text_of(file)}: {found.entries} entries, unchanged{apart}")
+    entries = counted(found.entries, "entry", "entries")
+    print_line(f"{text_of(file)}: {entries}, unchanged{apart}")
     if not compared:
         note("not compared with the database, so removed entries at the end can't be detected")
 
 
 def _has_store(target: LocatedRunbook, *, required: bool) -> bool:
+    """Raises StoreUnavailableError if there is a database that can't be used.
+
+    An adoption would then be missing from its audit trail.
+    """
     from runbook.errors import StoreUnavailableError
+    from runbook.store.store import Store
 
     if not required and not target.is_configured:
         return False
-    try:
-        _known_head(target, required=True)
-    except StoreUnavailableError:
-        if required:
-            raise
-        return False
-    return True
+    with closing(Store(target.settings.database, read_only=True)) as store:
+        is_there = store.maintenance.pending().before is not None
+    if required and not is_there:
+        raise StoreUnavailableError("There is no database yet.")
+    return is_there
 
 
 def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | None:

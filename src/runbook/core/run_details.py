@@ -35,7 +35,8 @@ class RunDetails:
     """What one caller may see of a run.
 
     `parent` and `related` are also None if the caller may not see them. `tree` holds the run, its
-    ancestors and all their descendants.
+    ancestors and all their descendants, `reruns` the runs that reran it, as far as the caller may
+    see them.
     """
 
     run: Run

@@ -172,9 +172,9 @@ class Engine:
         """End runs of a worker that it no longer executes; see WorkerDesk.forgotten."""
         self.workers.end_lost(self.workers.forgotten(worker_id, executing))
 
-    def reap(self) -> int:
+    def reap(self, *, everywhere: bool = False) -> int:
         """See WorkerDesk.reap."""
-        return self.workers.reap()
+        return self.workers.reap(everywhere=everywhere)
 
     def adopt_history(self, ref: str, principal: Principal, reason: str) -> HistoryAdoption:
         """See adopting.adopt_history."""

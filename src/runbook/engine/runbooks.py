@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +32,7 @@ class RunbookReader:
         self._parts = parts
         self._authorizer = parts.authorizer
         self._knowledge = knowledge
+        self._merging = threading.Lock()
         self._last_runs: dict[str, LastRun] = {}
         self._last_revision = 0
 
@@ -83,8 +85,11 @@ class RunbookReader:
     def last_runs(self) -> Mapping[str, LastRun]:
         """The last run of each runbook. Only changes are read from the store."""
         changed = self._parts.store.runbooks.last_runs(self._last_revision)
-        self._last_runs.update((row.ref, row) for row in changed.rows)
-        self._last_revision = changed.revision
+        with self._merging:
+            # Later changes may have arrived while this answer was on its way.
+            if changed.revision > self._last_revision:
+                self._last_runs.update((row.ref, row) for row in changed.rows)
+                self._last_revision = changed.revision
         return self._last_runs
 
     def listing_version(self) -> tuple[int, int]:

@@ -60,8 +60,9 @@ class RunReader:
         return self._store.runs.page(wanted, cursor=cursor, limit=limit)
 
     def details(self, run: Run, principal: Principal) -> RunDetails:
-        """The run with its steps, artifacts, related runs and available actions."""
+        """The run with its steps, artifacts, available actions and visible relatives."""
         store = self._store
+        readable = self._authorizer.readable
         return RunDetails(
             run,
             steps=tuple(store.steps.of(run.id)),
@@ -69,8 +70,8 @@ class RunReader:
             artifacts=tuple(store.artifacts.of(run.id)),
             parent=self._visible(run.tree.parent_id, principal),
             related=self._visible(run.related_id, principal),
-            reruns=tuple(store.runs.reruns(run.id)[-SHOWN_RERUNS:]),
-            tree=tuple(store.runs.tree(run.tree_id)),
+            reruns=readable(principal, store.runs.reruns(run.id))[-SHOWN_RERUNS:],
+            tree=readable(principal, store.runs.tree(run.tree_id)),
             actions=self._actions.of(run, principal),
         )
 

@@ -82,9 +82,10 @@ class Upkeep:
     def _look(self) -> _Clocks:
         return _Clocks(self._parts.clock(), time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
 
-    def purge_artifacts(self) -> None:
-        """Delete the artifacts of deleted runs."""
-        self._parts.artifacts.purge(self._store.runs.known)
+    def purge_artifacts(self, days: int) -> None:
+        """Delete the artifacts of deleted runs that finished more than `days` ago."""
+        before = self._parts.clock() - days * DAY_MS
+        self._parts.artifacts.purge(self._store.runs.known, before)
 
     def remove_stale_directories(self) -> None:
         """Remove the directories of runs that have ended, and what else killed processes left."""

@@ -115,9 +115,9 @@ class WorkerDesk:
         """End runs that nobody executes any more; see Reaper.end."""
         self._side_by_side.each(runs, self._reaper().end)
 
-    def reap(self) -> int:
-        """End the runs whose worker is gone; see Reaper."""
-        return self._reaper().reap()
+    def reap(self, *, everywhere: bool = False) -> int:
+        """End the runs whose worker is gone; see Reaper.reap."""
+        return self._reaper().reap(everywhere=everywhere)
 
     def _reaper(self) -> Reaper:
         parts = self._parts

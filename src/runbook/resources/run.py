@@ -122,7 +122,7 @@ class FollowerJson(RelativeJson):
 
 
 class ChildRunJson(RunJson):
-    """A run with the runs that it called."""
+    """A run with the runs that it called and that you may see."""
 
     children: list[ChildRunJson]
 
@@ -144,7 +144,8 @@ class WholeRunJson(ChildRunJson):
         Doc("The run that this one retries, resumes or undoes, if you may see it"),
     ]
     followers: Annotated[
-        list[FollowerJson], Doc("The latest retries, resumes and undos of this run, up to 100")
+        list[FollowerJson],
+        Doc("The latest retries, resumes and undos of this run that you may see, up to 100"),
     ]
     available_actions: Annotated[
         list[RunAction], Doc("Actions that you can perform on the run now")

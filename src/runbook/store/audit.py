@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,9 +41,10 @@ _LAST_OF = (
     .order_by(audit.c.n.desc())
     .limit(1)
 )
-_AFTER = (
-    _EVENTS.where(audit.c.n > sa.bindparam("after")).order_by(audit.c.n).limit(VERIFIED_AT_ONCE)
+_FROM = (
+    _EVENTS.where(audit.c.n >= sa.bindparam("first")).order_by(audit.c.n).limit(VERIFIED_AT_ONCE)
 )
+_LOWEST = -(2**63)
 _REFUSALS = sa.select(sa.func.count()).select_from(
     sa.select(audit.c.n)
     .where(
@@ -54,12 +55,7 @@ _REFUSALS = sa.select(sa.func.count()).select_from(
     .limit(REFUSALS_PER_MINUTE)
     .subquery()
 )
-_OLD = (
-    sa.select(audit.c.n, audit.c.digest)
-    .where(audit.c.at < sa.bindparam("before"))
-    .order_by(audit.c.n)
-    .limit(PURGED_AT_ONCE)
-)
+_OLDEST = sa.select(audit.c.n, audit.c.at, audit.c.digest).order_by(audit.c.n).limit(PURGED_AT_ONCE)
 _DELETE = sa.delete(audit).where(audit.c.n <= sa.bindparam("last"))
 _INSERT = sa.insert(audit)
 
@@ -132,17 +128,20 @@ class Audit(Component):
         return verify_events(self._all())
 
     def purge(self, before: Millis) -> int:
-        """Delete the events before a time, and record the last one deleted; see verify_events."""
+        """Delete the events before a time, and record the last one deleted; see verify_events.
+
+        Keeps each event that follows one to be kept, since a trail may begin later but has no gaps.
+        """
         gone = 0
         while count := self._database.write(lambda c: _purge(c, before, self._clock())):
             gone += count
         return gone
 
     def _all(self) -> Iterator[AuditEvent]:
-        after = 0
-        while events := self._select(_AFTER, {"after": after}):
+        first = _LOWEST  # a number below 1 is none of ours: it shows as a gap
+        while events := self._select(_FROM, {"first": first}):
             yield from events
-            after = events[-1].n
+            first = events[-1].n + 1
 
     def _select(self, statement: sa.Select[Any], values: dict[str, Any]) -> list[AuditEvent]:
         return self._database.read(
@@ -153,7 +152,7 @@ class Audit(Component):
 
 
 def _purge(connection: sa.Connection, before: Millis, at: Millis) -> int:
-    old = connection.execute(_OLD, {"before": before}).all()
+    old = _leading(connection.execute(_OLDEST).all(), before, at)
     if not old:
         return 0
     last = old[-1]
@@ -169,6 +168,22 @@ def _purge(connection: sa.Connection, before: Millis, at: Millis) -> int:
     )
     connection.execute(_DELETE, {"last": last.n})
     return len(old)
+
+
+def _leading(events: Sequence[Any], before: Millis, now: Millis) -> Sequence[Any]:
+    """The oldest events that can go, none of which is younger than `before`.
+
+    Clocks are set back and forth: an event with a future time holds back none, and one that only
+    seems old takes no others along.
+    """
+    kept = (n for n, event in enumerate(events) if _is_time(event.at, before, now))
+    gone = events[: next(kept, len(events))]
+    old = [n for n, event in enumerate(gone) if _is_time(event.at, 0, before - 1)]
+    return gone[: old[-1] + 1] if old else ()
+
+
+def _is_time(at: object, first: Millis, last: Millis) -> bool:
+    return isinstance(at, int) and first <= at <= last
 
 
 def _storable(new: NewAuditEvent) -> NewAuditEvent:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from runbook import log
 from runbook.engine.engine import Engine
@@ -59,7 +60,7 @@ class Retention:
 
 
 def reap_task(engine: Engine) -> Task:
-    return Task("reap", Scope.STORE, REAP_SECONDS, engine.reap)
+    return Task("reap", Scope.STORE, REAP_SECONDS, partial(engine.reap, everywhere=True))
 
 
 def worker_tasks(
@@ -74,11 +75,14 @@ def worker_tasks(
     def purge_audit() -> None:
         upkeep.purge_audit(retention.audit_days)
 
+    def purge_artifacts() -> None:
+        upkeep.purge_artifacts(retention.run_days)
+
     return (
         reap_task(engine),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
         Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
-        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, upkeep.purge_artifacts),
+        Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),
         Task(
             "remove-stale-directories", Scope.HOST, STALE_SECONDS, upkeep.remove_stale_directories
         ),

@@ -109,7 +109,8 @@ DOOR = {
         lambda engine, by, _: engine.runbooks.history_entry("Open.md", by, 1),
     ],
     Permission.RUNBOOK_VALIDATE: [
-        lambda engine, by, _: engine.validate("Open.md", by, ExecuteRequest())
+        lambda engine, by, _: engine.validate("Open.md", by, ExecuteRequest()),
+        lambda engine, by, _: engine.runbooks.locks("Open.md", by, {}),
     ],
     Permission.RUNBOOK_EXECUTE: [
         lambda engine, by, _: engine.submit("Open.md", by, ExecuteRequest())
@@ -169,3 +170,23 @@ def test_a_script_has_its_own_tree_whatever_refs_its_grants_name(rooms):
     )
     assert read(rooms.engine, script) == [parent.ref]
     assert [rooms.engine.runs.may_read(run, script) for run in rooms.runs.values()] == [True, False]
+
+
+def test_of_the_runs_that_a_run_called_only_those_are_shown_that_are_seen(rooms):
+    parent = rooms.claim().run
+    called = rooms.submit("Closed.md", dataclasses.replace(ANN, run_id=parent.id))
+    assert [run.id for run in rooms.engine.runs.details(parent, BOB).tree] == [parent.id, called.id]
+    assert [run.id for run in rooms.engine.runs.details(parent, VIC).tree] == [parent.id]
+
+
+def test_of_the_reruns_of_a_run_only_those_are_shown_that_are_seen(rooms):
+    rooms.register()
+    rooms.execute()
+    own = rooms.submit("Open.md", VIC)
+    for _ in range(2):
+        rooms.execute()
+    own = rooms.store.runs.get(own.id)
+    rooms.write("Open", claims="roles: sre")
+    rerun = rooms.engine.retry(own, ANN, ExecuteRequest()).run
+    assert [run.id for run in rooms.engine.runs.details(own, BOB).reruns] == [rerun.id]
+    assert rooms.engine.runs.details(own, VIC).reruns == ()

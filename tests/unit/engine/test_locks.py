@@ -150,7 +150,7 @@ def test_the_end_of_a_parent_ends_a_child_that_waits(workshop, submit, worker):
 
 
 def test_a_dead_workers_locks_are_free(workshop, submit, worker):
-    workshop.register("dead", host="elsewhere", beat_at=0)
+    workshop.register("dead", pid=2**22 + 1)
     holder = submit("a")
     workshop.claim("dead")
     run = submit("a")

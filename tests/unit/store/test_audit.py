@@ -80,6 +80,23 @@ def test_a_changed_row_is_noticed(store):
     assert [(p.n, p.fault) for p in store.audit.verify().problems] == [(2, AuditFault.CHANGED)]
 
 
+def test_a_row_before_the_first_is_noticed(store):
+    forged = store.audit.record(new())
+    for n in (0, -7):
+        row = {"n": n, "details": "{}", "at": forged.at, "digest": forged.previous}
+        store._database.write(
+            lambda c, row=row: c.execute(
+                sa.text(
+                    "INSERT INTO audit (n, at, subject, action, target_kind, target, details,"
+                    " previous, digest) VALUES (:n, :at, 'eve', 'run.undo', 'run', 'run-1',"
+                    " :details, :digest, :digest)"
+                ),
+                row,
+            )
+        )
+        assert not store.audit.verify().ok
+
+
 def test_a_purged_trail_verifies_and_says_what_went(store, clock):
     for _ in range(3):
         store.audit.record(new())
@@ -93,6 +110,26 @@ def test_a_purged_trail_verifies_and_says_what_went(store, clock):
     assert store.audit.purge(clock.now - 5_000) == 2
     assert store.audit.verify().ok
     assert store.audit.purge(0) == 0
+
+
+def test_a_purge_ends_before_the_first_event_to_be_kept(store, clock):
+    """A clock that was wrong for a moment, as before its first synchronization."""
+    now = clock.now
+    for at in (now - 9000, now, 0, now):
+        clock.now = at
+        store.audit.record(new())
+    assert store.audit.purge(now - 1000) == 1
+    assert [event.n for event in store.audit.page().events] == [5, 4, 3, 2]
+    assert store.audit.verify().ok
+
+
+def test_events_with_a_future_time_hold_back_no_purge(store, clock):
+    now = clock.now
+    for at in (now + 10**9, now - 9000, now + 10**9, now):
+        clock.now = at
+        store.audit.record(new())
+    assert store.audit.purge(now - 1000) == 2
+    assert store.audit.verify().ok
 
 
 def test_refusals_of_one_subject_are_bounded(store, clock):

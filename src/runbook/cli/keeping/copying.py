@@ -96,9 +96,13 @@ def _check(source: Store, target: Store, *, force: bool) -> None:
     if source.maintenance.shown == target.maintenance.shown:
         raise click.UsageError("FROM_URL and TO_URL are the same database")
     pending = source.maintenance.pending()
+    if pending.before is None:
+        raise StoreUnavailableError(
+            f"{source.maintenance.shown} has no data to copy", hint="correct FROM_URL"
+        )
     if pending.changed:
         raise StoreUnavailableError(
-            f"{source.maintenance.shown} is at version {pending.before or 'none'}, but only "
+            f"{source.maintenance.shown} is at version {pending.before}, but only "
             f"version {pending.after} can be copied",
             hint="set DATABASE_URL to it and run `runbook db migrate`",
         )

@@ -126,7 +126,7 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
         _confirm(before, yes=yes)
         by = actor_of(local_operator(settings))
         counts = dataclasses.asdict(store.maintenance.purge(before, by))
-        build_artifacts(settings).purge(store.runs.known)
+        build_artifacts(settings).purge(store.runs.known, before)
     if as_json:
         print_json(counts)
     else:

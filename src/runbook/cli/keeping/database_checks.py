@@ -45,8 +45,8 @@ def _state_of(store: Store, *, is_default: bool) -> list[Finding]:
         text = f"{shown} has version {pending.before}; a migration to {pending.after} is pending"
         return [warn("database", text, "run `runbook db migrate`, or start the server")]
     store.check()
-    workers = len(store.workers.all())
-    text = f"{shown}; {workers} workers, {len(store.runs.active())} active runs"
+    workers, active = len(store.workers.all()), len(store.runs.active())
+    text = f"{shown}; workers: {workers}, active runs: {active}"
     tasks = [_periodic_task(lease) for lease in store.leases.all()]
     return [ok("database", text), *_records(store), *tasks, *_notices(store.notices)]
 

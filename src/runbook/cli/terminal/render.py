@@ -75,6 +75,11 @@ def duration(milliseconds: object) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """`1 entry`, `2 entries`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def problem_line(file: str, problem: Json) -> str:
     """`FILE:LINE: error: message (hint)`, a format that editors understand."""
     line, hint = problem.get("line"), problem.get("hint")

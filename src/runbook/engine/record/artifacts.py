@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runbook.core.document import Problem, warning
 from runbook.core.outcome import Artifact
+from runbook.core.times import Millis
 from runbook.engine.process.removal import remove_tree
 from runbook.errors import NotFoundError
 
@@ -61,13 +62,14 @@ class ArtifactStore:
             raise NotFoundError("This artifact is not stored here.")
         return path
 
-    def purge(self, known: Callable[[Sequence[str]], Collection[str]]) -> int:
-        """Remove the artifacts of deleted runs. Returns the number of runs.
+    def purge(self, known: Callable[[Sequence[str]], Collection[str]], before: Millis) -> int:
+        """Remove the artifacts of deleted runs that finished before a time. Returns how many.
 
-        `known` returns which of the given runs still exist.
+        `known` returns which of the given runs still exist. Younger artifacts of unknown runs stay:
+        DATABASE_URL may name another database by mistake.
         """
         try:
-            kept = sorted(path.name for path in self._folder.iterdir())
+            kept = sorted(path.name for path in self._folder.iterdir() if _is_older(path, before))
         except OSError:  # no artifacts so far
             return 0
         gone = set(kept).difference(known(kept))
@@ -92,6 +94,11 @@ class ArtifactStore:
             return 0
         found.artifacts.append(artifact)
         return artifact.size
+
+
+def _is_older(folder: Path, before: Millis) -> bool:
+    """Whether nothing was added to the folder since; a run's artifacts are stored as it ends."""
+    return folder.lstat().st_mtime_ns // 1_000_000 < before
 
 
 def _not_kept(name: str, reason: str) -> Problem:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 
 from runbook import log
 from runbook.core import return_codes
@@ -35,6 +36,8 @@ LOST_TEXT = "The worker died; how far the script came is not known"
 WORKER_DIED = "worker_died"
 SURVIVORS_LEFT = "survivors_left"
 SILENCE_MS = 15_000
+WATCH_SECONDS = 5.0
+"""How long a worker of another host that seems silent is watched: several heartbeats."""
 
 
 def is_dead(worker: Worker, now: Millis) -> bool:
@@ -42,9 +45,18 @@ def is_dead(worker: Worker, now: Millis) -> bool:
 
     A process that is merely stopped or starved is alive: it keeps its runs.
     """
-    if worker.host == host_name() and worker.boot_id == boot_id():
+    if _is_here(worker) and worker.boot_id == boot_id():
         return process_start(worker.pid) != worker.process_start
     return now - worker.beat_at > SILENCE_MS
+
+
+def _is_here(worker: Worker) -> bool:
+    return worker.host == host_name()
+
+
+def _seems_silent(worker: Worker, now: Millis) -> bool:
+    """By this host's clock, which may be wrong: a heartbeat in its future tells nothing."""
+    return not 0 <= now - worker.beat_at <= SILENCE_MS
 
 
 class Reaper:
@@ -66,16 +78,38 @@ class Reaper:
         self._side_by_side = side_by_side
         self._execution_dir = execution_dir
 
-    def reap(self) -> int:
-        """End the runs of dead workers, never of living ones. Returns how many.
+    def reap(self, *, everywhere: bool = False) -> int:
+        """End the runs of this host's dead workers, never of living ones. Returns how many.
+
+        With `everywhere`, of other hosts' too, which takes WATCH_SECONDS if one of them seems dead.
 
         A run keeps its locks as long as a process of its script, or of a run that it called, is
         alive and can't be killed. Returns after a while even if not all have ended; see SideBySide.
         """
-        for worker in self._store.workers.all():
-            if is_dead(worker, self._clock()):
-                log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
-                self._store.workers.remove(worker.id)
+        now, workers = self._clock(), self._store.workers.all()
+        ended = self._reap(one for one in workers if _is_here(one) and is_dead(one, now))
+        if everywhere:
+            away = [one for one in workers if not _is_here(one) and _seems_silent(one, now)]
+            if silent := self._still_silent(away):
+                ended += self._reap(silent)
+        return ended
+
+    def _still_silent(self, workers: Sequence[Worker]) -> list[Worker]:
+        """Those of other hosts that send no heartbeat while they are watched.
+
+        The time of the last one is not enough: clocks differ and jump, and when the database
+        comes back after a while, no worker could send any.
+        """
+        if not workers:
+            return []
+        sleep(WATCH_SECONDS)
+        beats = {worker.id: worker.beat_at for worker in self._store.workers.all()}
+        return [worker for worker in workers if beats.get(worker.id) == worker.beat_at]
+
+    def _reap(self, dead: Iterable[Worker]) -> int:
+        for worker in dead:
+            log.warning("worker.dead", worker_id=worker.id, pid=worker.pid, host=worker.host)
+            self._store.workers.remove(worker.id)
         self._clean()
         lost = self._store.workers.runs_of_missing()
         survivors = {run.id: self._end_survivors(run) for run in lost}

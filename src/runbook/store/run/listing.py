@@ -56,6 +56,8 @@ def read_rows(
     Raises RequestError for a bad cursor.
     """
     span = _ALL if cursor is None else replace(_ALL, before=_seq_of(cursor))
+    if wanted.text is not None and "\0" in wanted.text:  # SQLite would ignore what follows it
+        return []
     with planned_anew(connection):
         if wanted.since is None and wanted.until is None:
             return _Page(connection, wanted, span, size, columns).rows()

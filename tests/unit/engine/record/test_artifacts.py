@@ -25,9 +25,7 @@ def store(tmp_path):
 
 
 NAMELESS = ("artifact_not_kept", {})
-
-
-NAMELESS = ("artifact_not_kept", {})
+LATER = 2**62
 
 
 def collect(store, source, run_id="run", may_show=lambda _name: True):
@@ -177,7 +175,7 @@ def test_what_is_not_there_is_not_found(store):
 
 
 def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
-    assert store.purge(lambda _ids: []) == 0
+    assert store.purge(lambda _ids: [], LATER) == 0
     (source / "a").touch()
     for run_id in ("one", "two", "three"):
         collect(store, source, run_id)
@@ -187,10 +185,21 @@ def test_what_belongs_to_forgotten_runs_is_removed(store, source, tmp_path):
         asked.append(list(ids))
         return {"two"}
 
-    assert store.purge(known) == 2
+    assert store.purge(known, LATER) == 2
 
     assert asked == [["one", "three", "two"]]  # once for all
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["two"]
+
+
+def test_a_wrong_database_costs_no_artifacts_that_the_right_one_keeps(store, source, tmp_path):
+    (source / "a").touch()
+    for run_id, at in (("old", 1_000), ("young", 2_000)):
+        collect(store, source, run_id)
+        os.utime(tmp_path / "kept" / run_id, (at, at))
+
+    assert store.purge(lambda _ids: [], 2_000_000) == 1
+
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["young"]
 
 
 def test_a_runs_files_are_listed_and_survive_its_directory(workshop):

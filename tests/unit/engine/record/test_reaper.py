@@ -15,7 +15,7 @@ from runbook.core.run import Origin, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.process.family import RUN_MARK
 from runbook.engine.process.workspace import Workspace, directory_of
-from runbook.engine.record import side_by_side
+from runbook.engine.record import reaper, side_by_side
 from runbook.engine.record.history_entry import RecordedOutput
 from runbook.engine.record.reaper import SILENCE_MS, SURVIVORS_LEFT, WORKER_DIED
 from runbook.host import proctable
@@ -133,17 +133,39 @@ def test_before_a_reboot_no_worker_of_this_host_lives(workshop, begin, process):
     assert workshop.store.runs.get(run.id).status is RunStatus.LOST
 
 
+@pytest.fixture
+def watched(monkeypatch):
+    """What happens while silent workers are watched, instead of the time that this takes."""
+    meanwhile = []
+    monkeypatch.setattr(reaper, "sleep", lambda _: [step() for step in meanwhile])
+    return meanwhile
+
+
 @pytest.mark.parametrize(
-    ("silence", "taken"), [(0, 0), (SILENCE_MS - 5000, 0), (SILENCE_MS + 1000, 1)]
+    ("silence", "taken"),
+    [(0, 0), (SILENCE_MS - 5000, 0), (SILENCE_MS + 1000, 1), (-10_000, 1)],
 )
-def test_a_worker_elsewhere_is_judged_by_its_silence(workshop, begin, silence, taken):
+def test_a_worker_elsewhere_is_judged_by_its_silence(workshop, begin, watched, silence, taken):
     assert host_name() != "elsewhere"
     now = workshop.engine.parts.clock()
     run = begin(host="elsewhere", pid=1, process_start=1, beat_at=now - silence)
 
-    assert workshop.engine.reap() == taken
+    assert workshop.engine.reap() == 0
+    assert workshop.engine.reap(everywhere=True) == taken
     expected = RunStatus.LOST if taken else RunStatus.RUNNING
     assert workshop.store.runs.get(run.id).status is expected
+
+
+@pytest.mark.parametrize("wrong_ms", [-3_600_000, 3_600_000])
+def test_a_worker_elsewhere_lives_as_long_as_it_beats_whatever_the_clocks_say(
+    workshop, begin, watched, wrong_ms
+):
+    now = workshop.engine.parts.clock()
+    run = begin(host="elsewhere", beat_at=now + wrong_ms)
+    watched.append(lambda: workshop.store.workers.beat("w"))
+
+    assert workshop.engine.reap(everywhere=True) == 0
+    assert workshop.store.runs.get(run.id).status is RunStatus.RUNNING
 
 
 def test_a_run_whose_worker_is_not_known_at_all_is_lost(workshop, begin):
@@ -255,9 +277,9 @@ def test_a_run_that_waits_for_any_worker_is_left_alone(workshop, begin, process)
     assert workshop.store.runs.get(waiting.id).status is RunStatus.QUEUED
 
 
-def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(workshop, begin):
+def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(workshop, begin, watched):
     run = begin("late", host="elsewhere", beat_at=0)
-    workshop.engine.reap()
+    workshop.engine.reap(everywhere=True)
 
     parts = workshop.engine.parts
     outcome = Outcome(RunStatus.SUCCEEDED, 0)

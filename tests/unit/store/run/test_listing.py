@@ -119,6 +119,11 @@ class TestFilter:
         assert ids(store.runs.page(RunFilter(dry_run=True))) == [one.id]
         assert ids(store.runs.page(RunFilter(dry_run=False))) == [plain.id, other.id]
 
+    @pytest.mark.parametrize("text", ["\0", "Poll\0", "50% of\0"])
+    def test_a_text_that_none_can_contain(self, store, made, text):
+        """SQLite would look for what is before the NUL."""
+        assert store.runs.page(RunFilter(text=text)).runs == ()
+
     def test_no_refs_at_all(self, store, made):
         assert store.runs.page(RunFilter(refs=frozenset())).runs == ()
 
