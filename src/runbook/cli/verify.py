@@ -174,8 +174,8 @@ def _adopt_in_file(target: LocatedRunbook, token: str, reason: str) -> Adopted:
     if not decision.allowed:
         raise AccessDeniedError(decision.text)
     who = principal.requester()
-    at, roles = time.time_ns() // 1_000_000, tuple(who.roles)
-    record = AdoptionRecord(at, who.subject, who.origin, reason, roles)
+    at = time.time_ns() // 1_000_000
+    record = AdoptionRecord(at, who.subject, who.origin, reason, who.roles)
     return adopt(target.file.resolve(), record)
 
 
