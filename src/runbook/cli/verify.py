@@ -8,8 +8,7 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
-from runbook.cli.source.choose import json_option
-from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.source.choose import SourceOptions, json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import text_of
 from runbook.core.permissions import Permission
@@ -138,7 +137,7 @@ def _adopt(file: str, with_store: bool | None, reason: str, *, as_json: bool) ->
 
     environment = process_environment()
     target = locate(file, environment)
-    token = environment.get(TOKEN_VARIABLE, "").strip()
+    token = SourceOptions().token(environment)
     if _has_store(target, required=with_store is True):
         adopted, compared = _adopt_with_store(target, token, reason)
     else:
