@@ -30,11 +30,11 @@ from runbook.host.identity import boot_id, host_name, process_start
 from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent, Worker
 from runbook.store.store import Store
+from runbook.store.workers import FRESH_BEAT_MS
 
 LOST_TEXT = "The worker died; how far the script came is not known"
 WORKER_DIED = "worker_died"
 SURVIVORS_LEFT = "survivors_left"
-SILENCE_MS = 15_000
 
 
 def is_dead(worker: Worker, now: Millis) -> bool:
@@ -44,7 +44,7 @@ def is_dead(worker: Worker, now: Millis) -> bool:
     """
     if worker.host == host_name() and worker.boot_id == boot_id():
         return process_start(worker.pid) != worker.process_start
-    return now - worker.beat_at > SILENCE_MS
+    return now - worker.beat_at > FRESH_BEAT_MS
 
 
 class Reaper:
