@@ -7,7 +7,6 @@ import getpass
 import os
 import pwd
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +41,10 @@ from runbook.library.catalog import Catalog, Source
 from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
 from runbook.settings_checks import prepare_data_dir
-from runbook.store.store import Store
+from runbook.store.store import Store, now_ms
 
 if TYPE_CHECKING:  # they import PyJWT, which is slow: one-shot commands rarely verify tokens
     from runbook.access.authenticators import Authenticators
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def run_token_key(settings: Settings) -> bytes:
@@ -72,7 +67,7 @@ def build_authenticator(settings: Settings) -> Authenticators:
 
 
 def build_store(settings: Settings) -> Store:
-    return Store(settings.database, clock=now_ms)
+    return Store(settings.database)
 
 
 def build_catalog(settings: Settings) -> Catalog:

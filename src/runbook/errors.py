@@ -248,10 +248,18 @@ _BY_STATUS: Mapping[int, type[RunbookError]] = {
 }
 
 
+def errors_by_code(base: type[RunbookError] = RunbookError) -> dict[str, type[RunbookError]]:
+    """The errors that have a code of their own, and don't share that of their base class."""
+    found = {base.code: base} if "code" in vars(base) else {}
+    for kind in base.__subclasses__():
+        found |= errors_by_code(kind)
+    return found
+
+
 def error_named(code: object, http_status: int, text: str, **details: object) -> RunbookError:
     """The error that another process returned, by its code or else by its HTTP status."""
-    kinds = [kind for kind in RunbookError.__subclasses__() if "code" in vars(kind)]
-    kind = next((kind for kind in kinds if kind.code == code), None) or _BY_STATUS.get(http_status)
+    named = None if code == RunbookError.code else errors_by_code().get(str(code))
+    kind = named or _BY_STATUS.get(http_status)
     if kind is None:
         kind = ServerUnavailableError if http_status >= 500 else RequestError
     return kind(text, **details)

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from runbook.access.refusals import Reason, refused
 from runbook.access.tokens import CallerTokens, RunTokens, public_claims
-from runbook.core.access import Principal, roles_of
+from runbook.core.access import Principal
+from runbook.core.claims import roles_of
 from runbook.core.permissions import SCRIPT_PERMISSIONS, RolePermissions
 from runbook.core.run import Origin
 from runbook.core.storable import is_storable

@@ -80,16 +80,11 @@ def explorer_asset(name: str) -> Response:
 def problems() -> Response:
     """The page that the `type` of every problem links to."""
     rows = "".join(
-        f'<dt id="{kind.code}"><code>{kind.code}</code> ({kind.http_status})</dt>'
-        f"<dd>{kind.__doc__}</dd>"
-        for kind in sorted(_kinds(errors.RunbookError), key=lambda kind: kind.code)
+        f'<dt id="{code}"><code>{code}</code> ({kind.http_status})</dt><dd>{kind.__doc__}</dd>'
+        for code, kind in sorted(errors.errors_by_code().items())
     )
     page = f"<!doctype html><html lang=en><title>Problems</title><h1>Problems</h1><dl>{rows}</dl>"
     return Response(page, 200, mimetype="text/html")
-
-
-def _kinds(base: type[errors.RunbookError]) -> list[type[errors.RunbookError]]:
-    return [base, *(kind for direct in base.__subclasses__() for kind in _kinds(direct))]
 
 
 @cache

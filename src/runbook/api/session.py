@@ -15,7 +15,7 @@ from runbook.api.bodies import LoginBody, read_body
 from runbook.api.context import application, engine, principal
 from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.bootstrap import config_json
-from runbook.core.access import roles_of
+from runbook.core.claims import roles_of
 from runbook.core.permissions import Permission
 from runbook.errors import NotFoundError
 from runbook.resources.server import ConfigJson, LoginJson, TokenInfoJson

@@ -15,7 +15,6 @@ from runbook.core.document import Problem
 from runbook.core.permissions import Permission
 from runbook.errors import RunbookError
 
-USAGE_CODE = 2
 IO_ERROR_CODE = 74
 CANCELLED_CODE = 130
 BROKEN_PIPE_CODE = 141

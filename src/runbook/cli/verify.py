@@ -9,8 +9,7 @@ import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
-from runbook.cli.source.choose import json_option
-from runbook.cli.source.protocol import TOKEN_VARIABLE
+from runbook.cli.source.choose import SourceOptions, json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import counted, text_of
 from runbook.core.permissions import Permission
@@ -137,7 +136,7 @@ def _adopt(file: str, with_store: bool | None, reason: str, *, as_json: bool) ->
 
     environment = process_environment()
     target = locate(file, environment)
-    token = environment.get(TOKEN_VARIABLE, "").strip()
+    token = SourceOptions().token(environment)
     if _has_store(target, required=with_store is True):
         adopted, compared = _adopt_with_store(target, token, reason)
     else:
@@ -175,8 +174,8 @@ def _adopt_in_file(target: LocatedRunbook, token: str, reason: str) -> Adopted:
     if not decision.allowed:
         raise AccessDeniedError(decision.text)
     who = principal.requester()
-    at, roles = time.time_ns() // 1_000_000, tuple(who.roles)
-    record = AdoptionRecord(at, who.subject, who.origin, reason, roles)
+    at = time.time_ns() // 1_000_000
+    record = AdoptionRecord(at, who.subject, who.origin, reason, who.roles)
     return adopt(target.file.resolve(), record)
 
 

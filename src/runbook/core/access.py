@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from runbook.core.claims import claim_values
 from runbook.core.permissions import NO_GRANTS, Grants, Permission
 from runbook.core.run import Origin, Requester
 
@@ -136,26 +137,6 @@ def missing_json(decision: Decision) -> list[dict[str, object]]:
     return [
         {"code": one.code, **dataclasses.asdict(one), "text": str(one)} for one in decision.missing
     ]
-
-
-def claim_values(value: object) -> tuple[str, ...]:
-    """A claim's values: the items of a list of strings, or of a comma-separated string.
-
-    Numbers and booleans count as their JSON text; nested values are ignored.
-    """
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, bool):
-        return ("true" if value else "false",)
-    if isinstance(value, int | float):
-        return (str(value),)
-    if isinstance(value, list | tuple):
-        return tuple(item.strip() for item in value if isinstance(item, str) and item.strip())
-    return ()
-
-
-def roles_of(claims: Mapping[str, object]) -> tuple[str, ...]:
-    return claim_values(claims.get("roles"))
 
 
 def permitted(principal: Principal, permission: Permission, ref: str | None = None) -> Decision:

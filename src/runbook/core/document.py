@@ -303,9 +303,6 @@ class Runbook:
     steps: tuple[Step, ...]
     policy: Policy = NO_POLICY
 
-    def input(self, name: str) -> Input | None:
-        return next((item for item in self.inputs if item.name == name), None)
-
     @property
     def stepped(self) -> bool:
         """Whether the script is divided into steps, which are reported and recorded."""
@@ -341,8 +338,8 @@ class Document:
     history_bytes: int | None
     claims: Mapping[str, tuple[str, ...]] | None = None
     claims_known: bool = True
-    inputs: tuple[Input, ...] = field(default=())
-    steps: tuple[Step, ...] = field(default=())
+    inputs: tuple[Input, ...] = ()
+    steps: tuple[Step, ...] = ()
     front: FrontMatter = FrontMatter()
 
     @property

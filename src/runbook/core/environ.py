@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runbook.core.document import Problem
+from runbook.script.limits import VARIABLE_NAME
 
 VALUE_LIMIT = 64 * 1024
 """Maximum size of one value in UTF-8 bytes; the kernel rejects values of 128 KiB."""
 TOTAL_LIMIT = 1024 * 1024
 """Maximum size of all names and values together, in UTF-8 bytes."""
 NAME_RULE = "Use up to 128 ASCII letters, digits and underscores, not starting with a digit"
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -120,7 +118,7 @@ _SET_BY_ZSH = _words(
 
 
 def valid_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None
+    return VARIABLE_NAME.fullmatch(name) is not None
 
 
 def is_reserved(name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from runbook.core.claims import roles_of
 from runbook.core.document import Problem
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
@@ -36,11 +37,8 @@ class Requester:
     address: str | None = None
 
     @property
-    def roles(self) -> list[str]:
-        roles = self.claims.get("roles", [])
-        if isinstance(roles, str):
-            return [role.strip() for role in roles.split(",") if role.strip()]
-        return [str(role) for role in roles] if isinstance(roles, list) else []
+    def roles(self) -> tuple[str, ...]:
+        return roles_of(self.claims)
 
 
 class Relation(StrEnum):

@@ -14,7 +14,7 @@ class RunStatus(StrEnum):
     RUNNING = "running"
     """A worker is executing it."""
     SUCCEEDED = "succeeded"
-    """The script returned 0."""
+    """The script returned a success code: 0, unless its Policy has others."""
     FAILED = "failed"
     """The script returned a failure code, or couldn't be started."""
     TIMED_OUT = "timed_out"
@@ -55,7 +55,6 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 }
 
 ACTIVE = frozenset(status for status, following in TRANSITIONS.items() if following)
-TERMINAL = frozenset(TRANSITIONS) - ACTIVE
 
 
 class StepStatus(StrEnum):

@@ -44,7 +44,7 @@ def adopt_history(parts: Parts, ref: str, principal: Principal, reason: str) -> 
         who=who.subject,
         origin=who.origin,
         reason=reason,
-        roles=tuple(who.roles),
+        roles=who.roles,
     )
     known = None if head is None else (head.n, head.digest)
     adopted = adopt(parts.catalog.path(ref), record, known)

@@ -11,7 +11,7 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,11 +94,12 @@ def back_up(store: Store, folders: Folders, target: Path, program: str, at: Mill
     that comes later is needed. The inputs of runs that haven't ended are left out. Raises
     ConflictError if the file exists, BackupError, and what the store raises.
     """
-    if target.exists():
-        raise ConflictError("The backup's file exists; choose another name.")
     manifest = Manifest(program, iso(at), store.maintenance.kind)
     try:
-        with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        with (
+            _reserved(target),
+            TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch,
+        ):
             partial = Path(scratch) / target.name
             mode = "w:gz" if target.name.endswith("gz") else "w"
             with (
@@ -107,9 +108,22 @@ def back_up(store: Store, folders: Folders, target: Path, program: str, at: Mill
             ):
                 _Writer(archive, manifest).write(store, folders, Path(scratch))
             partial.replace(target)
+    except FileExistsError:
+        raise ConflictError("The backup's file exists; choose another name.") from None
     except OSError as error:
         raise BackupError(f"The backup can't be written: {error.strerror}.") from error
     return manifest
+
+
+@contextmanager
+def _reserved(target: Path) -> Iterator[None]:
+    """Make the file at once, so that no other backup takes its name. Raises FileExistsError."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield
+    except BaseException:
+        target.unlink()
+        raise
 
 
 class _Writer:
@@ -132,7 +146,8 @@ class _Writer:
             for path in _files_below(folders.runbooks):
                 name = path.relative_to(folders.runbooks).as_posix()
                 self._add(path, f"{RUNBOOKS}/{name}", may_miss=True)
-        self._put(MANIFEST, io.BytesIO(self._manifest.as_json().encode()))
+        text = self._manifest.as_json().encode()
+        self._put(MANIFEST, io.BytesIO(text), len(text))
 
     def _add(self, path: Path, name: str, *, may_miss: bool = False) -> None:
         """Add a file as it is now, even if it grows meanwhile."""
@@ -149,10 +164,10 @@ class _Writer:
             self._put(name, _Counted(file, digest), size)
             self._manifest.files[name] = BackedUp(size, digest.hexdigest())
 
-    def _put(self, name: str, content: io.BytesIO | _Counted, size: int | None = None) -> None:
+    def _put(self, name: str, content: io.BytesIO | _Counted, size: int) -> None:
         info = tarfile.TarInfo(name)
         info.mode = 0o600
-        info.size = len(content.getvalue()) if isinstance(content, io.BytesIO) else size or 0
+        info.size = size
         self._archive.addfile(info, content)
 
 

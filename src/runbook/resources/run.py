@@ -171,7 +171,7 @@ def run_json(run: Run) -> RunJson:
         "digest": run.runbook.digest,
         "by": who.subject,
         "origin": who.origin,
-        "roles": who.roles,
+        "roles": list(who.roles),
         "address": who.address,
         "reason": asked.reason,
         "correlation_id": run.correlation_id,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from runbook.errors import RunbookError
+from runbook.script.limits import LINE_BYTES, OUTPUT_NAME, VARIABLE_NAME
 
 if TYPE_CHECKING:
     from runbook.script.calling import Caller
@@ -40,12 +41,8 @@ __all__ = [
 
 Label = Literal["verified", "assumed", "unknown"]
 LABELS: tuple[Label, ...] = ("verified", "assumed", "unknown")
-LINE_BYTES = 4096
-"""Longest atomic write to a pipe: longer lines could mix with those of another process."""
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 class NotInRunError(RunbookError, RuntimeError):
@@ -85,12 +82,12 @@ def plan(text: str, *, label: Label = "unknown") -> None:
 
 def env(name: str, value: object) -> None:
     """Set a variable for later steps. Raises ValueError for an invalid name or value."""
-    _assign("RUNBOOK_ENV", name, value, _VARIABLE)
+    _assign("RUNBOOK_ENV", name, value, VARIABLE_NAME)
 
 
 def output(name: str, value: object) -> None:
     """Set an output of the run; non-strings are stored as JSON. Raises ValueError and TypeError."""
-    _assign("RUNBOOK_OUTPUT", name, value, _OUTPUT)
+    _assign("RUNBOOK_OUTPUT", name, value, OUTPUT_NAME)
 
 
 def summary(markdown: str) -> None:
@@ -195,7 +192,7 @@ def _given(variable: str) -> str:
 
 def _assign(variable: str, name: str, value: object, allowed: re.Pattern[str]) -> None:
     if not allowed.fullmatch(name):
-        more = "" if allowed is _VARIABLE else ", . and -"
+        more = "" if allowed is VARIABLE_NAME else ", . and -"
         raise ValueError(
             f"{name[:80]!r} is not a valid name. Use up to 128 letters, digits and _{more}, and "
             "don't start with a digit"

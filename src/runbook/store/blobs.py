@@ -10,18 +10,18 @@ import sqlalchemy as sa
 from runbook.core.run_files import RunFile, RunFiles
 from runbook.core.times import Millis
 from runbook.errors import NotFoundError
+from runbook.store.conditions import SEQ_BY_ID
 from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
-from runbook.store.tables import blobs, run_files, runs
+from runbook.store.tables import blobs, run_files
 
 # Digests looked up per statement: databases limit the number of parameters.
 _AT_ONCE = 200
 
-_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _FILES = (
     sa.select(run_files.c.path, run_files.c.mode, run_files.c.digest, blobs.c.size)
     .select_from(run_files.outerjoin(blobs, blobs.c.digest == run_files.c.digest))
-    .where(run_files.c.run_seq == _SEQ_BY_ID)
+    .where(run_files.c.run_seq == SEQ_BY_ID)
     .order_by(run_files.c.path)
 )
 _CONTENT = sa.select(blobs.c.content).where(blobs.c.digest == sa.bindparam("wanted"))

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runbook.core.events import EventType
-from runbook.core.run import LockRequest, LockWant, Run
+from runbook.core.run import LockWant, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import LockWait, WaitReason, stored_wait
@@ -27,7 +27,7 @@ from runbook.store.tables import locks, runs
 _IS_WAITING = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.WAITING.value)
 
 _HELD = (
-    # In the order of `LockWait`, the number of the run that holds, and which place.
+    # In the order of `LockWait`, and the number of the run that holds.
     sa.select(
         locks.c.name,
         runs.c.id,
@@ -35,15 +35,8 @@ _HELD = (
         runs.c.subject,
         locks.c.taken_at,
         locks.c.run_seq,
-        locks.c.place,
     )
     .where(locks.c.name.in_(sa.bindparam("names", expanding=True)), runs.c.seq == locks.c.run_seq)
-    .order_by(locks.c.taken_at, locks.c.run_seq)
-)
-_HOLDERS = (
-    # In the order of `LockWait`.
-    sa.select(locks.c.name, runs.c.id, runs.c.ref, runs.c.subject, locks.c.taken_at)
-    .where(locks.c.name == sa.bindparam("lock"), runs.c.seq == locks.c.run_seq)
     .order_by(locks.c.taken_at, locks.c.run_seq)
 )
 # Also of runs that no longer exist.
@@ -104,7 +97,6 @@ class _Place:
 
     holder: LockWait
     run_seq: int
-    number: int
 
 
 class Locks(Component):
@@ -112,8 +104,8 @@ class Locks(Component):
         """The current holder of a lock, the first of several; None if it is free."""
 
         def work(connection: sa.Connection) -> LockWait | None:
-            held = [_wait_of(*row) for row in connection.execute(_HOLDERS, {"lock": want.name})]
-            return held[0] if len(held) >= want.capacity else None
+            held = _places(connection, (want,))
+            return held[0].holder if len(held) >= want.capacity else None
 
         return self._database.read(work)
 
@@ -151,7 +143,7 @@ def take_locks(connection: sa.Connection, run: Run, at: Millis) -> LockWait | No
         return None
     exclusively(connection, Turn.LOCKS)
     line = _line_of(connection, run)
-    taken = _places(connection, run.request.locks)
+    taken = _places(connection, run.request.locks.wants)
     for want in run.request.locks.wants:
         others = [p for p in taken if p.holder.lock == want.name and p.run_seq not in line]
         if len(others) >= want.capacity:
@@ -201,11 +193,10 @@ def release_locks(connection: sa.Connection, run: Run, *, only_asked: bool = Tru
     return min(len(names), connection.execute(_REQUEUE, {"names": names}).rowcount)
 
 
-def _places(connection: sa.Connection, request: LockRequest) -> list[_Place]:
-    """The occupied places of the requested locks, oldest first."""
-    names = [want.name for want in request.wants]
-    found = connection.execute(_HELD, {"names": names})
-    return [_Place(_wait_of(*holder), run_seq, number) for *holder, run_seq, number in found]
+def _places(connection: sa.Connection, wants: Iterable[LockWant]) -> list[_Place]:
+    """The occupied places of the locks, oldest first."""
+    found = connection.execute(_HELD, {"names": [want.name for want in wants]})
+    return [_Place(_wait_of(*holder), run_seq) for *holder, run_seq in found]
 
 
 def _free_place(name: str, used: Iterable[Sequence[Any]]) -> int:

@@ -30,14 +30,13 @@ from runbook.core.run import (
     RunTimes,
     RunTree,
 )
-from runbook.core.status import ACTIVE, RunStatus
+from runbook.core.status import RunStatus
 from runbook.core.waiting import WaitReason, read_wait
 from runbook.errors import NotFoundError
 from runbook.store.dialects.portable import Text
 from runbook.store.rows import EVENTS_PER_RUN
 from runbook.store.tables import runs
 
-ACTIVE_STATUSES = tuple(sorted(status.value for status in ACTIVE))
 UNKNOWN = "unknown"
 
 RUN_COLUMNS = (

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.store.conditions import IS_ACTIVE
 from runbook.store.models import Worker, WorkerKind
-from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS, runs_of
+from runbook.store.reading import RUN_COLUMNS, runs_of
 from runbook.store.rows import Component
 from runbook.store.tables import runs, workers
 
-# Three heartbeats, every 5 s.
 FRESH_BEAT_MS = 15_000
+"""How long a worker may be silent: three heartbeats, every 5 s."""
 
 _THIS = workers.c.id == sa.bindparam("worker_id")
 _DELETE = sa.delete(workers).where(_THIS)
@@ -37,13 +38,12 @@ _ACCEPTING = (
     .limit(1)
 )
 
-_ACTIVE = sa.and_(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
 # The worker that a run depends on: its owner, or the only one that may claim it.
 _HOLDER = sa.func.coalesce(runs.c.worker_id, runs.c.assigned_to)
 _CANCELS = (
     sa.select(runs.c.id)
     .where(
-        _ACTIVE,
+        IS_ACTIVE,
         runs.c.status == RunStatus.RUNNING.value,
         runs.c.worker_id == sa.bindparam("worker_id"),
         runs.c.cancel_at.is_not(None),
@@ -52,10 +52,10 @@ _CANCELS = (
 )
 _RUNNING = (
     sa.select(runs.c.worker_id, sa.func.count())
-    .where(_ACTIVE, runs.c.status == RunStatus.RUNNING.value, runs.c.worker_id.is_not(None))
+    .where(IS_ACTIVE, runs.c.status == RunStatus.RUNNING.value, runs.c.worker_id.is_not(None))
     .group_by(runs.c.worker_id)
 )
-_HELD = sa.select(*RUN_COLUMNS).where(_ACTIVE).order_by(runs.c.seq)
+_HELD = sa.select(*RUN_COLUMNS).where(IS_ACTIVE).order_by(runs.c.seq)
 _OF_WORKER = _HELD.where(sa.bindparam("worker_id") == _HOLDER)
 _OF_MISSING = _HELD.where(
     _HOLDER.is_not(None), ~sa.exists(sa.select(workers.c.id).where(workers.c.id == _HOLDER))
@@ -122,20 +122,14 @@ class Workers(Component):
         asked = {"worker_id": worker_id}
         return self._database.read(lambda c: list(c.scalars(_CANCELS, asked)))
 
-    def unfinished(self, worker_id: str | None) -> list[Run]:
-        """The active runs that a worker owns or that only it may claim, oldest first.
-
-        With None, the active runs of unknown workers.
-        """
-        statement = _OF_MISSING if worker_id is None else _OF_WORKER
-        values = {} if worker_id is None else {"worker_id": worker_id}
-        return self._database.read(
-            lambda connection: runs_of(connection.execute(statement, values))
-        )
+    def unfinished(self, worker_id: str) -> list[Run]:
+        """The active runs that a worker owns or that only it may claim, oldest first."""
+        asked = {"worker_id": worker_id}
+        return self._database.read(lambda c: runs_of(c.execute(_OF_WORKER, asked)))
 
     def runs_of_missing(self) -> list[Run]:
-        """The active runs that no known worker will finish."""
-        return self.unfinished(None)
+        """The active runs that no known worker will finish, oldest first."""
+        return self._database.read(lambda c: runs_of(c.execute(_OF_MISSING)))
 
 
 _KINDS = {kind.value: kind for kind in WorkerKind}

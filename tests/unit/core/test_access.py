@@ -14,12 +14,11 @@ from runbook.core.access import (
     Requirement,
     UnreadableClaims,
     authorize,
-    claim_values,
     missing_json,
     permitted,
-    roles_of,
     was_local,
 )
+from runbook.core.claims import claim_values
 from runbook.core.permissions import ALL_GRANTS, Grants, Permission
 from runbook.core.run import Origin, Requester
 
@@ -181,14 +180,6 @@ def test_a_decision_tells_claims_from_other_things_that_are_missing():
         "Access denied: you can only access your own runs."
     )
     assert Decision(Permission.RUN_READ).text == ""
-
-
-@pytest.mark.parametrize(
-    ("claims", "roles"),
-    [({}, ()), ({"roles": " sre,,dev "}, ("sre", "dev")), ({"roles": ["sre", 7]}, ("sre",))],
-)
-def test_only_texts_are_roles_that_grant_something(claims, roles):
-    assert roles_of(claims) == roles
 
 
 KEYED = Principal("ann", Origin.API, {"a": 1, "b": {2}}, "192.0.2.1")

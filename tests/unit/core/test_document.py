@@ -3,7 +3,6 @@ import pytest
 from runbook.core.document import (
     Condition,
     Document,
-    Input,
     Language,
     Operand,
     Problem,
@@ -71,13 +70,6 @@ def test_a_document_has_errors_and_warnings():
     document = Document("R", None, (warning, error), "d", 0, None)
     assert document.errors == (error,)
     assert document.warnings == (warning,)
-
-
-def test_a_runbook_knows_its_inputs_by_name():
-    host = Input("HOST", "the host", 3)
-    runbook = Runbook("R", "", (host,), (), (), None, ())
-    assert runbook.input("HOST") is host
-    assert runbook.input("PORT") is None
 
 
 @pytest.mark.parametrize(("heading_line", "stepped"), [(7, True), (None, False)])

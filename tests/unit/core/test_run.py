@@ -32,19 +32,6 @@ def run(**changes: object) -> Run:
     return Run(**(values | changes))
 
 
-@pytest.mark.parametrize(
-    ("claims", "roles"),
-    [
-        ({}, []),
-        ({"roles": " sre, ,dev "}, ["sre", "dev"]),
-        ({"roles": ["sre", 7]}, ["sre", "7"]),
-        ({"roles": {"sre": True}}, []),
-    ],
-)
-def test_roles_are_a_list_or_text_with_commas(claims, roles):
-    assert Requester("ann", Origin.API, claims).roles == roles
-
-
 @pytest.mark.parametrize("status", RunStatus)
 def test_only_one_status_is_a_success(status):
     assert run(status=status).success is (status is RunStatus.SUCCEEDED)

@@ -11,11 +11,13 @@ from runbook.cli import call as command
 from runbook.cli.options.inputs import Assignment
 from runbook.errors import (
     AccessDeniedError,
+    ConflictError,
     InvalidRunbookError,
     QueueFullError,
     RequestError,
     RunbookError,
     ServerUnavailableError,
+    StoreDamagedError,
     error_named,
 )
 from runbook.script import calling, limits
@@ -213,6 +215,8 @@ def test_lists_and_objects_are_sent_as_json_text():
     ("code", "status", "kind"),
     [
         ("invalid_runbook", 500, InvalidRunbookError),
+        ("store_damaged", 503, StoreDamagedError),  # a kind of another error
+        ("conflict", 409, ConflictError),
         ("unheard_of", 403, AccessDeniedError),
         (None, 503, QueueFullError),
         ("error", 500, ServerUnavailableError),  # a class without a code of its own has none here

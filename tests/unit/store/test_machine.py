@@ -28,7 +28,7 @@ from runbook.core.run import (
     RunRequest,
     RunTree,
 )
-from runbook.core.status import TERMINAL, TRANSITIONS, RunStatus
+from runbook.core.status import ACTIVE, TRANSITIONS, RunStatus
 from runbook.errors import ConflictError, QueueFullError, RunEndedError
 from runbook.store.models import NewEvent, NewRun, StoredDocument
 from runbook.store.store import Store
@@ -198,7 +198,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule(run=runs, worker=st.none() | WORKERS, count=st.integers(0, 3))
     def append(self, run, worker, count):
-        allowed = self.status[run] not in TERMINAL and self.owner[run] == worker
+        allowed = self.status[run] in ACTIVE and self.owner[run] == worker
         try:
             last = self.store.events.append(run, [event()] * count, worker_id=worker)
         except ConflictError:
@@ -211,7 +211,7 @@ class Runs(RuleBasedStateMachine):
     @rule(
         run=runs,
         worker=st.none() | WORKERS,
-        status=st.sampled_from(sorted(TERMINAL)),
+        status=st.sampled_from(sorted(set(RunStatus) - ACTIVE)),
     )
     def finish(self, run, worker, status):
         allowed = status in TRANSITIONS[self.status[run]] and worker in (None, self.owner[run])
@@ -241,7 +241,7 @@ class Runs(RuleBasedStateMachine):
     @rule(run=runs)
     def cancel(self, run):
         asked = self.store.runs.request_cancel(run, "bob")
-        self.cancelled[run] |= self.status[run] not in TERMINAL
+        self.cancelled[run] |= self.status[run] in ACTIVE
         assert (asked.cancel is not None) is self.cancelled[run]
         if self.status[run] is RunStatus.WAITING:
             self.queue_again(run)
@@ -254,7 +254,7 @@ class Runs(RuleBasedStateMachine):
             numbers = [item.n for item in self.store.events.after(run)]
             assert numbers == list(range(1, self.events[run] + 1))
             assert (kept.log.last_event, kept.worker_id) == (self.events[run], self.owner[run])
-            assert (kept.times.finished_at is not None) is (kept.status in TERMINAL)
+            assert (kept.times.finished_at is not None) is (kept.status.terminal)
 
             assert (kept.waiting and kept.waiting.lock) == self.waits_for.get(run)
 
@@ -274,7 +274,7 @@ class Runs(RuleBasedStateMachine):
 
     @invariant()
     def the_queue_agrees(self):
-        counted = [status for status in self.status.values() if status not in TERMINAL]
+        counted = [status for status in self.status.values() if status in ACTIVE]
         stats = self.store.runs.queue_stats()
         assert (stats.queued, stats.running, stats.waiting) == tuple(
             counted.count(status)

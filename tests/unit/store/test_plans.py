@@ -275,7 +275,6 @@ def work(helper):
         "runs.reruns": lambda: runs.reruns("ended"),
         "runs.tree": lambda: runs.tree("parent"),
         "runs.known": lambda: runs.known(["ended", "x"]),
-        "runs.descends": lambda: runs.descends("child", "parent"),
         "runs.active": runs.active,
         "runs.activity": runs.activity,
         "runs.last_outputs": lambda: [runs.last_outputs(ref) for ref in ("fleet/Job3.md", "x")],

@@ -106,4 +106,3 @@ def test_runs_whose_worker_is_gone(helper, store, register):
     store.workers.remove("waiter")
     missing = [run.id for run in store.workers.runs_of_missing()]
     assert missing == [running.id, assigned.id, waiting.id]
-    assert [run.id for run in store.workers.unfinished(None)] == missing

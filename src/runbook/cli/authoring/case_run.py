@@ -14,9 +14,10 @@ from runbook.cli.one_shot.execution import OneShot, calling_engine
 from runbook.cli.source.opening import load_settings
 from runbook.cli.terminal.render import Json
 from runbook.core import return_codes
-from runbook.core.access import LOCAL_PREFIX, Principal, roles_of
+from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
+from runbook.core.claims import roles_of
 from runbook.core.events import EventType, RunEvent
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus

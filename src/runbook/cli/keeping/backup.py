@@ -13,6 +13,7 @@ import click
 
 from runbook import __version__
 from runbook.cli.commands import ExampleCommand
+from runbook.cli.keeping.copying import workers_alive
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line, print_warning
 from runbook.core.permissions import Permission
@@ -52,9 +53,10 @@ def backup(target: Path, with_runbooks: bool, as_json: bool) -> None:
     from runbook.cli.source.opening import load_settings
     from runbook.engine.backup import Folders, back_up
     from runbook.settings import process_environment
+    from runbook.store.store import now_ms
 
     settings = load_settings(process_environment())
-    at = _now_ms()
+    at = now_ms()
     path = target / _name(at) if target.is_dir() else target
     folders = Folders(settings.data_dir, settings.runbooks_dir if with_runbooks else None)
     with closing(build_store(settings)) as store:
@@ -104,6 +106,7 @@ def restore(file: Path, replace: bool, runbooks_to: Path | None, as_json: bool) 
     from runbook.engine.backup import RUNBOOKS, revive, unpack
     from runbook.settings import process_environment
     from runbook.settings_checks import prepare_data_dir
+    from runbook.store.store import now_ms
 
     settings = load_settings(process_environment())
     prepare_data_dir(settings)
@@ -113,7 +116,7 @@ def restore(file: Path, replace: bool, runbooks_to: Path | None, as_json: bool) 
         manifest = unpack(file, folder)
         if runbooks_to is not None and not (folder / RUNBOOKS).is_dir():
             raise click.UsageError("the backup has no runbooks: it was made without them")
-        revived = revive(folder, _now_ms())
+        revived = revive(folder, now_ms())
         aside = _put_in_place(folder, settings)
         if runbooks_to is not None:
             _move_runbooks(folder / RUNBOOKS, runbooks_to)
@@ -171,13 +174,11 @@ def _check_place(settings: Settings, runbooks_to: Path | None, *, replace: bool)
 
 
 def _workers_alive(settings: Settings) -> int:
-    from runbook.engine.record.reaper import is_dead
-
     try:
         with closing(_opened(settings, read_only=True)) as store:
             if store.maintenance.pending().before is None:
                 return 0
-            return sum(not is_dead(worker, _now_ms()) for worker in store.workers.all())
+            return workers_alive(store)
     except StoreNewerError:
         raise
     except StoreUnavailableError:
@@ -211,7 +212,7 @@ def _put_in_place(folder: Path, settings: Settings) -> Path | None:
     """Move the restored data into place. Returns the folder with the data that was there."""
     from runbook.engine.backup import ARTIFACTS, DATABASE, KEYS
     from runbook.store.dialects.sqlite import url_for
-    from runbook.store.store import Store
+    from runbook.store.store import Store, now_ms
 
     database = _database_file(settings)
     if database is None:
@@ -220,7 +221,7 @@ def _put_in_place(folder: Path, settings: Settings) -> Path | None:
             closing(_opened(settings)) as target,
         ):
             source.maintenance.copy_to(target.maintenance, with_active=True)
-    aside = settings.data_dir / f"before-restore-{_stamp(_now_ms())}"
+    aside = settings.data_dir / f"before-restore-{_stamp(now_ms())}"
     old = [settings.data_dir / KEYS, settings.data_dir / ARTIFACTS]
     if database is not None:
         old += [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]
@@ -240,10 +241,6 @@ def _move_runbooks(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
         shutil.move(path, target / path.name)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _stamp(at: int) -> str:

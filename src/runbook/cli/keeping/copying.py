@@ -106,16 +106,16 @@ def _check(source: Store, target: Store, *, force: bool) -> None:
             f"version {pending.after} can be copied",
             hint="set DATABASE_URL to it and run `runbook db migrate`",
         )
-    alive = 0 if force else _workers_alive(source)
+    alive = 0 if force else workers_alive(source)
     if alive:
         raise ConflictError(f"{source.maintenance.shown} is in use; workers: {alive}", hint=FORCE)
 
 
-def _workers_alive(source: Store) -> int:
-    from runbook.bootstrap import now_ms
+def workers_alive(store: Store) -> int:
     from runbook.engine.record.reaper import is_dead
+    from runbook.store.store import now_ms
 
-    return sum(not is_dead(worker, now_ms()) for worker in source.workers.all())
+    return sum(not is_dead(worker, now_ms()) for worker in store.workers.all())
 
 
 def _copied(source: Store, target: Store, *, force: bool) -> Copied:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -116,13 +115,14 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
     """
     from runbook.bootstrap import build_artifacts, local_operator
     from runbook.core.audit import actor_of
+    from runbook.store.store import now_ms
 
     if before is not None and days is not None:
         raise click.UsageError("use --before or --days, not both")
     with _store() as (store, settings):
         if before is None:
             kept = settings.retention_days if days is None else days
-            before = time.time_ns() // 1_000_000 - kept * DAY_MS
+            before = now_ms() - kept * DAY_MS
         _confirm(before, yes=yes)
         by = actor_of(local_operator(settings))
         counts = dataclasses.asdict(store.maintenance.purge(before, by))

@@ -18,10 +18,11 @@ from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
 from runbook.cli.options.execute_options import ExecuteOptions
-from runbook.cli.options.inputs import gather, read_token, with_files
+from runbook.cli.options.inputs import gather, with_files
+from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
-from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE
+from runbook.cli.source.protocol import URL_VARIABLE
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_warning
 from runbook.cli.terminal.views import RunView, view_of
@@ -49,7 +50,7 @@ UNWRITTEN = frozenset({HistoryError.code, HistoryReadOnlyError.code})
 def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     """Execute a runbook. Returns the exit code; raises RunbookError and click.UsageError."""
     inputs = gather(options.env, options.secret, options.env_file)
-    token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
+    token = SourceOptions(token_stdin=options.token_stdin).token(environment)
     target = locate(options.runbook, environment)
     view = view_of(
         options.runbook, as_json=options.as_json, quiet=options.quiet, environment=environment

@@ -11,7 +11,7 @@ import click
 from runbook.cli.commands import Invocation
 from runbook.cli.one_shot.execution import OneShot, opened
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
-from runbook.cli.options.inputs import gather, read_token
+from runbook.cli.options.inputs import gather
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.rerun import (
     RESUME,
@@ -19,9 +19,9 @@ from runbook.cli.rerun import (
     rerun_options,
     start_option,
 )
+from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import load_settings
-from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.views import view_of
 from runbook.core.access import Principal
 from runbook.core.run import Run
@@ -34,7 +34,7 @@ from runbook.library.catalog import Entry
 def follow_once(action: str, options: RerunOptions, environment: Mapping[str, str]) -> int:
     """Execute a rerun. Returns the exit code; raises RunbookError and click.UsageError."""
     inputs = gather(options.env, options.secret, options.env_file)
-    token = read_token() if options.token_stdin else environment.get(TOKEN_VARIABLE, "")
+    token = SourceOptions(token_stdin=options.token_stdin).token(environment)
     settings = (
         locate(options.runbook, environment).settings
         if options.runbook

@@ -20,6 +20,7 @@ from runbook.core.environ import SETTING_NAMES, is_reserved, valid_name
 from runbook.core.inputs.rules import check_declaration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
+from runbook.script.limits import OUTPUT_NAME
 
 _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
@@ -194,7 +195,7 @@ def _with_choices_source(item: Input, key: str, node: Node) -> Input | Problem:
             ref, output = (part.text.strip() for part in texts if isinstance(part, Scalar))
         case _:
             return _no_choices_source(item, key, node.line)
-    if not ref.endswith(".md") or not valid_name(output):
+    if not ref.endswith(".md") or not OUTPUT_NAME.fullmatch(output):
         return _no_choices_source(item, key, node.line)
     return replace(item, choices_from=ChoicesSource(ref, output))
 

@@ -21,9 +21,9 @@ from runbook.core.syntax.yaml_blocks import (
     read_truth,
 )
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, compose
+from runbook.script.limits import OUTPUT_NAME
 
 _CONDITION = re.compile(r"(\w+)\.([^\s=!]+)\s*(==|!=)\s*(\S.*)", re.DOTALL)
-_OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 # A bare value has no spaces, so that `a == b && c == d` isn't taken for one comparison.
 _VALUE = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s'"=][^\s'"]*)""")
 _CONDITION_RULE = "a condition such as inputs.NAME == value, or a list of conditions"
@@ -60,7 +60,7 @@ def _read_condition(node: Node, context: Context) -> Condition:
     )
     if condition.operand is Operand.INPUT:
         check_input(condition.name, node.line, context)
-    elif not _OUTPUT_NAME.fullmatch(condition.name):
+    elif not OUTPUT_NAME.fullmatch(condition.name):
         hint = "Output names have up to 128 letters, digits, dots, hyphens and underscores"
         raise context.must_be(_CONDITION_RULE, node.line, hint)
     return condition

@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 
 from runbook.core.environ import check_value, is_reserved, valid_name
 from runbook.core.outcome import PlanLabel
+from runbook.script.limits import LINE_BYTES, OUTPUT_NAME
 
 HANDOVER_BYTES = 1024 * 1024
 """Maximum size of a file read after each step."""
-LINE_BYTES = 4096
-"""Maximum length of a progress or plan line; longer lines are cut."""
 
 # The text isn't quoted: it may be the second line of a secret.
 NO_NAME = "the text before = or << is not a valid name"
 
-_OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _PROGRESS = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?(?:\s+(.*))?", re.DOTALL)
 _PLAN = re.compile(r"(verified|assumed|unknown):\s*(.*)", re.DOTALL)
 
@@ -54,7 +52,7 @@ def _env_problem(name: str) -> str | None:
 
 
 def _output_problem(name: str) -> str | None:
-    return None if _OUTPUT_NAME.fullmatch(name) else NO_NAME
+    return None if OUTPUT_NAME.fullmatch(name) else NO_NAME
 
 
 def _read(data: bytes, file: str, name_problem: Callable[[str], str | None]) -> Assignments:

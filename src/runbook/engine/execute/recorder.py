@@ -9,13 +9,14 @@ from runbook import log
 from runbook.core.events import EventType
 from runbook.core.outcome import PlanLabel, StepRun
 from runbook.core.output.cap import utf8_size
-from runbook.core.output.handover import LINE_BYTES, Planned, Progress
+from runbook.core.output.handover import Planned, Progress
 from runbook.core.output.log_text import LogCursor
 from runbook.core.output.mask import MASK, Masker
 from runbook.core.output.pipeline import HeadTail, OutputPipeline, Piece
 from runbook.core.times import Millis
 from runbook.errors import StoreBusyError, StoreDamagedError, StoreUnavailableError
 from runbook.host.proctable import ProcessEntry
+from runbook.script.limits import LINE_BYTES
 from runbook.store.models import NewEvent
 from runbook.store.store import Store
 

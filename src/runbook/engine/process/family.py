@@ -17,10 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runbook.errors import RunbookError
 from runbook.host.proctable import (
     ProcessEntry,
-    become_subreaper,
     descendants,
     kill_until_gone,
     last_pid,
@@ -31,8 +29,6 @@ from runbook.host.proctable import (
     variable_of,
 )
 
-__all__ = ["RUN_MARK", "Families", "Family", "ProcessStartError", "become_subreaper"]
-
 RUN_MARK = "RUNBOOK_RUN_ID"
 """The environment variable that names the run that a process belongs to."""
 
@@ -41,13 +37,6 @@ _SHORT_S = 0.5
 
 _EXEC_S = 0.001
 """While a program is loading, its process has no environment for some microseconds."""
-
-
-class ProcessStartError(RunbookError):
-    """The script couldn't be started."""
-
-    code = "process_start_failed"
-    exit_code = 71
 
 
 class Family:
@@ -208,16 +197,12 @@ class Families:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._active: set[Family] = set()
-        self._closed = False
 
     def family(self, run_id: str, directory: Path) -> Family:
         return Family(self, run_id, directory)
 
     def add(self, family: Family) -> None:
-        """Raises ProcessStartError once everything has been killed for a shutdown."""
         with self._lock:
-            if self._closed:
-                raise ProcessStartError("The script was not started: the engine is shutting down")
             self._active.add(family)
 
     def remove(self, family: Family) -> None:
@@ -227,12 +212,6 @@ class Families:
     def others(self, family: Family) -> list[Family]:
         with self._lock:
             return [other for other in self._active if other is not family]
-
-    def kill_everything(self) -> int:
-        """Kill all scripts and their processes, and start no more. Returns how many were killed."""
-        with self._lock:
-            self._closed = True
-        return len(kill_until_gone(self._strangers))
 
     def reap_orphans(self) -> int:
         """Reap zombies that long-running scripts left to this process.

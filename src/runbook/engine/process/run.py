@@ -23,9 +23,10 @@ from types import TracebackType
 from typing import IO, ClassVar, Protocol, Self, cast
 
 from runbook.core.events import EventType
-from runbook.engine.process.family import RUN_MARK, Families, Family, ProcessStartError
+from runbook.engine.process.family import RUN_MARK, Families, Family
 from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.stop import Stop, StopReason
+from runbook.errors import RunbookError
 from runbook.host.proctable import ProcessEntry
 
 __all__ = [
@@ -55,6 +56,13 @@ Channels = Sequence[tuple[int, Callable[[], object]]]
 """Descriptors, each with the function to call when it is readable."""
 
 
+class ProcessStartError(RunbookError):
+    """The script couldn't be started."""
+
+    code = "process_start_failed"
+    exit_code = 71
+
+
 class OutputSink(Protocol):
     """Receives a script's output. An exception ends the script and is raised again."""
 
@@ -77,7 +85,6 @@ class Command:
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
-    umask: int = 0o022
     channels: Channels = ()
 
 
@@ -93,24 +100,17 @@ class Grace:
     terminate_s: float = 2.5
     drain_s: float = 1.0
 
-    @property
-    def total_s(self) -> float:
-        return self.interrupt_s + self.terminate_s + self.drain_s
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a script ended: `return_code` is -N if signal N killed it.
 
-    `stopped` is the reason to stop it, if any. `leftovers_killed` counts the processes
-    that were still alive after the script; `background` are those that a script left which had
-    ended by itself.
+    `stopped` is the reason to stop it, if any. `background` are the processes that a script which
+    ended by itself had left, and that were killed.
     """
 
     return_code: int
     stopped: StopReason | None
-    duration_s: float
-    leftovers_killed: int
     background: Sequence[ProcessEntry] = ()
 
 
@@ -130,18 +130,17 @@ def run_process(
     If a stop was requested before, nothing is started. Raises
     ProcessStartError, and whatever the sink raises.
     """
-    began = time.monotonic()
+    deadline = time.monotonic() + timeout_s
     if stop.reason is not None:
-        return Ended(-signal.SIGINT, stop.reason, 0.0, 0)
+        return Ended(-signal.SIGINT, stop.reason)
     with families.family(run_id, command.cwd) as family:
         child = _Child(_start(command, run_id, limits or ScriptLimits()), family)
         try:
-            with _Pump(child, sink, stop, began + timeout_s, grace or Grace()) as pump:
+            with _Pump(child, sink, stop, deadline, grace or Grace()) as pump:
                 pump.run(command.channels)
         finally:
             child.end()
-    took_s = time.monotonic() - began
-    return Ended(child.return_code, pump.stopped, took_s, child.leftovers, child.background)
+    return Ended(child.return_code, pump.stopped, child.background)
 
 
 def _start(command: Command, run_id: str, limits: ScriptLimits) -> subprocess.Popen[bytes]:
@@ -151,7 +150,7 @@ def _start(command: Command, run_id: str, limits: ScriptLimits) -> subprocess.Po
             limits.wrap(command.argv),
             env={**command.env, RUN_MARK: run_id},
             cwd=command.cwd,
-            umask=command.umask,
+            umask=0o022,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -180,7 +179,6 @@ class _Child:
         self.family = family
         self.return_code: int = -signal.SIGKILL
         self.exited = False
-        self.leftovers = 0
         self.background: list[ProcessEntry] = []
         self._alone = False
 
@@ -199,12 +197,11 @@ class _Child:
 
     def kill(self) -> None:
         """Kill all living processes."""
-        self.leftovers += len(self.family.kill())
+        self.family.kill()
 
     def kill_leftovers(self) -> None:
-        """Kill what the script left. What is about to end may do so, and isn't counted."""
+        """Kill what the script left. What is about to end may do so, and isn't reported."""
         found = self.family.kill(grace_s=_ENDING_S)
-        self.leftovers += len(found)
         if self.exited:
             self.background = found
         self._alone = True
@@ -307,9 +304,8 @@ class _Pump:
     def _asked_to_stop(self) -> None:
         self._stop.acknowledge()
         if self._child.exited:
-            self._over = (
-                True  # the script has ended by itself; output of leftover processes is dropped
-            )
+            # The script has ended by itself; output of the processes that it left is dropped.
+            self._over = True
             return
         while self._stop.at_once and len(self._signals) > 1:
             self._signals.popleft()

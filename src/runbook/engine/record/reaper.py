@@ -31,11 +31,11 @@ from runbook.host.identity import boot_id, host_name, process_start
 from runbook.host.proctable import ProcessEntry
 from runbook.store.models import NewEvent, Worker
 from runbook.store.store import Store
+from runbook.store.workers import FRESH_BEAT_MS
 
 LOST_TEXT = "The worker died; how far the script came is not known"
 WORKER_DIED = "worker_died"
 SURVIVORS_LEFT = "survivors_left"
-SILENCE_MS = 15_000
 WATCH_SECONDS = 5.0
 """How long a worker of another host that seems silent is watched: several heartbeats."""
 
@@ -47,7 +47,7 @@ def is_dead(worker: Worker, now: Millis) -> bool:
     """
     if _is_here(worker) and worker.boot_id == boot_id():
         return process_start(worker.pid) != worker.process_start
-    return now - worker.beat_at > SILENCE_MS
+    return now - worker.beat_at > FRESH_BEAT_MS
 
 
 def _is_here(worker: Worker) -> bool:
@@ -56,7 +56,7 @@ def _is_here(worker: Worker) -> bool:
 
 def _seems_silent(worker: Worker, now: Millis) -> bool:
     """By this host's clock, which may be wrong: a heartbeat in its future tells nothing."""
-    return not 0 <= now - worker.beat_at <= SILENCE_MS
+    return not 0 <= now - worker.beat_at <= FRESH_BEAT_MS
 
 
 class Reaper:

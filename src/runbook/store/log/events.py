@@ -10,6 +10,7 @@ from runbook.core.events import RunEvent
 from runbook.core.outcome import StepRun
 from runbook.core.run import RunLog
 from runbook.errors import ConflictError, NotOwnerError, RunEndedError
+from runbook.store.conditions import SEQ_BY_ID
 from runbook.store.dialects.portable import is_remote
 from runbook.store.log.reading import EVENT_COLUMNS, event_of
 from runbook.store.models import NewEvent
@@ -20,7 +21,6 @@ from runbook.store.tables import events, runs
 
 MAX_BYTES = 1024 * 1024
 
-_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _ADVANCE = (
     sa.update(runs)
     .where(
@@ -38,8 +38,8 @@ _ADVANCE = (
 _AFTER = (
     sa.select(*EVENT_COLUMNS)
     .where(
-        events.c.key > _SEQ_BY_ID * EVENTS_PER_RUN + sa.bindparam("after"),
-        events.c.key < (_SEQ_BY_ID + 1) * EVENTS_PER_RUN,
+        events.c.key > SEQ_BY_ID * EVENTS_PER_RUN + sa.bindparam("after"),
+        events.c.key < (SEQ_BY_ID + 1) * EVENTS_PER_RUN,
     )
     .order_by(events.c.key)
     .limit(sa.bindparam("most"))

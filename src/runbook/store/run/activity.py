@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from runbook.core.status import RunStatus
 from runbook.core.waiting import WaitReason, read_wait
+from runbook.store.conditions import IS_ACTIVE
 from runbook.store.models import ActiveRun, Activity
-from runbook.store.reading import ACTIVE_STATUSES, DAMAGE
+from runbook.store.reading import DAMAGE
 from runbook.store.runbooks import REVISION
 from runbook.store.tables import runs
 
@@ -24,7 +25,7 @@ _ACTIVITY = (
         runs.c.root_id,
         runs.c.waiting,
     )
-    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .where(IS_ACTIVE)
     .order_by(runs.c.seq)
 )
 _REVISION = sa.select(

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from runbook.core.outcome import Artifact
+from runbook.store.conditions import SEQ_BY_ID
 from runbook.store.rows import Component
 from runbook.store.tables import artifacts, runs
 
-_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
 _ARTIFACTS = (
     sa.select(artifacts.c.name, artifacts.c.size, artifacts.c.sha256)
-    .where(artifacts.c.run_seq == _SEQ_BY_ID)
+    .where(artifacts.c.run_seq == SEQ_BY_ID)
     .order_by(artifacts.c.name)
 )
 _ALL = (

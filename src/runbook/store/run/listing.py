@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from runbook.core.run import Run
 from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
+from runbook.store.conditions import ACTIVE_STATUSES
 from runbook.store.dialects.portable import is_remote, one_of, planned_anew
 from runbook.store.models import EVERYTHING, RunFilter
-from runbook.store.reading import ACTIVE_STATUSES, RUN_COLUMNS, dicts_of, run_of
+from runbook.store.reading import RUN_COLUMNS, dicts_of, run_of
 from runbook.store.run.filtering import conditions_of, in_time
 from runbook.store.run.sources import CANDIDATE, Source, Sources, Span
 from runbook.store.run.text import Texts, texts_with

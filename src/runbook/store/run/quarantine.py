@@ -17,12 +17,12 @@ from runbook.core.events import EventType
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.store.conditions import ACTIVE_STATUSES
 from runbook.store.dialects.portable import insert
 from runbook.store.dialects.values import Unreadable
 from runbook.store.locks import release_locks
 from runbook.store.models import NewEvent
 from runbook.store.reading import (
-    ACTIVE_STATUSES,
     RUN_COLUMNS,
     first_of,
     run_of,

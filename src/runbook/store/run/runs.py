@@ -18,6 +18,7 @@ from runbook.core.times import Millis
 from runbook.core.waiting import LockWait
 from runbook.store.audit import record
 from runbook.store.blobs import keep_files
+from runbook.store.conditions import IS_ACTIVE
 from runbook.store.dialects.portable import one_of
 from runbook.store.documents import keep_document
 from runbook.store.models import (
@@ -34,7 +35,7 @@ from runbook.store.models import (
     RunPage,
     StoredDocument,
 )
-from runbook.store.reading import ACTIVE_STATUSES, RUN_BY_ID, RUN_COLUMNS, run_by_id, runs_of
+from runbook.store.reading import RUN_BY_ID, RUN_COLUMNS, run_by_id, runs_of
 from runbook.store.rows import Component
 from runbook.store.run.activity import activity_of
 from runbook.store.run.children import tell_parent
@@ -94,9 +95,7 @@ _RERUNS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs
 _TREE = _RUNS.where(
     sa.or_(runs.c.id == sa.bindparam("run_id"), runs.c.root_id == sa.bindparam("run_id"))
 ).order_by(runs.c.seq)
-_ACTIVE_RUNS = _RUNS.where(
-    runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES)
-).order_by(runs.c.seq)
+_ACTIVE_RUNS = _RUNS.where(IS_ACTIVE).order_by(runs.c.seq)
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
     .where(
@@ -111,29 +110,10 @@ _LAST_OUTPUTS = (
 _COUNT = sa.select(sa.func.count()).select_from(runs)
 _QUEUE = (
     sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
-    .where(runs.c.finished_at.is_(None), runs.c.status.in_(ACTIVE_STATUSES))
+    .where(IS_ACTIVE)
     .group_by(runs.c.status)
 )
 _CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_seq"))
-
-
-def _ancestors() -> sa.Select[int]:
-    # UNION, not UNION ALL: terminates even if parents form a cycle.
-    line = (
-        sa.select(runs.c.id, runs.c.parent_id)
-        .where(runs.c.id == sa.bindparam("run_id"))
-        .cte("line", recursive=True)
-    )
-    parent = runs.alias("parent")
-    line = line.union(
-        sa.select(parent.c.id, parent.c.parent_id).where(parent.c.id == line.c.parent_id)
-    )
-    return sa.select(sa.literal(1)).where(line.c.id == sa.bindparam("ancestor_id")).limit(1)
-
-
-_DESCENDS = _ancestors()
-
-
 _SUMMARY = sa.select(runs.c.summary).where(runs.c.id == sa.bindparam("run_id"))
 
 
@@ -326,11 +306,6 @@ class Runs(Component):
         """The subset of these runs that still exists."""
         statement = _KNOWN.where(one_of(runs.c.id, run_ids))
         return self._database.read(lambda c: frozenset(c.scalars(statement)))
-
-    def descends(self, run_id: str, ancestor_id: str) -> bool:
-        """Whether a run is `ancestor_id` or its descendant. False for unknown runs."""
-        asked = {"run_id": run_id, "ancestor_id": ancestor_id}
-        return self._database.read(lambda c: c.scalar(_DESCENDS, asked)) is not None
 
     def active(self) -> list[Run]:
         """All active runs, oldest first."""

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from runbook.core.outcome import StepRun
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import Millis
+from runbook.store.conditions import SEQ_BY_ID
 from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
-from runbook.store.tables import runs, steps
+from runbook.store.tables import steps
 
 T = TypeVar("T")
 
-_SEQ_BY_ID = sa.select(runs.c.seq).where(runs.c.id == sa.bindparam("run_id")).scalar_subquery()
-_STEPS = sa.select(steps).where(steps.c.run_seq == _SEQ_BY_ID).order_by(steps.c.n)
+_STEPS = sa.select(steps).where(steps.c.run_seq == SEQ_BY_ID).order_by(steps.c.n)
 _INSERT_STEP = insert(steps)
 _KEEP_STEP = _INSERT_STEP.on_conflict_do_update(
     index_elements=["run_seq", "n"],

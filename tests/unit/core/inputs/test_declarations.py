@@ -102,10 +102,11 @@ def test_choices_are_a_list_or_text_with_commas(text):
     assert declared(f"type: multichoice, choices: {text}").choices == ("a", "b")
 
 
-@pytest.mark.parametrize("text", ["sites/List.md#NAMES", "{runbook: sites/List.md, output: NAMES}"])
-def test_choices_that_another_runbook_finds_out(text):
-    block = f"NAME:\n  type: choice\n  default: x\n  choices_from: {text}"
-    assert read(block).inputs[0].choices_from == ChoicesSource("sites/List.md", "NAMES")
+@pytest.mark.parametrize("output", ["NAMES", "site-names.v2"])
+@pytest.mark.parametrize("text", ["sites/List.md#{}", "{{runbook: sites/List.md, output: {}}}"])
+def test_choices_that_another_runbook_finds_out(text, output):
+    block = f"NAME:\n  type: choice\n  default: x\n  choices_from: {text.format(output)}"
+    assert read(block).inputs[0].choices_from == ChoicesSource("sites/List.md", output)
     assert read(block).problems == ()
 
 
@@ -177,7 +178,7 @@ PROBLEMS = [
         for source in (
             "A.md",
             "A#X",
-            "A.md#x-y",
+            "A.md#x/y",
             "[A.md]",
             "{runbook: A.md}",
             "{runbook: A.md, outputs: X}",

@@ -10,7 +10,6 @@ from runbook.core.environ import VALUE_LIMIT, is_reserved
 from runbook.core.outcome import PlanLabel
 from runbook.core.output.handover import (
     HANDOVER_BYTES,
-    LINE_BYTES,
     NO_NAME,
     Lines,
     MaskLines,
@@ -22,6 +21,7 @@ from runbook.core.output.handover import (
     read_plan,
     read_progress,
 )
+from runbook.script.limits import LINE_BYTES
 
 VERIFIED, ASSUMED, UNKNOWN = PlanLabel.VERIFIED, PlanLabel.ASSUMED, PlanLabel.UNKNOWN
 

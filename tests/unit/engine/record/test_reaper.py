@@ -17,12 +17,13 @@ from runbook.engine.process.family import RUN_MARK
 from runbook.engine.process.workspace import Workspace, directory_of
 from runbook.engine.record import reaper, side_by_side
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.record.reaper import SILENCE_MS, SURVIVORS_LEFT, WORKER_DIED
+from runbook.engine.record.reaper import SURVIVORS_LEFT, WORKER_DIED
 from runbook.host import proctable
 from runbook.host.identity import boot_id, host_name, process_start
 from runbook.library.history import verify_file
 from runbook.library.locking import locked
 from runbook.store.models import NewEvent
+from runbook.store.workers import FRESH_BEAT_MS
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_pid_that_was_given_away_again_is_not_the_worker(workshop, begin, proc
 def test_before_a_reboot_no_worker_of_this_host_lives(workshop, begin, process):
     """The pid may be another process's now; the silence tells."""
     now = workshop.engine.parts.clock()
-    run = begin(**of(process), boot_id="another", beat_at=now - SILENCE_MS - 1000)
+    run = begin(**of(process), boot_id="another", beat_at=now - FRESH_BEAT_MS - 1000)
 
     assert workshop.engine.reap() == 1
     assert workshop.store.runs.get(run.id).status is RunStatus.LOST
@@ -143,7 +144,7 @@ def watched(monkeypatch):
 
 @pytest.mark.parametrize(
     ("silence", "taken"),
-    [(0, 0), (SILENCE_MS - 5000, 0), (SILENCE_MS + 1000, 1), (-10_000, 1)],
+    [(0, 0), (FRESH_BEAT_MS - 5000, 0), (FRESH_BEAT_MS + 1000, 1), (-10_000, 1)],
 )
 def test_a_worker_elsewhere_is_judged_by_its_silence(workshop, begin, watched, silence, taken):
     assert host_name() != "elsewhere"

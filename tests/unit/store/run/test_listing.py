@@ -144,28 +144,6 @@ class TestTree:
         assert [run.id for run in store.runs.tree("root")] == [run.id for run in family]
         assert store.runs.tree("nobody") == []
 
-    @pytest.mark.parametrize(
-        ("run_id", "ancestor", "expected"),
-        [
-            ("deep", "root", True),
-            ("deep", "one", True),
-            ("deep", "deep", True),
-            ("deep", "two", False),
-            ("root", "deep", False),
-            ("stranger", "root", False),
-            ("nobody", "root", False),
-            ("nobody", "nobody", False),
-        ],
-    )
-    def test_descends(self, store, family, run_id, ancestor, expected):
-        assert store.runs.descends(run_id, ancestor) is expected
-
-    def test_a_ring_of_parents_ends(self, helper, store):
-        helper.queued(id="a", parent_id="b")
-        helper.queued(id="b", parent_id="a")
-        assert store.runs.descends("a", "b")
-        assert not store.runs.descends("a", "c")
-
 
 def test_active_runs_oldest_first(helper, store):
     helper.ended()
