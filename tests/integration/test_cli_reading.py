@@ -164,6 +164,27 @@ def test_runs_follows_the_pages(run, server, greeting, source):
     assert everything["next_cursor"] is None
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_runs_are_found_by_their_inputs(run, server, source):
+    inputs = "HOST: {description: d, type: string}\nPORT: {description: d, type: integer}"
+    ref = server.add(f"by-inputs-{source}", "true", inputs=inputs)
+    with server.client() as client:
+        for host, port in (("web1", "80"), ("web2", "80"), ("web2", "443")):
+            body = {"env_vars": {"HOST": host, "PORT": port}}
+            client.post(f"/api/runbooks/{ref}", json=body).raise_for_status()
+
+    def found(*inputs):
+        options = [part for text in inputs for part in ("--input", text)]
+        result = run("runs", "--runbook", ref, "--json", *options, source=source)
+        values = (one["inputs"] for one in json.loads(result.stdout)["runs"])
+        return [f"{one['HOST']['value']}:{one['PORT']['value']}" for one in values]
+
+    assert found("HOST=web2") == ["web2:443", "web2:80"]
+    assert found("HOST=web2", "PORT=80") == ["web2:80"]
+    assert found("WEB") == ["web2:443", "web2:80", "web1:80"]
+    assert found("HOST=web") == []
+
+
 def test_nothing_found_is_said(run, greeting):
     result = run("runs", "--since", "2035-01-01")
     assert (result.stdout, result.stderr) == ("", "runbook: no matching runs\n")

@@ -48,6 +48,7 @@ OUTPUT = ("stdout", "stderr")
         "runbook runs --status failed --status timed_out --since 24h",
         "runbook runs --runbook Deploy.md --who alice --limit 100",
         "runbook runs --runbook Deploy.md --no-dry-run",
+        "runbook runs --input HOST=web1 --status failed",
         "runbook runs --since 2026-01-31 --json | jq -r '.runs[].id'",
     ),
     short_help="List runs, newest first.",
@@ -68,6 +69,13 @@ OUTPUT = ("stdout", "stderr")
     help="Created since this time, for example 2h or 2026-01-31.",
 )
 @click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=VALUE|TEXT",
+    multiple=True,
+    help="Filter by a stored input: one with this value, or any that contains TEXT. Repeatable.",
+)
+@click.option(
     "--dry-run/--no-dry-run",
     default=None,
     help="Only dry runs, or no dry runs. Lists both by default.",
@@ -86,13 +94,17 @@ def list_runs(
     statuses: tuple[str, ...],
     who: str | None,
     since: int | None,
+    inputs: tuple[str, ...],
     dry_run: bool | None,
     limit: int,
     as_json: bool,
     **given: Any,
 ) -> None:
-    """List runs, newest first."""
-    query = RunQuery(runbook, statuses, who, since, dry_run)
+    """List runs, newest first.
+
+    --input searches the values stored with runs. Secrets and short-form inputs are not stored.
+    """
+    query = RunQuery(runbook, statuses, who, since, dry_run, inputs)
     with SourceOptions(**given).open() as source:
         found, cursor = collect_pages(partial(source.runs, query), "runs", limit)
     if as_json:

@@ -26,7 +26,7 @@ from runbook.resources.report import report_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.resources.runbook import listed_json, runbook_json
 from runbook.settings import Settings
-from runbook.store.models import AuditFilter, RunFilter
+from runbook.store.models import AuditFilter, InputMatch, RunFilter
 
 
 class LocalSource:
@@ -61,6 +61,7 @@ class LocalSource:
             subject=query.who,
             since=query.since,
             dry_run=query.dry_run,
+            inputs=tuple(map(InputMatch.of, filter(None, query.inputs))),
         )
         page = self._engine.runs.page(self._principal, wanted, cursor=cursor, limit=limit)
         return run_page_json(page.runs, page.next_cursor)

@@ -18,7 +18,7 @@ URL_VARIABLE = "RUNBOOK_URL_BASE"
 class RunQuery:
     """Which runs to list. `since` is in milliseconds since the epoch.
 
-    `dry_run` selects dry runs or all others.
+    `dry_run` selects dry runs or all others. All of `inputs` must match: `NAME=VALUE`, or a text.
     """
 
     runbook: str | None = None
@@ -26,6 +26,7 @@ class RunQuery:
     who: str | None = None
     since: int | None = None
     dry_run: bool | None = None
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

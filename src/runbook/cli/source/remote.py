@@ -42,6 +42,7 @@ class RemoteSource:
             "who": query.who,
             "since": None if query.since is None else iso(query.since),
             "dry_run": None if query.dry_run is None else str(query.dry_run).lower(),
+            "input": list(query.inputs),
             "cursor": cursor,
             "limit": limit,
         }

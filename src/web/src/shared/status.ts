@@ -69,6 +69,13 @@ export function isNotExecuted(run: Seen): boolean {
   return lookOf(run) === NOT_EXECUTED
 }
 
+const NO_EXIT: readonly RunStatus[] = ['refused', 'invalid', 'interrupted', 'lost']
+
+/** The exit code of the script; null if it left none, although the run has a return code. */
+export function exitCodeOf(run: { status: RunStatus; return_code: number | null }): number | null {
+  return NO_EXIT.includes(run.status) ? null : run.return_code
+}
+
 function look(label: string, icon: string, color: string, meaning: string): StatusLook {
   return { label, icon, color, meaning }
 }

@@ -1,5 +1,5 @@
 import type { WholeRun } from '@/api/runs'
-import { STATUS } from '@/shared/status'
+import { exitCodeOf, STATUS } from '@/shared/status'
 import { formatDuration, formatTime } from '@/shared/time/format'
 
 /** One row of the comparison: the same property of both runs. */
@@ -19,7 +19,7 @@ function row(name: string, left: Text, right: Text, code = false): CompareRow {
 }
 
 export function factRows(a: WholeRun, b: WholeRun): CompareRow[] {
-  const code = (run: WholeRun) => (run.return_code === null ? null : String(run.return_code))
+  const code = (run: WholeRun) => exitCodeOf(run)?.toString() ?? null
   const time = (run: WholeRun) => (run.started_at ? formatTime(run.started_at) : null)
   const kind = (run: WholeRun) =>
     [run.dry_run ? 'dry run' : '', run.relation ?? ''].filter(Boolean).join(', ') || null

@@ -1,5 +1,5 @@
 import type { WholeRun } from '@/api/runs'
-import { isNotExecuted, lookOf, STATUS } from '@/shared/status'
+import { exitCodeOf, isNotExecuted, lookOf, STATUS } from '@/shared/status'
 import { spanText } from '@/shared/time/format'
 
 const SIGNALS: Record<number, string> = {
@@ -7,10 +7,14 @@ const SIGNALS: Record<number, string> = {
   13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM',
 }
 
-/** The signal for a negative return code. Lost and interrupted runs have -1, which is no signal. */
+/** Statuses with a banner of their own, which tells the cause. */
+const WITH_BANNER: readonly WholeRun['status'][] = ['failed', 'timed_out', 'interrupted', 'lost']
+export const hasBanner = (run: Pick<WholeRun, 'status'>) => WITH_BANNER.includes(run.status)
+
+/** The signal for a negative exit code. */
 export function signalOf(run: Pick<WholeRun, 'status' | 'return_code'>): string | null {
-  const code = run.return_code
-  if (code === null || code >= 0 || run.status === 'lost' || run.status === 'interrupted') return null
+  const code = exitCodeOf(run)
+  if (code === null || code >= 0) return null
   return SIGNALS[-code] ?? `signal ${-code}`
 }
 

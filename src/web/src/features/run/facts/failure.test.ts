@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { WholeRun } from '@/api/runs'
-import { endsWithCall, failedCall, lastErrorLines } from './failure'
+import { endsWithCall, excerptOf, failedCall, lastErrorLines } from './failure'
 
 type Child = WholeRun['children'][number]
 
@@ -72,4 +72,15 @@ it('finds error output far from the end, and shows other output where there is n
   expect(await numbersOf(3, log.length)).toEqual([29_998, 29_999, 30_000, 30_001, 30_002])
   expect(asked.at(-1)).toBe('both')
   expect(await numbersOf(5, 4)).toEqual([])
+})
+
+it.each([['lost', [3, 4]], ['interrupted', [3, 4]], ['failed', [3]]])('shows what says most of a run that %s', async (status, shown) => {
+  log = []
+  print('stdout', 'begin', 'of the step')
+  print('stderr', 'careful')
+  print('stdout', 'how far it came')
+  const last = { n: 1, status, first_line: 3, last_line: status === 'lost' ? 2 : 4, finished_at: '09' }
+  const stopped = { id: 'r', status, steps: [last], log_lines: 4 } as unknown as WholeRun
+  const { lines } = await excerptOf(stopped, null)
+  expect(lines.map(({ n }) => n)).toEqual(shown)
 })

@@ -5,7 +5,7 @@ import { type AnsweredLine, fetchRun, getLogLines, type RunStatus, type WholeRun
 import { stripAnsi } from '@/shared/text/ansi'
 import { isTrouble } from '../log/layout/sections'
 import type { Lines } from '../log/lines'
-import type { StepRun } from '../log/layout/rows'
+import { lastLineOf, type StepRun } from '../log/layout/rows'
 
 type ChildRun = Schemas['ChildRun']
 
@@ -22,6 +22,9 @@ export interface Excerpt {
 
 const ENDED_BADLY: readonly RunStatus[] = ['failed', 'timed_out', 'interrupted', 'lost']
 const FAILED: readonly RunStatus[] = [...ENDED_BADLY, 'refused', 'invalid']
+const STOPPED: readonly RunStatus[] = ['interrupted', 'lost']
+/** Whether the script was stopped from outside: what it printed last says how far it came, its errors say little. */
+export const isStopped = (run: { status: RunStatus }) => STOPPED.includes(run.status)
 /** A cancelled step adds nothing to the run's status. */
 const hasFailed = (step: StepRun) => isTrouble(step) && step.status !== 'cancelled'
 
@@ -67,6 +70,12 @@ export async function lastErrorLines(id: string, { first, last }: Lines, signal?
     if (found.length) return found
     if (from === first) break
   }
+  return lastLines(id, { first, last }, signal)
+}
+
+/** The last lines of output, of both streams. */
+async function lastLines(id: string, { first, last }: Lines, signal?: AbortSignal) {
+  if (last < first) return []
   const from = Math.max(first, last - 4 * SHOWN + 1)
   return readable(await getLogLines(id, from, 4 * SHOWN, signal), last)
 }
@@ -79,11 +88,11 @@ function readable(lines: readonly AnsweredLine[], last: number): Excerpt['lines'
 /** Where to look for the error: in the last failed step, or in the whole log. */
 function linesOf(run: WholeRun): Lines {
   const step = failedSteps(run).at(-1)
-  return step ? { first: step.first_line, last: step.last_line } : { first: 1, last: run.log_lines }
+  return step ? { first: step.first_line, last: lastLineOf(step, run.log_lines) } : { first: 1, last: run.log_lines }
 }
 
-async function excerptOf(run: WholeRun, call: Excerpt['call'], signal: AbortSignal): Promise<Excerpt> {
-  const lines = await lastErrorLines(run.id, linesOf(run), signal)
+export async function excerptOf(run: WholeRun, call: Excerpt['call'], signal?: AbortSignal): Promise<Excerpt> {
+  const lines = await (isStopped(run) ? lastLines : lastErrorLines)(run.id, linesOf(run), signal)
   return { id: run.id, status: run.status, call, step: failedSteps(run).at(-1) ?? null, lines }
 }
 

@@ -3,7 +3,7 @@ import { effectScope, reactive, shallowRef, triggerRef } from 'vue'
 import type { RunEvent } from '@/api/events'
 import { useErrorLines } from './error-lines'
 import { RunLog } from './log'
-import { urlOf } from './url'
+import { urlOf } from '@/shared/page/url'
 
 const route = reactive({ query: { stream: 'stderr' } as Record<string, string>, hash: '' })
 const url = urlOf(route, { replace: () => Promise.resolve() })

@@ -1,7 +1,7 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { getLogLines } from '@/api/runs'
 import type { LogLine, RunLog } from './log'
-import { useUrl } from './url'
+import { useUrl } from '@/shared/page/url'
 
 const PAGE = 10_000
 const STREAM = 'stderr'

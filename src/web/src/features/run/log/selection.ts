@@ -1,6 +1,6 @@
 import { computed, watch } from 'vue'
 import { hashOf, type Lines, ordered, readGoTo, readHash } from './lines'
-import { useUrl } from './url'
+import { useUrl } from '@/shared/page/url'
 
 /** The lines selected in the URL; calls `show` if they were not selected by a click. */
 export function useSelection(show: (line: number) => void) {
@@ -10,7 +10,7 @@ export function useSelection(show: (line: number) => void) {
 
   function select(lines: Lines | null) {
     own = hashOf(lines)
-    change({ hash: own })
+    void change({ hash: own })
   }
 
   /** Selects a line by its number; with Shift, extends the selection. */

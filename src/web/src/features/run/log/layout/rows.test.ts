@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Extra, HEAD, LINE, Rows, sectionsOf, type StepRun } from './rows'
+import { Extra, HEAD, lastLineOf, LINE, Rows, sectionsOf, type StepRun } from './rows'
 
 function step(n: number, first: number, last: number, more: Partial<StepRun> = {}): StepRun {
   return {
@@ -36,6 +36,15 @@ it('gives a step that goes on all that follows', () => {
     [1, 1, 2],
     [2, 3, 9],
   ])
+})
+
+it('gives a step whose worker died what it printed', () => {
+  const lost = step(2, 3, 2, { status: 'lost' })
+  expect(shown([step(1, 1, 2), lost], 9)).toEqual([
+    [1, 1, 2],
+    [2, 3, 9],
+  ])
+  expect(lastLineOf(step(1, 1, 0), 9)).toBe(0)
 })
 
 it('finds rows by their height, and lines of a million', () => {

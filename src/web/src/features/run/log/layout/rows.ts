@@ -6,6 +6,16 @@ export const LINE = 20
 /** Where fingers point, a step's head is as high as a finger needs, with its border. */
 export const HEAD = globalThis.matchMedia?.('(pointer: coarse)').matches ? 45 : 38
 
+/** Whether the step's end is not known: it is running, or its worker died before it told. */
+export function isOpenEnded(step: StepRun): boolean {
+  return !step.finished_at || (step.status === 'lost' && step.last_line < step.first_line)
+}
+
+/** The last line of a step, in a log of so many lines. */
+export function lastLineOf(step: StepRun, count: number): number {
+  return isOpenEnded(step) ? count : step.last_line
+}
+
 /** A step's head, or consecutive lines. */
 export interface Segment {
   step: StepRun | null
@@ -35,7 +45,7 @@ export function sectionsOf(steps: readonly StepRun[], count: number) {
       found.push({ step: null, first: next, last: Math.min(step.first_line - 1, count) })
     }
     const following = sorted[at + 1]?.first_line ?? Infinity
-    const end = step.finished_at ? step.last_line : Math.min(count, following - 1)
+    const end = Math.min(lastLineOf(step, count), isOpenEnded(step) ? following - 1 : Infinity)
     const first = Math.max(next, step.first_line)
     found.push({ step, first, last: Math.min(end, count) })
     next = Math.max(next, step.first_line, end + 1)
@@ -159,7 +169,7 @@ export class Rows {
 }
 
 /** How many of the ascending numbers are at most `n`. */
-function countUpTo(numbers: readonly number[], n: number): number {
+export function countUpTo(numbers: readonly number[], n: number): number {
   let low = 0
   let high = numbers.length
   while (low < high) {

@@ -5,6 +5,7 @@ import type { StepRun } from './rows'
 import { isTrouble, useSections } from './sections'
 
 const isFollowing = ref(true)
+const isFiltered = ref(false)
 const run = shallowRef({} as WholeRun)
 let scope = effectScope()
 let sections: ReturnType<typeof useSections>
@@ -22,12 +23,14 @@ const open = () => run.value.steps.map(sections.isOpen)
 
 beforeEach(() => {
   isFollowing.value = true
+  isFiltered.value = false
   show('a', step(1, 'succeeded'), step(2, 'failed'), step(3, 'running'))
   scope = effectScope()
   scope.run(() => {
     sections = useSections(
       () => run.value,
       () => isFollowing.value,
+      () => isFiltered.value,
     )
   })
 })
@@ -36,6 +39,13 @@ afterEach(() => scope.stop())
 it('opens active and failed steps', () => {
   expect(open()).toEqual([false, true, true])
   expect(run.value.steps.map(isTrouble)).toEqual([false, true, false])
+})
+
+it('opens all steps while lines are filtered, except those that someone closed', () => {
+  isFiltered.value = true
+  expect(open()).toEqual([true, true, true])
+  sections.toggle(run.value.steps[1] as StepRun)
+  expect(open()).toEqual([true, false, true])
 })
 
 it('remembers what someone opened and closed, for this run only', async () => {

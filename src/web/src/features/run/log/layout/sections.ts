@@ -1,6 +1,6 @@
 import { reactive, watch } from 'vue'
 import type { WholeRun } from '@/api/runs'
-import type { StepRun } from './rows'
+import { lastLineOf, type StepRun } from './rows'
 
 const QUIET: readonly StepRun['status'][] = ['succeeded', 'restored', 'skipped']
 
@@ -8,10 +8,10 @@ export function isTrouble(step: StepRun): boolean {
   return !QUIET.includes(step.status) && step.status !== 'running'
 }
 
-/** Which steps are expanded: by default, running and failed ones. */
-export function useSections(run: () => WholeRun, isFollowing: () => boolean) {
+/** Which steps are expanded: by default, running and failed ones; all of them while lines are filtered. */
+export function useSections(run: () => WholeRun, isFollowing: () => boolean, isFiltered: () => boolean) {
   const chosen = reactive(new Map<number, boolean>())
-  const isOpen = (step: StepRun) => chosen.get(step.n) ?? !QUIET.includes(step.status)
+  const isOpen = (step: StepRun) => chosen.get(step.n) ?? (isFiltered() || !QUIET.includes(step.status))
 
   watch(
     () => run().id,
@@ -32,7 +32,7 @@ export function useSections(run: () => WholeRun, isFollowing: () => boolean) {
   )
   function openLine(n: number) {
     for (const step of run().steps) {
-      const last = step.finished_at ? step.last_line : Infinity
+      const last = lastLineOf(step, Infinity)
       if (step.first_line <= n && n <= last) chosen.set(step.n, true)
     }
   }

@@ -1,7 +1,7 @@
 import { computed, ref, watch } from 'vue'
 import { useDebounced } from '@/shared/page/debounce'
+import { useUrl } from '@/shared/page/url'
 import { readHash } from '../lines'
-import { useUrl } from '../url'
 import { useLogSearch } from './search'
 
 const TYPING_MS = 150
@@ -27,7 +27,7 @@ export function useSearching({ id, lines, isActive, show }: Searched) {
 
   // Text with a leading colon is a line number.
   watch(useDebounced(typed, TYPING_MS), (text) => {
-    if (!text.startsWith(':') && text !== query.value.text) change({ query: { q: text || undefined } })
+    if (!text.startsWith(':') && text !== query.value.text) void change({ query: { q: text || undefined } })
   })
   watch(
     () => query.value.text,
