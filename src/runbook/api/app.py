@@ -147,7 +147,7 @@ def _rate_limited(_error: RateLimitExceeded) -> Response:
     return wire.problem_reply(TooManyRequestsError())
 
 
-_TEXTS = {
+_TEXTS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "The API has no such path; /docs/openapi.yaml lists them.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path has other methods: see the Allow header.",
 }
