@@ -329,7 +329,7 @@ def test_a_lost_answer_starts_no_second_run(demanding, open_run, guard):
     page.route("**/retry", lose)
     for port in ("8081", "8081", "8082"):
         field(page, "PORT").fill(port)
-        with page.expect_event("requestfailed"):
+        with page.expect_event("requestfailed", lambda one: one.url.endswith("/retry")):
             follow(page, "Retry")
         expect(dialog.get_by_text("Can't reach the server")).to_be_visible()
     assert keys[0] == keys[1] != keys[2]
