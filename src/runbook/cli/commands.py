@@ -127,12 +127,16 @@ def hint_for(error: RunbookError) -> str | None:
     match error.details.get("problems"):
         case (Problem(code=code), *_) if code in _HINTS:
             return _HINTS[code]
+    match error.details.get("missing"):
+        case [{"code": "permission"}, *_]:
+            return _HINTS["permission"]
     return _HINTS.get(error.code)
 
 
 _HINTS = {
     "invalid_token": "set RUNBOOK_TOKEN, or use --token-stdin",
     "access_denied": "`runbook who-can` shows which claims a runbook requires",
+    "permission": "ROLE_PERMISSIONS says which roles have it; `runbook config` shows it",
     "other_source": "set RUNBOOKS_DIR to the run's folder, specify its file with --runbook, or let "
     "its server do it with --url",
     "server_unavailable": "start the server with `runbook serve`, or check --url",

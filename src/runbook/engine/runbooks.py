@@ -61,10 +61,13 @@ class RunbookReader:
     def listing(self, principal: Principal, wanted: RunbookFilter = ALL_RUNBOOKS) -> list[Listed]:
         """The runbooks that the principal may list, by ref."""
         catalog = self._parts.catalog
-        text = wanted.text
-        found = catalog.search(text) if text else map(Found, catalog.list().entries)
+        can, text = self._authorizer.can, wanted.text
+
+        def may_read(entry: Entry) -> bool:
+            return can(principal, Permission.RUNBOOK_READ, entry).allowed
+
+        found = catalog.search(text, may_read) if text else map(Found, catalog.list().entries)
         last_runs = self.last_runs()
-        can = self._authorizer.can
         return [
             self._listed(one, principal, last_runs)
             for one in found

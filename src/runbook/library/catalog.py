@@ -134,17 +134,24 @@ class Catalog:
                 self._parts = parts
             return self._snapshot
 
-    def search(self, text: str) -> tuple[Found, ...]:
-        """The runbooks with the text in ref, name or anywhere above History, ignoring case."""
+    def search(
+        self, text: str, may_read: Callable[[Entry], bool] = lambda _: True
+    ) -> tuple[Found, ...]:
+        """The runbooks with the text in ref, name or anywhere above History, ignoring case.
+
+        Of those that the caller may not read, only ref and name are searched.
+        """
         needle = Needle(text)
-        found = (self._found(entry, needle) for entry in self.list().entries)
+        found = (self._found(entry, needle, may_read) for entry in self.list().entries)
         return tuple(one for one in found if one is not None)
 
     def _place(self, ref: str) -> Place:
         return self.sources.place(parse_ref(ref))
 
-    def _found(self, entry: Entry, needle: Needle) -> Found | None:
-        head = self._head(entry)
+    def _found(
+        self, entry: Entry, needle: Needle, may_read: Callable[[Entry], bool]
+    ) -> Found | None:
+        head = self._head(entry) if may_read(entry) else b""
         if needle.is_in(head):
             return Found(entry, needle.first_line(head))
         names = f"{entry.ref}\n{entry.document.name}".encode("utf-8", "replace")

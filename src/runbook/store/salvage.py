@@ -7,6 +7,7 @@ readers still recognize as damaged.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +56,7 @@ class Salvage:
         self._keys = [column.name for column in table.primary_key.columns]
         self._checks = [(column.name, _types_of(column)) for column in table.columns]
         self._small = [column.name for column in table.columns if _is_small(column)]
+        self._json = [column.name for column in table.columns if isinstance(column.type, sa.JSON)]
         self.damaged: list[DamagedRow] = []
         self.count = 0
 
@@ -65,7 +67,9 @@ class Salvage:
     def _wrong(self, row: Row) -> list[str]:
         wrong = [name for name, types in self._checks if type(row[name]) not in types]
         large = (name for name in self._small if isinstance(row[name], int))
-        return [*wrong, *(name for name in large if row[name] not in _SMALL)]
+        wrong += (name for name in large if row[name] not in _SMALL)
+        wrong += (name for name in self._json if row[name] and not _is_json(row[name]))
+        return list(dict.fromkeys(wrong))
 
     def _saved(self, row: Row, wrong: list[str]) -> bool:
         """Whether it can be stored now."""
@@ -130,6 +134,15 @@ def _is_small(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.Integer) and not isinstance(column.type, sa.BigInteger)
 
 
+def _is_json(value: object) -> bool:
+    """False for numbers that only Python takes for JSON: NaN and the infinities."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def _replacement(column: sa.Column[Any], value: object) -> object:
     match column.type:
         case sa.JSON():
@@ -138,7 +151,12 @@ def _replacement(column: sa.Column[Any], value: object) -> object:
             return _text_of(value)
     if column.nullable:
         return None
-    return b"" if isinstance(column.type, sa.LargeBinary) else 0
+    match column.type:
+        case sa.LargeBinary():
+            return b""
+        case sa.Float():
+            return 0.0
+    return 0
 
 
 def _text_of(value: object) -> str:

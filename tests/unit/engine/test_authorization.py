@@ -8,6 +8,7 @@ from runbook.api.listing import Listings
 from runbook.core.access import ForeignRun, MissingPermission, Principal, Requirement
 from runbook.core.permissions import ALL_GRANTS, NO_GRANTS, Grants, Permission
 from runbook.core.run import Origin
+from runbook.core.runbook_filter import RunbookFilter
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, NotFoundError
 from runbook.store.models import RunFilter
@@ -147,6 +148,20 @@ def test_a_run_that_may_not_be_read_is_not_found(rooms):
 def test_without_the_permission_a_text_ends_at_its_history(rooms):
     text = rooms.engine.runbooks.text_for("Open.md", having(ANN, Permission.RUNBOOK_READ))
     assert text.content == text.entry.head
+
+
+def test_who_may_not_read_a_runbook_does_not_search_its_text(rooms):
+    lister = having(ANN, Permission.RUNBOOK_LIST)
+
+    def found(caller, text):
+        return {
+            item.entry.ref: item.match
+            for item in rooms.engine.runbooks.listing(caller, RunbookFilter(text))
+        }
+
+    assert found(ANN, "roles: sre")["Closed.md"].line > 1
+    assert found(lister, "roles: sre") == {}
+    assert found(lister, "closed") == {"Closed.md": None}
 
 
 def test_equal_claims_and_other_grants_are_other_listings(rooms):

@@ -190,6 +190,7 @@ DAMAGE = """
 UPDATE runs SET requester = '{"sub', warnings = 'null', errors = x'ff00' WHERE seq = 1;
 UPDATE runs SET return_code = 'many', created_at = 'once' WHERE seq = 1;
 UPDATE runs SET return_code = 5000000000, reason = x'ff41' WHERE seq = 2;
+UPDATE runs SET timeout_s = 'long', outputs = '{"a": NaN}', inputs = '[1e999]' WHERE seq = 2;
 UPDATE events SET data = '{' WHERE key = (SELECT max(key) FROM events);
 UPDATE documents SET digest = 'another';
 INSERT INTO steps SELECT 'x', 1, 'n', 's', 1, 1, 1, 1, 1, 1, '{}', '{}';
@@ -212,7 +213,12 @@ def test_damaged_rows_are_copied_as_far_as_they_go_and_named(helper, store, empt
             frozenset({"requester", "warnings", "errors", "return_code", "created_at"}),
             Fate.REPLACED,
         ),
-        ("runs", ("2",), frozenset({"return_code", "reason"}), Fate.REPLACED),
+        (
+            "runs",
+            ("2",),
+            frozenset({"return_code", "reason", "timeout_s", "outputs", "inputs"}),
+            Fate.REPLACED,
+        ),
         ("events", (str(last),), frozenset({"data"}), Fate.REPLACED),
         ("steps", ("x", "1"), frozenset({"run_seq"}), Fate.SKIPPED),
         ("documents", (run.runbook.digest,), frozenset(), Fate.ADDED),
