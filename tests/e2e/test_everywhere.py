@@ -298,6 +298,7 @@ def open_and_close(page, opener, close, check=None, item=None):
         expect(entry).to_be_hidden()
         expect(opener).to_be_focused()
         opener.press("Enter")
+        expect(page.get_by_role("menuitem").first).to_be_focused()
         page.keyboard.press("End")
         expect(entry).to_be_focused()
         page.keyboard.press("Enter")
