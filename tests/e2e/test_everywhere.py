@@ -290,8 +290,16 @@ def open_and_close(page, opener, close, check=None, item=None):
         entry = page.get_by_role("menuitem", name=item, exact=True)
         expect(entry).to_be_enabled()
         check(page)
-        for _ in range(2):
-            page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("menuitem").first).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        expect(entry).to_be_focused()
+        # Esc gives the focus back, too.
+        page.keyboard.press("Escape")
+        expect(entry).to_be_hidden()
+        expect(opener).to_be_focused()
+        opener.press("Enter")
+        expect(page.get_by_role("menuitem").first).to_be_focused()
+        page.keyboard.press("End")
         expect(entry).to_be_focused()
         page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")

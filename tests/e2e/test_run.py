@@ -87,7 +87,10 @@ def test_fingers_have_room(open_run, start, picture, tmp_path):
     values = {"FOLDER": str(tmp_path), "PORT": "80"}
     page = open_run(start("language/Resume.md", env_vars=values), viewport=PHONE, touch=True)
     expect(page.get_by_role("button", name="Resume", exact=True)).to_be_enabled()
-    page.get_by_role("button", name="More log tools").click()
+    tools = page.get_by_role("button", name="More log tools")
+    title = page.get_by_role("heading", name="Log", exact=True)
+    assert tools.bounding_box()["y"] < title.bounding_box()["y"] < tools.bounding_box()["y"] + 44
+    tools.click()
     small = (
         page.get_by_role("main")
         .get_by_role("button")
