@@ -223,14 +223,10 @@ def _adoption_json(adopted: Adopted) -> dict[str, object] | None:
     """The new entry; None if there was nothing to adopt."""
     if adopted.link is None:
         return None
-    return {
-        "n": adopted.link.n,
-        "digest": adopted.link.digest,
-        "findings": [
-            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
-            for finding in adopted.findings
-        ],
-    }
+    from runbook.resources.history import finding_json
+
+    findings = list(map(finding_json, adopted.findings))
+    return {"n": adopted.link.n, "digest": adopted.link.digest, "findings": findings}
 
 
 def _say(file: str, found: Verification, *, compared: bool) -> None:

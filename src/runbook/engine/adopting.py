@@ -12,6 +12,7 @@ from runbook.core.permissions import Permission
 from runbook.engine.parts import Parts
 from runbook.errors import HistoryReadOnlyError
 from runbook.library.history import Adopted, adopt
+from runbook.resources.history import finding_json
 from runbook.store.models import HistoryHead
 
 FINDINGS_SHOWN = 20
@@ -75,10 +76,7 @@ def _record(parts: Parts, ref: str, principal: Principal, reason: str, adopted: 
         "digest": link.digest,
         "reason": reason,
         "adopted": len(adopted.findings),
-        "findings": [
-            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
-            for finding in adopted.findings[:FINDINGS_SHOWN]
-        ],
+        "findings": list(map(finding_json, adopted.findings[:FINDINGS_SHOWN])),
     }
     target = Target(TargetKind.RUNBOOK, ref)
     event = NewAuditEvent(actor_of(principal), AuditAction.HISTORY_ADOPT, target, details)
