@@ -147,14 +147,14 @@ def _adopt(file: str, with_store: bool | None, reason: str, *, as_json: bool) ->
 
 def _adopt_with_store(target: LocatedRunbook, token: str, reason: str) -> tuple[Adopted, bool]:
     """The adoption, and whether the database knew the last entry."""
-    from runbook.cli.source.opening import close_engine, open_engine, principal_for
+    from runbook.cli.source.opening import open_engine, principal_for
 
     principal = principal_for(target.settings, token)
     engine = open_engine(target.settings)
     try:
         done = engine.adopt_history(target.ref, principal, reason)
     finally:
-        close_engine(engine)
+        engine.close()
     return done.adopted, done.compared is not None
 
 
