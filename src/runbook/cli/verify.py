@@ -112,7 +112,7 @@ def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> N
     for problem in problems:
         print_line(f"audit event {problem['n']}: {problem['code']}")
     if not problems:
-        print_line(f"{counted(found.events, 'audit event', 'audit events')}, unchanged")
+        print_line(f"{counted(found.events, 'audit event')}, unchanged")
     if found.last is not None:
         print_line(f"last event: {found.last[0]} {found.last[1]}")
         note("to detect removed events at the end, store the last digest elsewhere")
@@ -275,12 +275,11 @@ def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | 
         return None
     store = Store(target.settings.database, read_only=True)
     try:
-        rows = {row.ref: row for row in store.runbooks.last_runs().rows}
+        head = store.runbooks.history_head(target.ref)
     except StoreUnavailableError:
         if required:
             raise
         return None
     finally:
         store.close()
-    head = rows[target.ref].history if target.ref in rows else None
     return None if head is None else (head.n, head.digest)

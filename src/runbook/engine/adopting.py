@@ -38,7 +38,7 @@ def adopt_history(parts: Parts, ref: str, principal: Principal, reason: str) -> 
     parts.authorizer.require(principal, Permission.RUNBOOK_ADOPT, entry)
     if parts.catalog.is_read_only(ref):
         raise HistoryReadOnlyError
-    head = _known_head(parts, ref)
+    head = parts.store.runbooks.history_head(ref)
     who = principal.requester()
     record = AdoptionRecord(
         at=parts.clock(),
@@ -52,11 +52,6 @@ def adopt_history(parts: Parts, ref: str, principal: Principal, reason: str) -> 
     if adopted.link is not None or _is_unrecorded(parts, ref, adopted):
         _record(parts, ref, principal, reason, adopted)
     return HistoryAdoption(adopted, head)
-
-
-def _known_head(parts: Parts, ref: str) -> HistoryHead | None:
-    rows = parts.store.runbooks.last_runs().rows
-    return next((row.history for row in rows if row.ref == ref), None)
 
 
 def _is_unrecorded(parts: Parts, ref: str, adopted: Adopted) -> bool:
