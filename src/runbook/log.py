@@ -63,9 +63,8 @@ def configure(level: str = "INFO") -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger(RECORD_LOGGER).setLevel(logging.INFO)
-    logging.getLogger("alembic").setLevel(
-        logging.WARNING
-    )  # its plugins announce themselves at INFO
+    # Its plugins announce themselves at INFO.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: object) -> None:

@@ -75,14 +75,12 @@ def _roles(value: object) -> object:
 
 
 Switch = Annotated[bool, BeforeValidator(_switch)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 PassedNames = Annotated[tuple[str, ...], BeforeValidator(_passed)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 Roles = Annotated[RolePermissions, PlainValidator(_roles)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
 
 
 def in_checkout() -> bool:
@@ -134,7 +132,7 @@ class Settings(BaseModel):
     database_url: SecretStr = Field(
         SecretStr(""), description="URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
     )
-    audit_retention_days: NonNegative = Field(
+    audit_retention_days: Count = Field(
         400, description="Retention of audit events, in days; 0 keeps all events"
     )
     retention_days: Positive = Field(90, description="Retention of finished runs, in days")

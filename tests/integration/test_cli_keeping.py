@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from runbook.cli.app import cli
 from runbook.cli.one_shot.execution import OneShot
 from runbook.cli.source.locate import locate
-from runbook.cli.source.opening import close_engine, open_engine, principal_for
+from runbook.cli.source.opening import open_engine, principal_for
 from runbook.cli.terminal.views import TextView
 from runbook.core.audit import AuditAction
 from runbook.engine.requests import ExecuteRequest
@@ -56,7 +56,7 @@ def home(tmp_path, monkeypatch):
 def engine(home):
     engine = open_engine(locate("Greet.md", os.environ).settings)
     yield engine
-    close_engine(engine)
+    engine.close()
 
 
 @pytest.fixture

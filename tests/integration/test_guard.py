@@ -111,19 +111,6 @@ def test_without_memory_files_a_file_without_a_name_will_do(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kept_descriptor_can_be_read_again():
-    program = """
-import json, os
-from runbook.host.guard import _read_sealed, seal_environment
-descriptor = os.environ.get("RUNBOOK_SEALED_FD")
-given = seal_environment(keep=True)
-again = _read_sealed(int(descriptor)) == _read_sealed(int(descriptor)) == given
-print(json.dumps({"again": again, "inherited": os.get_inheritable(int(descriptor))}))
-"""
-    seen = sealed(program)
-    assert (seen["again"], seen["inherited"]) == (True, False)
-
-
 def test_the_guard_is_light():
     """Each of these would be paid for at every start."""
     heavy = ("subprocess", "threading", "typing", "dataclasses", "ctypes", "pathlib", "logging")

@@ -168,8 +168,7 @@ def _unexpected(_error: Exception) -> Response:
     """An unexpected error: the traceback goes to the log, never to the client."""
     log.failure("http.fault", path=request.path, correlation_id=g.get("correlation_id"))
     current_app.extensions[DASHBOARD].count_exception()
-    text = "Internal error. The server log has the details under this correlation ID."
-    return wire.bare_problem_reply(500, "internal_error", text)
+    return wire.internal_error()
 
 
 def _count_requests(app: Flask, registry: CollectorRegistry) -> None:

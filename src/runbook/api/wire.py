@@ -104,6 +104,11 @@ def bare_problem_reply(status: int, code: str, text: str, **headers: str) -> Res
     return reply
 
 
+def internal_error() -> Response:
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return bare_problem_reply(status, _CODES[status], _TEXTS[status])
+
+
 def problem(status: int, code: str, text: str) -> ProblemJson:
     known = {"instance": request.path, "correlation_id": g.get("correlation_id")}
     body = cast(ProblemJson, {**refusal_json(status, code, text), **known})

@@ -15,13 +15,12 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_refs_and_runs
 from runbook.cli.options.inputs import (
     Assignment,
-    AssignmentType,
     GivenInputs,
-    SecretType,
     check_stdin_once,
     gather,
     with_files,
 )
+from runbook.cli.options.run_options import env_file_option, env_option, secret_option
 from runbook.cli.runbook_choice import runbook_choice
 from runbook.cli.source.choose import SourceOptions, json_option, source_options
 from runbook.cli.source.protocol import RunSource
@@ -247,25 +246,9 @@ def _given(value: Mapping[str, Any]) -> str:
     short_help="Validate a runbook without executing it.",
 )
 @runbook_choice
-@click.option(
-    "--env",
-    type=AssignmentType(),
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Value of an input, or NAME=@PATH for a file input. Repeatable.",
-)
-@click.option(
-    "--env-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File with values of inputs, one NAME=value per line.",
-)
-@click.option(
-    "--secret",
-    type=SecretType(),
-    multiple=True,
-    metavar="NAME=@FILE|NAME=-",
-    help="Value of a secret input, from a file or from standard input. Repeatable.",
-)
+@env_option
+@env_file_option
+@secret_option
 @json_option
 @source_options
 def validate(

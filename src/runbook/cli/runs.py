@@ -21,21 +21,9 @@ from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import duration, moment, table, text_of
 from runbook.cli.terminal.times import SinceType
 from runbook.core.permissions import Permission
+from runbook.core.status import RunStatus
 from runbook.script.narration import status_shown, was_not_executed
 
-STATUSES = (
-    "queued",
-    "waiting",
-    "running",
-    "succeeded",
-    "failed",
-    "timed_out",
-    "cancelled",
-    "interrupted",
-    "lost",
-    "refused",
-    "invalid",
-)
 OUTPUT = ("stdout", "stderr")
 
 
@@ -57,7 +45,7 @@ OUTPUT = ("stdout", "stderr")
 @click.option(
     "--status",
     "statuses",
-    type=click.Choice(STATUSES),
+    type=click.Choice([status.value for status in RunStatus]),
     multiple=True,
     help="Filter by status. Repeatable.",
 )

@@ -112,7 +112,7 @@ def _say_audit(found: AuditVerification, problems: list[dict[str, object]]) -> N
     for problem in problems:
         print_line(f"audit event {problem['n']}: {problem['code']}")
     if not problems:
-        print_line(f"{counted(found.events, 'audit event', 'audit events')}, unchanged")
+        print_line(f"{counted(found.events, 'audit event')}, unchanged")
     if found.last is not None:
         print_line(f"last event: {found.last[0]} {found.last[1]}")
         note("to detect removed events at the end, store the last digest elsewhere")
@@ -147,14 +147,14 @@ def _adopt(file: str, with_store: bool | None, reason: str, *, as_json: bool) ->
 
 def _adopt_with_store(target: LocatedRunbook, token: str, reason: str) -> tuple[Adopted, bool]:
     """The adoption, and whether the database knew the last entry."""
-    from runbook.cli.source.opening import close_engine, open_engine, principal_for
+    from runbook.cli.source.opening import open_engine, principal_for
 
     principal = principal_for(target.settings, token)
     engine = open_engine(target.settings)
     try:
         done = engine.adopt_history(target.ref, principal, reason)
     finally:
-        close_engine(engine)
+        engine.close()
     return done.adopted, done.compared is not None
 
 
@@ -223,14 +223,10 @@ def _adoption_json(adopted: Adopted) -> dict[str, object] | None:
     """The new entry; None if there was nothing to adopt."""
     if adopted.link is None:
         return None
-    return {
-        "n": adopted.link.n,
-        "digest": adopted.link.digest,
-        "findings": [
-            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
-            for finding in adopted.findings
-        ],
-    }
+    from runbook.resources.history import finding_json
+
+    findings = list(map(finding_json, adopted.findings))
+    return {"n": adopted.link.n, "digest": adopted.link.digest, "findings": findings}
 
 
 def _say(file: str, found: Verification, *, compared: bool) -> None:
@@ -279,12 +275,11 @@ def _known_head(target: LocatedRunbook, *, required: bool) -> tuple[int, str] | 
         return None
     store = Store(target.settings.database, read_only=True)
     try:
-        rows = {row.ref: row for row in store.runbooks.last_runs().rows}
+        head = store.runbooks.history_head(target.ref)
     except StoreUnavailableError:
         if required:
             raise
         return None
     finally:
         store.close()
-    head = rows[target.ref].history if target.ref in rows else None
     return None if head is None else (head.n, head.digest)

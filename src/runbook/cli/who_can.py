@@ -96,7 +96,6 @@ def _local(what: str, options: SourceOptions) -> Access:
     from runbook.bootstrap import build_catalog
     from runbook.cli.source.locate import locate
     from runbook.cli.source.opening import principal_for
-    from runbook.core.permissions import Permission
     from runbook.engine.authorization import may_with_runbook
     from runbook.settings import process_environment
 

@@ -20,6 +20,9 @@ from runbook.core.times import Millis, iso
 FIRST_PREVIOUS = "0" * 64
 """The previous digest of the first event."""
 
+MOST_PROBLEMS = 20
+"""How many problems a verification lists."""
+
 Details = Mapping[str, object]
 
 
@@ -132,11 +135,9 @@ def actor_of(principal: Principal) -> Actor:
     return Actor(principal.subject, principal.origin, principal.address)
 
 
-def run_event(
-    action: AuditAction, run: Run, principal: Principal, details: Details | None = None
-) -> NewAuditEvent:
+def run_event(action: AuditAction, run: Run, principal: Principal) -> NewAuditEvent:
     """The event for a principal's action on a run."""
-    about = {"runbook": run.runbook.ref} | dict(details or {})
+    about = {"runbook": run.runbook.ref}
     return NewAuditEvent(actor_of(principal), action, Target(TargetKind.RUN, run.id), about)
 
 
@@ -162,7 +163,7 @@ def linked(new: NewAuditEvent, n: int, at: Millis, previous: str) -> AuditEvent:
         previous=previous,
         digest="",
     )
-    return _with_digest(event)
+    return replace(event, digest=digest_of(event))
 
 
 def digest_of(event: AuditEvent) -> str:
@@ -201,8 +202,6 @@ def verify_events(events: Iterable[AuditEvent]) -> AuditVerification:
 
 
 class _Verifier:
-    MOST_PROBLEMS = 20
-
     def __init__(self) -> None:
         self._first: AuditEvent | None = None
         self._last: AuditEvent | None = None
@@ -231,17 +230,14 @@ class _Verifier:
         return AuditVerification(
             self._count,
             None if last is None else (last.n, last.digest),
-            tuple(self._problems[: self.MOST_PROBLEMS]),
+            tuple(self._problems),
         )
 
     def _found(self, n: int, fault: AuditFault) -> None:
-        self._problems.append(AuditProblem(n, fault))
+        if len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(AuditProblem(n, fault))
 
     def _note_purge(self, details: Details) -> None:
         last_n, digest = details.get("last_n"), details.get("last_digest")
         if isinstance(last_n, int) and isinstance(digest, str):
             self._purged[last_n] = digest
-
-
-def _with_digest(event: AuditEvent) -> AuditEvent:
-    return replace(event, digest=digest_of(event))

@@ -58,9 +58,8 @@ class Live:
         """The store's answer, or the last one if it is recent enough."""
         with self._lock:
             if self._seen is None or self._due() <= 0:
-                self._heard = (
-                    self._parts.wakeups.heard
-                )  # before reading: later wake-ups may be missed
+                # Before reading: later wake-ups may be missed.
+                self._heard = self._parts.wakeups.heard
                 self._seen = self._parts.store.runs.activity()
                 self._looked_at = self._clock()
             return self._seen

@@ -12,6 +12,7 @@ from runbook.core.permissions import Permission
 from runbook.engine.parts import Parts
 from runbook.errors import HistoryReadOnlyError
 from runbook.library.history import Adopted, adopt
+from runbook.resources.history import finding_json
 from runbook.store.models import HistoryHead
 
 FINDINGS_SHOWN = 20
@@ -37,7 +38,7 @@ def adopt_history(parts: Parts, ref: str, principal: Principal, reason: str) -> 
     parts.authorizer.require(principal, Permission.RUNBOOK_ADOPT, entry)
     if parts.catalog.is_read_only(ref):
         raise HistoryReadOnlyError
-    head = _known_head(parts, ref)
+    head = parts.store.runbooks.history_head(ref)
     who = principal.requester()
     record = AdoptionRecord(
         at=parts.clock(),
@@ -51,11 +52,6 @@ def adopt_history(parts: Parts, ref: str, principal: Principal, reason: str) -> 
     if adopted.link is not None or _is_unrecorded(parts, ref, adopted):
         _record(parts, ref, principal, reason, adopted)
     return HistoryAdoption(adopted, head)
-
-
-def _known_head(parts: Parts, ref: str) -> HistoryHead | None:
-    rows = parts.store.runbooks.last_runs().rows
-    return next((row.history for row in rows if row.ref == ref), None)
 
 
 def _is_unrecorded(parts: Parts, ref: str, adopted: Adopted) -> bool:
@@ -75,10 +71,7 @@ def _record(parts: Parts, ref: str, principal: Principal, reason: str, adopted: 
         "digest": link.digest,
         "reason": reason,
         "adopted": len(adopted.findings),
-        "findings": [
-            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
-            for finding in adopted.findings[:FINDINGS_SHOWN]
-        ],
+        "findings": list(map(finding_json, adopted.findings[:FINDINGS_SHOWN])),
     }
     target = Target(TargetKind.RUNBOOK, ref)
     event = NewAuditEvent(actor_of(principal), AuditAction.HISTORY_ADOPT, target, details)

@@ -122,7 +122,7 @@ def _reserved(target: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        target.unlink()
+        target.unlink(missing_ok=True)
         raise
 
 

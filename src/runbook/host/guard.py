@@ -58,12 +58,11 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _READ_BYTES = 1 << 20
 
 
-def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
+def seal_environment() -> Mapping[str, str]:
     """Hide the environment from /proc and return it.
 
     Must be the first thing that a program does: the first call restarts the program, and only the
-    second one returns. With `keep`, the descriptor stays open and can be read again. Raises OSError
-    if the program can't be restarted.
+    second one returns. Raises OSError if the program can't be restarted.
     """
     open_standard_streams()
     descriptor = _descriptor_from(SEALED_FD)
@@ -71,10 +70,7 @@ def seal_environment(*, keep: bool = False) -> Mapping[str, str]:
     if descriptor is None or sealed is None:
         return _start_again()
     os.environ.pop(SEALED_FD)
-    if keep:
-        os.set_inheritable(descriptor, False)
-    else:
-        os.close(descriptor)
+    os.close(descriptor)
     return sealed
 
 

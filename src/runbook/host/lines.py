@@ -26,7 +26,7 @@ FLUSH_SECONDS = 1.0
 _starting = RLock()
 
 
-def dropped_line(count: int) -> bytes:
+def _dropped_line(count: int) -> bytes:
     """The line that reports dropped ones, in the form of `log.JsonFormatter`."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     head = f'{{"time": "{moment}", "level": "WARNING", "logger": "runbook"'
@@ -44,11 +44,9 @@ class LineWriter:
         descriptor: int = STANDARD_ERROR,
         *,
         most_bytes: int = MOST_BYTES,
-        report: Callable[[int], bytes] = dropped_line,
     ) -> None:
         self._descriptor = descriptor
         self._most_bytes = most_bytes
-        self._report = report
         self._begin(0)
 
     def _begin(self, pid: int) -> None:
@@ -102,7 +100,7 @@ class LineWriter:
     def _put(self, line: bytes) -> bool:
         with self._lock:
             dropped = self._dropped
-        if dropped and self._put_whole(self._report(dropped)):
+        if dropped and self._put_whole(_dropped_line(dropped)):
             with self._lock:
                 self._dropped -= dropped
         return self._put_whole(line)

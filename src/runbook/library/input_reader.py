@@ -23,13 +23,10 @@ from runbook.core.run_files import (
     digest_of,
 )
 from runbook.library.locking import is_transient
-from runbook.library.refs import is_below, shown
+from runbook.library.refs import FILE, FOLDER, folder_below, is_below, shown
 
 _CHUNK_BYTES = 1 << 20
 _DEPTH_LIMIT = 64
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Opening a FIFO must not block, and a terminal must not become our controlling terminal.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class UnfitInputError(Exception):
@@ -74,21 +71,8 @@ class InputReader:
         real = Path(os.path.realpath(source, strict=True))
         if not is_below(real, self._root):
             raise UnfitInputError(outside(path))
-        with self._folder(real.parent) as parent:
+        with folder_below(self._root, real.parent) as parent:
             self._read_entry(parent, real, name, path, above)
-
-    @contextmanager
-    def _folder(self, path: Path) -> Iterator[int]:
-        """A folder below the root, opened step by step."""
-        descriptor = os.open(self._root, _FOLDER)
-        try:
-            for part in path.relative_to(self._root).parts:
-                following = os.open(part, _FOLDER, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = following
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
     def _read_entry(
         self, parent: int, real: Path, name: str, path: str, above: tuple[Path, ...]
@@ -109,7 +93,7 @@ class InputReader:
         self._count(path)
         self._files.append(RunFile(name, FOLDER_MODE))
         above = (*above, real)
-        with _opened(real.name, _FOLDER, parent) as folder:
+        with _opened(real.name, FOLDER, parent) as folder:
             for entry in sorted(os.listdir(folder)):  # noqa: PTH208 - by descriptor
                 if entry.startswith("..") or is_transient(entry):
                     continue  # Kubernetes' internal versions of a mounted folder, and our locks
@@ -122,7 +106,7 @@ class InputReader:
 
     def _read_file(self, parent: int, source: str, name: str, path: str) -> None:
         self._count(path)
-        with _opened(source, _FILE, parent) as descriptor:
+        with _opened(source, FILE, parent) as descriptor:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise UnfitInputError(special(path))

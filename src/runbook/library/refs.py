@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +23,11 @@ REF_LIMIT = 1024
 SEGMENT_LIMIT = 255
 """In UTF-8 bytes; the limit of common file systems for a name."""
 
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Opening a FIFO must not block, and a terminal must not become our controlling terminal.
+FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL})
 
 
@@ -113,14 +117,20 @@ def open_below(root: Path, real: Path) -> int:
 
     Never blocks on a FIFO; the result may not be a regular file. Raises OSError.
     """
-    folder = os.open(root, _FOLDER)
+    with folder_below(root, real.parent) as folder:
+        return os.open(real.name, FILE, dir_fd=folder)
+
+
+@contextmanager
+def folder_below(root: Path, real: Path) -> Iterator[int]:
+    """A resolved folder, opened step by step from the root, following no links. Raises OSError."""
+    folder = os.open(root, FOLDER)
     try:
-        *folders, name = real.relative_to(root).parts
-        for part in folders:
-            following = os.open(part, _FOLDER, dir_fd=folder)
+        for part in real.relative_to(root).parts:
+            following = os.open(part, FOLDER, dir_fd=folder)
             os.close(folder)
             folder = following
-        return os.open(name, _FILE, dir_fd=folder)
+        yield folder
     finally:
         os.close(folder)
 

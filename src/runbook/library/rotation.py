@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runbook.core.history.chain import entry_start, repeated, sha256
+from runbook.core.prefix import common_length
 from runbook.core.syntax.markdown import HEAD_READ, read_head
 from runbook.library.locking import (
     COPY_BYTES,
@@ -277,20 +278,8 @@ def _is_half_moved(descriptor: int, plan: _Plan, now: bytes, before: bytes) -> b
         return True
     if len(now) != len(before):
         return False
-    same = _common_length(now, after)
+    same = common_length(now, after)
     return now[same:] == before[same:] or plan.head == sha256(read_at(descriptor, 0, plan.offset))
-
-
-def _common_length(one: bytes, other: bytes) -> int:
-    """The length of the common prefix, by bisection."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _undo(path: Path, plan: _Plan) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
+from runbook.core.history.adoption import ChainFinding
 from runbook.core.history.legacy import LegacyRecord
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
@@ -98,6 +99,10 @@ def history_page_json(page: HistoryPage, known: Collection[str]) -> HistoryPageJ
     }
 
 
+def finding_json(finding: ChainFinding) -> AdoptedFindingJson:
+    return {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
+
+
 def history_entry_json(entry: PagedEntry, known: Collection[str]) -> HistoryEntryJson:
     record = entry.record
     return {
@@ -140,10 +145,7 @@ def _adoption_json(adoption: PagedAdoption) -> AdoptionJson:
         "roles": list(record.roles),
         "origin": record.origin,
         "reason": record.reason,
-        "findings": [
-            {"code": finding.code, "entry": finding.entry, "sha256": finding.mark}
-            for finding in record.findings
-        ],
+        "findings": list(map(finding_json, record.findings)),
         "intact": adoption.sound,
     }
 

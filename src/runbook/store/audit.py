@@ -188,12 +188,8 @@ def _is_time(at: object, first: Millis, last: Millis) -> bool:
 
 def _storable(new: NewAuditEvent) -> NewAuditEvent:
     """The event in text that every database takes: the digest covers what is stored."""
-    actor = replace(new.actor, subject=_plain(new.actor.subject))
-    return replace(new, actor=actor, target=replace(new.target, name=_plain(new.target.name)))
-
-
-def _plain(text: str) -> str:
-    return storable(text).replace("\0", "?")
+    actor = replace(new.actor, subject=storable(new.actor.subject))
+    return replace(new, actor=actor, target=replace(new.target, name=storable(new.target.name)))
 
 
 def _event_of(row: sa.RowMapping) -> AuditEvent:

@@ -147,9 +147,8 @@ class OneShotWorker:
         try:
             self._engine.request_cancel(run, self._principal.subject)
         except RunbookError:
-            if not self._loop.executes(
-                run.id
-            ):  # there is no script to stop: only a recorded request ends it
+            # Without a script to stop, only a recorded request ends the run.
+            if not self._loop.executes(run.id):
                 raise
 
 

@@ -14,7 +14,6 @@ getRunDocument getRunLog getRunbook getStatus listArtifacts listAuditEvents list
 listLocks listRunbooks listRuns logIn previewUndo resumeRun retryRun shutDown undoRun
 validateRunbook validateRunbookShort
 """
-METHODS = ("get", "post", "patch")
 
 
 @pytest.fixture(scope="module")

@@ -138,11 +138,10 @@ def test_an_action_on_a_run_names_its_runbook_and_who_acted():
         RunTimes(0),
     )
     ada = Principal("ada", Origin.API, address="192.0.2.1")
-    event = run_event(AuditAction.RUN_CANCEL, run, ada, {"force": True})
+    event = run_event(AuditAction.RUN_CANCEL, run, ada)
     assert (event.actor, event.action) == (ADA, AuditAction.RUN_CANCEL)
     assert event.target == Target(TargetKind.RUN, "run-1")
-    assert event.details == {"runbook": "net/Push.md", "force": True}
-    assert run_event(AuditAction.RUN_CANCEL, run, ada).details == {"runbook": "net/Push.md"}
+    assert event.details == {"runbook": "net/Push.md"}
 
 
 def test_a_refusal_says_what_was_asked_for_and_what_is_missing():

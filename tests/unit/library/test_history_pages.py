@@ -2,10 +2,10 @@ import os
 
 import pytest
 
+from histories import HEAD, record
 from runbook.core.history.adoption import AdoptionRecord
-from runbook.core.history.entry import EntryRecord, last_digest, render, sha256
+from runbook.core.history.entry import last_digest, render, sha256
 from runbook.core.run import Origin
-from runbook.core.status import RunStatus
 from runbook.errors import HistoryError
 from runbook.library import history_pages
 from runbook.library.catalog import Catalog, Source
@@ -14,21 +14,7 @@ from runbook.library.history_pages import HistoryPage, read_entry, read_page
 from runbook.library.rotation import archive_path
 from runbook.resources.history import history_page_json
 
-HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
 OLD = b"\n### 2026-01-14T18:34:51.%03dZ | Exit Code: %d\n\n**Stdout:**\n```\nout %d\n```\n"
-
-
-def record(number, stdout="out\n"):
-    return EntryRecord(
-        run_id=f"run-{number}",
-        status=RunStatus.SUCCEEDED,
-        return_code=0,
-        at=1769178782123,
-        who="ada",
-        origin=Origin.API,
-        document=sha256(b"document"),
-        stdout=stdout,
-    )
 
 
 def append(path, *numbers, max_entries=0):

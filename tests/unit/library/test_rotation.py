@@ -2,51 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.history.chain import EntryRecord, iter_entries, last_link
-from runbook.core.history.entry import sha256
-from runbook.core.run import Origin
-from runbook.core.status import RunStatus
+from histories import HEAD, LEGACY, append, record, run_ids
+from runbook.core.history.chain import last_link
 from runbook.library import rotation
 from runbook.library.catalog import Catalog, Source
-from runbook.library.history import Appended, HistoryWriter, verify_file
+from runbook.library.history import HistoryWriter, verify_file
 from runbook.library.history_pages import read_page
 from runbook.library.rotation import archive_path, journal_path
-
-HEAD = b"# Job\n\n# Script\n```sh\necho '# History'\n```\n\n# History\n"
-LEGACY = b"\n### 2026-01-14T18:34:51.797Z | Exit Code: 0\n\n**Stdout:**\n```\nsuccess\n```\n"
-
-
-def record(number: int) -> EntryRecord:
-    return EntryRecord(
-        run_id=f"run-{number}",
-        status=RunStatus.SUCCEEDED,
-        return_code=0,
-        at=1769178782123,
-        who="ada",
-        origin=Origin.API,
-        document=sha256(b"document"),
-        stdout="out\n",
-    )
 
 
 def writer(max_entries: int = 0) -> HistoryWriter:
     return HistoryWriter(max_entries, 65536)
-
-
-def append(path: Path, count: int, max_entries: int = 0, first: int = 1) -> Appended:
-    for number in range(first, first + count):
-        appended = writer(max_entries).append(path, record(number))
-    return appended
-
-
-def whole(path: Path) -> bytes:
-    older = archive_path(path)
-    region = path.read_bytes().partition(b"\n# History\n")[2]
-    return (older.read_bytes() if older.exists() else b"") + region
-
-
-def run_ids(path: Path) -> list[str]:
-    return [entry.run_id for entry in iter_entries(whole(path))]
 
 
 @pytest.fixture

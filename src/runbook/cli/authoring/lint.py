@@ -14,7 +14,7 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.completion import complete_files_and_refs
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_line
-from runbook.cli.terminal.render import problem_line
+from runbook.cli.terminal.render import counted, problem_line
 from runbook.core.document import Problem, Severity
 
 if TYPE_CHECKING:
@@ -144,11 +144,9 @@ def _is_runbook(catalog: Catalog, ref: str) -> bool:
 
 
 def _summary(files: int, errors: int, warnings: int) -> str:
-    return f"{_count(files, 'runbook')}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return (
+        f"{counted(files, 'runbook')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    )
 
 
 # -- formats -------------------------------------------------------------------------------------

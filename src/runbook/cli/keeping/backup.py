@@ -16,6 +16,7 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.keeping.copying import workers_alive
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line, print_warning
+from runbook.cli.terminal.render import counted
 from runbook.core.permissions import Permission
 from runbook.errors import ConflictError, StoreNewerError, StoreUnavailableError
 
@@ -68,7 +69,8 @@ def backup(target: Path, with_runbooks: bool, as_json: bool) -> None:
         print_json({"success": True, "file": str(path), **_facts(manifest)})
     else:
         print_line(str(path))
-        note(f"backed up {len(manifest.files)} files; restore them with `runbook restore {path}`")
+        files = counted(len(manifest.files), "file")
+        note(f"backed up {files}; restore with `runbook restore {path}`")
 
 
 @click.command(
@@ -132,9 +134,10 @@ def restore(file: Path, replace: bool, runbooks_to: Path | None, as_json: bool) 
 
 
 def _say(manifest: Manifest, revived: Revived, shown: str, aside: Path | None) -> None:
+    runs, files = counted(revived.runs, "run"), counted(len(manifest.files), "file")
     note(
-        f"restored {revived.runs} runs and {len(manifest.files)} files of {manifest.made_at} to "
-        f"{shown}; all files are what was backed up"
+        f"restored {runs} and {files} of {manifest.made_at} to {shown}; all files are what was "
+        "backed up"
     )
     if revived.ended:
         print_warning(f"runs that hadn't ended are recorded as lost: {revived.ended}")

@@ -15,6 +15,7 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.keeping.copying import copy
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import counted
 from runbook.cli.terminal.times import SinceType
 from runbook.core.permissions import Permission
 
@@ -130,7 +131,8 @@ def purge(before: int | None, days: int | None, yes: bool, as_json: bool) -> Non
     if as_json:
         print_json(counts)
     else:
-        print_line(f"deleted {counts['runs']} runs with {counts['events']} events")
+        runs, events = counted(counts["runs"], "run"), counted(counts["events"], "event")
+        print_line(f"deleted {runs} with {events}")
 
 
 def _confirm(before: int, *, yes: bool) -> None:

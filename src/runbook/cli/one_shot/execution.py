@@ -21,7 +21,7 @@ from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
-from runbook.cli.source.opening import close_engine, open_engine, principal_for, usable
+from runbook.cli.source.opening import open_engine, principal_for, usable
 from runbook.cli.source.protocol import URL_VARIABLE
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_warning
@@ -108,7 +108,7 @@ def calling_engine(settings: Settings) -> Iterator[Engine]:
         with CallServer(path, engine, lambda: build_authenticator(settings)):
             yield engine
     finally:
-        close_engine(engine)
+        engine.close()
 
 
 class OneShot:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from runbook.cli.options.inputs import GivenInputs
 from runbook.cli.source.opening import (
-    close_engine,
     load_settings,
     open_engine,
     principal_for,
@@ -109,4 +108,4 @@ def open_with(settings: Settings, token: str) -> Iterator[LocalSource]:
         try:
             yield LocalSource(engine, principal)
         finally:
-            close_engine(engine)
+            engine.close()

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from runbook.cli.source.opening import load_settings
 from runbook.errors import NotFoundError
+from runbook.library.refs import SUFFIX
 from runbook.settings import Settings
 from runbook.settings_checks import check_paths
-
-SUFFIX = ".md"
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,6 @@ def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     return engine
 
 
-def close_engine(engine: Engine) -> None:
-    engine.close()
-
-
 def principal_for(settings: Settings, token: str | None) -> Principal:
     """The subject of the token or, without one, the local user.
 

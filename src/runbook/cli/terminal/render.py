@@ -75,9 +75,9 @@ def duration(milliseconds: object) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """`1 entry`, `2 entries`."""
-    return f"{count} {one if count == 1 else many}"
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 run`, `2 runs`; with `many` for an irregular plural, `2 entries`."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def problem_line(file: str, problem: Json) -> str:

@@ -11,10 +11,7 @@ from runbook.core.document import Problem
 from runbook.core.status import RunStatus
 from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
-from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose
-
-_TRUE = frozenset({"true", "yes", "on"})
-_FALSE = frozenset({"false", "no", "off"})
+from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose, truth_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +204,10 @@ def _outputs(node: Node) -> dict[str, str]:
 
 
 def _switch(node: Node) -> bool:
-    word = _text(node).strip().lower()
-    if word not in _TRUE | _FALSE:
+    truth = truth_of(_text(node))
+    if truth is None:
         raise _RefusedError("must be true or false", node.line)
-    return word in _TRUE
+    return truth
 
 
 def _status(node: Node) -> RunStatus:

@@ -19,11 +19,9 @@ from runbook.core.document import (
 from runbook.core.environ import SETTING_NAMES, is_reserved, valid_name
 from runbook.core.inputs.rules import check_declaration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
-from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence
+from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, truth_of
 from runbook.script.limits import OUTPUT_NAME
 
-_TRUE = frozenset({"true", "yes", "on"})
-_FALSE = frozenset({"false", "no", "off"})
 _SECRET_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _FROM_HINT = "Use env:NAME or file:NAME"
 _CHOICES_HINT = "Use Ref.md#OUTPUT, or a mapping with runbook and output"
@@ -106,9 +104,8 @@ def _with_type(item: Input, value: Scalar) -> Input | Problem:
 
 
 def _with_optional(item: Input, value: Scalar) -> Input | Problem:
-    word = value.text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return replace(item, optional=word in _TRUE)
+    if (truth := truth_of(value.text)) is not None:
+        return replace(item, optional=truth)
     text = f"{item.name}: 'optional' must be true or false"
     return Problem("bad_input", text, value.line, params={"variable": item.name, "key": "optional"})
 

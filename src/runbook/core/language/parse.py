@@ -60,9 +60,9 @@ def parse(data: bytes, *, stem: str | None = None) -> Document:
     return with_history(parsed.document, scan_history(data, parsed.scan))
 
 
-def parse_stored(head: bytes, *, stem: str | None = None) -> Document:
+def parse_stored(head: bytes) -> Document:
     """Parse the bytes above a History heading, the form in which documents are stored."""
-    return parse(head + b"# History\n", stem=stem)
+    return parse(head + b"# History\n")
 
 
 def parse_head(data: bytes, *, stem: str | None = None) -> ParsedHead:

@@ -116,14 +116,13 @@ class Tail:
 
 
 class HeadTail:
-    """Keeps the first and last half of a masked text for a record of limited size.
+    """Keeps the first and last half of a masked text for a history entry.
 
     Uses less memory than twice `limit_bytes` plus one piece, however much is added.
     """
 
-    def __init__(self, limit_bytes: int, *, limit_name: str = "HISTORY_ENTRY_BYTES") -> None:
+    def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._limit_name = limit_name
         self._room = limit_bytes // 2
         self._head: list[str] = []
         self._tail = Tail(limit_bytes - limit_bytes // 2)
@@ -147,5 +146,5 @@ class HeadTail:
         if not omitted:
             return head + tail
         line_break = "\n" if head and not head.endswith("\n") else ""
-        notice = omission(omitted + omitted_before, self._limit, self._limit_name)
+        notice = omission(omitted + omitted_before, self._limit, "HISTORY_ENTRY_BYTES")
         return head + line_break + notice + tail

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from runbook.core.output.secret_forms import forms, unmaskable
+from runbook.core.prefix import common_length
 
 __all__ = ["MASK", "Masker", "unmaskable"]
 
@@ -84,18 +85,6 @@ class _Needle:
         return self._borders
 
 
-def _common_start(first: str, second: str) -> str:
-    """The longest text that both start with. Slices are compared faster than characters."""
-    least, most = 0, min(len(first), len(second))
-    while least < most:
-        middle = (least + most + 1) // 2
-        if first[least:middle] == second[least:middle]:
-            least = middle
-        else:
-            most = middle - 1
-    return first[:least]
-
-
 class _Group:
     """Needles that start the same: if the start isn't in a text, none of them is."""
 
@@ -108,7 +97,7 @@ class _Group:
 
     def add(self, needle: _Needle) -> None:
         self.needles.append(needle)
-        self.start = _common_start(self.start, needle.text)
+        self.start = self.start[: common_length(self.start, needle.text)]
         self.longest = max(self.longest, len(needle.text))
 
 

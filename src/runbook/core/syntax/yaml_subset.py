@@ -19,6 +19,7 @@ DEPTH_LIMIT = 32
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,11 @@ class _Composer:
                 raise _RefusedError(f"duplicate key '{key.raw}', first on line {first}", line)
             seen[key.raw] = key.line
             yield key, value
+
+
+def truth_of(text: str) -> bool | None:
+    """What a word says that YAML takes for true or false; None for any other text."""
+    return _TRUTHS.get(text.strip().lower())
 
 
 def _events(source: str) -> Iterator[yaml.Event]:

@@ -191,9 +191,8 @@ class Workspace:
         path = self.path / name
         try:
             if not is_first:
-                path.unlink(
-                    missing_ok=True
-                )  # replaced rather than overwritten: it may be a link by now
+                # Replaced rather than overwritten: it may be a link by now.
+                path.unlink(missing_ok=True)
             self._made.add(name)
             with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
                 file.write(source.encode())

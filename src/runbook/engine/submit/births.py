@@ -11,6 +11,7 @@ from runbook.core.access import Decision
 from runbook.core.audit import NewAuditEvent, Target, TargetKind, refusal_event
 from runbook.core.document import Problem, texts_of
 from runbook.core.events import EventType
+from runbook.core.history.entry import refusal_text
 from runbook.core.outcome import Outcome
 from runbook.core.run import Run, RunTimes
 from runbook.core.status import RunStatus
@@ -88,8 +89,8 @@ class Births:
         `entry` is the version of the runbook that does not allow it: for an undo, not always the
         one to be executed.
         """
-        subject, principal = attempt.new.requester.subject, attempt.principal
-        text = f"RBAC Failure: Access denied for user {subject}. {decision.text}"
+        principal = attempt.principal
+        text = refusal_text(attempt.new.requester.subject, decision.text)
         error = self._parts.authorizer.refusal(principal, decision, entry)
         run = self._record_ended(
             dataclasses.replace(attempt, entry=entry).recording(runbook=version_of(entry)),

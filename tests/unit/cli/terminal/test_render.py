@@ -8,6 +8,7 @@ import pytest
 
 from runbook.cli.terminal import color, exit_codes
 from runbook.cli.terminal.render import (
+    counted,
     duration,
     fields,
     moment,
@@ -55,6 +56,11 @@ def test_cells(value, text):
 )
 def test_durations(milliseconds, text):
     assert duration(milliseconds) == text
+
+
+def test_one_is_not_many():
+    assert [counted(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [counted(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
 
 
 def test_moments_are_utc_to_the_second():

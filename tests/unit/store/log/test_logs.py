@@ -1,7 +1,5 @@
 """Reads and searches of the log, compared with a model that stores it as a whole."""
 
-import itertools
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -213,7 +211,6 @@ def test_an_unknown_run(store, read):
 
 _TEXT = st.text(st.sampled_from("aAbBßſ\né\0 "), min_size=1, max_size=12)
 _PIECES = st.lists(st.tuples(st.sampled_from([OUT, ERR]), _TEXT), max_size=25)
-_STORES = itertools.count()
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
