@@ -28,9 +28,8 @@ from pydantic import (
 from runbook.core.environ import not_passed
 from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
+from runbook.host.scratch import METRICS_DIR
 
-METRICS_DIR = "RUNBOOK_METRICS_DIR"
-"""The folder in which a server's processes share metrics; set by the supervisor."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -315,9 +314,10 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def use_metrics_directory(path: str) -> None:
-    """Share metrics through the folder `path`. Call before importing prometheus_client."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = path
+def share_metrics(environment: Mapping[str, str]) -> None:
+    """Share metrics with the server's processes. Call before importing prometheus_client."""
+    if folder := environment.get(METRICS_DIR):
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def metrics_directory() -> str | None:

@@ -20,11 +20,10 @@ def main() -> int:
     guard.take_lifeline()  # not needed: die_with_parent ends this process with the supervisor
     supervisor = os.getppid()
     from runbook.errors import RunbookError
-    from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+    from runbook.settings import Settings, share_metrics
     from runbook.settings_checks import check_server
 
-    if directory := environment.get(METRICS_DIR):
-        use_metrics_directory(directory)
+    share_metrics(environment)
     # Patches the standard library, so import it before Flask, SQLAlchemy and our own modules.
     from runbook.api.gunicorn_conf import WebServer, die_with_parent
 

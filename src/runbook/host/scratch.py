@@ -17,6 +17,8 @@ METRICS = "runbook-metrics-"
 DATA = "runbook-data-"
 TESTS = "runbook-test-"
 KINDS = (METRICS, DATA, TESTS)
+METRICS_DIR = "RUNBOOK_METRICS_DIR"
+"""The variable with the folder in which a server's processes share metrics."""
 
 _LOCK = ".lock"
 _NEW_LOCK = ".lock-new"

@@ -18,7 +18,6 @@ from runbook.host import guard, lines, proctable, scratch
 from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
-METRICS_DIR = "RUNBOOK_METRICS_DIR"
 WEB = (sys.executable, "-m", "runbook.api.server")
 WORKER = (sys.executable, "-m", "runbook.worker.local")
 QUICK_DEATH_SECONDS = 5.0
@@ -159,7 +158,9 @@ def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = 
     """
     try:
         with scratch.temporary_folder(scratch.METRICS) as metrics:
-            return Supervisor({**environment, **(overrides or {}), METRICS_DIR: metrics}).run()
+            return Supervisor(
+                {**environment, **(overrides or {}), scratch.METRICS_DIR: metrics}
+            ).run()
     finally:
         lines.standard_error.flush()
 

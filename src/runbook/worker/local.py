@@ -22,7 +22,7 @@ from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
 from runbook.host import guard, lines, proctable, signals
-from runbook.settings import METRICS_DIR, Settings, use_metrics_directory
+from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
 from runbook.worker.slots import ClaimLoop, Terms
@@ -114,8 +114,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     slots = runs_allowed(settings.max_parallel_runs)
     inherit_limits(ScriptLimits(), slots)
-    if directory := environment.get(METRICS_DIR):
-        use_metrics_directory(directory)
+    share_metrics(environment)
     from runbook.metrics import RunMetrics  # reads the directory when it is imported
 
     log.configure(settings.logging_level)
