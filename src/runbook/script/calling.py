@@ -26,16 +26,16 @@ from runbook.errors import (
 )
 from runbook.script.frame import Frame
 from runbook.script.limits import MAX_REQUEST_BYTES
-from runbook.script.sse import EventParser
+from runbook.script.sse import (
+    ANSWER_SECONDS,
+    PATIENCE_SECONDS,
+    RETRY_SECONDS,
+    SILENCE_SECONDS,
+    EventParser,
+)
 
 Json = dict[str, Any]
 
-ANSWER_SECONDS = 30.0
-SILENCE_SECONDS = 45.0
-"""How long a stream may be silent: the server sends a comment at least every 15 s."""
-RETRY_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
-"""How long to retry an unreachable server after the called run has started."""
 READ_BYTES = 65_536
 CALL_ENDS = "a call ends when the calling run ends"
 

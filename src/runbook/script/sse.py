@@ -1,4 +1,4 @@
-"""A parser for server-sent events (WHATWG HTML, 9.2.6)."""
+"""Server-sent events (WHATWG HTML, 9.2.6): a parser, and how long those who read them wait."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from runbook.errors import ServerUnavailableError
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
+ANSWER_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
+"""How long a stream may be silent: the server sends a comment at least every 15 s."""
+RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+"""How long to retry an unreachable server that responded before."""
 
 
 @dataclass(frozen=True, slots=True)

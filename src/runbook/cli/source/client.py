@@ -12,16 +12,15 @@ from urllib.parse import quote
 import httpx
 
 from runbook.errors import RequestError, RunbookError, ServerUnavailableError, error_named
-from runbook.script.sse import EventParser
+from runbook.script.sse import (
+    ANSWER_SECONDS,
+    PATIENCE_SECONDS,
+    RETRY_SECONDS,
+    SILENCE_SECONDS,
+    EventParser,
+)
 
 Json = dict[str, Any]
-
-ANSWER_SECONDS = 30.0
-SILENCE_SECONDS = 45.0
-"""How long a stream may be silent: the server sends a comment at least every 15 s."""
-RETRY_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
-"""How long to retry an unreachable server that responded before."""
 
 
 class Client:
