@@ -24,6 +24,7 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis, iso
 from runbook.engine.record.ending import done_data
+from runbook.engine.regular_files import regular_files
 from runbook.errors import BackupError, ConflictError, StoreNewerError
 from runbook.store.dialects.sqlite import url_for
 from runbook.store.migrations import HEAD
@@ -138,12 +139,12 @@ class _Writer:
             copy.maintenance.forget_inputs()
             artifacts = [f"{run_id}/{item.name}" for run_id, item in copy.artifacts.all()]
         self._add(snapshot, DATABASE)
-        for path in _files_below(folders.data / KEYS):
+        for path in regular_files(folders.data / KEYS):
             self._add(path, f"{KEYS}/{path.relative_to(folders.data / KEYS).as_posix()}")
         for name in artifacts:
             self._add(folders.data / ARTIFACTS / name, f"{ARTIFACTS}/{name}", may_miss=True)
         if folders.runbooks is not None:
-            for path in _files_below(folders.runbooks):
+            for path in regular_files(folders.runbooks):
                 name = path.relative_to(folders.runbooks).as_posix()
                 self._add(path, f"{RUNBOOKS}/{name}", may_miss=True)
         text = self._manifest.as_json().encode()
@@ -182,17 +183,6 @@ class _Counted:
         data = self._file.read(size)
         self._digest.update(data)
         return data
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Regular files, by name. Links aren't followed."""
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place) / name
-            with suppress(OSError):
-                if path.is_file() and not path.is_symlink():
-                    yield path
 
 
 def unpack(archive: Path, folder: Path) -> Manifest:

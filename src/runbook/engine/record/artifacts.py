@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from runbook.core.document import Problem, warning
 from runbook.core.outcome import Artifact
 from runbook.core.times import Millis
 from runbook.engine.process.removal import remove_tree
+from runbook.engine.regular_files import regular_files
 from runbook.errors import NotFoundError
 
 MOST_ARTIFACTS = 1000
@@ -107,18 +107,8 @@ def _not_kept(name: str, reason: str) -> Problem:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """Regular files below a folder, by name; no link is followed, also not the folder itself."""
-    if source.is_symlink():
-        return
-    for folder, folders, names in os.walk(source):
-        folders.sort()
-        if len(Path(folder).relative_to(source).parts) >= DEEPEST:
-            folders.clear()
-        for name in sorted(names):
-            path = Path(folder) / name
-            with suppress(OSError):
-                if stat.S_ISREG(path.lstat().st_mode):
-                    yield path
+    """The files that may become artifacts; a folder that is a link now has none."""
+    return iter(()) if source.is_symlink() else regular_files(source, deepest=DEEPEST)
 
 
 def _is_plain(name: str) -> bool:
