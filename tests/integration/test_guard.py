@@ -120,14 +120,15 @@ def test_the_guard_is_light():
         assert process.communicate()[0] == "[]\n"
 
 
-# The guardian starts the same program again as its engine process.
+# The engine process is a copy of the guardian.
 GUARDED = """
 import os, signal, subprocess, sys, time
 from runbook.host.guard import *
 given = seal_environment()
+code = guard()
+if code is not None:
+    sys.exit(code)
 lifeline = take_lifeline()
-if lifeline is None:
-    sys.exit(guard([sys.executable, *sys.orig_argv[1:]], given))
 
 def start(*argv):
     child = subprocess.Popen(argv, start_new_session=True, stdout=subprocess.DEVNULL)

@@ -28,7 +28,7 @@ ON_BOTH_DATABASES = True
 # Gives runs their locks at the start of the process that submits them, in place of a Policy.
 GIVE_LOCKS = """
 import dataclasses, sys
-if "runbook.cli.one_shot.execution" in sys.orig_argv:
+if "execute" in sys.orig_argv:
     from runbook.core.run import LockRequest, LockWant
     from runbook.store.run.runs import Runs
     create = Runs.create

@@ -5,21 +5,38 @@ That of `runbook execute` also parses the command line, so that this process nee
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
 
 from runbook.host import guard
 
-PACKAGE = "runbook.cli.one_shot"
-EXECUTION = f"{PACKAGE}.execution"
-RERUN = f"{PACKAGE}.rerun"
+EXECUTION = "runbook.cli.one_shot.execution"
+CASES = "runbook.cli.authoring.testing"
 
 
 def guard_engine(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run one of the two modules in a process of its own. Returns its exit code."""
-    command = [sys.executable, "-m", PACKAGE, module, *arguments]
+    """Call `main` of one of these modules in a process of its own.
+
+    Returns its exit code, in both processes. The environment of this one must be sealed.
+    """
     try:
-        return guard.guard(command, environment)
+        code = guard.guard()
+    except OSError as error:
+        return _reported(error)
+    if code is None:  # this is the engine process
+        code = int(importlib.import_module(module).main(arguments, environment))
+    return code
+
+
+def guard_rerun(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Start the engine process of a rerun. Returns its exit code.
+
+    It's a new process with a sealed environment, because the environment of this one is not sealed.
+    """
+    command = [sys.executable, "-m", "runbook.cli.one_shot", *arguments]
+    try:
+        return guard.guard_program(command, environment)
     except OSError as error:
         return _reported(error)
 

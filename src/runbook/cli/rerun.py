@@ -132,9 +132,9 @@ def _rerun(context: click.Context, action: str, options: RerunOptions) -> int:
         from runbook.cli.source.remote_execution import rerun_remotely
 
         return rerun_remotely(action, options)
-    from runbook.cli.guardian import RERUN, guard_engine
+    from runbook.cli.guardian import guard_rerun
     from runbook.settings import process_environment
 
     called = invocation(context)
     arguments = [action, *called.arguments[1:]]
-    return guard_engine(RERUN, arguments, called.environment or process_environment())
+    return guard_rerun(arguments, called.environment or process_environment())

@@ -33,6 +33,7 @@ __all__ = [
     "SEALED_FD",
     "EngineProcess",
     "guard",
+    "guard_program",
     "make_undumpable",
     "pass_environment",
     "seal_environment",
@@ -205,24 +206,57 @@ def sweep_descendants(keep: Collection[int] = ()) -> int:
     return len(kill_until_gone(lambda: descendants(own_pid, list_processes(), keep)))
 
 
-def guard(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+def guard() -> int | None:
+    """Make a copy of this process the engine process, and guard it as `guard_program` does.
+
+    Returns None in the engine process. For a program with one thread and a sealed environment that
+    hasn't imported the engine yet: the guardian stays small, and Python isn't started once more.
+    """
+    forwarded = _become_guardian()
+    engine = _fork_engine()
+    return None if engine is None else _attend_and_sweep(engine, forwarded)
+
+
+def guard_program(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Start an engine process, forward signals to it, and kill the processes that it leaves.
 
     Signals that this process was started to ignore, as by `nohup`, are not forwarded. For the main
     thread of a process that does nothing else. Returns the exit code.
     """
+    forwarded = _become_guardian()
+    return _attend_and_sweep(spawn_engine(argv, environment), forwarded)
+
+
+def _become_guardian() -> frozenset[int]:
+    """Returns the signals to forward. They and others are blocked from now on."""
     become_subreaper()
     make_undumpable()
     forwarded = frozenset(_FORWARDED) - ignored_at_start(_FORWARDED)
     # Blocked, so that none is lost and each one's sender is known.
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, *STRAY, signal.SIGCHLD})
-    engine = spawn_engine(argv, environment)
+    return forwarded
+
+
+def _attend_and_sweep(engine: EngineProcess, forwarded: Collection[int]) -> int:
     try:
         code = _attend(engine, forwarded)
     finally:
         engine.close()
         sweep_descendants()
     return code
+
+
+def _fork_engine() -> EngineProcess | None:
+    """Start a copy of this process with a lifeline. Returns None in the copy."""
+    far_end, lifeline = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(far_end)
+        return EngineProcess(pid, lifeline)
+    os.close(lifeline)
+    os.environ[LIFELINE_FD] = str(far_end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return None
 
 
 def _attend(engine: EngineProcess, forwarded: Collection[int]) -> int:

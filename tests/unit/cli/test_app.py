@@ -166,14 +166,13 @@ def test_an_error_cannot_forge_lines_or_colours(capsys):
 def test_execute_guards_the_same_command_line(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "runbook.host.guard.guard", lambda argv, env: calls.append((argv, env)) or 3
+        "runbook.cli.guardian.guard_engine", lambda *given: calls.append(given) or 3
     )
     args = ("execute", "--runbook", "x.md", "--env", "A=1", "--quiet")
     result = run(*args, obj=Invocation(args, {"HOME": "/"}))
     assert result.exit_code == 3
     execution = "runbook.cli.one_shot.execution"
-    command = [sys.executable, "-m", "runbook.cli.one_shot", execution, *args[1:]]
-    assert calls == [(command, {"HOME": "/"})]
+    assert calls == [(execution, args[1:], {"HOME": "/"})]
 
 
 def test_serve_hands_its_options_on_as_settings(monkeypatch):

@@ -30,7 +30,7 @@ def test_the_guardian_of_a_run_loads_nothing_heavy():
     code = (
         "from runbook.host import guard\n"
         "guard.seal_environment = lambda: {}\n"
-        "guard.guard = lambda command, environment: 0\n"
+        "guard.guard = lambda: 0\n"
         "from runbook import cli; cli.main()"
     )
     assert loaded(code, LIGHT, "execute", "A.md", "--env", "X=h") == "[]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -75,12 +74,12 @@ _OPTIONS = (
 @click.pass_context
 def test(context: click.Context, /, **given: Any) -> int:
     TestOptions(**given)
-    from runbook.host import guard
+    from runbook.cli.guardian import CASES, guard_engine
     from runbook.settings import process_environment
 
     called = invocation(context)
-    command = [sys.executable, "-m", "runbook.cli.authoring.testing", *called.arguments[1:]]
-    return guard.guard(command, called.environment or process_environment())
+    environment = called.environment or process_environment()
+    return guard_engine(CASES, called.arguments[1:], environment)
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest

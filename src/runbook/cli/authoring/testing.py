@@ -1,7 +1,6 @@
 """The engine process of `runbook test`: executes each case as `runbook execute` would.
 
-The guardian (see `cases.py`) starts it as `python -m runbook.cli.authoring.testing PATH...`, with
-the sealed environment.
+It is a copy of the guardian (see `guardian.py`), with the same options.
 """
 
 from __future__ import annotations
@@ -90,5 +89,5 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_cases(TestOptions(**given), called.environment or {})
 
 
-if __name__ == "__main__":
-    run_guarded(_command, "test")
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    return run_guarded(_command, "test", arguments, environment)

@@ -1,15 +1,15 @@
-"""`python -m runbook.cli.one_shot MODULE OPTIONS` is an engine process.
-
-`MODULE` is one of this folder: `execution` or `rerun`.
-"""
+"""`python -m runbook.cli.one_shot ACTION OPTIONS` is the engine process of a rerun."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 from runbook.cli import process
+from runbook.host import guard
 
 if __name__ == "__main__":
+    environment = guard.seal_environment()
     process.start()
-    importlib.import_module(sys.argv.pop(1)).main()
+    from runbook.cli.one_shot.rerun import main
+
+    process.leave(main(sys.argv[1:], environment))

@@ -1,14 +1,14 @@
 """The engine process of `runbook execute`: submits one run, executes it, shows its events.
 
-The guardian (see `guardian.py`) starts it with the sealed environment and the same options.
+It is a copy of the guardian (see `guardian.py`), with the same options.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Never
+from typing import Any
 
 import click
 
@@ -182,5 +182,5 @@ def _command(called: Invocation, /, **given: Any) -> int:
     return run_once(options, called.environment or {})
 
 
-def main() -> Never:
-    run_guarded(_command, "execute")
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    return run_guarded(_command, "execute", arguments, environment)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-import sys
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import Never, Protocol
+from typing import Protocol
 
 import click
 
 from runbook.cli.commands import PROGRAM, Invocation, exit_code_of
-from runbook.cli.process import leave
+from runbook.cli.process import settle
 from runbook.host import guard, signals
 from runbook.host.proctable import become_subreaper
 
@@ -45,18 +45,20 @@ def obey_signals(target: Interruptible) -> None:
         guard.watch_lifeline(lifeline, target.abandon)
 
 
-def run_guarded(command: click.Command, shown: str) -> Never:
-    """Run a command in this process, which a guardian has started, and exit.
+def run_guarded(
+    command: click.Command, shown: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """Run a command in this process, which a guardian has started. Returns the exit code.
 
     `shown` is the command that the user typed, for messages.
     """
-    environment = guard.seal_environment()
     guard.make_undumpable()
     become_subreaper()
-    called = Invocation(tuple(sys.argv[1:]), environment)
-    leave(exit_code_of(lambda: _main(command, shown, called)))
+    settle()
+    called = Invocation(tuple(arguments), environment)
+    return exit_code_of(lambda: _main(command, shown, called))
 
 
 def _main(command: click.Command, shown: str, called: Invocation) -> object:
     name = f"{PROGRAM} {shown}"
-    return command.main(obj=called, prog_name=name, standalone_mode=False)
+    return command.main(called.arguments, name, standalone_mode=False, obj=called)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from typing import Any, Never
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -96,5 +95,5 @@ def _command(called: Invocation, /, action: str, **given: Any) -> int:
     return follow_once(action, options, called.environment or {})
 
 
-def main() -> Never:
-    run_guarded(_command, sys.argv[1])
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    return run_guarded(_command, arguments[0], arguments, environment)
