@@ -65,8 +65,8 @@ zselect -t 1 || true
 """
 WORKER = """
 import os, sys
-from runbook.host.guard import guard
-sys.exit(guard([sys.executable, "-m", "runbook.worker.local"], dict(os.environ)))
+from runbook.host.guard import guard_program
+sys.exit(guard_program([sys.executable, "-m", "runbook.worker"], dict(os.environ)))
 """
 CALLER = Principal("ann", Origin.API, grants=ALL_GRANTS)
 WORKERS = 8

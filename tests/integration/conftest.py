@@ -195,7 +195,7 @@ class Server:
 
     @property
     def worker(self):
-        (worker,) = self.children("runbook.worker.local")
+        (worker,) = self.children("runbook.worker")
         return worker
 
     @property

@@ -20,7 +20,7 @@ class WorkerProcess:
 
     def __init__(self, environment, logged):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runbook.worker.local"],
+            [sys.executable, "-m", "runbook.worker"],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,

@@ -24,7 +24,7 @@ BETWEEN_STARTS_S = 0.5
 BETWEEN_LOOKS_S = 0.2
 LOOK_S = 1.0
 QUICK_DEATHS = 5
-WORKER = "runbook.worker.local"
+WORKER = "runbook.worker"
 WEB = "runbook.api.server"
 READ_BYTES = 1 << 16
 

@@ -21,6 +21,7 @@ from gunicorn.glogging import Logger  # noqa: E402
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 from runbook.api.web_worker import WebWorker  # noqa: E402
+from runbook.host import garbage  # noqa: E402
 from runbook.host.signals import STRAY  # noqa: E402
 from runbook.settings import Settings, metrics_directory  # noqa: E402
 
@@ -112,7 +113,7 @@ def when_ready(server: Arbiter) -> None:
 def pre_fork(_server: Arbiter, _worker: Any) -> None:
     """Keep imported modules in memory pages that the processes share."""
     gc.collect()
-    gc.freeze()
+    garbage.resume()
 
 
 def child_exit(_server: Arbiter, worker: Any) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from runbook.cli.process import leave, leave_after, start
+from runbook.cli.process import leave, leave_after
+from runbook.host import garbage
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands that start scripts: /proc must not show their environment."""
@@ -20,7 +21,7 @@ HERE = ("--help", "--url")
 
 def main() -> None:
     """The console script. Exits with a code that docs/cli.md lists."""
-    start()
+    garbage.wait()
     _open_closed_streams()
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:

@@ -1,4 +1,4 @@
-"""How the command line's processes start and end: quickly.
+"""How the command line's processes end: quickly.
 
 Imports nothing heavy, because the guardian of `runbook execute` uses it.
 """
@@ -6,26 +6,10 @@ Imports nothing heavy, because the guardian of `runbook execute` uses it.
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import sys
 from collections.abc import Callable
 from typing import Never
-
-_OBJECTS = 50_000
-_OBJECTS_AT_START = 500_000
-"""More than imports make, and all of those stay: looking for garbage among them takes 30 ms."""
-
-
-def start() -> None:
-    """Don't look for garbage during imports."""
-    gc.set_threshold(_OBJECTS_AT_START)
-
-
-def settle() -> None:
-    """Look for garbage again, among new objects. For a process that may run for long."""
-    gc.freeze()
-    gc.set_threshold(_OBJECTS)
 
 
 def leave(code: int) -> Never:

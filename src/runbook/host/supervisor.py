@@ -19,7 +19,7 @@ from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
 WEB = (sys.executable, "-m", "runbook.api.server")
-WORKER = (sys.executable, "-m", "runbook.worker.local")
+WORKER = (sys.executable, "-m", "runbook.worker")
 QUICK_DEATH_SECONDS = 5.0
 MOST_QUICK_DEATHS = 5
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)

@@ -1,6 +1,6 @@
 """The server's worker: executes all runs and performs the periodic tasks.
 
-The supervisor of `runbook serve` starts it as `python -m runbook.worker.local`, with the sealed
+The supervisor of `runbook serve` starts it as `python -m runbook.worker`, with the sealed
 environment and a lifeline that tells it when the supervisor dies.
 """
 
@@ -21,7 +21,7 @@ from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_all
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
-from runbook.host import guard, lines, proctable, signals
+from runbook.host import garbage, guard, lines, proctable, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
@@ -140,9 +140,6 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
         signal.signal(number, on_terminate)
     if lifeline is not None:
         guard.watch_lifeline(lifeline, worker.abandon)
+    garbage.resume()
     worker.run()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from runbook.cli import process
-from runbook.host import guard
+from runbook.cli.process import leave
+from runbook.host import garbage, guard
 
 if __name__ == "__main__":
     environment = guard.seal_environment()
-    process.start()
+    garbage.wait()
     from runbook.cli.one_shot.rerun import main
 
-    process.leave(main(sys.argv[1:], environment))
+    leave(main(sys.argv[1:], environment))

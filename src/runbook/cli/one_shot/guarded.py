@@ -10,8 +10,7 @@ from typing import Protocol
 import click
 
 from runbook.cli.commands import PROGRAM, Invocation, exit_code_of
-from runbook.cli.process import settle
-from runbook.host import guard, signals
+from runbook.host import garbage, guard, signals
 from runbook.host.proctable import become_subreaper
 
 
@@ -54,7 +53,7 @@ def run_guarded(
     """
     guard.make_undumpable()
     become_subreaper()
-    settle()
+    garbage.resume(garbage.RARELY)
     called = Invocation(tuple(arguments), environment)
     return exit_code_of(lambda: _main(command, shown, called))
 

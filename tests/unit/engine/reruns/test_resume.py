@@ -191,7 +191,7 @@ def test_a_lost_run_is_resumed_at_the_step_that_was_running(workshop, rerun, dia
     )
     run = workshop.submit("Job.md")
     with subprocess.Popen(
-        [sys.executable, "-m", "runbook.worker.local"],
+        [sys.executable, "-m", "runbook.worker"],
         env={**workshop.settings.environment, "LOGGING_LEVEL": "CRITICAL"},
         stderr=subprocess.DEVNULL,
     ) as worker:
