@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from runbook import settings as configuration
 from runbook.access.keys import stored_key
 from runbook.access.minting import mint_run_token
@@ -41,6 +39,7 @@ from runbook.library.catalog import Catalog, Source
 from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
 from runbook.settings_checks import prepare_data_dir
+from runbook.settings_kinds import Secret
 from runbook.store.store import Store, now_ms
 
 if TYPE_CHECKING:  # they import PyJWT, which is slow: one-shot commands rarely verify tokens
@@ -184,8 +183,8 @@ def started_with(settings: Settings) -> Configuration:
     hidden = stored_key(folder / "inputs")
     values = {
         name.upper(): fingerprint(value.get_secret_value().encode(), hidden)
-        for name in Settings.model_fields
-        if isinstance(value := getattr(settings, name), SecretStr)
+        for name in configuration.FIELDS
+        if isinstance(value := getattr(settings, name), Secret)
     }
     shown = {item["name"]: item["value"] for item in config_json(settings)}
     keys = {

@@ -107,7 +107,7 @@ def _check_secret(settings: Settings) -> None:
 
 def check_paths(settings: Settings) -> None:
     """Check that DATA_DIR and EXECUTION_DIR are separate from RUNBOOKS_DIR, and MOUNT_DIR."""
-    if settings.mount_dir and "execution_dir" not in settings.model_fields_set:
+    if settings.mount_dir and "execution_dir" not in settings.given:
         raise ConfigurationError(
             "MOUNT_DIR is the host's path of EXECUTION_DIR, which is not set. Set EXECUTION_DIR to "
             "the folder that is mounted from there"
@@ -118,7 +118,7 @@ def check_paths(settings: Settings) -> None:
         inside = path == runbooks or runbooks in path.parents
         above = path in runbooks.parents
         # RUNBOOKS_DIR may be in the system's temp directory: runs only add folders there.
-        if inside or (above and field in settings.model_fields_set):
+        if inside or (above and field in settings.given):
             raise ConfigurationError(
                 f"{field.upper()} {path} must not be inside or above RUNBOOKS_DIR {runbooks}"
             )

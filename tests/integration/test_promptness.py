@@ -77,7 +77,7 @@ def elsewhere(configuration, engine, tmp_path, database_kind):
     if database_kind == "sqlite":
         return configuration
     shutil.copytree(tmp_path / "data" / "keys", tmp_path / "other" / "keys")
-    return configuration.model_copy(update={"data_dir": tmp_path / "other"})
+    return configuration.with_data_dir(tmp_path / "other")
 
 
 @pytest.fixture

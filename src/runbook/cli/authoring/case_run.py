@@ -24,7 +24,7 @@ from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.host import scratch
-from runbook.settings import Settings
+from runbook.settings import FIELDS, Settings
 from runbook.worker.one_shot import OneShotWorker
 
 SUBJECT = "test"
@@ -109,7 +109,7 @@ def case_settings(item: Selected, environment: Mapping[str, str], data_dir: Path
 
     Raises ConfigurationError.
     """
-    own = {field.upper() for field in Settings.model_fields}
+    own = {name.upper() for name in FIELDS}
     passed = set(load_settings(environment).script_env_pass)
     kept = {k: v for k, v in environment.items() if k in own | _KEPT | passed}
     return load_settings(

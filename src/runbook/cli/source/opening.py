@@ -43,7 +43,7 @@ def load_settings(environment: Mapping[str, str], **overrides: object) -> Settin
             f"No writable folder for temporary files ({error.strerror}). Mount a tmpfs at /tmp, or "
             "set TMPDIR to a writable folder"
         ) from None
-    if "logging_level" in settings.model_fields_set:
+    if "logging_level" in settings.given:
         log.configure(settings.logging_level)
     else:
         _log_faults_only()
@@ -70,7 +70,7 @@ def usable(settings: Settings) -> Iterator[Settings]:
         print_warning(
             f"{problem}. Using a temporary folder, which is deleted when the command ends"
         )
-        yield settings.model_copy(update={"data_dir": path})
+        yield settings.with_data_dir(path)
 
 
 @contextmanager
