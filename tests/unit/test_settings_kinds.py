@@ -14,10 +14,10 @@ def test_an_integer_may_be_written_in_these_ways(text, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["4.5", "1e3", "0x10", "_1", "1__0", "٣", "-1", "65536", "9" * 5000]
+    "text", ["4.5", "1e3", "0x1", "_1", "1__0", "٣", "-1", "65536", "9" * 5000]
 )
 def test_other_integers_are_refused(text):
-    with pytest.raises(ValueError, match="integer|equal"):
+    with pytest.raises(ValueError, match=r"integer|equal"):
         PORT(text)
 
 
@@ -28,7 +28,7 @@ def test_a_number_may_be_written_in_these_ways(text, value):
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "x", "３", ""])
 def test_other_numbers_are_refused(text):
-    with pytest.raises(ValueError, match="number|greater"):
+    with pytest.raises(ValueError, match=r"number|greater"):
         POSITIVE(text)
 
 
