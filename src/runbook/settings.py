@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
+from runbook.host.scratch import METRICS_DIR
 from runbook.settings_kinds import (
     Secret,
     integer,

@@ -6,7 +6,6 @@ Unverified content only decides which authenticator verifies it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.access.refusals import Reason, refused
@@ -17,6 +16,7 @@ from runbook.core.permissions import SCRIPT_PERMISSIONS, RolePermissions
 from runbook.core.run import Origin
 from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError
+from runbook.quick_dataclass import dataclass
 
 MAX_TOKEN_BYTES = 8192
 

@@ -7,8 +7,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from runbook.quick_dataclass import dataclass
 
 LEEWAY_SECONDS = 10
 """By how much clocks may differ, in seconds."""

@@ -12,7 +12,6 @@ import binascii
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -31,6 +30,7 @@ from runbook.access.refusals import Reason, refused
 from runbook.access.remembered import LEEWAY_SECONDS, RememberedTokens
 from runbook.core.storable import is_storable
 from runbook.errors import AuthenticationError, ConfigurationError, RequestError
+from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 from runbook.settings_checks import SYMMETRIC
 

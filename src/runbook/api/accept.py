@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import request
+
+from runbook.quick_dataclass import dataclass
 
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from ipaddress import ip_address, ip_network
 
@@ -19,6 +19,7 @@ from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.errors import AuthenticationError
+from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 
 CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

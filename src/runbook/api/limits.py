@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
@@ -11,6 +10,7 @@ from flask_limiter import Limiter
 from limits.errors import StorageError
 
 from runbook.api.routing import Limit, policy_of
+from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 
 RUN_TOKEN_PER_MINUTE = 6000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import orjson
 from werkzeug.http import generate_etag
@@ -13,6 +12,7 @@ from runbook.core.access import Principal
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.engine.engine import Engine
 from runbook.engine.requests import Listed
+from runbook.quick_dataclass import dataclass
 from runbook.resources.runbook import (
     ListedRunbookJson,
     RunbookListJson,

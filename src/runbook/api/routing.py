@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from werkzeug.routing import BaseConverter, PathConverter
 
 from runbook.core.permissions import Permission
+from runbook.quick_dataclass import dataclass
 
 View = TypeVar("View", bound=Callable[..., Any])
 POLICY_ATTRIBUTE = "runbook_policy"

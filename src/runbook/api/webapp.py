@@ -6,7 +6,6 @@ import json
 import mimetypes
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Response, request, send_from_directory
@@ -14,6 +13,7 @@ from flask import Blueprint, Response, request, send_from_directory
 from runbook.api import accept
 from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.errors import NotFoundError
+from runbook.quick_dataclass import dataclass
 
 blueprint = Blueprint("webapp", __name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
 
@@ -18,6 +17,7 @@ from runbook.core.document import Problem
 from runbook.core.events import EventType, RunEvent
 from runbook.engine.engine import Engine
 from runbook.errors import AuthenticationError, RunbookError
+from runbook.quick_dataclass import dataclass
 from runbook.resources.activity import changes_json
 from runbook.resources.event import event_json
 from runbook.resources.problem import ProblemJson, problems_json, refusal_json

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from runbook.cli.terminal.messages import print_error, print_lines, settle_strea
 from runbook.core.document import Problem
 from runbook.core.permissions import Permission
 from runbook.errors import RunbookError
+from runbook.quick_dataclass import dataclass
 
 IO_ERROR_CODE = 74
 CANCELLED_CODE = 130

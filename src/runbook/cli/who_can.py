@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import print_json, print_line
 from runbook.cli.terminal.render import text_of
 from runbook.core.permissions import Permission
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from runbook.core.claims import claim_values
 from runbook.core.permissions import NO_GRANTS, Grants, Permission
 from runbook.core.run import Origin, Requester
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from runbook.core.access import Decision, Principal, missing_json
 from runbook.core.run import Origin, Run
 from runbook.core.times import Millis, iso
+from runbook.quick_dataclass import dataclass
 
 FIRST_PREVIOUS = "0" * 64
 """The previous digest of the first event."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runbook.core.document import Problem
+from runbook.quick_dataclass import dataclass
 from runbook.script.limits import VARIABLE_NAME
 
 VALUE_LIMIT = 64 * 1024

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 
 
 class EventType(StrEnum):

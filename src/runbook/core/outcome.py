@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from runbook.core.document import Problem
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 
 
 class PlanLabel(StrEnum):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import unified_diff
 
 from runbook.core.document import Runbook, Step
 from runbook.core.outcome import StepRun
 from runbook.core.status import StepStatus
+from runbook.quick_dataclass import dataclass
 
 DIFF_LINES = 200
 

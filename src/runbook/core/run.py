@@ -6,7 +6,7 @@ Times are whole milliseconds since the epoch, UTC (`Millis`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from runbook.core.claims import roles_of
@@ -15,6 +15,7 @@ from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
+from runbook.quick_dataclass import dataclass
 
 
 class Origin(StrEnum):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.core.document import Problem
 from runbook.core.outcome import Artifact, StepRun
 from runbook.core.run import Run
+from runbook.quick_dataclass import dataclass
 
 
 class RunAction(StrEnum):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from runbook.quick_dataclass import dataclass
 
 FOLDER_MODE = 0o700
 PLAIN_MODE = 0o600

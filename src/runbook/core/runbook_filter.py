@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runbook.core.document import FrontMatter
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias
 
 from runbook.core.document import Params
 from runbook.core.times import Millis, iso
+from runbook.quick_dataclass import dataclass
 
 
 class WaitKind(StrEnum):

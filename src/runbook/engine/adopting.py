@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runbook import log
 from runbook.core.access import Principal
 from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of
@@ -12,6 +10,7 @@ from runbook.core.permissions import Permission
 from runbook.engine.parts import Parts
 from runbook.errors import HistoryReadOnlyError
 from runbook.library.history import Adopted, adopt
+from runbook.quick_dataclass import dataclass
 from runbook.resources.history import finding_json
 from runbook.store.models import HistoryHead
 

@@ -12,7 +12,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +26,7 @@ from runbook.core.times import Millis, iso
 from runbook.engine.record.ending import done_data
 from runbook.engine.regular_files import regular_files
 from runbook.errors import BackupError, ConflictError, StoreNewerError
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.sqlite import url_for
 from runbook.store.migrations import HEAD
 from runbook.store.models import NewEvent

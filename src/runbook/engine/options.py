@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from runbook.core.run import Run
 from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.run import Grace
 from runbook.engine.process.workspace import SAFE_PATH
+from runbook.quick_dataclass import dataclass
 
 
 class MintToken(Protocol):

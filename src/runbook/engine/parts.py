@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runbook.core.document import Runbook
 from runbook.core.language.parse import parse_stored
@@ -20,6 +19,7 @@ from runbook.engine.sealing import Sealer
 from runbook.engine.wakeups import Wakeups
 from runbook.errors import InvalidRunbookError
 from runbook.library.catalog import Catalog
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import StoredDocument
 from runbook.store.store import Store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.access import Decision
 from runbook.core.document import Problem
@@ -10,6 +10,7 @@ from runbook.core.reruns import Numbered, Restored
 from runbook.core.run import Relation, Run
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import IdempotencyKey, LastRun, RerunClaim
 
 

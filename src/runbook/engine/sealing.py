@@ -7,13 +7,14 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from runbook.core.inputs.values import GivenFile
 from runbook.errors import StoreUnavailableError
+from runbook.quick_dataclass import dataclass
 
 NONCE_BYTES = 12
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runbook.core.document import Problem
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.errors import RunbookError
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import DatabaseState, QueueStats, Worker
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 
 from runbook import log
 from runbook.core.times import Millis, iso
 from runbook.engine.parts import Parts
 from runbook.engine.process.leftovers import remove_stale, run_directories
 from runbook.host import scratch
+from runbook.quick_dataclass import dataclass
 
 DAY_MS = 24 * 3600 * 1000
 CLOCK_CHECK = "check-clock"

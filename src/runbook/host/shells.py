@@ -15,10 +15,10 @@ import subprocess
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runbook.core.authoring.script_syntax import Complaint
 from runbook.core.document import Language, Script
+from runbook.quick_dataclass import dataclass
 
 TIMEOUT_SECONDS = 5.0
 CACHED_SCRIPTS = 2048

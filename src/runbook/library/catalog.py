@@ -8,7 +8,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
@@ -28,6 +27,7 @@ from runbook.library.loading import (
 from runbook.library.refs import Place, locate, not_found, parse_ref, read_runbook
 from runbook.library.search import Match, Needle
 from runbook.library.sources import Source, Sources
+from runbook.quick_dataclass import dataclass
 
 __all__ = ["Catalog", "Entry", "Found", "Identity", "Snapshot", "Source"]
 

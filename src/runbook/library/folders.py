@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.library.loading import Identity
 from runbook.library.refs import REF_LIMIT, SUFFIX, is_below, valid_segment
+from runbook.quick_dataclass import dataclass
 
 FOLDERS_LIMIT = 10_000
 """Limit on folders: links between folders could multiply them endlessly."""

@@ -9,7 +9,6 @@ has the complete new content, and the next call reports it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.core.authoring.format import formatted
@@ -20,6 +19,7 @@ from runbook.errors import HistoryError
 from runbook.library.history import LOCK_SECONDS
 from runbook.library.locking import locked, read_at, size_of, sync_data, write_all, write_at
 from runbook.library.rotation import positioned, recover
+from runbook.quick_dataclass import dataclass
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 

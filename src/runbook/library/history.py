@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from runbook.core.history.adoption import AdoptionRecord, ChainFinding, render_adoption
@@ -38,6 +38,7 @@ from runbook.library.locking import (
 )
 from runbook.library.rotation import archive_path, history_offset, recover, rotate
 from runbook.library.turns import Turns
+from runbook.quick_dataclass import dataclass
 
 LOCK_SECONDS = 30.0
 _FIRST_LINE_BYTES = 4096

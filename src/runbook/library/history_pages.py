@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import dropwhile, islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from runbook.core.history.legacy import LegacyRecord
 from runbook.library.loading import Entry
 from runbook.library.locking import failure, locked, read_at, size_of
 from runbook.library.rotation import archive_path, history_offset, repeated_bytes
+from runbook.quick_dataclass import dataclass
 
 LOCK_SECONDS = 5.0
 _FRONT_BYTES = 64 * 1024

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from runbook import log
 from runbook.errors import NotFoundError
@@ -13,6 +12,7 @@ from runbook.library.folders import Folders
 from runbook.library.loading import Entry, Loaded
 from runbook.library.refs import Place
 from runbook.library.sources import Source
+from runbook.quick_dataclass import dataclass
 
 RESCAN_SECONDS = 1.0
 

@@ -7,7 +7,7 @@ unchanged, only the appended part is scanned.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from runbook.core.language.summary import NO_SUMMARY, Summary, summarize
 from runbook.core.syntax.markdown import HEAD_READ
 from runbook.errors import NotFoundError
 from runbook.library.refs import Place, not_found, open_runbook
+from runbook.quick_dataclass import dataclass
 
 _TAIL_BYTES = 4096
 _CHUNK_BYTES = 4 * 1024 * 1024

@@ -20,11 +20,11 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook import log
 from runbook.errors import HistoryError, HistoryReadOnlyError
+from runbook.quick_dataclass import dataclass
 
 COURTESY_SECONDS = 0.5
 """How long to wait for the lock that any reader can hold."""

@@ -12,10 +12,10 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.errors import NotFoundError
+from runbook.quick_dataclass import dataclass
 
 SUFFIX = ".md"
 REF_LIMIT = 1024

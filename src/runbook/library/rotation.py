@@ -18,7 +18,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from runbook.core.history.chain import entry_start, repeated, sha256
@@ -32,6 +32,7 @@ from runbook.library.locking import (
     write_all,
     write_at,
 )
+from runbook.quick_dataclass import dataclass
 
 _FRONT_BYTES = 1024 * 1024
 _HEADER_BYTES = 512

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runbook.quick_dataclass import dataclass
 
 SHOWN_CHARACTERS = 200
 _BEFORE = 60

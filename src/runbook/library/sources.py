@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.errors import SourceConflictError
 from runbook.library.refs import Place, not_found, valid_segment
+from runbook.quick_dataclass import dataclass
 
 
 def _always() -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from runbook.errors import HistoryError
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(slots=True)

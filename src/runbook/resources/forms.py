@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from runbook.core.times import Millis, iso
+from runbook.quick_dataclass import dataclass
 
 Schema = dict[str, Any]
 

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from runbook.errors import (
     ServerUnavailableError,
     error_named,
 )
+from runbook.quick_dataclass import dataclass
 from runbook.script.frame import Frame
 from runbook.script.limits import MAX_REQUEST_BYTES
 from runbook.script.sse import (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from runbook.errors import ServerUnavailableError
+from runbook.quick_dataclass import dataclass
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 ANSWER_SECONDS = 30.0

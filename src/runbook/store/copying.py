@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from runbook.errors import (
     RunbookError,
     StoreUnavailableError,
 )
+from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.database import Database
 from runbook.store.dialects import copying as words

@@ -6,11 +6,12 @@ A lease that would last longer was created before the clock was set back and is 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import sqlalchemy as sa
 
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import insert
 from runbook.store.rows import Component
 from runbook.store.tables import leases

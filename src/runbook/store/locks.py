@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from runbook.core.run import LockWant, Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import LockWait, WaitReason, stored_wait
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import Turn, exclusively
 from runbook.store.models import NewEvent
 from runbook.store.reading import RUN_COLUMNS, runs_of

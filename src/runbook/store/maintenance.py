@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -17,6 +16,7 @@ from runbook.core.audit import SYSTEM, Actor, AuditAction, NewAuditEvent, Target
 from runbook.core.run import Relation
 from runbook.core.times import Millis, iso
 from runbook.errors import ConflictError, StoreUnavailableError
+from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.audit import record
 from runbook.store.copying import Copied, copy

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from runbook.errors import StoreBusyError, StoreNewerError, StoreUnavailableError
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.dialect import NOT_MIGRATED, Dialect, Fault
 from runbook.store.migrations import HEAD
 

@@ -6,7 +6,7 @@ Times are `Millis`: whole milliseconds since the epoch, UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -27,6 +27,7 @@ from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
 from runbook.errors import DamagedRecordError
+from runbook.quick_dataclass import dataclass
 
 
 class UnclaimableRunError(DamagedRecordError):

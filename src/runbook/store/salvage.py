@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import Text
 from runbook.store.dialects.values import Unreadable, decode_text
 from runbook.store.tables import blobs, documents

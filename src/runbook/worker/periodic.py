@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
 from runbook import log
 from runbook.engine.engine import Engine
+from runbook.quick_dataclass import dataclass
 from runbook.store.leases import Leases
 
 REAP_SECONDS = 3.0

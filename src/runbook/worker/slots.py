@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from runbook import log
@@ -23,6 +22,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.process.run import Stop, StopReason
 from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
 from runbook.errors import RunbookError, StoreDamagedError
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import Claimed, WorkerKind
 from runbook.worker.periodic import Periodic, Task
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.bootstrap import operator
@@ -24,6 +23,7 @@ from runbook.core.status import RunStatus
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.host import scratch
+from runbook.quick_dataclass import dataclass
 from runbook.settings import FIELDS, Settings
 from runbook.worker.one_shot import OneShotWorker
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from runbook.cli.commands import ExampleCommand, invocation
 from runbook.cli.completion import complete_files_and_refs
+from runbook.quick_dataclass import dataclass
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 

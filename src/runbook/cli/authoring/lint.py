@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_line
 from runbook.cli.terminal.render import counted, problem_line
 from runbook.core.document import Problem, Severity
+from runbook.quick_dataclass import dataclass
 
 if TYPE_CHECKING:
     from runbook.cli.authoring.selection import Selected

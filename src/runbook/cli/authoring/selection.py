@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.cli.source.opening import load_settings
@@ -13,6 +12,7 @@ from runbook.errors import NotFoundError
 from runbook.library.folders import Folders
 from runbook.library.loading import is_documentation
 from runbook.library.refs import SUFFIX
+from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 
 CASES_SUFFIX = ".test.yaml"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from runbook.cli.options.inputs import Assignment, check_stdin_once
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

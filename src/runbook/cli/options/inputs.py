@@ -6,11 +6,13 @@ import base64
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 import click
+
+from runbook.quick_dataclass import dataclass
 
 MAX_FILE_BYTES = 1024 * 1024
 STDIN = "-"

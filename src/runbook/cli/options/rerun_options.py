@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.cli.options.inputs import Assignment, check_stdin_once
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from runbook.cli.options.inputs import read_token
 from runbook.cli.source.protocol import TOKEN_VARIABLE, URL_VARIABLE, RunSource
+from runbook.quick_dataclass import dataclass
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.cli.source.opening import load_settings
 from runbook.errors import NotFoundError
 from runbook.library.refs import SUFFIX
+from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 from runbook.settings_checks import check_paths
 

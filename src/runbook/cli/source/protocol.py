@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runbook.cli.options.inputs import GivenInputs
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
+from runbook.quick_dataclass import dataclass
 
 Json = Mapping[str, Any]
 TOKEN_VARIABLE = "RUNBOOK_TOKEN"  # noqa: S105 - a variable's name

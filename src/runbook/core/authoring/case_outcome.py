@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.authoring.cases import Case, Expected
 from runbook.core.status import RunStatus
+from runbook.quick_dataclass import dataclass
 
 _SHOWN = 200
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runbook.core.document import Problem
 from runbook.core.status import RunStatus
 from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose, truth_of
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

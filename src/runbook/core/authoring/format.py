@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 
 from runbook.core.document import Document, Problem, Runbook
 from runbook.core.language.parse import parse
 from runbook.core.syntax.markdown import Block, BlockKind, Head, read_head
 from runbook.core.syntax.section_names import SectionName, section_named
+from runbook.quick_dataclass import dataclass
 
 _HARD_BREAK = "  "
 _LINES = frozenset({"line", "heading_line"})

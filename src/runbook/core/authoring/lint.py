@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote
 
 from runbook.core.authoring.python_names import python_names
@@ -18,6 +18,7 @@ from runbook.core.document import Document, Input, Language, Problem, Runbook, S
 from runbook.core.environ import is_reserved, set_by_zsh
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
+from runbook.quick_dataclass import dataclass
 
 _UPPER = re.compile(r"[A-Z][A-Z0-9_]*")
 _SET_BY_BASH = re.compile(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.authoring.shell_names import NameUse
+from runbook.quick_dataclass import dataclass
 
 _READERS = frozenset({"get", "pop", "setdefault"})
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from runbook.core.document import Document, Language, Problem, Script
+from runbook.quick_dataclass import dataclass
 
 SHOWN_CHARACTERS = 200
 _ALREADY = frozenset({"script_cut", "heredoc_not_closed", "unclosed_fence"})

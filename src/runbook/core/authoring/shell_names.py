@@ -7,9 +7,10 @@ backslash doesn't count as a use. If it loses track, it says that the result isn
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.syntax.heredocs import Delimiter, read_delimiter
+from runbook.quick_dataclass import dataclass
 
 _COMMENT_AFTER = frozenset(" \t\n;&|")
 _COMMAND_AFTER = frozenset("\n;&|({")

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from runbook.core.history.entry import (
     ENTRY_HEAD,
@@ -43,6 +42,7 @@ from runbook.core.history.entry import (
 from runbook.core.history.line_ends import without_crs
 from runbook.core.run import Origin
 from runbook.core.times import Millis, iso
+from runbook.quick_dataclass import dataclass
 
 ADOPTION_HEAD = re.compile(
     rb"\n### (?P<at>" + TIME + rb") \| Adopted" + EOL + WHO + rb": (?P<reason>" + SPAN + rb")" + EOL

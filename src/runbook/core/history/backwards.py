@@ -8,7 +8,6 @@ of backticks in it, so no parse that starts inside gets out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from runbook.core.history.adoption import (
     Adoption,
@@ -21,6 +20,7 @@ from runbook.core.history.adoption import (
 from runbook.core.history.chain import last_link
 from runbook.core.history.entry import LINK, LINK_BYTES, EntryRecord, read_record
 from runbook.core.history.legacy import LegacyRecord, first_heading, legacy_marks, read_legacy
+from runbook.quick_dataclass import dataclass
 
 Read = Callable[[int, int], bytes]
 """Reads at most `size` bytes of a history at an offset."""

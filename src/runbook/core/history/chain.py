@@ -18,7 +18,6 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from runbook.core.history.adoption import (
@@ -43,6 +42,7 @@ from runbook.core.history.entry import (
 from runbook.core.history.line_ends import lf
 from runbook.core.history.scan import begin_scan, scan_history
 from runbook.core.status import RunStatus
+from runbook.quick_dataclass import dataclass
 
 __all__ = [
     "ChainEntry",

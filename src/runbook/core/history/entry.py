@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from runbook.core.history.line_ends import has_crlf, lf, readings, without_crs
@@ -35,6 +35,7 @@ from runbook.core.output.cap import HeadTail, utf8_size
 from runbook.core.run import Origin, Relation
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis, iso
+from runbook.quick_dataclass import dataclass
 
 EOL = rb"\r*\n"
 TIME = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from runbook.core.history.line_ends import lf
+from runbook.quick_dataclass import dataclass
 
 TEXT_BYTES = 64 * 1024
 """Maximum amount of each text to read."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from runbook.core.document import Problem
 from runbook.core.syntax.near_misses import claims_problem
 from runbook.core.syntax.section_names import SectionName, resembles_claims, section_named
+from runbook.quick_dataclass import dataclass
 
 _COMMENT = b"<!--"
 _NAMES = rb"(?i:" + b"|".join(re.escape(name.encode()) for name in SectionName) + rb")"

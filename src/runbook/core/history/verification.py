@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.core.history.adoption import (
@@ -15,6 +14,7 @@ from runbook.core.history.adoption import (
 from runbook.core.history.chain import Foreign, Link, chain_start, walk
 from runbook.core.history.entry import ChainEntry, sha256
 from runbook.core.history.line_ends import lf, readings
+from runbook.quick_dataclass import dataclass
 
 MAX_PROBLEMS = 20
 """Maximum number of problems to report; the first is the most important one."""

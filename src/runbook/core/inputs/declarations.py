@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runbook.core.document import (
     ChoicesSource,
@@ -20,6 +20,7 @@ from runbook.core.environ import SETTING_NAMES, is_reserved, valid_name
 from runbook.core.inputs.rules import check_declaration
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, truth_of
+from runbook.quick_dataclass import dataclass
 from runbook.script.limits import OUTPUT_NAME
 
 _SECRET_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 
 from runbook.core.document import Document, Input, InputType, Problem, SecretKind, SecretSource
@@ -11,6 +11,7 @@ from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserve
 from runbook.core.inputs.choices import Choices
 from runbook.core.inputs.types import COUNTED, check_text
 from runbook.core.inputs.values import GivenFile, GivenValues, coerce_values
+from runbook.quick_dataclass import dataclass
 
 __all__ = [
     "GivenFile",

@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from runbook.core.document import Input, InputType, Problem
 from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.patterns import PATTERN_VALUE_LIMIT, compiled
 from runbook.core.syntax.unknown_keys import most_like
+from runbook.quick_dataclass import dataclass
 
 SHOWN_CHARACTERS = 80
 SHOWN_CHOICES = 20

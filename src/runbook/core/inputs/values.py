@@ -7,10 +7,11 @@ import binascii
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.document import Input, InputType, Problem
 from runbook.core.inputs.types import Broken, broken
+from runbook.quick_dataclass import dataclass
 
 FILE_LIMIT = 1024 * 1024
 """Maximum size of an input's file, in bytes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
 
 from runbook.core.document import FileRequirement, Input, Problem, Severity
 from runbook.core.environ import NAME_RULE, is_reserved, valid_name
@@ -15,6 +14,7 @@ from runbook.core.syntax.sections import Section
 from runbook.core.syntax.unknown_keys import unknown_key
 from runbook.core.syntax.yaml_blocks import read_mapping
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose
+from runbook.quick_dataclass import dataclass
 
 _WORDS = re.compile(r"[\w.@/-]+(?:\s*,\s*[\w.@/-]+)*")
 

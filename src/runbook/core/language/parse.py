@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runbook.core.document import (
     NO_POLICY,
@@ -36,6 +36,7 @@ from runbook.core.syntax.bidi import turned_lines
 from runbook.core.syntax.markdown import HEAD_LIMIT, HEAD_LINES, Head, line_at, read_head
 from runbook.core.syntax.section_names import SectionName
 from runbook.core.syntax.sections import read_sections
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runbook.core.document import Input, Language, Problem, Script, Severity, Step
 from runbook.core.language.script_hints import how_to_mark, meant_script, not_executed, pasted
 from runbook.core.language.step_options import looks_like_options, read_options
 from runbook.core.syntax.markdown import Block, BlockKind
 from runbook.core.syntax.sections import Section
+from runbook.quick_dataclass import dataclass
 
 LANGUAGES: Mapping[str, Language] = {
     "sh": Language.ZSH,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
@@ -10,6 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from runbook.core.document import Document
+from runbook.quick_dataclass import dataclass
 
 SUMMARY_CHARACTERS = 300
 _READ_CHARACTERS = 4096

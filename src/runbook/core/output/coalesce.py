@@ -9,10 +9,11 @@ in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.events import EventType
 from runbook.core.output.cap import PIECE_BYTES, split_utf8
+from runbook.quick_dataclass import dataclass
 
 QUIET_SECONDS = 0.004
 FLUSH_SECONDS = 0.025

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.environ import check_value, is_reserved, valid_name
 from runbook.core.outcome import PlanLabel
+from runbook.quick_dataclass import dataclass
 from runbook.script.limits import LINE_BYTES, OUTPUT_NAME
 
 HANDOVER_BYTES = 1024 * 1024

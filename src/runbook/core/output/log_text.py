@@ -7,10 +7,9 @@ position in it is known when the event is stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runbook.core.events import EventType
 from runbook.core.output.cap import utf8_size
+from runbook.quick_dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from runbook.core.events import EventType
 from runbook.core.output.cap import (
@@ -24,6 +23,7 @@ from runbook.core.output.cap import (
 )
 from runbook.core.output.coalesce import Coalescer, Piece
 from runbook.core.output.mask import Masker
+from runbook.quick_dataclass import dataclass
 
 __all__ = ["HeadTail", "OutputPipeline", "Piece"]
 

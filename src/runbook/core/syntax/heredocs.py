@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+
+from runbook.quick_dataclass import dataclass
 
 _MOST_FRAMES = 200
 _MOST_ARITHMETICS = 1000

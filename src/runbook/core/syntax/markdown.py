@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from itertools import islice
@@ -19,6 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from runbook.core.syntax.section_names import resembles_claims, section_named
+from runbook.quick_dataclass import dataclass
 
 HISTORY = "History"
 YAML_WORDS = frozenset({"yaml", "yml"})

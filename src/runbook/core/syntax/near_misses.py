@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from runbook.core.document import Problem, Severity
 from runbook.core.syntax.markdown import Block, BlockKind
@@ -22,6 +21,7 @@ from runbook.core.syntax.section_names import (
     resembles_claims,
     section_named,
 )
+from runbook.quick_dataclass import dataclass
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from runbook.core.document import Problem
 from runbook.core.syntax.markdown import Block, BlockKind, Head
 from runbook.core.syntax.near_misses import is_doubt, near_misses
 from runbook.core.syntax.section_names import SectionName, section_named
+from runbook.quick_dataclass import dataclass
 
 REQUIRED = (
     SectionName.ENVIRONMENT,

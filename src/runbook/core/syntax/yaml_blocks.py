@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.markdown import Block
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_subset import Mapping, Node, Scalar, Sequence, compose
+from runbook.quick_dataclass import dataclass
 
 _T = TypeVar("_T")
 _Word = TypeVar("_Word", bound=StrEnum)

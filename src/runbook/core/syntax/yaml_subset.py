@@ -7,11 +7,12 @@ The tree is built from parser events, so nothing is constructed, resolved or exp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import yaml
 
 from runbook.core.document import Problem
+from runbook.quick_dataclass import dataclass
 
 BYTES_LIMIT = 256 * 1024
 NODES_LIMIT = 10_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from runbook.core import return_codes
@@ -26,6 +26,7 @@ from runbook.engine.execute.recorder import Recorder
 from runbook.engine.problems import problem_of
 from runbook.engine.process.run import LONGEST_WAIT_S, Ended, ProcessStartError, Stop, StopReason
 from runbook.engine.process.workspace import WorkspaceError
+from runbook.quick_dataclass import dataclass
 
 LEAST_S = 0.001
 SECRET_NAME = "A name that was handed over holds a secret"  # noqa: S105 - a message

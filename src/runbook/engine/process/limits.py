@@ -10,9 +10,9 @@ from __future__ import annotations
 import resource
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runbook.errors import ConfigurationError
+from runbook.quick_dataclass import dataclass
 
 OWN_FILES = 64
 """Open files of an engine process, besides those for its runs."""

@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +27,7 @@ from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.stop import Stop, StopReason
 from runbook.errors import RunbookError
 from runbook.host.proctable import ProcessEntry
+from runbook.quick_dataclass import dataclass
 
 __all__ = [
     "Command",

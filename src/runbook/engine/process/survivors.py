@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.engine.process.family import RUN_MARK, works_in
 from runbook.host.proctable import ProcessEntry, kill_until_gone, list_processes, variable_of
+from runbook.quick_dataclass import dataclass
 
 PATIENCE_S = 2.0
 """How long to wait for processes to end after SIGKILL, in seconds."""

@@ -10,7 +10,6 @@ import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +19,7 @@ from runbook.core.inputs.values import GivenFile
 from runbook.core.run_files import RunFile
 from runbook.engine.process.removal import remove_tree
 from runbook.errors import RunbookError
+from runbook.quick_dataclass import dataclass
 
 PREFIX = "runbook-"
 HIDDEN = ".runbook"

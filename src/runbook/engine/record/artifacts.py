@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from runbook.core.document import Problem, warning
@@ -15,6 +15,7 @@ from runbook.core.times import Millis
 from runbook.engine.process.removal import remove_tree
 from runbook.engine.regular_files import regular_files
 from runbook.errors import NotFoundError
+from runbook.quick_dataclass import dataclass
 
 MOST_ARTIFACTS = 1000
 DEEPEST = 16

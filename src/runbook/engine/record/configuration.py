@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
+from runbook.quick_dataclass import dataclass
 from runbook.store.audit import Audit
 
 FINGERPRINT_DIGITS = 16

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runbook import log
 from runbook.core import return_codes
@@ -29,6 +28,7 @@ from runbook.errors import (
 )
 from runbook.library.catalog import Catalog
 from runbook.library.history import Appended, HistoryWriter
+from runbook.quick_dataclass import dataclass
 from runbook.script.narration import NO_DRY_RUN
 from runbook.store.models import HistoryHead
 from runbook.store.store import Store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from runbook.core.access import Principal
@@ -14,6 +14,7 @@ from runbook.core.run_files import NO_FILES, RunFiles
 from runbook.engine.requests import ExecuteRequest, Rerun
 from runbook.engine.submit.concealment import Concealer
 from runbook.library.catalog import Entry
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import NewRun, StoredDocument
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+
+from runbook.quick_dataclass import dataclass
 
 _DECODER = json.JSONDecoder()
 

@@ -7,10 +7,11 @@ the end of the previous one, there is a newline between them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runbook.core.events import EventType
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 from runbook.store.models import LogLine
 
 # Maximum number of bytes of one line to return.

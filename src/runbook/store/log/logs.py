@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from runbook.core.events import EventType
 from runbook.errors import NotFoundError, RequestError
+from runbook.quick_dataclass import dataclass
 from runbook.store.database import Database
 from runbook.store.log.lines import Piece, lines_of
 from runbook.store.log.search import LineMatcher, PatternMatcher, TextMatcher

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
 from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
+from runbook.quick_dataclass import dataclass
 from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument, UnclaimableRunError

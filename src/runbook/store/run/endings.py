@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from runbook.core.status import TRANSITIONS
 from runbook.core.storable import storable
 from runbook.core.times import Millis
 from runbook.errors import ConflictError, NotOwnerError, RunEndedError
+from runbook.quick_dataclass import dataclass
 from runbook.store.locks import release_locks
 from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.reading import run_to_change

@@ -7,11 +7,11 @@ continues behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.values import read_json
 from runbook.store.models import InputMatch, RunFilter, RunPage
 from runbook.store.reading import RUN_COLUMNS, runs_of

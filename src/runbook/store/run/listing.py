@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from runbook.core.run import Run
 from runbook.core.status import ACTIVE
 from runbook.errors import RequestError
+from runbook.quick_dataclass import dataclass
 from runbook.store.conditions import ACTIVE_STATUSES
 from runbook.store.dialects.portable import is_remote, one_of, planned_anew
 from runbook.store.models import EVERYTHING, RunFilter

@@ -6,7 +6,6 @@ The run becomes `lost`. What can't be read is replaced in its row; the table `qu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from runbook.core.events import EventType
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 from runbook.store.conditions import ACTIVE_STATUSES
 from runbook.store.dialects.portable import insert
 from runbook.store.dialects.values import Unreadable

@@ -6,10 +6,9 @@ PostgreSQL has the like in its extension pg_trgm. Without either, a search reads
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import is_remote, unindexed
 from runbook.store.tables import runs
 

@@ -7,11 +7,11 @@ that do. So a page needs only the newest of each source, however many runs are s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
 
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import each_of, unindexed
 from runbook.store.tables import runs
 

@@ -7,10 +7,10 @@ have them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from runbook.quick_dataclass import dataclass
 from runbook.store.dialects.portable import unindexed
 from runbook.store.run.searching import ID_END, PIECE, id_end, reasons
 from runbook.store.run.sources import CANDIDATE, Condition, Source, Sources
