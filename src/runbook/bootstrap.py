@@ -36,14 +36,15 @@ from runbook.engine.wakeups import Role, Wakeups
 from runbook.host.identity import host_name
 from runbook.host.shells import Shells
 from runbook.library.catalog import Catalog, Source
-from runbook.resources.server import ConfigItemJson
 from runbook.settings import Settings
 from runbook.settings_checks import prepare_data_dir
 from runbook.settings_kinds import Secret
 from runbook.store.store import Store, now_ms
 
-if TYPE_CHECKING:  # they import PyJWT, which is slow: one-shot commands rarely verify tokens
+if TYPE_CHECKING:
+    # Imports PyJWT, which is slow: one-shot commands rarely verify tokens.
     from runbook.access.authenticators import Authenticators
+    from runbook.resources.server import ConfigItemJson
 
 
 def run_token_key(settings: Settings) -> bytes:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
-from typing import Never
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing takes longer than all of this module
+    from collections.abc import Callable
+    from typing import Never
 
 
 def leave(code: int) -> Never:

@@ -6,6 +6,7 @@ submit (see Submission) -> claim, execute, record (see WorkerDesk) -> read, foll
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from runbook import log
 from runbook.core.access import Principal
@@ -15,7 +16,6 @@ from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
-from runbook.engine.adopting import HistoryAdoption, adopt_history
 from runbook.engine.authorization import Authorizer
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
@@ -37,6 +37,9 @@ from runbook.engine.workers import WorkerDesk
 from runbook.host.identity import host_name
 from runbook.store.models import AuditFilter, AuditPage, Claimed
 from runbook.store.store import Store
+
+if TYPE_CHECKING:
+    from runbook.engine.adopting import HistoryAdoption
 
 
 class Engine:
@@ -178,6 +181,8 @@ class Engine:
 
     def adopt_history(self, ref: str, principal: Principal, reason: str) -> HistoryAdoption:
         """See adopting.adopt_history."""
+        from runbook.engine.adopting import adopt_history
+
         return adopt_history(self.parts, ref, principal, reason)
 
     # -- the server ----------------------------------------------------------------------------

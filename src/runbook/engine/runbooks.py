@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runbook.core.access import Principal
@@ -21,8 +22,10 @@ from runbook.engine.requests import Listed, RunbookText
 from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.errors import NotFoundError
 from runbook.library.catalog import Entry, Found
-from runbook.library.history_pages import HistoryPage, PagedEntry, read_entry, read_page
 from runbook.store.models import LastRun
+
+if TYPE_CHECKING:
+    from runbook.library.history_pages import HistoryPage, PagedEntry
 
 
 class RunbookReader:
@@ -107,11 +110,15 @@ class RunbookReader:
 
         Raises NotFoundError, HistoryError, and AccessDeniedError without runbook.history.
         """
+        from runbook.library.history_pages import read_page
+
         entry, path = self._history_of(ref, principal)
         return read_page(path, entry, before=before, limit=limit)
 
     def history_entry(self, ref: str, principal: Principal, n: int) -> PagedEntry:
         """One entry of the history. Raises as `history`."""
+        from runbook.library.history_pages import read_entry
+
         entry, path = self._history_of(ref, principal)
         found = read_entry(path, entry, n)
         if found is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
 
@@ -19,7 +19,6 @@ from runbook.errors import ConflictError, StoreUnavailableError
 from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.audit import record
-from runbook.store.copying import Copied, copy
 from runbook.store.database import Database
 from runbook.store.dialects.sqlite import SQLite, url_for
 from runbook.store.migrate import Migration
@@ -41,6 +40,10 @@ from runbook.store.tables import (
     steps,
     workers,
 )
+
+if TYPE_CHECKING:
+    from runbook.store.copying import Copied
+
 
 # Approximate number of rows that one purge transaction deletes from a table.
 PURGE_ROWS = 200
@@ -224,11 +227,16 @@ class Maintenance(Component):
                 dialect.backup(self._database.engine(), path)
             return
         with closing(Database(url_for(path))) as target:
-            copy(self._database, target, with_active=True)
+            self._copy(target, with_active=True)
 
     def copy_to(self, target: Maintenance, *, with_active: bool) -> Copied:
         """See copying.copy."""
-        return copy(self._database, target._database, with_active=with_active)
+        return self._copy(target._database, with_active=with_active)
+
+    def _copy(self, target: Database, *, with_active: bool) -> Copied:
+        from runbook.store.copying import copy
+
+        return copy(self._database, target, with_active=with_active)
 
     def purge(self, before: Millis, by: Actor = SYSTEM) -> PurgeCounts:
         """Delete the runs that finished before a time, and the data only they used.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TextIO
 
 from runbook.cli.terminal.messages import note, print_json, print_warning, silence, write_error
-from runbook.cli.terminal.preview import preview_lines
 from runbook.cli.terminal.progress import ProgressBar, shows_bars
 from runbook.cli.terminal.render import Json, duration, problem_line
 from runbook.core.events import EventType, RunEvent
@@ -116,6 +115,8 @@ class TextView:
 
     def _preview(self, data: Mapping[str, object]) -> None:
         """Print the preview on standard output, because it is the result of a dry run."""
+        from runbook.cli.terminal.preview import preview_lines
+
         preview = data["preview"]
         if isinstance(preview, Mapping) and not self._quiet:
             self._write(sys.stdout, "\n".join(preview_lines(preview)) + "\n")

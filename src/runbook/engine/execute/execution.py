@@ -21,7 +21,6 @@ from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
-from runbook.engine.execute.preview import preview
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.execute.script_runner import ScriptRunner
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
@@ -141,6 +140,8 @@ class Execution:
     def _outcome(self) -> Outcome:
         if self._run.request.dry_run:
             steps = [item.step for item in self._steps()]
+            from runbook.engine.execute.preview import preview
+
             shown = preview(self._runbook, steps, self._run, self._parts.store)
             self._recorder.add(EventType.PLAN, shown)
             if not self._runbook.policy.dry_run:
