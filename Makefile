@@ -28,6 +28,7 @@ check: setup-dev ## Check format, lint, types and layers, including the web app
 
 bench: setup-dev ## Measure speed and memory
 	@.venv/bin/python tests/bench/bench.py $(ARGS)
+	@.venv/bin/python tests/bench/commands.py $(ARGS)
 	@.venv/bin/python tests/bench/web.py $(filter --write,$(ARGS))
 	@.venv/bin/python tests/bench/stored.py $(ARGS)
 

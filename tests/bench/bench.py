@@ -365,6 +365,7 @@ def main() -> None:
         "--seconds", type=float, default=10, help="duration of each rate measurement"
     )
     arguments.add_argument("--runs", help="for stored.py")
+    arguments.add_argument("--starts", help="for commands.py")
     given = arguments.parse_args()
     text = table(measure(given.count, given.seconds))
     print(text)
