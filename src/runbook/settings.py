@@ -1,7 +1,7 @@
 """The settings, read once from the environment.
 
 Each field is set by the variable with the same name in upper case. `Settings.load` takes the
-environment as an argument (see `guard.seal_environment`): nothing else reads `os.environ`.
+environment as an argument (see `sealing.seal_environment`): nothing else reads `os.environ`.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import pytest
 
 from runbook.host import proctable
-from runbook.host.guard import SEALED_FD
+from runbook.host.sealing import SEALED_FD
 
 CANARY = "c4n4ry"
 
 SEALED = """
 import json, os, subprocess, sys
-from runbook.host.guard import seal_environment
+from runbook.host.sealing import seal_environment
 given = seal_environment()
 print(json.dumps({
     "given": given.get("SECRET"),
@@ -124,6 +124,7 @@ def test_the_guard_is_light():
 GUARDED = """
 import os, signal, subprocess, sys, time
 from runbook.host.guard import *
+from runbook.host.sealing import seal_environment
 given = seal_environment()
 code = guard()
 if code is not None:
@@ -342,7 +343,8 @@ def test_another_process_of_the_same_user_finds_no_secret():
     program = """
 import ctypes, json, os, subprocess
 import runbook.host.guard
-given = runbook.host.guard.seal_environment()
+import runbook.host.sealing
+given = runbook.host.sealing.seal_environment()
 os.setuid(65534)
 runbook.host.guard.make_undumpable()
 search = "cat /proc/*/environ 2>/dev/null | grep -zc ^SECRET="

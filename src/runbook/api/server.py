@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from runbook.host import garbage, guard, lines
+from runbook.host import garbage, guard, lines, sealing
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     garbage.wait()
-    environment = guard.seal_environment()
+    environment = sealing.seal_environment()
     lines.take_over_stderr()
     guard.take_lifeline()  # not needed: die_with_parent ends this process with the supervisor
     supervisor = os.getppid()

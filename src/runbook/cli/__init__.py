@@ -6,10 +6,13 @@ Commands import what they need when they run, so that help and completion are fa
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from runbook.cli.process import leave, leave_after
 from runbook.host import garbage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing collections takes longer than all of this module
+    from collections.abc import Sequence
 
 SEALED_COMMANDS = frozenset({"execute", "serve", "test"})
 """Commands that start scripts: /proc must not show their environment."""
@@ -25,9 +28,9 @@ def main() -> None:
     _open_closed_streams()
     environment = None
     if len(sys.argv) > 1 and sys.argv[1] in SEALED_COMMANDS:
-        from runbook.host import guard  # before anything else: it restarts the program
+        from runbook.host import sealing  # before anything else: it restarts the program
 
-        environment = guard.seal_environment()
+        environment = sealing.seal_environment()
         if sys.argv[1] == "execute" and not _needs_parsing(sys.argv[2:]):
             from runbook.cli.guardian import EXECUTION, guard_engine
 

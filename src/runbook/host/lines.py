@@ -15,7 +15,10 @@ import sys
 import time
 from _queue import SimpleQueue
 from _thread import RLock, allocate_lock, start_new_thread
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # see `sealing.py`
+    from collections.abc import Callable
 
 STANDARD_ERROR = 2
 MOST_BYTES = 4 * 1024 * 1024

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from runbook.host import guard, lines, proctable, scratch
+from runbook.host import guard, lines, proctable, scratch, sealing
 from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
@@ -154,7 +154,7 @@ def _log(event: str, **fields: object) -> None:
 def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = None) -> int:
     """Serve until a stop signal. Returns the exit code, 78 if the configuration is invalid.
 
-    `environment` comes from `guard.seal_environment`; `overrides` take precedence.
+    `environment` comes from `sealing.seal_environment`; `overrides` take precedence.
     """
     try:
         with scratch.temporary_folder(scratch.METRICS) as metrics:
@@ -166,7 +166,7 @@ def serve(environment: Mapping[str, str], overrides: Mapping[str, str] | None = 
 
 
 def main() -> int:
-    return serve(guard.seal_environment())
+    return serve(sealing.seal_environment())
 
 
 if __name__ == "__main__":

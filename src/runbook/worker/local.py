@@ -21,7 +21,7 @@ from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_all
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import RunbookError
-from runbook.host import garbage, guard, lines, proctable, signals
+from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
@@ -96,7 +96,7 @@ class LocalWorker:
 
 
 def main() -> int:
-    environment = guard.seal_environment()
+    environment = sealing.seal_environment()
     lifeline = guard.take_lifeline()
     guard.make_undumpable()
     proctable.become_subreaper()

@@ -40,8 +40,8 @@ echo hello
 """
 SERVE = """
 import sys
-from runbook.host import guard, supervisor
-guard.seal_environment = lambda: {}
+from runbook.host import sealing, supervisor
+sealing.seal_environment = lambda: {}
 supervisor.serve = lambda *given: 0
 sys.argv = ["runbook", "serve", "--port", "0"]
 from runbook.cli import main

@@ -28,8 +28,8 @@ def loaded(code, names, *args):
 
 def test_the_guardian_of_a_run_loads_nothing_heavy():
     code = (
-        "from runbook.host import guard\n"
-        "guard.seal_environment = lambda: {}\n"
+        "from runbook.host import guard, sealing\n"
+        "sealing.seal_environment = lambda: {}\n"
         "guard.guard = lambda: 0\n"
         "from runbook import cli; cli.main()"
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from runbook.cli.process import leave
-from runbook.host import garbage, guard
+from runbook.host import garbage, sealing
 
 if __name__ == "__main__":
-    environment = guard.seal_environment()
+    environment = sealing.seal_environment()
     garbage.wait()
     from runbook.cli.one_shot.rerun import main
 
