@@ -316,6 +316,13 @@ for child in (kept, other): child.returncode = -9
     assert out.splitlines() == ["True", "True True", "None None", "True None None"]
 
 
+def test_a_process_without_children_does_not_read_the_process_table():
+    program = "from runbook.host import guard; guard.list_processes = None\n"
+    program += "print(guard.sweep_descendants())"
+    with python(program) as process:
+        assert process.communicate()[0] == "0\n"
+
+
 def test_an_engine_that_cannot_start_is_an_error_and_leaks_nothing():
     program = """
 import os

@@ -101,8 +101,19 @@ def sweep_descendants(keep: Collection[int] = ()) -> int:
 
     Repeats until none is left. Returns the number that were alive.
     """
+    if not _has_children():
+        return 0
     own_pid = os.getpid()
     return len(kill_until_gone(lambda: descendants(own_pid, list_processes(), keep)))
+
+
+def _has_children() -> bool:
+    """Whether a subreaper has descendants at all; saves reading the process table."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def guard() -> int | None:
