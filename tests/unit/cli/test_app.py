@@ -31,6 +31,7 @@ def no_processes(monkeypatch):
         raise AssertionError("nothing is to be started")
 
     monkeypatch.setattr("runbook.host.guard.guard", refuse)
+    monkeypatch.setattr("runbook.host.guard.guard_program", refuse)
     monkeypatch.setattr("runbook.host.supervisor.serve", refuse)
 
 
