@@ -5,9 +5,9 @@ every start: 0.4 ms a class, and a quarter of the time of `runbook execute`. Her
 classes with `frozen=True, slots=True` are shared, or compiled when they are called for the first
 time. Objects are as fast as the standard library's, and behave like them.
 
-Other classes are made by the standard library. Not supported, because nothing uses it: methods of
-the class's own with these names, inheritance between such classes, `InitVar`, `KW_ONLY`,
-`init=False` and `__post_init__`.
+Other classes are made by the standard library. What nothing uses isn't supported and raises
+TypeError: methods of the class's own with these names, inheritance between such classes, `InitVar`,
+`KW_ONLY`, `init=False` and `__post_init__`. See docs/adr/011.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ Fields = tuple[dataclasses.Field[Any], ...]
 
 
 def _frozen(cls: type) -> type:
+    _refuse_unsupported(cls)
     # Otherwise it would be the signature, which takes as long to write as all the rest.
     cls.__doc__ = cls.__doc__ or cls.__name__
     made: type = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     fields = dataclasses.fields(made)
+    if any(not field.init or field.kw_only for field in fields):
+        raise TypeError(f"{cls.__name__}: use dataclasses.dataclass for init=False and kw_only")
     methods = {
         "__init__": _compiled_later(made, "__init__", lambda: _init_of(fields)),
         "__eq__": _compiled_later(made, "__eq__", lambda: _eq_of(fields)),
@@ -50,6 +53,20 @@ def _frozen(cls: type) -> type:
         setattr(made, name, method)
     return made
 
+
+def _refuse_unsupported(cls: type) -> None:
+    own = _MADE & vars(cls).keys()
+    inherited = any(dataclasses.is_dataclass(base) for base in cls.__mro__[1:])
+    # Annotations are text: see `from __future__ import annotations`.
+    special = any("InitVar" in str(it) for it in vars(cls).get("__annotations__", {}).values())
+    if own or inherited or special:
+        raise TypeError(f"{cls.__name__}: use dataclasses.dataclass for what this one can't do")
+
+
+_MADE = frozenset({
+    "__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__", "__getstate__",
+    "__setstate__", "__post_init__",
+})  # fmt: skip
 
 Method = Callable[..., Any]
 

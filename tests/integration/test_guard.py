@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from runbook.host import proctable
+from runbook.host import proctable, supervisor
 from runbook.host.sealing import SEALED_FD
 
 CANARY = "c4n4ry"
@@ -335,6 +335,16 @@ except FileNotFoundError:
 """
     with python(program) as process:
         assert process.communicate()[0] == "True\n"
+
+
+@pytest.mark.parametrize("command", [supervisor.WEB, supervisor.WORKER], ids=["web", "worker"])
+def test_no_file_in_the_current_folder_takes_the_place_of_a_module(command, tmp_path):
+    for name in ("yaml", "sqlalchemy", "flask"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w')")
+    environment = {"PATH": os.environ["PATH"], "API_PORT": "none"}
+    ended = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True)
+    assert ended.returncode != 0
+    assert not (tmp_path / "imported").exists()
 
 
 @pytest.mark.parametrize("forged", ["999", "x"])

@@ -115,3 +115,59 @@ def test_other_options_are_left_to_the_standard_library():
     one = Changing(1)
     one.number = 2
     assert one > Changing(1)
+
+
+def with_own_method():
+    class Own:
+        def __repr__(self) -> str:
+            return "own"
+
+    return Own
+
+
+def with_post_init():
+    class Late:
+        number: int = 0
+
+        def __post_init__(self) -> None:
+            pass
+
+    return Late
+
+
+def with_base():
+    class Heir(declare(quick)[1]):
+        number: int = 0
+
+    return Heir
+
+
+def with_init_var():
+    class Variable:
+        number: dataclasses.InitVar[int] = 0
+
+    return Variable
+
+
+def with_keywords():
+    class Keywords:
+        _: dataclasses.KW_ONLY
+        number: int = 0
+
+    return Keywords
+
+
+def without_init():
+    class Unset:
+        number: int = dataclasses.field(default=0, init=False)
+
+    return Unset
+
+
+@pytest.mark.parametrize(
+    "make",
+    [with_own_method, with_post_init, with_base, with_init_var, with_keywords, without_init],
+)
+def test_what_is_not_supported_is_refused(make):
+    with pytest.raises(TypeError, match="use dataclasses"):
+        quick(frozen=True, slots=True)(make())

@@ -34,7 +34,7 @@ def guard_rerun(arguments: Sequence[str], environment: Mapping[str, str]) -> int
 
     It's a new process with a sealed environment, because the environment of this one is not sealed.
     """
-    command = [sys.executable, "-m", "runbook.cli.one_shot", *arguments]
+    command = [sys.executable, "-P", "-m", "runbook.cli.one_shot", *arguments]
     try:
         return guard.guard_program(command, environment)
     except OSError as error:

@@ -18,8 +18,9 @@ from runbook.host import guard, lines, proctable, scratch, sealing
 from runbook.host.signals import STRAY, ignored_at_start
 
 BAD_CONFIGURATION = 78
-WEB = (sys.executable, "-m", "runbook.api.server")
-WORKER = (sys.executable, "-m", "runbook.worker")
+# With -P, no file in the current folder takes the place of a module.
+WEB = (sys.executable, "-P", "-m", "runbook.api.server")
+WORKER = (sys.executable, "-P", "-m", "runbook.worker")
 QUICK_DEATH_SECONDS = 5.0
 MOST_QUICK_DEATHS = 5
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
