@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createMemoryHistory, createRouter } from 'vue-router'
-import { useLoading } from './loading'
+import { loadFailure, useLoading } from './loading'
 
 const Page = { template: '' }
 const FAILED = new TypeError('Failed to fetch dynamically imported module: /assets/Far-1.js')
@@ -69,4 +69,13 @@ it.each([
   again()
   await vi.waitFor(() => expect(router.currentRoute.value.path).toBe('/far'))
   expect(failed.value).toBeNull()
+})
+
+it('tells a device without a network from a server that is away', () => {
+  const titles = [true, false].map((onLine) => {
+    vi.stubGlobal('navigator', { onLine })
+    return loadFailure().title
+  })
+  expect(titles[0]).not.toBe(titles[1])
+  expect(titles[1]).toContain('offline')
 })

@@ -1,6 +1,6 @@
 import { ref } from 'vue'
 import type { RouteLocationNormalized, Router } from 'vue-router'
-import { ApiError } from '@/api/problem'
+import { ApiError, unreachable } from '@/api/problem'
 
 /** Show no indicator for shorter waits. */
 const PENDING_MS = 200
@@ -12,6 +12,7 @@ export function isLoadFailure(error: unknown): boolean {
 }
 
 export function loadFailure(): ApiError {
+  if (!navigator.onLine) return unreachable()
   return new ApiError(0, {
     title: "Couldn't load part of the app",
     detail: 'The server is unreachable or has a newer version of the app. Nothing is lost.',
