@@ -300,6 +300,7 @@ def work(helper):
         "locks.holder": lambda: store.locks.holder(LockWant("busy", 1)),
         "locks.release_orphans": store.locks.release_orphans,
         "runbooks.last_runs": store.runbooks.last_runs,
+        "runbooks.history_head": lambda: store.runbooks.history_head("a.md"),
         "runbooks.reset_history": lambda: store.runbooks.reset_history("a.md", None),
         "workers.register": lambda: workers.register(worker),
         "workers.beat": lambda: workers.beat("w"),
