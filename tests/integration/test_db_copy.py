@@ -118,10 +118,12 @@ def test_a_copy_says_what_to_do_about_its_databases(small, tmp_path):
     with closing(sqlite3.connect(older)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '0003'")
     target = f"sqlite:///{tmp_path}/target.db"
-    for source in (f"sqlite:///{older}", f"sqlite:///{tmp_path}/missing.db"):
-        refused = copied(small, source, target)
+    missing = tmp_path / "missing.db"
+    for source, advice in ((older, "runbook db migrate"), (missing, "FROM_URL")):
+        refused = copied(small, f"sqlite:///{source}", target)
         assert refused.exit_code == StoreUnavailableError.exit_code
-        assert "runbook db migrate" in refused.stderr
+        assert advice in refused.stderr
+    assert not missing.exists()
     assert copied(small, small.url, small.url).exit_code == 2
     unknown = copied(small, small.url, "mysql://ada:hunter2@h/d")
     assert unknown.exit_code == ConfigurationError.exit_code
