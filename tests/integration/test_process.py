@@ -41,8 +41,12 @@ class Memory:
     def __init__(self, on_output=None):
         self.chunks = {EventType.STDOUT: [], EventType.STDERR: []}
         self.flushed = 0
+        self.prepared = 0
         self.due = None
         self._on_output = on_output
+
+    def prepare(self):
+        self.prepared += 1
 
     def write(self, stream, data):
         self.chunks[stream].append(data)
@@ -116,6 +120,13 @@ def test_both_streams_and_the_return_code_arrive(run):
     ended = run("print out; print err >&2; exit 3", sink)
     assert (ended.return_code, ended.stopped, ended.background) == (3, None, [])
     assert (sink.stdout, sink.stderr) == (b"out\n", b"err\n")
+
+
+def test_a_sink_gets_ready_only_while_no_other_script_runs(run):
+    beside = Memory()
+    alone = Memory(lambda: run("print beside", beside))
+    run("print alone; sleep 0.01", alone)
+    assert (alone.prepared, beside.prepared, beside.stdout) == (1, 0, b"beside\n")
 
 
 def test_death_by_a_signal_is_a_negative_return_code(run):

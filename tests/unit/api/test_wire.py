@@ -124,8 +124,10 @@ def test_a_block_starts_with_its_event_and_the_first_has_retry(form):
         def follow(_run_id, **_options):
             yield from events
 
-    blocks = b"".join(form(Engine, "1")).decode().removesuffix("\n\n").split("\n\n")
+    headers, *pieces = form(Engine, "1")
+    assert (headers, len(pieces)) == (b"", len(events)), "an event is one piece"
 
+    blocks = b"".join(pieces).decode().removesuffix("\n\n").split("\n\n")
     heads = [block.split("\ndata: ")[0] for block in blocks]
     assert heads == [
         "event: queued\nid: 1\nretry: 1000",
@@ -133,3 +135,8 @@ def test_a_block_starts_with_its_event_and_the_first_has_retry(form):
         "event: stdout\nid: 2",
         "event: done\nid: 3",
     ]
+
+
+def test_a_long_done_comes_in_pieces_of_a_limited_size(monkeypatch):
+    monkeypatch.setattr(wire, "GATHERED_BYTES", 10)
+    assert list(wire.gathered([b"abc", b"defg"], [b"hijk", b"l"], [])) == [b"abcdefghijk", b"l"]

@@ -117,10 +117,10 @@ class _Needles:
 
     @property
     def longest_bytes(self) -> int:
-        self._build()
+        self.build()
         return self._longest_bytes
 
-    def _build(self) -> None:
+    def build(self) -> None:
         while self._secrets:
             for form in forms(self._secrets[0]):
                 self._add_form(form)
@@ -135,18 +135,19 @@ class _Needles:
             self._groups[start] = _Group(text)
             self._starts.update(text[:size] for size in range(1, len(start)))
         self._groups[start].add(_Needle(text))
-        self._longest_bytes = max(self._longest_bytes, len(text.encode()))
+        size = len(text) if text.isascii() else len(text.encode())
+        self._longest_bytes = max(self._longest_bytes, size)
 
     def spans(self, text: str) -> list[Span]:
         """Occurrences of any needle, in order, with overlapping ones merged."""
-        self._build()
+        self.build()
         groups = [group for group in self._groups.values() if group.start in text]
         found = [one for group in groups for one in group.needles if one.text in text]
         return _merged(sorted(span for needle in found for span in needle.runs(text)))
 
     def open_tail(self, text: str) -> int:
         """The length of the longest suffix of `text` that is a proper prefix of a needle."""
-        self._build()
+        self.build()
         groups = [one for probe, one in self._groups.items() if probe in text[-one.longest :]]
         tails = [needle.open_tail(text) for group in groups for needle in group.needles]
         return max(self._short_tail(text), *tails, 0)
@@ -191,6 +192,10 @@ class Masker:
         Cheap: its forms are built when there is text to mask.
         """
         self._needles.add(secret)
+
+    def prepare(self) -> None:
+        """Build the forms of all secrets now."""
+        self._needles.build()
 
     @property
     def longest_bytes(self) -> int:

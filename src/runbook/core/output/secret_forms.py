@@ -43,7 +43,23 @@ _ZSH_CONTROLS = str.maketrans({"\n": "$'\\n'", "\t": "$'\\t'", "\r": "$'\\r'"})
 _ZSH_SPECIAL = re.compile(r"""(["#$&'()*;<>?[\\\]^`{|} ])""")
 _BASH_SPECIAL = re.compile(r"""([!"$&'()*,;<>?[\\\]^`{|} ]|(?<=[=:])~)""")
 _SPECIAL_IN_QUOTES = re.compile(r'(["\\$`])')
+_BASE32_GROUP = 5
+"""Bytes that base32 encodes together."""
 _GO_ESCAPES = str.maketrans({"&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
+
+
+class _Written(dict[int, str]):
+    """A table for `translate` that writes every character in one form."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__((code, form.format(code)) for code in range(128))
+        self._form = form
+
+    def __missing__(self, code: int) -> str:
+        return self._form.format(code)
+
+
+_HTML_NUMBERS = (_Written("&#{};"), _Written("&#x{:x};"), _Written("&#x{:X};"))
 
 
 def unmaskable(secret: str) -> bool:
@@ -168,8 +184,8 @@ def _rarer_forms(text: str) -> Iterator[str]:
         yield from (parted, parted.upper())
     yield "\\x" + data.hex(":").replace(":", "\\x")
     yield "0x" + data.hex(":").replace(":", ", 0x")
-    for form in ("&#{};", "&#x{:x};", "&#x{:X};"):
-        yield "".join(map(form.format, map(ord, text)))
+    for form in _HTML_NUMBERS:
+        yield text.translate(form)
     for shift in range(3):
         once = _base64_core(data, shift).encode("ascii")
         yield from (_base64_core(once, again) for again in range(3))
@@ -205,7 +221,10 @@ def _base32_forms(data: bytes) -> Iterator[str]:
     for shift in range(5):
         encoded = base64.b32encode(bytes(shift) + data).decode("ascii")
         yield encoded[(shift * 8 + 4) // 5 : (shift + len(data)) * 8 // 5]
+    # Encoding takes time, and the ends make a difference only in the last group.
+    whole = len(data) // _BASE32_GROUP * _BASE32_GROUP
+    start = base64.b32encode(data[:whole])
     for end in (b"", *LINE_ENDS):
-        word = base64.b32encode(data + end).decode("ascii")
+        word = (start + base64.b32encode(data[whole:] + end)).decode("ascii")
         yield word
         yield _in_lines(word, BASE64_WIDTHS[-1])

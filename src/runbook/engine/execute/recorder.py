@@ -86,7 +86,7 @@ class Recorder:
 
     @property
     def masker(self) -> Masker:
-        """Created on first use: the script runs by then, and many never print anything."""
+        """Created when the script runs: many never print anything."""
         if self._masker is None:
             self._masker = Masker(self._secrets())
         return self._masker
@@ -120,6 +120,10 @@ class Recorder:
     @property
     def log_lines(self) -> int:
         return self._cursor.lines
+
+    def prepare(self) -> None:
+        """Build what output needs while the script starts, which takes longer."""
+        self._pipeline.prepare()
 
     def write(self, stream: EventType, data: bytes) -> None:
         self.before_output()

@@ -66,6 +66,9 @@ class ProcessStartError(RunbookError):
 class OutputSink(Protocol):
     """Receives a script's output. An exception ends the script and is raised again."""
 
+    def prepare(self) -> None:
+        """Called after the start if this is the only script: nobody waits for this process."""
+
     def write(self, stream: EventType, data: bytes) -> None:
         """Receive bytes of EventType.STDOUT or STDERR as they come, not by line or character."""
 
@@ -137,6 +140,8 @@ def run_process(
         child = _Child(_start(command, run_id, limits or ScriptLimits()), family)
         try:
             with _Pump(child, sink, stop, deadline, grace or Grace()) as pump:
+                if not families.others(family):
+                    sink.prepare()
                 pump.run(command.channels)
         finally:
             child.end()
