@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from patience import PATIENCE_S
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
@@ -25,12 +24,6 @@ from runbook.library.history import verify_file
 from runbook.library.locking import locked
 from runbook.store.models import NewEvent
 from runbook.store.workers import FRESH_BEAT_MS
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """On a busy machine, the runs take longer to end than a worker waits for them."""
-    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", PATIENCE_S)
 
 
 @pytest.fixture
