@@ -55,6 +55,16 @@ def test_a_quiet_streams_line_goes_out_after_4_ms_and_the_next_after_25_ms():
     assert output.next_due() is None
 
 
+def test_what_is_prepared_masks_the_same(monkeypatch):
+    output = pipeline(secrets=("hunter22",))
+    output.prepare()
+    monkeypatch.setattr("runbook.core.output.mask.forms", None)
+
+    output.feed(OUT, b"hunter22 aHVudGVyMjI=\n", 10.0)
+
+    assert output.due(11.0) == [Piece(OUT, "*** ***\n")]
+
+
 def test_an_unfinished_line_waits_200_ms_for_its_end():
     output = pipeline()
 
