@@ -19,6 +19,6 @@ def wait() -> None:
 
 
 def resume(objects: int = _USUALLY) -> None:
-    """Look for it whenever there are so many more objects, but never among those of now."""
+    """Collect garbage after each `objects` new objects, but never among existing ones."""
     gc.freeze()
     gc.set_threshold(objects)

@@ -44,16 +44,11 @@ class OutputPipeline:
     """
 
     def __init__(self, masker: Masker, limit_bytes: int) -> None:
-        self._masker = masker
         self._coalescer = Coalescer()
         self._streams = {
             stream: _Stream(stream, masker.fork(), limit_bytes)
             for stream in (EventType.STDOUT, EventType.STDERR)
         }
-
-    def prepare(self) -> None:
-        """Do what the first `feed` would have to do before."""
-        self._masker.prepare()
 
     def feed(self, stream: EventType, data: bytes, now: float) -> None:
         source = self._streams[stream]

@@ -122,8 +122,8 @@ class Recorder:
         return self._cursor.lines
 
     def prepare(self) -> None:
-        """Build what output needs while the script starts, which takes longer."""
-        self._pipeline.prepare()
+        """Build the masks while the script starts, which takes longer."""
+        self.masker.prepare()
 
     def write(self, stream: EventType, data: bytes) -> None:
         self.before_output()

@@ -67,7 +67,7 @@ class OutputSink(Protocol):
     """Receives a script's output. An exception ends the script and is raised again."""
 
     def prepare(self) -> None:
-        """Called after the start if this is the only script: nobody waits for this process."""
+        """Called after the start unless other scripts are running, which would have to wait."""
 
     def write(self, stream: EventType, data: bytes) -> None:
         """Receive bytes of EventType.STDOUT or STDERR as they come, not by line or character."""

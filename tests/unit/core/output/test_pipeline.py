@@ -56,8 +56,9 @@ def test_a_quiet_streams_line_goes_out_after_4_ms_and_the_next_after_25_ms():
 
 
 def test_what_is_prepared_masks_the_same(monkeypatch):
-    output = pipeline(secrets=("hunter22",))
-    output.prepare()
+    masker = Masker(("hunter22",))
+    output = OutputPipeline(masker, MIB)
+    masker.prepare()
     monkeypatch.setattr("runbook.core.output.mask.forms", None)
 
     output.feed(OUT, b"hunter22 aHVudGVyMjI=\n", 10.0)
