@@ -272,6 +272,7 @@ def work(helper):
         "runs.sealed": lambda: runs.sealed("ended"),
         "runs.summary": lambda: runs.summary("ended"),
         "runs.children": lambda: runs.children("parent"),
+        "runs.active_children": lambda: runs.active_children("parent"),
         "runs.reruns": lambda: runs.reruns("ended"),
         "runs.tree": lambda: runs.tree("parent"),
         "runs.known": lambda: runs.known(["ended", "x"]),
