@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runbook.core.syntax.markdown import read_head
-from runbook.library.locking import locked, read_at, size_of
+from runbook.library.locking import locked
 from runbook.library.rotation import archive_path
 from runbook.toolkits.folder import runbooks_in
 

@@ -1,0 +1,34 @@
+"""Installed toolkits, as they are recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.core.times import Millis
+
+
+class ToolkitOrigin(StrEnum):
+    """Where an installed toolkit came from."""
+
+    BUNDLED = "bundled"
+    FOLDER = "folder"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledToolkit:
+    """A toolkit as it was installed. `digest` covers its files, histories aside.
+
+    `previous` is the version that a rollback brings back, if it was kept.
+    """
+
+    slug: str
+    name: str
+    version: str
+    digest: str
+    origin: ToolkitOrigin
+    enabled: bool
+    installed_at: Millis
+    installed_by: str
+    previous: str | None = None
