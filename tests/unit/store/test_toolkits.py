@@ -18,7 +18,7 @@ def event(action=AuditAction.TOOLKIT_INSTALL):
 
 
 def actions(store):
-    return [event.action for event in store.audit.page().items]
+    return [event.action for event in store.audit.page().events]
 
 
 def test_each_change_counts_and_is_audited(store):

@@ -1,0 +1,245 @@
+"""Installs, enables, upgrades and removes toolkits. See Installation for the files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from runbook import log
+from runbook.core.access import Principal
+from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of
+from runbook.core.manifest import Manifest
+from runbook.core.permissions import Permission
+from runbook.core.times import Millis
+from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
+from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
+from runbook.library.sources import Sources
+from runbook.store.store import Store
+from runbook.toolkits.archive import unpack
+from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit
+from runbook.toolkits.installation import Installation
+from runbook.toolkits.switchboard import Switchboard
+
+
+class Gate(Protocol):
+    """Decides who may do what."""
+
+    def require(self, principal: Principal, permission: Permission) -> None:
+        """Raises AccessDeniedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a toolkit needs and this installation doesn't have."""
+
+    extras: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A toolkit that is installed, or bundled and could be.
+
+    `modified` says that its files differ from what was installed, histories aside.
+    """
+
+    manifest: Manifest
+    installed: InstalledToolkit | None
+    bundled: str | None
+    missing: Missing
+    modified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `Toolkits` is made of. `bundled` has the toolkits of this package, one folder each."""
+
+    store: Store
+    gate: Gate
+    installation: Installation
+    switchboard: Switchboard
+    sources: Sources
+    bundled: Path
+    engine_version: str
+    has_extra: Callable[[str], bool]
+    clock: Callable[[], Millis]
+
+
+class Toolkits:
+    """All methods that change something raise AccessDeniedError, and what the store raises."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def list(self, principal: Principal) -> list[Listed]:
+        """Installed toolkits and those that are bundled, by slug."""
+        self._parts.gate.require(principal, Permission.TOOLKIT_READ)
+        bundled = {toolkit.manifest.slug: toolkit for toolkit in self._bundled()}
+        installed = {row.slug: row for row in self._parts.store.toolkits.all()}
+        listed = (self._listed(slug, installed, bundled) for slug in installed.keys() | bundled)
+        return sorted((it for it in listed if it), key=lambda it: it.manifest.slug)
+
+    def install_bundled(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Install or upgrade a toolkit of this package. Raises NotFoundError."""
+        found = next((it for it in self._bundled() if it.manifest.slug == slug), None)
+        if found is None:
+            raise NotFoundError(f"This version has no toolkit {slug}", toolkit=slug)
+        return self.install_folder(found.folder, principal, ToolkitOrigin.BUNDLED)
+
+    def install_folder(
+        self, folder: Path, principal: Principal, origin: ToolkitOrigin = ToolkitOrigin.FOLDER
+    ) -> InstalledToolkit:
+        """Install or upgrade from a folder. Raises ToolkitRefusedError and OSError."""
+        return self._install(lambda target: copy_toolkit(folder, target), principal, origin)
+
+    def install_archive(self, archive: BinaryIO, principal: Principal) -> InstalledToolkit:
+        """Install or upgrade from a .zip archive. Raises ToolkitRefusedError and OSError."""
+        fill = lambda target: unpack(archive, target)  # noqa: E731 - what a closure is for
+        return self._install(fill, principal, ToolkitOrigin.UPLOAD)
+
+    def enable(self, slug: str, principal: Principal) -> None:
+        """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
+        self._parts.sources.check_free(f"{slug}/")
+        self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
+
+    def disable(self, slug: str, principal: Principal) -> None:
+        """Hide its runbooks at once; runs that have begun go on. Raises NotFoundError."""
+        self._switch(slug, principal, AuditAction.TOOLKIT_DISABLE)
+
+    def roll_back(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Bring the previous version back. Raises NotFoundError, ConflictError, OSError."""
+        self._require(principal)
+        installation = self._parts.installation
+        with installation.exclusively():
+            row = self._row(slug)
+            if installation.previous(slug) is None:
+                raise ConflictError(f"No earlier version of {slug} was kept", toolkit=slug)
+            installation.roll_back(slug)
+            toolkit = read_toolkit(installation.folder(slug))
+            return self._record(toolkit, row.origin, row, principal, AuditAction.TOOLKIT_ROLLBACK)
+
+    def remove(self, slug: str, principal: Principal) -> None:
+        """Remove a toolkit with the histories in its runbooks. Raises NotFoundError, OSError."""
+        self._require(principal)
+        with self._parts.installation.exclusively():
+            event = _event(
+                AuditAction.TOOLKIT_REMOVE, slug, principal, version=self._row(slug).version
+            )
+            self._parts.store.toolkits.remove(slug, event)
+            self._parts.switchboard.changed()
+            self._parts.installation.remove(slug)
+
+    # -- helpers -----------------------------------------------------------------------------
+
+    def _install(
+        self, fill: Callable[[Path], None], principal: Principal, origin: ToolkitOrigin
+    ) -> InstalledToolkit:
+        self._require(principal)
+        installation = self._parts.installation
+        with installation.exclusively(), installation.staged() as staged:
+            fill(staged)
+            toolkit = read_toolkit(staged)
+            self._check(toolkit.manifest)
+            slug = toolkit.manifest.slug
+            row = self._parts.store.toolkits.get(slug)
+            installation.put(staged, slug)
+            return self._record(toolkit, origin, row, principal, AuditAction.TOOLKIT_INSTALL)
+
+    def _record(
+        self,
+        toolkit: Toolkit,
+        origin: ToolkitOrigin,
+        before: InstalledToolkit | None,
+        principal: Principal,
+        action: AuditAction,
+    ) -> InstalledToolkit:
+        manifest = toolkit.manifest
+        installed = InstalledToolkit(
+            slug=manifest.slug,
+            name=manifest.name,
+            version=manifest.version,
+            digest=toolkit.digest,
+            origin=origin,
+            enabled=before is not None and before.enabled,
+            installed_at=self._parts.clock(),
+            installed_by=principal.subject,
+            previous=None if before is None else before.version,
+        )
+        previous = {} if before is None else {"previous": before.version}
+        details = {"version": manifest.version, "digest": toolkit.digest, **previous}
+        self._parts.store.toolkits.put(
+            installed, _event(action, manifest.slug, principal, **details)
+        )
+        self._parts.switchboard.changed()
+        return installed
+
+    def _check(self, manifest: Manifest) -> None:
+        version = self._parts.engine_version
+        if not manifest.allows_engine(version):
+            text = f"{manifest.slug} needs another version of this program: {manifest.engine}"
+            raise ToolkitRefusedError(f"{text}. This is {version}", reason="engine_version")
+        self._parts.sources.check_free(f"{manifest.slug}/")
+
+    def _switch(self, slug: str, principal: Principal, action: AuditAction) -> None:
+        self._require(principal)
+        enabled = action is AuditAction.TOOLKIT_ENABLE
+        event = _event(action, slug, principal)
+        if not self._parts.store.toolkits.enable(slug, event, enabled=enabled):
+            raise _not_installed(slug)
+        self._parts.switchboard.changed()
+
+    def _require(self, principal: Principal) -> None:
+        self._parts.gate.require(principal, Permission.TOOLKIT_WRITE)
+
+    def _row(self, slug: str) -> InstalledToolkit:
+        row = self._parts.store.toolkits.get(slug)
+        if row is None:
+            raise _not_installed(slug)
+        return row
+
+    def _bundled(self) -> Sequence[Toolkit]:
+        folder = self._parts.bundled
+        if not folder.is_dir():
+            return ()
+        return [read_toolkit(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+
+    def _listed(
+        self,
+        slug: str,
+        installed: dict[str, InstalledToolkit],
+        bundled: dict[str, Toolkit],
+    ) -> Listed | None:
+        row, own = installed.get(slug), bundled.get(slug)
+        manifest, modified = own.manifest if own else None, False
+        if row is not None:
+            folder = self._parts.installation.folder(slug)
+            try:
+                manifest = read_toolkit(folder).manifest
+                modified = digest_of(folder) != row.digest
+            except (ToolkitRefusedError, OSError) as error:
+                log.warning("toolkit.unreadable", toolkit=slug, error=str(error))
+                manifest, modified = Manifest(slug, row.name, row.version), True
+        if manifest is None:
+            return None
+        version = own.manifest.version if own else None
+        return Listed(manifest, row, version, self._missing(manifest), modified)
+
+    def _missing(self, manifest: Manifest) -> Missing:
+        has_extra = self._parts.has_extra
+        return Missing(
+            tuple(extra for extra in manifest.extras if not has_extra(extra)),
+            tuple(command for command in manifest.commands if shutil.which(command) is None),
+        )
+
+
+def _not_installed(slug: str) -> NotFoundError:
+    return NotFoundError(f"The toolkit {slug} isn't installed", toolkit=slug)
+
+
+def _event(
+    action: AuditAction, slug: str, principal: Principal, **details: object
+) -> NewAuditEvent:
+    return NewAuditEvent(actor_of(principal), action, Target(TargetKind.TOOLKIT, slug), details)
