@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -34,6 +34,7 @@ from runbook.core.syntax.yaml_blocks import (
     read_text,
 )
 from runbook.core.syntax.yaml_subset import Mapping, Node, compose
+from runbook.quick_dataclass import dataclass
 
 MANIFEST = "toolkit.yaml"
 SLUG_RULE = "1 to 40 lowercase letters, digits and hyphens, starting with a letter"

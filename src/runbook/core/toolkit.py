@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.core.times import Millis
+from runbook.quick_dataclass import dataclass
 
 
 class ToolkitOrigin(StrEnum):

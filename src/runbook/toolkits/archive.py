@@ -12,13 +12,13 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from runbook.core.manifest import MANIFEST
 from runbook.errors import ToolkitRefusedError
 from runbook.library.refs import shown, valid_segment
+from runbook.quick_dataclass import dataclass
 
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 * 1024 * 1024

@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.core.document import Problem
@@ -16,6 +15,7 @@ from runbook.core.syntax.markdown import read_head
 from runbook.errors import ToolkitRefusedError
 from runbook.library.refs import SUFFIX, shown, valid_segment
 from runbook.library.rotation import archive_path
+from runbook.quick_dataclass import dataclass
 
 MOST_FILES = 10_000
 MANIFEST_BYTES = 64 * 1024

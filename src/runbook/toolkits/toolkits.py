@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -17,6 +16,7 @@ from runbook.core.times import Millis
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
 from runbook.library.sources import Sources
+from runbook.quick_dataclass import dataclass
 from runbook.store.store import Store
 from runbook.toolkits.archive import unpack
 from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit
