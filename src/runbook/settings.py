@@ -78,6 +78,9 @@ class Settings:
     )
     mount_dir: str = setting(str, "", "Path of EXECUTION_DIR on the host, for docker run -v")
     data_dir: Path = setting(Path, _default_data_dir, "Folder of the database, keys and artifacts")
+    toolkits_dir: str = setting(
+        str, "", "Folder of the installed toolkits; by default toolkits in DATA_DIR"
+    )
     database_url: Secret = setting(
         Secret, Secret(""), "URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
     )
@@ -207,6 +210,10 @@ class Settings:
     @property
     def database(self) -> str:
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'runbook.db'}"
+
+    @property
+    def toolkits_folder(self) -> Path:
+        return Path(self.toolkits_dir) if self.toolkits_dir else self.data_dir / "toolkits"
 
     @property
     def api_url(self) -> str:
