@@ -20,7 +20,7 @@ from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import policy_of
-from runbook.bootstrap import build_authenticator, build_engine, run_token_key
+from runbook.bootstrap import build_authenticator, build_engine, build_toolkits, run_token_key
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
@@ -134,7 +134,12 @@ class InProcess:
         self.authenticator = build_authenticator(self.settings)
         self.app = create_app(
             Application(
-                self.settings, self.engine, self.authenticator, CollectorRegistry(), supervisor_pid
+                self.settings,
+                self.engine,
+                self.authenticator,
+                build_toolkits(self.settings, self.engine),
+                CollectorRegistry(),
+                supervisor_pid,
             )
         )
         self._register_worker()

@@ -35,6 +35,14 @@ class ToolkitJson(TypedDict):
     missing: MissingJson
 
 
+class InstalledToolkitJson(TypedDict):
+    """A version that was just installed."""
+
+    slug: str
+    version: str
+    enabled: bool
+
+
 class ToolkitListJson(TypedDict):
     toolkits: list[ToolkitJson]
 

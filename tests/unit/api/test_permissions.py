@@ -65,7 +65,7 @@ GET   /readyz                                      anyone
 def app(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("app"))
     settings = Settings.load({"RUNBOOKS_DIR": folder}, rate_limit_enabled=False)
-    return create_app(Application(settings, None, None, CollectorRegistry()))
+    return create_app(Application(settings, None, None, None, CollectorRegistry()))
 
 
 def routes(app):

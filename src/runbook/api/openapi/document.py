@@ -39,6 +39,7 @@ _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 _TAGS = {
     "runbooks": "List, read, validate and execute runbooks",
     "runs": "Follow, cancel and rerun runs, and read their output",
+    "toolkits": "List, install and enable toolkits",
     "audit": "Read the audit trail",
     "session": "Sign in, and read the configuration",
     "server": "Check, monitor and shut down the server",
