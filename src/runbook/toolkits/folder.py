@@ -102,7 +102,7 @@ def _manifest_in(folder: Path) -> Manifest:
         text = f"{folder.name} has no {MANIFEST}, so it isn't a toolkit"
         raise ToolkitRefusedError(text, reason="no_manifest") from None
     if data is None:
-        raise _bad_manifest([Problem("too_large", f"{MANIFEST} is larger than 64 KiB", 1)])
+        raise _bad_manifest([Problem("manifest_too_large", f"{MANIFEST} is larger than 64 KiB", 1)])
     try:
         manifest, problems = read_manifest(data.decode())
     except UnicodeDecodeError:

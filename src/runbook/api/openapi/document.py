@@ -26,6 +26,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "description": "The ID of the run",
         "schema": {"type": "string", "minLength": 1},
     },
+    "slug": {
+        "description": "The toolkit",
+        "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"},
+    },
     "n": {
         "description": "The number of the entry, from 1",
         "schema": {"type": "integer", "minimum": 1},
