@@ -50,10 +50,6 @@ if TYPE_CHECKING:
     from runbook.toolkits.toolkits import Toolkits
 
 
-BUNDLED = Path(__file__).resolve().parent / "bundled"
-"""The toolkits that come with this package."""
-
-
 def run_token_key(settings: Settings) -> bytes:
     return stored_key(settings.data_dir / "keys" / "run-tokens")
 
@@ -106,7 +102,7 @@ def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
             installation=Installation(settings.toolkits_folder),
             switchboard=build_switchboard(settings, parts.store),
             sources=parts.catalog.sources,
-            bundled=BUNDLED,
+            bundled=settings.bundled_toolkits,
             engine_version=__version__,
             has_extra=has_extra,
             clock=parts.clock,

@@ -29,7 +29,8 @@ from runbook.settings_kinds import (
     switch,
 )
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
 
 PORT = integer(low=0, high=65535)
 COUNT = integer(low=0)
@@ -214,6 +215,11 @@ class Settings:
     @property
     def toolkits_folder(self) -> Path:
         return Path(self.toolkits_dir) if self.toolkits_dir else self.data_dir / "toolkits"
+
+    @property
+    def bundled_toolkits(self) -> Path:
+        """The toolkits that come with this package."""
+        return CHECKOUT / "runbooks" if in_checkout() else PACKAGE / "bundled"
 
     @property
     def api_url(self) -> str:

@@ -104,7 +104,7 @@ def guard_request() -> None:
         context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
         context.engine().authorizer.require(caller, policy.permission)
     check_query(policy)
-    if policy.body is None and not policy.any_body and request.method not in SAFE:
+    if policy.body is None and not policy.media_type and request.method not in SAFE:
         read_body(EmptyBody)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from tempfile import SpooledTemporaryFile
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict
 
 from runbook.api import wire
-from runbook.api.bodies import read_body
+from runbook.api.bodies import SwitchBody, read_body
 from runbook.api.context import application, principal
 from runbook.api.routing import Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
@@ -23,14 +22,6 @@ blueprint = Blueprint("toolkits", __name__)
 ARCHIVE_TYPE = "application/zip"
 MOST_ARCHIVE_BYTES = 50 * 1024 * 1024
 _IN_MEMORY = 1024 * 1024
-
-
-class SwitchBody(BaseModel):
-    """Body of a change to a toolkit."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    enabled: bool
 
 
 def _toolkits() -> Toolkits:
@@ -63,7 +54,7 @@ def list_toolkits() -> Response:
         "Install or upgrade a toolkit from an archive",
         schema="InstalledToolkit",
         description="The body is a .zip archive of at most 50 MiB.",
-        any_body=True,
+        media_type=ARCHIVE_TYPE,
         conflicts=True,
     ),
 )
@@ -112,10 +103,11 @@ def install_toolkit(slug: str) -> Response:
     ),
 )
 def change_toolkit(slug: str) -> Response:
-    if read_body(SwitchBody).enabled:
-        _toolkits().enable(slug, principal())
-    else:
-        _toolkits().disable(slug, principal())
+    enabled = read_body(SwitchBody).enabled
+    if enabled is None:
+        raise RequestError("The body has no member enabled: set it to true or false")
+    change = _toolkits().enable if enabled else _toolkits().disable
+    change(slug, principal())
     return wire.json_reply({"message": "Changed"})
 
 

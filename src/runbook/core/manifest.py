@@ -28,7 +28,6 @@ from runbook.core.document import Problem
 from runbook.core.syntax.yaml_blocks import (
     Context,
     Reader,
-    ValueRefusedError,
     read_fields,
     read_items,
     read_text,
@@ -156,8 +155,7 @@ def _read_runbook(node: Node, context: Context) -> str:
     text = read_text(node, context)
     parts = text.split("/")
     if not text.endswith(".md") or not all(parts) or ".." in parts:
-        rule = "a runbook of the toolkit, such as List.md"
-        raise ValueRefusedError(context.must_be(rule, node.line).problem)
+        raise context.must_be("a runbook of the toolkit, such as List.md", node.line)
     return text
 
 

@@ -17,8 +17,17 @@ class ToolkitOrigin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolkitVersion:
+    """A version of a toolkit. `digest` covers its files, histories aside."""
+
+    slug: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class InstalledToolkit:
-    """A toolkit as it was installed. `digest` covers its files, histories aside.
+    """A toolkit as it was installed. `digest` is that of a ToolkitVersion.
 
     `previous` is the version that a rollback brings back, if it was kept.
     """
@@ -32,3 +41,8 @@ class InstalledToolkit:
     installed_at: Millis
     installed_by: str
     previous: str | None = None
+
+    @property
+    def recorded(self) -> ToolkitVersion:
+        """What its runs record."""
+        return ToolkitVersion(self.slug, self.version, self.digest)

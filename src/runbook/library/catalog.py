@@ -14,6 +14,7 @@ from pathlib import Path
 from runbook.core.document import Problem, Runbook
 from runbook.core.run_files import InputLimits, RunFiles
 from runbook.core.syntax.markdown import HEAD_LIMIT
+from runbook.core.toolkit import ToolkitVersion
 from runbook.errors import NotFoundError
 from runbook.library.input_files import check_input_files, read_input_files
 from runbook.library.listing import Listing, Snapshot, merged
@@ -112,6 +113,10 @@ class Catalog:
     def is_read_only(self, ref: str) -> bool:
         """Whether the runbook and its folder are read-only. Raises NotFoundError."""
         return self.sources.of(ref).read_only
+
+    def toolkit(self, ref: str) -> ToolkitVersion | None:
+        """The installed toolkit that the runbook belongs to. Raises NotFoundError."""
+        return self.sources.of(ref).toolkit
 
     def check_inputs(self, ref: str, runbook: Runbook) -> list[Problem]:
         """All problems of a runbook's input files. Raises NotFoundError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from runbook.core.toolkit import ToolkitVersion
 from runbook.errors import SourceConflictError
 from runbook.library.refs import Place, not_found, valid_segment
 from runbook.quick_dataclass import dataclass
@@ -23,13 +24,14 @@ class Source:
     """A folder of runbooks. `prefix` is empty, or one name and a slash.
 
     `enabled` is called on each use, so it must be fast. Nothing is written to the folder of a
-    `read_only` source.
+    `read_only` source. `toolkit` is the installed toolkit whose folder it is.
     """
 
     folder: Path
     prefix: str = ""
     enabled: Callable[[], bool] = _always
     read_only: bool = False
+    toolkit: ToolkitVersion | None = None
 
     def place(self, name: str) -> Place:
         """The location of a runbook, by its name below the folder."""

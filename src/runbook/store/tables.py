@@ -72,6 +72,9 @@ runs = sa.Table(
     sa.Column("waiting", _json()),
     sa.Column("waiting_lock", Text),
     sa.Column("summary", Text),
+    sa.Column("toolkit", Text),
+    sa.Column("toolkit_version", Text),
+    sa.Column("toolkit_digest", Text),
     sqlite_autoincrement=True,
 )
 # The conditions apply to PostgreSQL too; see the migrations. SQLAlchemy would import its whole

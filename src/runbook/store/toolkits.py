@@ -23,8 +23,11 @@ _ONE = sa.select(toolkits).where(_OF_SLUG)
 _INSERT = insert(toolkits)
 _PUT = _INSERT.on_conflict_do_update(
     index_elements=["slug"],
+    # Not `enabled`: it may have been changed while the new version was prepared.
     set_={
-        column.name: _INSERT.excluded[column.name] for column in toolkits.c if column.name != "slug"
+        column.name: _INSERT.excluded[column.name]
+        for column in toolkits.c
+        if column.name not in ("slug", "enabled")
     },
 )
 _ENABLE = sa.update(toolkits).where(_OF_SLUG).values(enabled=sa.bindparam("is_enabled"))
@@ -58,7 +61,7 @@ class Toolkits(Component):
         return self._database.read(lambda connection: connection.scalar(_CHANGES)) or 0
 
     def put(self, toolkit: InstalledToolkit, audit: NewAuditEvent) -> None:
-        """Record an installed version, in place of the one before."""
+        """Record an installed version in place of the one before, enabled if that one is."""
         values = asdict(toolkit) | {"origin": toolkit.origin.value}
 
         def work(connection: sa.Connection) -> None:

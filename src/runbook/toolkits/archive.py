@@ -7,13 +7,14 @@ Python's zipfile renames and strips hostile names silently; here, they are read 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from runbook.core.manifest import MANIFEST
 from runbook.errors import ToolkitRefusedError
@@ -31,6 +32,7 @@ MOST_DEPTH = 16
 
 _IGNORED = "__MACOSX"
 _CHUNK = 64 * 1024
+_DRIVE = re.compile("[A-Za-z]:")
 _ENCRYPTED = 0x1
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LOCAL_HEADER = 30
@@ -44,7 +46,7 @@ class _Entry:
     is_folder: bool
 
 
-def unpack(archive: BinaryIO, target: Path) -> None:
+def unpack(archive: IO[bytes], target: Path) -> None:
     """Unpack a toolkit into the existing empty folder `target`.
 
     The manifest is at the top, or in the only folder there, which is left out. Raises
@@ -84,7 +86,8 @@ def _entry(info: zipfile.ZipInfo) -> _Entry:
         raise _refused("compression", f"{shown(name)} isn't compressed by deflate", name)
     is_folder = name.endswith("/")
     parts = tuple(name.removesuffix("/").split("/"))
-    if not all(valid_segment(part) for part in parts) or len(parts) > MOST_DEPTH:
+    is_valid = all(valid_segment(part) for part in parts) and not _DRIVE.match(name)
+    if not is_valid or len(parts) > MOST_DEPTH:
         text = (
             f"Invalid name in the archive: {shown(name)}. Use relative paths without .., "
             "backslashes, control characters and hidden files"

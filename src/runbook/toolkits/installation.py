@@ -3,6 +3,8 @@
     TOOLKITS_DIR/SLUG              the installed version; histories are appended here
     TOOLKITS_DIR/.previous/SLUG    the version before it, for a rollback
     TOOLKITS_DIR/.staged-*         a version being prepared; removed later if its process died
+    TOOLKITS_DIR/.incoming-SLUG    the new version, until it and the installed one change places;
+                                   then the one before, until it becomes the previous one
 
 A version is prepared beside the installed one, then the two folders change places in one step
 (renameat2 with RENAME_EXCHANGE). Where the file system can't do that, the installed folder is
@@ -30,6 +32,7 @@ LOCK_SECONDS = 30.0
 _STAGED = ".staged-"
 _PREVIOUS = ".previous"
 _ASIDE = ".aside-"
+_INCOMING = ".incoming-"
 _EXCHANGE = 2
 _AT_FDCWD = -100
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -50,12 +53,30 @@ class Installation:
 
     def previous(self, slug: str) -> Path | None:
         """The version before the installed one, if it was kept."""
-        path = self.root / _PREVIOUS / slug
+        path = self._previous(slug)
         return path if path.is_dir() else None
+
+    def complete(self, slug: str, *, replaced: bool) -> None:
+        """Complete an upgrade that a crash cut short, whose new version is in place or not."""
+        incoming, previous = self._incoming(slug), self._previous(slug)
+        if incoming.is_dir() and replaced:
+            previous.parent.mkdir(exist_ok=True)
+            shutil.rmtree(previous, ignore_errors=True)
+            incoming.rename(previous)
+        shutil.rmtree(incoming, ignore_errors=True)
+
+    def _previous(self, slug: str) -> Path:
+        return self.root / _PREVIOUS / slug
+
+    def _incoming(self, slug: str) -> Path:
+        return self.root / f"{_INCOMING}{slug}"
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Exclude other installers, then complete or undo what a crash left. Raises OSError."""
+        """Exclude other installers, then tidy up what a crash left. Raises OSError.
+
+        The caller calls `complete` for each toolkit whose upgrade was cut short.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -75,48 +96,65 @@ class Installation:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def put(self, staged: Path, slug: str) -> None:
+    @contextmanager
+    def put(self, staged: Path, slug: str) -> Iterator[None]:
         """Install a prepared version, with the histories of the one that it replaces.
 
-        Raises OSError, and HistoryError if a runbook's history stays locked.
+        The version is in place while the block records it, and is taken out again if the block
+        raises. Raises OSError, and HistoryError if a runbook's history stays locked.
         """
         target = self.folder(slug)
         _sync_tree(staged)
-        if not target.exists():
-            staged.rename(target)
-        else:
-            with _histories_locked(target):
-                _carry_histories(target, staged)
-                reached("carried")
-                self._exchange(staged, target)
-            reached("exchanged")
-            self._keep_previous(staged, slug)
-        _sync_folder(self.root)
+        with self._trash() as trash, ExitStack() as undo:
+            if not target.exists():
+                _move(staged, target, undo)
+            else:
+                incoming, previous = self._incoming(slug), self._previous(slug)
+                previous.parent.mkdir(exist_ok=True)
+                staged.rename(incoming)  # not undone: if all else fails, `complete` decides
+                self._swap(incoming, target, undo)
+                reached("exchanged")
+                if previous.exists():
+                    _move(previous, trash / "older", undo)
+                _move(incoming, previous, undo)
+            _sync_folder(self.root)
+            yield
+            undo.pop_all()
 
-    def roll_back(self, slug: str) -> None:
-        """Exchange the installed version and the previous one. Raises as `put`."""
-        previous = self.root / _PREVIOUS / slug
-        target = self.folder(slug)
-        with _histories_locked(target):
-            _carry_histories(target, previous)
-            self._exchange(previous, target)
-        _sync_folder(self.root)
+    @contextmanager
+    def roll_back(self, slug: str) -> Iterator[None]:
+        """Exchange the installed version and the previous one; undone and raises as `put`."""
+        with ExitStack() as undo:
+            self._swap(self._previous(slug), self.folder(slug), undo)
+            _sync_folder(self.root)
+            yield
+            undo.pop_all()
 
-    def remove(self, slug: str) -> None:
-        """Remove all versions, with their histories: the store has the runs."""
+    @contextmanager
+    def remove(self, slug: str) -> Iterator[None]:
+        """Remove all versions, with their histories: the store has the runs. Undone as `put`."""
+        with self._trash() as trash, ExitStack() as undo:
+            for n, folder in enumerate((self.folder(slug), self._previous(slug))):
+                if folder.exists():
+                    _move(folder, trash / str(n), undo)
+            yield
+            undo.pop_all()
+
+    def _swap(self, one: Path, installed: Path, undo: ExitStack) -> None:
+        self._replace(one, installed)
+        undo.callback(self._replace, one, installed)
+
+    def _replace(self, one: Path, installed: Path) -> None:
+        """Exchange two versions, and give the new one the histories."""
+        with _histories_locked(installed):
+            _carry_histories(installed, one)
+            reached("carried")
+            self._exchange(one, installed)
+
+    @contextmanager
+    def _trash(self) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=_STAGED, dir=self.root) as trash:
-            with suppress(FileNotFoundError):
-                self.folder(slug).rename(Path(trash) / "current")
-            with suppress(FileNotFoundError):
-                (self.root / _PREVIOUS / slug).rename(Path(trash) / "previous")
-
-    def _keep_previous(self, replaced: Path, slug: str) -> None:
-        previous = self.root / _PREVIOUS / slug
-        previous.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_STAGED, dir=self.root) as trash:
-            with suppress(FileNotFoundError):
-                previous.rename(Path(trash) / "older")
-            replaced.rename(previous)
+            yield Path(trash)
 
     def _exchange(self, one: Path, other: Path) -> None:
         try:
@@ -133,13 +171,16 @@ class Installation:
     def _recover(self) -> None:
         for path in self.root.iterdir():
             if path.name.startswith(_ASIDE):
-                target = self.root / path.name.removeprefix(_ASIDE)
-                if target.exists():  # the new version is in place
-                    shutil.rmtree(path)
-                else:
-                    path.rename(target)
+                slug = path.name.removeprefix(_ASIDE)
+                target = self.folder(slug)
+                path.rename(self._incoming(slug) if target.exists() else target)
             elif path.name.startswith(_STAGED):  # nobody else is installing
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _move(one: Path, other: Path, undo: ExitStack) -> None:
+    one.rename(other)
+    undo.callback(other.rename, one)
 
 
 def _rename_exchange(one: Path, other: Path) -> None:

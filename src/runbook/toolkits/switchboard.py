@@ -64,10 +64,10 @@ class Switchboard:
         with self._lock:
             try:
                 toolkits = self._store.toolkits.all()
-            except RunbookError:  # whoever called needs the database, too, and reports it
+            except RunbookError:  # the caller needs the database, too, and reports it
                 return
             self._sources = {
-                f"{it.slug}/": Source(self._root / it.slug, f"{it.slug}/")
+                f"{it.slug}/": Source(self._root / it.slug, f"{it.slug}/", toolkit=it.recorded)
                 for it in toolkits
                 if it.enabled
             }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from runbook import log
 from runbook.core.access import Principal
 from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of
-from runbook.core.manifest import Manifest
+from runbook.core.manifest import MANIFEST, SLUG, Manifest
 from runbook.core.permissions import Permission
 from runbook.core.times import Millis
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
@@ -21,6 +22,7 @@ from runbook.store.store import Store
 from runbook.toolkits.archive import unpack
 from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit
 from runbook.toolkits.installation import Installation
+from runbook.toolkits.intents import Intent, intended, settle
 from runbook.toolkits.switchboard import Switchboard
 
 
@@ -77,17 +79,18 @@ class Toolkits:
     def list(self, principal: Principal) -> list[Listed]:
         """Installed toolkits and those that are bundled, by slug."""
         self._parts.gate.require(principal, Permission.TOOLKIT_READ)
-        bundled = {toolkit.manifest.slug: toolkit for toolkit in self._bundled()}
+        bundled = dict(self._bundled())
         installed = {row.slug: row for row in self._parts.store.toolkits.all()}
         listed = (self._listed(slug, installed, bundled) for slug in installed.keys() | bundled)
         return sorted((it for it in listed if it), key=lambda it: it.manifest.slug)
 
     def install_bundled(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Install or upgrade a toolkit of this package. Raises NotFoundError."""
-        found = next((it for it in self._bundled() if it.manifest.slug == slug), None)
-        if found is None:
+        self._require(principal)
+        folder = self._parts.bundled / slug
+        if not SLUG.fullmatch(slug) or not (folder / MANIFEST).is_file():
             raise NotFoundError(f"This version has no toolkit {slug}", toolkit=slug)
-        return self.install_folder(found.folder, principal, ToolkitOrigin.BUNDLED)
+        return self.install_folder(folder, principal, ToolkitOrigin.BUNDLED)
 
     def install_folder(
         self, folder: Path, principal: Principal, origin: ToolkitOrigin = ToolkitOrigin.FOLDER
@@ -95,14 +98,15 @@ class Toolkits:
         """Install or upgrade from a folder. Raises ToolkitRefusedError and OSError."""
         return self._install(lambda target: copy_toolkit(folder, target), principal, origin)
 
-    def install_archive(self, archive: BinaryIO, principal: Principal) -> InstalledToolkit:
+    def install_archive(self, archive: IO[bytes], principal: Principal) -> InstalledToolkit:
         """Install or upgrade from a .zip archive. Raises ToolkitRefusedError and OSError."""
         fill = lambda target: unpack(archive, target)  # noqa: E731 - what a closure is for
         return self._install(fill, principal, ToolkitOrigin.UPLOAD)
 
     def enable(self, slug: str, principal: Principal) -> None:
         """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
-        self._parts.sources.check_free(f"{slug}/")
+        self._require(principal)
+        self._parts.sources.check_free(f"{self._row(slug).slug}/")
         self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
 
     def disable(self, slug: str, principal: Principal) -> None:
@@ -113,24 +117,29 @@ class Toolkits:
         """Bring the previous version back. Raises NotFoundError, ConflictError, OSError."""
         self._require(principal)
         installation = self._parts.installation
-        with installation.exclusively():
+        with self._exclusively():
             row = self._row(slug)
-            if installation.previous(slug) is None:
+            previous = installation.previous(slug)
+            if previous is None:
                 raise ConflictError(f"No earlier version of {slug} was kept", toolkit=slug)
-            installation.roll_back(slug)
-            toolkit = read_toolkit(installation.folder(slug))
-            return self._record(toolkit, row.origin, row, principal, AuditAction.TOOLKIT_ROLLBACK)
+            made = self._made(read_toolkit(previous), row.origin, row, principal)
+            event = _replacing(AuditAction.TOOLKIT_ROLLBACK, made, principal)
+            self._change(Intent(slug, row, made), event, installation.roll_back(slug))
+            return made
 
     def remove(self, slug: str, principal: Principal) -> None:
         """Remove a toolkit with the histories in its runbooks. Raises NotFoundError, OSError."""
         self._require(principal)
-        with self._parts.installation.exclusively():
-            event = _event(
-                AuditAction.TOOLKIT_REMOVE, slug, principal, version=self._row(slug).version
-            )
-            self._parts.store.toolkits.remove(slug, event)
-            self._parts.switchboard.changed()
-            self._parts.installation.remove(slug)
+        with self._exclusively():
+            row = self._row(slug)
+            event = _event(AuditAction.TOOLKIT_REMOVE, slug, principal, version=row.version)
+            self._change(Intent(slug, row, None), event, self._parts.installation.remove(slug))
+
+    def settle(self) -> None:
+        """Record what an installer did that died before it could. Raises OSError."""
+        if self._parts.installation.root.is_dir():
+            with self._exclusively():
+                pass
 
     # -- helpers -----------------------------------------------------------------------------
 
@@ -139,25 +148,48 @@ class Toolkits:
     ) -> InstalledToolkit:
         self._require(principal)
         installation = self._parts.installation
-        with installation.exclusively(), installation.staged() as staged:
+        with self._exclusively(), installation.staged() as staged:
             fill(staged)
             toolkit = read_toolkit(staged)
             self._check(toolkit.manifest)
             slug = toolkit.manifest.slug
             row = self._parts.store.toolkits.get(slug)
-            installation.put(staged, slug)
-            return self._record(toolkit, origin, row, principal, AuditAction.TOOLKIT_INSTALL)
+            made = self._made(toolkit, origin, row, principal)
+            event = _replacing(AuditAction.TOOLKIT_INSTALL, made, principal)
+            self._change(Intent(slug, row, made), event, installation.put(staged, slug))
+            return made
 
-    def _record(
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Exclude other installers, once what dead ones left is recorded."""
+        installation, store = self._parts.installation, self._parts.store.toolkits
+        with installation.exclusively():
+            if settle(installation, store):
+                self._parts.switchboard.changed()
+            yield
+
+    def _change(
+        self, intent: Intent, event: NewAuditEvent, change: AbstractContextManager[None]
+    ) -> None:
+        """Change the files and the row, or neither."""
+        store = self._parts.store.toolkits
+        with intended(self._parts.installation, intent), change:
+            if intent.after is None:
+                store.remove(intent.slug, event)
+            else:
+                store.put(intent.after, event)
+        self._parts.switchboard.changed()
+
+    def _made(
         self,
         toolkit: Toolkit,
         origin: ToolkitOrigin,
         before: InstalledToolkit | None,
         principal: Principal,
-        action: AuditAction,
     ) -> InstalledToolkit:
+        """The row of a new version."""
         manifest = toolkit.manifest
-        installed = InstalledToolkit(
+        return InstalledToolkit(
             slug=manifest.slug,
             name=manifest.name,
             version=manifest.version,
@@ -168,13 +200,6 @@ class Toolkits:
             installed_by=principal.subject,
             previous=None if before is None else before.version,
         )
-        previous = {} if before is None else {"previous": before.version}
-        details = {"version": manifest.version, "digest": toolkit.digest, **previous}
-        self._parts.store.toolkits.put(
-            installed, _event(action, manifest.slug, principal, **details)
-        )
-        self._parts.switchboard.changed()
-        return installed
 
     def _check(self, manifest: Manifest) -> None:
         version = self._parts.engine_version
@@ -200,20 +225,22 @@ class Toolkits:
             raise _not_installed(slug)
         return row
 
-    def _bundled(self) -> Sequence[Toolkit]:
-        folder = self._parts.bundled
-        if not folder.is_dir():
-            return ()
-        return [read_toolkit(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+    def _bundled(self) -> Iterator[tuple[str, Manifest]]:
+        """By slug, which is also the folder's name."""
+        for path in sorted(self._parts.bundled.glob(f"*/{MANIFEST}")):
+            try:
+                yield path.parent.name, read_toolkit(path.parent).manifest
+            except (ToolkitRefusedError, OSError) as error:
+                log.warning("toolkit.unreadable", toolkit=path.parent.name, error=str(error))
 
     def _listed(
         self,
         slug: str,
         installed: dict[str, InstalledToolkit],
-        bundled: dict[str, Toolkit],
+        bundled: dict[str, Manifest],
     ) -> Listed | None:
         row, own = installed.get(slug), bundled.get(slug)
-        manifest, modified = own.manifest if own else None, False
+        manifest, modified = own, False
         if row is not None:
             folder = self._parts.installation.folder(slug)
             try:
@@ -224,7 +251,7 @@ class Toolkits:
                 manifest, modified = Manifest(slug, row.name, row.version), True
         if manifest is None:
             return None
-        version = own.manifest.version if own else None
+        version = own.version if own else None
         return Listed(manifest, row, version, self._missing(manifest), modified)
 
     def _missing(self, manifest: Manifest) -> Missing:
@@ -237,6 +264,12 @@ class Toolkits:
 
 def _not_installed(slug: str) -> NotFoundError:
     return NotFoundError(f"The toolkit {slug} isn't installed", toolkit=slug)
+
+
+def _replacing(action: AuditAction, made: InstalledToolkit, principal: Principal) -> NewAuditEvent:
+    previous = {} if made.previous is None else {"previous": made.previous}
+    details = {"version": made.version, "digest": made.digest, **previous}
+    return _event(action, made.slug, principal, **details)
 
 
 def _event(

@@ -45,3 +45,9 @@ def test_nothing_is_recorded_for_what_is_not_installed(store, change):
     more = {"enabled": True} if change == "enable" else {}
     assert not getattr(store.toolkits, change)("lab", event(), **more)
     assert (store.toolkits.changes(), actions(store)) == (0, [])
+
+
+def test_a_run_keeps_its_toolkit(store, helper):
+    made = helper.queued(toolkit=LAB.recorded)
+    assert store.runs.get(made.id).runbook.toolkit == LAB.recorded
+    assert store.runs.get(helper.queued().id).runbook.toolkit is None

@@ -50,6 +50,7 @@ def refusal(target, made):
         (b"a/../b.m", "bad_name"),
         (b"/etc/abc", "bad_name"),
         (b"C:\\abc.m", "bad_name"),
+        (b"C:/abc.m", "bad_name"),
         (b"a\\..\\b.m"[:8], "bad_name"),
         (b"abc\x00.mdd", "bad_name"),
         (b"a\nbcd.md", "bad_name"),

@@ -4,10 +4,12 @@ import io
 import multiprocessing
 import os
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from runbook.core.access import Principal
+from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.permissions import Permission
 from runbook.core.run import Origin
 from runbook.core.toolkit import ToolkitOrigin
@@ -16,17 +18,19 @@ from runbook.errors import (
     ConflictError,
     NotFoundError,
     SourceConflictError,
+    StoreUnavailableError,
     ToolkitRefusedError,
 )
 from runbook.library.catalog import Catalog, Source
 from runbook.store.store import Store
 from runbook.toolkits import installation
-from runbook.toolkits.folder import digest_of
+from runbook.toolkits.folder import digest_of, read_toolkit
 from runbook.toolkits.installation import Installation
 from runbook.toolkits.switchboard import Switchboard
 from runbook.toolkits.toolkits import Parts, Toolkits
 
 ANN = Principal("ann", Origin.API)
+LAB = Target(TargetKind.TOOLKIT, "lab")
 RUNBOOK = (
     "# {name}\n\n# Environment Requirements\n```yaml\n```\n\n"
     "# File System Requirements\n```yaml\nInput:\n```\n\n"
@@ -231,53 +235,151 @@ def test_only_those_who_may(site, act):
         site.installed()
 
 
-def die_at(step, exchange):
-    """In a child process: upgrade, and die at a step."""
-
-    def reached(name):
-        if name == step:
-            os._exit(9)
-
-    installation.reached = reached
-    if not exchange:
-        installation._rename_exchange = unsupported
-
-
 def unsupported(_one, _other):
     raise OSError(95, "unsupported")
 
 
-def upgrade_and_die(folder, step, exchange):
-    die_at(step, exchange)
-    Site.__init__.__globals__["Installation"](folder / "toolkits")
-    target = Installation(folder / "toolkits")
-    with target.exclusively(), target.staged() as staged:
-        from runbook.toolkits.folder import copy_toolkit
-
-        copy_toolkit(folder / "source/lab", staged)
-        target.put(staged, "lab")
+def die(*_given):
+    os._exit(9)
 
 
-@pytest.mark.parametrize(
-    ("step", "exchange", "version"),
-    [
-        ("carried", True, "one"),
-        ("exchanged", True, "two"),
-        ("aside", False, "one"),
-        ("exchanged", False, "two"),
-    ],
-)
-def test_a_kill_leaves_the_old_or_the_new_version(site, step, exchange, version):
-    site.installed()
-    append(site, "\n### then\n")
-    site.make(version="1.1.0", text="two")
-    context = multiprocessing.get_context("fork")
-    child = context.Process(target=upgrade_and_die, args=(site.folder, step, exchange))
+def in_child(act, site):
+    """In a process of its own, which must die."""
+    child = multiprocessing.get_context("fork").Process(target=act, args=(site,))
     child.start()
     child.join()
     assert child.exitcode == 9
-    with site.installation.exclusively():
-        pass
-    assert f"echo {version}" in job(site)
-    assert job(site).endswith("### then\n")
-    assert sorted(os.listdir(site.folder / "toolkits")) == ["lab"]
+
+
+def dying_at(step, act, *, exchange=True):
+    def acting(site):
+        installation.reached = lambda name: die() if name == step else None
+        if not exchange:
+            installation._rename_exchange = unsupported
+        if step == "recorded":
+            site.store.toolkits.put = site.store.toolkits.remove = die
+        act(site)
+
+    return acting
+
+
+def state(site):
+    """The version in the files, the one in the database, and the one to go back to."""
+    row = site.store.toolkits.get("lab")
+    text = job(site).partition("echo ")[2].partition("\n")[0]
+    previous = site.installation.previous("lab")
+    kept = previous and read_toolkit(previous).manifest.version
+    return text, row.version, row.previous, kept
+
+
+OLD = ("one", "1.0.0", "0.9.0", "0.9.0")
+NEW = ("two", "1.1.0", "1.0.0", "1.0.0")
+
+
+@pytest.fixture
+def upgraded(site):
+    """A toolkit that was upgraded once, with a history."""
+    site.installed(version="0.9.0", text="zero")
+    site.toolkits.enable("lab", ANN)
+    site.installed()
+    append(site, "\n### then\n")
+    assert state(site) == OLD
+    return site
+
+
+@pytest.mark.parametrize(
+    ("step", "exchange", "expected"),
+    [
+        ("carried", True, OLD),
+        ("exchanged", True, NEW),
+        ("recorded", True, NEW),
+        ("aside", False, OLD),
+        ("exchanged", False, NEW),
+        ("recorded", False, NEW),
+    ],
+)
+def test_a_kill_leaves_the_old_or_the_new_version(upgraded, step, exchange, expected):
+    upgrade = lambda site: site.installed(version="1.1.0", text="two")  # noqa: E731
+    in_child(dying_at(step, upgrade, exchange=exchange), upgraded)
+    upgraded.toolkits.settle()
+    assert state(upgraded) == expected
+    assert job(upgraded).endswith("### then\n")
+    assert upgraded.refs(upgraded.other) == ["lab/Job.md"]
+    assert upgraded.other.toolkit("lab/Job.md").version == expected[1]
+    assert sorted(os.listdir(upgraded.folder / "toolkits")) == [".previous", "lab"]
+    assert not upgraded.toolkits.list(ANN)[0].modified
+
+
+def test_a_kill_while_removing(upgraded):
+    in_child(dying_at("recorded", lambda site: site.toolkits.remove("lab", ANN)), upgraded)
+    upgraded.toolkits.settle()
+    assert (upgraded.toolkits.list(ANN), upgraded.refs(upgraded.other)) == ([], [])
+
+
+def test_a_kill_while_installing(site):
+    in_child(dying_at("recorded", lambda site: site.installed()), site)
+    site.toolkits.settle()
+    (listed,) = site.toolkits.list(ANN)
+    assert (listed.installed.version, listed.installed.enabled) == ("1.0.0", False)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda site: site.installed(version="1.1.0", text="two"),
+        lambda site: site.toolkits.roll_back("lab", ANN),
+        lambda site: site.toolkits.remove("lab", ANN),
+    ],
+)
+def test_files_change_back_if_the_database_fails(upgraded, act, monkeypatch):
+    def fail(*_given):
+        raise StoreUnavailableError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(upgraded.store.toolkits, "put", fail)
+        patched.setattr(upgraded.store.toolkits, "remove", fail)
+        with pytest.raises(StoreUnavailableError):
+            act(upgraded)
+    assert state(upgraded) == OLD
+    assert job(upgraded).endswith("### then\n")
+    act(upgraded)
+
+
+def test_a_failed_first_installation_leaves_nothing(site, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(site.store.toolkits, "put", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            site.installed()
+    site.toolkits.settle()
+    assert os.listdir(site.folder / "toolkits") == []
+
+
+def test_an_intent_that_is_half_written_is_forgotten(upgraded):
+    (upgraded.folder / "toolkits/.intent-lab.new").write_text('{"slug"')
+    upgraded.toolkits.settle()
+    assert state(upgraded) == OLD
+
+
+def test_a_toolkit_that_is_disabled_meanwhile_stays_disabled(site):
+    site.installed()
+    site.toolkits.enable("lab", ANN)
+    row = site.store.toolkits.get("lab")
+    site.toolkits.disable("lab", ANN)
+    site.store.toolkits.put(row, NewAuditEvent(SYSTEM, AuditAction.TOOLKIT_INSTALL, LAB))
+    assert not site.store.toolkits.get("lab").enabled
+
+
+def test_a_broken_bundled_toolkit_hides_no_other(site):
+    site.make(where="bundled")
+    site.make(where="bundled", slug="other", version="?")
+    assert [it.manifest.slug for it in site.toolkits.list(ANN)] == ["lab"]
+    with pytest.raises(ToolkitRefusedError) as caught:
+        site.toolkits.install_bundled("other", ANN)
+    assert [problem.code for problem in caught.value.details["problems"]] == ["bad_value"]
+
+
+@pytest.mark.parametrize("folder", sorted(Path(__file__).parents[3].glob("runbooks/*/toolkit.yaml")))
+def test_the_toolkits_of_this_package_are_valid(folder):
+    toolkit = read_toolkit(folder.parent)
+    assert toolkit.manifest.slug == folder.parent.name
+    assert (folder.parent / "README.md").is_file()

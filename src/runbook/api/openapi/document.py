@@ -108,6 +108,9 @@ def _operation(rule: Rule, policy: RoutePolicy) -> Json:
             "required": False,
             "content": {"application/json": content | ({"example": example} if example else {})},
         }
+    if policy.media_type:
+        content = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {policy.media_type: content}}
     return operation
 
 

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("installed_at", BIG, nullable=False),
         sa.Column("installed_by", TEXT, nullable=False),
     )
+    for name in ("toolkit", "toolkit_version", "toolkit_digest"):
+        op.add_column("runs", sa.Column(name, TEXT))
 
 
 def downgrade() -> None:
