@@ -8,11 +8,12 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-cancelRun changeToolkit checkLiveness checkReadiness executeRunbook executeRunbookAsJson followChanges followRun
-getArtifact getConfig getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
-getRunDocument getRunLog getRunbook getStatus installToolkit listArtifacts listAuditEvents listHistoryEntries
-listLocks listRunbooks listRuns listToolkits logIn previewUndo removeToolkit resumeRun retryRun
-rollBackToolkit shutDown undoRun uploadToolkit validateRunbook validateRunbookShort
+cancelRun changeToolkit checkLiveness checkReadiness executeRunbook executeRunbookAsJson
+followChanges followRun getArtifact getConfig getHistoryEntry getInputs getMetrics getPublicInfo
+getRequiredEnv getRun getRunDocument getRunLog getRunbook getStatus installToolkit listArtifacts
+listAuditEvents listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo
+removeToolkit resumeRun retryRun rollBackToolkit shutDown undoRun uploadToolkit validateRunbook
+validateRunbookShort
 """
 
 

@@ -56,7 +56,9 @@ def test_a_bundled_one_and_a_run_of_it(client):
     assert client.get("/api/runbooks/health/Health.md").status_code == 404
     client.patch("/api/toolkits/health", json={"enabled": True})
     assert client.get("/api/runbooks/health/Health.md").json["name"] == "Health"
-    run_id = client.post("/api/runbooks/health/Health.md/execute?wait=false").json["run_id"]
+    later = {"Prefer": "respond-async"}
+    reply = client.post("/api/runbooks/health/Health.md/execute", headers=later)
+    run_id = reply.json["run_id"]
     run, toolkit = client.get(f"/api/runs/{run_id}").json, of_slug(client, "health")
     assert run["toolkit"] == {key: toolkit[key] for key in ("slug", "version", "digest")}
     client.patch("/api/toolkits/health", json={"enabled": False})

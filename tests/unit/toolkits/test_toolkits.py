@@ -371,14 +371,16 @@ def test_a_toolkit_that_is_disabled_meanwhile_stays_disabled(site):
 
 def test_a_broken_bundled_toolkit_hides_no_other(site):
     site.make(where="bundled")
-    site.make(where="bundled", slug="other", version="?")
+    site.make(where="bundled", slug="other", version="one")
     assert [it.manifest.slug for it in site.toolkits.list(ANN)] == ["lab"]
     with pytest.raises(ToolkitRefusedError) as caught:
         site.toolkits.install_bundled("other", ANN)
     assert [problem.code for problem in caught.value.details["problems"]] == ["bad_value"]
 
 
-@pytest.mark.parametrize("folder", sorted(Path(__file__).parents[3].glob("runbooks/*/toolkit.yaml")))
+@pytest.mark.parametrize(
+    "folder", sorted(Path(__file__).parents[3].glob("runbooks/*/toolkit.yaml"))
+)
 def test_the_toolkits_of_this_package_are_valid(folder):
     toolkit = read_toolkit(folder.parent)
     assert toolkit.manifest.slug == folder.parent.name

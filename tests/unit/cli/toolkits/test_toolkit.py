@@ -26,10 +26,14 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(capsys):
     def runs(*arguments):
+        """What it prints, if it succeeds."""
         capsys.readouterr()
-        code = cli.main(list(arguments), "runbook", standalone_mode=False)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(arguments))
         text = capsys.readouterr().out
-        return json.loads(text) if "--json" in arguments else (code or 0, text)
+        if ended.value.code:
+            return ended.value.code
+        return json.loads(text) if "--json" in arguments else text
 
     return runs
 
@@ -44,11 +48,10 @@ def test_a_bundled_toolkit(run):
     made = run("toolkit", "install", "health", "--json")
     assert (made["slug"], made["version"]) == ("health", health(run)["bundled_version"])
     run("toolkit", "enable", "health")
-    assert "enabled" in run("toolkit", "list")[1]
+    assert "enabled" in run("toolkit", "list")
     assert run("show", REF, "--json")["name"] == "Health"
     run("toolkit", "disable", "health")
-    with pytest.raises(NotFoundError):
-        run("show", REF)
+    assert run("show", REF) == NotFoundError.exit_code
     run("toolkit", "remove", "health")
     assert health(run)["version"] is None
 
@@ -62,8 +65,7 @@ def test_a_folder_is_upgraded_and_rolled_back(run, folder):
     assert run("toolkit", "rollback", "lab", "--json")["version"] == "1.0.0"
     run("toolkit", "remove", "lab")
     run("toolkit", "install", "./lab")
-    with pytest.raises(ConflictError):
-        run("toolkit", "rollback", "lab")
+    assert run("toolkit", "rollback", "lab") == ConflictError.exit_code
 
 
 def test_commands_find_a_toolkits_runbooks(run, folder):
@@ -76,11 +78,10 @@ def test_commands_find_a_toolkits_runbooks(run, folder):
     assert [item.value for item in complete_refs(None, None, "hea")] == [REF]
     assert run("who-can", REF, "--json")["everyone"] is True
     assert run("verify", REF, "--json")["success"] is True
-    assert run("lint", REF)[0] == 0
+    assert run("lint", "--format", "json", "--strict", REF) == "[]\n"
     assert run("validate", REF, "--json")["success"] is True
     run("toolkit", "disable", "health")
-    with pytest.raises(NotFoundError):
-        run("who-can", REF)
+    assert run("who-can", REF) == NotFoundError.exit_code
 
 
 def test_an_earlier_version_has_no_ref(run, folder):
