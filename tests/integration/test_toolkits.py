@@ -1,5 +1,7 @@
 """Toolkits on a real server: a change counts at once, in every process."""
 
+import json
+
 import httpx
 import pytest
 
@@ -21,7 +23,7 @@ def answers(server):
 
 
 def refs(replies):
-    return {tuple(it["ref"] for it in reply.json()["runbooks"]) for reply in replies}
+    return {tuple(it["path"] for it in reply.json()["runbooks"]) for reply in replies}
 
 
 def test_enabling_and_disabling_count_at_once(server, beside, client, answers, execute):
@@ -49,7 +51,7 @@ def test_enabling_and_disabling_count_at_once(server, beside, client, answers, e
 def test_a_run_without_a_server_records_its_toolkit(beside):
     beside.run("toolkit", "install", "health")
     beside.run("toolkit", "enable", "health")
-    (done,) = beside.events("execute", "--runbook", REF)
-    (run,) = [it for it in beside.events("runs")[0]["runs"] if it["id"] == done["run_id"]]
-    assert run["toolkit"]["slug"] == "health"
+    assert beside.run("execute", "--runbook", REF).returncode == 0
+    run = json.loads(beside.run("runs", "--json").stdout)["runs"][0]
+    assert (run["runbook"], run["origin"], run["toolkit"]["slug"]) == (REF, "cli", "health")
     assert beside.run("verify", REF).returncode == 0
