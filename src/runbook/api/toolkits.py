@@ -98,7 +98,7 @@ def install_toolkit(slug: str) -> Response:
         Limit.NORMAL,
         "Enable or disable a toolkit",
         body=SwitchBody,
-        schema="Message",
+        schema="InstalledToolkit",
         conflicts=True,
     ),
 )
@@ -107,8 +107,7 @@ def change_toolkit(slug: str) -> Response:
     if enabled is None:
         raise RequestError("The body has no member enabled: set it to true or false")
     change = _toolkits().enable if enabled else _toolkits().disable
-    change(slug, principal())
-    return wire.json_reply({"message": "Changed"})
+    return _installed(change(slug, principal()))
 
 
 @route(
@@ -137,7 +136,7 @@ def roll_back_toolkit(slug: str) -> Response:
 )
 def remove_toolkit(slug: str) -> Response:
     _toolkits().remove(slug, principal())
-    return wire.json_reply({"message": "Removed"})
+    return wire.json_reply({"success": True, "message": "The toolkit was removed"})
 
 
 def _installed(made: InstalledToolkit) -> Response:

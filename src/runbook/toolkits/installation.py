@@ -19,16 +19,19 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runbook.core.syntax.markdown import read_head
+from runbook.errors import ConflictError
 from runbook.library.locking import locked
 from runbook.library.rotation import archive_path
 from runbook.toolkits.folder import runbooks_in
 
 LOCK_SECONDS = 30.0
+_NAP_SECONDS = 0.05
 _STAGED = ".staged-"
 _PREVIOUS = ".previous"
 _ASIDE = ".aside-"
@@ -73,14 +76,15 @@ class Installation:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Exclude other installers, then tidy up what a crash left. Raises OSError.
+        """Exclude other installers, then tidy up what a crash left.
 
+        Raises OSError, and ConflictError if another installer is at work for too long.
         The caller calls `complete` for each toolkit whose upgrade was cut short.
         """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             self._recover()
             yield
         finally:
@@ -181,6 +185,21 @@ class Installation:
 def _move(one: Path, other: Path, undo: ExitStack) -> None:
     one.rename(other)
     undo.callback(other.rename, one)
+
+
+def _lock(descriptor: int) -> None:
+    """Waits in short sleeps: a web process has threads that cooperate, one of which may hold it."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                text = "Another installation is in progress. Try again later"
+                raise ConflictError(text) from None
+            time.sleep(_NAP_SECONDS)
+        else:
+            return
 
 
 def _rename_exchange(one: Path, other: Path) -> None:

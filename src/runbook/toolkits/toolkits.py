@@ -103,15 +103,15 @@ class Toolkits:
         fill = lambda target: unpack(archive, target)  # noqa: E731 - what a closure is for
         return self._install(fill, principal, ToolkitOrigin.UPLOAD)
 
-    def enable(self, slug: str, principal: Principal) -> None:
+    def enable(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
         self._require(principal)
         self._parts.sources.check_free(f"{self._row(slug).slug}/")
-        self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
+        return self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
 
-    def disable(self, slug: str, principal: Principal) -> None:
+    def disable(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Hide its runbooks at once; runs that have begun go on. Raises NotFoundError."""
-        self._switch(slug, principal, AuditAction.TOOLKIT_DISABLE)
+        return self._switch(slug, principal, AuditAction.TOOLKIT_DISABLE)
 
     def roll_back(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Bring the previous version back. Raises NotFoundError, ConflictError, OSError."""
@@ -208,13 +208,14 @@ class Toolkits:
             raise ToolkitRefusedError(f"{text}. This is {version}", reason="engine_version")
         self._parts.sources.check_free(f"{manifest.slug}/")
 
-    def _switch(self, slug: str, principal: Principal, action: AuditAction) -> None:
+    def _switch(self, slug: str, principal: Principal, action: AuditAction) -> InstalledToolkit:
         self._require(principal)
         enabled = action is AuditAction.TOOLKIT_ENABLE
         event = _event(action, slug, principal)
         if not self._parts.store.toolkits.enable(slug, event, enabled=enabled):
             raise _not_installed(slug)
         self._parts.switchboard.changed()
+        return self._row(slug)
 
     def _require(self, principal: Principal) -> None:
         self._parts.gate.require(principal, Permission.TOOLKIT_WRITE)

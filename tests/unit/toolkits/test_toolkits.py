@@ -385,3 +385,10 @@ def test_the_toolkits_of_this_package_are_valid(folder):
     toolkit = read_toolkit(folder.parent)
     assert toolkit.manifest.slug == folder.parent.name
     assert (folder.parent / "README.md").is_file()
+
+
+def test_one_installer_at_a_time(site, monkeypatch):
+    monkeypatch.setattr(installation, "LOCK_SECONDS", 0)
+    with site.installation.exclusively(), pytest.raises(ConflictError):
+        site.installed()
+    assert site.installed().version == "1.0.0"
