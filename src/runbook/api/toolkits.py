@@ -131,7 +131,11 @@ def roll_back_toolkit(slug: str) -> Response:
     "/api/toolkits/<slug>",
     methods=("DELETE",),
     policy=RoutePolicy(
-        Permission.TOOLKIT_WRITE, Limit.NORMAL, "Remove a toolkit", schema="Message"
+        Permission.TOOLKIT_WRITE,
+        Limit.NORMAL,
+        "Remove a toolkit",
+        schema="Message",
+        conflicts=True,
     ),
 )
 def remove_toolkit(slug: str) -> Response:

@@ -20,7 +20,7 @@ from runbook.engine.engine import Engine
 from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
-from runbook.errors import RunbookError
+from runbook.errors import ConflictError, RunbookError
 from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
@@ -113,7 +113,7 @@ def main() -> int:
 def _settle_toolkits(settings: Settings, engine: Engine) -> None:
     try:
         build_toolkits(settings, engine).settle()
-    except OSError as error:  # the runs don't depend on it
+    except (OSError, ConflictError) as error:  # the runs don't depend on it
         log.warning("toolkits.unreadable", error=str(error))
 
 
