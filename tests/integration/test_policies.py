@@ -65,6 +65,12 @@ GOLDEN = {
     "PATCH /api/runbooks/<ref:ref>/validate": (401, 401, 403, 200, 403, 200, 401),
     "POST /api/runbooks/<ref:ref>": (401, 401, 403, 202, 403, 202, 401),
     "POST /api/runbooks/<ref:ref>/execute": (401, 401, 403, 202, 403, 202, 401),
+    "GET /api/toolkits": (401, 401, 200, 200, 200, 403, 401),
+    "POST /api/toolkits": (401, 401, 403, 403, 415, 403, 401),
+    "POST /api/toolkits/<slug>/install": (401, 401, 403, 403, 404, 403, 401),
+    "POST /api/toolkits/<slug>/rollback": (401, 401, 403, 403, 404, 403, 401),
+    "PATCH /api/toolkits/<slug>": (401, 401, 403, 403, 400, 403, 401),
+    "DELETE /api/toolkits/<slug>": (401, 401, 403, 403, 404, 403, 401),
     "GET /api/status": (401, 401, 200, 200, 200, 403, 401),
     "GET /api/public": EVERYONE,
     "GET /api/runs": ANY_TOKEN,
@@ -195,6 +201,7 @@ class InProcess:
             "run_id": self.child.id,
             "name": "swagger-ui.css",
             "path": "runs",
+            "slug": "lab",
         }
         values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)

@@ -1,9 +1,12 @@
 """Toolkits over HTTP."""
 
 import io
+import random
 import zipfile
 
 import pytest
+
+from runbook.api import toolkits
 
 MANIFEST = "slug: lab\nname: Lab\nversion: {version}\n"
 ZIP = {"Content-Type": "application/zip"}
@@ -79,6 +82,13 @@ def test_a_refused_archive(client, data, reason):
     reply = upload(client, data)
     assert (reply.status_code, reply.json["code"]) == (422, "toolkit_refused")
     assert reply.json["reason"] == reason
+
+
+def test_archives_may_be_larger_than_other_bodies(client, settings, monkeypatch):
+    large = zipped(Large=random.Random(1).randbytes(settings.max_body_bytes + 1))
+    assert upload(client, large).status_code == 200
+    monkeypatch.setattr(toolkits, "MOST_ARCHIVE_BYTES", len(large) - 1)
+    assert upload(client, large).status_code == 413
 
 
 def test_the_problems_of_a_manifest_are_named(client):
