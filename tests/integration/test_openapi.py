@@ -27,10 +27,6 @@ def real_or(name, given):
     known = REAL.get(name, ())
     return known[choice] if choice < len(known) else given
 
-@schemathesis.serializer("application/zip")
-def as_it_is(context, value):
-    return value
-
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
     for name, given in (path_parameters or {}).items():

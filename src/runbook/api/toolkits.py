@@ -19,7 +19,9 @@ from runbook.toolkits.toolkits import Toolkits
 
 blueprint = Blueprint("toolkits", __name__)
 
-ARCHIVE_TYPE = "application/zip"
+ARCHIVE_TYPE = "application/octet-stream"
+"""Generators of clients know this one; people send application/zip."""
+_ARCHIVE_TYPES = frozenset({ARCHIVE_TYPE, "application/zip"})
 MOST_ARCHIVE_BYTES = 50 * 1024 * 1024
 _IN_MEMORY = 1024 * 1024
 
@@ -53,15 +55,16 @@ def list_toolkits() -> Response:
         Limit.NORMAL,
         "Install or upgrade a toolkit from an archive",
         schema="InstalledToolkit",
-        description="The body is a .zip archive of at most 50 MiB.",
+        description="The body is a .zip archive of at most 50 MiB. `Content-Type` may also be "
+        "application/zip.",
         media_type=ARCHIVE_TYPE,
         conflicts=True,
     ),
 )
 def upload_toolkit() -> Response:
-    if request.mimetype != ARCHIVE_TYPE:
+    if request.mimetype not in _ARCHIVE_TYPES:
         raise UnsupportedMediaTypeError(
-            f"The body must be a .zip archive. Send Content-Type: {ARCHIVE_TYPE}"
+            "The body must be a .zip archive. Send Content-Type: application/zip"
         )
     request.max_content_length = MOST_ARCHIVE_BYTES
     with SpooledTemporaryFile(_IN_MEMORY) as archive:

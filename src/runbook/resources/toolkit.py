@@ -12,7 +12,7 @@ from runbook.core.toolkit import InstalledToolkit
 from runbook.resources.forms import Doc
 
 
-class MissingJson(TypedDict):
+class MissingPartsJson(TypedDict):
     """What a toolkit needs and this installation doesn't have."""
 
     extras: list[str]
@@ -32,7 +32,7 @@ class ToolkitJson(TypedDict):
     modified: Annotated[bool, Doc("Whether its files have been changed since")]
     installed_at: str | None
     installed_by: str | None
-    missing: MissingJson
+    missing: MissingPartsJson
 
 
 class InstalledToolkitJson(TypedDict):
@@ -51,7 +51,7 @@ def toolkit_json(
     manifest: Manifest,
     installed: InstalledToolkit | None,
     bundled: str | None,
-    missing: MissingJson,
+    missing: MissingPartsJson,
     *,
     modified: bool,
 ) -> ToolkitJson:

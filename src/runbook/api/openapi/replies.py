@@ -149,7 +149,7 @@ def _refusals(policy: RoutePolicy) -> dict[int, str]:
         refusals |= {
             408: "The body didn't arrive in time",
             413: "The body is too large",
-            415: f"The body is not {policy.media_type or 'JSON'}",
+            415: "The body is not a .zip archive" if policy.media_type else "The body is not JSON",
         }
     if policy.conflicts:
         refusals |= {409: "The current state doesn't allow this; see `detail`"}
