@@ -19,6 +19,7 @@ from runbook.core.run import (
     LockRequest,
     LockWant,
     Origin,
+    Purpose,
     Relation,
     Requester,
     RerunOf,
@@ -78,6 +79,7 @@ RUN_COLUMNS = (
     runs.c.related_id,
     runs.c.start_step,
     runs.c.waiting,
+    runs.c.purpose,
 )
 """The columns that `run_of` needs: all except the encrypted ones."""
 
@@ -149,7 +151,12 @@ def _request_of(row: Mapping[str, Any]) -> RunRequest:
         dry_run=bool(row["dry_run"]),
         queue=row["queue"],
         locks=_locks_of(row["locks"]),
+        purpose=_purpose_of(row["purpose"]),
     )
+
+
+def _purpose_of(stored: Any) -> Purpose | None:
+    return None if stored is None else Purpose(stored)
 
 
 def _times_of(row: Mapping[str, Any]) -> RunTimes:
@@ -296,6 +303,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "log_lines": _count,
     "last_event": _event_number,
     "relation": lambda value: None if value is None else Relation(value),
+    "purpose": _purpose_of,
 }
 """Columns whose type alone doesn't make them readable."""
 

@@ -41,7 +41,7 @@ from runbook.errors import (
 from runbook.resources.run import run_json
 from runbook.settings import Settings
 from runbook.store.models import RunFilter
-from runbook.worker.one_shot import OneShotWorker
+from runbook.worker.one_shot import OneShotWorker, executing_here
 
 WATCH_SECONDS = 1.0
 UNWRITTEN = frozenset({HistoryError.code, HistoryReadOnlyError.code})
@@ -78,6 +78,7 @@ def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]
     with usable(settings) as kept:
         principal = principal_for(kept, token)
         with calling_engine(kept) as engine:
+            engine.choices.executing = executing_here(engine, principal)
             yield engine, principal
             if kept is not settings and _is_unrecorded(engine, kept):
                 print_warning(

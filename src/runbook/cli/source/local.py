@@ -26,6 +26,7 @@ from runbook.resources.run import run_json, run_page_json, whole_run_json
 from runbook.resources.runbook import listed_json, runbook_json
 from runbook.settings import Settings
 from runbook.store.models import AuditFilter, InputMatch, RunFilter
+from runbook.worker.one_shot import executing_here
 
 
 class LocalSource:
@@ -105,6 +106,7 @@ def open_with(settings: Settings, token: str) -> Iterator[LocalSource]:
     with usable(settings) as kept:
         principal = principal_for(kept, token)
         engine = open_engine(kept)
+        engine.choices.executing = executing_here(engine, principal)
         try:
             yield LocalSource(engine, principal)
         finally:

@@ -44,16 +44,22 @@ def rerun_remotely(action: str, options: RerunOptions) -> int:
     """Retry, resume or undo a run on a server, and show the new run. Returns the exit code."""
     inputs = gather(options.env, options.secret, options.env_file)
     source = SourceOptions(options.url, options.token_stdin)
-    body: dict[str, Any] = {
-        "env_vars": dict(inputs.values),
-        "reason": options.reason,
-        "confirm": options.confirm,
-    }
-    if options.start is not None:
-        body["from_step"] = options.start
+    path = f"/api/runs/{quote(options.run_id, safe='')}"
     with Client(options.url or "", source.token(process_environment())) as client:
-        begun = client.start(f"/api/runs/{quote(options.run_id, safe='')}/{action}", body)
+        inputs = with_files(inputs, lambda: client.get(_inputs_path(client.get(path)["runbook"])))
+        body: dict[str, Any] = {
+            "env_vars": dict(inputs.values),
+            "reason": options.reason,
+            "confirm": options.confirm,
+        }
+        if options.start is not None:
+            body["from_step"] = options.start
+        begun = client.start(f"{path}/{action}", body)
         return show_run(client, str(begun["run_id"]), as_json=options.as_json, quiet=options.quiet)
+
+
+def _inputs_path(ref: str) -> str:
+    return f"/api/runbooks/{quote(ref)}/inputs"
 
 
 def show_run(client: Client, run_id: str, *, as_json: bool, quiet: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from runbook.core.document import ChoicesSource, Input, InputType, Problem
+from runbook.core.document import ChoicesSource, Input, InputType, LiveChoices, Problem
 
 Choices = tuple[str, ...] | Problem
 """The choices of an input, or why they aren't available."""
@@ -33,7 +33,9 @@ def choices_not_known(item: Input, source: ChoicesSource) -> Problem:
     )
 
 
-def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[str]) -> Problem:
+def choices_not_allowed(
+    item: Input, source: ChoicesSource | LiveChoices, missing: Sequence[str]
+) -> Problem:
     text = (
         f"The choices for {item.name} come from {source.ref}, which you aren't allowed to execute"
     )
@@ -47,7 +49,7 @@ def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[st
     )
 
 
-def choices_not_found(item: Input, source: ChoicesSource) -> Problem:
+def choices_not_found(item: Input, source: ChoicesSource | LiveChoices) -> Problem:
     text = f"The choices for {item.name} come from {source.ref}, which does not exist"
     hint = "Set choices_from to a path relative to the runbooks directory or to this runbook"
     return Problem(

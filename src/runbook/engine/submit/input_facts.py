@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 
 from runbook.core.access import Principal
-from runbook.core.document import ChoicesSource, Input, Problem
+from runbook.core.document import ChoicesSource, Input, LiveChoices, Problem
 from runbook.core.inputs.choices import (
     Choices,
     choices_not_allowed,
@@ -13,9 +14,19 @@ from runbook.core.inputs.choices import (
     choices_not_known,
     read_choices,
 )
-from runbook.core.inputs.preflight import InputFacts
+from runbook.core.inputs.live_choices import Choice, Offered
+from runbook.core.inputs.preflight import (
+    AskLive,
+    InputFacts,
+    coerce_values,
+    known_row,
+    known_values,
+)
+from runbook.core.inputs.references import all_inputs
 from runbook.core.permissions import Permission
+from runbook.engine.form_choices import FormChoices
 from runbook.engine.parts import Parts
+from runbook.engine.requests import FormValues
 from runbook.engine.submit.secret_sources import SecretSources
 from runbook.errors import NotFoundError
 from runbook.library.catalog import Entry
@@ -24,9 +35,10 @@ from runbook.library.catalog import Entry
 class InputKnowledge:
     """Gathers facts for one request at a time. Thread-safe."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, live: FormChoices) -> None:
         self._parts = parts
         self._options = parts.options
+        self._live = live
         self._secrets = SecretSources(parts.options.supplied, parts.options.secrets_dir)
 
     def facts(
@@ -39,15 +51,57 @@ class InputKnowledge:
             choices=self.choices(entry, principal) if principal else {},
             hidden=hidden,
             allow_undeclared=self._options.allow_undeclared_env,
+            live=self._valid(entry.ref, principal),
         )
 
+    def _valid(self, ref: str, principal: Principal | None) -> AskLive:
+        def ask(item: Input, live: LiveChoices, above: Mapping[str, str]) -> Choices:
+            return self._live.valid(ref, principal, item, live, above) if principal else ()
+
+        return ask
+
     def choices(self, entry: Entry, principal: Principal) -> dict[str, Choices]:
-        """The choices from outputs of other runbooks, or why they are unknown."""
+        """The choices from outputs of other runbooks, or why they are unknown.
+
+        Those of a list's fields are named `LIST.FIELD`.
+        """
         return {
             item.name: self._choices(entry.ref, item, item.choices_from, principal)
-            for item in entry.document.inputs
+            for item in all_inputs(entry.document.inputs)
             if item.choices_from is not None
         }
+
+    def offered(
+        self, entry: Entry, principal: Principal, path: str, values: FormValues, *, anew: bool
+    ) -> Offered:
+        """The choices for an input or a LIST.FIELD. Raises NotFoundError if it can have none."""
+        found = {item.name: item for item in all_inputs(entry.document.inputs)}
+        item = found.get(path)
+        if item is None:
+            raise NotFoundError(f"The runbook has no input {path}.")
+        if item.live is not None:
+            above = self._above(entry, path, values)
+            return self._live.offered(entry.ref, principal, item, item.live, above, anew=anew)
+        words: Choices = item.choices
+        if item.choices_from is not None:
+            words = self._choices(entry.ref, item, item.choices_from, principal)
+        elif not words:
+            raise NotFoundError(f"The input {path} has no choices.")
+        if isinstance(words, Problem):
+            return Offered(problem=words)
+        return Offered(tuple(Choice(word, word) for word in words))
+
+    def _above(self, entry: Entry, path: str, values: FormValues) -> dict[str, str]:
+        """The values by name that choices may depend on: the inputs, then the row's own fields."""
+        declared = entry.document.inputs
+        name, dot, _ = path.partition(".")
+        given, _ = coerce_values(values.env_vars, declared)
+        known = known_values(declared, given, self.facts(entry, None))
+        if not dot:
+            return known
+        fields = next(item.items for item in declared if item.name == name)
+        row, _ = coerce_values(values.row, fields)
+        return known_row(fields, row, known)
 
     def known_choices(self, entry: Entry, principal: Principal) -> dict[str, tuple[str, ...]]:
         found = self.choices(entry, principal)
