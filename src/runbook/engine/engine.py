@@ -172,7 +172,7 @@ class Engine:
         return self.runs.follow(run_id, after=after, heartbeat_s=heartbeat_s)
 
     def _follow_form(self, run_id: str) -> Iterator[RunEvent | None]:
-        """With short pauses: whoever fills in a form waits."""
+        """With short pauses, since somebody who fills in a form waits."""
         return self.runs.follow(run_id, heartbeat_s=FORM_HEARTBEAT_SECONDS)
 
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:

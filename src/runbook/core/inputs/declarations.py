@@ -273,9 +273,14 @@ def _with_items(item: Input, node: Node, context: Context) -> Input:
             fields += (_read_field(name, declared, context, fields),)
         else:
             text = f"{context.where}: '{name.raw[:80]}' is not a valid name of a field"
-            params = {"variable": context.where, "key": context.key}
             context.problems.append(
-                Problem("bad_input_name", text, name.line, hint=NAME_RULE, params=params)
+                Problem(
+                    "bad_input_name",
+                    text,
+                    name.line,
+                    hint=NAME_RULE,
+                    params={"variable": context.where, "key": context.key},
+                )
             )
     return replace(item, items=fields)
 

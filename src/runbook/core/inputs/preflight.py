@@ -14,7 +14,7 @@ from runbook.core.document import (
     Problem,
     SecretKind,
     SecretSource,
-    warning,
+    Severity,
 )
 from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserved, valid_name
 from runbook.core.inputs.choices import Choices
@@ -286,7 +286,12 @@ def _read(
 def _not_used(item: Input) -> Problem:
     conditions = " and ".join(condition.text for condition in item.show_if)
     text = f"The value of {item.name} is not used: it is only needed if {conditions}"
-    return warning("input_hidden", text, variable=item.name, conditions=conditions)
+    return Problem(
+        "input_hidden",
+        text,
+        severity=Severity.WARNING,
+        params={"variable": item.name, "conditions": conditions},
+    )
 
 
 def _missing(item: Input) -> Problem:

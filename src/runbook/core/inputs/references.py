@@ -28,31 +28,34 @@ def names_used(inputs: Iterable[Input]) -> set[str]:
 
 def source_problems(item: Input, live: LiveChoices, source: Document) -> Iterator[Problem]:
     """What keeps a runbook from providing the choices of an input."""
+
+    def problem(text: str, hint: str) -> Problem:
+        return Problem(
+            "bad_choices_source",
+            text,
+            item.line,
+            hint=hint,
+            params={"variable": item.name, "runbook": live.ref},
+        )
+
     runbook = source.runbook
     if runbook is None:
         text = f"{item.name}: {live.ref} has errors, so it can't provide choices"
-        yield _problem(item, live, text, f"Run `runbook lint {live.ref}`")
+        yield problem(text, f"Run `runbook lint {live.ref}`")
         return
     if not runbook.policy.provides_choices:
         text = f"{item.name}: {live.ref} doesn't provide choices"
-        hint = "Add `provides: choices` to its Policy, if it only reads"
-        yield _problem(item, live, text, hint)
+        yield problem(text, "Add `provides: choices` to its Policy, if it only reads")
     if runbook.policy.confirm is not None:
         text = f"{item.name}: {live.ref} must be confirmed, which a form doesn't do"
-        yield _problem(item, live, text, "Remove `confirm` from its Policy")
+        yield problem(text, "Remove `confirm` from its Policy")
     declared = {other.name: other for other in runbook.inputs}
     mapped = {*live.inputs, *live.values}
     for name in sorted(mapped - declared.keys()):
         text = f"{item.name}: {live.ref} has no input {name[:80]}"
-        hint = did_you_mean(name, declared) if declared else "It has no inputs"
-        yield _problem(item, live, text, hint)
+        yield problem(text, did_you_mean(name, declared) if declared else "It has no inputs")
     for other in runbook.inputs:
         needed = other.default is None and other.source is None and not other.show_if
         if needed and not other.optional and other.name not in mapped:
             text = f"{item.name}: {live.ref} needs its input {other.name}"
-            yield _problem(item, live, text, f"Add {other.name} to `inputs` of choices_from")
-
-
-def _problem(item: Input, live: LiveChoices, text: str, hint: str) -> Problem:
-    params = {"variable": item.name, "runbook": live.ref}
-    return Problem("bad_choices_source", text, item.line, hint=hint, params=params)
+            yield problem(text, f"Add {other.name} to `inputs` of choices_from")

@@ -117,6 +117,7 @@ def _described(item: Input, order: int, place: _Place) -> Json:
             {"input": shown.name, "operator": "!=" if shown.negated else "==", "value": shown.value}
             for shown in item.show_if
         ]
+        described |= {"x-required": True} if _is_required(item) else {}
     return described
 
 

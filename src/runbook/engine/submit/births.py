@@ -29,7 +29,7 @@ from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun
 
 MOST_QUEUED_FOR_FORMS = 32
-"""Whoever fills in a form waits for their end, a few seconds at most."""
+"""Runs for the choices of forms, which take a few seconds at most."""
 
 
 class Births:

@@ -28,10 +28,8 @@ _ACTIVITY = (
     .where(IS_ACTIVE, runs.c.purpose.is_(None))
     .order_by(runs.c.seq)
 )
-# By the primary key, backwards: SQLite would read all rows for a maximum with a condition.
-_LAST = sa.select(runs.c.seq).where(runs.c.purpose.is_(None)).order_by(runs.c.seq.desc()).limit(1)
 _REVISION = sa.select(
-    sa.func.coalesce(_LAST.scalar_subquery(), 0) + sa.func.coalesce(REVISION.scalar_subquery(), 0)
+    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0) + sa.func.coalesce(REVISION.scalar_subquery(), 0)
 )
 
 
