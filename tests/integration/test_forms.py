@@ -156,3 +156,28 @@ def test_strict_choices_are_checked_without_a_server(command):
     assert [p["params"]["variable"] for p in json.loads(done.stdout)["problems"]] == ["ZONE"]
     done = command("lint", FORM)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_command_line_asks_for_what_is_missing(server, tmp_path):
+    """On a terminal: with the choices of a runbook that it runs itself."""
+    ours, theirs = os.openpty()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "DATA_DIR": str(tmp_path / "data"),
+        "RUNBOOKS_DIR": str(server.runbooks),
+    }
+    command = [sys.executable, "-m", "runbook", "execute", FORM, "--ask", "--quiet"]
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"1\n2\n")  # north, n2
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+    assert process.returncode == 0
+    assert output.decode().splitlines() == ["north n2 dhcp", "lan untagged virtio 1"]
+
+
+def test_without_a_terminal_nobody_is_asked(command):
+    assert command("execute", FORM, "--ask").returncode == 2

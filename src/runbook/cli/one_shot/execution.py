@@ -18,7 +18,7 @@ from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
 from runbook.cli.options.execute_options import ExecuteOptions
-from runbook.cli.options.inputs import gather, with_files
+from runbook.cli.options.inputs import GivenInputs, gather, with_files
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import open_engine, principal_for, usable
@@ -59,6 +59,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
     with opened(target.settings, token) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
+        if options.ask:
+            inputs = _asked_for(engine, principal, target.ref, inputs)
         request = ExecuteRequest(
             env_vars=dict(inputs.values),
             secrets=inputs.secrets,
@@ -70,6 +72,13 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         one_shot = OneShot(engine, principal, target.ref, view)
         obey_signals(one_shot.worker)
         return one_shot.execute(request)
+
+
+def _asked_for(engine: Engine, principal: Principal, ref: str, inputs: GivenInputs) -> GivenInputs:
+    from runbook.cli.source.form import asked_for
+    from runbook.cli.source.local import LocalSource
+
+    return asked_for(LocalSource(engine, principal), ref, inputs)
 
 
 @contextmanager

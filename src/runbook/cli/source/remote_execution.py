@@ -11,6 +11,8 @@ from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.client import Client
+from runbook.cli.source.form import asked_for
+from runbook.cli.source.remote import RemoteSource
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.views import view_of
 from runbook.core.events import EventType, RunEvent
@@ -30,6 +32,8 @@ def execute_remotely(options: ExecuteOptions, environment: Mapping[str, str]) ->
     path = f"/api/runbooks/{quote(options.runbook)}"
     with Client(options.url or "", source.token(environment)) as client:
         inputs = with_files(inputs, lambda: client.get(f"{path}/inputs"))
+        if options.ask:
+            inputs = asked_for(RemoteSource(client), options.runbook, inputs)
         body = {
             "env_vars": dict(inputs.values),
             "reason": options.reason,

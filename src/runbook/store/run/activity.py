@@ -29,7 +29,8 @@ _ACTIVITY = (
     .order_by(runs.c.seq)
 )
 _REVISION = sa.select(
-    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0) + sa.func.coalesce(REVISION.scalar_subquery(), 0)
+    sa.func.coalesce(sa.select(sa.func.max(runs.c.seq)).scalar_subquery(), 0)
+    + sa.func.coalesce(REVISION.scalar_subquery(), 0)
 )
 
 
