@@ -11,7 +11,7 @@ from runbook.core.status import RunStatus
 from runbook.engine import form_choices
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest, FormValues
-from runbook.engine.submit import births
+from runbook.engine.submit import births, input_facts
 from runbook.errors import AccessDeniedError, NotFoundError
 from runbook.metrics import RunMetrics
 from runbook.store.models import RunFilter
@@ -266,6 +266,19 @@ def test_strict_choices_are_checked_before_the_run(forms, step):
     assert errors(forms, "Strict.md", NODE="a-1") == ["choices_failed"]
     forms.write_steps("Nodes", step("L", "false"), policy=PROVIDES, inputs="SERVER: x")
     assert errors(forms, "Strict.md", NODE="a-1") == ["choices_failed"]
+
+
+def test_checking_strict_choices_takes_no_time_without_end(forms, monkeypatch):
+    monkeypatch.setattr(input_facts, "STRICT_SECONDS", 0.0)
+    assert errors(forms, "Strict.md", NODE="a-1") == ["choices_failed"]
+    assert forms.store.runs.count() == 0
+
+
+def test_a_dry_run_has_real_choices(forms):
+    asked = ExecuteRequest(env_vars={"NODE": "a-1"}, dry_run=True)
+    assert forms.engine.submit("Strict.md", ANN, asked).run.status is RunStatus.QUEUED
+    (run,) = forms.store.runs.page(RunFilter(purpose=Purpose.CHOICES)).runs
+    assert not run.request.dry_run
 
 
 def test_other_choices_are_suggestions(forms):

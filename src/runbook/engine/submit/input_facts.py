@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Mapping
 
 from runbook.core.access import Principal
@@ -14,7 +15,7 @@ from runbook.core.inputs.choices import (
     choices_not_known,
     read_choices,
 )
-from runbook.core.inputs.live_choices import Choice, Offered
+from runbook.core.inputs.live_choices import Choice, Offered, choices_failed
 from runbook.core.inputs.preflight import (
     AskLive,
     InputFacts,
@@ -30,6 +31,8 @@ from runbook.engine.requests import FormValues
 from runbook.engine.submit.secret_sources import SecretSources
 from runbook.errors import NotFoundError
 from runbook.library.catalog import Entry
+
+STRICT_SECONDS = 30.0
 
 
 class InputKnowledge:
@@ -55,8 +58,16 @@ class InputKnowledge:
         )
 
     def _valid(self, ref: str, principal: Principal | None) -> AskLive:
+        """Asks for strict choices, for a while in all: each row of a list may need others."""
+        until = time.monotonic() + STRICT_SECONDS
+
         def ask(item: Input, live: LiveChoices, above: Mapping[str, str]) -> Choices:
-            return self._live.valid(ref, principal, item, live, above) if principal else ()
+            if principal is None:
+                return ()
+            if time.monotonic() >= until:
+                reason = f"checking all values takes longer than {STRICT_SECONDS:.0f} s"
+                return choices_failed(item, live.ref, reason)
+            return self._live.valid(ref, principal, item, live, above)
 
         return ask
 
