@@ -181,12 +181,14 @@ def _input_row(item: Mapping[str, Any]) -> list[str]:
     default = item.get("default")
     notes = ["optional"] if item.get("optional") else []
     notes = notes if default is None else [f"default {text_of(default)}"]
-    notes += [
-        f"if {shown['input']} {shown['operator']} {text_of(shown['value'], '""')}"
-        for shown in item.get("show_if", [])
-    ]
+    notes += [_condition(shown) for shown in item.get("show_if", [])]
     kind = text_of(item["type"])
     return [text_of(item["name"]), kind, ", ".join(notes), text_of(item.get("description"), "")]
+
+
+def _condition(shown: Mapping[str, Any]) -> str:
+    value = text_of(shown["value"], '""')
+    return f"if {text_of(shown['input'])} {shown['operator']} {value}"
 
 
 def _step_row(item: Mapping[str, Any]) -> list[str]:
