@@ -130,7 +130,19 @@ class RequiredEnvJson(TypedDict):
     missing: list[NamedInputJson]
 
 
-_Dollars = TypedDict("_Dollars", {"$schema": str, "$id": str})
+class InputGroupJson(TypedDict):
+    name: Annotated[str | None, Doc("Null for the inputs without a group, which come first")]
+    inputs: list[str]
+
+
+_Dollars = TypedDict(
+    "_Dollars",
+    {
+        "$schema": str,
+        "$id": str,
+        "x-groups": Annotated[list[InputGroupJson], Doc("The pages of a long form")],
+    },
+)
 
 
 class InputSchemaJson(_Dollars):

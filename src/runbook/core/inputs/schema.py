@@ -54,7 +54,16 @@ def input_schema(
         "title": document.name,
         "type": "object",
         **_members(document.inputs, place),
+        "x-groups": _groups(document.inputs),
     }
+
+
+def _groups(inputs: Sequence[Input]) -> list[Json]:
+    """The pages of a long form: inputs without a group, then each group as it first appears."""
+    named: dict[str, list[str]] = {"": []}
+    for item in inputs:
+        named.setdefault(item.group or "", []).append(item.name)
+    return [{"name": group or None, "inputs": names} for group, names in named.items() if names]
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,25 @@ def test_inputs_are_in_the_documents_order(document, schema):
     }  # fmt: skip
 
 
+def test_the_pages_of_a_form(document, schema):
+    general, other = (
+        ["TITLE"],
+        [item.name for item in document.inputs if item.name != "TITLE"],
+    )
+    assert schema["x-groups"] == [
+        {"name": None, "inputs": other},
+        {"name": "General", "inputs": general},
+    ]
+
+
+def test_a_form_of_groups_only():
+    text = re.sub(
+        r"```yaml\n.*?```", "```yaml\nA: {group: X}\n```", RUNBOOK, count=1, flags=re.DOTALL
+    )
+    found = input_schema(parse(text.encode()), schema_id="x", choices={})
+    assert found["x-groups"] == [{"name": "X", "inputs": ["A"]}]
+
+
 def test_what_a_form_needs_to_know(schema):
     of = schema["properties"]
     assert of["TITLE"] == {
