@@ -15,6 +15,7 @@ from runbook.core.inputs.values import read_value
 from runbook.core.syntax.unknown_keys import did_you_mean
 from runbook.quick_dataclass import dataclass
 
+ROWS_LIMIT = 1000
 MOST_PROBLEMS = 50
 """A list of thousands of wrong rows must not cause as many problems."""
 
@@ -53,13 +54,18 @@ def read_rows(item: Input, text: str, context: RowsContext) -> tuple[str, list[P
         rule = Broken("must be a JSON list of rows", 'Such as [{"NAME": "value"}]', hidden=True)
         return text, [broken(item, rule, text)]
     problems = [*_count_problems(item, len(rows))]
+    rows = rows[:ROWS_LIMIT]
     read = []
     for number, given in enumerate(rows):
         if len(problems) >= MOST_PROBLEMS:
             break
         row = _Row(item, number, context, problems)
         read.append(row.read(given))
-    return (text, problems) if problems else (compact_json(read), [])
+    if problems:
+        return text, problems
+    whole = compact_json(read)
+    too_long = check_value(item.name, whole)
+    return whole, [too_long] if too_long else []
 
 
 def fewest_rows(item: Input) -> int:
@@ -68,6 +74,11 @@ def fewest_rows(item: Input) -> int:
     if least is not None:
         return int(least)
     return 0 if item.optional or item.default is not None else 1
+
+
+def most_rows(item: Input) -> int:
+    _, most = bounds_of(item)
+    return ROWS_LIMIT if most is None else min(int(most), ROWS_LIMIT)
 
 
 def _parsed(text: str) -> list[object] | None:
@@ -83,13 +94,12 @@ def _refuse_constant(name: str) -> object:
 
 
 def _count_problems(item: Input, count: int) -> list[Problem]:
-    _, most = bounds_of(item)
-    least = fewest_rows(item)
+    least, most = fewest_rows(item), most_rows(item)
     rule = None
     if count < least:
         rule = Broken(f"must have at least {_rows(least)}", hidden=True)
-    elif most is not None and count > most:
-        rule = Broken(f"must have at most {_rows(int(most))}", hidden=True)
+    elif count > most:
+        rule = Broken(f"must have at most {_rows(most)}", hidden=True)
     return [broken(item, rule, "")] if rule else []
 
 

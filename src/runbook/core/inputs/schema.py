@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from runbook.core.document import Document, Input, InputType
 from runbook.core.inputs.json_values import json_number, json_value
-from runbook.core.inputs.rows import fewest_rows
+from runbook.core.inputs.rows import fewest_rows, most_rows
 from runbook.core.inputs.types import (
     HOSTNAME,
     HOSTNAME_LIMIT,
@@ -181,11 +181,10 @@ def _multichoice(item: Input, choices: tuple[str, ...]) -> Json:
 
 
 def _list(item: Input, place: _Place) -> Json:
-    _, most = bounds_of(item)
     fewest = fewest_rows(item)
     schema: Json = {"type": "array", "items": {"type": "object", **_members(item.items, place)}}
     schema |= {"minItems": fewest} if fewest else {}
-    return schema | ({} if most is None else {"maxItems": int(most)})
+    return schema | {"maxItems": most_rows(item)}
 
 
 def _file(_item: Input, _choices: tuple[str, ...]) -> Json:

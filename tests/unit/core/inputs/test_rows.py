@@ -6,7 +6,7 @@ import pytest
 from tests.unit.core.inputs.test_declarations import FIRST, read
 
 from runbook.core.inputs.preflight import InputFacts, coerce_values, resolve_inputs
-from runbook.core.inputs.rows import MOST_PROBLEMS
+from runbook.core.inputs.rows import MOST_PROBLEMS, ROWS_LIMIT
 
 NICS = """\
 KIND: {type: choice, choices: [vm, container], default: vm}
@@ -114,7 +114,20 @@ def test_the_message_names_them_too():
 
 def test_thousands_of_wrong_rows_are_as_many_problems_at_most():
     block = NICS.replace("max: 3", "max: 9999")
-    assert len(places([{"BRIDGE": "x"}] * 2000, block)) == MOST_PROBLEMS
+    assert len(places([{"BRIDGE": "x"}] * ROWS_LIMIT, block)) == MOST_PROBLEMS
+
+
+@pytest.mark.parametrize("keys", ["", "max: 9999, "])
+def test_no_list_has_thousands_of_rows(keys):
+    block = f"NICS: {{type: list, {keys}items: {{A: x}}}}"
+    assert places([{"A": "1"}] * ROWS_LIMIT, block) == []
+    assert places([{"A": "1"}] * (ROWS_LIMIT + 1), block) == [("bad_input_value", None, None)]
+
+
+def test_rows_with_their_defaults_are_no_longer_than_any_value():
+    block = f"NICS: {{type: list, items: {{A: {{type: string, default: {'x' * 500}}}}}}}"
+    _, (problem,) = resolve(block, {"NICS": [{}] * 200})
+    assert problem.code == "value_too_long"
 
 
 def test_a_hidden_value_is_in_no_problem():
