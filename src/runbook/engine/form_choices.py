@@ -11,7 +11,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 
 from runbook.core.access import Principal
@@ -55,6 +54,14 @@ class _Kept:
     at: float
 
 
+class _Question:
+    """One that is being asked, for others with the same one."""
+
+    def __init__(self, item: Input, ref: str) -> None:
+        self.answered = threading.Event()
+        self.offered = Offered(problem=choices_failed(item, ref, "the engine failed"))
+
+
 def _by_any_worker(submit: Callable[[str | None], Run]) -> Run:
     return submit(None)
 
@@ -72,7 +79,7 @@ class FormChoices:
         self._follow = follow
         self._lock = threading.Lock()
         self._kept: OrderedDict[object, _Kept] = OrderedDict()
-        self._asking: dict[object, Future[Offered]] = {}
+        self._asking: dict[object, _Question] = {}
         self.executing: Executing = _by_any_worker
 
     def valid(
@@ -153,25 +160,22 @@ class FormChoices:
         with self._lock:
             other = self._asking.get(key)
             if other is None:
-                mine: Future[Offered] = Future()
-                self._asking[key] = mine
+                mine = self._asking[key] = _Question(item, source.ref)
         if other is not None:
-            return other.result()
+            other.answered.wait()
+            return other.offered
         try:
-            offered = self._run(source, runbook, values, principal, item)
-            mine.set_result(offered)
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
+            mine.offered = self._run(source, runbook, values, principal, item)
         finally:
             with self._lock:
                 del self._asking[key]
-                if mine.exception() is None and mine.result().problem is None:
-                    self._kept[key] = _Kept(mine.result(), time.monotonic())
+                if mine.offered.run_id is not None and mine.offered.problem is None:
+                    self._kept[key] = _Kept(mine.offered, time.monotonic())
                     self._kept.move_to_end(key)
                     while len(self._kept) > REMEMBERED:
                         self._kept.popitem(last=False)
-        return offered
+            mine.answered.set()
+        return mine.offered
 
     def _run(
         self,

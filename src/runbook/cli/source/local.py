@@ -22,7 +22,6 @@ from runbook.engine.form_choices import Executing
 from runbook.engine.requests import ExecuteRequest, FormValues
 from runbook.resources.artifact import artifact_json
 from runbook.resources.audit import audit_page_json
-from runbook.resources.choices import choices_json
 from runbook.resources.declaration import required_env_json
 from runbook.resources.event import event_json
 from runbook.resources.report import report_json
@@ -58,6 +57,8 @@ class LocalSource:
     def choices(
         self, ref: str, path: str, values: Mapping[str, object], row: Mapping[str, object] | None
     ) -> Json:
+        from runbook.resources.choices import choices_json
+
         known = FormValues(dict(values), row)
         return choices_json(
             ref, path, self._engine.runbooks.choices(ref, self._principal, path, known)

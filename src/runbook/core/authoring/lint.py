@@ -16,7 +16,8 @@ from runbook.core.authoring.script_syntax import ShellCheck, script_problems, sc
 from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
-from runbook.core.inputs.references import all_inputs, names_used, source_problems
+from runbook.core.inputs.choices import all_inputs
+from runbook.core.inputs.references import names_used, source_problems
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
 from runbook.quick_dataclass import dataclass

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from runbook.core.document import ChoicesSource, Input, InputType, LiveChoices, Problem
 
 Choices = tuple[str, ...] | Problem
 """The choices of an input, or why they aren't available."""
+
+
+def all_inputs(inputs: Iterable[Input]) -> Iterator[Input]:
+    """The inputs and, after each list, its fields as `LIST.FIELD`."""
+    for item in inputs:
+        yield item
+        for declared in item.items:
+            yield replace(declared, name=f"{item.name}.{declared.name}")
 
 
 def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:

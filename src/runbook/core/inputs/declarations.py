@@ -18,11 +18,10 @@ from runbook.core.document import (
     Severity,
 )
 from runbook.core.environ import NAME_RULE, SETTING_NAMES, is_reserved, valid_name
-from runbook.core.inputs.json_values import compact_json
 from runbook.core.inputs.live_choices import read_live
 from runbook.core.inputs.rows import RowsContext, read_rows
 from runbook.core.inputs.rules import check_declaration
-from runbook.core.inputs.types import FIELD_TYPES
+from runbook.core.inputs.types import FIELD_TYPES, compact_json
 from runbook.core.syntax.conditions import read_conditions
 from runbook.core.syntax.unknown_keys import did_you_mean, unknown_key
 from runbook.core.syntax.yaml_blocks import Context, ValueRefusedError

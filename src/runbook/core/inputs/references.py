@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from runbook.core.document import Document, Input, LiveChoices, Problem
+from runbook.core.inputs.choices import all_inputs
 from runbook.core.syntax.unknown_keys import did_you_mean
-
-
-def all_inputs(inputs: Iterable[Input]) -> Iterator[Input]:
-    """The inputs and, after each list, its fields as `LIST.FIELD`."""
-    for item in inputs:
-        yield item
-        for declared in item.items:
-            yield replace(declared, name=f"{item.name}.{declared.name}")
 
 
 def names_used(inputs: Iterable[Input]) -> set[str]:

@@ -9,8 +9,14 @@ from dataclasses import field, replace
 from runbook.core.document import Input, Problem
 from runbook.core.environ import check_value
 from runbook.core.inputs.choices import Choices
-from runbook.core.inputs.json_values import compact_json, json_value
-from runbook.core.inputs.types import Broken, bounds_of, broken, check_text
+from runbook.core.inputs.types import (
+    Broken,
+    bounds_of,
+    broken,
+    check_text,
+    compact_json,
+    json_value,
+)
 from runbook.core.inputs.values import read_value
 from runbook.core.syntax.unknown_keys import did_you_mean
 from runbook.quick_dataclass import dataclass

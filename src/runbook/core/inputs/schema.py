@@ -13,13 +13,14 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from runbook.core.document import Document, Input, InputType
-from runbook.core.inputs.json_values import json_number, json_value
 from runbook.core.inputs.rows import fewest_rows, most_rows
 from runbook.core.inputs.types import (
     HOSTNAME,
     HOSTNAME_LIMIT,
     URL,
     bounds_of,
+    json_number,
+    json_value,
 )
 from runbook.core.inputs.values import FILE_LIMIT, FILE_NAME_LIMIT
 from runbook.core.syntax.durations import UNITS

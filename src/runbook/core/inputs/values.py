@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 
 from runbook.core.document import Input, InputType, Problem
-from runbook.core.inputs.json_values import compact_json
-from runbook.core.inputs.types import Broken, broken
+from runbook.core.inputs.types import Broken, broken, compact_json
 from runbook.quick_dataclass import dataclass
 
 FILE_LIMIT = 1024 * 1024

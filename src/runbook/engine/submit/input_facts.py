@@ -10,6 +10,7 @@ from runbook.core.access import Principal
 from runbook.core.document import ChoicesSource, Input, LiveChoices, Problem
 from runbook.core.inputs.choices import (
     Choices,
+    all_inputs,
     choices_not_allowed,
     choices_not_found,
     choices_not_known,
@@ -23,7 +24,6 @@ from runbook.core.inputs.preflight import (
     known_row,
     known_values,
 )
-from runbook.core.inputs.references import all_inputs
 from runbook.core.permissions import Permission
 from runbook.engine.form_choices import FormChoices
 from runbook.engine.parts import Parts
