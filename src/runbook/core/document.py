@@ -104,6 +104,8 @@ class InputType(StrEnum):
     HOSTNAME = "hostname"
     URL = "url"
     JSON = "json"
+    CONNECTION = "connection"
+    """The name of a connection; the script can read its values."""
 
 
 class SecretKind(StrEnum):
@@ -156,6 +158,8 @@ class Input:
     label: str | None = None
     example: str | None = None
     source: SecretSource | None = None
+    kind: str | None = None
+    """The kind of a connection."""
 
     @property
     def secret(self) -> bool:

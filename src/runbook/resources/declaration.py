@@ -51,6 +51,7 @@ class InputItemJson(_From):
     max: str | None
     group: str | None
     example: str | None
+    kind: Annotated[str | None, Doc("Kind of connection")]
     line: int
 
 
@@ -137,6 +138,7 @@ def input_json(item: Input) -> InputItemJson:
         "max": item.maximum,
         "group": item.group,
         "example": item.example,
+        "kind": item.kind,
         "from": None if item.source is None else item.source.kind,
         "line": item.line,
     }

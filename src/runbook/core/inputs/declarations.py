@@ -219,5 +219,6 @@ _FIELDS: MappingType[str, Reader] = {
     "group": _text_key(lambda item, value: replace(item, group=value.text.strip())),
     "example": _text_key(lambda item, value: replace(item, example=value.text)),
     "from": _text_key(_with_source),
+    "kind": _text_key(lambda item, value: replace(item, kind=value.text.strip())),
 }
 KEYS = tuple(_FIELDS)

@@ -30,13 +30,18 @@ def _no_secret(_source: SecretSource) -> str | None:
     return None
 
 
+def _any_connection(_item: Input, _name: str) -> Problem | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class InputFacts:
     """What the server knows about inputs besides the request.
 
     `supplied` is its environment; only declared names are looked up there. `find_secret` returns
     the secret for a `from`, or None. `choices` holds those that are not in the document, by input
-    name. `hidden` names the values that no problem may show, secret or not.
+    name. `hidden` names the values that no problem may show, secret or not. `check_connection`
+    says why the connection of this name can't be used for an input.
     """
 
     supplied: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +49,7 @@ class InputFacts:
     choices: Mapping[str, Choices] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     allow_undeclared: bool = False
+    check_connection: Callable[[Input, str], Problem | None] = _any_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +207,8 @@ def _faults(item: Input, value: str, facts: InputFacts) -> list[Problem]:
             return [choices]
         hidden = item.name in facts.hidden
         problem = check_text(item, value, choices=choices, hidden=hidden)
+        if problem is None and item.type is InputType.CONNECTION:
+            problem = facts.check_connection(item, value)
     return [problem] if problem else []
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from runbook.core.document import Document, Input, InputType
 from runbook.core.inputs.types import (
+    CONNECTION_NAME,
     HOSTNAME,
     HOSTNAME_LIMIT,
     URL,
@@ -41,17 +42,24 @@ def input_schema(
     document: Document, *, schema_id: str, choices: Mapping[str, tuple[str, ...]]
 ) -> Json:
     """The schema of `env_vars`. `choices` holds the choices that are not in the document."""
-    properties = {}
-    for order, item in enumerate(document.inputs, start=1):
-        offered = choices.get(item.name, item.choices)
-        properties[item.name] = _described(item, order) | _typed(item, offered)
     return {
         "$schema": DIALECT,
         "$id": schema_id,
         "title": document.name,
+        **object_schema(document.inputs, choices),
+    }
+
+
+def object_schema(inputs: Sequence[Input], choices: Mapping[str, tuple[str, ...]]) -> Json:
+    """The schema of an object with these members."""
+    properties = {}
+    for order, item in enumerate(inputs, start=1):
+        offered = choices.get(item.name, item.choices)
+        properties[item.name] = _described(item, order) | _typed(item, offered)
+    return {
         "type": "object",
         "properties": properties,
-        "required": [item.name for item in document.inputs if _is_required(item)],
+        "required": [item.name for item in inputs if _is_required(item)],
         "additionalProperties": False,
     }
 
@@ -66,9 +74,9 @@ def _described(item: Input, order: int) -> Json:
     if item.description:
         described["description"] = item.description
     if item.default is not None and not item.secret:
-        described["default"] = _value(item, item.default)
+        described["default"] = value_of(item, item.default)
     if item.example is not None:
-        described["examples"] = [_value(item, item.example)]
+        described["examples"] = [value_of(item, item.example)]
     described |= {"x-type": item.type.value, "x-order": order}
     if item.group:
         described["x-group"] = item.group
@@ -76,10 +84,12 @@ def _described(item: Input, order: int) -> Json:
         described["x-from"] = item.source.kind.value
     if item.choices_from is not None:
         described["x-choices-from"] = f"{item.choices_from.ref}#{item.choices_from.output}"
+    if item.kind is not None:
+        described["x-kind"] = item.kind
     return described
 
 
-def _value(item: Input, text: str) -> object:
+def value_of(item: Input, text: str) -> object:
     """A value as JSON of the input's type."""
     match item.type:
         case InputType.INTEGER | InputType.NUMBER:
@@ -138,6 +148,13 @@ def _choice(_item: Input, choices: tuple[str, ...]) -> Json:
     return {"type": "string"} | ({"enum": list(choices)} if choices else {"minLength": 1})
 
 
+def _connection(_item: Input, choices: tuple[str, ...]) -> Json:
+    """With those that the caller may use, if there are any."""
+    return {"type": "string", "pattern": f"^{CONNECTION_NAME}$"} | (
+        {"enum": list(choices)} if choices else {}
+    )
+
+
 def _multichoice(item: Input, choices: tuple[str, ...]) -> Json:
     least, most = bounds_of(item)
     fewest = max(int(least or 0), 1 if _is_required(item) else 0)
@@ -191,4 +208,5 @@ _MAKERS: Mapping[InputType, Callable[[Input, tuple[str, ...]], Json]] = {
     ),
     InputType.URL: _fixed(type="string", format="uri", pattern=f"^(?:{URL})$"),
     InputType.JSON: _fixed(type=["object", "array", "string", "number", "boolean"]),
+    InputType.CONNECTION: _connection,
 }

@@ -93,6 +93,7 @@ KEY: {type: secret, from: "env:API_KEY"}
 @pytest.mark.parametrize("kind", InputType)
 def test_every_type(kind):
     more = ", choices: [a]" if kind in {InputType.CHOICE, InputType.MULTICHOICE} else ""
+    more += ", kind: proxmox" if kind is InputType.CONNECTION else ""
     assert declared(f"type: {kind}{more}").type is kind
 
 
