@@ -102,6 +102,7 @@ def examine(
     shells: ShellCheck | None = None,
 ) -> list[FileProblem]:
     """All findings in a file. `passed` has the variables that every script gets."""
+    from runbook.connectors.kinds import KINDS
     from runbook.core.authoring.lint import Surroundings, called_refs
     from runbook.core.authoring.lint import lint as find_problems
     from runbook.core.language.parse import unreadable
@@ -119,7 +120,7 @@ def examine(
         return []
     catalog = Catalog((Source(item.root),), input_limits=limits)
     existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
-    around = Surroundings(existing, passed, shells)
+    around = Surroundings(existing, passed, shells, KINDS)
     problems = find_problems(document, entry.head, around)
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)

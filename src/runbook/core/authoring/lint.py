@@ -16,6 +16,7 @@ from runbook.core.authoring.script_syntax import ShellCheck, script_problems, sc
 from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
+from runbook.core.inputs.connections import connection_inputs, unknown_kind
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
 from runbook.quick_dataclass import dataclass
@@ -40,12 +41,14 @@ class Surroundings:
     """A runbook's context in its folder and on the server.
 
     `refs` are the called runbooks that exist; `passed` are the variables that the server passes to
-    every script. `shells` check the syntax of scripts.
+    every script. `shells` check the syntax of scripts. `kinds` are those of connections; None if
+    they aren't known.
     """
 
     refs: Collection[str] = ()
     passed: Collection[str] = ()
     shells: ShellCheck | None = None
+    kinds: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
             yield Problem(
                 "unknown_runbook", text, call.line, hint=hint, params={"runbook": call.ref}
             )
+    for item in connection_inputs(document.inputs):
+        if around.kinds is not None and item.kind and item.kind not in around.kinds:
+            yield unknown_kind(item.kind, around.kinds, item.line)
     if document.runbook is not None:
         names = _read_names(document)
         yield from _undeclared(document.runbook, names, around.passed)
