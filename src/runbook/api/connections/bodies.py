@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runbook.connectors.kinds import KINDS
+from runbook.core.inputs.types import CONNECTION_NAME
+
 _STRICT = ConfigDict(strict=True, extra="forbid")
 Claims = Annotated[
     dict[str, str | list[str]],
@@ -19,9 +22,11 @@ class NewConnectionBody(BaseModel):
 
     model_config = _STRICT
 
-    name: str
-    kind: str
-    values: dict[str, Any] = Field(description="The values, with secrets")
+    name: str = Field(json_schema_extra={"pattern": f"^{CONNECTION_NAME}$"})
+    kind: str = Field(json_schema_extra={"enum": list(KINDS)})
+    values: dict[str, Any] = Field(
+        description="The values, with secrets, as the schema of the kind says"
+    )
     claims: Claims | None = None
     labels: Labels | None = None
     description: str = ""

@@ -117,7 +117,7 @@ def change_connection(connection: str) -> Response:
 )
 def remove_connection(connection: str) -> Response:
     engine().connections.remove(connection, principal())
-    return wire.json_reply({"message": "Removed"})
+    return wire.json_reply({"success": True, "message": "The connection was removed"})
 
 
 @route(
