@@ -189,7 +189,7 @@ def messages():
         path
         for layer in ("core", "library")
         for path in (SOURCE / layer).rglob("*.py")
-        if path.name not in OF_CONNECTIONS
+        if path.name not in OF_OTHER_FILES
     ]
     return {text for path in files for text in messages_of(ast.parse(path.read_text()))}
 
@@ -209,7 +209,7 @@ def messages_of(tree):
                 yield f"V {rule}(: 'X')?"
 
 
-OF_CONNECTIONS = {"connection.py", "connection_file.py"}
+OF_OTHER_FILES = {"connection.py", "connection_file.py", "manifest.py"}
 MESSAGE_AT = {"Problem": 1, "_claims_error": 0}
 # Value rules: the message is the input's name, the rule and usually the value.
 RULE_AT = {"Broken": 0, "TypeRule": 1}
