@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from runbook.core.connection import ConnectionUse
 from runbook.core.document import Problem
 from runbook.core.outcome import Artifact, StepRun
 from runbook.core.run import Run
@@ -43,6 +44,7 @@ class RunDetails:
     steps: tuple[StepRun, ...]
     summary: str | None
     artifacts: tuple[Artifact, ...]
+    connections: tuple[ConnectionUse, ...]
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict
 
+from runbook.core.connection import ConnectionUse
 from runbook.core.document import texts_of
 from runbook.core.outcome import PlanLabel, StepRun
 from runbook.core.run import Origin, Purpose, Relation, Run
@@ -121,6 +122,15 @@ class StepRunJson(TypedDict):
     last_line: int
 
 
+class ConnectionUseJson(TypedDict):
+    """A connection that a run used."""
+
+    input: str
+    name: str
+    kind: str
+    revision: Annotated[int | None, Doc("null for one that is not in the database")]
+
+
 class RelativeJson(TypedDict):
     id: str
     runbook: str
@@ -151,6 +161,9 @@ class WholeRunJson(ChildRunJson):
     steps: list[StepRunJson]
     summary: Annotated[str | None, Doc("Markdown")]
     artifacts: list[ArtifactJson]
+    connections: Annotated[
+        list[ConnectionUseJson], Doc("The connections that the run used, by input")
+    ]
     parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
     related: Annotated[
         RelativeJson | None,
@@ -258,6 +271,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "steps": [step_run_json(step) for step in details.steps],
         "summary": details.summary,
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
+        "connections": [connection_use_json(use) for use in details.connections],
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
         "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],
@@ -283,6 +297,10 @@ def step_run_json(step: StepRun) -> StepRunJson:
         "first_line": step.first_line,
         "last_line": step.last_line,
     }
+
+
+def connection_use_json(use: ConnectionUse) -> ConnectionUseJson:
+    return {"input": use.input, "name": use.name, "kind": use.kind, "revision": use.revision}
 
 
 def relative_json(run: Run) -> RelativeJson:
