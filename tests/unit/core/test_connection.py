@@ -5,7 +5,15 @@ import json
 import pytest
 
 from runbook.connectors.kinds import NETBOX, PROXMOX
-from runbook.core.connection import check_claims, check_labels, check_values, name_problem, opened
+from runbook.core.connection import (
+    Connection,
+    check_claims,
+    check_description,
+    check_labels,
+    check_values,
+    name_problem,
+    opened,
+)
 from runbook.core.connection_file import read_connection
 
 TOKEN = {"host": "pve.example.com", "token_id": "root@pam!rb", "token_secret": "s3cret-value"}
@@ -131,3 +139,19 @@ def test_a_file_holds_a_connection():
 )
 def test_a_file_that_holds_none_says_why(text, code):
     assert [problem.code for problem in read_connection(text)[1]] == [code]
+
+
+def test_a_kind_says_which_variables_and_claims_count():
+    assert PROXMOX.variable("token_id") == "PROXMOX_TOKEN_ID"
+    assert Connection("lab", "proxmox").required_claims is None
+    assert Connection("lab", "proxmox", claims={"roles": ("sre",)}).required_claims is not None
+
+
+def test_a_description_has_a_limit():
+    assert check_description("Lab in Berlin") == []
+    assert [p.code for p in check_description("x" * 501)] == ["bad_description"]
+
+
+def test_a_value_in_a_file_is_text_or_a_list_of_texts():
+    _, problems = read_connection("kind: proxmox\nvalues:\n  host: {name: pve}\n")
+    assert [(problem.code, problem.line) for problem in problems] == [("bad_connection_file", 3)]

@@ -380,3 +380,11 @@ def test_the_schema_allows_what_the_engine_takes(list_schema, with_lists, rows, 
     facts = InputFacts(choices={"NICS.ZONE": ("z", "y")})
     _, more = resolve_inputs(with_lists.inputs, given, facts)
     assert ([*problems, *more] == []) is allows(list_schema, instance) is valid
+
+
+def test_a_connection_names_its_kind_and_offers_those_that_can_be_used():
+    cluster = Input("CLUSTER", "", 1, type=InputType.CONNECTION, kind="proxmox")
+    item = Document("X", None, (), "", 0, None, inputs=(cluster,))
+    made: Any = input_schema(item, schema_id="x", choices={"CLUSTER": ("lab-pve",)})
+    shown = made["properties"]["CLUSTER"]
+    assert (shown["x-kind"], shown["enum"]) == ("proxmox", ["lab-pve"])
