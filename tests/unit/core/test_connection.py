@@ -155,3 +155,8 @@ def test_a_description_has_a_limit():
 def test_a_value_in_a_file_is_text_or_a_list_of_texts():
     _, problems = read_connection("kind: proxmox\nvalues:\n  host: {name: pve}\n")
     assert [(problem.code, problem.line) for problem in problems] == [("bad_connection_file", 3)]
+
+
+def test_claims_in_a_file_may_be_a_list():
+    read, problems = read_connection("kind: proxmox\nclaims:\n  roles: [sre, netops]\n")
+    assert (read.claims, problems) == ({"roles": ["sre", "netops"]}, [])
