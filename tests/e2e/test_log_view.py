@@ -61,3 +61,15 @@ def test_stderr_is_marked_and_shown_alone_and_the_log_fills_the_window(
     assert header.bounding_box() == before
     page.keyboard.press("Escape")
     expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
+
+
+def test_of_a_called_run_only_stderr_is_stderr(server, open_run, start):
+    server.add("framed/Child", "print fine; print -u2 wrong")
+    script = "print begin; runbook call framed/Child.md; print -u2 own"
+    page = open_run(start(server.add("framed/Caller", script)))
+    expect(log_of(page)).to_contain_text("┊ fine")
+    marked = log_of(page).locator(".stderr .text")
+    expect(marked).to_have_text(["┃ wrong", "own"])
+    page.get_by_role("button", name="Only stderr").click()
+    rows = log_of(page).locator("[data-index] .text")
+    expect(rows).to_have_text(["┃ wrong", "own"])

@@ -55,10 +55,10 @@ def test_what_the_child_prints_stands_in_a_frame(client, caller):
 
     assert done["stdout"] == "0 {}\n"
     assert re.fullmatch(
-        r"┌ Prints\.md run [0-9a-f-]{36}\n(│ .+\n){3}└ Prints\.md succeeded after \d+\.\d s\n",
+        r"┌ Prints\.md run [0-9a-f-]{36}\n([┊┃] .+\n){3}└ Prints\.md succeeded after \d+\.\d s\n",
         done["stderr"],
     )
-    assert {"│ to out", "│ err", "│ <a b>"} < set(done["stderr"].splitlines())
+    assert {"┊ to out", "┃ err", "┊ <a b>"} < set(done["stderr"].splitlines())
 
 
 def test_the_child_is_a_run_of_its_own_below_ours(client, caller):
@@ -116,8 +116,8 @@ def test_a_call_without_the_claims_is_refused(server, caller):
 def test_a_cycle_is_refused(client, execute):
     done = execute(client, "A.md")
     assert done["stdout"] == "0 {}\n"  # B printed the code of its own call
-    assert "│ 65 \n" in done["stderr"]
-    assert "│ runbook: error: Recursion detected: Runbook A.md already in" in done["stderr"]
+    assert "┊ 65 \n" in done["stderr"]
+    assert "┃ runbook: error: Recursion detected: Runbook A.md already in" in done["stderr"]
 
 
 @pytest.mark.parametrize("forged", ["", "[]", '["Other.md"]'])
@@ -136,14 +136,14 @@ def test_an_assignment_that_is_none_is_a_usage_error(client, caller):
 
 def test_a_text_that_begins_like_a_file_stays_a_text(client, caller):
     """Only for an input that is a file does @ mean one."""
-    assert "│ <@nothing>" in caller(client, "Prints.md TEXT=@nothing")["stderr"]
+    assert "┊ <@nothing>" in caller(client, "Prints.md TEXT=@nothing")["stderr"]
 
 
 def test_python_calls_by_function(client, caller):
     call = '"Prints.md", {"TEXT": 5}'
     done = caller(client, call, source=BY_FUNCTION, language="python")
     assert done["stdout"] == "{}\n"
-    assert "│ <5>\n" in done["stderr"]
+    assert "┊ <5>\n" in done["stderr"]
     call = '"Prints.md", TEXT="by keyword", quiet=True'
     assert caller(client, call, source=BY_FUNCTION, language="python")["stderr"] == ""
 
@@ -172,10 +172,10 @@ def test_output_arrives_while_the_child_runs(client, server, follow):
     shown = ""
     for event in follow(client, run_id):
         shown += event.get("text", "")
-        if "│ begun\n" in shown and "ended" not in shown and fifo.exists():
+        if "┊ begun\n" in shown and "ended" not in shown and fifo.exists():
             fifo.write_text("go\n")
             fifo.unlink()
-    assert re.search(r"│ begun\n│ ended\n└ Waits\.md succeeded", shown)
+    assert re.search(r"┊ begun\n┊ ended\n└ Waits\.md succeeded", shown)
 
 
 def test_the_end_of_the_caller_ends_the_child(client, server, follow):
@@ -224,5 +224,5 @@ def test_the_events_are_those_of_the_api(way, capsys):
     frame = Frame("folder/Deep.md", sys.stderr)
     for event in events:
         frame.show(event)
-    assert "│ deep\n" in capsys.readouterr().err
+    assert "┊ deep\n" in capsys.readouterr().err
     json.dumps(events)

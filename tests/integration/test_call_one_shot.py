@@ -111,17 +111,17 @@ def test_calls_go_three_levels_deep(cli):
     lines = done.stderr.splitlines()
     assert [re.sub(r" (run|after) \S+( s)?$", "", line) for line in lines[:-1]] == [
         "┌ B.md",
-        "│ in B, X is 1",
-        "│ ┌ C.md",
-        "│ │ ┌ D.md",
-        "│ │ │ in D",
-        "│ │ │ a socket",
-        "│ │ │ 700",
-        "│ │ └ D.md succeeded",
-        "│ │ in C {}",
-        "│ └ C.md succeeded",
-        "│ {}",
-        "│ after",
+        "┊ in B, X is 1",
+        "┊ ┌ C.md",
+        "┊ ┊ ┌ D.md",
+        "┊ ┊ ┊ in D",
+        "┊ ┊ ┊ a socket",
+        "┊ ┊ ┊ 700",
+        "┊ ┊ └ D.md succeeded",
+        "┊ ┊ in C {}",
+        "┊ └ C.md succeeded",
+        "┊ {}",
+        "┊ after",
         "└ B.md succeeded",
     ]
     runs = {run["runbook"]: run for run in cli.runs()}
@@ -140,7 +140,7 @@ def test_a_cycle_is_refused(cli, stack):
 
     assert done.stdout == "65\n"
     text = "Recursion detected: Runbook A.md already in execution chain: ['A.md', 'B.md']"
-    assert f"│ runbook: error: {text}\n" in done.stderr
+    assert f"┃ runbook: error: {text}\n" in done.stderr
 
 
 def test_a_stack_in_the_request_counts_too(cli):

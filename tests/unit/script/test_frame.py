@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from runbook.script.frame import Frame
 
 
-def shown(*events, ref="Child.md"):
+def shown(*events, ref="Child.md", run_id="0198"):
     stream = io.StringIO()
     frame = Frame(ref, stream)
-    for event in ({"run": "0198"}, {"type": "queued"}, *events):
+    for event in ({"run": run_id}, {"type": "queued"}, *events):
         frame.show(event)
     return stream.getvalue()
 
@@ -28,30 +28,46 @@ HEAD = "┌ Child.md run 0198\n"
 
 def test_a_frame_stands_around_all_that_is_printed():
     text = shown(out("one\ntwo\n"), out("\n", "stderr"), DONE)
-    assert re.fullmatch(f"{HEAD}│ one\n│ two\n│ \n└ Child.md succeeded after \\d+\\.\\d s\n", text)
+    assert re.fullmatch(f"{HEAD}┊ one\n┊ two\n┃ \n└ Child.md succeeded after \\d+\\.\\d s\n", text)
 
 
 def test_a_line_that_comes_in_pieces_has_one_side():
     assert shown(out("on"), out("e"), out(" line\nnext"), out("\n")) == (
-        f"{HEAD}│ one line\n│ next\n"
+        f"{HEAD}┊ one line\n┊ next\n"
     )
 
 
 def test_what_the_engine_says_begins_a_line_of_its_own():
     progress = {"type": "progress", "percent": 40, "text": "Cloning"}
     text = shown(out("open"), progress, out("rest\n"), out("open"), DONE)
-    assert text.startswith(f"{HEAD}│ open\n│ 40% Cloning\n│ rest\n│ open\n└ Child.md")
+    assert text.startswith(f"{HEAD}┊ open\n┊ 40% Cloning\n┊ rest\n┊ open\n└ Child.md")
 
 
 def test_colours_are_kept():
-    assert "│ \x1b[31mred\x1b[0m\n" in shown(out("\x1b[31mred\x1b[0m\n"))
+    assert "┊ \x1b[31mred\x1b[0m\n" in shown(out("\x1b[31mred\x1b[0m\n"))
+
+
+RUN_ID = "0198c5a2-7d1e-7c3a-9b56-1f0e5a4d2c11"
 
 
 def test_frames_nest_by_themselves():
-    inner = shown(out("deep\n"), DONE, ref="Grandchild.md")
-    lines = shown(out(inner, "stderr"), DONE).splitlines()
-    assert lines[1:3] == ["│ ┌ Grandchild.md run 0198", "│ │ deep"]
-    assert lines[3].startswith("│ └ Grandchild.md succeeded after ")
+    """A side says which stream of which run a line comes from, however deep."""
+    printed = (out("deep\n"), out("wrong\n", "stderr"), DONE)
+    inner = shown(*printed, ref="Grandchild.md", run_id=RUN_ID)
+    lines = shown(out(inner + "own\n", "stderr"), DONE).splitlines()
+    assert lines[1:4] == [f"┊ ┌ Grandchild.md run {RUN_ID}", "┊ ┊ deep", "┃ ┃ wrong"]
+    assert lines[4].startswith("┊ └ Grandchild.md succeeded after ")
+    assert lines[5] == "┃ own"
+
+
+def test_another_stream_begins_a_line_of_its_own():
+    text = shown(out("Checking"), out("bad\n", "stderr"), out(" done\n"))
+    assert text == f"{HEAD}┊ Checking\n┃ bad\n┊  done\n"
+
+
+@pytest.mark.parametrize("line", ["│ a table │", "┌ a table ┐", "└ took after 3 s"])
+def test_boxes_are_not_frames(line):
+    assert shown(out(f"{line}\n", "stderr")) == f"{HEAD}┃ {line}\n"
 
 
 def test_a_failure_is_named_at_the_end():
@@ -75,7 +91,7 @@ def test_what_needs_no_line_gets_none(kind):
 @given(st.lists(st.text("ab\n", max_size=5), max_size=6))
 def test_however_output_comes_it_looks_the_same(pieces):
     text = "".join(pieces)
-    framed = "".join(f"│ {line}" for line in text.splitlines(keepends=True))
+    framed = "".join(f"┊ {line}" for line in text.splitlines(keepends=True))
     assert shown(*map(out, pieces)) == HEAD + framed
 
 

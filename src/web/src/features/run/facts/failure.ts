@@ -4,6 +4,7 @@ import type { Schemas } from '@/api/client'
 import { type AnsweredLine, fetchRun, getLogLines, type RunStatus, type WholeRun } from '@/api/runs'
 import { stripAnsi } from '@/shared/text/ansi'
 import { isTrouble } from '../log/layout/sections'
+import { isErrorOutput } from '../log/framed'
 import type { Lines } from '../log/lines'
 import { lastLineOf, type StepRun } from '../log/layout/rows'
 
@@ -66,7 +67,8 @@ export async function lastErrorLines(id: string, { first, last }: Lines, signal?
   for (const window of WINDOWS) {
     const from = Math.max(first, last - window + 1)
     const count = Math.min(window, MOST_LINES)
-    const found = readable(await getLogLines(id, from, count, signal, 'stderr'), last)
+    const lines = await getLogLines(id, from, count, signal, 'stderr')
+    const found = readable(lines.filter(isErrorOutput), last)
     if (found.length) return found
     if (from === first) break
   }

@@ -27,6 +27,7 @@ it('shows the stored lines of stderr, page by page, and those that follow', asyn
     ({ n, at: '', type: stream, stream, text: `l${line}\n`, line }) as RunEvent
   log.value.add(event(8, 'stderr', 20_003))
   log.value.add(event(9, 'stdout', 20_004))
+  log.value.add({ ...event(10, 'stderr', 20_005), text: '┊ of a called run\n' })
   triggerRef(log)
   expect(errors.picked.value?.slice(-2)).toEqual([20_001, 20_003])
   expect([errors.line(5)?.text, errors.line(20_003)?.text, errors.line(2)]).toEqual(['e5', 'l20003', undefined])

@@ -1,12 +1,14 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { getLogLines } from '@/api/runs'
+import { isErrorOutput } from './framed'
 import type { LogLine, RunLog } from './log'
 import { useUrl } from '@/shared/page/url'
+import { messageOf } from '@/shared/text/message'
 
 const PAGE = 10_000
 const STREAM = 'stderr'
 
-/** The filter in the URL that shows the lines of stderr alone. */
+/** The filter in the URL that shows error output alone. */
 export function useErrorLines(id: () => string, log: () => RunLog, { route, change } = useUrl()) {
   const isOn = computed(() => route.query.stream === STREAM)
   /** The lines from before the events; null until they are loaded. */
@@ -16,7 +18,8 @@ export function useErrorLines(id: () => string, log: () => RunLog, { route, chan
 
   const lines = computed(() => {
     if (!isOn.value || stored.value === null) return null
-    return new Map([...stored.value, ...log().errorLines].map((line) => [line.n, line]))
+    const all = [...stored.value, ...log().errorLines]
+    return new Map(all.filter(isErrorOutput).map((line) => [line.n, line]))
   })
   /** Numbers of the lines to show; null for all. */
   const picked = computed(() => lines.value && [...lines.value.keys()])
@@ -32,7 +35,7 @@ export function useErrorLines(id: () => string, log: () => RunLog, { route, chan
       const found = await linesUpTo(id(), log().begin, signal)
       if (!signal.aborted) stored.value = found
     } catch (error) {
-      if (!signal.aborted) failure.value = error instanceof Error ? error.message : String(error)
+      if (!signal.aborted) failure.value = messageOf(error)
     }
   }
 
