@@ -1,0 +1,62 @@
+"""On a phone, fingers have 44 pixels of height for whatever isn't part of a sentence or a document."""
+
+import pytest
+from playwright.sync_api import expect
+
+PHONE = {"width": 390, "height": 844}
+
+# What a page shows in the end, by its address.
+PAGES = {
+    "/runbooks": "SimpleRunbook",
+    "/runbooks?q=simple": "SimpleRunbook",
+    "/runbook/language/Inputs.md": "Environment Requirements",
+    "/runbook/language/Caller.md?view=history": "Succeeded",
+    "/execute/language/Inputs.md": "Execute",
+    "/runs": "Created",
+    "/run/{caller}": "Succeeded",
+    "/run/{called}": "Succeeded",
+    "/run/nothing": "View all runs",
+    "/compare/{caller}/{called}": "Status",
+    "/admin": "RUNBOOKS_DIR",
+}
+
+# The controls that are hit within less than 44 pixels of height: a control's room may be larger
+# than its box. The lines of a document and of a log are dense.
+SMALL = """() => {
+    const inSentence = one => getComputedStyle(one).display === 'inline' &&
+        [...one.parentNode.childNodes].some(node => node.nodeType === 3 && node.data.trim())
+    const dense = '.markdown, [role=region][aria-label="Run output"], .visually-hidden, .v-field'
+    const found = []
+    for (const one of document.querySelectorAll('main :is(a[href], button, summary, select)')) {
+        if (one.closest(dense) || one.disabled || !one.checkVisibility() || inSentence(one)) continue
+        one.scrollIntoView({ block: 'center', behavior: 'instant' })
+        const box = one.getBoundingClientRect()
+        const x = box.left + Math.min(box.width / 2, 40), y = box.top + box.height / 2
+        for (const at of [y - 21, y + 21]) {
+            const hit = document.elementFromPoint(x, at)
+            const isBar = hit?.closest('.v-app-bar, .v-bottom-navigation')
+            if (isBar || one.contains(hit)) continue
+            found.push(`${one.outerHTML.slice(0, 120)}: ${at - y} hits ${hit?.outerHTML.slice(0, 90)}`)
+        }
+    }
+    return found
+}"""
+
+
+@pytest.fixture(scope="module")
+def runs(client, start):
+    caller = start("language/Caller.md")
+    (called, *_) = client.get(f"/api/runs/{caller}").json()["children"]
+    return {"caller": caller, "called": called["id"]}
+
+
+def test_fingers_hit_what_they_aim_at(open_page, sign_in, runs, guard):
+    guard.allow("404")
+    page = sign_in(open_page("/runbooks", viewport=PHONE, touch=True))
+    small = []
+    for path, text in PAGES.items():
+        page.goto(path.format(**runs))
+        expect(page.get_by_text(text).first).to_be_attached()
+        expect(page.get_by_role("progressbar")).to_have_count(0)
+        small += [f"{path}: {one}" for one in page.evaluate(SMALL)]
+    assert not small, "\n".join(small)
