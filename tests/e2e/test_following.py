@@ -232,7 +232,16 @@ def test_on_a_phone_the_newest_line_and_a_linked_one_are_in_sight(
     linked = page.get_by_text("line 152", exact=True)
     expect(linked).to_be_visible()
     eventually(lambda: is_above_bar(linked))
-    go.touch()
+    # The status stays in sight, and so does what cancels the run.
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(page.get_by_role("heading", level=1)).not_to_be_in_viewport()
+    expect(page.get_by_text("Running", exact=True)).to_be_in_viewport(ratio=1)
+    cancel = page.get_by_role("button", name="Cancel run", exact=True)
+    expect(cancel).to_be_in_viewport(ratio=1)
+    cancel.click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
 
 
 def test_the_head_of_a_step_stays_while_its_lines_are_read(server, open_run, start, picture):
