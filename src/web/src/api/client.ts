@@ -1,6 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { session, signOut } from '@/auth/session'
 import { earlyAnswer } from '@/early'
+import { escapedRef } from '@/shared/links'
 import { errorOf, silent, unreachable } from './problem'
 import type { components, paths } from './schema'
 
@@ -54,9 +55,7 @@ const refusals: Middleware = {
 
 /** Keeps the slashes of a runbook's ref, because proxies disagree on encoded ones. */
 export function fillPath(path: string, values: Record<string, unknown>): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    String(values[name]).split('/').map(encodeURIComponent).join('/'),
-  )
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => escapedRef(String(values[name])))
 }
 
 /** The API client, typed by the OpenAPI document. Throws ApiError on every failure. */

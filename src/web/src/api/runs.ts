@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/vue-query'
 import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import { escapedRef } from '@/shared/links'
 import { useChanges } from './changes'
 import { api, authorizedFetch, bodyOf, type Schemas } from './client'
 import { readRows } from './jsonlines'
@@ -195,7 +196,7 @@ export async function getLog(id: string): Promise<Blob> {
 }
 
 export async function getArtifact(id: string, name: string): Promise<Blob> {
-  const path = name.split('/').map(encodeURIComponent).join('/')
+  const path = escapedRef(name)
   return (await get(runUrl(id, `artifacts/${path}`))).blob()
 }
 

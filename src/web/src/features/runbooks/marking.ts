@@ -1,3 +1,4 @@
+import { escaped } from '@/shared/text/pattern'
 import { fuzzyRanges } from './fuzzy'
 
 export interface Piece {
@@ -13,7 +14,7 @@ export function wordsOf(text: string): string[] {
 export function piecesOf(text: string, sought: readonly string[]): Piece[] {
   const longestFirst = [...sought].filter(Boolean).sort((a, b) => b.length - a.length)
   if (!longestFirst.length) return [{ text, isFound: false }]
-  const pattern = longestFirst.map((one) => one.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
+  const pattern = longestFirst.map(escaped).join('|')
   return text
     .split(new RegExp(`(${pattern})`, 'iu'))
     .map((piece, index) => ({ text: piece, isFound: index % 2 === 1 }))

@@ -60,3 +60,8 @@ it.each([
 ])('in %j, %s is %j', (text, word, parts) => {
   expect(fuzzyRanges(text, word)?.map(([start, end]) => text.slice(start, end)) ?? null).toEqual(parts)
 })
+
+it('finds words with signs, anywhere in a text', () => {
+  expect(hits('pg-failover').map(([path]) => path)).toEqual(['d/pg.md', 'c/pg.md'])
+  expect(hits('(pg-failover/')).toEqual([])
+})

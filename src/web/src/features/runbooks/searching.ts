@@ -1,4 +1,5 @@
 import type { ListedRunbook } from '@/api/runbooks'
+import { escaped } from '@/shared/text/pattern'
 import { fuzzyRanges } from './fuzzy'
 import { wordsOf } from './marking'
 
@@ -79,8 +80,4 @@ function distance(text: string, word: string): number | null {
 function fuzzyDistance(text: string, word: string): number | null {
   const ranges = fuzzyRanges(text, word)
   return ranges && FUZZY + ranges.length / 10
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 }

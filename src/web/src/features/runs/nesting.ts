@@ -1,4 +1,5 @@
 import type { Run } from '@/api/runs'
+import { counted } from '@/shared/text/numbers'
 
 /** A row of the table: a run, below the run that called it if that is in the list too. */
 export interface NestedRun {
@@ -34,6 +35,6 @@ export function nested(runs: readonly Run[], open: ReadonlySet<string>): NestedR
 /** `3 runs, 1 failed`: the runs below another one. */
 export function belowText(below: readonly Run[]): string {
   const failed = below.filter((run) => !run.active && !run.success).length
-  const count = `${below.length} ${below.length === 1 ? 'run' : 'runs'}`
+  const count = counted(below.length, 'run')
   return failed ? `${count}, ${failed} failed` : count
 }

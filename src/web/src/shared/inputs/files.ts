@@ -15,11 +15,6 @@ export async function readFile(name: string, file: File): Promise<GivenFile> {
   return { name: file.name, content_base64: url.slice(url.indexOf(',') + 1) }
 }
 
-export function sizeText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} bytes`
-  return bytes < FILE_LIMIT ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / FILE_LIMIT).toFixed(1)} MiB`
-}
-
 /** The number of bytes in a base64 text. */
 export function bytesOf(content: string): number {
   return Math.floor((content.length * 3) / 4) - (content.match(/=+$/)?.[0].length ?? 0)

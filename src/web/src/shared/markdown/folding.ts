@@ -1,3 +1,5 @@
+import { counted } from '@/shared/text/numbers'
+
 /** In a section, shorter blocks take no more room than their fold. */
 const LEAST_LINES = 3
 
@@ -29,7 +31,7 @@ function fold(block: Element, name: string) {
   const details = document.createElement('details')
   const summary = document.createElement('summary')
   details.className = 'folded'
-  summary.textContent = `${name}, ${lines} ${lines === 1 ? 'line' : 'lines'}`
+  summary.textContent = `${name}, ${counted(lines, 'line')}`
   block.replaceWith(details)
   details.append(summary, block)
 }

@@ -1,3 +1,5 @@
+import { keptLocally } from './local'
+
 export const THEMES = ['light', 'dark', 'system'] as const
 export type Theme = (typeof THEMES)[number]
 export const ZONES = ['local', 'utc'] as const
@@ -12,12 +14,7 @@ export const KEY = 'runbook.preferences'
 
 /** The preferences stored in this browser. */
 export function keptPreferences(): Preferences {
-  let kept: Partial<Preferences> = {}
-  try {
-    kept = (JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}) as Partial<Preferences>
-  } catch {
-    // Ignore unreadable preferences.
-  }
+  const kept = keptLocally(KEY)
   return {
     theme: THEMES.find((theme) => theme === kept.theme) ?? 'system',
     zone: ZONES.find((zone) => zone === kept.zone) ?? 'local',

@@ -1,3 +1,5 @@
+import { counted } from './numbers'
+
 export interface DiffLine {
   kind: 'same' | 'removed' | 'added' | 'skipped'
   text: string
@@ -79,7 +81,7 @@ export function folded(lines: DiffLine[]): DiffLine[] {
   let hidden = 0
   const tell = () => {
     if (hidden === 0) return
-    const text = hidden === 1 ? '1 unchanged line' : `${hidden} unchanged lines`
+    const text = counted(hidden, 'unchanged line')
     shown.push({ kind: 'skipped', text, before: null, after: null })
     hidden = 0
   }

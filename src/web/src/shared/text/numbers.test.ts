@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest'
-import { formatCount, formatSize } from './numbers'
+import { counted, formatCount, formatSize } from './numbers'
+
+it('counts things', () => {
+  expect([counted(1, 'line'), counted(0, 'line'), counted(20_000, 'match', 'matches')]).toEqual(['1 line', '0 lines', '20,000 matches'])
+})
 
 it('writes counts and sizes as people read them', () => {
   expect([5001, 100_000].map(formatCount)).toEqual(['5001', '100,000'])

@@ -1,5 +1,5 @@
 import { onScopeDispose, ref, watch } from 'vue'
-import { formatCount } from '@/shared/text/numbers'
+import { counted, formatCount } from '@/shared/text/numbers'
 
 const MOST_OFTEN_MS = 2_000
 
@@ -17,8 +17,7 @@ export function useAnnouncements(run: () => string, count: () => number, isLive:
     const more = count() - known
     known = count()
     if (more <= 0) return
-    const lines = more === 1 ? 'line' : 'lines'
-    said.value = `${formatCount(more)} new ${lines} of output, ${formatCount(known)} total`
+    said.value = `${counted(more, 'new line')} of output, ${formatCount(known)} total`
   }
   function forget() {
     clearTimeout(timer)

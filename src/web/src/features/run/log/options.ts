@@ -1,4 +1,5 @@
 import { reactive, watch } from 'vue'
+import { keepLocally, keptLocally } from '@/shared/storage/local'
 
 export const TIMES = ['none', 'elapsed', 'clock'] as const
 export type Times = (typeof TIMES)[number]
@@ -16,12 +17,7 @@ interface Options {
 export const options = reactive(read())
 
 function read(): Options {
-  let kept: Partial<Record<keyof Options, unknown>> = {}
-  try {
-    kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {}
-  } catch {
-    // Ignore unreadable options.
-  }
+  const kept = keptLocally(KEY)
   const isSet = (value: unknown) => (typeof value === 'boolean' ? value : true)
   return {
     times: TIMES.find((times) => times === kept.times) ?? 'elapsed',
@@ -34,10 +30,4 @@ export function nextTimes(): Times {
   return TIMES[(TIMES.indexOf(options.times) + 1) % TIMES.length] ?? 'none'
 }
 
-watch(options, (value) => {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(value))
-  } catch {
-    // Without storage, the options last until the page closes.
-  }
-})
+watch(options, (value) => keepLocally(KEY, value))

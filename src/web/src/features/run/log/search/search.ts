@@ -1,5 +1,6 @@
 import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { type LogQuery, searchLog } from '@/api/runs'
+import { messageOf } from '@/shared/text/message'
 
 /** Matches per request. */
 const PAGE = 1000
@@ -51,7 +52,7 @@ export function useLogSearch(
       count.value = all
       failure.value = ''
     } catch (error) {
-      if (!signal.aborted) failure.value = error instanceof Error ? error.message : String(error)
+      if (!signal.aborted) failure.value = messageOf(error)
     } finally {
       if (!signal.aborted) isSearching.value = false
     }
