@@ -19,9 +19,7 @@ OUTPUT = ("stdout", STDERR)
 SIDE = "┊ "
 STDERR_SIDE = "┃ "
 # A line of a frame that is not standard error of any run. The web app has the same pattern.
-_NO_STDERR = re.compile(
-    r"(?:┃ )*(?:┊ |┌ .+ run [0-9a-f-]{36}$|└ .+ after \d+\.\d s$)"
-)
+_NO_STDERR = re.compile(r"(?:┃ )*(?:┊ |┌ .+ run [0-9a-f-]{36}$|└ .+ after \d+\.\d s$)")
 
 
 class Frame:
