@@ -182,6 +182,7 @@ def test_a_waiting_run_says_for_what(
 ):
     holder = server.runbooks / "Holder.md"
     text = (server.runbooks / "LongRunningRunbook.md").read_text()
+    text = text.replace("# LongRunningRunbook", "# Holder")
     holder.write_text(text.replace("# Script", "# Policy\n\n```yaml\nlocks: site\n```\n\n# Script"))
     first = start("Holder.md", wait=False, env_vars={"CYCLES": "100"})
     wait_for(first, lambda run: run["status"] == "running")

@@ -75,6 +75,7 @@ def test_runs_and_settings(view, sign_in, server):
         ("/runbooks", "Runbooks"),
         ("/runbook/language/Inputs.md", "Inputs"),
         ("/runs?status=failed", "Runs"),
+        ("/toolkits", "Toolkits"),
         ("/admin", "Admin"),
     ],
 )

@@ -17,6 +17,7 @@ PAGES = {
     "/run/{called}": "Succeeded",
     "/run/nothing": "View all runs",
     "/compare/{caller}/{called}": "Status",
+    "/toolkits": "Health",
     "/admin": "RUNBOOKS_DIR",
 }
 

@@ -67,6 +67,7 @@ GOLDEN = {
     "POST /api/runbooks/<ref:ref>": (401, 401, 403, 202, 403, 202, 401),
     "POST /api/runbooks/<ref:ref>/execute": (401, 401, 403, 202, 403, 202, 401),
     "GET /api/toolkits": (401, 401, 200, 200, 200, 403, 401),
+    "GET /api/toolkits/<slug>/readme": (401, 401, 404, 404, 404, 403, 401),
     "POST /api/toolkits": (401, 401, 403, 403, 415, 403, 401),
     "POST /api/toolkits/<slug>/install": (401, 401, 403, 403, 404, 403, 401),
     "POST /api/toolkits/<slug>/rollback": (401, 401, 403, 403, 404, 403, 401),

@@ -70,6 +70,7 @@ def get_config() -> Response:
     token: TokenInfoJson = {
         "user_id": caller.subject,
         "roles": list(roles_of(caller.claims)),
+        "permissions": [it for it in Permission if caller.grants.allow(it)],
         "remote_ip": caller.address,
         "claims": standard_claims(request.headers["Authorization"]) | dict(caller.claims),
     }

@@ -13,7 +13,7 @@ from runbook.api.routing import Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.toolkit import InstalledToolkit
 from runbook.errors import RequestError, UnsupportedMediaTypeError
-from runbook.resources.toolkit import InstalledToolkitJson
+from runbook.resources.toolkit import InstalledToolkitJson, ToolkitReadmeJson
 from runbook.toolkits.listing import listed_json
 from runbook.toolkits.toolkits import Toolkits
 
@@ -111,6 +111,18 @@ def change_toolkit(slug: str) -> Response:
         raise RequestError("The body has no member enabled: set it to true or false")
     change = _toolkits().enable if enabled else _toolkits().disable
     return _installed(change(slug, principal()))
+
+
+@route(
+    blueprint,
+    "/api/toolkits/<slug>/readme",
+    policy=RoutePolicy(
+        Permission.TOOLKIT_READ, Limit.NORMAL, "Get a toolkit's README", schema="ToolkitReadme"
+    ),
+)
+def get_toolkit_readme(slug: str) -> Response:
+    body: ToolkitReadmeJson = {"text": _toolkits().readme(slug, principal())}
+    return wire.json_reply(body)
 
 
 @route(

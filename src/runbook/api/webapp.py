@@ -21,7 +21,9 @@ STATIC = Path(__file__).parent / "static"
 INDEX = "index.html"
 PAGES = "pages.json"
 """Built list of the files that each page needs, by the first segment of its path."""
-PAGE = re.compile(r"(?:login|runbooks|runs|admin)/?|(?:runbook|execute|run|compare)(?:/.*)?")
+PAGE = re.compile(
+    r"(?:login|runbooks|runs|toolkits|admin)/?|(?:runbook|execute|run|compare)(?:/.*)?"
+)
 """The pages of src/web/src/router.ts."""
 START = "runbooks"
 """The page at `/`."""

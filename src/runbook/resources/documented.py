@@ -31,7 +31,7 @@ from runbook.resources.server import (
     PublicInfoJson,
     StatusJson,
 )
-from runbook.resources.toolkit import InstalledToolkitJson, ToolkitListJson
+from runbook.resources.toolkit import InstalledToolkitJson, ToolkitListJson, ToolkitReadmeJson
 
 DOCUMENTED: tuple[type, ...] = (
     RunbookListJson,
@@ -68,5 +68,6 @@ DOCUMENTED: tuple[type, ...] = (
     ConnectionListJson,
     ConnectionJson,
     ConnectionCheckJson,
+    ToolkitReadmeJson,
     ProblemJson,
 )

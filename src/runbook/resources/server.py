@@ -36,6 +36,7 @@ class ConfigItemJson(_From):
 class TokenInfoJson(TypedDict):
     user_id: str
     roles: list[str]
+    permissions: Annotated[list[str], Doc("What you may do, for some runbooks or all")]
     remote_ip: str | None
     claims: dict[str, Any]
 

@@ -43,6 +43,10 @@ class InstalledToolkitJson(TypedDict):
     enabled: bool
 
 
+class ToolkitReadmeJson(TypedDict):
+    text: Annotated[str, Doc("Markdown; empty if the toolkit has no README.md")]
+
+
 class ToolkitListJson(TypedDict):
     toolkits: list[ToolkitJson]
 

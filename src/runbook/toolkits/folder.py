@@ -19,6 +19,8 @@ from runbook.quick_dataclass import dataclass
 
 MOST_FILES = 10_000
 MANIFEST_BYTES = 64 * 1024
+README = "README.md"
+README_BYTES = 256 * 1024
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
 
 
@@ -62,6 +64,15 @@ def runbooks_in(folder: Path) -> list[Path]:
     return [path for path in files_in(folder) if path.suffix == SUFFIX and not _is_readme(path)]
 
 
+def readme_in(folder: Path) -> str:
+    """The start of its README.md; empty if there is none that can be read."""
+    try:
+        with (folder / README).open("rb") as file:
+            return file.read(README_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def digest_of(folder: Path) -> str:
     """SHA-256 over names and contents; of a runbook, only what stands above History."""
     digest = hashlib.sha256()
@@ -75,7 +86,7 @@ def digest_of(folder: Path) -> str:
 
 
 def _is_readme(path: Path) -> bool:
-    return path.name.lower() == "readme.md"
+    return path.name.lower() == README.lower()
 
 
 def _walk(folder: Path, top: Path) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from runbook.library.sources import Sources
 from runbook.quick_dataclass import dataclass
 from runbook.store.store import Store
 from runbook.toolkits.archive import unpack
-from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit
+from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit, readme_in
 from runbook.toolkits.installation import Installation
 from runbook.toolkits.intents import Intent, intended, settle
 from runbook.toolkits.switchboard import Switchboard
@@ -83,6 +83,16 @@ class Toolkits:
         installed = {row.slug: row for row in self._parts.store.toolkits.all()}
         listed = (self._listed(slug, installed, bundled) for slug in installed.keys() | bundled)
         return sorted((it for it in listed if it), key=lambda it: it.manifest.slug)
+
+    def readme(self, slug: str, principal: Principal) -> str:
+        """The README.md of the installed version, else of the bundled one. Raises NotFoundError."""
+        self._parts.gate.require(principal, Permission.TOOLKIT_READ)
+        is_slug = SLUG.fullmatch(slug) is not None
+        if is_slug and self._parts.store.toolkits.get(slug) is not None:
+            return readme_in(self._parts.installation.folder(slug))
+        if is_slug and (self._parts.bundled / slug / MANIFEST).is_file():
+            return readme_in(self._parts.bundled / slug)
+        raise _not_installed(slug)
 
     def install_bundled(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Install or upgrade a toolkit of this package. Raises NotFoundError."""

@@ -22,7 +22,7 @@ def main() -> None:
         settings = Settings.load(environment, rate_limit_enabled=False)
         # The routes alone make the document: no view is called.
         nothing = cast("Any", None)
-        app = create_app(Application(settings, nothing, nothing, CollectorRegistry()))
+        app = create_app(Application(settings, nothing, nothing, nothing, CollectorRegistry()))
         json.dump(document(app.url_map, app.view_functions), sys.stdout)
 
 

@@ -70,6 +70,12 @@ export const routes: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: '/toolkits',
+    name: 'toolkits',
+    meta: { title: 'Toolkits' },
+    component: () => import('@/features/toolkits/ToolkitsPage.vue'),
+  },
+  {
     path: '/admin',
     name: 'admin',
     meta: { title: 'Admin' },

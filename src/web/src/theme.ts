@@ -36,6 +36,7 @@ const dark: ThemeDefinition = {
     secondary: '#9da7b3',
     success: '#4cc366',
     error: '#ff7b72',
+    'on-error': '#2d0a0c',
     warning: '#e3b341',
     info: '#79c0ff',
     neutral: '#9da7b3',

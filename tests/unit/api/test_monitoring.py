@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import POLICY_ATTRIBUTE, PUBLIC, Limit, RoutePolicy
+from runbook.core.permissions import Permission
 from runbook.log import Alert
 from runbook.settings import Settings
 
@@ -114,10 +115,11 @@ def test_a_refused_token_is_logged_with_the_reason_and_without_the_token(strange
     assert expired not in str(logged.fields) + reply.text
 
 
-def test_the_configuration_shows_the_standard_claims(client, token):
+def test_the_configuration_shows_permissions_and_the_standard_claims(client, token):
     headers = {"Authorization": f"Bearer {token(team='core', jti='7')}"}
-    shown = client.get("/api/config", headers=headers).json["token"]["claims"]
-    assert shown == {
+    shown = client.get("/api/config", headers=headers).json["token"]
+    assert shown["permissions"] == list(Permission)
+    assert shown["claims"] == {
         "sub": "ann",
         "iss": "dev-idp",
         "aud": "dev-api",

@@ -8,13 +8,13 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection cancelRun changeConnection changeToolkit checkConnection checkLiveness checkReadiness
-executeRunbook executeRunbookAsJson findChoices followChanges followRun getArtifact getConfig
-getConnection getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun getRunbook
-getRunDocument getRunLog getStatus installToolkit listArtifacts listAuditEvents listConnectionKinds
-listConnections listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo
-removeConnection removeToolkit resumeRun retryRun rollBackToolkit shutDown undoRun uploadToolkit
-validateRunbook validateRunbookShort
+addConnection cancelRun changeConnection changeToolkit checkConnection checkLiveness
+checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges followRun getArtifact
+getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
+getRunbook getRunDocument getRunLog getStatus getToolkitReadme installToolkit listArtifacts
+listAuditEvents listConnectionKinds listConnections listHistoryEntries listLocks listRunbooks
+listRuns listToolkits logIn previewUndo removeConnection removeToolkit resumeRun retryRun
+rollBackToolkit shutDown undoRun uploadToolkit validateRunbook validateRunbookShort
 """
 
 

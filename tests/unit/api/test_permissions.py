@@ -61,6 +61,7 @@ POST  /api/toolkits                                toolkit.write
 DELETE /api/toolkits/<slug>                        toolkit.write
 PATCH /api/toolkits/<slug>                         toolkit.write
 POST  /api/toolkits/<slug>/install                 toolkit.write
+GET   /api/toolkits/<slug>/readme                  toolkit.read
 POST  /api/toolkits/<slug>/rollback                toolkit.write
 GET   /auth/login                                  anyone
 POST  /dev-login                                   anyone
@@ -142,6 +143,7 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "DELETE /api/toolkits/<slug>",
         "PATCH /api/toolkits/<slug>",
         "POST /api/toolkits/<slug>/install",
+        "GET /api/toolkits/<slug>/readme",
         "POST /api/toolkits/<slug>/rollback",
     }
 

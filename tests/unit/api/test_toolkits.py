@@ -43,6 +43,7 @@ def test_from_upload_to_removal(client):
     assert reply.json == {"slug": "lab", "version": "1.0.0", "enabled": False}
     assert client.patch("/api/toolkits/lab", json={"enabled": True}).status_code == 200
     assert upload(client, zipped("1.1.0")).json["enabled"] is True
+    assert client.get("/api/toolkits/lab/readme").json == {"text": "# Lab\n"}
     found = of_slug(client, "lab")
     assert (found["version"], found["previous_version"]) == ("1.1.0", "1.0.0")
     assert (found["origin"], found["installed_by"]) == ("upload", "ann")
@@ -51,10 +52,13 @@ def test_from_upload_to_removal(client):
     assert of_slug(client, "lab")["enabled"] is False
     assert client.delete("/api/toolkits/lab").status_code == 200
     assert of_slug(client, "lab") is None
+    for slug in ("lab", "..", "%2e%2e"):
+        assert client.get(f"/api/toolkits/{slug}/readme").status_code == 404
 
 
 def test_a_bundled_one_and_a_run_of_it(client):
     assert of_slug(client, "health")["version"] is None
+    assert client.get("/api/toolkits/health/readme").json["text"].startswith("# Health\n")
     assert client.post("/api/toolkits/health/install").json["enabled"] is False
     assert client.get("/api/runbooks/health/Health.md").status_code == 404
     client.patch("/api/toolkits/health", json={"enabled": True})

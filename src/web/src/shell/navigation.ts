@@ -1,4 +1,6 @@
-import { mdiBookOpenVariant, mdiCogOutline, mdiHistory } from '@mdi/js'
+import { mdiBookOpenVariant, mdiCogOutline, mdiHistory, mdiToolboxOutline } from '@mdi/js'
+import { computed } from 'vue'
+import { usePermissions } from '@/api/config'
 
 export interface NavigationItem {
   text: string
@@ -7,10 +9,12 @@ export interface NavigationItem {
   keys: string
   /** Whether the page at this path belongs to the item. */
   covers: (path: string) => boolean
+  /** Who lacks it doesn't see the item. */
+  permission?: string
 }
 
 /** The entries of the main navigation. */
-export const navigation: NavigationItem[] = [
+const ITEMS: readonly NavigationItem[] = [
   {
     text: 'Runbooks',
     to: '/runbooks',
@@ -26,6 +30,14 @@ export const navigation: NavigationItem[] = [
     covers: (path) => /^\/(runs?|compare)(\/|$)/.test(path),
   },
   {
+    text: 'Toolkits',
+    to: '/toolkits',
+    icon: mdiToolboxOutline,
+    keys: 'g t',
+    covers: (path) => /^\/toolkits(\/|$)/.test(path),
+    permission: 'toolkit.read',
+  },
+  {
     text: 'Admin',
     to: '/admin',
     icon: mdiCogOutline,
@@ -33,3 +45,9 @@ export const navigation: NavigationItem[] = [
     covers: (path) => /^\/admin(\/|$)/.test(path),
   },
 ]
+
+/** The entries for this user; until the permissions are known, all of them. */
+export function useNavigation() {
+  const { can } = usePermissions()
+  return computed(() => ITEMS.filter(({ permission }) => !permission || can(permission) !== false))
+}

@@ -1,0 +1,68 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/vue-query'
+import { computed, type MaybeRefOrGetter, toValue } from 'vue'
+import { api, authorizedFetch, bodyOf, type Schemas } from './client'
+import { errorOf } from './problem'
+
+export type Toolkit = Schemas['Toolkit']
+type Installed = Schemas['InstalledToolkit']
+
+export function useToolkits() {
+  return useQuery({
+    queryKey: ['toolkits'],
+    queryFn: async ({ signal }) => (await bodyOf(api.GET('/api/toolkits', { signal }))).toolkits,
+  })
+}
+
+export function useToolkitReadme(slug: MaybeRefOrGetter<string>, version: MaybeRefOrGetter<string | null>) {
+  return useQuery({
+    queryKey: computed(() => ['toolkit', toValue(slug), 'readme', toValue(version)]),
+    queryFn: async ({ signal }) => {
+      const params = { path: { slug: toValue(slug) } }
+      return (await bodyOf(api.GET('/api/toolkits/{slug}/readme', { params, signal }))).text
+    },
+  })
+}
+
+const paramsOf = (slug: string) => ({ params: { path: { slug } } })
+
+/** Installs or upgrades a toolkit that comes with the program. */
+export function installToolkit(slug: string): Promise<Installed> {
+  return bodyOf(api.POST('/api/toolkits/{slug}/install', paramsOf(slug)))
+}
+
+export function rollBackToolkit(slug: string): Promise<Installed> {
+  return bodyOf(api.POST('/api/toolkits/{slug}/rollback', paramsOf(slug)))
+}
+
+export async function switchToolkit(slug: string, enabled: boolean): Promise<void> {
+  await api.PATCH('/api/toolkits/{slug}', { ...paramsOf(slug), body: { enabled } })
+}
+
+export async function removeToolkit(slug: string): Promise<void> {
+  await api.DELETE('/api/toolkits/{slug}', paramsOf(slug))
+}
+
+/** Installs or upgrades from a .zip archive. */
+export async function uploadToolkit(archive: Blob): Promise<Installed> {
+  const response = await authorizedFetch(
+    new Request(new URL('/api/toolkits', location.origin), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/zip' },
+      body: archive,
+    }),
+  )
+  if (!response.ok) throw await errorOf(response)
+  return (await response.json()) as Installed
+}
+
+/** Makes a change to toolkits, then refetches what it may have changed, even if it failed. */
+export function useToolkitChange<T, R>(change: (given: T) => Promise<R>) {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: change,
+    onSettled: () =>
+      Promise.all(
+        ['toolkits', 'runbooks', 'runbook'].map((key) => queries.invalidateQueries({ queryKey: [key] })),
+      ),
+  })
+}
