@@ -217,7 +217,8 @@ class RunVariables:
     """The variables that describe a run to its script.
 
     `chain` lists the refs from the outermost runbook to this one. `output`, `env`, `progress`,
-    `plan`, `mask` and `summary` are files that the script can write, `artifacts` is a folder.
+    `plan`, `mask`, `effects` and `summary` are files that the script can write, `artifacts` is a
+    folder.
     `call_socket` is the socket for `runbook call`; empty if a server handles calls.
     """
 
@@ -232,6 +233,7 @@ class RunVariables:
     progress: str
     plan: str
     mask: str
+    effects: str
     summary: str
     artifacts: str
     dry_run: bool = False
@@ -261,6 +263,7 @@ class RunVariables:
             "RUNBOOK_PROGRESS": self.progress,
             "RUNBOOK_PLAN": self.plan,
             "RUNBOOK_MASK": self.mask,
+            "RUNBOOK_EFFECTS": self.effects,
             "RUNBOOK_SUMMARY": self.summary,
             "RUNBOOK_ARTIFACTS": self.artifacts,
             # Empty for a real run, so that `[ -n ... ]`, `= 1` and `(( ... ))` all work as tests.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from runbook.core.document import Problem
+from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, StepRun
 from runbook.core.run import Run
 from runbook.quick_dataclass import dataclass
@@ -43,6 +44,7 @@ class RunDetails:
     steps: tuple[StepRun, ...]
     summary: str | None
     artifacts: tuple[Artifact, ...]
+    effects: tuple[Effect, ...]
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]

@@ -1,0 +1,1 @@
+"""What runbooks use to talk to other systems. Each connector needs an optional extra."""
