@@ -19,7 +19,7 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.script.commands import NotInRunError
-from runbook.script.limits import EARLIER_EFFECTS, LINE_BYTES, EffectState
+from runbook.script.limits import EARLIER_EFFECTS, EFFECT_KEY, LINE_BYTES, EffectState
 
 ANSWER_SECONDS = 60.0
 REPLY_BYTES = 4096
@@ -35,8 +35,11 @@ class NotRecordedError(RunbookError):
 def intend(pipe: str, key: str, what: str, probe: Mapping[str, Any]) -> str:
     """Record a change before it is made. Returns its ID.
 
-    Raises NotRecordedError, NotInRunError, and ValueError if the probe is too long or not JSON.
+    Raises NotRecordedError, NotInRunError, and ValueError for an invalid key, or for a probe that is
+    too long or not JSON.
     """
+    if not EFFECT_KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not a valid key. Use letters, digits and . _ : / -")
     return str(_ask(pipe, {"op": "intend", "key": key, "what": what, "probe": dict(probe)})["id"])
 
 

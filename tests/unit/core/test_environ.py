@@ -40,6 +40,7 @@ def run(**changes: object) -> RunVariables:
         "progress": "/run/1/.p",
         "plan": "/run/1/.plan",
         "mask": "/run/1/.m",
+        "effects": "/run/1/.effects",
         "summary": "/run/1/.s",
         "artifacts": "/run/1/artifacts",
     }

@@ -25,6 +25,7 @@ TRIES = 30
 LOCK_PATIENCE_S = 600.0
 POLL_S = 0.5
 _UNFINISHED = ("create", "clone")
+CREATING = Span(0, 80)
 _UNCERTAIN = (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
 NAMES = {"qemu": "virtual machine", "lxc": "container"}
 
@@ -94,12 +95,12 @@ class Plan:
     description: str
     send: Callable[[int, str], str | None]
     vmid: int | None = None
-    progress: Span = Span(0, 80)
+    progress: Span = CREATING
 
 
 def create(pve: Proxmox, plan: Plan) -> Guest:
     """Create a guest, or go on with the one that an earlier attempt has created."""
-    found = _resumed(pve, plan)
+    found = _resumed(pve)
     if found is not None:
         return found
     for tries_left in reversed(range(TRIES)):
@@ -141,7 +142,7 @@ def _look_again(pve: Proxmox, probe: Mapping[str, Any], error: ConnectorError) -
         raise error
 
 
-def _resumed(pve: Proxmox, plan: Plan) -> Guest | None:
+def _resumed(pve: Proxmox) -> Guest | None:
     """The guest that an earlier attempt has created."""
     for change in earlier(GUEST):
         vmid = int(change.probe["vmid"])

@@ -8,10 +8,11 @@ from runbook.connectors.effects import doing
 from runbook.connectors.proxmox import Proxmox, Span
 
 RUNNING = "running"
+AFTER_CREATING = Span(80, 100)
 STOPPED = "stopped"
 
 
-def start(pve: Proxmox, guest: Guest, *, progress: Span = Span(80, 100)) -> None:
+def start(pve: Proxmox, guest: Guest, *, progress: Span = AFTER_CREATING) -> None:
     """Start a guest unless it runs. In a dry run, there may be no guest yet."""
     if not pve.dry_run and guests.status(pve, guest) == RUNNING:
         print(f"{guest.title} is running already", flush=True)
