@@ -35,8 +35,8 @@ class NotRecordedError(RunbookError):
 def intend(pipe: str, key: str, what: str, probe: Mapping[str, Any]) -> str:
     """Record a change before it is made. Returns its ID.
 
-    Raises NotRecordedError, NotInRunError, and ValueError for an invalid key, or for a probe that is
-    too long or not JSON.
+    Raises NotRecordedError, NotInRunError, and ValueError for an invalid key, or for a probe that
+    is too long or not JSON.
     """
     if not EFFECT_KEY.fullmatch(key):
         raise ValueError(f"{key!r} is not a valid key. Use letters, digits and . _ : / -")

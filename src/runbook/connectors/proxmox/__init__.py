@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ from runbook.script import commands
 
 __all__ = ["Proxmox", "Span", "check", "connect"]
 
-EXTRA = (
-    "The Proxmox connector needs more packages. Install them: pip install runbook-engine[proxmox]"
-)
+EXTRA = "Proxmox VE needs more packages. Install them: pip install 'runbook-engine[proxmox]'"
 PORT = 8006
 TIMEOUT_S = 30
 
@@ -41,7 +40,12 @@ class Proxmox:
         self.name = name
         self.timeout_s = _number(values, "timeout", TIMEOUT_S)
         self.dry_run = dry_run
-        self.api = _api(values, self.timeout_s, dry_run=dry_run)
+        self._session = Session(str(values.get("host") or ""), dry_run=dry_run)
+        self.api = _api(values, self.timeout_s, self._session)
+
+    def close(self) -> None:
+        """Close the connections. Not needed at the end of a script."""
+        self._session.close()
 
     def run(self, upid: str | None, *, progress: Span = WHOLE) -> None:
         """Wait for a task: print its log, and report its percentage as the run's progress.
@@ -62,31 +66,30 @@ def connect(input_name: str) -> Proxmox:
 def check(values: Mapping[str, object]) -> CheckResult:
     """Whether the cluster answers and accepts the credentials."""
     try:
-        version = str(Proxmox("", values).api.version.get()["version"])
+        with closing(Proxmox("", values)) as cluster:
+            version = str(cluster.api.version.get()["version"])
     except ConnectorError as error:
         return CheckResult(False, error.code, error.message)
     return CheckResult(True, None, f"Proxmox VE {version}", version)
 
 
-def _api(values: Mapping[str, object], timeout_s: float, *, dry_run: bool) -> Any:
+def _api(values: Mapping[str, object], timeout_s: float, session: Session) -> Any:
     try:
         import requests  # noqa: F401 - proxmoxer would exit without it
         from proxmoxer import AuthenticationError, ProxmoxAPI
     except ImportError:
         raise ConnectorError(EXTRA, ErrorCode.MISSING_EXTRA, nothing_changed=True) from None
-    host = str(values.get("host") or "")
-    session = Session(host, dry_run=dry_run)
     with session.translating():
         try:
             api = ProxmoxAPI(
-                host,
+                session.host,
                 port=int(_number(values, "port", PORT)),
                 verify_ssl=_verification(values),
                 timeout=timeout_s,
                 **_credentials(values),
             )
         except AuthenticationError:
-            text = f"{host} doesn't accept the user or the password"
+            text = f"{session.host} doesn't accept the user or the password"
             raise ConnectorError(text, ErrorCode.AUTH, nothing_changed=True) from None
     session.wrap(api)
     return api

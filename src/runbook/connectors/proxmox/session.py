@@ -32,7 +32,7 @@ class Session:
     """Stands between proxmoxer and its own session."""
 
     def __init__(self, host: str, *, dry_run: bool) -> None:
-        self._host = host
+        self.host = host
         self._dry_run = dry_run
         self._session: Any = None
 
@@ -40,6 +40,10 @@ class Session:
         """Take the place of the session of a ProxmoxAPI."""
         self._session = api._store["session"]  # noqa: SLF001 - it has no other way
         api._store["session"] = self  # noqa: SLF001
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
 
     def request(
         self,
@@ -72,7 +76,7 @@ class Session:
         with self.translating():
             reply = self._session.request(method, url, data=data, params=params)
         if reply.status_code >= 400:
-            raise error_of(self._host, reply.status_code, reply.reason or "", reply.text)
+            raise error_of(self.host, reply.status_code, reply.reason or "", reply.text)
         return reply
 
     @contextmanager
@@ -83,14 +87,14 @@ class Session:
         try:
             yield
         except exceptions.SSLError as error:
-            text = f"{self._host}: the certificate can't be verified: {_reason(error)}"
+            text = f"{self.host}: the certificate can't be verified: {_reason(error)}"
             raise ConnectorError(text, ErrorCode.TLS, nothing_changed=True) from None
         except exceptions.Timeout as error:
             unsent = isinstance(error, exceptions.ConnectTimeout)
-            text = f"{self._host} didn't answer in time"
+            text = f"{self.host} didn't answer in time"
             raise ConnectorError(text, ErrorCode.TIMEOUT, nothing_changed=unsent) from None
         except exceptions.RequestException as error:
-            text = f"{self._host} can't be reached: {_reason(error)}"
+            text = f"{self.host} can't be reached: {_reason(error)}"
             unsent = _is_unsent(error)
             raise ConnectorError(text, ErrorCode.UNREACHABLE, nothing_changed=unsent) from None
 

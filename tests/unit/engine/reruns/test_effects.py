@@ -1,4 +1,4 @@
-"""Changes that a script recorded, in the hands of later attempts. Files stand for another system."""
+"""What scripts recorded, in the hands of later attempts. Files stand for another system."""
 
 import textwrap
 
