@@ -21,6 +21,7 @@ from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.proxmox import Proxmox, Span
 
 GUEST = "guest"
+DRY_MARK = "(a mark of the run)"
 TRIES = 30
 LOCK_PATIENCE_S = 600.0
 POLL_S = 0.5
@@ -118,14 +119,15 @@ def create(pve: Proxmox, plan: Plan) -> Guest:
 
 def _create(pve: Proxmox, plan: Plan, vmid: int) -> Guest:
     guest = Guest(plan.kind, plan.node, vmid, plan.name)
-    mark = "(a mark of the run)" if pve.dry_run else secrets.token_hex(8)
+    mark = DRY_MARK if pve.dry_run else secrets.token_hex(8)
     probe = {"kind": plan.kind, "node": plan.node, "vmid": vmid, "mark": mark}
     with effect(f"create {guest.title} on {plan.node}", key=GUEST, probe=probe) as change:
         try:
-            pve.run(plan.send(vmid, _marked(plan.description, mark)), progress=plan.progress)
+            pve.run(plan.send(vmid, marked(plan.description, mark)), progress=plan.progress)
         except ConnectorError as error:
-            if not error.nothing_changed:
-                _look_again(pve, probe, error)
+            if error.nothing_changed:
+                raise
+            _look_again(pve, probe, error)
         change.outcome["node"] = plan.node
     return guest
 
@@ -179,7 +181,7 @@ def _present(pve: Proxmox, probe: Mapping[str, Any], settled_at: float) -> Prese
         if found is None and time.time() >= give_up_at:
             text = (
                 f"{probe['vmid']} is locked because its creation has not ended. Check who creates "
-                f"it: a guest of ours has {_line(probe['mark'])!r} in its description"
+                f"it: a guest of ours has {line_of(probe['mark'])!r} in its description"
             )
             raise ConnectorError(text, ErrorCode.LOCKED)
         time.sleep(POLL_S)
@@ -196,16 +198,16 @@ def _seen(pve: Proxmox, probe: Mapping[str, Any]) -> Presence | None:
         if error.code is not ErrorCode.NOT_FOUND:
             raise
         return Presence.ABSENT  # it was removed in between
-    if _line(str(probe["mark"])) in str(config.get("description", "")):
+    if line_of(str(probe["mark"])) in str(config.get("description", "")):
         return None if config.get("lock") in _UNFINISHED else Presence.OURS
     return None if config.get("lock") in _UNFINISHED else Presence.OTHER
 
 
-def _marked(description: str, mark: str) -> str:
-    return f"{description}\n\n{_line(mark)}".strip()
+def marked(description: str, mark: str) -> str:
+    return f"{description}\n\n{line_of(mark)}".strip()
 
 
-def _line(mark: str) -> str:
+def line_of(mark: str) -> str:
     return f"runbook: {mark}"
 
 

@@ -1,0 +1,155 @@
+"""The toolkit against a Proxmox VE. Runs are executed in this process, scripts in their own."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pve import TEMPLATE, running_lab
+from runbook.bootstrap import build_engine
+from runbook.core.access import Principal
+from runbook.core.events import EventType
+from runbook.core.permissions import ALL_GRANTS
+from runbook.core.run import Origin
+from runbook.engine.process.run import Stop
+from runbook.engine.requests import ExecuteRequest
+from runbook.engine.wakeups import Role
+from runbook.host.identity import process_identity
+from runbook.settings import Settings
+from runbook.store.models import Worker, WorkerKind
+
+TOOLKIT = Path(__file__).parents[3] / "runbooks/proxmox"
+ANN = Principal("ann", Origin.API, {"roles": ["admin"]}, "192.0.2.1", grants=ALL_GRANTS)
+CONTAINER = {
+    "NODE": "pve1",
+    "STORAGE": "local-lvm",
+    "TEMPLATE": f"local:vztmpl/{TEMPLATE}",
+    "HOSTNAME": "web-1",
+}
+MACHINE = {"NODE": "pve1", "STORAGE": "local-lvm", "NAME": "db-1", "SOURCE": "empty"}
+
+
+def environment(folder, lab):
+    """The settings of an engine with the toolkit in its runbooks, and a connection to the lab."""
+    for name in ("runbooks", "execution", "connections"):
+        (folder / name).mkdir(exist_ok=True)
+    shutil.copytree(TOOLKIT, folder / "runbooks/proxmox", dirs_exist_ok=True)
+    connection = {"name": "lab", "kind": "proxmox", "values": lab.values}
+    (folder / "connections/PROXMOX.json").write_text(json.dumps(connection))
+    return {
+        "RUNBOOKS_DIR": str(folder / "runbooks"),
+        "EXECUTION_DIR": str(folder / "execution"),
+        "DATA_DIR": str(folder / "data"),
+        "PATH": "/usr/bin:/bin",
+        "CONNECTIONS_FOLDER": str(folder / "connections"),
+        "SCRIPT_ENV_PASS": "CONNECTIONS_FOLDER",
+    }
+
+
+@dataclass
+class Ran:
+    """A run that has ended, and what it said."""
+
+    run: object
+    store: object
+
+    @property
+    def code(self):
+        return self.run.result.return_code
+
+    def text(self, stream=EventType.STDOUT):
+        events = self.store.events.after(self.run.id, limit=10_000)
+        return "".join(event.text for event in events if event.type is stream)
+
+    @property
+    def errors(self):
+        return self.text(EventType.STDERR)
+
+    @property
+    def plan(self):
+        found = self.data(EventType.PLAN)
+        return [one["text"] for one in found if "text" in one]
+
+    @property
+    def effects(self):
+        return [(one.key, one.state.value) for one in self.store.effects.of(self.run.id)]
+
+    @property
+    def undo(self):
+        """The run that has undone it by itself."""
+        return next((one for one in self.store.runs.reruns(self.run.id)), None)
+
+    def data(self, kind):
+        return [
+            e.data for e in self.store.events.after(self.run.id, limit=10_000) if e.type is kind
+        ]
+
+    @property
+    def outputs(self):
+        return self.run.result.outputs
+
+
+class Kit:
+    """Executes the runbooks of the toolkit."""
+
+    def __init__(self, engine):
+        self.engine, self.store = engine, engine.store
+
+    def execute(self, ref, *, dry=False, **inputs):
+        values = {"PROXMOX": "lab"} | inputs
+        request = ExecuteRequest(env_vars=values, dry_run=dry, confirm=inputs.get("NAME"))
+        return self._execute(self.engine.submit(f"proxmox/{ref}.md", ANN, request).run)
+
+    def rerun(self, action, ran, **inputs):
+        request = ExecuteRequest(env_vars=inputs)
+        return self._execute(getattr(self.engine, action)(ran.run, ANN, request).run)
+
+    def _execute(self, run):
+        assert not run.status.terminal, run.result.errors
+        import threading
+
+        while (claimed := self.store.runs.claim("w", root_slots=8)) is not None:
+            thread = threading.Thread(target=self.engine.execute, args=(claimed, "w", Stop()))
+            thread.start()
+            # A run that undoes itself waits for another run, which is executed here meanwhile.
+            while thread.is_alive():
+                thread.join(0.05)
+                if (child := self.store.runs.claim("w", root_slots=8)) is not None:
+                    self.engine.execute(child, "w", Stop())
+        return Ran(self.store.runs.get(run.id), self.store)
+
+
+@pytest.fixture
+def lab(tmp_path):
+    folder = tmp_path / "pve"
+    folder.mkdir()
+    with running_lab(folder) as lab:
+        yield lab
+
+
+@pytest.fixture
+def kit(lab, tmp_path, sqlite_template, monkeypatch):
+    given = environment(tmp_path, lab)
+    (tmp_path / "data").mkdir()
+    shutil.copy(sqlite_template, tmp_path / "data/runbook.db")
+    engine = build_engine(Settings.load(given), Role.FOLLOWER)
+    engine.store.workers.register(
+        Worker(
+            id="w", kind=WorkerKind.LOCAL, slots=8, started_at=0, beat_at=0, **process_identity()
+        )
+    )
+    yield Kit(engine)
+    engine.parts.wakeups.close()
+    engine.store.close()
+
+
+@pytest.fixture
+def container():
+    return dict(CONTAINER)
+
+
+@pytest.fixture
+def machine():
+    return dict(MACHINE)
