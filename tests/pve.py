@@ -46,6 +46,29 @@ def make_certificate(folder):
     return paths
 
 
+def watched(base):
+    """A FakePve that tells of each request, before and after it has handled it."""
+
+    class Watched(base):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.before = self.after = lambda request: None
+
+        async def _answer(self, request, *rest):
+            self.before(request)
+            answer = await super()._answer(request, *rest)
+            self.after(request)
+            return answer
+
+    return Watched
+
+
+def lose(request):
+    """The client never gets the answer."""
+    request.transport.close()
+    raise ConnectionResetError
+
+
 class Lab:
     """A cluster of one node, pve1, with a template and an ISO image. `pve` is fakepve's own."""
 
@@ -55,7 +78,7 @@ class Lab:
         gc.freeze()  # so that the collection at the end has little to look at
         certificate, key = make_certificate(folder)
         self.ca = certificate.read_text()
-        self.pve = FakePve(host=HOST, port=0)
+        self.pve = watched(FakePve)(host=HOST, port=0)
         self.pve.apitokens[TOKEN_ID] = TOKEN_SECRET
         self.pve.store_file("local", TEMPLATE, 1000, content="vztmpl")
         self.pve.store_file("local", ISO, 1000)
@@ -77,7 +100,7 @@ class Lab:
             "token_id": TOKEN_ID,
             "token_secret": TOKEN_SECRET,
             "ca": self.ca,
-            "timeout": 10,
+            "timeout": 3,
         }
 
     def changes(self):

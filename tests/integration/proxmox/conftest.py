@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from runbook.settings import Settings
 from runbook.store.models import Worker, WorkerKind
 
 TOOLKIT = Path(__file__).parents[3] / "runbooks/proxmox"
+SLOTS = 32
 ANN = Principal("ann", Origin.API, {"roles": ["admin"]}, "192.0.2.1", grants=ALL_GRANTS)
 CONTAINER = {
     "NODE": "pve1",
@@ -31,13 +33,17 @@ CONTAINER = {
 MACHINE = {"NODE": "pve1", "STORAGE": "local-lvm", "NAME": "db-1", "SOURCE": "empty"}
 
 
+def connect(folder, values):
+    connection = {"name": "lab", "kind": "proxmox", "values": values}
+    (folder / "connections/PROXMOX.json").write_text(json.dumps(connection))
+
+
 def environment(folder, lab):
     """The settings of an engine with the toolkit in its runbooks, and a connection to the lab."""
     for name in ("runbooks", "execution", "connections"):
         (folder / name).mkdir(exist_ok=True)
     shutil.copytree(TOOLKIT, folder / "runbooks/proxmox", dirs_exist_ok=True)
-    connection = {"name": "lab", "kind": "proxmox", "values": lab.values}
-    (folder / "connections/PROXMOX.json").write_text(json.dumps(connection))
+    connect(folder, lab.values)
     return {
         "RUNBOOKS_DIR": str(folder / "runbooks"),
         "EXECUTION_DIR": str(folder / "execution"),
@@ -94,30 +100,44 @@ class Ran:
 class Kit:
     """Executes the runbooks of the toolkit."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, folder, lab):
         self.engine, self.store = engine, engine.store
+        self._folder, self._lab = folder, lab
 
-    def execute(self, ref, *, dry=False, **inputs):
+    def connect(self, **changes):
+        """Change the values of the connection."""
+        connect(self._folder, self._lab.values | changes)
+
+    def submit(self, ref, *, dry=False, **inputs):
         values = {"PROXMOX": "lab"} | inputs
         request = ExecuteRequest(env_vars=values, dry_run=dry, confirm=inputs.get("NAME"))
-        return self._execute(self.engine.submit(f"proxmox/{ref}.md", ANN, request).run)
+        run = self.engine.submit(f"proxmox/{ref}.md", ANN, request).run
+        assert not run.status.terminal, run.result.errors
+        return run
+
+    def execute(self, ref, **inputs):
+        run = self.submit(ref, **inputs)
+        self.execute_next()
+        return self.ended(run)
 
     def rerun(self, action, ran, **inputs):
         request = ExecuteRequest(env_vars=inputs)
-        return self._execute(getattr(self.engine, action)(ran.run, ANN, request).run)
+        run = getattr(self.engine, action)(ran.run, ANN, request).run
+        self.execute_next()
+        return self.ended(run)
 
-    def _execute(self, run):
-        assert not run.status.terminal, run.result.errors
-        import threading
+    def execute_next(self):
+        """Execute the oldest run, and the one by which it undoes itself."""
+        claimed = self.store.runs.claim("w", root_slots=SLOTS)
+        thread = threading.Thread(target=self.engine.execute, args=(claimed, "w", Stop()))
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.05)
+            for child in self.store.runs.reruns(claimed.run.id):
+                if found := self.store.runs.claim("w", root_slots=SLOTS, only=child.id):
+                    self.engine.execute(found, "w", Stop())
 
-        while (claimed := self.store.runs.claim("w", root_slots=8)) is not None:
-            thread = threading.Thread(target=self.engine.execute, args=(claimed, "w", Stop()))
-            thread.start()
-            # A run that undoes itself waits for another run, which is executed here meanwhile.
-            while thread.is_alive():
-                thread.join(0.05)
-                if (child := self.store.runs.claim("w", root_slots=8)) is not None:
-                    self.engine.execute(child, "w", Stop())
+    def ended(self, run):
         return Ran(self.store.runs.get(run.id), self.store)
 
 
@@ -137,10 +157,15 @@ def kit(lab, tmp_path, sqlite_template, monkeypatch):
     engine = build_engine(Settings.load(given), Role.FOLLOWER)
     engine.store.workers.register(
         Worker(
-            id="w", kind=WorkerKind.LOCAL, slots=8, started_at=0, beat_at=0, **process_identity()
+            id="w",
+            kind=WorkerKind.LOCAL,
+            slots=SLOTS,
+            started_at=0,
+            beat_at=0,
+            **process_identity(),
         )
     )
-    yield Kit(engine)
+    yield Kit(engine, tmp_path, lab)
     engine.parts.wakeups.close()
     engine.store.close()
 

@@ -137,10 +137,11 @@ def _look_again(pve: Proxmox, probe: Mapping[str, Any], error: ConnectorError) -
 
     Raises it unless it was created and only the answer got lost.
     """
-    presence = _present(pve, probe, settled_at=time.time() + pve.timeout_s)
+    lost = error.code in _UNCERTAIN
+    presence = _present(pve, probe, settled_at=time.time() + pve.timeout_s if lost else 0.0)
     if presence is not Presence.OURS:
         raise ConnectorError(error.message, error.code, nothing_changed=True) from error
-    if error.code not in _UNCERTAIN:
+    if not lost:
         raise error
 
 

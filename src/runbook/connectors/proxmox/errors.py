@@ -33,8 +33,8 @@ _STATUSES = {
     597: ErrorCode.UNREACHABLE,
     599: ErrorCode.UNREACHABLE,
 }
-# An answer of something in front of the API, which may have passed the request on.
-_GATEWAYS = (502, 503, 504)
+# Something in front of the API, or the node that we ask, may have passed the request on.
+_UNSURE = (502, 503, 504, 596, 597, 599)
 
 
 def error_of(host: str, status: int, reason: str, body: str) -> ConnectorError:
@@ -46,9 +46,8 @@ def error_of(host: str, status: int, reason: str, body: str) -> ConnectorError:
     code = _STATUSES.get(status)
     if code in (None, ErrorCode.INVALID):
         code = code_of(message) or code or ErrorCode.SERVER
-    unsure = status in _GATEWAYS or code is ErrorCode.UNREACHABLE
     text = f"{host}: {message}"
-    return ConnectorError(text, code, nothing_changed=not unsure, fields=fields)
+    return ConnectorError(text, code, nothing_changed=status not in _UNSURE, fields=fields)
 
 
 def code_of(text: str) -> ErrorCode | None:

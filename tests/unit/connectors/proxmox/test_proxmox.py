@@ -94,6 +94,7 @@ def test_the_servers_own_field_errors_are_in_the_message(pve):
         ("missing", ErrorCode.NOT_FOUND),
         ("refused", ErrorCode.REFUSED),
         ("offline", ErrorCode.UNREACHABLE),
+        ("broken", ErrorCode.UNREACHABLE),
         ("gateway", ErrorCode.SERVER),
     ],
 )
@@ -106,13 +107,14 @@ def test_errors_have_codes(lab, pve, name, code):
         "missing": (500, "Configuration file 'nodes/pve1/qemu-server/9.conf' does not exist"),
         "refused": (403, "Permission check failed (/vms/100, VM.PowerMgmt)"),
         "offline": (595, "No route to host"),
+        "broken": (596, "Connection timed out"),
         "gateway": (502, "Bad Gateway"),
     }
     lab.pve.fail("POST", START, *failures[name])
     error = error_of(pve.api(START[1:]).post)
     assert error.code is code
     assert failures[name][1] in error.message
-    assert error.nothing_changed is (name not in ("offline", "gateway"))
+    assert error.nothing_changed is (name not in ("broken", "gateway"))
 
 
 def test_a_read_is_repeated_on_a_flaky_network(lab, pve):
