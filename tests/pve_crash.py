@@ -1,4 +1,4 @@
-"""Kills the worker of a run that creates a guest, at a seeded moment, and lets another one settle it.
+"""Kills the worker of a run that creates a guest, at a seeded moment; another one settles it.
 
 `python tests/pve_crash.py --moments 30` does so again and again, on both databases, and says how
 often what exists equals what the record says.
@@ -97,10 +97,10 @@ class Place:
         output, _ = process.communicate(timeout=2 * PATIENCE_S)
         return process.returncode, output
 
-    def runs(self):
-        """The IDs of all runs, latest first."""
-        _, output = self.run("runs", "--json", "--limit", "50")
-        return [run["id"] for run in json.loads(output[output.index("{") :])["runs"]]
+    def latest(self):
+        """The latest run."""
+        _, output = self.run("runs", "--json", "--limit", "1")
+        return json.loads(output[output.index("{") :])["runs"][0]
 
 
 @dataclass
@@ -160,16 +160,15 @@ def crash(folder, lab, moment, **settings):
     process.communicate(timeout=2 * PATIENCE_S)
     killer.disarm()
     # What succeeded before the kill has nothing to settle: a retry would rightly make another one.
-    actions = [] if process.returncode == 0 else moment.action.split(" and ")
+    actions = [] if place.latest()["success"] else moment.action.split(" and ")
     outputs = [settle(place, action) for action in actions]
     found = [*problems(place.url, lab, moment)]
     return [*found, *outputs] if found else []
 
 
 def settle(place, action):
-    """Rerun the latest run that is not an undo."""
-    run = place.runs()[0]
-    code, output = place.run(action, run)
+    """Rerun or undo the latest run."""
+    code, output = place.run(action, place.latest()["id"])
     return f"{action}: {code} {output}"
 
 

@@ -1,4 +1,4 @@
-"""The journal of a run's changes outside: what it was about to change, and what became of it."""
+"""The journal of a run's changes outside: what it was about to change, and how it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Effect:
 
     `probe` is what another attempt needs to find out whether it was made, `outcome` what the
     script said about it afterwards. `step` is the number of the step, or None in a script without
-    steps. `settled_by` is the run that said last what became of it.
+    steps. `settled_by` is the run that said last how it ended.
     """
 
     run_id: str
@@ -54,7 +54,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a change. `reply` names the pipe for the answer."""
+    """How a change ended. `reply` names the pipe for the answer."""
 
     reply: str
     effect_id: str

@@ -122,7 +122,7 @@ class EffectJson(TypedDict):
     probe: Annotated[dict[str, Any], Doc("What another attempt looks for")]
     outcome: dict[str, Any]
     settled_at: str | None
-    settled_by: Annotated[str | None, Doc("The run that said last what became of it")]
+    settled_by: Annotated[str | None, Doc("The run that said last how it ended")]
 
 
 class RelativeJson(TypedDict):

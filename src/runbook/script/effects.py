@@ -44,7 +44,7 @@ def intend(pipe: str, key: str, what: str, probe: Mapping[str, Any]) -> str:
 
 
 def settle(pipe: str, effect_id: str, state: EffectState, outcome: Mapping[str, Any]) -> None:
-    """Record what became of a change. Raises what `intend` raises."""
+    """Record how a change ended. Raises what `intend` raises."""
     said = {"op": "settle", "id": effect_id, "state": state.value, "outcome": dict(outcome)}
     _ask(pipe, said)
 

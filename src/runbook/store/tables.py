@@ -166,7 +166,7 @@ steps = sa.Table(
 )
 
 # The changes that a run made outside, or was about to make; see core/effects.py. `settled_by` is
-# the ID of the run that said last what became of one.
+# the ID of the run that said last how it ended.
 effects = sa.Table(
     "effects",
     metadata,

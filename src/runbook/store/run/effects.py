@@ -1,4 +1,4 @@
-"""The changes that runs made outside: what was intended, and what became of it."""
+"""The changes that runs made outside: what was intended, and how it ended."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Effects(Component):
         by_run: str,
         worker_id: str | None,
     ) -> None:
-        """Record what became of a change, of this run or of an earlier one.
+        """Record how a change ended, of this run or of an earlier one.
 
         Raises ConflictError if run `by_run` has ended or has another owner, NotFoundError.
         """
