@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -38,7 +38,11 @@ WHERE = {"PROXMOX": "lab", "NODE": "pve1", "STORAGE": "local-lvm"}
 
 @dataclass(frozen=True)
 class Moment:
-    """When to kill: at the `request`-th request, before or after it is handled, `delay_s` later."""
+    """When to kill: at the `request`-th request, before or after it is handled, `delay_s` later.
+
+    `action` settles it. If `again` is given, the first attempt at that is killed, too: at that
+    request.
+    """
 
     seed: int
     ref: str
@@ -46,6 +50,7 @@ class Moment:
     is_before: bool
     delay_s: float
     action: str
+    again: int | None
 
     @classmethod
     def of(cls, seed):
@@ -57,6 +62,7 @@ class Moment:
             chance.random() < 0.5,
             chance.choice([0, chance.uniform(0, 0.3)]),
             chance.choice(["undo", "retry", "retry and undo"]),
+            chance.choice([None, chance.randint(1, 6)]),
         )
 
 
@@ -111,7 +117,7 @@ class Killer:
     lab: Lab
     victim: Callable
     seen: int = 0
-    killed = False
+    killed: bool = False
 
     def arm(self):
         self.lab.pve.before = lambda _: self._count()
@@ -147,6 +153,22 @@ def crash(folder, lab, moment, **settings):
     lab.pve.ct_secs["create"] = CREATE_S
     place = Place(folder, lab, **settings)
     given = [f"--env={name}={value}" for name, value in (WHERE | INPUTS[moment.ref]).items()]
+    kill(place, lab, moment, "execute", f"proxmox/{moment.ref}.md", *given)
+    # What succeeded before the kill has nothing to settle: a retry would rightly make another one.
+    actions = [] if place.latest()["success"] else moment.action.split(" and ")
+    if actions and moment.again is not None:
+        run, second = place.latest()["id"], replace(moment, request=moment.again)
+        kill(place, lab, second, actions[0], run)
+        # What was killed amid an undo is undone again; a retry that was killed is a run to retry.
+        if actions[0] == "undo" or place.latest()["success"]:
+            actions = ["undo"]
+    outputs = [settle(place, action) for action in actions]
+    found = [*problems(place.url, lab, moment)]
+    return [*found, *outputs] if found else []
+
+
+def kill(place, lab, moment, *command):
+    """Start a command, and kill its engine process at the moment."""
     started = threading.Event()
 
     def victim():
@@ -155,20 +177,17 @@ def crash(folder, lab, moment, **settings):
 
     killer = Killer(moment, lab, victim)
     killer.arm()
-    process = place.start("execute", f"proxmox/{moment.ref}.md", *given)
+    process = place.start(*command)
     started.set()
     process.communicate(timeout=2 * PATIENCE_S)
     killer.disarm()
-    # What succeeded before the kill has nothing to settle: a retry would rightly make another one.
-    actions = [] if place.latest()["success"] else moment.action.split(" and ")
-    outputs = [settle(place, action) for action in actions]
-    found = [*problems(place.url, lab, moment)]
-    return [*found, *outputs] if found else []
 
 
 def settle(place, action):
-    """Rerun or undo the latest run."""
-    code, output = place.run(action, place.latest()["id"])
+    """Rerun the latest run, or undo the latest one that is not an undo itself."""
+    latest = place.latest()
+    of_undo = latest["relation"] == "undo"
+    code, output = place.run(action, latest["related_id"] if of_undo else latest["id"])
     return f"{action}: {code} {output}"
 
 

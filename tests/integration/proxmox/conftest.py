@@ -126,10 +126,10 @@ class Kit:
         self.execute_next()
         return self.ended(run)
 
-    def execute_next(self):
+    def execute_next(self, stop=None):
         """Execute the oldest run, and the one by which it undoes itself."""
         claimed = self.store.runs.claim("w", root_slots=SLOTS)
-        thread = threading.Thread(target=self.engine.execute, args=(claimed, "w", Stop()))
+        thread = threading.Thread(target=self.engine.execute, args=(claimed, "w", stop or Stop()))
         thread.start()
         while thread.is_alive():
             thread.join(0.05)

@@ -6,6 +6,7 @@ import pytest
 
 from pve import lose
 from runbook.core.status import RunStatus
+from runbook.engine.process.run import Stop, StopReason
 
 
 def clear(run, code, *texts):
@@ -114,6 +115,21 @@ def test_a_template_is_missing(kit, lab, container):
     run = kit.execute("CreateContainer", **container | {"TEMPLATE": "local:vztmpl/none.tar.zst"})
     assert clear(run, 15, "does not exist")
     assert lab.guests() == {}
+
+
+def test_a_run_that_is_cancelled_stops_its_task(kit, lab, container):
+    lab.pve.time_scale, lab.pve.ct_secs["create"] = 1, 600
+    run, stop = kit.submit("CreateContainer", **container), Stop()
+    lab.pve.after = lambda request: (
+        stop.request(StopReason.CANCEL) if request.path.endswith("/status") else None
+    )
+    kit.execute_next(stop)
+    lab.pve.after = lambda request: None
+    ended = kit.ended(run)
+    assert ended.run.status is RunStatus.CANCELLED
+    (upid,) = lab.pve.tasks
+    assert lab.changes()[1:] == [("DELETE", f"/nodes/pve1/tasks/{upid}", {})]
+    assert ended.effects == [("guest", "intended")]
 
 
 @pytest.mark.parametrize("how_many", [16])
