@@ -87,6 +87,10 @@ class EarlierChange:
         effects.settle(pipe, mine, EffectState.DONE, {**known, "adopted": self.id})
         effects.settle(pipe, self.id, EffectState.ADOPTED, self.outcome)
 
+    def let_go(self) -> None:
+        """Another record of the same change answers for it."""
+        self._settle(EffectState.ADOPTED)
+
     def did_not_happen(self) -> None:
         """It was not made."""
         self._settle(EffectState.FAILED)

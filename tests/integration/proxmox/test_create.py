@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pve import ISO
+from pve import ISO, lose
 from runbook.core.events import EventType
 from runbook.core.outcome import PlanLabel
 from runbook.core.status import RunStatus
@@ -241,3 +241,20 @@ def test_the_progress_is_that_of_the_tasks(kit, container):
     run = kit.execute("CreateContainer", **container)
     found = [(one["percent"], one["text"]) for one in run.data(EventType.PROGRESS)]
     assert found == [(80, "vzcreate"), (100, "vzstart")]
+
+
+def test_a_retry_goes_on_with_what_is_there_if_it_is_what_was_asked_for(kit, lab, container):
+    def cut(request):
+        if request.method == "POST" and request.path.endswith("/lxc"):
+            lab.pve.before = lose
+            lose(request)
+
+    lab.pve.after = cut
+    run = kit.execute("CreateContainer", **container)
+    lab.pve.before = lab.pve.after = lambda request: None
+    other = kit.rerun("retry", run, HOSTNAME="web-2")
+    assert other.code == 16, other.errors
+    assert list(lab.guests()) == [100]
+    again = kit.rerun("retry", other, HOSTNAME="web-1")
+    assert again.run.success, again.errors
+    assert (list(lab.guests()), run.effects) == ([100], [("guest", "adopted")])

@@ -101,7 +101,7 @@ class Plan:
 
 def create(pve: Proxmox, plan: Plan) -> Guest:
     """Create a guest, or go on with the one that an earlier attempt has created."""
-    found = _resumed(pve)
+    found = _resumed(pve, plan)
     if found is not None:
         return found
     for tries_left in reversed(range(TRIES)):
@@ -145,17 +145,32 @@ def _look_again(pve: Proxmox, probe: Mapping[str, Any], error: ConnectorError) -
         raise error
 
 
-def _resumed(pve: Proxmox) -> Guest | None:
+def _resumed(pve: Proxmox, plan: Plan) -> Guest | None:
     """The guest that an earlier attempt has created."""
+    found, mark = None, None
     for change in earlier(GUEST):
-        vmid = int(change.probe["vmid"])
-        if presence(pve, change) is Presence.OURS:
-            guest = need(pve, vmid)
-            print(f"Run {change.run_id} has created {guest.title}: going on with it", flush=True)
-            change.adopt(node=guest.node)
-            return guest
-        change.did_not_happen()
-    return None
+        if found is not None:
+            # An attempt that was killed while it adopted the guest has left two records of it.
+            if change.probe["mark"] == mark:
+                change.let_go()
+        elif presence(pve, change) is Presence.OURS:
+            found, mark = need(pve, int(change.probe["vmid"])), change.probe["mark"]
+            _check_same(plan, found, change)
+            print(f"Run {change.run_id} has created {found.title}: going on with it", flush=True)
+            change.adopt(node=found.node)
+        else:
+            change.did_not_happen()
+    return found
+
+
+def _check_same(plan: Plan, guest: Guest, change: EarlierChange) -> None:
+    """The inputs of a retry may ask for another guest than the one that is there."""
+    if (plan.kind, plan.name) != (guest.kind, guest.name) or plan.vmid not in (None, guest.vmid):
+        text = (
+            f"Run {change.run_id} has created {guest.title}, but the inputs ask for another guest: "
+            "undo that run first, or execute the runbook anew"
+        )
+        raise ConnectorError(text, ErrorCode.CONFLICT, nothing_changed=True)
 
 
 # -- recognizing ---------------------------------------------------------------------------------

@@ -70,8 +70,12 @@ class EffectJournal:
 
     def tell(self, path: Path) -> None:
         """Write the changes that the next script may have to look for, if there are any."""
-        known = [effect_line(effect) for effect in self._effects.values() if effect.state.is_open]
-        data = "".join(f"{line}\n" for line in known).encode()
+        # Those of earlier attempts come latest first, our own in the order in which they were made.
+        known = list(self._effects.values())
+        first_own = len(known) - self._written
+        known = [*reversed(known[first_own:]), *known[:first_own]]
+        lines = [effect_line(effect) for effect in known if effect.state.is_open]
+        data = "".join(f"{line}\n" for line in lines).encode()
         if data == (self._told or b""):
             return
         path.unlink(missing_ok=True)

@@ -148,6 +148,7 @@ class LiveHandOver:
             self._on_secret(value)
         self._read_progress()
         self._read_plan()
+        self._read_effects()
         self._tell_progress(self._progress_lines.finish())
         self._tell_plans(self._plan_lines.finish())
 

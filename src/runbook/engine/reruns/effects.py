@@ -10,27 +10,41 @@ from runbook.store.store import Store
 
 
 def earlier_effects(store: Store, run: Run) -> tuple[Effect, ...]:
-    """The open changes of the runs that this one retries, resumes or undoes, latest first.
-
-    A retry of a run that succeeded starts anew: what that run made stays its own.
-    """
+    """The open changes that the scripts of a rerun have to look for, latest first."""
+    earlier = _earlier(store, run)
+    if earlier is None:
+        return ()
+    if run.relation is Relation.UNDO:
+        return effects_to_undo(store, earlier)
     found: list[Effect] = []
-    current, relation = run, run.relation
-    while relation is not None:
-        earlier = store.runs.get(current.related_id or "")
-        if earlier is None:  # deleted meanwhile
-            break
-        if earlier.status is RunStatus.SUCCEEDED and relation is Relation.RETRY:
-            break
-        found += reversed(open_effects(store, earlier))
-        current, relation = earlier, earlier.relation
+    # A retry of a run that succeeded starts anew: what that run made stays its own.
+    while earlier is not None and earlier.status is not RunStatus.SUCCEEDED:
+        found += _open(store, earlier)
+        earlier = _earlier(store, earlier)
     return tuple(found)
 
 
-def open_effects(store: Store, run: Run) -> list[Effect]:
-    return [effect for effect in store.effects.of(run.id) if effect.state.is_open]
+def effects_to_undo(store: Store, run: Run) -> tuple[Effect, ...]:
+    """The open changes that an undo of the run reverses: its own, and those of runs it resumed.
+
+    Not those of a run that it retries, unless it has adopted them: then they are its own.
+    """
+    found = _open(store, run)
+    while run.relation is Relation.RESUME and (earlier := _earlier(store, run)) is not None:
+        found += _open(store, earlier)
+        run = earlier
+    return tuple(found)
 
 
 def touched_by(store: Store, run: Run, runbook: Runbook) -> frozenset[int]:
-    """The steps with changes that may be in place, of the run or of those that it continues."""
-    return touched_steps(runbook, (*open_effects(store, run), *earlier_effects(store, run)))
+    """The steps that an undo of the run has to reverse because of their changes."""
+    return touched_steps(runbook, effects_to_undo(store, run))
+
+
+def _earlier(store: Store, run: Run) -> Run | None:
+    """The run that this one reruns; None if there is none, or if it was deleted."""
+    return None if run.related_id is None else store.runs.get(run.related_id)
+
+
+def _open(store: Store, run: Run) -> list[Effect]:
+    return [effect for effect in reversed(store.effects.of(run.id)) if effect.state.is_open]

@@ -193,13 +193,34 @@ def test_a_chain_of_retries_knows_the_changes_of_all(world, job, execute, rerun,
     run = execute('make("a", then=die)')
     job("die()")
     second = rerun("retry", run)
-    third = rerun("retry", second)
     job(AGAIN)
 
-    assert rerun("undo", third).success
+    third = rerun("retry", second)
 
+    assert third.success
+    assert [path.name for path in world.iterdir()] == ["a"]
+    assert effects(run) == [("a", EffectState.ADOPTED, third.id)]
+
+
+def test_a_retry_that_adopted_nothing_has_nothing_to_undo(
+    world, job, execute, rerun, effects, conflict
+):
+    """It must not remove what it did not make."""
+    run = execute('make("a", then=die)')
+    job("die()")
+    again = rerun("retry", run)
+    assert conflict(rerun, "undo", again)[0] == "no_step_to_undo"
+    assert (world / "a").exists()
+    assert rerun("undo", run).success
     assert not list(world.iterdir())
-    assert [state for _, state, _ in effects(run)] == [EffectState.UNDONE]
+
+
+def test_an_undo_of_a_resumed_run_undoes_what_both_made(world, job, execute, rerun, effects):
+    run = execute('make("a" if not list(world.iterdir()) else "b", then=die)')
+    resumed = rerun("resume", run, None)
+    assert sorted(path.name for path in world.iterdir()) == ["a", "b"]
+    assert rerun("undo", resumed).success
+    assert not list(world.iterdir())
 
 
 def test_a_retry_of_a_run_that_succeeded_starts_anew(world, job, execute, rerun, effects):
@@ -286,3 +307,18 @@ def test_the_runs_json_shows_its_changes(workshop, execute):
     assert (shown["what"], shown["state"], shown["step"]) == ("make a", "done", 1)
     assert (shown["probe"], shown["outcome"]) == ({"name": "a"}, {"size": 0})
     assert shown["settled_by"] == run.id
+
+
+def test_the_latest_change_comes_first(workshop, job, execute, rerun):
+    run = execute('make("a")\nmake("b")\ndie()')
+    job(
+        """
+if not (world / "c").exists():
+    make("c")
+    make("d")
+    die()
+print(*(change.probe["name"] for change in earlier()))
+""",
+        policy="retry: 2",
+    )
+    assert workshop.output(rerun("retry", run)) == "Make c\nMake d\nd c b a\n"
