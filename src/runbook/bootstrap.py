@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook import __version__
 from runbook import settings as configuration
 from runbook.access.keys import stored_key
 from runbook.access.minting import mint_run_token
@@ -40,11 +41,13 @@ from runbook.settings import Settings
 from runbook.settings_checks import prepare_data_dir
 from runbook.settings_kinds import Secret
 from runbook.store.store import Store, now_ms
+from runbook.toolkits.switchboard import Switchboard
 
 if TYPE_CHECKING:
     # Imports PyJWT, which is slow: one-shot commands rarely verify tokens.
     from runbook.access.authenticators import Authenticators
     from runbook.resources.server import ConfigItemJson
+    from runbook.toolkits.toolkits import Toolkits
 
 
 def run_token_key(settings: Settings) -> bytes:
@@ -70,10 +73,41 @@ def build_store(settings: Settings) -> Store:
     return Store(settings.database)
 
 
-def build_catalog(settings: Settings) -> Catalog:
-    """Raises SourceConflictError."""
+def build_catalog(settings: Settings, switchboard: Switchboard | None = None) -> Catalog:
+    """The runbooks of RUNBOOKS_DIR and, with a switchboard, of the enabled toolkits.
+
+    Raises SourceConflictError.
+    """
     sources = (Source(settings.runbooks_dir),)
-    return Catalog(sources, input_limits=input_limits(settings))
+    added = dict if switchboard is None else switchboard.sources
+    return Catalog(sources, input_limits=input_limits(settings), added=added)
+
+
+def build_switchboard(settings: Settings, store: Store) -> Switchboard:
+    return Switchboard(store, settings.toolkits_folder, settings.data_dir / "toolkits.changed")
+
+
+def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
+    """What installs toolkits for this engine."""
+    from runbook.toolkits.extras import has_extra
+    from runbook.toolkits.installation import Installation
+    from runbook.toolkits.toolkits import Parts as ToolkitParts
+    from runbook.toolkits.toolkits import Toolkits
+
+    parts = engine.parts
+    return Toolkits(
+        ToolkitParts(
+            store=parts.store,
+            gate=parts.authorizer,
+            installation=Installation(settings.toolkits_folder),
+            switchboard=build_switchboard(settings, parts.store),
+            sources=parts.catalog.sources,
+            bundled=settings.bundled_toolkits,
+            engine_version=__version__,
+            has_extra=has_extra,
+            clock=parts.clock,
+        )
+    )
 
 
 def input_limits(settings: Settings) -> InputLimits:
@@ -92,7 +126,7 @@ def build_engine(
     store = build_store(settings)
     watching = observer or NoObserver()
     wakeups = Wakeups(settings.data_dir / "wake", role, store.notices)
-    catalog = build_catalog(settings)
+    catalog = build_catalog(settings, build_switchboard(settings, store))
     records = Records(options, store, catalog)
     return Engine(
         Parts(

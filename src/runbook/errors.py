@@ -222,6 +222,14 @@ class SourceConflictError(RunbookError):
     exit_code = 78
 
 
+class ToolkitRefusedError(RunbookError):
+    """The toolkit can't be installed; see `reason`."""
+
+    code = "toolkit_refused"
+    http_status = 422
+    exit_code = 65
+
+
 class HistoryError(RunbookError):
     """Couldn't write the history entry."""
 

@@ -29,7 +29,8 @@ from runbook.settings_kinds import (
     switch,
 )
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
 
 PORT = integer(low=0, high=65535)
 COUNT = integer(low=0)
@@ -78,6 +79,9 @@ class Settings:
     )
     mount_dir: str = setting(str, "", "Path of EXECUTION_DIR on the host, for docker run -v")
     data_dir: Path = setting(Path, _default_data_dir, "Folder of the database, keys and artifacts")
+    toolkits_dir: str = setting(
+        str, "", "Folder of the installed toolkits; by default toolkits in DATA_DIR"
+    )
     database_url: Secret = setting(
         Secret, Secret(""), "URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
     )
@@ -207,6 +211,15 @@ class Settings:
     @property
     def database(self) -> str:
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'runbook.db'}"
+
+    @property
+    def toolkits_folder(self) -> Path:
+        return Path(self.toolkits_dir) if self.toolkits_dir else self.data_dir / "toolkits"
+
+    @property
+    def bundled_toolkits(self) -> Path:
+        """The toolkits that come with this package."""
+        return CHECKOUT / "runbooks" if in_checkout() else PACKAGE / "bundled"
 
     @property
     def api_url(self) -> str:

@@ -20,7 +20,7 @@ from runbook.access.tokens import CallerTokens
 from runbook.api.app import create_app
 from runbook.api.context import Application
 from runbook.api.routing import policy_of
-from runbook.bootstrap import build_authenticator, build_engine, run_token_key
+from runbook.bootstrap import build_authenticator, build_engine, build_toolkits, run_token_key
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
@@ -65,6 +65,12 @@ GOLDEN = {
     "PATCH /api/runbooks/<ref:ref>/validate": (401, 401, 403, 200, 403, 200, 401),
     "POST /api/runbooks/<ref:ref>": (401, 401, 403, 202, 403, 202, 401),
     "POST /api/runbooks/<ref:ref>/execute": (401, 401, 403, 202, 403, 202, 401),
+    "GET /api/toolkits": (401, 401, 200, 200, 200, 403, 401),
+    "POST /api/toolkits": (401, 401, 403, 403, 415, 403, 401),
+    "POST /api/toolkits/<slug>/install": (401, 401, 403, 403, 404, 403, 401),
+    "POST /api/toolkits/<slug>/rollback": (401, 401, 403, 403, 404, 403, 401),
+    "PATCH /api/toolkits/<slug>": (401, 401, 403, 403, 400, 403, 401),
+    "DELETE /api/toolkits/<slug>": (401, 401, 403, 403, 404, 403, 401),
     "GET /api/status": (401, 401, 200, 200, 200, 403, 401),
     "GET /api/public": EVERYONE,
     "GET /api/runs": ANY_TOKEN,
@@ -134,7 +140,12 @@ class InProcess:
         self.authenticator = build_authenticator(self.settings)
         self.app = create_app(
             Application(
-                self.settings, self.engine, self.authenticator, CollectorRegistry(), supervisor_pid
+                self.settings,
+                self.engine,
+                self.authenticator,
+                build_toolkits(self.settings, self.engine),
+                CollectorRegistry(),
+                supervisor_pid,
             )
         )
         self._register_worker()
@@ -190,6 +201,7 @@ class InProcess:
             "run_id": self.child.id,
             "name": "swagger-ui.css",
             "path": "runs",
+            "slug": "lab",
         }
         values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)

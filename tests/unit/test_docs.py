@@ -277,7 +277,7 @@ def app(tmp_path_factory):
     settings = Settings.load(environment, rate_limit_enabled=False)
     engine = build_engine(settings, Role.FOLLOWER)
     authenticator = build_authenticator(settings)
-    yield create_app(Application(settings, engine, authenticator, CollectorRegistry()))
+    yield create_app(Application(settings, engine, authenticator, None, CollectorRegistry()))
     engine.store.close()
 
 

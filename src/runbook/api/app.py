@@ -24,6 +24,7 @@ from runbook.api import (
     runbooks,
     runs,
     session,
+    toolkits,
     webapp,
     wire,
 )
@@ -48,6 +49,19 @@ class TooManyRequestsError(RunbookError):
     exit_code = 75
 
 
+_MODULES = (
+    runbooks,
+    runs,
+    reruns,
+    toolkits,
+    audit,
+    session,
+    operations,
+    documentation,
+    webapp,
+)
+
+
 def create_app(application: Application) -> Flask:
     """The WSGI application for an engine, which need not be open yet."""
     app = Flask("runbook.api", static_folder=None)
@@ -58,7 +72,7 @@ def create_app(application: Application) -> Flask:
     _count_requests(app, application.registry)
     app.before_request(context.begin_request)
     app.before_request(guard_metrics_port)
-    for module in (runbooks, runs, reruns, audit, session, operations, documentation, webapp):
+    for module in _MODULES:
         app.register_blueprint(module.blueprint)
     limits.install_limits(app, application.settings)
     app.before_request(guard_request)
@@ -90,7 +104,7 @@ def guard_request() -> None:
         context.engine().calling_run(caller)  # a script's token is invalid once its run has ended
         context.engine().authorizer.require(caller, policy.permission)
     check_query(policy)
-    if policy.body is None and request.method not in SAFE:
+    if policy.body is None and not policy.media_type and request.method not in SAFE:
         read_body(EmptyBody)
 
 

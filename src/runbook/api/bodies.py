@@ -61,6 +61,14 @@ class ResumeBody(RunBody):
     )
 
 
+class SwitchBody(BaseModel):
+    """Body of a change to a toolkit."""
+
+    model_config = _STRICT
+
+    enabled: bool | None = Field(None, description="Whether to offer the toolkit's runbooks")
+
+
 class LoginBody(BaseModel):
     """Body of dev-login."""
 

@@ -21,6 +21,7 @@ from runbook.engine.engine import Engine
 from runbook.errors import AuthenticationError
 from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
+from runbook.toolkits.toolkits import Toolkits
 
 CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 EXTENSION = "runbook"
@@ -33,6 +34,7 @@ class Application:
     settings: Settings
     engine: Engine
     authenticator: Authenticators
+    toolkits: Toolkits
     registry: CollectorRegistry
     supervisor_pid: int | None = None
     listings: Listings = field(default_factory=Listings)

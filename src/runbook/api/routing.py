@@ -68,6 +68,8 @@ class RoutePolicy:
     """Whether the view may return 409 because of the current state."""
     revalidates: bool = False
     """Whether the response has an ETag, and is 304 for a client that already has it."""
+    media_type: str = ""
+    """The type of the body that the view reads, if that isn't JSON."""
     any_query: bool = False
     """Whether the view ignores unknown query parameters: pages, files and probes."""
 

@@ -46,17 +46,19 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from runbook import log
     from runbook.api.app import create_app
     from runbook.api.context import Application
-    from runbook.bootstrap import build_authenticator, build_engine
+    from runbook.bootstrap import build_authenticator, build_engine, build_toolkits
     from runbook.engine.process.limits import raise_open_files
     from runbook.engine.wakeups import Role
     from runbook.metrics import RunMetrics
 
     def build() -> Flask:
         registry = CollectorRegistry()
+        engine = build_engine(settings, Role.FOLLOWER, RunMetrics(registry))
         application = Application(
             settings=settings,
-            engine=build_engine(settings, Role.FOLLOWER, RunMetrics(registry)),
+            engine=engine,
             authenticator=build_authenticator(settings),
+            toolkits=build_toolkits(settings, engine),
             registry=registry,
             supervisor_pid=supervisor,
         )

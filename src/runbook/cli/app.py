@@ -25,6 +25,7 @@ from runbook.cli.runs import cancel, list_runs, logs
 from runbook.cli.script_values import artifact, env, mask, output, plan, progress, summary
 from runbook.cli.serve import serve
 from runbook.cli.token import token
+from runbook.cli.toolkits.toolkit import toolkit
 from runbook.cli.verify import verify
 from runbook.cli.version import version
 from runbook.cli.who_can import who_can
@@ -65,6 +66,7 @@ COMMANDS = (
     fmt,
     test,
     who_can,
+    toolkit,
     token,
     serve,
     doctor,

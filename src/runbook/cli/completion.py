@@ -72,10 +72,11 @@ def _settings() -> Settings:
 
 
 def _refs() -> Iterator[Found]:
-    from runbook.bootstrap import build_catalog
+    from runbook.cli.source.opening import local_catalog
 
-    for entry in build_catalog(_settings()).list().entries:
-        yield entry.ref, entry.document.name
+    with local_catalog(_settings()) as catalog:
+        for entry in catalog.list().entries:
+            yield entry.ref, entry.document.name
 
 
 def _runs() -> Iterator[Found]:

@@ -42,8 +42,8 @@ BROKEN = 1
     "--store/--no-store",
     "with_store",
     default=None,
-    help="Also compare with the last entry in the database. Default: yes if the file is below "
-    "RUNBOOKS_DIR and there is a database.",
+    help="Also compare with the last entry in the database. Default: yes if the file is in "
+    "RUNBOOKS_DIR or an installed toolkit, and there is a database.",
 )
 @click.option(
     "--adopt",
@@ -161,15 +161,15 @@ def _adopt_with_store(target: LocatedRunbook, token: str, reason: str) -> tuple[
 def _adopt_in_file(target: LocatedRunbook, token: str, reason: str) -> Adopted:
     import time
 
-    from runbook.bootstrap import build_catalog
-    from runbook.cli.source.opening import principal_for
+    from runbook.cli.source.opening import local_catalog, principal_for
     from runbook.core.history.adoption import AdoptionRecord
     from runbook.engine.authorization import may_with_runbook
     from runbook.errors import AccessDeniedError
     from runbook.library.history import adopt
 
     principal = principal_for(target.settings, token)
-    entry = build_catalog(target.settings).get(target.ref)
+    with local_catalog(target.settings) as catalog:
+        entry = catalog.get(target.ref)
     decision = may_with_runbook(principal, Permission.RUNBOOK_ADOPT, entry)
     if not decision.allowed:
         raise AccessDeniedError(decision.text)

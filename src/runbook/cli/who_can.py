@@ -93,15 +93,15 @@ def _lack(access: Access) -> str:
 
 
 def _local(what: str, options: SourceOptions) -> Access:
-    from runbook.bootstrap import build_catalog
     from runbook.cli.source.locate import locate
-    from runbook.cli.source.opening import principal_for
+    from runbook.cli.source.opening import local_catalog, principal_for
     from runbook.engine.authorization import may_with_runbook
     from runbook.settings import process_environment
 
     environment = process_environment()
     target = locate(what, environment)
-    entry = build_catalog(target.settings).get(target.ref)
+    with local_catalog(target.settings) as catalog:
+        entry = catalog.get(target.ref)
     document = entry.document
     token = options.token(environment)
     if not token or not document.claims_known:

@@ -40,6 +40,11 @@ class AuditAction(StrEnum):
     SETTINGS_CHANGE = "settings.change"
     KEY_CHANGE = "key.change"
     HISTORY_ADOPT = "history.adopt"
+    TOOLKIT_INSTALL = "toolkit.install"
+    TOOLKIT_ENABLE = "toolkit.enable"
+    TOOLKIT_DISABLE = "toolkit.disable"
+    TOOLKIT_ROLLBACK = "toolkit.rollback"
+    TOOLKIT_REMOVE = "toolkit.remove"
     ACCESS_REFUSED = "access.refused"
 
 
@@ -52,6 +57,7 @@ class TargetKind(StrEnum):
     SETTINGS = "settings"
     KEY = "key"
     STORE = "store"
+    TOOLKIT = "toolkit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Permission(StrEnum):
     RUN_CANCEL = "run.cancel"
     RUN_RERUN = "run.rerun"
     TOKEN_ISSUE = "token.issue"  # noqa: S105 - a permission's name
+    TOOLKIT_READ = "toolkit.read"
+    TOOLKIT_WRITE = "toolkit.write"
     AUDIT_READ = "audit.read"
     CONFIG_READ = "config.read"
     SERVER_READ = "server.read"
@@ -47,7 +49,7 @@ SCRIPT_PERMISSIONS = frozenset(
 ANY = "*"
 STANDARD_ROLES = (
     "*=runbook.list,runbook.read,runbook.validate,runbook.execute,runbook.history,"
-    "run.read,run.cancel,run.rerun,token.issue,config.read,server.read;admin=*"
+    "run.read,run.cancel,run.rerun,token.issue,toolkit.read,config.read,server.read;admin=*"
 )
 """The default role permissions, overridden by ROLE_PERMISSIONS: see RolePermissions.parse."""
 

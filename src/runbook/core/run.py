@@ -14,6 +14,7 @@ from runbook.core.document import Problem
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
+from runbook.core.toolkit import ToolkitVersion
 from runbook.core.waiting import WaitReason
 from runbook.quick_dataclass import dataclass
 
@@ -74,11 +75,15 @@ class LockRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunbookVersion:
-    """The runbook version that a run executes. `digest` is the digest of the document's bytes."""
+    """The runbook version that a run executes. `digest` is the digest of the document's bytes.
+
+    `toolkit` is the installed toolkit that the runbook belongs to, if any.
+    """
 
     ref: str
     name: str
     digest: str
+    toolkit: ToolkitVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from runbook.core.document import Problem, Runbook
 from runbook.core.run_files import InputLimits, RunFiles
 from runbook.core.syntax.markdown import HEAD_LIMIT
+from runbook.core.toolkit import ToolkitVersion
 from runbook.errors import NotFoundError
 from runbook.library.input_files import check_input_files, read_input_files
 from runbook.library.listing import Listing, Snapshot, merged
@@ -59,12 +61,13 @@ class Catalog:
         cached_runbooks: int = CACHED_RUNBOOKS,
         cached_bytes: int = CACHED_BYTES,
         input_limits: InputLimits | None = None,
+        added: Callable[[], Mapping[str, Source]] = dict,
     ) -> None:
         """`clock` returns monotonic seconds, `wall_clock` nanoseconds since the epoch.
 
-        Raises SourceConflictError.
+        `added` are more sources: see Sources. Raises SourceConflictError.
         """
-        self.sources = Sources(sources)
+        self.sources = Sources(sources, added)
         self._input_limits = input_limits or InputLimits()
         self._wall_clock = wall_clock
         self._cached_runbooks = cached_runbooks
@@ -72,10 +75,8 @@ class Catalog:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._bytes = 0
-        self._listings = {
-            source.prefix: Listing(source, self._read, clock=clock, wall_clock=wall_clock)
-            for source in sources
-        }
+        self._new_listing = partial(Listing, load=self._read, clock=clock, wall_clock=wall_clock)
+        self._listings: dict[tuple[str, Path], Listing] = {}
         self._parts: tuple[tuple[str, Snapshot], ...] = ()
         self._snapshot = merged(())
 
@@ -113,6 +114,10 @@ class Catalog:
         """Whether the runbook and its folder are read-only. Raises NotFoundError."""
         return self.sources.of(ref).read_only
 
+    def toolkit(self, ref: str) -> ToolkitVersion | None:
+        """The installed toolkit that the runbook belongs to. Raises NotFoundError."""
+        return self.sources.of(ref).toolkit
+
     def check_inputs(self, ref: str, runbook: Runbook) -> list[Problem]:
         """All problems of a runbook's input files. Raises NotFoundError."""
         return check_input_files(self._place(ref), runbook, self._input_limits)
@@ -127,12 +132,19 @@ class Catalog:
     def list(self) -> Snapshot:
         """Every runbook. Changes inside a file may take a second to show."""
         enabled = self.sources.enabled()
-        parts = tuple((each.prefix, self._listings[each.prefix].snapshot()) for each in enabled)
+        parts = tuple((each.prefix, self._listing(each).snapshot()) for each in enabled)
         with self._lock:
             if not _same(parts, self._parts):
                 self._snapshot = merged(parts)
                 self._parts = parts
             return self._snapshot
+
+    def _listing(self, source: Source) -> Listing:
+        key = source.prefix, source.folder
+        with self._lock:
+            if key not in self._listings:
+                self._listings[key] = self._new_listing(source)
+            return self._listings[key]
 
     def search(
         self, text: str, may_read: Callable[[Entry], bool] = lambda _: True

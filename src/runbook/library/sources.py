@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from runbook.core.toolkit import ToolkitVersion
 from runbook.errors import SourceConflictError
 from runbook.library.refs import Place, not_found, valid_segment
 from runbook.quick_dataclass import dataclass
@@ -14,18 +15,23 @@ def _always() -> bool:
     return True
 
 
+def _none() -> Mapping[str, Source]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A folder of runbooks. `prefix` is empty, or one name and a slash.
 
     `enabled` is called on each use, so it must be fast. Nothing is written to the folder of a
-    `read_only` source.
+    `read_only` source. `toolkit` is the installed toolkit whose folder it is.
     """
 
     folder: Path
     prefix: str = ""
     enabled: Callable[[], bool] = _always
     read_only: bool = False
+    toolkit: ToolkitVersion | None = None
 
     def place(self, name: str) -> Place:
         """The location of a runbook, by its name below the folder."""
@@ -35,11 +41,15 @@ class Source:
 class Sources:
     """Each ref belongs to one source: the enabled one with its prefix, else the unprefixed one."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        """Raises SourceConflictError if two sources would claim the same ref.
+    def __init__(
+        self, sources: Sequence[Source], added: Callable[[], Mapping[str, Source]] = _none
+    ) -> None:
+        """`added` are more sources by prefix, which may change; called on each use.
 
-        Call `check_free` before enabling a source later.
+        Call `check_free` before adding or enabling a source later. Raises SourceConflictError if
+        two sources would claim the same ref.
         """
+        self._added = added
         self._root = _only_root(sources)
         self._prefixed = {source.prefix: source for source in sources if source.prefix}
         if 1 + len(self._prefixed) != len(sources):
@@ -56,18 +66,23 @@ class Sources:
 
     def enabled(self) -> tuple[Source, ...]:
         """The enabled sources, the unprefixed one first."""
-        prefixed = (source for source in self._prefixed.values() if source.enabled())
+        prefixed = (source for source in self._all().values() if source.enabled())
         return (self._root, *prefixed) if self._root.enabled() else tuple(prefixed)
 
     def of(self, ref: str) -> Source:
         """The source that a ref belongs to; the runbook need not exist. Raises NotFoundError."""
-        if self._prefixed:
-            source = self._prefixed.get(first_folder(ref))
-            if source is not None and source.enabled():
-                return source
+        prefix = first_folder(ref)
+        source = self._all().get(prefix) if prefix else None
+        if source is not None and source.enabled():
+            return source
         if not self._root.enabled():
             raise not_found(ref)
         return self._root
+
+    def _all(self) -> Mapping[str, Source]:
+        """The sources with a prefix, enabled or not."""
+        added = self._added()
+        return {**added, **self._prefixed} if added else self._prefixed
 
     def place(self, ref: str) -> Place:
         """Where to look for the ref's file, whether or not it is valid.

@@ -24,6 +24,7 @@ from runbook.resources.server import (
     PublicInfoJson,
     StatusJson,
 )
+from runbook.resources.toolkit import InstalledToolkitJson, ToolkitListJson
 
 DOCUMENTED: tuple[type, ...] = (
     RunbookListJson,
@@ -53,5 +54,7 @@ DOCUMENTED: tuple[type, ...] = (
     StatusJson,
     PublicInfoJson,
     AuditPageJson,
+    ToolkitListJson,
+    InstalledToolkitJson,
     ProblemJson,
 )

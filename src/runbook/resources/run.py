@@ -14,6 +14,7 @@ from runbook.core.run import Origin, Relation, Run
 from runbook.core.run_details import RunAction, RunDetails
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import iso
+from runbook.core.toolkit import ToolkitVersion
 from runbook.core.waiting import LockWait, WaitKind, WaitReason
 from runbook.resources.artifact import ArtifactJson, artifact_json
 from runbook.resources.forms import Doc, optional_iso
@@ -37,6 +38,14 @@ class WaitReasonJson(LockHolderJson):
     kind: WaitKind
 
 
+class RunToolkitJson(TypedDict):
+    """The toolkit that a run's runbook belongs to."""
+
+    slug: str
+    version: str
+    digest: Annotated[str, Doc("SHA-256 of its files, histories aside, when installed")]
+
+
 class RunJson(TypedDict):
     """A run. Times are ISO 8601, UTC."""
 
@@ -48,6 +57,7 @@ class RunJson(TypedDict):
     success: bool
     return_code: int | None
     digest: str
+    toolkit: RunToolkitJson | None
     by: str
     origin: Origin
     roles: list[str]
@@ -189,6 +199,7 @@ def run_json(run: Run) -> RunJson:
         "success": run.success,
         "return_code": result.return_code,
         "digest": run.runbook.digest,
+        "toolkit": toolkit_json(run.runbook.toolkit),
         "by": who.subject,
         "origin": who.origin,
         "roles": list(who.roles),
@@ -221,6 +232,12 @@ def run_json(run: Run) -> RunJson:
         "locks": [want.name for want in lock_request.wants] if lock_request else [],
         "waiting": None if run.waiting is None else wait_json(run.waiting),
     }
+
+
+def toolkit_json(toolkit: ToolkitVersion | None) -> RunToolkitJson | None:
+    if toolkit is None:
+        return None
+    return {"slug": toolkit.slug, "version": toolkit.version, "digest": toolkit.digest}
 
 
 def inputs_json(inputs: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:

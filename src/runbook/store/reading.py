@@ -34,7 +34,7 @@ from runbook.core.status import RunStatus
 from runbook.core.waiting import WaitReason, read_wait
 from runbook.errors import NotFoundError
 from runbook.store.dialects.portable import Text
-from runbook.store.rows import EVENTS_PER_RUN
+from runbook.store.rows import EVENTS_PER_RUN, toolkit_of
 from runbook.store.tables import runs
 
 UNKNOWN = "unknown"
@@ -45,6 +45,7 @@ RUN_COLUMNS = (
     runs.c.ref,
     runs.c.name,
     runs.c.digest,
+    *(column for column in runs.c if column.name.startswith("toolkit")),
     runs.c.status,
     runs.c.requester,
     runs.c.correlation_id,
@@ -124,7 +125,7 @@ def _run_of(row: Mapping[str, Any]) -> Run:
         id=_id_of(row["id"]),
         seq=row["seq"],
         status=status,
-        runbook=RunbookVersion(row["ref"], row["name"], row["digest"]),
+        runbook=RunbookVersion(row["ref"], row["name"], row["digest"], toolkit_of(row)),
         requester=_requester_of(row["requester"]),
         correlation_id=row["correlation_id"],
         tree=RunTree(_texts_of(row["chain"]), row["parent_id"], row["root_id"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from runbook.core.run import LockRequest, Requester, RunLog
 from runbook.core.status import RunStatus
 from runbook.core.storable import encoded, storable, storable_value
 from runbook.core.times import Millis
+from runbook.core.toolkit import ToolkitVersion
 from runbook.store.database import Database
 from runbook.store.models import NewEvent, NewRun
 from runbook.store.tables import events
@@ -39,6 +40,7 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "ref": run.runbook.ref,
         "name": run.runbook.name,
         "digest": run.runbook.digest,
+        **_toolkit_row(run.runbook.toolkit),
         "status": run.status.value,
         "requester": requester_json(run.requester),
         "subject": storable(run.requester.subject),
@@ -76,6 +78,21 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "waiting": None,
         "waiting_lock": None,
     }
+
+
+def _toolkit_row(toolkit: ToolkitVersion | None) -> dict[str, str | None]:
+    return {
+        "toolkit": toolkit.slug if toolkit else None,
+        "toolkit_version": toolkit.version if toolkit else None,
+        "toolkit_digest": toolkit.digest if toolkit else None,
+    }
+
+
+def toolkit_of(row: Mapping[str, Any]) -> ToolkitVersion | None:
+    slug = row["toolkit"]
+    if slug is None:
+        return None
+    return ToolkitVersion(slug, row["toolkit_version"] or "", row["toolkit_digest"] or "")
 
 
 def problem_rows(problems: Sequence[Problem]) -> list[dict[str, Any]]:

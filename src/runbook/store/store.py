@@ -27,6 +27,7 @@ from runbook.store.run.quarantine import Quarantine
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
 from runbook.store.runbooks import Runbooks
+from runbook.store.toolkits import Toolkits
 from runbook.store.workers import Workers
 
 
@@ -61,6 +62,7 @@ class Store:
         self.documents = Documents(self._database, clock)
         self.locks = Locks(self._database, clock)
         self.runbooks = Runbooks(self._database, clock)
+        self.toolkits = Toolkits(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.notices = Notices(self._database, clock)

@@ -72,6 +72,9 @@ runs = sa.Table(
     sa.Column("waiting", _json()),
     sa.Column("waiting_lock", Text),
     sa.Column("summary", Text),
+    sa.Column("toolkit", Text),
+    sa.Column("toolkit_version", Text),
+    sa.Column("toolkit_digest", Text),
     sqlite_autoincrement=True,
 )
 # The conditions apply to PostgreSQL too; see the migrations. SQLAlchemy would import its whole
@@ -320,3 +323,19 @@ sa.Index("ix_audit_at", audit.c.at)
 sa.Index("ix_audit_subject", audit.c.subject, audit.c.n)
 sa.Index("ix_audit_action", audit.c.action, audit.c.n)
 sa.Index("ix_audit_target", audit.c.target, audit.c.n)
+
+# Installed toolkits. `origin` is a word of core/toolkit.py; `previous` is the version that a
+# rollback brings back.
+toolkits = sa.Table(
+    "toolkits",
+    metadata,
+    sa.Column("slug", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("version", Text, nullable=False),
+    sa.Column("digest", Text, nullable=False),
+    sa.Column("origin", Text, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("previous", Text),
+    sa.Column("installed_at", _BIG, nullable=False),
+    sa.Column("installed_by", Text, nullable=False),
+)

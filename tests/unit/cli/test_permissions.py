@@ -25,6 +25,12 @@ lint         -
 fmt          -
 test         -
 who-can      runbook.read
+toolkit list      toolkit.read
+toolkit install   toolkit.write
+toolkit rollback  toolkit.write
+toolkit enable    toolkit.write
+toolkit disable   toolkit.write
+toolkit remove    toolkit.write
 token        token.issue
 serve        -
 doctor       server.read

@@ -23,6 +23,7 @@ EVERYONE = {
     "run.cancel",
     "run.rerun",
     "token.issue",
+    "toolkit.read",
     "config.read",
     "server.read",
 }

@@ -301,7 +301,7 @@ def test_a_search_reads_what_is_not_kept_and_keeps_no_more(root, clocks, monkeyp
     kept = list(catalog._loaded)
     # Nothing tells a listing within the same second that a file has another content.
     (root / "R2.md").write_text("# Other\n")
-    monkeypatch.setattr(catalog._listings[""]._folders, "changed", lambda: False)
+    monkeypatch.setattr(catalog._listing(catalog.sources.root)._folders, "changed", lambda: False)
     (root / "Gone.md").unlink()
 
     assert [one.entry.ref for one in catalog.search("echo HI")] == ["R0.md", "R1.md", "R3.md"]

@@ -20,6 +20,7 @@ from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
 from runbook.core.status import RunStatus, StepStatus
+from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.script.limits import EffectState
 from runbook.store.models import (
     EVERYTHING,
@@ -275,6 +276,7 @@ def work(helper):
         "runs.sealed": lambda: runs.sealed("ended"),
         "runs.summary": lambda: runs.summary("ended"),
         "runs.children": lambda: runs.children("parent"),
+        "runs.active_children": lambda: runs.active_children("parent"),
         "runs.reruns": lambda: runs.reruns("ended"),
         "runs.tree": lambda: runs.tree("parent"),
         "runs.known": lambda: runs.known(["ended", "x"]),
@@ -323,6 +325,12 @@ def work(helper):
         "leases.renew": lambda: leases.renew("t", "w", 1),
         "leases.give_back": lambda: leases.give_back("t", "w", done=True),
         "leases.all": leases.all,
+        "toolkits.all": store.toolkits.all,
+        "toolkits.get": lambda: store.toolkits.get("lab"),
+        "toolkits.changes": store.toolkits.changes,
+        "toolkits.put": lambda: store.toolkits.put(LAB, actor_event()),
+        "toolkits.enable": lambda: store.toolkits.enable("lab", actor_event(), enabled=True),
+        "toolkits.remove": lambda: store.toolkits.remove("lab", actor_event()),
         "maintenance.check": store.maintenance.check,
         "maintenance.check_place": store.maintenance.check_place,
         "maintenance.pending": store.maintenance.pending,
@@ -338,6 +346,9 @@ def work(helper):
         "audit.verify": store.audit.verify,
         "audit.purge": lambda: store.audit.purge(1),
     }
+
+
+LAB = InstalledToolkit("lab", "Lab", "1.0.0", "d" * 64, ToolkitOrigin.UPLOAD, True, NOW, "ann")
 
 
 def public_methods(store):

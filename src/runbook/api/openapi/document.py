@@ -26,6 +26,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "description": "The ID of the run",
         "schema": {"type": "string", "minLength": 1},
     },
+    "slug": {
+        "description": "The toolkit",
+        "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"},
+    },
     "n": {
         "description": "The number of the entry, from 1",
         "schema": {"type": "integer", "minimum": 1},
@@ -39,6 +43,7 @@ _SKIPPED = frozenset({"HEAD", "OPTIONS"})
 _TAGS = {
     "runbooks": "List, read, validate and execute runbooks",
     "runs": "Follow, cancel and rerun runs, and read their output",
+    "toolkits": "List, install and enable toolkits",
     "audit": "Read the audit trail",
     "session": "Sign in, and read the configuration",
     "server": "Check, monitor and shut down the server",
@@ -103,6 +108,9 @@ def _operation(rule: Rule, policy: RoutePolicy) -> Json:
             "required": False,
             "content": {"application/json": content | ({"example": example} if example else {})},
         }
+    if policy.media_type:
+        content = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {policy.media_type: content}}
     return operation
 
 

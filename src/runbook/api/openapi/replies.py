@@ -145,16 +145,18 @@ def _refusals(policy: RoutePolicy) -> dict[int, str]:
             401: "A valid bearer token is required",
             403: "A permission or a claim is missing; see `missing`",
         }
-    if policy.body is not None:
+    if policy.body is not None or policy.media_type:
         refusals |= {
             408: "The body didn't arrive in time",
             413: "The body is too large",
-            415: "The body is not JSON",
+            415: "The body is not a .zip archive" if policy.media_type else "The body is not JSON",
         }
     if policy.conflicts:
         refusals |= {409: "The current state doesn't allow this; see `detail`"}
     if policy.limit is not Limit.NONE:
         refusals |= {429: "Too many requests; see Retry-After"}
+    if policy.schema == "InstalledToolkit":
+        refusals |= {422: "The toolkit was refused; see `reason`"}
     if policy.limit is Limit.EXECUTE:
         refusals |= {422: "The Idempotency-Key was used with a different request"}
     return refusals | {503: "Temporarily unavailable; see Retry-After"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from runbook.cli.source.locate import absolute, roots
 from runbook.cli.source.opening import load_settings
+from runbook.core.manifest import MANIFEST
 from runbook.errors import NotFoundError
 from runbook.library.folders import Folders
 from runbook.library.loading import is_documentation
-from runbook.library.refs import SUFFIX
+from runbook.library.refs import SUFFIX, valid_segment
 from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 
@@ -43,8 +44,9 @@ def shown_path(file: Path) -> str:
 def select_runbooks(paths: Sequence[str], environment: Mapping[str, str]) -> list[Selected]:
     """The runbooks at these paths, each once: files, and all runbooks below folders.
 
-    Without paths, the runbooks of RUNBOOKS_DIR. Outside RUNBOOKS_DIR, a file's or folder's runbooks
-    directory is its own folder. Raises NotFoundError and ConfigurationError.
+    Without paths, the runbooks of RUNBOOKS_DIR. The runbooks directory of a file or folder outside
+    RUNBOOKS_DIR is its own folder or, in a toolkit, the folder above the toolkit's, so that
+    toolkits beside each other can call each other. Raises NotFoundError and ConfigurationError.
     """
     selection = _Selection(load_settings(environment))
     found = [item for path in paths or [""] for item in selection.runbooks(path)]
@@ -68,10 +70,10 @@ def cases_path(runbook: Path) -> Path:
 
 class _Selection:
     def __init__(self, settings: Settings) -> None:
-        self._configured = _absolute(settings.runbooks_dir)
+        self._roots = roots(settings)
 
     def runbooks(self, name: str) -> Iterator[Selected]:
-        path = self._existing(name) if name else self._configured
+        path = self._existing(name) if name else self._roots[0]
         if path.is_dir():
             root = self._root_of(path)
             for ref in sorted(Folders(path).files(time.time_ns())):
@@ -103,15 +105,17 @@ class _Selection:
         return Selected(file, root)
 
     def _existing(self, name: str) -> Path:
-        for candidate in (Path(name), self._configured / name):
+        for candidate in (Path(name), *(root / name for root in self._roots)):
             if candidate.exists():
-                return _absolute(candidate)
+                return absolute(candidate)
         raise NotFoundError(f"No such file or folder: {name}")
 
     def _root_of(self, folder: Path) -> Path:
-        below = folder == self._configured or self._configured in folder.parents
-        return self._configured if below else folder
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
+        above = (folder, *folder.parents)
+        for root in self._roots:
+            if root in above:
+                return root
+        toolkit = next((path for path in above if (path / MANIFEST).is_file()), None)
+        if toolkit is not None and valid_segment(toolkit.name):
+            return toolkit.parent
+        return folder

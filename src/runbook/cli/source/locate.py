@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbook.cli.source.opening import load_settings
 from runbook.errors import NotFoundError
-from runbook.library.refs import SUFFIX
+from runbook.library.refs import SUFFIX, valid_segment
 from runbook.quick_dataclass import dataclass
 from runbook.settings import Settings
 from runbook.settings_checks import check_paths
@@ -16,9 +16,10 @@ from runbook.settings_checks import check_paths
 
 @dataclass(frozen=True, slots=True)
 class LocatedRunbook:
-    """A runbook's file, its ref below the runbooks directory, and the settings to use.
+    """A runbook's file, its ref, and the settings to use.
 
-    `is_configured` says whether that directory is RUNBOOKS_DIR rather than the file's folder.
+    `is_configured` says whether it is in RUNBOOKS_DIR or an installed toolkit; otherwise, the
+    runbooks directory of the settings is the file's folder.
     """
 
     file: Path
@@ -28,26 +29,43 @@ class LocatedRunbook:
 
 
 def locate(name: str, environment: Mapping[str, str]) -> LocatedRunbook:
-    """The runbook `name`: a file, or else a ref below RUNBOOKS_DIR.
+    """The runbook `name`: a file, or else a ref of RUNBOOKS_DIR or an installed toolkit.
 
     The runbooks directory is RUNBOOKS_DIR if the file is below it, else the file's folder. Raises
     NotFoundError and ConfigurationError.
     """
     settings = load_settings(environment)
-    folder = Path(os.path.abspath(settings.runbooks_dir))  # noqa: PTH100 - links are kept
-    file = _existing(name, folder)
-    if folder in file.parents:
-        check_paths(settings)
-        return LocatedRunbook(
-            file, file.relative_to(folder).as_posix(), settings, is_configured=True
-        )
+    folders = roots(settings)
+    file = _existing(name, folders)
+    for folder in folders:
+        ref = ref_below(folder, file)
+        if ref is not None:
+            check_paths(settings)
+            return LocatedRunbook(file, ref, settings, is_configured=True)
     settings = load_settings(environment, runbooks_dir=file.parent)
     return LocatedRunbook(file, file.name, settings, is_configured=False)
 
 
-def _existing(name: str, folder: Path) -> Path:
-    for candidate in (Path(name), folder / name):
-        path = Path(os.path.abspath(candidate))  # noqa: PTH100 - links are kept
+def roots(settings: Settings) -> tuple[Path, Path]:
+    """Where refs start: RUNBOOKS_DIR and the folder of the installed toolkits."""
+    return absolute(settings.runbooks_dir), absolute(settings.toolkits_folder)
+
+
+def ref_below(root: Path, file: Path) -> str | None:
+    """The file's ref; None if it isn't below the root, or hidden there, as earlier versions are."""
+    if root not in file.parents:
+        return None
+    parts = file.relative_to(root).parts
+    return "/".join(parts) if all(map(valid_segment, parts)) else None
+
+
+def absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - links are kept
+
+
+def _existing(name: str, folders: Sequence[Path]) -> Path:
+    for candidate in (Path(name), *(folder / name for folder in folders)):
+        path = absolute(candidate)
         if path.exists():
             return _checked(path, name)
     raise NotFoundError(f"No such runbook: {name}")

@@ -9,12 +9,18 @@ import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook import log
-from runbook.bootstrap import build_authenticator, build_engine, local_operator
+from runbook.bootstrap import (
+    build_authenticator,
+    build_catalog,
+    build_engine,
+    build_switchboard,
+    local_operator,
+)
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
@@ -23,8 +29,10 @@ from runbook.engine.engine import Engine
 from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
 from runbook.host import scratch
+from runbook.library.catalog import Catalog
 from runbook.settings import Settings
 from runbook.settings_checks import DataDirUnusableError, check_tokens, prepare_data_dir
+from runbook.store.store import Store
 
 if TYPE_CHECKING:
     from runbook.access.tokens import CallerTokens
@@ -108,6 +116,13 @@ def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
     engine.reap()
     engine.upkeep.remove_stale_directories()
     return engine
+
+
+@contextmanager
+def local_catalog(settings: Settings) -> Iterator[Catalog]:
+    """The local runbooks, with those of the enabled toolkits if the database can be read."""
+    with closing(Store(settings.database, read_only=True, patience_s=0.5)) as store:
+        yield build_catalog(settings, build_switchboard(settings, store))
 
 
 def principal_for(settings: Settings, token: str | None) -> Principal:

@@ -86,19 +86,36 @@ class _Needle:
 
 
 class _Group:
-    """Needles that start the same: if the start isn't in a text, none of them is."""
+    """Needles that start the same: if the start isn't in a text, none of them is.
 
-    __slots__ = ("longest", "needles", "start")
+    Most runs print nothing like them, so that all but the texts is worked out on first use.
+    """
 
-    def __init__(self, start: str) -> None:
-        self.needles: list[_Needle] = []
-        self.start = start
+    __slots__ = ("_needles", "_start", "_texts", "longest")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._needles: list[_Needle] = []
+        self._start = ""
         self.longest = 0
 
-    def add(self, needle: _Needle) -> None:
-        self.needles.append(needle)
-        self.start = self.start[: common_length(self.start, needle.text)]
-        self.longest = max(self.longest, len(needle.text))
+    def add(self, text: str) -> None:
+        self._texts.append(text)
+        self._start = ""
+        self.longest = max(self.longest, len(text))
+
+    @property
+    def start(self) -> str:
+        if not self._start:
+            first, last = min(self._texts), max(self._texts)
+            self._start = first[: common_length(first, last)]
+        return self._start
+
+    @property
+    def needles(self) -> list[_Needle]:
+        if len(self._needles) < len(self._texts):
+            self._needles = [_Needle(text) for text in self._texts]
+        return self._needles
 
 
 class _Needles:
@@ -122,19 +139,18 @@ class _Needles:
 
     def build(self) -> None:
         while self._secrets:
-            for form in forms(self._secrets[0]):
+            for form in forms(self._secrets[0]) - self._known:
                 self._add_form(form)
             del self._secrets[0]
 
     def _add_form(self, text: str) -> None:
-        if text in self._known:
-            return
         self._known.add(text)
         start = text[:_PROBE]
-        if start not in self._groups:
-            self._groups[start] = _Group(text)
-            self._starts.update(text[:size] for size in range(1, len(start)))
-        self._groups[start].add(_Needle(text))
+        group = self._groups.get(start)
+        if group is None:
+            group = self._groups[start] = _Group()
+            self._starts.clear()
+        group.add(text)
         size = len(text) if text.isascii() else len(text.encode())
         self._longest_bytes = max(self._longest_bytes, size)
 
@@ -153,6 +169,8 @@ class _Needles:
         return max(self._short_tail(text), *tails, 0)
 
     def _short_tail(self, text: str) -> int:
+        if not self._starts:
+            self._starts = {start[:size] for start in self._groups for size in range(1, len(start))}
         sizes = range(min(_PROBE - 1, len(text)), 0, -1)
         return next((size for size in sizes if text[-size:] in self._starts), 0)
 

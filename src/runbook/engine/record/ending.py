@@ -150,10 +150,9 @@ class Ending:
 
     def _cancel_children(self, run: Run) -> None:
         """Cancel the child runs, which use their parent's slot."""
-        for child in self._store.runs.children(run.id):
-            if not child.status.terminal:
-                self._store.runs.request_cancel(child.id, PARENT_ENDED)
-                self._wakeups.wake_workers(CANCEL)
+        for child_id in self._store.runs.active_children(run.id):
+            self._store.runs.request_cancel(child_id, PARENT_ENDED)
+            self._wakeups.wake_workers(CANCEL)
 
 
 def done_data(run: Run | NewRun, outcome: Outcome) -> dict[str, object]:

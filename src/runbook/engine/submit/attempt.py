@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import field
 from typing import Any
 
@@ -11,9 +12,11 @@ from runbook.core.document import Problem, errors_of, warnings_of
 from runbook.core.inputs.preflight import ResolvedInputs
 from runbook.core.run import RunbookVersion
 from runbook.core.run_files import NO_FILES, RunFiles
+from runbook.core.toolkit import ToolkitVersion
 from runbook.engine.requests import ExecuteRequest, Rerun
 from runbook.engine.submit.concealment import Concealer
-from runbook.library.catalog import Entry
+from runbook.errors import NotFoundError
+from runbook.library.catalog import Catalog, Entry
 from runbook.quick_dataclass import dataclass
 from runbook.store.models import NewRun, StoredDocument
 
@@ -65,8 +68,15 @@ class Attempt:
         return found.recording(result=result)
 
 
-def version_of(entry: Entry) -> RunbookVersion:
-    return RunbookVersion(entry.ref, entry.document.name, entry.document.digest)
+def version_of(entry: Entry, catalog: Catalog) -> RunbookVersion:
+    document = entry.document
+    return RunbookVersion(entry.ref, document.name, document.digest, _toolkit_of(entry, catalog))
+
+
+def _toolkit_of(entry: Entry, catalog: Catalog) -> ToolkitVersion | None:
+    with suppress(NotFoundError):  # its toolkit was just disabled
+        return catalog.toolkit(entry.ref)
+    return None
 
 
 def document_of(entry: Entry) -> StoredDocument:

@@ -93,7 +93,9 @@ class Births:
         text = refusal_text(attempt.new.requester.subject, decision.text)
         error = self._parts.authorizer.refusal(principal, decision, entry)
         run = self._record_ended(
-            dataclasses.replace(attempt, entry=entry).recording(runbook=version_of(entry)),
+            dataclasses.replace(attempt, entry=entry).recording(
+                runbook=version_of(entry, self._parts.catalog)
+            ),
             RunStatus.REFUSED,
             return_codes.REFUSED,
             (problem_of(error, decision.text),),

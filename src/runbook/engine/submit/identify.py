@@ -91,7 +91,7 @@ class Identification:
         chain = parent.tree.chain if parent else request.recursion_stack
         return NewRun(
             id=run_id,
-            runbook=version_of(entry),
+            runbook=version_of(entry, self._parts.catalog),
             status=RunStatus.QUEUED,
             requester=principal.requester(),
             correlation_id=parent.correlation_id if parent else request.correlation_id or run_id,

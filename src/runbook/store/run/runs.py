@@ -90,6 +90,7 @@ _REQUEST_CANCEL = (
 _RUNS = sa.select(*RUN_COLUMNS)
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
 _KNOWN = sa.select(runs.c.id)
+_ACTIVE_CHILDREN = sa.select(runs.c.id).where(runs.c.parent_id == sa.bindparam("run_id"), IS_ACTIVE)
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _RERUNS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _TREE = _RUNS.where(
@@ -293,6 +294,10 @@ class Runs(Component):
     def children(self, run_id: str) -> list[Run]:
         """The runs that this run's script started, oldest first."""
         return self._select(_CHILDREN, {"run_id": run_id})
+
+    def active_children(self, run_id: str) -> list[str]:
+        """The IDs of those that haven't ended."""
+        return self._database.read(lambda c: list(c.scalars(_ACTIVE_CHILDREN, {"run_id": run_id})))
 
     def reruns(self, run_id: str) -> list[Run]:
         """The runs that retried, resumed or undid this one, oldest first."""

@@ -1,0 +1,1 @@
+"""`runbook toolkit`: one file for each group of commands."""

@@ -1,0 +1,174 @@
+"""`runbook toolkit`: installs, enables, upgrades and removes toolkits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.source.choose import json_option
+from runbook.cli.terminal.messages import note, print_json, print_line
+from runbook.cli.terminal.render import table, text_of
+from runbook.core.permissions import Permission
+
+if TYPE_CHECKING:
+    from runbook.core.access import Principal
+    from runbook.core.toolkit import InstalledToolkit
+    from runbook.resources.toolkit import ToolkitJson
+    from runbook.toolkits.toolkits import Toolkits
+
+HELP = """Install, enable, upgrade and remove toolkits: folders of runbooks with a manifest.
+
+The runbooks of an enabled toolkit have refs that start with its slug, such as proxmox/List.md.
+
+\b
+Examples:
+  $ runbook toolkit list
+  $ runbook toolkit install proxmox
+  $ runbook toolkit install ./my-toolkit
+  $ runbook toolkit enable proxmox
+"""
+
+
+@click.group("toolkit", help=HELP, short_help="Install and enable toolkits.")
+def toolkit() -> None:
+    pass
+
+
+@contextmanager
+def _toolkits() -> Iterator[tuple[Toolkits, Principal]]:
+    from runbook.bootstrap import build_toolkits, local_operator
+    from runbook.cli.source.opening import load_settings, open_engine
+    from runbook.settings import process_environment
+
+    settings = load_settings(process_environment())
+    with closing(open_engine(settings)) as engine:
+        yield build_toolkits(settings, engine), local_operator(settings)
+
+
+@toolkit.command(
+    "list",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_READ,
+    examples=("runbook toolkit list", "runbook toolkit list --json"),
+    short_help="List toolkits.",
+)
+@json_option
+def list_toolkits(as_json: bool) -> None:
+    """List installed toolkits, and bundled ones that can be installed."""
+    from runbook.toolkits.listing import listed_json
+
+    with _toolkits() as (toolkits, principal):
+        found = [listed_json(it) for it in toolkits.list(principal)]
+    if as_json:
+        print_json({"toolkits": found})
+        return
+    if not found:
+        note("no toolkits")
+        return
+    rows = ([it["slug"], it["version"] or "-", _state(it), text_of(it["name"])] for it in found)
+    for line in table(("TOOLKIT", "VERSION", "STATE", "NAME"), rows):
+        print_line(line)
+
+
+def _state(it: ToolkitJson) -> str:
+    if it["version"] is None:
+        return f"not installed (bundled {it['bundled_version']})"
+    words = ["enabled" if it["enabled"] else "disabled"]
+    words += ["modified"] if it["modified"] else []
+    missing = [*it["missing"]["extras"], *it["missing"]["commands"]]
+    words += [f"missing: {' '.join(missing)}"] if missing else []
+    return ", ".join(words)
+
+
+@toolkit.command(
+    "install",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_WRITE,
+    examples=(
+        "runbook toolkit install proxmox",
+        "runbook toolkit install ./my-toolkit",
+        "runbook toolkit install my-toolkit.zip",
+    ),
+    short_help="Install or upgrade a toolkit.",
+)
+@click.argument("what", metavar="SLUG|FOLDER|ZIP")
+@json_option
+def install(what: str, as_json: bool) -> None:
+    """Install a toolkit: a bundled one by its slug, or one from a folder or .zip archive.
+
+    A toolkit that is installed already is upgraded: its runbooks keep their histories, and
+    `runbook toolkit rollback` brings the version before back. A new toolkit is disabled.
+    """
+    path = Path(what)
+
+    def act(toolkits: Toolkits, principal: Principal) -> InstalledToolkit:
+        if path.is_dir():
+            return toolkits.install_folder(path, principal)
+        if path.is_file():
+            with path.open("rb") as archive:
+                return toolkits.install_archive(archive, principal)
+        return toolkits.install_bundled(what, principal)
+
+    _say_installed(act, "installed", as_json=as_json)
+
+
+@toolkit.command(
+    "rollback",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_WRITE,
+    examples=("runbook toolkit rollback proxmox",),
+    short_help="Bring the previous version of a toolkit back.",
+)
+@click.argument("slug")
+@json_option
+def rollback(slug: str, as_json: bool) -> None:
+    """Exchange the installed version of a toolkit and the one before it. Histories stay."""
+    _say_installed(
+        lambda toolkits, principal: toolkits.roll_back(slug, principal),
+        "rolled back to",
+        as_json=as_json,
+    )
+
+
+def _say_installed(
+    act: Callable[[Toolkits, Principal], InstalledToolkit], verb: str, *, as_json: bool
+) -> None:
+    with _toolkits() as (toolkits, principal):
+        made = act(toolkits, principal)
+    if as_json:
+        print_json({"success": True, "slug": made.slug, "version": made.version})
+        return
+    print_line(f"{verb} {made.slug} {made.version}")
+    if not made.enabled:
+        note(f"enable it with `runbook toolkit enable {made.slug}`")
+
+
+def _switching(name: str, help_text: str) -> None:
+    @toolkit.command(
+        name,
+        cls=ExampleCommand,
+        permission=Permission.TOOLKIT_WRITE,
+        examples=(f"runbook toolkit {name} proxmox",),
+        short_help=help_text.partition(".")[0] + ".",
+        help=help_text,
+    )
+    @click.argument("slug")
+    def switch(slug: str) -> None:
+        with _toolkits() as (toolkits, principal):
+            getattr(toolkits, name)(slug, principal)
+
+
+_switching("enable", "Offer a toolkit's runbooks. Running servers offer them at once.")
+_switching(
+    "disable",
+    "Hide a toolkit's runbooks. Running servers hide them at once; runs that have begun go on.",
+)
+_switching(
+    "remove",
+    "Remove a toolkit. The histories in its files go with it; the database keeps its runs.",
+)

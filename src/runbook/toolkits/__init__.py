@@ -1,0 +1,1 @@
+"""Toolkits: installable folders of runbooks with a manifest."""

@@ -1,0 +1,279 @@
+"""Installs, enables, upgrades and removes toolkits. See Installation for the files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from runbook import log
+from runbook.core.access import Principal
+from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of
+from runbook.core.manifest import MANIFEST, SLUG, Manifest
+from runbook.core.permissions import Permission
+from runbook.core.times import Millis
+from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
+from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
+from runbook.library.sources import Sources
+from runbook.quick_dataclass import dataclass
+from runbook.store.store import Store
+from runbook.toolkits.archive import unpack
+from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit
+from runbook.toolkits.installation import Installation
+from runbook.toolkits.intents import Intent, intended, settle
+from runbook.toolkits.switchboard import Switchboard
+
+
+class Gate(Protocol):
+    """Decides who may do what."""
+
+    def require(self, principal: Principal, permission: Permission) -> None:
+        """Raises AccessDeniedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a toolkit needs and this installation doesn't have."""
+
+    extras: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A toolkit that is installed, or bundled and could be.
+
+    `modified` says that its files differ from what was installed, histories aside.
+    """
+
+    manifest: Manifest
+    installed: InstalledToolkit | None
+    bundled: str | None
+    missing: Missing
+    modified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `Toolkits` is made of. `bundled` has the toolkits of this package, one folder each."""
+
+    store: Store
+    gate: Gate
+    installation: Installation
+    switchboard: Switchboard
+    sources: Sources
+    bundled: Path
+    engine_version: str
+    has_extra: Callable[[str], bool]
+    clock: Callable[[], Millis]
+
+
+class Toolkits:
+    """All methods that change something raise AccessDeniedError, and what the store raises."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def list(self, principal: Principal) -> list[Listed]:
+        """Installed toolkits and those that are bundled, by slug."""
+        self._parts.gate.require(principal, Permission.TOOLKIT_READ)
+        bundled = dict(self._bundled())
+        installed = {row.slug: row for row in self._parts.store.toolkits.all()}
+        listed = (self._listed(slug, installed, bundled) for slug in installed.keys() | bundled)
+        return sorted((it for it in listed if it), key=lambda it: it.manifest.slug)
+
+    def install_bundled(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Install or upgrade a toolkit of this package. Raises NotFoundError."""
+        self._require(principal)
+        folder = self._parts.bundled / slug
+        if not SLUG.fullmatch(slug) or not (folder / MANIFEST).is_file():
+            raise NotFoundError(f"This version has no toolkit {slug}", toolkit=slug)
+        return self.install_folder(folder, principal, ToolkitOrigin.BUNDLED)
+
+    def install_folder(
+        self, folder: Path, principal: Principal, origin: ToolkitOrigin = ToolkitOrigin.FOLDER
+    ) -> InstalledToolkit:
+        """Install or upgrade from a folder. Raises ToolkitRefusedError and OSError."""
+        return self._install(lambda target: copy_toolkit(folder, target), principal, origin)
+
+    def install_archive(self, archive: IO[bytes], principal: Principal) -> InstalledToolkit:
+        """Install or upgrade from a .zip archive. Raises ToolkitRefusedError and OSError."""
+        fill = lambda target: unpack(archive, target)  # noqa: E731 - what a closure is for
+        return self._install(fill, principal, ToolkitOrigin.UPLOAD)
+
+    def enable(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
+        self._require(principal)
+        self._parts.sources.check_free(f"{self._row(slug).slug}/")
+        return self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
+
+    def disable(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Hide its runbooks at once; runs that have begun go on. Raises NotFoundError."""
+        return self._switch(slug, principal, AuditAction.TOOLKIT_DISABLE)
+
+    def roll_back(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Bring the previous version back. Raises NotFoundError, ConflictError, OSError."""
+        self._require(principal)
+        installation = self._parts.installation
+        with self._exclusively():
+            row = self._row(slug)
+            previous = installation.previous(slug)
+            if previous is None:
+                raise ConflictError(f"No earlier version of {slug} was kept", toolkit=slug)
+            made = self._made(read_toolkit(previous), row.origin, row, principal)
+            event = _replacing(AuditAction.TOOLKIT_ROLLBACK, made, principal)
+            self._change(Intent(slug, row, made), event, installation.roll_back(slug))
+            return made
+
+    def remove(self, slug: str, principal: Principal) -> None:
+        """Remove a toolkit with the histories in its runbooks. Raises NotFoundError, OSError."""
+        self._require(principal)
+        with self._exclusively():
+            row = self._row(slug)
+            event = _event(AuditAction.TOOLKIT_REMOVE, slug, principal, version=row.version)
+            self._change(Intent(slug, row, None), event, self._parts.installation.remove(slug))
+
+    def settle(self) -> None:
+        """Record what an installer did that died before it could. Raises OSError."""
+        if self._parts.installation.root.is_dir():
+            with self._exclusively():
+                pass
+
+    # -- helpers -----------------------------------------------------------------------------
+
+    def _install(
+        self, fill: Callable[[Path], None], principal: Principal, origin: ToolkitOrigin
+    ) -> InstalledToolkit:
+        self._require(principal)
+        installation = self._parts.installation
+        with self._exclusively(), installation.staged() as staged:
+            fill(staged)
+            toolkit = read_toolkit(staged)
+            self._check(toolkit.manifest)
+            slug = toolkit.manifest.slug
+            row = self._parts.store.toolkits.get(slug)
+            made = self._made(toolkit, origin, row, principal)
+            event = _replacing(AuditAction.TOOLKIT_INSTALL, made, principal)
+            self._change(Intent(slug, row, made), event, installation.put(staged, slug))
+            return made
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Exclude other installers, once what dead ones left is recorded."""
+        installation, store = self._parts.installation, self._parts.store.toolkits
+        with installation.exclusively():
+            if settle(installation, store):
+                self._parts.switchboard.changed()
+            yield
+
+    def _change(
+        self, intent: Intent, event: NewAuditEvent, change: AbstractContextManager[None]
+    ) -> None:
+        """Change the files and the row, or neither."""
+        store = self._parts.store.toolkits
+        with intended(self._parts.installation, intent), change:
+            if intent.after is None:
+                store.remove(intent.slug, event)
+            else:
+                store.put(intent.after, event)
+        self._parts.switchboard.changed()
+
+    def _made(
+        self,
+        toolkit: Toolkit,
+        origin: ToolkitOrigin,
+        before: InstalledToolkit | None,
+        principal: Principal,
+    ) -> InstalledToolkit:
+        """The row of a new version."""
+        manifest = toolkit.manifest
+        return InstalledToolkit(
+            slug=manifest.slug,
+            name=manifest.name,
+            version=manifest.version,
+            digest=toolkit.digest,
+            origin=origin,
+            enabled=before is not None and before.enabled,
+            installed_at=self._parts.clock(),
+            installed_by=principal.subject,
+            previous=None if before is None else before.version,
+        )
+
+    def _check(self, manifest: Manifest) -> None:
+        version = self._parts.engine_version
+        if not manifest.allows_engine(version):
+            text = f"{manifest.slug} needs another version of this program: {manifest.engine}"
+            raise ToolkitRefusedError(f"{text}. This is {version}", reason="engine_version")
+        self._parts.sources.check_free(f"{manifest.slug}/")
+
+    def _switch(self, slug: str, principal: Principal, action: AuditAction) -> InstalledToolkit:
+        self._require(principal)
+        enabled = action is AuditAction.TOOLKIT_ENABLE
+        event = _event(action, slug, principal)
+        if not self._parts.store.toolkits.enable(slug, event, enabled=enabled):
+            raise _not_installed(slug)
+        self._parts.switchboard.changed()
+        return self._row(slug)
+
+    def _require(self, principal: Principal) -> None:
+        self._parts.gate.require(principal, Permission.TOOLKIT_WRITE)
+
+    def _row(self, slug: str) -> InstalledToolkit:
+        row = self._parts.store.toolkits.get(slug)
+        if row is None:
+            raise _not_installed(slug)
+        return row
+
+    def _bundled(self) -> Iterator[tuple[str, Manifest]]:
+        """By slug, which is also the folder's name."""
+        for path in sorted(self._parts.bundled.glob(f"*/{MANIFEST}")):
+            try:
+                yield path.parent.name, read_toolkit(path.parent).manifest
+            except (ToolkitRefusedError, OSError) as error:
+                log.warning("toolkit.unreadable", toolkit=path.parent.name, error=str(error))
+
+    def _listed(
+        self,
+        slug: str,
+        installed: dict[str, InstalledToolkit],
+        bundled: dict[str, Manifest],
+    ) -> Listed | None:
+        row, own = installed.get(slug), bundled.get(slug)
+        manifest, modified = own, False
+        if row is not None:
+            folder = self._parts.installation.folder(slug)
+            try:
+                manifest = read_toolkit(folder).manifest
+                modified = digest_of(folder) != row.digest
+            except (ToolkitRefusedError, OSError) as error:
+                log.warning("toolkit.unreadable", toolkit=slug, error=str(error))
+                manifest, modified = Manifest(slug, row.name, row.version), True
+        if manifest is None:
+            return None
+        version = own.version if own else None
+        return Listed(manifest, row, version, self._missing(manifest), modified)
+
+    def _missing(self, manifest: Manifest) -> Missing:
+        has_extra = self._parts.has_extra
+        return Missing(
+            tuple(extra for extra in manifest.extras if not has_extra(extra)),
+            tuple(command for command in manifest.commands if shutil.which(command) is None),
+        )
+
+
+def _not_installed(slug: str) -> NotFoundError:
+    return NotFoundError(f"The toolkit {slug} isn't installed", toolkit=slug)
+
+
+def _replacing(action: AuditAction, made: InstalledToolkit, principal: Principal) -> NewAuditEvent:
+    previous = {} if made.previous is None else {"previous": made.previous}
+    details = {"version": made.version, "digest": made.digest, **previous}
+    return _event(action, made.slug, principal, **details)
+
+
+def _event(
+    action: AuditAction, slug: str, principal: Principal, **details: object
+) -> NewAuditEvent:
+    return NewAuditEvent(actor_of(principal), action, Target(TargetKind.TOOLKIT, slug), details)
