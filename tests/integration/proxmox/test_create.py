@@ -142,7 +142,10 @@ def test_a_dry_run_sends_no_change_and_names_what_a_real_run_sends(
     inputs = {
         "container": ("CreateContainer", container | {"PASSWORD": "hunter2222"}),
         "machine": ("CreateVm", machine | {"DISK": "8", "CLOUD_INIT": "true"}),
-        "clone": ("CreateVm", machine | {"SOURCE": "template", "TEMPLATE": "900", "DISK": "9"}),
+        "clone": (
+            "CreateVm",
+            machine | {"SOURCE": "template", "TEMPLATE": "900", "DISK": "9", "CLOUD_INIT": "true"},
+        ),
     }
     ref, values = inputs[kind]
     dry = kit.execute(ref, **values, NICS=json.dumps(NICS), dry=True)
@@ -197,6 +200,12 @@ def test_a_number_that_is_taken_meanwhile_is_replaced(kit, lab, container):
 )
 def test_interfaces_that_make_no_sense_are_refused(kit, lab, container, nic):
     run = kit.execute("CreateContainer", **container, NICS=json.dumps([nic]))
+    assert run.code == 17, run.errors
+    assert lab.changes() == []
+
+
+def test_addresses_of_a_machine_need_cloud_init(kit, lab, machine):
+    run = kit.execute("CreateVm", **machine, NICS=json.dumps(NICS))
     assert run.code == 17, run.errors
     assert lab.changes() == []
 

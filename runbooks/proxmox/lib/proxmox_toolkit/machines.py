@@ -110,7 +110,11 @@ def settings() -> dict[str, object]:
     )
     values["agent"] = int(inputs.flag("AGENT"))
     values["onboot"] = int(inputs.flag("START_AT_BOOT"))
-    return values | (cloud_init(nics) if inputs.flag("CLOUD_INIT") else {})
+    if inputs.flag("CLOUD_INIT"):
+        return values | cloud_init(nics)
+    if networks.machine_addresses(nics):
+        raise inputs.invalid("Addresses are set by cloud-init: set CLOUD_INIT, or remove them")
+    return values
 
 
 def cloud_init(nics: Sequence[networks.Row]) -> dict[str, object]:
