@@ -10,7 +10,6 @@ from typing import Protocol
 from runbook import log
 from runbook.core import return_codes
 from runbook.core.document import OnFailure, Problem, Runbook, texts_of, warning
-from runbook.core.effects import touched_steps
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.output.handover import label_of
@@ -32,8 +31,12 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import ProcessStartError, Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.reruns.effects import earlier_effects
-from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.reruns.steps import (
+    earlier_effects,
+    steps_of_all,
+    touched_by,
+    undone_steps,
+)
 from runbook.engine.sealing import RunInputs
 from runbook.errors import (
     ConflictError,
@@ -240,7 +243,7 @@ class Execution:
             raise NotFoundError("The run to undo is no longer stored.")
         undone = undone_steps(store, earlier.id, but=self._run.id)
         rows = steps_of_all(store, earlier, self._runbook)
-        touched = touched_steps(self._runbook, earlier_effects(store, self._run))
+        touched = touched_by(store, earlier, self._runbook)
         return undo_steps(self._runbook, rows, undone, touched)
 
     def _runner(self, scripts: ScriptRunner) -> StepRunner:

@@ -12,7 +12,6 @@ from runbook.core.run import Run
 from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.parts import Parts
-from runbook.engine.process.python_library import library_of
 from runbook.engine.process.run import Command, Ended, Stop, run_process
 from runbook.engine.process.workspace import Workspace
 
@@ -72,6 +71,8 @@ class ScriptRunner:
         """The folder of Python modules that the runbook's toolkit brings along."""
         if script.language is not Language.PYTHON:
             return None
+        from runbook.engine.process.python_library import library_of
+
         return library_of(self._parts.catalog, self._run.ref)
 
     def take_env(self) -> Assignments:

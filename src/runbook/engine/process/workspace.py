@@ -14,19 +14,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from runbook import script as script_package
 from runbook.core.document import Language, Script
 from runbook.core.inputs.values import GivenFile
 from runbook.core.run_files import RunFile
 from runbook.engine.process.removal import remove_tree
 from runbook.errors import RunbookError
 from runbook.quick_dataclass import dataclass
-from runbook.script import python_step
 from runbook.script.limits import EARLIER_EFFECTS
 
 PREFIX = "runbook-"
 HIDDEN = ".runbook"
 ARTIFACTS = ".runbook-artifacts"
 INPUTS = "inputs"
+PYTHON_STEP = "python_step.py"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -211,7 +212,12 @@ class Workspace:
             raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
         command = [self._interpreters[script.language], *_OPTIONS[script.language]]
         if script.language is Language.PYTHON and library is not None:
-            return [*command, python_step.__file__, str(path), str(library)]
+            return [
+                *command,
+                f"{script_package.__path__[0]}/{PYTHON_STEP}",
+                str(path),
+                str(library),
+            ]
         return [*command, str(path)]
 
     def read_handover(self, path: Path, max_bytes: int) -> bytes:

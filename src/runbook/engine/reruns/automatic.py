@@ -10,10 +10,9 @@ from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
 from runbook.engine.record.ending import PARENT_ENDED
-from runbook.engine.reruns.effects import touched_by
 from runbook.engine.reruns.reruns import undo_rerun
 from runbook.engine.reruns.rules import RerunRules
-from runbook.engine.reruns.steps import steps_of_all
+from runbook.engine.reruns.steps import steps_of_all, touched_by
 from runbook.engine.sealing import RunInputs
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL

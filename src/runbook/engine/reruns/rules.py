@@ -21,8 +21,7 @@ from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
 from runbook.engine.problems import already_rerun, conflict
 from runbook.engine.requests import UndoPlan
-from runbook.engine.reruns.effects import touched_by
-from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.reruns.steps import steps_of_all, touched_by, undone_steps
 from runbook.errors import DocumentChangedError, NotFoundError
 from runbook.library.catalog import Entry
 from runbook.store.models import RerunClaim, StoredDocument
