@@ -48,6 +48,8 @@ class RunMetrics:
         )
 
     def run_ended(self, run: Run) -> None:
+        if run.request.purpose is not None:
+            return
         self._runs.labels(run.ref, run.status.value).inc()
         if run.times.started_at is not None and run.times.duration_ms is not None:
             self._duration.labels(run.ref).observe(run.times.duration_ms / 1000)

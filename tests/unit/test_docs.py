@@ -210,6 +210,11 @@ NAMED = {
     "step_timed_out": {"step", "n"},
     "lock_held": HOLDER_PARAMS,
     "deadlock": HOLDER_PARAMS,
+    # In the rows of a list.
+    "bad_env_vars": {"row", "field"},
+    "bad_input_value": {"row", "field"},
+    "missing_input": {"row", "field"},
+    "undeclared_input": {"row", "field"},
 }
 
 

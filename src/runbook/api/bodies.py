@@ -52,6 +52,18 @@ class RunBody(BaseModel):
     )
 
 
+class ChoicesBody(BaseModel):
+    """Body of a request for choices: what the form holds so far."""
+
+    model_config = _STRICT
+
+    env_vars: dict[str, Value] | None = Field(None, description="Values of the inputs so far")
+    row: dict[str, Value] | None = Field(
+        None, description="For a field of a list: values of the other fields in its row so far"
+    )
+    refresh: bool = Field(False, description="Ask again, although an earlier answer is fresh")
+
+
 class ResumeBody(RunBody):
     """Body of resume."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
 
 from flask import request
 
@@ -13,6 +15,7 @@ from runbook.core.document import Problem, texts_of
 from runbook.core.times import Millis
 from runbook.errors import RequestError
 
+_Word = TypeVar("_Word", bound=StrEnum)
 INTEGER: dict[str, object] = {"type": "integer", "minimum": 0}
 TEXT: dict[str, object] = {"type": "string", "minLength": 1}
 TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
@@ -74,6 +77,17 @@ def signed(name: str) -> int | None:
 
 def page_size() -> int:
     return number("limit", DEFAULT_PAGE, least=1, most=MAX_PAGE)
+
+
+def one_of(name: str, known: type[_Word]) -> _Word | None:
+    """A member of an enumeration; None if it isn't given. Raises RequestError."""
+    word = request.args.get(name)
+    if word is None:
+        return None
+    try:
+        return known(word)
+    except ValueError:
+        raise RequestError(f"{name} {word!r} is not one of {', '.join(known)}") from None
 
 
 def switch(name: str) -> bool | None:

@@ -8,7 +8,7 @@ import json
 from flask import Blueprint, Response, request
 
 from runbook.api import accept, wire
-from runbook.api.bodies import RunBody, read_body
+from runbook.api.bodies import ChoicesBody, RunBody, read_body
 from runbook.api.context import application, engine, principal
 from runbook.api.execution import (
     CORRELATION,
@@ -23,6 +23,8 @@ from runbook.api.parameters import PAGE, PAGE_TEXT, TEXTS, page_size, signed
 from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import RunbookFilter
+from runbook.engine.requests import FormValues
+from runbook.resources.choices import choices_json
 from runbook.resources.declaration import required_env_json
 from runbook.resources.history import history_entry_json, history_page_json
 from runbook.resources.preview import runbook_locks_json
@@ -146,6 +148,31 @@ def get_inputs(ref: str) -> Response:
     schema = engine().runbooks.input_schema(ref, principal())
     # orjson can't encode its largest numbers.
     return Response(json.dumps(schema), mimetype="application/json")
+
+
+@route(
+    blueprint,
+    "/<ref:ref>/choices/<path>",
+    policy=RoutePolicy(
+        Permission.RUNBOOK_VALIDATE,
+        Limit.NORMAL,
+        "Get the choices for an input, given the values of other inputs",
+        body=ChoicesBody,
+        schema="Choices",
+        description=(
+            "For inputs whose schema has `x-choices`; others with choices have them too. `path` is "
+            "the input's name, or LIST.FIELD. If another runbook provides the choices, it is run "
+            "for them, as you and for at most 10 seconds, unless an earlier answer is fresh. If "
+            "there are none now, `problem` says why: the status is 200 then, too."
+        ),
+    ),
+    methods=("POST",),
+)
+def find_choices(ref: str, path: str) -> Response:
+    asked = read_body(ChoicesBody)
+    values = FormValues(asked.env_vars, asked.row)
+    offered = engine().runbooks.choices(ref, principal(), path, values, anew=asked.refresh)
+    return wire.json_reply(choices_json(ref, path, offered))
 
 
 @route(

@@ -22,13 +22,14 @@ from runbook.api.parameters import (
     TEXTS,
     moment,
     number,
+    one_of,
     page_size,
     switch,
 )
 from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.core.events import EventType
 from runbook.core.permissions import Permission
-from runbook.core.run import Relation, Run
+from runbook.core.run import Purpose, Relation, Run
 from runbook.core.status import RunStatus
 from runbook.errors import RequestError
 from runbook.resources.log import log_line_json
@@ -45,6 +46,7 @@ MAX_HITS, DEFAULT_HITS = 1000, 100
 PIECE_BYTES = 256 * 1024
 UNSATISFIABLE = "requested_range_not_satisfiable"
 _RELATION: dict[str, object] = {"type": "string", "enum": [relation.value for relation in Relation]}
+_PURPOSE: dict[str, object] = {"type": "string", "enum": [purpose.value for purpose in Purpose]}
 _STATUS = "|".join(RunStatus)
 _STATUSES: dict[str, object] = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 # No `default`: some generated clients send it, and `lines` asks for JSON lines.
@@ -79,6 +81,12 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
             ),
             Parameter("relation", "Filter by relation to an earlier run", schema=_RELATION),
             Parameter("dry_run", "Filter by dry run", schema=BOOLEAN),
+            Parameter(
+                "purpose",
+                "List runs for this purpose instead, which the list leaves out: `choices` for the "
+                "choices of forms",
+                schema=_PURPOSE,
+            ),
             Parameter(
                 "active", "Filter by state: active (true) or finished (false)", schema=BOOLEAN
             ),
@@ -116,8 +124,9 @@ def _filter() -> RunFilter:
         since=moment("since"),
         until=moment("until"),
         text=request.args.get("q") or None,
-        relation=_relation(request.args.get("relation")),
+        relation=one_of("relation", Relation),
         dry_run=switch("dry_run"),
+        purpose=one_of("purpose", Purpose),
         active=switch("active"),
         inputs=tuple(map(InputMatch.of, filter(None, request.args.getlist("input")))),
     )
@@ -125,16 +134,6 @@ def _filter() -> RunFilter:
 
 def _given(name: str) -> frozenset[str] | None:
     return frozenset(filter(None, request.args.getlist(name))) or None
-
-
-def _relation(word: str | None) -> Relation | None:
-    if word is None:
-        return None
-    try:
-        return Relation(word)
-    except ValueError:
-        known = ", ".join(Relation)
-        raise RequestError(f"relation {word!r} is not one of {known}") from None
 
 
 def _statuses(text: str) -> Iterator[RunStatus]:

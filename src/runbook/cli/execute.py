@@ -30,6 +30,7 @@ EXAMPLES = (
     "runbook execute --runbook Backup.md --secret PASSWORD=@password.txt --timeout 1800",
     "pass show api | runbook execute --runbook Call.md --secret API_KEY=-",
     "runbook execute --runbook DeleteVm.md --env NAME=web1 --dry-run",
+    "runbook execute proxmox/CreateVm.md --ask",
     "runbook execute Deploy.md --env STAGE=test --url http://localhost:8083",
     "runbook execute --runbook Poll.md --json | jq -r 'select(.type==\"done\").status'",
 )
@@ -78,6 +79,11 @@ _OPTIONS = (
         is_flag=True,
         help="Show the checks and the scripts, and what the runbook says it would change. The exit "
         "code is 0, too, if it doesn't support dry runs: nothing is executed.",
+    ),
+    click.option(
+        "--ask",
+        is_flag=True,
+        help="Ask for required inputs that have no value, with their choices. Needs a terminal.",
     ),
     events_option,
     quiet_option,

@@ -150,7 +150,7 @@ def _runbook_lines(item: Mapping[str, Any], recent: Iterable[Mapping[str, Any]])
             ("digest", text_of(item.get("digest"))),
         ]
     )
-    yield from _block("inputs", (_input_row(value) for value in item.get("inputs", [])))
+    yield from _block("inputs", _input_rows(item.get("inputs", [])))
     claims = item.get("claims") or {}
     yield from _block("claims", ([text_of(name), text_of(value)] for name, value in claims.items()))
     yield from _block("steps", (_step_row(step) for step in item.get("steps", [])))
@@ -170,12 +170,25 @@ def _block(title: str, rows: Iterable[list[str]]) -> Iterator[str]:
         yield from (f"  {line}" for line in table(head, rest))
 
 
+def _input_rows(inputs: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for item in inputs:
+        yield _input_row(item)
+        for declared in item.get("items", []):
+            yield _input_row({**declared, "name": f"{item['name']}.{declared['name']}"})
+
+
 def _input_row(item: Mapping[str, Any]) -> list[str]:
     default = item.get("default")
-    note_ = "optional" if item.get("optional") else ""
-    note_ = note_ if default is None else f"default {text_of(default)}"
+    notes = ["optional"] if item.get("optional") else []
+    notes = notes if default is None else [f"default {text_of(default)}"]
+    notes += [_condition(shown) for shown in item.get("show_if", [])]
     kind = text_of(item["type"])
-    return [text_of(item["name"]), kind, note_, text_of(item.get("description"), "")]
+    return [text_of(item["name"]), kind, ", ".join(notes), text_of(item.get("description"), "")]
+
+
+def _condition(shown: Mapping[str, Any]) -> str:
+    value = text_of(shown["value"], '""')
+    return f"if {text_of(shown['input'])} {shown['operator']} {value}"
 
 
 def _step_row(item: Mapping[str, Any]) -> list[str]:

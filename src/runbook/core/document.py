@@ -104,6 +104,8 @@ class InputType(StrEnum):
     HOSTNAME = "hostname"
     URL = "url"
     JSON = "json"
+    LIST = "list"
+    """Rows of fields; the script gets a JSON array of objects."""
 
 
 class SecretKind(StrEnum):
@@ -131,13 +133,33 @@ class ChoicesSource:
     output: str
 
 
+DEFAULT_TTL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChoices:
+    """The value of `choices_from` without an output: a runbook that is run for its choices.
+
+    Its inputs get the values of `inputs`, which are names of inputs or of fields in the same row,
+    and the texts in `values`. The choices are reused for `ttl_s`. With `strict`, there are no
+    other valid values.
+    """
+
+    ref: str
+    inputs: Mapping[str, str] = field(default_factory=dict, hash=False)
+    values: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ttl_s: float = DEFAULT_TTL_SECONDS
+    strict: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One declared environment variable.
 
     `typed` is false for the short form `NAME: description`. Such values may be secrets, so they are
     passed on unchecked and never shown. `minimum` and `maximum` are stored as written: they limit a
-    number, a duration, or the length of a text, depending on the type.
+    number, a duration, or the length of a text, depending on the type. `items` are the fields of a
+    list's rows. It is hidden, and has no value, unless all of `show_if` hold.
     """
 
     name: str
@@ -156,10 +178,16 @@ class Input:
     label: str | None = None
     example: str | None = None
     source: SecretSource | None = None
+    live: LiveChoices | None = None
+    items: tuple[Input, ...] = ()
+    show_if: tuple[Condition, ...] = ()
 
     @property
     def secret(self) -> bool:
         return self.type is InputType.SECRET
+
+    def is_shown(self, values: Mapping[str, str]) -> bool:
+        return all(condition.holds(values, {}) for condition in self.show_if)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +298,7 @@ class Policy:
 
     `confirm` is the text that a person must type. `dry_run` says that the script supports dry runs:
     it makes no changes if RUNBOOK_DRY_RUN is 1. If `timeout_s` is None, the server's timeout
-    applies.
+    applies. `provides_choices` says that other runbooks can run it for the choices of an input.
     """
 
     timeout_s: float | None = None
@@ -283,6 +311,7 @@ class Policy:
     dry_run: bool = False
     confirm: str | None = None
     success_codes: frozenset[int] = frozenset({0})
+    provides_choices: bool = False
 
 
 NO_POLICY = Policy()

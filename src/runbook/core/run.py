@@ -29,6 +29,13 @@ class Origin(StrEnum):
     RUNBOOK = "runbook"
 
 
+class Purpose(StrEnum):
+    """What a run is for, if it is not for itself. Lists of runs leave it out unless asked for."""
+
+    CHOICES = "choices"
+    """For the choices of an input, while a form is filled in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """Who requested a run, as stored with it; the token itself is never stored."""
@@ -114,6 +121,7 @@ class RunRequest:
     dry_run: bool = False
     queue: str | None = None
     locks: LockRequest | None = None
+    purpose: Purpose | None = None
 
 
 @dataclass(frozen=True, slots=True)

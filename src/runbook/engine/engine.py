@@ -17,6 +17,7 @@ from runbook.core.run import Run
 from runbook.engine.actions import ActionRules
 from runbook.engine.activity import Live
 from runbook.engine.authorization import Authorizer
+from runbook.engine.form_choices import FormChoices
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Stop
@@ -41,6 +42,8 @@ from runbook.store.store import Store
 if TYPE_CHECKING:
     from runbook.engine.adopting import HistoryAdoption
 
+FORM_HEARTBEAT_SECONDS = 0.5
+
 
 class Engine:
     """Requests to run, rerun and cancel, and access to everything else. Thread-safe.
@@ -51,7 +54,8 @@ class Engine:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        knowledge = InputKnowledge(parts)
+        self.choices = FormChoices(parts, self.submit, self._follow_form)
+        knowledge = InputKnowledge(parts, self.choices)
         self._submission = Submission(parts, knowledge)
         self._rules = RerunRules(parts)
         self._reruns = Reruns(parts, self._submission, self._rules)
@@ -166,6 +170,10 @@ class Engine:
     ) -> Iterator[RunEvent | None]:
         """See RunReader.follow."""
         return self.runs.follow(run_id, after=after, heartbeat_s=heartbeat_s)
+
+    def _follow_form(self, run_id: str) -> Iterator[RunEvent | None]:
+        """With short pauses, since somebody who fills in a form waits."""
+        return self.runs.follow(run_id, heartbeat_s=FORM_HEARTBEAT_SECONDS)
 
     def execute(self, claimed: Claimed, worker_id: str, stop: Stop) -> None:
         """See WorkerDesk.execute."""

@@ -7,7 +7,7 @@ from dataclasses import field
 from runbook.core.access import Decision
 from runbook.core.document import Problem
 from runbook.core.reruns import Numbered, Restored
-from runbook.core.run import Relation, Run
+from runbook.core.run import Purpose, Relation, Run
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
 from runbook.quick_dataclass import dataclass
@@ -22,7 +22,7 @@ class ExecuteRequest:
     runbook declares. `recursion_stack` is the call chain from the request's header. Only the
     worker `assigned_to` may execute the run. `confirm` is the confirmation typed by the user.
     With `digest`, the request is refused unless it is the runbook's current digest. `hidden` names
-    the values that are not shown because they contain a secret.
+    the values that are not shown because they contain a secret. `purpose` is that of the run.
     """
 
     env_vars: object = None
@@ -37,6 +37,15 @@ class ExecuteRequest:
     dry_run: bool = False
     digest: str | None = None
     hidden: frozenset[str] = frozenset()
+    purpose: Purpose | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormValues:
+    """The values in a form so far, unchecked; `row` is that of the field asked about."""
+
+    env_vars: object = None
+    row: object = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from runbook.core.access import Principal
 from runbook.core.document import Input
+from runbook.core.inputs.live_choices import Offered
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
 from runbook.core.inputs.secret_names import is_sensitive
@@ -18,7 +19,7 @@ from runbook.core.permissions import Permission
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.core.waiting import LockWait
 from runbook.engine.parts import Parts
-from runbook.engine.requests import Listed, RunbookText
+from runbook.engine.requests import FormValues, Listed, RunbookText
 from runbook.engine.submit.input_facts import InputKnowledge
 from runbook.errors import NotFoundError
 from runbook.library.catalog import Entry, Found
@@ -149,6 +150,17 @@ class RunbookReader:
         schema_id = f"{self._parts.options.api_url}/{quote(ref)}/inputs"
         return input_schema(entry.document, schema_id=schema_id, choices=choices)
 
+    def choices(
+        self, ref: str, principal: Principal, path: str, values: FormValues, *, anew: bool = False
+    ) -> Offered:
+        """The choices for an input, or for a list's field, `LIST.FIELD`.
+
+        Raises NotFoundError, and AccessDeniedError without runbook.validate.
+        """
+        entry = self.entry(ref)
+        self._authorizer.require(principal, Permission.RUNBOOK_VALIDATE, entry)
+        return self._knowledge.offered(entry, principal, path, values, anew=anew)
+
     def locks(
         self, ref: str, principal: Principal, given: Mapping[str, str]
     ) -> Mapping[str, LockWait | None]:
@@ -168,11 +180,11 @@ class RunbookReader:
 
 def _known_values(inputs: Iterable[Input], given: Mapping[str, str]) -> dict[str, str]:
     """The given values and the defaults; an optional input without either is empty."""
-    values = {}
+    values: dict[str, str] = {}
     for item in inputs:
         value = given.get(item.name, item.default)
         if value is None and item.optional:
             value = ""
-        if value is not None and not is_sensitive(item):
+        if value is not None and item.is_shown(values) and not is_sensitive(item):
             values[item.name] = value
     return values

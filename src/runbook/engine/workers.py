@@ -63,6 +63,7 @@ class WorkerDesk:
         worker_id: str,
         *,
         root_slots: int,
+        form_slots: int = 0,
         expected: bool = False,
         only: str | None = None,
         queues: Collection[str] | None = None,
@@ -71,7 +72,12 @@ class WorkerDesk:
         while True:
             try:
                 return self._store.runs.claim(
-                    worker_id, root_slots=root_slots, expected=expected, only=only, queues=queues
+                    worker_id,
+                    root_slots=root_slots,
+                    form_slots=form_slots,
+                    expected=expected,
+                    only=only,
+                    queues=queues,
                 )
             except UnclaimableRunError as error:
                 self._parts.ending.quarantine(error.run, error.message)

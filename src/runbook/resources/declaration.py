@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 from typing_extensions import TypedDict
 
 from runbook.core.document import (
+    Condition,
     Input,
     InputType,
     Language,
+    LiveChoices,
     OnBusy,
     OnFailure,
     Policy,
@@ -28,12 +30,29 @@ class OtherOutputJson(TypedDict):
     output: str
 
 
+class ShowIfJson(TypedDict):
+    """A condition on the value of an input above, or of a field to the left."""
+
+    input: str
+    operator: Literal["==", "!="]
+    value: str
+
+
+class LiveChoicesJson(TypedDict):
+    """Choices of a runbook that is run for them: POST /api/runbooks/{ref}/choices/{path}."""
+
+    runbook: str
+    inputs: Annotated[list[str], Doc("Inputs, or fields of the same row, that they depend on")]
+    strict: Annotated[bool, Doc("Whether no other value is valid")]
+    ttl_seconds: Annotated[float, Doc("How long an answer is used again")]
+
+
 _From = TypedDict(
     "_From", {"from": Annotated[SecretKind | None, Doc("Where the server reads the secret")]}
 )
 
 
-class InputItemJson(_From):
+class FieldItemJson(_From):
     name: str
     label: Annotated[str | None, Doc("Name to show instead of the variable's")]
     description: str
@@ -46,12 +65,18 @@ class InputItemJson(_From):
     ]
     choices: list[str]
     choices_from: Annotated[OtherOutputJson | None, Doc("Runbook output that provides the choices")]
+    live_choices: Annotated[LiveChoicesJson | None, Doc("Runbook that provides the choices")]
+    show_if: Annotated[list[ShowIfJson], Doc("It is hidden, and has no value, unless all hold")]
     pattern: Annotated[str | None, Doc("Regular expression that the whole value must match")]
     min: str | None
     max: str | None
     group: str | None
     example: str | None
     line: int
+
+
+class InputItemJson(FieldItemJson):
+    items: Annotated[list[FieldItemJson], Doc("For a list: the fields of its rows")]
 
 
 class RetryItemJson(TypedDict):
@@ -89,6 +114,7 @@ class PolicyItemJson(TypedDict):
     dry_run: Annotated[bool, Doc("Whether the runbook supports dry runs")]
     confirm: Annotated[str | None, Doc("Text that must be typed to confirm")]
     success_codes: list[int]
+    provides_choices: Annotated[bool, Doc("Whether forms can run it for choices")]
 
 
 class NamedInputJson(TypedDict):
@@ -104,7 +130,19 @@ class RequiredEnvJson(TypedDict):
     missing: list[NamedInputJson]
 
 
-_Dollars = TypedDict("_Dollars", {"$schema": str, "$id": str})
+class InputGroupJson(TypedDict):
+    name: Annotated[str | None, Doc("Null for the inputs without a group, which come first")]
+    inputs: list[str]
+
+
+_Dollars = TypedDict(
+    "_Dollars",
+    {
+        "$schema": str,
+        "$id": str,
+        "x-groups": Annotated[list[InputGroupJson], Doc("The pages of a long form")],
+    },
+)
 
 
 class InputSchemaJson(_Dollars):
@@ -118,6 +156,10 @@ class InputSchemaJson(_Dollars):
 
 
 def input_json(item: Input) -> InputItemJson:
+    return {**field_json(item), "items": [field_json(declared) for declared in item.items]}
+
+
+def field_json(item: Input) -> FieldItemJson:
     source = item.choices_from
     return {
         "name": item.name,
@@ -132,6 +174,8 @@ def input_json(item: Input) -> InputItemJson:
         "choices_from": None
         if source is None
         else {"runbook": source.ref, "output": source.output},
+        "live_choices": None if item.live is None else _live_json(item.live),
+        "show_if": [_shown_json(condition) for condition in item.show_if],
         "pattern": item.pattern,
         "min": item.minimum,
         "max": item.maximum,
@@ -140,6 +184,20 @@ def input_json(item: Input) -> InputItemJson:
         "from": None if item.source is None else item.source.kind,
         "line": item.line,
     }
+
+
+def _live_json(live: LiveChoices) -> LiveChoicesJson:
+    return {
+        "runbook": live.ref,
+        "inputs": list(dict.fromkeys(live.inputs.values())),
+        "strict": live.strict,
+        "ttl_seconds": live.ttl_s,
+    }
+
+
+def _shown_json(condition: Condition) -> ShowIfJson:
+    operator: Literal["==", "!="] = "!=" if condition.negated else "=="
+    return {"input": condition.name, "operator": operator, "value": condition.value}
 
 
 def step_json(step: Step) -> StepItemJson:
@@ -176,6 +234,7 @@ def policy_json(policy: Policy) -> PolicyItemJson:
         "dry_run": policy.dry_run,
         "confirm": policy.confirm,
         "success_codes": sorted(policy.success_codes),
+        "provides_choices": policy.provides_choices,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runbook.resources.activity import ChangesJson
 from runbook.resources.artifact import ArtifactListJson
 from runbook.resources.audit import AuditPageJson
+from runbook.resources.choices import ChoicesJson
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
@@ -31,6 +32,7 @@ DOCUMENTED: tuple[type, ...] = (
     RunbookContentJson,
     RequiredEnvJson,
     InputSchemaJson,
+    ChoicesJson,
     RunbookLocksJson,
     HistoryPageJson,
     HistoryEntryJson,

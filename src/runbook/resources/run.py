@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from runbook.core.document import texts_of
 from runbook.core.effects import Effect
 from runbook.core.outcome import PlanLabel, StepRun
-from runbook.core.run import Origin, Relation, Run
+from runbook.core.run import Origin, Purpose, Relation, Run
 from runbook.core.run_details import RunAction, RunDetails
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import iso
@@ -90,6 +90,9 @@ class RunJson(TypedDict):
     related_id: Annotated[str | None, Doc("The run that this one retries, resumes or undoes")]
     start_step: int | None
     queue: str | None
+    purpose: Annotated[
+        Purpose | None, Doc("What it is run for, if not for itself; lists leave such runs out")
+    ]
     locks: list[str]
     waiting: WaitReasonJson | None
 
@@ -229,6 +232,7 @@ def run_json(run: Run) -> RunJson:
         "related_id": run.related_id,
         "start_step": run.rerun_of.start_step if run.rerun_of else None,
         "queue": asked.queue,
+        "purpose": asked.purpose,
         "locks": [want.name for want in lock_request.wants] if lock_request else [],
         "waiting": None if run.waiting is None else wait_json(run.waiting),
     }

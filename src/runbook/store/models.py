@@ -14,6 +14,7 @@ from runbook.core.audit import AuditEvent
 from runbook.core.environ import valid_name
 from runbook.core.events import EventType
 from runbook.core.run import (
+    Purpose,
     Relation,
     Requester,
     RerunOf,
@@ -223,7 +224,8 @@ class RunFilter:
     `since` is inclusive, `until` exclusive; both apply to `created_at`. `active` is whether the run
     is unfinished. `text` is searched in ref and name, with 3 characters or more in the reason, and
     with 8 or more at both ends of the ID, ignoring case. All of `inputs`
-    must match; there is no index for them: see `page_by_inputs`.
+    must match; there is no index for them: see `page_by_inputs`. Without `purpose`, runs that have
+    one are left out, unless `ids`, `root_id` or `parent_id` names them.
     """
 
     visible: Visibility = EVERYTHING
@@ -237,6 +239,7 @@ class RunFilter:
     parent_id: str | None = None
     text: str | None = None
     relation: Relation | None = None
+    purpose: Purpose | None = None
     dry_run: bool | None = None
     active: bool | None = None
     inputs: tuple[InputMatch, ...] = ()

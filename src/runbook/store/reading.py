@@ -19,6 +19,7 @@ from runbook.core.run import (
     LockRequest,
     LockWant,
     Origin,
+    Purpose,
     Relation,
     Requester,
     RerunOf,
@@ -78,6 +79,7 @@ RUN_COLUMNS = (
     runs.c.related_id,
     runs.c.start_step,
     runs.c.waiting,
+    runs.c.purpose,
 )
 """The columns that `run_of` needs: all except the encrypted ones."""
 
@@ -130,11 +132,15 @@ def _run_of(row: Mapping[str, Any]) -> Run:
         correlation_id=row["correlation_id"],
         tree=RunTree(_texts_of(row["chain"]), row["parent_id"], row["root_id"]),
         request=_request_of(row),
-        times=_times_of(row),
+        times=RunTimes(
+            row["created_at"], row["started_at"], row["finished_at"], row["duration_ms"]
+        ),
         result=_result_of(row),
         log=_log_of(row),
         worker_id=row["worker_id"],
-        cancel=None if row["cancel_at"] is None else _cancel_of(row),
+        cancel=None
+        if row["cancel_at"] is None
+        else CancelRequest(row["cancel_at"], _text(row["cancel_by"])),
         rerun_of=None if row["relation"] is None else _rerun_of(row),
         waiting=_wait_of(row["waiting"]),
     )
@@ -149,11 +155,8 @@ def _request_of(row: Mapping[str, Any]) -> RunRequest:
         dry_run=bool(row["dry_run"]),
         queue=row["queue"],
         locks=_locks_of(row["locks"]),
+        purpose=None if row["purpose"] is None else Purpose(row["purpose"]),
     )
-
-
-def _times_of(row: Mapping[str, Any]) -> RunTimes:
-    return RunTimes(row["created_at"], row["started_at"], row["finished_at"], row["duration_ms"])
 
 
 def _result_of(row: Mapping[str, Any]) -> RunResult:
@@ -188,10 +191,6 @@ def _id_of(value: str) -> str:
     if not _text(value).replace("-", "").replace("_", "").isalnum():
         raise ValueError
     return value
-
-
-def _cancel_of(row: Mapping[str, Any]) -> CancelRequest:
-    return CancelRequest(row["cancel_at"], _text(row["cancel_by"]))
 
 
 def _inputs_of(value: Mapping[str, Any]) -> Mapping[str, str | None]:
@@ -296,6 +295,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "log_lines": _count,
     "last_event": _event_number,
     "relation": lambda value: None if value is None else Relation(value),
+    "purpose": lambda value: None if value is None else Purpose(value),
 }
 """Columns whose type alone doesn't make them readable."""
 

@@ -54,6 +54,7 @@ def row_of(run: NewRun, log: RunLog, *, created_at: Millis) -> dict[str, Any]:
         "given": list(request.given) or None,
         "dry_run": request.dry_run,
         "queue": request.queue,
+        "purpose": None if request.purpose is None else request.purpose.value,
         "locks": None if request.locks is None else _locks_json(request.locks),
         "created_at": created_at,
         "started_at": created_at if running else None,

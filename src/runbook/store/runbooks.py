@@ -72,8 +72,10 @@ def count_revision(connection: sa.Connection) -> int:
 def keep_last_run(connection: sa.Connection, run: Run, history: HistoryHead | None) -> None:
     """Record `run` as the runbook's last finished run.
 
-    Dry runs and undo runs are ignored, as they say nothing about the runbook's state.
+    Dry runs, undo runs and runs for choices are ignored: they say nothing about its state.
     """
+    if run.request.purpose is not None:
+        return
     if not (run.request.dry_run or run.relation is Relation.UNDO):
         success = run.times.finished_at if run.status is RunStatus.SUCCEEDED else None
         last = {

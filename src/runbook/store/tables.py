@@ -75,6 +75,7 @@ runs = sa.Table(
     sa.Column("toolkit", Text),
     sa.Column("toolkit_version", Text),
     sa.Column("toolkit_digest", Text),
+    sa.Column("purpose", Text),
     sqlite_autoincrement=True,
 )
 # The conditions apply to PostgreSQL too; see the migrations. SQLAlchemy would import its whole
@@ -82,19 +83,27 @@ runs = sa.Table(
 #
 # Each list of runs reads one or more of these in the order of `seq`; see `run/listing.py`. The last
 # columns are there for conditions on them, without reading the rows.
-sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq, runs.c.subject)
-sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq, runs.c.ref)
+sa.Index("ix_runs_ref", runs.c.ref, runs.c.seq, runs.c.subject, runs.c.purpose)
+sa.Index("ix_runs_subject", runs.c.subject, runs.c.seq, runs.c.ref, runs.c.purpose)
 sa.Index("ix_runs_name", runs.c.ref, runs.c.name)
 sa.Index("ix_runs_created", runs.c.created_at, runs.c.seq)
 _ENDED = runs.c.finished_at.is_not(None)
 sa.Index("ix_runs_status", runs.c.status, runs.c.seq, sqlite_where=_ENDED)
-sa.Index("ix_runs_ref_status", runs.c.ref, runs.c.status, runs.c.seq, sqlite_where=_ENDED)
+sa.Index(
+    "ix_runs_ref_status",
+    runs.c.ref,
+    runs.c.status,
+    runs.c.seq,
+    runs.c.purpose,
+    sqlite_where=_ENDED,
+)
 sa.Index(
     "ix_runs_subject_status",
     runs.c.subject,
     runs.c.status,
     runs.c.seq,
     runs.c.ref,
+    runs.c.purpose,
     sqlite_where=_ENDED,
 )
 sa.Index(
@@ -104,6 +113,7 @@ sa.Index(
     sqlite_where=runs.c.relation.is_not(None),
 )
 sa.Index("ix_runs_dry", runs.c.seq, sqlite_where=runs.c.dry_run.is_(True))
+sa.Index("ix_runs_purpose", runs.c.purpose, runs.c.seq, sqlite_where=runs.c.purpose.is_not(None))
 # Besides these there are an index of the ends of IDs and one of the texts of reasons, which differ
 # between databases; see `run/searching.py`.
 sa.Index("ix_runs_parent", runs.c.parent_id, sqlite_where=runs.c.parent_id.is_not(None))

@@ -25,7 +25,7 @@ from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
 from runbook.worker.periodic import Retention, worker_tasks
-from runbook.worker.slots import ClaimLoop, Terms
+from runbook.worker.slots import FORM_SLOTS, ClaimLoop, Terms
 
 SWITCH_SECONDS = 0.0005
 
@@ -120,7 +120,7 @@ def _settle_toolkits(settings: Settings, engine: Engine) -> None:
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     slots = runs_allowed(settings.max_parallel_runs)
-    inherit_limits(ScriptLimits(), slots)
+    inherit_limits(ScriptLimits(), slots + FORM_SLOTS)
     share_metrics(environment)
     from runbook.metrics import RunMetrics  # reads the directory when it is imported
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 from runbook import log
 from runbook.core.access import Principal
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
+from runbook.engine.form_choices import Executing
 from runbook.engine.process.run import StopReason
 from runbook.errors import RunbookError
 from runbook.store.models import WorkerKind
@@ -156,3 +158,22 @@ def _as_ours(error: Exception) -> RunbookError:
     if isinstance(error, RunbookError):
         return error
     return RunbookError(f"The engine failed: {type(error).__name__}")
+
+
+def executing_here(engine: Engine, principal: Principal) -> Executing:
+    """Has runs for choices executed in this process, which may have no other worker."""
+
+    def execute(submit: Callable[[str | None], Run]) -> Run:
+        worker = OneShotWorker(engine, principal)
+        worker.register()
+        try:
+            run = submit(worker.id)
+            if not run.status.terminal:
+                worker.start(run)
+                worker.wait()
+                worker.check()
+            return run
+        finally:
+            worker.close()
+
+    return execute

@@ -29,6 +29,8 @@ from runbook.worker.periodic import Periodic, Task
 BEAT_SECONDS = 1.0
 MOST_THREADS = 1024
 """Far more than slots: parent runs occupy threads while their child runs execute."""
+FORM_SLOTS = 4
+"""They only read, for at most a few seconds."""
 TASK_THREADS = 4
 """More than one, so that a slow task doesn't hold up the others."""
 
@@ -37,13 +39,15 @@ TASK_THREADS = 4
 class Terms:
     """A worker's identity and what it claims: at most `slots` root runs at a time.
 
-    A child run uses its parent's slot. If `queues` is None, runs of every queue.
+    Runs for the choices of forms have `form_slots` of their own: neither waits for the other. A
+    child run uses its parent's slot. If `queues` is None, runs of every queue.
     """
 
     id: str
     kind: WorkerKind
     slots: int
     queues: frozenset[str] | None = None
+    form_slots: int = FORM_SLOTS
 
 
 class Orders(Protocol):
@@ -253,11 +257,12 @@ class ClaimLoop:
         with self._claiming:
             stop = Stop()  # first: without a free descriptor, the run stays queued
             active: _ActiveRun | None = None
-            free = self._free_slots()
+            free, for_forms = self._free_slots()
             try:
                 claimed = self._engine.workers.claim(
                     self._terms.id,
                     root_slots=free,
+                    form_slots=for_forms,
                     # Without a free slot, most wake-ups are for root runs that have to wait.
                     expected=expected and free > 0,
                     only=self._orders.only,
@@ -272,12 +277,15 @@ class ClaimLoop:
                     stop.close()
             return active
 
-    def _free_slots(self) -> int:
+    def _free_slots(self) -> tuple[int, int]:
+        """For root runs, and for those for forms."""
         if self._orders.draining:
-            return 0
+            return 0, 0
         with self._lock:
-            roots = sum(active.is_root for active in self._active.values())
-        return max(0, self._terms.slots - roots)
+            roots = [active.claimed.run for active in self._active.values() if active.is_root]
+        forms = sum(run.request.purpose is not None for run in roots)
+        terms = self._terms
+        return max(0, terms.slots - len(roots) + forms), max(0, terms.form_slots - forms)
 
     def _execute(self, active: _ActiveRun) -> None:
         run = active.claimed.run

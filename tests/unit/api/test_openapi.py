@@ -8,7 +8,7 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-cancelRun changeToolkit checkLiveness checkReadiness executeRunbook executeRunbookAsJson
+cancelRun changeToolkit checkLiveness checkReadiness executeRunbook executeRunbookAsJson findChoices
 followChanges followRun getArtifact getConfig getHistoryEntry getInputs getMetrics getPublicInfo
 getRequiredEnv getRun getRunDocument getRunLog getRunbook getStatus installToolkit listArtifacts
 listAuditEvents listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo

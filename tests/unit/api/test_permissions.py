@@ -26,6 +26,7 @@ GET   /api/runbooks                                runbook.list
 GET   /api/runbooks/<ref:ref>                      runbook.read
 PATCH /api/runbooks/<ref:ref>                      runbook.validate
 POST  /api/runbooks/<ref:ref>                      runbook.execute
+POST  /api/runbooks/<ref:ref>/choices/<path>       runbook.validate
 POST  /api/runbooks/<ref:ref>/execute              runbook.execute
 GET   /api/runbooks/<ref:ref>/history              runbook.history
 GET   /api/runbooks/<ref:ref>/history/<int:n>      runbook.history

@@ -93,6 +93,7 @@ def test_a_policy():
         "dry_run": True,
         "confirm": "push ${HOST}",
         "success_codes": [0, 3],
+        "provides_choices": False,
     }
     assert PolicyItemJson.__annotations__.keys() == policy_json(policy).keys()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from patience import PATIENCE_S
+from runbook.core.run import Purpose
 from runbook.core.status import RunStatus
 from runbook.engine.execute import execution
 from runbook.errors import RunbookError, StoreDamagedError
@@ -45,6 +46,32 @@ def test_a_worker_without_queues_takes_all(local, submit, ended):
     local()
     assert ended(submit("Plain")) is RunStatus.SUCCEEDED
     assert ended(submit("Far", policy="queue: far")) is RunStatus.SUCCEEDED
+
+
+def test_runs_and_forms_do_not_wait_for_each_other(engine, local, submit, ended):
+    """With one slot, which a run has, choices are found; with theirs taken, a run is executed."""
+    local(slots=1)
+    long = submit("Long", "print begun; sleep 1000")
+    for event in engine.follow(long.id):
+        if event is not None and event.text == "begun\n":
+            break
+    for_form = submit("Choices", purpose=Purpose.CHOICES)
+    assert ended(for_form) is RunStatus.SUCCEEDED
+    slow = [
+        submit(f"Slow{n}", "print begun; sleep 1000", purpose=Purpose.CHOICES)
+        for n in range(slots.FORM_SLOTS)
+    ]
+    for run in slow:
+        for event in engine.follow(run.id):
+            if event is not None and event.text == "begun\n":
+                break
+    waiting, next_run = submit("More", purpose=Purpose.CHOICES), submit("Next")
+    engine.cancel(long, ANN)
+    assert ended(next_run) is RunStatus.SUCCEEDED
+    assert status(engine, waiting) is RunStatus.QUEUED
+    for run in slow:
+        engine.cancel(run, ANN)
+    assert ended(waiting) is RunStatus.SUCCEEDED
 
 
 def test_a_worker_that_was_taken_for_dead_makes_itself_known_again(

@@ -22,6 +22,11 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": r"^.+\.md$"},
         "example": "SimpleRunbook.md",
     },
+    "path": {
+        "description": "The name of the input, or LIST.FIELD",
+        "schema": {"type": "string", "minLength": 1},
+        "example": "NODE",
+    },
     "run_id": {
         "description": "The ID of the run",
         "schema": {"type": "string", "minLength": 1},

@@ -25,7 +25,7 @@ from runbook.errors import AccessDeniedError, RunbookError
 from runbook.host import scratch
 from runbook.quick_dataclass import dataclass
 from runbook.settings import FIELDS, Settings
-from runbook.worker.one_shot import OneShotWorker
+from runbook.worker.one_shot import OneShotWorker, executing_here
 
 SUBJECT = "test"
 TAIL_LINES = 20
@@ -95,7 +95,9 @@ class CaseRunner:
 
     def _run(self, item: Selected, case: Case, settings: Settings, view: _CaseView) -> None:
         with calling_engine(settings) as engine:
-            one_shot = OneShot(engine, _principal(settings, case), item.ref, view)
+            principal = _principal(settings, case)
+            engine.choices.executing = executing_here(engine, principal)
+            one_shot = OneShot(engine, principal, item.ref, view)
             self._worker = one_shot.worker
             try:
                 if not self._stopped:

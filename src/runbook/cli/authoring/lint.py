@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runbook.cli.authoring.selection import Selected
     from runbook.core.authoring.lint import CalledRef
     from runbook.core.authoring.script_syntax import ShellCheck
+    from runbook.core.document import Document
     from runbook.core.run_files import InputLimits
     from runbook.library.catalog import Catalog
 
@@ -102,7 +103,7 @@ def examine(
     shells: ShellCheck | None = None,
 ) -> list[FileProblem]:
     """All findings in a file. `passed` has the variables that every script gets."""
-    from runbook.core.authoring.lint import Surroundings, called_refs
+    from runbook.core.authoring.lint import Surroundings, called_refs, choices_sources
     from runbook.core.authoring.lint import lint as find_problems
     from runbook.core.language.parse import unreadable
     from runbook.library.catalog import Catalog, Source
@@ -118,8 +119,12 @@ def examine(
         note(document.problems[0].message)
         return []
     catalog = Catalog((Source(item.root),), input_limits=limits)
-    existing = {call.ref for call in called_refs(document) if _exists(catalog, item.ref, call)}
-    around = Surroundings(existing, passed, shells)
+    existing = {
+        call.ref for call in called_refs(document) if _found(catalog, item.ref, call) is not None
+    }
+    sources = {call.ref: _source(catalog, item.ref, call) for call in choices_sources(document)}
+    known = {ref: found for ref, found in sources.items() if found is not None}
+    around = Surroundings(existing, passed, shells, known)
     problems = find_problems(document, entry.head, around)
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)
@@ -127,11 +132,21 @@ def examine(
     return [FileProblem(item.shown, problem) for problem in ordered]
 
 
-def _exists(catalog: Catalog, ref: str, call: CalledRef) -> bool:
-    if _is_runbook(catalog, call.ref):
-        return True
-    beside = posixpath.normpath(posixpath.join(posixpath.dirname(ref), call.ref))
-    return call.beside and _is_runbook(catalog, beside)
+def _found(catalog: Catalog, ref: str, call: CalledRef) -> str | None:
+    """The ref of the runbook that a runbook refers to."""
+    candidates = (call.ref, _beside(ref, call)) if call.beside else (call.ref,)
+    return next((known for known in candidates if _is_runbook(catalog, known)), None)
+
+
+def _beside(ref: str, call: CalledRef) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(ref), call.ref))
+
+
+def _source(catalog: Catalog, ref: str, call: CalledRef) -> Document | None:
+    """The runbook that provides choices: one in the same folder comes first."""
+    candidates = (_beside(ref, call), call.ref)
+    found = next((known for known in candidates if _is_runbook(catalog, known)), None)
+    return None if found is None else catalog.get(found).document
 
 
 def _is_runbook(catalog: Catalog, ref: str) -> bool:

@@ -18,7 +18,7 @@ from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
 from runbook.cli.options.execute_options import ExecuteOptions
-from runbook.cli.options.inputs import gather, with_files
+from runbook.cli.options.inputs import GivenInputs, gather, with_files
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import open_engine, principal_for, usable
@@ -41,7 +41,7 @@ from runbook.errors import (
 from runbook.resources.run import run_json
 from runbook.settings import Settings
 from runbook.store.models import RunFilter
-from runbook.worker.one_shot import OneShotWorker
+from runbook.worker.one_shot import OneShotWorker, executing_here
 
 WATCH_SECONDS = 1.0
 UNWRITTEN = frozenset({HistoryError.code, HistoryReadOnlyError.code})
@@ -59,6 +59,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
     with opened(target.settings, token) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
+        if options.ask:
+            inputs = _asked_for(engine, principal, target.ref, inputs)
         request = ExecuteRequest(
             env_vars=dict(inputs.values),
             secrets=inputs.secrets,
@@ -72,12 +74,20 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         return one_shot.execute(request)
 
 
+def _asked_for(engine: Engine, principal: Principal, ref: str, inputs: GivenInputs) -> GivenInputs:
+    from runbook.cli.source.form import asked_for
+    from runbook.cli.source.local import LocalSource
+
+    return asked_for(LocalSource(engine, principal), ref, inputs)
+
+
 @contextmanager
 def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
     """An engine for one run and the runs that it calls, and the run's requester."""
     with usable(settings) as kept:
         principal = principal_for(kept, token)
         with calling_engine(kept) as engine:
+            engine.choices.executing = executing_here(engine, principal)
             yield engine, principal
             if kept is not settings and _is_unrecorded(engine, kept):
                 print_warning(

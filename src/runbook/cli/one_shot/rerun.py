@@ -10,7 +10,7 @@ import click
 from runbook.cli.commands import Invocation
 from runbook.cli.one_shot.execution import OneShot, opened
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
-from runbook.cli.options.inputs import gather
+from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.rerun import (
     RESUME,
@@ -39,15 +39,16 @@ def follow_once(action: str, options: RerunOptions, environment: Mapping[str, st
         if options.runbook
         else load_settings(environment)
     )
-    request = ExecuteRequest(
-        env_vars=dict(inputs.values),
-        secrets=inputs.secrets,
-        reason=options.reason,
-        confirm=options.confirm,
-    )
     with opened(settings, token) as (engine, principal):
         run = engine.runs.get(options.run_id, principal)
         _runbook_of(engine, run)
+        inputs = with_files(inputs, lambda: engine.runbooks.input_schema(run.ref, principal))
+        request = ExecuteRequest(
+            env_vars=dict(inputs.values),
+            secrets=inputs.secrets,
+            reason=options.reason,
+            confirm=options.confirm,
+        )
         view = view_of(
             run.ref, as_json=options.as_json, quiet=options.quiet, environment=environment
         )

@@ -27,13 +27,23 @@ class ExecuteOptions:
     as_json: bool = False
     quiet: bool = False
     url: str | None = None
+    ask: bool = False
 
     def check(self) -> None:
         """Raises click.UsageError for invalid or conflicting options."""
         check_stdin_once(self.secret, token_stdin=self.token_stdin)
+        if self.ask:
+            _check_terminal()
         if self.timeout is not None and not math.isfinite(self.timeout):
             raise click.UsageError("--timeout must be a finite number of seconds")
         if self.url and self.timeout is not None:
             raise click.UsageError("--timeout can't be used with --url: the server's applies")
         if self.reason is not None and len(self.reason) > 500:
             raise click.UsageError("--reason must have at most 500 characters")
+
+
+def _check_terminal() -> None:
+    from runbook.cli.terminal.asking import is_terminal
+
+    if not is_terminal():
+        raise click.UsageError("--ask needs a terminal: pass the values with --env instead")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -90,7 +91,7 @@ def gather(
 
 
 def with_files(given: GivenInputs, schema: Callable[[], Mapping[str, Any]]) -> GivenInputs:
-    """The values, with `@PATH` replaced by the file's content for file inputs.
+    """The values, with `@PATH` replaced by the content for files and by the rows for lists.
 
     `schema` returns the runbook's inputs (see core/inputs/schema.py). It is called only if a value
     starts with `@`, which has no meaning for other inputs. Raises click.UsageError.
@@ -103,17 +104,38 @@ def with_files(given: GivenInputs, schema: Callable[[], Mapping[str, Any]]) -> G
     if not paths:
         return given
     declared = schema()["properties"]
-    files = {
-        name: _file_value(Path(value[1:]), name)
-        for name, value in paths.items()
-        if declared.get(name, {}).get("x-type") == "file"
-    }
+    files: dict[str, object] = {}
+    for name, value in paths.items():
+        reader = _READERS.get(declared.get(name, {}).get("x-type"))
+        if reader is not None:
+            files[name] = reader(Path(value[1:]), name)
     return replace(given, values={**given.values, **files})
 
 
 def _file_value(path: Path, name: str) -> dict[str, str]:
     content = base64.b64encode(_within_limit(_file_bytes(path, name), name)).decode()
     return {"name": path.name, "content_base64": content}
+
+
+def _rows(path: Path, name: str) -> object:
+    """The rows in a file of JSON or YAML."""
+    from runbook.core.document import Problem
+    from runbook.core.syntax.yaml_subset import compose, plain_of
+
+    text = _file_text(path, name)
+    try:
+        rows: object = json.loads(text)
+    except (ValueError, RecursionError):
+        node = compose(text, 1)
+        if isinstance(node, Problem):
+            raise click.UsageError(f"{name}: {path} is neither JSON nor YAML") from None
+        rows = None if node is None else plain_of(node)
+    if not isinstance(rows, list):
+        raise click.UsageError(f"{name}: {path} must contain a list of rows")
+    return rows
+
+
+_READERS: Mapping[object, Callable[[Path, str], object]] = {"file": _file_value, "list": _rows}
 
 
 def check_stdin_once(secrets: Iterable[Assignment], *, token_stdin: bool) -> None:

@@ -13,7 +13,7 @@ env_option = click.option(
     type=AssignmentType(),
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of an input, or NAME=@PATH for a file input. Repeatable.",
+    help="Value of an input, or NAME=@PATH for a file input or the rows of a list. Repeatable.",
 )
 env_file_option = click.option(
     "--env-file",

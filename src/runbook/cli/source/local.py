@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from runbook.cli.options.inputs import GivenInputs
@@ -14,12 +14,15 @@ from runbook.cli.source.opening import (
 )
 from runbook.cli.source.protocol import AuditQuery, Json, RunQuery
 from runbook.core.access import Principal
+from runbook.core.run import Run
 from runbook.core.runbook_filter import ALL_RUNBOOKS, RunbookFilter
 from runbook.core.status import RunStatus
 from runbook.engine.engine import Engine
-from runbook.engine.requests import ExecuteRequest
+from runbook.engine.form_choices import Executing
+from runbook.engine.requests import ExecuteRequest, FormValues
 from runbook.resources.artifact import artifact_json
 from runbook.resources.audit import audit_page_json
+from runbook.resources.declaration import required_env_json
 from runbook.resources.event import event_json
 from runbook.resources.report import report_json
 from runbook.resources.run import run_json, run_page_json, whole_run_json
@@ -47,6 +50,19 @@ class LocalSource:
 
     def inputs(self, ref: str) -> Json:
         return self._engine.runbooks.input_schema(ref, self._principal)
+
+    def required_env(self, ref: str) -> Json:
+        return required_env_json(ref, self._engine.runbooks.required_env(ref, self._principal))
+
+    def choices(
+        self, ref: str, path: str, values: Mapping[str, object], row: Mapping[str, object] | None
+    ) -> Json:
+        from runbook.resources.choices import choices_json
+
+        known = FormValues(dict(values), row)
+        return choices_json(
+            ref, path, self._engine.runbooks.choices(ref, self._principal, path, known)
+        )
 
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         request = ExecuteRequest(env_vars=dict(inputs.values), secrets=inputs.secrets)
@@ -93,6 +109,17 @@ class LocalSource:
         return self._engine.runs.artifact_path(run, name).read_bytes()
 
 
+def _executing(engine: Engine, principal: Principal) -> Executing:
+    """Most commands never need it, so it is imported late."""
+
+    def execute(submit: Callable[[str | None], Run]) -> Run:
+        from runbook.worker.one_shot import executing_here
+
+        return executing_here(engine, principal)(submit)
+
+    return execute
+
+
 @contextmanager
 def open_local(environment: Mapping[str, str], token: str) -> Iterator[LocalSource]:
     """Open the runbooks and runs that the environment's settings specify."""
@@ -105,6 +132,7 @@ def open_with(settings: Settings, token: str) -> Iterator[LocalSource]:
     with usable(settings) as kept:
         principal = principal_for(kept, token)
         engine = open_engine(kept)
+        engine.choices.executing = _executing(engine, principal)
         try:
             yield LocalSource(engine, principal)
         finally:

@@ -53,6 +53,13 @@ class RunSource(Protocol):
     def inputs(self, ref: str) -> Json:
         """The runbook's inputs as JSON Schema."""
 
+    def required_env(self, ref: str) -> Json: ...
+
+    def choices(
+        self, ref: str, path: str, values: Mapping[str, object], row: Mapping[str, object] | None
+    ) -> Json:
+        """The choices for an input, or for a field of a list in this row."""
+
     def validate(self, ref: str, inputs: GivenInputs) -> Json: ...
 
     def runs(self, query: RunQuery, cursor: str | None, limit: int) -> Json:

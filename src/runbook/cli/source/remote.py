@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +31,15 @@ class RemoteSource:
 
     def inputs(self, ref: str) -> Json:
         return self._client.get(f"/api/runbooks/{quote(ref)}/inputs")
+
+    def required_env(self, ref: str) -> Json:
+        return self._client.get(f"/api/runbooks/{quote(ref)}/required-env")
+
+    def choices(
+        self, ref: str, path: str, values: Mapping[str, object], row: Mapping[str, object] | None
+    ) -> Json:
+        body = {"env_vars": dict(values), "row": None if row is None else dict(row)}
+        return self._client.post(f"/api/runbooks/{quote(ref)}/choices/{quote(path)}", body)
 
     def validate(self, ref: str, inputs: GivenInputs) -> Json:
         return self._client.validate(ref, inputs.values)

@@ -11,6 +11,8 @@ from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.client import Client
+from runbook.cli.source.form import asked_for
+from runbook.cli.source.remote import RemoteSource
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.views import view_of
 from runbook.core.events import EventType, RunEvent
@@ -30,6 +32,8 @@ def execute_remotely(options: ExecuteOptions, environment: Mapping[str, str]) ->
     path = f"/api/runbooks/{quote(options.runbook)}"
     with Client(options.url or "", source.token(environment)) as client:
         inputs = with_files(inputs, lambda: client.get(f"{path}/inputs"))
+        if options.ask:
+            inputs = asked_for(RemoteSource(client), options.runbook, inputs)
         body = {
             "env_vars": dict(inputs.values),
             "reason": options.reason,
@@ -44,16 +48,22 @@ def rerun_remotely(action: str, options: RerunOptions) -> int:
     """Retry, resume or undo a run on a server, and show the new run. Returns the exit code."""
     inputs = gather(options.env, options.secret, options.env_file)
     source = SourceOptions(options.url, options.token_stdin)
-    body: dict[str, Any] = {
-        "env_vars": dict(inputs.values),
-        "reason": options.reason,
-        "confirm": options.confirm,
-    }
-    if options.start is not None:
-        body["from_step"] = options.start
+    path = f"/api/runs/{quote(options.run_id, safe='')}"
     with Client(options.url or "", source.token(process_environment())) as client:
-        begun = client.start(f"/api/runs/{quote(options.run_id, safe='')}/{action}", body)
+        inputs = with_files(inputs, lambda: client.get(_inputs_path(client.get(path)["runbook"])))
+        body: dict[str, Any] = {
+            "env_vars": dict(inputs.values),
+            "reason": options.reason,
+            "confirm": options.confirm,
+        }
+        if options.start is not None:
+            body["from_step"] = options.start
+        begun = client.start(f"{path}/{action}", body)
         return show_run(client, str(begun["run_id"]), as_json=options.as_json, quiet=options.quiet)
+
+
+def _inputs_path(ref: str) -> str:
+    return f"/api/runbooks/{quote(ref)}/inputs"
 
 
 def show_run(client: Client, run_id: str, *, as_json: bool, quiet: bool) -> int:

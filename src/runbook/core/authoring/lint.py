@@ -16,6 +16,8 @@ from runbook.core.authoring.script_syntax import ShellCheck, script_problems, sc
 from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
+from runbook.core.inputs.choices import all_inputs
+from runbook.core.inputs.references import names_used, source_problems
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
 from runbook.quick_dataclass import dataclass
@@ -40,12 +42,14 @@ class Surroundings:
     """A runbook's context in its folder and on the server.
 
     `refs` are the called runbooks that exist; `passed` are the variables that the server passes to
-    every script. `shells` check the syntax of scripts.
+    every script. `shells` check the syntax of scripts. `sources` are those of `refs` that provide
+    choices while a form is filled in.
     """
 
     refs: Collection[str] = ()
     passed: Collection[str] = ()
     shells: ShellCheck | None = None
+    sources: Mapping[str, Document] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,9 @@ def disabled_codes(head: bytes) -> frozenset[str]:
 def called_refs(document: Document) -> tuple[CalledRef, ...]:
     """The runbooks that a runbook calls by name or takes choices from."""
     calls = [
-        CalledRef(item.choices_from.ref, item.line, beside=True)
-        for item in document.inputs
-        if item.choices_from is not None
+        CalledRef(ref, item.line, beside=True)
+        for item in all_inputs(document.inputs)
+        if (ref := _choices_ref(item)) is not None
     ]
     for script in scripts_of(document):
         for number, text in enumerate(script.source.split("\n"), start=script.line):
@@ -95,6 +99,21 @@ def called_refs(document: Document) -> tuple[CalledRef, ...]:
                 refs = (*_CALL.findall(text), *_EXECUTE.findall(text))
                 calls += [CalledRef(unquote(ref), number) for ref in refs]
     return tuple(dict.fromkeys(calls))
+
+
+def choices_sources(document: Document) -> tuple[CalledRef, ...]:
+    """The runbooks that a form runs for choices."""
+    found = (
+        CalledRef(item.live.ref, item.line, beside=True)
+        for item in all_inputs(document.inputs)
+        if item.live is not None
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _choices_ref(item: Input) -> str | None:
+    source = item.choices_from or item.live
+    return None if source is None else source.ref
 
 
 def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
@@ -106,6 +125,9 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
             yield Problem(
                 "unknown_runbook", text, call.line, hint=hint, params={"runbook": call.ref}
             )
+    for item in all_inputs(document.inputs):
+        if item.live is not None and item.live.ref in around.sources:
+            yield from source_problems(item, item.live, around.sources[item.live.ref])
     if document.runbook is not None:
         names = _read_names(document)
         yield from _undeclared(document.runbook, names, around.passed)
@@ -212,6 +234,7 @@ def _unused(document: Document, runbook: Runbook, names: _Names) -> Iterator[Pro
     texts += [*policy.locks, policy.confirm or "", policy.queue or ""]
     mentioned = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
     mentioned |= {item.name for step in runbook.steps for item in step.conditions}
+    mentioned |= names_used(runbook.inputs)
     for item in runbook.inputs:
         if item.name not in mentioned:
             text = f"{item.name} is declared but not used"

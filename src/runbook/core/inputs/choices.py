@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from runbook.core.document import ChoicesSource, Input, InputType, Problem
+from runbook.core.document import ChoicesSource, Input, InputType, LiveChoices, Problem
 
 Choices = tuple[str, ...] | Problem
 """The choices of an input, or why they aren't available."""
+
+
+def all_inputs(inputs: Iterable[Input]) -> Iterator[Input]:
+    """The inputs and, after each list, its fields as `LIST.FIELD`."""
+    for item in inputs:
+        yield item
+        for declared in item.items:
+            yield replace(declared, name=f"{item.name}.{declared.name}")
 
 
 def read_choices(item: Input, source: ChoicesSource, output: object) -> Choices:
@@ -33,7 +42,9 @@ def choices_not_known(item: Input, source: ChoicesSource) -> Problem:
     )
 
 
-def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[str]) -> Problem:
+def choices_not_allowed(
+    item: Input, source: ChoicesSource | LiveChoices, missing: Sequence[str]
+) -> Problem:
     text = (
         f"The choices for {item.name} come from {source.ref}, which you aren't allowed to execute"
     )
@@ -47,7 +58,7 @@ def choices_not_allowed(item: Input, source: ChoicesSource, missing: Sequence[st
     )
 
 
-def choices_not_found(item: Input, source: ChoicesSource) -> Problem:
+def choices_not_found(item: Input, source: ChoicesSource | LiveChoices) -> Problem:
     text = f"The choices for {item.name} come from {source.ref}, which does not exist"
     hint = "Set choices_from to a path relative to the runbooks directory or to this runbook"
     return Problem(

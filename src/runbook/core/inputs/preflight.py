@@ -6,10 +6,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from difflib import get_close_matches
 
-from runbook.core.document import Document, Input, InputType, Problem, SecretKind, SecretSource
+from runbook.core.document import (
+    Document,
+    Input,
+    InputType,
+    LiveChoices,
+    Problem,
+    SecretKind,
+    SecretSource,
+    Severity,
+)
 from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserved, valid_name
 from runbook.core.inputs.choices import Choices
-from runbook.core.inputs.types import COUNTED, check_text
+from runbook.core.inputs.rows import RowsContext, read_rows
+from runbook.core.inputs.types import check_text, has_value
 from runbook.core.inputs.values import GivenFile, GivenValues, coerce_values
 from runbook.quick_dataclass import dataclass
 
@@ -21,9 +31,19 @@ __all__ = [
     "ResolvedInputs",
     "check_chain",
     "coerce_values",
+    "known_row",
+    "known_values",
     "required_env",
     "resolve_inputs",
 ]
+
+
+AskLive = Callable[[Input, LiveChoices, Mapping[str, str]], Choices]
+"""Runs a runbook for the choices of an input, given the values of the inputs above it."""
+
+
+def _none_known(_item: Input, _live: LiveChoices, _above: Mapping[str, str]) -> Choices:
+    return ()
 
 
 def _no_secret(_source: SecretSource) -> str | None:
@@ -35,8 +55,9 @@ class InputFacts:
     """What the server knows about inputs besides the request.
 
     `supplied` is its environment; only declared names are looked up there. `find_secret` returns
-    the secret for a `from`, or None. `choices` holds those that are not in the document, by input
-    name. `hidden` names the values that no problem may show, secret or not.
+    the secret for a `from`, or None. `choices` holds those of earlier runs, by input or LIST.FIELD;
+    `live` gets those of runbooks that are run for them. `hidden` names the values that no problem
+    may show, secret or not.
     """
 
     supplied: Mapping[str, str] = field(default_factory=dict)
@@ -44,19 +65,31 @@ class InputFacts:
     choices: Mapping[str, Choices] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     allow_undeclared: bool = False
+    live: AskLive = _none_known
+
+    def ask(self, path: str, item: Input, above: Mapping[str, str]) -> Choices | None:
+        """The choices that a value must be one of; None if the document has them, or any is valid.
+
+        `path` is the input's name, or `LIST.FIELD`.
+        """
+        if item.live is None:
+            return self.choices.get(path)
+        return self.live(item, item.live, above) if item.live.strict else None
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedInputs:
     """The resolved inputs of a run. `secrets` names the values that must be masked everywhere.
 
-    `shown` maps each name to its value if its type may be recorded, else to None.
+    `shown` maps each name to its value if its type may be recorded, else to None. `hidden` names
+    the inputs that have no value because their `show_if` does not hold.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     shown: Mapping[str, str | None] = field(default_factory=dict)
     files: Mapping[str, GivenFile] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +106,32 @@ def resolve_inputs(
 ) -> tuple[ResolvedInputs, list[Problem]]:
     """The value of each input: from the request, the server, or the default, in this order.
 
-    Every value is validated.
+    Every value is validated. A hidden input has none: a warning says so if one was given.
     """
     unusable = {item.name for item in declared if is_reserved(item.name)} | given.refused
-    usable = [item for item in declared if item.name not in unusable]
     allow = facts.allow_undeclared
     names = [*given.texts, *given.files]
     problems = _check_names(declared, names, allow_undeclared=allow)
     values = _undeclared_values(declared, given.texts) if allow else {}
     problems += [found for name in values if (found := check_value(name, values[name]))]
-    for item in usable:
-        if item.type is not InputType.FILE:
-            values |= _valued(item, _resolve(item, given.texts, facts), facts, problems)
-        elif item.name not in given.files and not item.optional:
+    files: dict[str, GivenFile] = {}
+    hidden: set[str] = set()
+    for item in declared:
+        if not item.is_shown(values):
+            hidden.add(item.name)
+            problems += [_not_used(item)] if item.name in names else []
+        elif item.name in unusable:
+            continue
+        elif item.type is not InputType.FILE:
+            values |= _valued(item, _resolve(item, given.texts, facts), values, facts, problems)
+        elif item.name in given.files:
+            files[item.name] = given.files[item.name]
+        elif not item.optional:
             problems.append(_missing(item))
-    files = {item.name: given.files[item.name] for item in usable if item.name in given.files}
     problems += [problem] if (problem := check_total(values)) else []
     secrets = frozenset(item.name for item in declared if item.secret and item.name in values)
     shown = _shown(declared, values) | dict.fromkeys(files)
-    return ResolvedInputs(values, secrets, shown, files), problems
+    return ResolvedInputs(values, secrets, shown, files, frozenset(hidden)), problems
 
 
 def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | None:
@@ -111,13 +151,45 @@ def check_chain(ref: str, chain: Sequence[str], max_depth: int) -> Problem | Non
 
 
 def required_env(document: Document, facts: InputFacts) -> RequiredEnv:
-    """The inputs of the runbook in document order, and which of them the server has."""
-    without = [item for item in document.inputs if _resolve(item, {}, facts) is None]
-    return RequiredEnv(
-        required=document.inputs,
-        available=tuple(item for item in document.inputs if item not in without),
-        missing=tuple(item for item in without if not item.optional),
-    )
+    """The inputs of the runbook in document order, and which of them the server has.
+
+    Inputs that are hidden with these values are not missing.
+    """
+    values: dict[str, str] = {}
+    missing = []
+    available = []
+    for item in document.inputs:
+        value = _resolve(item, {}, facts)
+        if value is not None:
+            available.append(item)
+        if item.is_shown(values):
+            values |= {} if value is None else {item.name: value}
+            missing += [item] if value is None and not item.optional else []
+    return RequiredEnv(document.inputs, tuple(available), tuple(missing))
+
+
+def known_values(
+    declared: Iterable[Input], given: GivenValues, facts: InputFacts
+) -> dict[str, str]:
+    """The values that a run would get as far as they are known; none is validated."""
+    values: dict[str, str] = {}
+    for item in declared:
+        if item.is_shown(values) and (text := _resolve(item, given.texts, facts)) is not None:
+            values[item.name] = text
+    return values
+
+
+def known_row(
+    fields: Sequence[Input], given: GivenValues, above: Mapping[str, str]
+) -> dict[str, str]:
+    """`above` with the known values of a row's fields, each of which hides an input of its name."""
+    names = {item.name for item in fields}
+    values = {name: text for name, text in above.items() if name not in names}
+    for item in fields:
+        text = given.texts.get(item.name) or item.default
+        if text is not None and item.is_shown(values):
+            values[item.name] = text
+    return values
 
 
 def _check_names(
@@ -161,31 +233,31 @@ def _undeclared_values(declared: Sequence[Input], given: Mapping[str, str]) -> d
 
 
 def _resolve(item: Input, given: Mapping[str, str], facts: InputFacts) -> str | None:
-    """The value from the first source that has one; some empty values don't count: `_counts`."""
+    """The value from the first source that has one; some empty values don't count."""
     value = given.get(item.name)
-    if _counts(item, value):
+    if has_value(item, value):
         return value
     if item.type is InputType.FILE:
         return None
     value = facts.find_secret(item.source) if item.source else facts.supplied.get(item.name)
-    return value if _counts(item, value) else item.default
-
-
-def _counts(item: Input, value: str | None) -> bool:
-    """Whether a value is set: empty text counts only for the short form and for optional text."""
-    if not value:
-        stays_empty = not item.typed or (item.optional and item.type in COUNTED)
-        return value is not None and stays_empty
-    return True
+    return value if has_value(item, value) else item.default
 
 
 def _valued(
-    item: Input, value: str | None, facts: InputFacts, problems: list[Problem]
+    item: Input,
+    value: str | None,
+    above: Mapping[str, str],
+    facts: InputFacts,
+    problems: list[Problem],
 ) -> dict[str, str]:
-    """The input's value by name, or nothing if unset; problems are added to `problems`."""
+    """The input's value by name, or nothing if unset; problems are added to `problems`.
+
+    `above` are the values of the inputs above it.
+    """
     if value is not None:
-        problems += _faults(item, value, facts)
-        return {item.name: value}
+        text, faults = _read(item, value, above, facts)
+        problems += faults
+        return {item.name: text}
     if not item.optional:
         choices = facts.choices.get(item.name)
         problems += [choices] if isinstance(choices, Problem) else []
@@ -193,15 +265,33 @@ def _valued(
     return {}
 
 
-def _faults(item: Input, value: str, facts: InputFacts) -> list[Problem]:
-    problem = check_value(item.name, value)
-    choices = facts.choices.get(item.name)
-    if problem is None and (value or not item.optional):
-        if isinstance(choices, Problem):
-            return [choices]
-        hidden = item.name in facts.hidden
-        problem = check_text(item, value, choices=choices, hidden=hidden)
-    return [problem] if problem else []
+def _read(
+    item: Input, value: str, above: Mapping[str, str], facts: InputFacts
+) -> tuple[str, list[Problem]]:
+    """The value as the script gets it, and its problems."""
+    if problem := check_value(item.name, value):
+        return value, [problem]
+    if not value and item.optional:
+        return value, []
+    hidden = item.name in facts.hidden
+    if item.type is InputType.LIST:
+        return read_rows(item, value, RowsContext(above, facts.ask, hidden))
+    choices = facts.ask(item.name, item, above)
+    if isinstance(choices, Problem):
+        return value, [choices]
+    found = check_text(item, value, choices=choices, hidden=hidden)
+    return value, [found] if found else []
+
+
+def _not_used(item: Input) -> Problem:
+    conditions = " and ".join(condition.text for condition in item.show_if)
+    text = f"The value of {item.name} is not used: it is only needed if {conditions}"
+    return Problem(
+        "input_hidden",
+        text,
+        severity=Severity.WARNING,
+        params={"variable": item.name, "conditions": conditions},
+    )
 
 
 def _missing(item: Input) -> Problem:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from runbook.core.document import Input, InputType, Problem, Severity
+from runbook.core.inputs.rows import RowsContext, read_rows
 from runbook.core.inputs.types import (
     BOUNDED,
     CHOOSING,
@@ -24,6 +25,7 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
     "min": BOUNDED,
     "max": BOUNDED,
     "from": frozenset({InputType.SECRET}),
+    "items": frozenset({InputType.LIST}),
     "default": frozenset(InputType) - {InputType.FILE},
     "example": frozenset(InputType) - {InputType.FILE},
 }
@@ -32,7 +34,7 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
 
 def check_declaration(item: Input, lines: Mapping[str, int]) -> list[Problem]:
     """The problems of a declared input. `lines` maps each of its keys to a line."""
-    checks = (_keys, _choices, _pattern, _bounds)
+    checks = (_keys, _choices, _pattern, _bounds, _items)
     problems = [problem for check in checks for problem in check(item, lines)]
     # Check values only if the rules themselves are valid.
     return problems or [*_values(item, lines), *_secret(item)]
@@ -50,13 +52,21 @@ def _keys(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
                 hint=f"Supported types: {fitting}",
                 params={"variable": item.name, "key": key, "type": item.type.value},
             )
+    if {"optional", "required"} <= lines.keys():
+        yield Problem(
+            "bad_input",
+            f"{item.name} must have either 'optional' or 'required'",
+            lines["required"],
+            hint="They say the opposite of each other: remove one",
+            params={"variable": item.name, "key": "required"},
+        )
 
 
 def _choices(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     if item.type not in CHOOSING:
         return
     line = lines.get("choices", item.line)
-    if bool(item.choices) == (item.choices_from is not None):
+    if sum(map(bool, (item.choices, item.choices_from, item.live))) != 1:
         text = f"{item.name} must have either 'choices' or 'choices_from'"
         yield Problem(
             "bad_input",
@@ -148,12 +158,32 @@ def _kind_of_bound(item: Input) -> str:
         return "a number of characters"
     if item.type is InputType.MULTICHOICE:
         return "a number of choices"
+    if item.type is InputType.LIST:
+        return "a number of rows"
     return "an integer" if item.type is InputType.INTEGER else f"a {item.type}"
+
+
+def _items(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    if item.type is InputType.LIST and not item.items and "items" not in lines:
+        yield Problem(
+            "bad_input",
+            f"{item.name} must have 'items', the fields of its rows",
+            item.line,
+            hint="For example: items: {NAME: {type: string}}",
+            params={"variable": item.name, "key": "items"},
+        )
+
+
+def _fault(item: Input, value: str) -> Problem | None:
+    if item.type is not InputType.LIST:
+        return check_text(item, value)
+    _, problems = read_rows(item, value, RowsContext(assumed=True))
+    return problems[0] if problems else None
 
 
 def _values(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
     for key, value in (("default", item.default), ("example", item.example)):
-        if value is not None and (found := check_text(item, value)):
+        if value is not None and (found := _fault(item, value)):
             text = f"{item.name}: '{key}' is not a valid value: {found.message}"
             yield Problem(
                 "bad_input",

@@ -1,26 +1,30 @@
 """The inputs of a runbook as a JSON Schema (2020-12), for forms and other programs.
 
 The engine accepts every value that the schema allows, except for checks that a schema can't
-express: maximum sizes, duration bounds and `x-pattern`. It also accepts every value as text.
+express: maximum sizes, duration bounds, `x-pattern`, and inputs that are required only if shown
+(`x-show-if`). It also accepts every value as text.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from runbook.core.document import Document, Input, InputType
+from runbook.core.inputs.rows import fewest_rows, most_rows
 from runbook.core.inputs.types import (
     HOSTNAME,
     HOSTNAME_LIMIT,
     URL,
     bounds_of,
-    chosen,
+    json_number,
+    json_value,
 )
 from runbook.core.inputs.values import FILE_LIMIT, FILE_NAME_LIMIT
 from runbook.core.syntax.durations import UNITS
+from runbook.quick_dataclass import dataclass
 
 Json = dict[str, object]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,18 +44,52 @@ _PYTHON_ONLY = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZ]|[*+?}]\+|\\[0-9]|\[\]|\[\
 def input_schema(
     document: Document, *, schema_id: str, choices: Mapping[str, tuple[str, ...]]
 ) -> Json:
-    """The schema of `env_vars`. `choices` holds the choices that are not in the document."""
-    properties = {}
-    for order, item in enumerate(document.inputs, start=1):
-        offered = choices.get(item.name, item.choices)
-        properties[item.name] = _described(item, order) | _typed(item, offered)
+    """The schema of `env_vars`. `choices` holds the choices that are not in the document.
+
+    Those of a list's field are named `LIST.FIELD`.
+    """
+    place = _Place(schema_id, choices)
     return {
         "$schema": DIALECT,
         "$id": schema_id,
         "title": document.name,
         "type": "object",
-        "properties": properties,
-        "required": [item.name for item in document.inputs if _is_required(item)],
+        **_members(document.inputs, place),
+        "x-groups": _groups(document.inputs),
+    }
+
+
+def _groups(inputs: Sequence[Input]) -> list[Json]:
+    """The pages of a long form: inputs without a group, then each group as it first appears."""
+    named: dict[str, list[str]] = {"": []}
+    for item in inputs:
+        named.setdefault(item.group or "", []).append(item.name)
+    return [{"name": group or None, "inputs": names} for group, names in named.items() if names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where inputs are declared: in a document, or as the fields of a list, named in `path`."""
+
+    schema_id: str
+    choices: Mapping[str, tuple[str, ...]]
+    path: str = ""
+
+    def offered(self, item: Input) -> tuple[str, ...]:
+        return self.choices.get(self.path + item.name, item.choices)
+
+    def choices_url(self, item: Input) -> str:
+        path = urlsplit(self.schema_id).path.removesuffix("/inputs")
+        return f"{path}/choices/{self.path}{item.name}"
+
+
+def _members(items: Sequence[Input], place: _Place) -> Json:
+    return {
+        "properties": {
+            item.name: _described(item, order, place) | _typed(item, place)
+            for order, item in enumerate(items, start=1)
+        },
+        "required": [item.name for item in items if _is_required(item) and not item.show_if],
         "additionalProperties": False,
     }
 
@@ -61,14 +99,14 @@ def _is_required(item: Input) -> bool:
     return not item.optional and item.default is None and item.source is None
 
 
-def _described(item: Input, order: int) -> Json:
+def _described(item: Input, order: int, place: _Place) -> Json:
     described: Json = {"title": item.label or item.name}
     if item.description:
         described["description"] = item.description
     if item.default is not None and not item.secret:
-        described["default"] = _value(item, item.default)
+        described["default"] = json_value(item, item.default)
     if item.example is not None:
-        described["examples"] = [_value(item, item.example)]
+        described["examples"] = [json_value(item, item.example)]
     described |= {"x-type": item.type.value, "x-order": order}
     if item.group:
         described["x-group"] = item.group
@@ -76,30 +114,27 @@ def _described(item: Input, order: int) -> Json:
         described["x-from"] = item.source.kind.value
     if item.choices_from is not None:
         described["x-choices-from"] = f"{item.choices_from.ref}#{item.choices_from.output}"
+    if item.live is not None:
+        described["x-choices"] = {
+            "href": place.choices_url(item),
+            "runbook": item.live.ref,
+            "inputs": list(dict.fromkeys(item.live.inputs.values())),
+            "strict": item.live.strict,
+            "ttl_seconds": item.live.ttl_s,
+        }
+    if item.show_if:
+        described["x-show-if"] = [
+            {"input": shown.name, "operator": "!=" if shown.negated else "==", "value": shown.value}
+            for shown in item.show_if
+        ]
+        described |= {"x-required": True} if _is_required(item) else {}
     return described
 
 
-def _value(item: Input, text: str) -> object:
-    """A value as JSON of the input's type."""
-    match item.type:
-        case InputType.INTEGER | InputType.NUMBER:
-            return _number(Decimal(text))
-        case InputType.BOOLEAN:
-            return text == "true"
-        case InputType.MULTICHOICE:
-            return chosen(text)
-        case InputType.JSON:
-            value = json.loads(text)
-            return text if isinstance(value, str) or value is None else value
-    return text
-
-
-def _number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _typed(item: Input, choices: tuple[str, ...]) -> Json:
-    schema = _MAKERS[item.type](item, choices)
+def _typed(item: Input, place: _Place) -> Json:
+    if item.type is InputType.LIST:
+        return _list(item, replace(place, path=f"{place.path}{item.name}."))
+    schema = _MAKERS[item.type](item, place.offered(item))
     if item.pattern is None:
         return schema
     if _PYTHON_ONLY.search(item.pattern):
@@ -130,8 +165,8 @@ def _secret(item: Input, choices: tuple[str, ...]) -> Json:
 def _numeric(item: Input, _choices: tuple[str, ...]) -> Json:
     least, most = bounds_of(item)
     schema: Json = {"type": item.type.value}
-    schema |= {} if least is None else {"minimum": _number(least)}
-    return schema | ({} if most is None else {"maximum": _number(most)})
+    schema |= {} if least is None else {"minimum": json_number(least)}
+    return schema | ({} if most is None else {"maximum": json_number(most)})
 
 
 def _choice(_item: Input, choices: tuple[str, ...]) -> Json:
@@ -144,6 +179,13 @@ def _multichoice(item: Input, choices: tuple[str, ...]) -> Json:
     schema: Json = {"type": "array", "items": _choice(item, choices), "uniqueItems": True}
     schema |= {"minItems": fewest} if fewest else {}
     return schema | ({} if most is None else {"maxItems": int(most)})
+
+
+def _list(item: Input, place: _Place) -> Json:
+    fewest = fewest_rows(item)
+    schema: Json = {"type": "array", "items": {"type": "object", **_members(item.items, place)}}
+    schema |= {"minItems": fewest} if fewest else {}
+    return schema | {"maxItems": most_rows(item)}
 
 
 def _file(_item: Input, _choices: tuple[str, ...]) -> Json:

@@ -34,11 +34,22 @@ COUNTED = frozenset({InputType.STRING, InputType.TEXT, InputType.SECRET})
 CHOOSING = frozenset({InputType.CHOICE, InputType.MULTICHOICE})
 MATCHED = COUNTED | {InputType.HOSTNAME, InputType.URL}
 """Types that support a pattern."""
+FIELD_TYPES = MATCHED - {InputType.SECRET} | {
+    InputType.INTEGER,
+    InputType.NUMBER,
+    InputType.BOOLEAN,
+    InputType.CHOICE,
+    InputType.DURATION,
+    InputType.CIDR,
+    InputType.IP,
+}
+"""Types of a list's fields: what fits into a cell, and may be shown."""
 BOUNDED = COUNTED | {
     InputType.INTEGER,
     InputType.NUMBER,
     InputType.DURATION,
     InputType.MULTICHOICE,
+    InputType.LIST,
 }
 """Types that support bounds."""
 
@@ -95,6 +106,14 @@ def _worded(item: Input, rule: Broken, value: str | None) -> str:
     return f"{item.name} {rule.text}{shown}"
 
 
+def has_value(item: Input, value: str | None) -> bool:
+    """Whether a value is set: empty text counts only for the short form and for optional text."""
+    if not value:
+        stays_empty = not item.typed or (item.optional and item.type in COUNTED)
+        return value is not None and stays_empty
+    return True
+
+
 def size_of(item: Input, text: str) -> Decimal | None:
     """The size that bounds limit: a number, seconds, or a count. None for types without a size."""
     match item.type:
@@ -114,7 +133,7 @@ def size_of(item: Input, text: str) -> Decimal | None:
 
 def bound_of(item: Input, text: str) -> Decimal | None:
     """A bound as written: a value of the input's type, or a count. None if it is neither."""
-    if item.type in COUNTED or item.type is InputType.MULTICHOICE:
+    if item.type in COUNTED or item.type in (InputType.MULTICHOICE, InputType.LIST):
         return Decimal(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
     return size_of(item, text)
 
@@ -129,6 +148,32 @@ def bounds_of(item: Input) -> tuple[Decimal | None, Decimal | None]:
 def chosen(text: str) -> list[str]:
     """The choices in a multichoice value."""
     return text.split(",") if text else []
+
+
+def json_value(item: Input, text: str) -> object:
+    """A valid value as JSON."""
+    match item.type:
+        case InputType.INTEGER | InputType.NUMBER:
+            return json_number(Decimal(text))
+        case InputType.BOOLEAN:
+            return text == "true"
+        case InputType.MULTICHOICE:
+            return chosen(text)
+        case InputType.LIST:
+            return json.loads(text)
+        case InputType.JSON:
+            value = json.loads(text)
+            return text if isinstance(value, str) or value is None else value
+    return text
+
+
+def json_number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def compact_json(value: object) -> str:
+    """Raises ValueError and TypeError for what JSON can't express."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _of_type(item: Input, text: str) -> Broken | None:

@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 
 from runbook.core.document import Input, InputType, Problem
-from runbook.core.inputs.types import Broken, broken
+from runbook.core.inputs.types import Broken, broken, compact_json
 from runbook.quick_dataclass import dataclass
 
 FILE_LIMIT = 1024 * 1024
 """Maximum size of an input's file, in bytes."""
 FILE_NAME_LIMIT = 255
 """In UTF-8 bytes; the limit of common file systems for a name."""
+_STRUCTURED = (InputType.JSON, InputType.LIST)
 FILE_FORM = 'Send {"name": "...", "content_base64": "..."}, or use --env NAME=@PATH'
 
 
@@ -57,7 +58,7 @@ def coerce_values(
     refused: dict[str, Problem] = {}
     for name, value in raw.items():
         asked = value if isinstance(name, str) else object()
-        match _read(str(name), asked, types.get(name), hidden=name in hidden):
+        match read_value(str(name), asked, types.get(name), hidden=name in hidden):
             case Problem() as problem:
                 refused[str(name)] = problem
             case GivenFile() as file:
@@ -67,7 +68,7 @@ def coerce_values(
     return GivenValues(texts, files, frozenset(refused)), list(refused.values())
 
 
-def _read(
+def read_value(
     name: str, value: object, item: Input | None, *, hidden: bool
 ) -> str | GivenFile | Problem:
     kind = item.type if item else InputType.TEXT
@@ -75,7 +76,7 @@ def _read(
         return _file(item, value)
     if item and kind is InputType.MULTICHOICE and isinstance(value, list):
         return _joined(item, value, hidden=hidden)
-    if kind is InputType.JSON and isinstance(value, dict | list):
+    if kind in _STRUCTURED and isinstance(value, dict | list):
         text = _json(value)
     elif kind is InputType.INTEGER and isinstance(value, float) and value.is_integer():
         text = str(int(value))  # JSON doesn't distinguish 5 from 5.0
@@ -105,7 +106,7 @@ def _text(value: object) -> str | None:
 
 def _json(value: object) -> str | None:
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return compact_json(value)
     except (ValueError, TypeError, RecursionError):
         return None
 

@@ -36,13 +36,13 @@ FILE_KEYS = ("Input", "Output")
 def read_inputs(section: Section, problems: list[Problem]) -> tuple[Input, ...]:
     """The declared inputs, in order; invalid ones are only reported."""
     mapping = _optional_mapping(section, problems)
-    inputs = []
+    inputs: list[Input] = []
     for name, node in mapping.entries if mapping else ():
         problem = _name_problem(name)
         if problem:
             problems.append(problem)
         else:
-            inputs.append(read_input(name, node, problems))
+            inputs.append(read_input(name, node, problems, tuple(inputs)))
     return tuple(inputs)
 
 

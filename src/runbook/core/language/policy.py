@@ -44,6 +44,10 @@ class _DryRun(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+class _Provides(StrEnum):
+    CHOICES = "choices"
+
+
 def read_policy(section: Section, inputs: tuple[Input, ...], problems: list[Problem]) -> Policy:
     """The section's policy. Anything invalid is an error, never ignored."""
     blocks = [block for block in section.blocks if block.is_yaml]
@@ -127,6 +131,11 @@ def _with_dry_run(policy: Policy, node: Node, context: Context) -> Policy:
     return replace(policy, dry_run=word is _DryRun.SUPPORTED)
 
 
+def _with_provides(policy: Policy, node: Node, context: Context) -> Policy:
+    read_word(node, _Provides, context)
+    return replace(policy, provides_choices=True)
+
+
 _FIELDS: MappingType[str, Reader[Policy]] = {
     "timeout": lambda policy, node, context: replace(
         policy, timeout_s=read_time_limit(node, context)
@@ -145,6 +154,7 @@ _FIELDS: MappingType[str, Reader[Policy]] = {
     "queue": _with_queue,
     "dry_run": _with_dry_run,
     "confirm": lambda policy, node, context: replace(policy, confirm=_read_template(node, context)),
+    "provides": _with_provides,
     "success_codes": lambda policy, node, context: replace(
         policy, success_codes=read_codes(node, 0, context)
     ),

@@ -51,6 +51,16 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
+def plain_of(node: Node) -> object:
+    """The node as lists, dicts and texts."""
+    match node:
+        case Scalar():
+            return node.text
+        case Sequence():
+            return [plain_of(item) for item in node.items]
+    return {key.raw: plain_of(value) for key, value in node.entries}
+
+
 class _RefusedError(Exception):
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)

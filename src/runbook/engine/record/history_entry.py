@@ -86,9 +86,10 @@ class Records:
     ) -> tuple[HistoryHead | None, Problem | None]:
         """Append the run's entry. Returns the new head of the chain, or a warning.
 
-        With `once`, no second entry is written for a run; this reads the whole history.
+        With `once`, no second entry is written for a run; this reads the whole history. Runs for
+        the choices of a form get no entry: the database has them.
         """
-        if not self._options.history_in_file:
+        if not self._options.history_in_file or run.request.purpose is not None:
             return None, None
         if run.status is RunStatus.REFUSED and not self._refusals.admits(run.ref):
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)

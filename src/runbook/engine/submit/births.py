@@ -28,6 +28,9 @@ from runbook.errors import AlreadyRerunError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun
 
+MOST_QUEUED_FOR_FORMS = 32
+"""Runs for the choices of forms, which take a few seconds at most."""
+
 
 class Births:
     """Creates the rows of new runs. A refused or invalid run ends as it is created."""
@@ -51,7 +54,7 @@ class Births:
                 new,
                 [event],
                 document_of(attempt.entry),
-                max_queued=self._parts.options.max_queued_runs,
+                max_queued=self._most_queued(new),
                 idempotency=idempotency_of(attempt, self._parts.sealer),
                 files=attempt.files,
                 audit=rerun_event(new),
@@ -66,6 +69,11 @@ class Births:
         if not created.replayed:
             self._announce(new)
         return Submitted(created.run, created.replayed, attempt.request.correlation_id)
+
+    def _most_queued(self, new: NewRun) -> int | None:
+        if new.request.purpose is not None:
+            return MOST_QUEUED_FOR_FORMS
+        return self._parts.options.max_queued_runs
 
     def _announce(self, new: NewRun) -> None:
         wakeups = self._parts.wakeups

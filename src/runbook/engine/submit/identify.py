@@ -103,8 +103,10 @@ class Identification:
             request=RunRequest(
                 reason=request.reason,
                 timeout_s=request.timeout_s or self._options.timeout_s,
-                # A run called by a dry run is a dry run, too.
-                dry_run=request.dry_run or (parent is not None and parent.request.dry_run),
+                # A run called by a dry run is a dry run, too, unless it only reads anyway.
+                dry_run=request.purpose is None
+                and (request.dry_run or (parent is not None and parent.request.dry_run)),
+                purpose=request.purpose or (parent.request.purpose if parent else None),
             ),
             created_at=self._parts.clock(),
             assigned_to=(parent.worker_id if parent else None) or request.assigned_to,

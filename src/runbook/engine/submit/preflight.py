@@ -63,4 +63,5 @@ class Preflight:
         recursions = [problem for problem in chains if problem is not None]
         self._log_bad_names(attempt, unfit)
         attempt = dataclasses.replace(attempt, inputs=inputs)
-        return attempt.with_problems(*document.problems, *refused, *unfit, *recursions)
+        needed = [found for found in refused if found.params.get("variable") not in inputs.hidden]
+        return attempt.with_problems(*document.problems, *needed, *unfit, *recursions)

@@ -25,7 +25,7 @@ _ACTIVITY = (
         runs.c.root_id,
         runs.c.waiting,
     )
-    .where(IS_ACTIVE)
+    .where(IS_ACTIVE, runs.c.purpose.is_(None))
     .order_by(runs.c.seq)
 )
 _REVISION = sa.select(

@@ -31,7 +31,9 @@ _MAY_CLAIM = sa.and_(
     sa.or_(
         runs.c.parent_id.is_not(None),
         runs.c.cancel_at.is_not(None),
-        sa.bindparam("root_slots", type_=sa.Integer) > 0,
+        sa.and_(runs.c.purpose.is_(None), sa.bindparam("root_slots", type_=sa.Integer) > 0),
+        # Forms must not wait for runs, nor keep them waiting: they have slots of their own.
+        sa.and_(runs.c.purpose.is_not(None), sa.bindparam("form_slots", type_=sa.Integer) > 0),
     ),
     sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),
 )
@@ -81,9 +83,18 @@ class Claim:
     """A worker's claim, retried until a run is found that need not wait."""
 
     def __init__(
-        self, worker_id: str, root_slots: int, only: str | None, queues: Collection[str] | None
+        self,
+        worker_id: str,
+        root_slots: int,
+        form_slots: int,
+        only: str | None,
+        queues: Collection[str] | None,
     ) -> None:
-        self._given: dict[str, Any] = {"claimer": worker_id, "root_slots": root_slots}
+        self._given: dict[str, Any] = {
+            "claimer": worker_id,
+            "root_slots": root_slots,
+            "form_slots": form_slots,
+        }
         self._statements = _ANY
         if only is not None:
             self._given["only"] = only

@@ -26,16 +26,20 @@ from runbook.store.tables import idempotency_keys, runs
 IDEMPOTENCY_MS = 24 * 3600 * 1000
 # As literals: SQLAlchemy renders a list of plain values anew at each execution.
 _BEFORE_START = tuple(sa.literal(each.value) for each in (RunStatus.QUEUED, RunStatus.WAITING))
-_ROOTS_BEFORE_START = sa.select(sa.func.count()).select_from(
-    sa.select(runs.c.seq)
-    .where(
+
+
+def _roots_before_start(purpose: sa.ColumnElement[bool]) -> sa.Select[int]:
+    waiting = sa.select(runs.c.seq).where(
         runs.c.finished_at.is_(None),
         runs.c.status.in_(_BEFORE_START),
         runs.c.parent_id.is_(None),
+        purpose,
     )
-    .limit(sa.bindparam("most"))
-    .subquery()
-)
+    return sa.select(sa.func.count()).select_from(waiting.limit(sa.bindparam("most")).subquery())
+
+
+_ROOTS_BEFORE_START = _roots_before_start(runs.c.purpose.is_(None))
+_FOR_PURPOSE_BEFORE_START = _roots_before_start(runs.c.purpose.is_not(None))
 _KEY = sa.and_(
     idempotency_keys.c.caller == sa.bindparam("of_caller"),
     idempotency_keys.c.key == sa.bindparam("of_key"),
@@ -127,7 +131,9 @@ def check_room(connection: sa.Connection, run: NewRun, max_queued: int | None) -
     if max_queued is None or run.status is not RunStatus.QUEUED or run.tree.parent_id is not None:
         return
     exclusively(connection, Turn.QUEUE)
-    queued = connection.scalar(_ROOTS_BEFORE_START, {"most": max_queued}) or 0
+    ordinary = run.request.purpose is None
+    counted = _ROOTS_BEFORE_START if ordinary else _FOR_PURPOSE_BEFORE_START
+    queued = connection.scalar(counted, {"most": max_queued}) or 0
     if queued >= max_queued:
         raise QueueFullError
 

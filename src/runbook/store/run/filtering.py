@@ -39,7 +39,7 @@ def conditions_of(wanted: RunFilter) -> tuple[Condition, ...]:
     if wanted.active is not None:
         ended = _PLAIN["finished_at"].is_not(None)
         conditions.append(~ended if wanted.active else ended)
-    return (*_visible(wanted.visible), *conditions)
+    return (*_visible(wanted.visible), *_of_purpose(wanted), *conditions)
 
 
 def _visible(visible: Visibility) -> tuple[Condition, ...]:
@@ -47,6 +47,14 @@ def _visible(visible: Visibility) -> tuple[Condition, ...]:
         return ()
     mine = [] if visible.subject is None else [_PLAIN["subject"] == visible.subject]
     return (sa.or_(one_of(_PLAIN["ref"], visible.refs), *mine),)
+
+
+def _of_purpose(wanted: RunFilter) -> tuple[Condition, ...]:
+    """Runs for a purpose are left out, except where runs are named."""
+    if wanted.purpose is not None:
+        return (_PLAIN["purpose"] == wanted.purpose.value,)
+    named = any(value is not None for value in (wanted.ids, wanted.parent_id, wanted.root_id))
+    return () if named else (_PLAIN["purpose"].is_(None),)
 
 
 def in_time(wanted: RunFilter) -> Iterator[Condition]:

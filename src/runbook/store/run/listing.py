@@ -109,7 +109,7 @@ class _Page:
 
     def _is_of_few(self) -> bool:
         wanted = self.wanted
-        given = (wanted.ids, wanted.parent_id, wanted.root_id, wanted.relation)
+        given = (wanted.ids, wanted.parent_id, wanted.root_id, wanted.relation, wanted.purpose)
         special = any(value is not None for value in given) or wanted.dry_run is True
         return special or self.few_in_time or _is_of_active(wanted)
 
@@ -157,6 +157,8 @@ class _Page:
             yield sources.few(*in_time(wanted))
         elif _is_of_active(wanted):
             yield sources.few(*_ACTIVE)
+        elif wanted.purpose is not None:
+            yield sources.newest(CANDIDATE.c.purpose == wanted.purpose.value)
         elif wanted.relation is not None:
             yield sources.newest(CANDIDATE.c.relation == wanted.relation)
         elif wanted.dry_run:

@@ -111,7 +111,7 @@ _LAST_OUTPUTS = (
 _COUNT = sa.select(sa.func.count()).select_from(runs)
 _QUEUE = (
     sa.select(runs.c.status, sa.func.count(), sa.func.min(runs.c.seq))
-    .where(IS_ACTIVE)
+    .where(IS_ACTIVE, runs.c.purpose.is_(None))
     .group_by(runs.c.status)
 )
 _CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_seq"))
@@ -133,7 +133,8 @@ class Runs(Component):
     ) -> Created:
         """Create a run, or return the one that the same request created in the last 24 hours.
 
-        `max_queued` limits the number of queued root runs; None means no limit. A run created as
+        `max_queued` limits the number of queued root runs, those with a purpose and the others
+        separately; None means no limit. A run created as
         finished is on disk on return; `history` is the history's head after its entry. `audit` is
         recorded with a new run, in the same transaction. Raises IdempotencyKeyReusedError,
         QueueFullError, AlreadyRerunError if another rerun came first, RunEndedError if the
@@ -175,13 +176,15 @@ class Runs(Component):
         worker_id: str,
         *,
         root_slots: int,
+        form_slots: int = 0,
         expected: bool = False,
         only: str | None = None,
         queues: Collection[str] | None = None,
     ) -> Claimed | None:
         """Claim the oldest queued run that this worker may execute; None if there is none.
 
-        Root runs need one of `root_slots`; child runs use their parent's. A run assigned to a
+        Root runs need one of `root_slots`, those with a purpose one of `form_slots`; child runs use
+        their parent's. A run assigned to a
         worker can only be claimed by that worker. Appends the `started` event. A run with a cancel
         request is claimed like any other, so that its worker finishes it.
 
@@ -197,7 +200,7 @@ class Runs(Component):
         read finds one, as most polls find nothing. Uses several transactions if runs have to wait.
         Raises UnclaimableRunError if a damaged record keeps the next run from being claimed.
         """
-        claim = Claim(worker_id, root_slots, only, queues)
+        claim = Claim(worker_id, root_slots, form_slots, only, queues)
         if not expected and not self._database.read(claim.sees_one):
             return None
 

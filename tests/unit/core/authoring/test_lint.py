@@ -4,7 +4,13 @@ import dataclasses
 
 import pytest
 
-from runbook.core.authoring.lint import CalledRef, Surroundings, called_refs, lint
+from runbook.core.authoring.lint import (
+    CalledRef,
+    Surroundings,
+    called_refs,
+    choices_sources,
+    lint,
+)
 from runbook.core.document import ChoicesSource, Condition, Operand, Policy, Script, Severity
 from runbook.core.document import Language as Lang
 from runbook.core.language.parse import parse
@@ -249,6 +255,30 @@ def test_choices_of_another_runbook_need_it():
     found = dataclasses.replace(found, inputs=(item,))
     assert called_refs(found) == (CalledRef("Hosts.md", 5, beside=True),)
     assert "unknown_runbook" in [problem.code for problem in lint(found, text, ANY)]
+
+
+LIVE = """\
+HOST: A name.
+NICS:
+  type: list
+  items:
+    ZONE: {type: string, show_if: inputs.HOST != ""}
+    BRIDGE: {type: choice, choices_from: {runbook: Bridges.md, inputs: [ZONE]}}
+"""
+
+
+def test_a_runbook_that_provides_choices_must_exist_and_provide_them():
+    assert codes("echo $NICS", inputs=LIVE) == ["unknown_runbook"]
+    plain, _ = document()
+    around = Surroundings(refs={"Bridges.md"}, sources={"Bridges.md": plain})
+    assert codes("echo $NICS", around, inputs=LIVE) == ["bad_choices_source"] * 2
+    assert choices_sources(document(inputs=LIVE)[0]) == (CalledRef("Bridges.md", 10, beside=True),)
+
+
+def test_an_input_that_another_one_refers_to_is_used():
+    around = Surroundings(refs={"Bridges.md"})
+    assert codes("echo $NICS", around, inputs=LIVE) == []
+    assert codes("true", around, inputs=LIVE) == ["unused_input"]
 
 
 # -- comments ------------------------------------------------------------------------------------

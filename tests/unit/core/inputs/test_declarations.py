@@ -93,6 +93,7 @@ KEY: {type: secret, from: "env:API_KEY"}
 @pytest.mark.parametrize("kind", InputType)
 def test_every_type(kind):
     more = ", choices: [a]" if kind in {InputType.CHOICE, InputType.MULTICHOICE} else ""
+    more = ", items: {A: x}" if kind is InputType.LIST else more
     assert declared(f"type: {kind}{more}").type is kind
 
 
@@ -129,7 +130,7 @@ PROBLEMS = [
     (
         "{type: ip, min: 1}",
         "NAME: 'min' is not supported for type ip",
-        "Supported types: text, string, integer, number, multichoice, secret, duration",
+        "Supported types: text, string, integer, number, multichoice, secret, duration, list",
     ),
     ("{type: json, max: 1}", "NAME: 'max' is not supported for type json", "Supported types: text"),
     (
@@ -180,8 +181,6 @@ PROBLEMS = [
             "A#X",
             "A.md#x/y",
             "[A.md]",
-            "{runbook: A.md}",
-            "{runbook: A.md, outputs: X}",
             "{runbook: A.md, output: [X]}",
             "{runbook: A.md, output: X, more: Y}",
         )

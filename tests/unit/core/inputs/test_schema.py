@@ -118,6 +118,25 @@ def test_inputs_are_in_the_documents_order(document, schema):
     }  # fmt: skip
 
 
+def test_the_pages_of_a_form(document, schema):
+    general, other = (
+        ["TITLE"],
+        [item.name for item in document.inputs if item.name != "TITLE"],
+    )
+    assert schema["x-groups"] == [
+        {"name": None, "inputs": other},
+        {"name": "General", "inputs": general},
+    ]
+
+
+def test_a_form_of_groups_only():
+    text = re.sub(
+        r"```yaml\n.*?```", "```yaml\nA: {group: X}\n```", RUNBOOK, count=1, flags=re.DOTALL
+    )
+    found = input_schema(parse(text.encode()), schema_id="x", choices={})
+    assert found["x-groups"] == [{"name": "X", "inputs": ["A"]}]
+
+
 def test_what_a_form_needs_to_know(schema):
     of = schema["properties"]
     assert of["TITLE"] == {
@@ -277,3 +296,87 @@ def test_whatever_the_schema_allows_the_engine_takes(document, schema, data):
     instance = VALID | {name: value}
     if allows(schema, instance):
         assert faults(document.inputs, instance) == []
+
+
+LISTS = """\
+MODE: {type: choice, choices: [dhcp, static], default: dhcp}
+ADDRESS: {type: cidr, show_if: inputs.MODE == static}
+NOTE: {type: string, optional: true, show_if: inputs.MODE != static}
+NICS:
+  type: list
+  max: 2
+  items:
+    ZONE: {type: choice, choices_from: Zones.md#ZONES}
+    BRIDGE:
+      type: choice
+      choices_from: {runbook: Bridges.md, inputs: [MODE, ZONE], ttl: 1m, strict: true}
+    VLAN: {type: integer, min: 1, required: false}
+    UP: {type: boolean, default: "true", show_if: inputs.VLAN != ""}
+  default: [{ZONE: z, BRIDGE: vmbr0, VLAN: 7}]
+MANY: {type: list, min: 0, items: {A: x}}
+"""
+
+
+@pytest.fixture(scope="module")
+def with_lists():
+    old = re.search(r"```yaml\n(.*?)```", RUNBOOK, re.DOTALL)[1]
+    found = parse(RUNBOOK.replace(old, LISTS).encode())
+    assert found.problems == ()
+    return found
+
+
+@pytest.fixture(scope="module")
+def list_schema(with_lists):
+    known = {"NICS.ZONE": ("z", "y")}
+    return input_schema(with_lists, schema_id="http://x/api/runbooks/D.md/inputs", choices=known)
+
+
+def test_the_schema_of_lists_is_one(list_schema):
+    jsonschema_rs.meta.validate(list_schema)
+
+
+def test_what_is_shown_on_a_condition(list_schema):
+    address, note = (list_schema["properties"][name] for name in ("ADDRESS", "NOTE"))
+    assert address["x-show-if"] == [{"input": "MODE", "operator": "==", "value": "static"}]
+    assert note["x-show-if"] == [{"input": "MODE", "operator": "!=", "value": "static"}]
+    assert (address["x-required"], note.get("x-required")) == (True, None)
+    assert list_schema["required"] == ["MANY"]
+
+
+def test_the_fields_of_a_list(list_schema):
+    nics = list_schema["properties"]["NICS"]
+    assert (nics["type"], nics["maxItems"], nics.get("minItems")) == ("array", 2, None)
+    assert nics["default"] == [{"ZONE": "z", "BRIDGE": "vmbr0", "VLAN": 7, "UP": True}]
+    row = nics["items"]
+    assert row["required"] == ["ZONE", "BRIDGE"]
+    assert row["properties"]["ZONE"]["enum"] == ["z", "y"]
+    assert row["properties"]["BRIDGE"]["x-choices"] == {
+        "href": "/api/runbooks/D.md/choices/NICS.BRIDGE",
+        "runbook": "Bridges.md",
+        "inputs": ["MODE", "ZONE"],
+        "strict": True,
+        "ttl_seconds": 60.0,
+    }
+    assert "minItems" not in list_schema["properties"]["MANY"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "valid"),
+    [
+        ([{"ZONE": "z", "BRIDGE": "b"}], True),
+        ([], True),
+        ([{"ZONE": "z", "BRIDGE": "b", "VLAN": 0}], False),
+        ([{"ZONE": "z", "BRIDGE": "b", "UP": False, "VLAN": 3}], True),
+        ([{"ZONE": "x", "BRIDGE": "b"}], False),
+        ([{"ZONE": "z"}], False),
+        ([{"ZONE": "z", "BRIDGE": "b", "X": 1}], False),
+        ([{"ZONE": "z", "BRIDGE": "b"}] * 3, False),
+        ("nonsense", False),
+    ],
+)
+def test_the_schema_allows_what_the_engine_takes(list_schema, with_lists, rows, valid):
+    instance = {"NICS": rows, "MANY": []}
+    given, problems = coerce_values(instance, with_lists.inputs)
+    facts = InputFacts(choices={"NICS.ZONE": ("z", "y")})
+    _, more = resolve_inputs(with_lists.inputs, given, facts)
+    assert ([*problems, *more] == []) is allows(list_schema, instance) is valid

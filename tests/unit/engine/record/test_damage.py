@@ -98,7 +98,7 @@ def use_everything(workshop):
     engine, store = workshop.engine, workshop.store
     engine.reap()
     engine.end_forgotten("w", ())
-    while (claimed := engine.workers.claim("w", root_slots=8)) is not None:
+    while (claimed := engine.workers.claim("w", root_slots=8, form_slots=1)) is not None:
         engine.execute(claimed, "w", Stop())
     assert store.runs.active() == []
     for run in engine.runs.page(ANN, RunFilter(), cursor=None, limit=200).runs:
