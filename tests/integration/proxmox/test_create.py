@@ -189,8 +189,6 @@ def test_a_number_that_is_taken_meanwhile_is_replaced(kit, lab, container):
 @pytest.mark.parametrize(
     "nic",
     [
-        {"VLAN": 10},
-        {"BRIDGE": "vmbr0", "VLAN": 4095},
         {"BRIDGE": "vmbr0", "IP": "auto"},
         {"BRIDGE": "vmbr0", "IP": "192.0.2.1"},
         {"BRIDGE": "vmbr0", "IP": "2001:db8::1/64"},

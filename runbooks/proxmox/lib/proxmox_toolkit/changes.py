@@ -22,7 +22,7 @@ POLL_S = 0.5
 
 def chosen(pve: Proxmox) -> Guest:
     """The guest that the inputs name."""
-    return guests.need(pve, int(inputs.text("VMID")))
+    return guests.need(pve, inputs.number("VMID"))
 
 
 # -- power ---------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def _backup(pve: Proxmox, probe: Mapping[str, Any]) -> str:
 
 def grow(pve: Proxmox, guest: Guest) -> None:
     """Grow a disk to a size. It never shrinks, so this can be repeated."""
-    disk, size = inputs.text("DISK"), int(inputs.text("SIZE"))
+    disk, size = inputs.text("DISK"), inputs.number("SIZE")
     config = guests.api(pve, guest).config.get()
     if disk not in config:
         text = f"{guest.title} has no disk {disk}"
@@ -195,7 +195,7 @@ def grow(pve: Proxmox, guest: Guest) -> None:
 
 def remove(pve: Proxmox) -> None:
     """Remove the guest whose number and name are given. It is stopped first."""
-    vmid, name = int(inputs.text("VMID")), inputs.text("NAME")
+    vmid, name = inputs.number("VMID"), inputs.text("NAME")
     guest = guests.find(pve, vmid)
     for change in earlier(REMOVAL):
         if guest is None:

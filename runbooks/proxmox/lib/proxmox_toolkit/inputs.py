@@ -15,7 +15,20 @@ def text(name: str, default: str = "") -> str:
 
 def whole(name: str, default: int | None = None) -> int | None:
     given = text(name)
-    return int(given) if given else default
+    if not given:
+        return default
+    try:
+        return int(given)
+    except ValueError:
+        raise invalid(f"{name} must be a whole number, not {given}") from None
+
+
+def number(name: str) -> int:
+    """A whole number that the runbook requires."""
+    found = whole(name)
+    if found is None:
+        raise invalid(f"{name} is missing")
+    return found
 
 
 def flag(name: str) -> bool:
