@@ -15,7 +15,7 @@ from runbook.core.events import EventType
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.process.run import Stop
-from runbook.engine.requests import ExecuteRequest
+from runbook.engine.requests import ExecuteRequest, FormValues
 from runbook.engine.wakeups import Role
 from runbook.host.identity import process_identity
 from runbook.settings import Settings
@@ -107,6 +107,20 @@ class Kit:
     def connect(self, **changes):
         """Change the values of the connection."""
         connect(self._folder, self._lab.values | changes)
+
+    def offered(self, ref, path, row=None, **inputs):
+        """The choices of an input while someone fills in the form."""
+
+        def here(submit):
+            run = submit(None)
+            self.engine.execute(self.store.runs.claim("w", root_slots=0, form_slots=1), "w", Stop())
+            return run
+
+        self.engine.choices.executing = here
+        values = FormValues({"PROXMOX": "lab"} | inputs, row)
+        found = self.engine.runbooks.choices(f"proxmox/{ref}.md", ANN, path, values)
+        assert found.problem is None, found.problem
+        return [choice.value for choice in found.choices]
 
     def submit(self, ref, *, dry=False, **inputs):
         values = {"PROXMOX": "lab"} | inputs

@@ -170,3 +170,16 @@ def test_only_what_guests_can_be_connected_to_is_a_network(kit, lab):
     found = values(kit.execute("Networks", NODE="pve1"))
     assert "vmbr0" in found
     assert not [name for name in found if name.startswith(("eno", "eth", "lo"))]
+
+
+def test_forms_offer_what_there_is_on_the_node(kit, lab, guests):
+    lab.pve.add_vm(900, "debian", template=True)
+    where = {"NODE": "pve1"}
+    assert kit.offered("CreateContainer", "NODE") == ["pve1"]
+    assert kit.offered("CreateContainer", "STORAGE", **where) == ["local-lvm"]
+    assert kit.offered("CreateContainer", "TEMPLATE", **where) == [f"local:vztmpl/{TEMPLATE}"]
+    assert "vmbr0" in kit.offered("CreateContainer", "NICS.BRIDGE", row={}, **where)
+    assert kit.offered("CreateVm", "ISO", SOURCE="iso", **where) == [f"local:iso/{ISO}"]
+    assert kit.offered("CreateVm", "TEMPLATE", SOURCE="template", **where) == ["900"]
+    assert kit.offered("CreateVm", "DISKS.STORAGE", row={}, **where) == ["local-lvm"]
+    assert kit.offered("Power", "VMID") == ["100", "101"]
