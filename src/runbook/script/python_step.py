@@ -27,6 +27,8 @@ def show_error(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
     """As Python does, but without our own two frames."""
+    import sys  # the step has replaced the names of this module
+
     for _ in range(2):
         traceback = traceback.tb_next if traceback is not None else None
     sys.__excepthook__(kind, error, traceback)
