@@ -22,6 +22,9 @@ from runbook.core.run_files import InputLimits
 from runbook.core.storable import storable
 from runbook.engine.authorization import Authorizer
 from runbook.engine.checked import CheckedRunbooks
+from runbook.engine.connections.book import ConnectionBook
+from runbook.engine.connections.loose import NONE, LooseConnections
+from runbook.engine.connections.vault import Vault
 from runbook.engine.engine import Engine
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
@@ -114,12 +117,23 @@ def input_limits(settings: Settings) -> InputLimits:
     return InputLimits(settings.max_input_files, settings.max_input_bytes)
 
 
+def build_book(settings: Settings, store: Store, loose: LooseConnections) -> ConnectionBook:
+    vault = Vault(settings.data_dir / "keys", stored_key)
+    return ConnectionBook(store, vault, loose, enforce_claims=settings.enforce_claims)
+
+
 def build_engine(
-    settings: Settings, role: Role, observer: Observer | None = None, *, call_socket: str = ""
+    settings: Settings,
+    role: Role,
+    observer: Observer | None = None,
+    *,
+    call_socket: str = "",
+    loose: LooseConnections = NONE,
 ) -> Engine:
     """An engine that has opened nothing yet, so the server can fork after this call.
 
-    Call `engine.open()` once at startup, before using the engine.
+    Call `engine.open()` once at startup, before using the engine. `loose` are connections for this
+    process only.
     """
     prepare_data_dir(settings)
     options = dataclasses.replace(engine_options(settings), call_socket=call_socket)
@@ -136,6 +150,7 @@ def build_engine(
             runbooks=CheckedRunbooks(catalog, Shells(options.search_path)),
             authorizer=Authorizer(store, catalog),
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
+            connections=build_book(settings, store, loose),
             wakeups=wakeups,
             families=Families(),
             records=records,

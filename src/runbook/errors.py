@@ -230,6 +230,14 @@ class ToolkitRefusedError(RunbookError):
     exit_code = 65
 
 
+class InvalidConnectionError(RunbookError):
+    """The connection is invalid; see `errors`."""
+
+    code = "invalid_connection"
+    http_status = 422
+    exit_code = 65
+
+
 class HistoryError(RunbookError):
     """Couldn't write the history entry."""
 

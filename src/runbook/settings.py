@@ -173,6 +173,9 @@ class Settings:
     secrets_dir: Path = setting(
         Path, Path("/run/secrets"), "Folder of secrets, for inputs with from: file"
     )
+    connections_dir: Path = setting(
+        Path, Path("/run/connections"), "Folder of connections for runbook execute"
+    )
 
     logging_level: str = setting(log_level, "INFO", "Minimum level of log lines")
     metrics_port: int = setting(PORT, 0, "Port of /metrics; 0: API_PORT")

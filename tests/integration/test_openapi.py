@@ -70,6 +70,11 @@ def map_query(context, query):
 # cursor that no page gave, a time that is none, a range beyond the log.
 CONFIGURATION = """
 [[operations]]
+include-name = ["POST /api/connections", "PATCH /api/connections/{connection}"]
+# The values depend on the kind; another connection may have the name.
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 422]
+
+[[operations]]
 include-method = "PATCH"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
 
@@ -123,7 +128,18 @@ def real(server):
     with server.client("tester", roles=["admin", "sre"]) as client:
         run_ids = [client.post(f"/api/runbooks/{ref}").json()["run_id"] for ref in refs]
         cursor = client.get("/api/runs?limit=1").json()["next_cursor"]
-    return {"ref": refs, "run_id": run_ids, "cursor": cursor, "artifact": ["kept.txt"]}
+        values = {"url": "http://127.0.0.1:1", "token": "a-token"}
+        names = ["ipam", "lab", "test"]  # one of them is going to be removed
+        for name in names:
+            body = {"name": name, "kind": "netbox", "values": values}
+            assert client.post("/api/connections", json=body).status_code == 200
+    return {
+        "ref": refs,
+        "run_id": run_ids,
+        "cursor": cursor,
+        "artifact": ["kept.txt"],
+        "connection": names,
+    }
 
 
 def test_the_server_does_what_the_document_says(server, real, tmp_path):

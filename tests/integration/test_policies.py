@@ -27,6 +27,7 @@ from runbook.core.outcome import Outcome
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
+from runbook.engine.connections.connections import NewConnection
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.host.identity import process_identity
@@ -71,6 +72,14 @@ GOLDEN = {
     "POST /api/toolkits/<slug>/rollback": (401, 401, 403, 403, 404, 403, 401),
     "PATCH /api/toolkits/<slug>": (401, 401, 403, 403, 400, 403, 401),
     "DELETE /api/toolkits/<slug>": (401, 401, 403, 403, 404, 403, 401),
+    # Of a connection for the role sre; the last one removes it.
+    "GET /api/connection-kinds": (401, 401, 200, 200, 200, 403, 401),
+    "GET /api/connections": (401, 401, 200, 200, 200, 403, 401),
+    "POST /api/connections": (401, 401, 403, 403, 400, 403, 401),
+    "GET /api/connections/<connection>": (401, 401, 403, 200, 200, 403, 401),
+    "PATCH /api/connections/<connection>": (401, 401, 403, 403, 200, 403, 401),
+    "POST /api/connections/<connection>/check": (401, 401, 403, 200, 200, 403, 401),
+    "DELETE /api/connections/<connection>": (401, 401, 403, 403, 200, 403, 401),
     "GET /api/status": (401, 401, 200, 200, 200, 403, 401),
     "GET /api/public": EVERYONE,
     "GET /api/runs": ANY_TOKEN,
@@ -148,6 +157,9 @@ class InProcess:
                 supervisor_pid,
             )
         )
+        values = {"url": "http://127.0.0.1:1", "token": "a-token"}
+        lab = NewConnection("lab", "netbox", values, {"roles": "sre"})
+        self.engine.connections.add(lab, SRE)
         self._register_worker()
         running, ended = self._begin("Parent.md", SRE), self._begin("Parent.md", SRE)
         self._end(ended)
@@ -202,6 +214,7 @@ class InProcess:
             "name": "swagger-ui.css",
             "path": "runs",
             "slug": "lab",
+            "connection": "lab",
         }
         values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)

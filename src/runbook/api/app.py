@@ -29,6 +29,7 @@ from runbook.api import (
     wire,
 )
 from runbook.api.bodies import EmptyBody, read_body
+from runbook.api.connections import views as connections
 from runbook.api.context import Application
 from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
 from runbook.api.parameters import check_query
@@ -54,6 +55,7 @@ _MODULES = (
     runs,
     reruns,
     toolkits,
+    connections,
     audit,
     session,
     operations,

@@ -14,6 +14,7 @@ from runbook.cli.call import call
 from runbook.cli.commands import RunbookGroup
 from runbook.cli.completion import completion
 from runbook.cli.config import config
+from runbook.cli.connections.connections import connections
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.inputs import inputs
@@ -67,6 +68,7 @@ COMMANDS = (
     test,
     who_can,
     toolkit,
+    connections,
     token,
     serve,
     doctor,

@@ -55,8 +55,8 @@ def audit(
     """List audit events, newest first.
 
     The audit trail records cancellations, reruns, shutdowns, purges, adoptions in histories,
-    changes of settings and keys, and refused requests. `runbook verify --audit` checks that it is
-    complete and unchanged.
+    changes of connections, settings and keys, and refused requests. `runbook verify --audit` checks
+    that it is complete and unchanged.
     """
     query = AuditQuery(who, action, target, since, until)
     with SourceOptions(**given).open() as source:

@@ -11,6 +11,7 @@ from runbook.cli.commands import ExampleCommand, invocation
 from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.run_options import (
     confirm_option,
+    connection_option,
     env_file_option,
     env_option,
     events_option,
@@ -65,6 +66,7 @@ _OPTIONS = (
     env_option,
     env_file_option,
     secret_option,
+    connection_option,
     token_option,
     reason_option,
     click.option(

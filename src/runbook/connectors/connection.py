@@ -33,7 +33,7 @@ def read(input_name: str) -> ConnectionValues:
 
     Raises ConnectorError if the runbook doesn't declare it, or if an optional one isn't set.
     """
-    folder = os.environ.get(FOLDER, "") or os.environ.get("CONNECTIONS_FOLDER", "")
+    folder = os.environ.get(FOLDER, "")
     try:
         text = (Path(folder) / f"{Path(input_name).name}.json").read_text(encoding="utf-8")
         found = json.loads(text) if folder else {}

@@ -45,6 +45,11 @@ class AuditAction(StrEnum):
     TOOLKIT_DISABLE = "toolkit.disable"
     TOOLKIT_ROLLBACK = "toolkit.rollback"
     TOOLKIT_REMOVE = "toolkit.remove"
+    CONNECTION_ADD = "connection.add"
+    CONNECTION_EDIT = "connection.edit"
+    CONNECTION_REMOVE = "connection.remove"
+    CONNECTION_CHECK = "connection.check"
+    CONNECTIONS_RESEAL = "connections.reseal"
     ACCESS_REFUSED = "access.refused"
 
 
@@ -58,6 +63,7 @@ class TargetKind(StrEnum):
     KEY = "key"
     STORE = "store"
     TOOLKIT = "toolkit"
+    CONNECTION = "connection"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ class InputType(StrEnum):
     JSON = "json"
     LIST = "list"
     """Rows of fields; the script gets a JSON array of objects."""
+    CONNECTION = "connection"
+    """The name of a connection; the script can read its values."""
 
 
 class SecretKind(StrEnum):
@@ -181,6 +183,8 @@ class Input:
     live: LiveChoices | None = None
     items: tuple[Input, ...] = ()
     show_if: tuple[Condition, ...] = ()
+    kind: str | None = None
+    """The kind of a connection."""
 
     @property
     def secret(self) -> bool:

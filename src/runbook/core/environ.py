@@ -30,7 +30,7 @@ SERVER_SECRETS = frozenset({"JWT_SECRET", "DATABASE_URL", "REDIS_URL"})
 SETTING_NAMES = _words(
     """
     ALLOW_REMOTE_DEV_LOGIN ALLOW_UNDECLARED_ENV API_HOST API_PORT API_PROTOCOL
-    AUDIT_RETENTION_DAYS BIND_HOST BUILT_AT
+    AUDIT_RETENTION_DAYS BIND_HOST BUILT_AT CONNECTIONS_DIR
     DATABASE_URL DATA_DIR DRAIN_SECONDS ENABLE_LOGIN ENFORCE_CLAIMS EXECUTION_DIR HISTORY
     HISTORY_ENTRY_BYTES HISTORY_MAX_ENTRIES IDP_LOGIN_URI JWT_ALGORITHM JWT_AUDIENCE JWT_ISSUER
     JWT_JWKS_URL JWT_SECRET JWT_TTL_MINUTES LOGGING_LEVEL MAX_ARTIFACT_BYTES MAX_BODY_BYTES
@@ -218,8 +218,8 @@ class RunVariables:
 
     `chain` lists the refs from the outermost runbook to this one. `output`, `env`, `progress`,
     `plan`, `mask`, `effects` and `summary` are files that the script can write, `artifacts` is a
-    folder.
-    `call_socket` is the socket for `runbook call`; empty if a server handles calls.
+    folder. `call_socket` is the socket for `runbook call`; empty if a server handles calls.
+    `connections` is the folder with the run's connections; empty if it has none.
     """
 
     api_token: str
@@ -238,6 +238,7 @@ class RunVariables:
     artifacts: str
     dry_run: bool = False
     call_socket: str = ""
+    connections: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))
@@ -248,9 +249,11 @@ class RunVariables:
             "RUNBOOK_H_CTYPE": "Content-Type: application/json",
         }
         socket = {"RUNBOOK_SOCKET": self.call_socket} if self.call_socket else {}
+        folder = {"RUNBOOK_CONNECTIONS": self.connections} if self.connections else {}
         return {
             **headers,
             **socket,
+            **folder,
             "RUNBOOK_HEADERS": " ".join(f"-H {shlex.quote(text)}" for text in headers.values()),
             "RUNBOOK_API_TOKEN": self.api_token,
             "RUNBOOK_CORRELATION_ID": self.correlation_id,

@@ -25,6 +25,9 @@ class Permission(StrEnum):
     TOKEN_ISSUE = "token.issue"  # noqa: S105 - a permission's name
     TOOLKIT_READ = "toolkit.read"
     TOOLKIT_WRITE = "toolkit.write"
+    CONNECTION_READ = "connection.read"
+    CONNECTION_USE = "connection.use"
+    CONNECTION_WRITE = "connection.write"
     AUDIT_READ = "audit.read"
     CONFIG_READ = "config.read"
     SERVER_READ = "server.read"
@@ -42,6 +45,7 @@ SCRIPT_PERMISSIONS = frozenset(
         Permission.RUNBOOK_EXECUTE,
         Permission.RUNBOOK_HISTORY,
         Permission.RUN_READ,
+        Permission.CONNECTION_USE,
     }
 )
 """The upper limit of a script's permissions, regardless of who requested its run."""
@@ -49,7 +53,8 @@ SCRIPT_PERMISSIONS = frozenset(
 ANY = "*"
 STANDARD_ROLES = (
     "*=runbook.list,runbook.read,runbook.validate,runbook.execute,runbook.history,"
-    "run.read,run.cancel,run.rerun,token.issue,toolkit.read,config.read,server.read;admin=*"
+    "run.read,run.cancel,run.rerun,token.issue,toolkit.read,connection.read,"
+    "connection.use,config.read,server.read;admin=*"
 )
 """The default role permissions, overridden by ROLE_PERMISSIONS: see RolePermissions.parse."""
 

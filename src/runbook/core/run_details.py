@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from runbook.core.connection import ConnectionUse
 from runbook.core.document import Problem
 from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, StepRun
@@ -45,6 +46,7 @@ class RunDetails:
     summary: str | None
     artifacts: tuple[Artifact, ...]
     effects: tuple[Effect, ...]
+    connections: tuple[ConnectionUse, ...]
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]

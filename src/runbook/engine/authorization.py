@@ -16,6 +16,7 @@ from runbook.core.access import (
     permitted,
 )
 from runbook.core.audit import NewAuditEvent, Target, TargetKind, refusal_event
+from runbook.core.connection import Connection
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.errors import AccessDeniedError, AuthenticationError, NotFoundError, RunbookError
@@ -24,8 +25,8 @@ from runbook.library.catalog import Catalog, Entry
 from runbook.store.models import ActiveRun, RunFilter, Visibility
 from runbook.store.store import Store
 
-Resource = Entry | Run | ActiveRun | None
-"""A runbook, a run, or None for the server as a whole."""
+Resource = Entry | Run | ActiveRun | Connection | None
+"""A runbook, a run, a connection, or None for the server as a whole."""
 AnyRun = TypeVar("AnyRun", Run, ActiveRun)
 
 _FREE_OF_CLAIMS = frozenset({Permission.RUNBOOK_LIST, Permission.RUNBOOK_READ})
@@ -43,6 +44,18 @@ def may_with_runbook(principal: Principal, permission: Permission, entry: Entry)
 def _claims_allow(principal: Principal, permission: Permission, entry: Entry) -> Decision:
     document = entry.document
     return authorize(principal, document.claims, permission, known=document.claims_known)
+
+
+def may_with_connection(
+    principal: Principal, permission: Permission, connection: Connection
+) -> Decision:
+    """Who may change connections sees all; to use one, its claims must be met as well."""
+    decision = permitted(principal, permission)
+    reading = permission is Permission.CONNECTION_READ
+    manages = principal.grants.allow(Permission.CONNECTION_WRITE)
+    if not decision.allowed or permission is Permission.CONNECTION_WRITE or (reading and manages):
+        return decision
+    return authorize(principal, connection.required_claims, permission)
 
 
 class Authorizer:
@@ -64,6 +77,8 @@ class Authorizer:
             return permitted(principal, permission)
         if isinstance(resource, Entry):
             return may_with_runbook(principal, permission, resource)
+        if isinstance(resource, Connection):
+            return may_with_connection(principal, permission, resource)
         return self._view(principal, permission).of(resource)
 
     def require(
@@ -175,13 +190,17 @@ class _RunView:
         return _claims_allow(self._principal, self._permission, entry).allowed
 
 
-def _name(resource: Entry | Run | ActiveRun) -> str:
+def _name(resource: Entry | Run | ActiveRun | Connection) -> str:
+    if isinstance(resource, Connection):
+        return resource.name
     return resource.ref if isinstance(resource, Entry) else resource.id
 
 
 def _target(resource: Resource) -> Target:
     if resource is None:
         return Target(TargetKind.SERVER, host_name())
+    if isinstance(resource, Connection):
+        return Target(TargetKind.CONNECTION, resource.name)
     kind = TargetKind.RUNBOOK if isinstance(resource, Entry) else TargetKind.RUN
     return Target(kind, _name(resource))
 

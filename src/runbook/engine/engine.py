@@ -6,6 +6,7 @@ submit (see Submission) -> claim, execute, record (see WorkerDesk) -> read, foll
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runbook import log
@@ -41,6 +42,7 @@ from runbook.store.store import Store
 
 if TYPE_CHECKING:
     from runbook.engine.adopting import HistoryAdoption
+    from runbook.engine.connections.connections import Connections
 
 FORM_HEARTBEAT_SECONDS = 0.5
 
@@ -77,6 +79,20 @@ class Engine:
     @property
     def options(self) -> EngineOptions:
         return self.parts.options
+
+    @cached_property
+    def connections(self) -> Connections:
+        # Imported late, as few commands use it.
+        from runbook.engine.connections.connections import Connections
+
+        parts = self.parts
+        return Connections(
+            parts.store,
+            parts.authorizer,
+            parts.connections,
+            parts.clock,
+            parts.options.search_path,
+        )
 
     @property
     def wakeups(self) -> Wakeups:

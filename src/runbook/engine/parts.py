@@ -10,6 +10,7 @@ from runbook.core.document import Runbook
 from runbook.core.language.parse import parse_stored
 from runbook.engine.authorization import Authorizer
 from runbook.engine.checked import CheckedRunbooks
+from runbook.engine.connections.book import ConnectionBook
 from runbook.engine.options import EngineOptions, Observer
 from runbook.engine.process.family import Families
 from runbook.engine.record.artifacts import ArtifactStore
@@ -59,6 +60,7 @@ class Parts:
     runbooks: CheckedRunbooks
     authorizer: Authorizer
     sealer: Sealer
+    connections: ConnectionBook
     wakeups: Wakeups
     families: Families
     records: Records

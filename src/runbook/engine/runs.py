@@ -69,6 +69,7 @@ class RunReader:
             summary=store.runs.summary(run.id),
             artifacts=tuple(store.artifacts.of(run.id)),
             effects=tuple(store.effects.of(run.id)),
+            connections=store.connections.used_by(run.id),
             parent=self._visible(run.tree.parent_id, principal),
             related=self._visible(run.related_id, principal),
             reruns=readable(principal, store.runs.reruns(run.id))[-SHOWN_RERUNS:],

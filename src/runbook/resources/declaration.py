@@ -72,6 +72,7 @@ class FieldItemJson(_From):
     max: str | None
     group: str | None
     example: str | None
+    kind: Annotated[str | None, Doc("Kind of connection")]
     line: int
 
 
@@ -181,6 +182,7 @@ def field_json(item: Input) -> FieldItemJson:
         "max": item.maximum,
         "group": item.group,
         "example": item.example,
+        "kind": item.kind,
         "from": None if item.source is None else item.source.kind,
         "line": item.line,
     }

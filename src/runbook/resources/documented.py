@@ -6,6 +6,12 @@ from runbook.resources.activity import ChangesJson
 from runbook.resources.artifact import ArtifactListJson
 from runbook.resources.audit import AuditPageJson
 from runbook.resources.choices import ChoicesJson
+from runbook.resources.connection import (
+    ConnectionCheckJson,
+    ConnectionJson,
+    ConnectionKindListJson,
+    ConnectionListJson,
+)
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
@@ -58,5 +64,9 @@ DOCUMENTED: tuple[type, ...] = (
     AuditPageJson,
     ToolkitListJson,
     InstalledToolkitJson,
+    ConnectionKindListJson,
+    ConnectionListJson,
+    ConnectionJson,
+    ConnectionCheckJson,
     ProblemJson,
 )

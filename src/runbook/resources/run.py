@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typing_extensions import TypedDict
 
+from runbook.core.connection import ConnectionUse
 from runbook.core.document import texts_of
 from runbook.core.effects import Effect
 from runbook.core.outcome import PlanLabel, StepRun
@@ -138,6 +139,15 @@ class EffectJson(TypedDict):
     settled_by: Annotated[str | None, Doc("The run that said last how it ended")]
 
 
+class ConnectionUseJson(TypedDict):
+    """A connection that a run used."""
+
+    input: str
+    name: str
+    kind: str
+    revision: Annotated[int | None, Doc("null for one that is not in the database")]
+
+
 class RelativeJson(TypedDict):
     id: str
     runbook: str
@@ -170,6 +180,9 @@ class WholeRunJson(ChildRunJson):
     artifacts: list[ArtifactJson]
     effects: Annotated[
         list[EffectJson], Doc("Changes that the steps recorded; see docs/connectors.md")
+    ]
+    connections: Annotated[
+        list[ConnectionUseJson], Doc("The connections that the run used, by input")
     ]
     parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
     related: Annotated[
@@ -279,6 +292,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "summary": details.summary,
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
         "effects": [effect_json(effect) for effect in details.effects],
+        "connections": [connection_use_json(use) for use in details.connections],
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
         "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],
@@ -319,6 +333,10 @@ def effect_json(effect: Effect) -> EffectJson:
         "settled_at": optional_iso(effect.settled_at),
         "settled_by": effect.settled_by,
     }
+
+
+def connection_use_json(use: ConnectionUse) -> ConnectionUseJson:
+    return {"input": use.input, "name": use.name, "kind": use.kind, "revision": use.revision}
 
 
 def relative_json(run: Run) -> RelativeJson:

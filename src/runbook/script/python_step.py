@@ -31,7 +31,7 @@ def show_error(
 
     for _ in range(2):
         traceback = traceback.tb_next if traceback is not None else None
-    sys.__excepthook__(kind, error, traceback)
+    sys.__excepthook__(kind, error.with_traceback(traceback), traceback)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from runbook.core.times import Millis
 from runbook.store.audit import Audit
 from runbook.store.blobs import Blobs
+from runbook.store.connections import Connections
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
 from runbook.store.leases import Leases
@@ -63,6 +64,7 @@ class Store:
         self.locks = Locks(self._database, clock)
         self.runbooks = Runbooks(self._database, clock)
         self.toolkits = Toolkits(self._database, clock)
+        self.connections = Connections(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.notices = Notices(self._database, clock)

@@ -275,6 +275,40 @@ runbooks = sa.Table(
     sa.Column("history_digest", Text),
 )
 
+# Connections; `sealed` are their secrets, encrypted with the key `key_id`, which is not in here.
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("fields", _json(), nullable=False),
+    sa.Column("secrets", _json(), nullable=False),
+    sa.Column("claims", _json(), nullable=False),
+    sa.Column("labels", _json(), nullable=False),
+    sa.Column("description", Text, nullable=False),
+    sa.Column("revision", _BIG, nullable=False),
+    sa.Column("created_at", _BIG, nullable=False),
+    sa.Column("updated_at", _BIG, nullable=False),
+    sa.Column("updated_by", Text, nullable=False),
+    sa.Column("rotated_at", _BIG),
+    sa.Column("last_check", _json()),
+    sa.Column("key_id", Text),
+    sa.Column("sealed", Bytes),
+)
+
+# The connection that a run used for an input. `revision` is NULL if it wasn't one of the above.
+connection_uses = sa.Table(
+    "connection_uses",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("input", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("revision", _BIG),
+    sa.Column("at", _BIG, nullable=False),
+)
+sa.Index("ix_connection_uses_name", connection_uses.c.name, connection_uses.c.run_seq)
+
 workers = sa.Table(
     "workers",
     metadata,

@@ -21,6 +21,13 @@ GET   /                                            anyone
 GET   /<page:path>                                 anyone
 GET   /api/audit                                   audit.read
 GET   /api/config                                  config.read
+GET   /api/connection-kinds                        connection.read
+GET   /api/connections                             connection.read
+POST  /api/connections                             connection.write
+DELETE /api/connections/<connection>               connection.write
+GET   /api/connections/<connection>                connection.read
+PATCH /api/connections/<connection>                connection.write
+POST  /api/connections/<connection>/check          connection.read
 GET   /api/public                                  anyone
 GET   /api/runbooks                                runbook.list
 GET   /api/runbooks/<ref:ref>                      runbook.read
@@ -95,13 +102,16 @@ def test_each_route_needs_the_permission_of_the_table(app):
 def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
     everyone = RolePermissions.parse(STANDARD_ROLES).grants(())
     refused = {
-        path
-        for _, path, policy in routes(app)
+        (method, path)
+        for method, path, policy in routes(app)
         if policy.permission and not everyone.allow(policy.permission)
     }
-    assert {path for path in refused if not path.startswith("/api/toolkits")} == {
-        "/api/audit",
-        "/api/shutdown",
+    assert {one for one in refused if not one[1].startswith("/api/toolkits")} == {
+        ("GET", "/api/audit"),
+        ("POST", "/api/connections"),
+        ("PATCH", "/api/connections/<connection>"),
+        ("DELETE", "/api/connections/<connection>"),
+        ("POST", "/api/shutdown"),
     }
 
 
@@ -115,6 +125,13 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "GET /api/audit",
         "GET /api/config",
         "GET /api/status",
+        "GET /api/connection-kinds",
+        "GET /api/connections",
+        "POST /api/connections",
+        "GET /api/connections/<connection>",
+        "PATCH /api/connections/<connection>",
+        "DELETE /api/connections/<connection>",
+        "POST /api/connections/<connection>/check",
         "POST /api/runs/<run_id>/cancel",
         "POST /api/runs/<run_id>/resume",
         "POST /api/runs/<run_id>/retry",

@@ -31,6 +31,13 @@ toolkit rollback  toolkit.write
 toolkit enable    toolkit.write
 toolkit disable   toolkit.write
 toolkit remove    toolkit.write
+connections list     connection.read
+connections show     connection.read
+connections add      connection.write
+connections edit     connection.write
+connections remove   connection.write
+connections check    connection.read
+connections reseal   connection.write
 token        token.issue
 serve        -
 doctor       server.read

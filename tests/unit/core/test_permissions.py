@@ -24,6 +24,8 @@ EVERYONE = {
     "run.rerun",
     "token.issue",
     "toolkit.read",
+    "connection.read",
+    "connection.use",
     "config.read",
     "server.read",
 }

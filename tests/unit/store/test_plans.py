@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from many_runs import fill
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
+from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
 from runbook.core.document import Problem
 from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, Outcome, StepRun
@@ -312,6 +313,22 @@ def work(helper):
         "runbooks.last_runs": store.runbooks.last_runs,
         "runbooks.history_head": lambda: store.runbooks.history_head("a.md"),
         "runbooks.reset_history": lambda: store.runbooks.reset_history("a.md", None),
+        "connections.add": lambda: store.connections.add(PVE, actor_event()),
+        "connections.all": store.connections.all,
+        "connections.get": lambda: store.connections.get("lab"),
+        "connections.keys": store.connections.keys,
+        "connections.replace": lambda: store.connections.replace(
+            replace(PVE, revision=2), actor_event()
+        ),
+        "connections.keep_check": lambda: store.connections.keep_check(
+            PVE, LastCheck(True, None, "", None, 1), actor_event()
+        ),
+        "connections.reseal": lambda: store.connections.reseal(lambda _, it: it, actor_event()),
+        "connections.use": lambda: store.connections.use(
+            "parent", "w2", [ConnectionUse("PVE", "lab", "proxmox", 1)]
+        ),
+        "connections.used_by": lambda: store.connections.used_by("parent"),
+        "connections.remove": lambda: store.connections.remove("lab", actor_event()),
         "workers.register": lambda: workers.register(worker),
         "workers.beat": lambda: workers.beat("w"),
         "workers.all": workers.all,
@@ -349,6 +366,7 @@ def work(helper):
 
 
 LAB = InstalledToolkit("lab", "Lab", "1.0.0", "d" * 64, ToolkitOrigin.UPLOAD, True, NOW, "ann")
+PVE = Connection("lab", "proxmox", sealed=Sealed("k", b"x"))
 
 
 def public_methods(store):

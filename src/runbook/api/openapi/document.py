@@ -35,6 +35,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "description": "The toolkit",
         "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"},
     },
+    "connection": {
+        "description": "The connection's name",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+    },
     "n": {
         "description": "The number of the entry, from 1",
         "schema": {"type": "integer", "minimum": 1},
@@ -49,6 +53,7 @@ _TAGS = {
     "runbooks": "List, read, validate and execute runbooks",
     "runs": "Follow, cancel and rerun runs, and read their output",
     "toolkits": "List, install and enable toolkits",
+    "connections": "List, add, change, check and remove connections to other systems",
     "audit": "Read the audit trail",
     "session": "Sign in, and read the configuration",
     "server": "Check, monitor and shut down the server",
@@ -110,7 +115,7 @@ def _operation(rule: Rule, policy: RoutePolicy) -> Json:
         content = {"schema": reference(policy.body.__name__)}
         example = EXAMPLES.get(policy.body.__name__)
         operation["requestBody"] = {
-            "required": False,
+            "required": any(it.is_required() for it in policy.body.model_fields.values()),
             "content": {"application/json": content | ({"example": example} if example else {})},
         }
     if policy.media_type:

@@ -102,7 +102,7 @@ def _contents(policy: RoutePolicy, status: int) -> Json:
     """The content of a documented response other than 200."""
     if status in (204, 304):
         return {}
-    if status == 416:
+    if status in (416, 422):
         return {PROBLEM_TYPE: {"schema": reference("Problem")}}
     if status == 206:
         media = TEXT if TEXT in policy.media else policy.media[0]

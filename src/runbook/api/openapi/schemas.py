@@ -9,13 +9,22 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from runbook.api.bodies import ChoicesBody, LoginBody, ResumeBody, RunBody, SwitchBody
+from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody
 from runbook.resources.documented import DOCUMENTED
 
 Json = dict[str, Any]
 TEMPLATE = "#/components/schemas/{model}"
 SUFFIX = "Json"
 """The suffix of resource type names."""
-BODIES: tuple[type[BaseModel], ...] = (RunBody, ResumeBody, ChoicesBody, LoginBody, SwitchBody)
+BODIES: tuple[type[BaseModel], ...] = (
+    RunBody,
+    ResumeBody,
+    ChoicesBody,
+    LoginBody,
+    SwitchBody,
+    NewConnectionBody,
+    ConnectionChangesBody,
+)
 # Responses may get more members in later versions.
 _OPEN = ConfigDict(extra="allow")
 

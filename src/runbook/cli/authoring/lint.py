@@ -103,6 +103,7 @@ def examine(
     shells: ShellCheck | None = None,
 ) -> list[FileProblem]:
     """All findings in a file. `passed` has the variables that every script gets."""
+    from runbook.connectors.kinds import KINDS
     from runbook.core.authoring.lint import Surroundings, called_refs, choices_sources
     from runbook.core.authoring.lint import lint as find_problems
     from runbook.core.language.parse import unreadable
@@ -124,7 +125,7 @@ def examine(
     }
     sources = {call.ref: _source(catalog, item.ref, call) for call in choices_sources(document)}
     known = {ref: found for ref, found in sources.items() if found is not None}
-    around = Surroundings(existing, passed, shells, known)
+    around = Surroundings(existing, passed, shells, known, KINDS)
     problems = find_problems(document, entry.head, around)
     if document.runbook is not None:
         problems += catalog.check_inputs(item.ref, document.runbook)

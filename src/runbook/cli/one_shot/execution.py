@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,14 +22,16 @@ from runbook.cli.options.execute_options import ExecuteOptions
 from runbook.cli.options.inputs import GivenInputs, gather, with_files
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
-from runbook.cli.source.opening import open_engine, principal_for, usable
+from runbook.cli.source.opening import NO_CONNECTIONS, open_engine, principal_for, usable
 from runbook.cli.source.protocol import URL_VARIABLE
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
+from runbook.core.connection import Opened
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
+from runbook.engine.connections.loose import read_file
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import inherit_limits, runs_allowed
 from runbook.engine.requests import ExecuteRequest, Submitted
@@ -57,7 +60,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     )
     if environment.get(URL_VARIABLE) and not options.quiet:
         note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
-    with opened(target.settings, token) as (engine, principal):
+    given = {one.name: read_file(one.name, Path(one.value)) for one in options.connection}
+    with opened(target.settings, token, given) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         if options.ask:
             inputs = _asked_for(engine, principal, target.ref, inputs)
@@ -82,11 +86,13 @@ def _asked_for(engine: Engine, principal: Principal, ref: str, inputs: GivenInpu
 
 
 @contextmanager
-def opened(settings: Settings, token: str) -> Iterator[tuple[Engine, Principal]]:
+def opened(
+    settings: Settings, token: str, connections: Mapping[str, Opened] = NO_CONNECTIONS
+) -> Iterator[tuple[Engine, Principal]]:
     """An engine for one run and the runs that it calls, and the run's requester."""
     with usable(settings) as kept:
         principal = principal_for(kept, token)
-        with calling_engine(kept) as engine:
+        with calling_engine(kept, connections) as engine:
             engine.choices.executing = executing_here(engine, principal)
             yield engine, principal
             if kept is not settings and _is_unrecorded(engine, kept):
@@ -108,11 +114,13 @@ def _is_unrecorded(engine: Engine, settings: Settings) -> bool:
 
 
 @contextmanager
-def calling_engine(settings: Settings) -> Iterator[Engine]:
-    """An engine whose scripts may call other runbooks, without a server."""
+def calling_engine(
+    settings: Settings, connections: Mapping[str, Opened] = NO_CONNECTIONS
+) -> Iterator[Engine]:
+    """An engine whose scripts may call other runbooks, without a server; see open_engine."""
     runs_allowed(1)
     path = socket_path(settings.execution_dir)
-    engine = open_engine(settings, call_socket=str(path))
+    engine = open_engine(settings, call_socket=str(path), connections=connections)
     try:
         inherit_limits(engine.options.limits)
         with CallServer(path, engine, lambda: build_authenticator(settings)):

@@ -19,6 +19,7 @@ class ExecuteOptions:
     env: tuple[Assignment, ...] = ()
     env_file: Path | None = None
     secret: tuple[Assignment, ...] = ()
+    connection: tuple[Assignment, ...] = ()
     token_stdin: bool = False
     reason: str | None = None
     timeout: float | None = None
@@ -38,6 +39,8 @@ class ExecuteOptions:
             raise click.UsageError("--timeout must be a finite number of seconds")
         if self.url and self.timeout is not None:
             raise click.UsageError("--timeout can't be used with --url: the server's applies")
+        if self.url and self.connection:
+            raise click.UsageError("--connection can't be used with --url: the server has its own")
         if self.reason is not None and len(self.reason) > 500:
             raise click.UsageError("--reason must have at most 500 characters")
 

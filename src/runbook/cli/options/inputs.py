@@ -77,6 +77,22 @@ class SecretType(AssignmentType):
         return given
 
 
+class ConnectionFileType(click.ParamType[Assignment]):
+    """`NAME=@FILE`: a connection in a file."""
+
+    name = "connection"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Assignment:
+        if isinstance(value, Assignment):
+            return value
+        name, _, rest = str(value).partition("=@")
+        if not name or not rest:
+            self.fail("must be NAME=@FILE, where FILE has the kind and the values", param, ctx)
+        return Assignment(name, rest)
+
+
 def gather(
     assignments: Iterable[Assignment], secrets: Iterable[Assignment], env_file: Path | None
 ) -> GivenInputs:
@@ -122,7 +138,7 @@ def _rows(path: Path, name: str) -> object:
     from runbook.core.document import Problem
     from runbook.core.syntax.yaml_subset import compose, plain_of
 
-    text = _file_text(path, name)
+    text = read_text_file(path, name)
     try:
         rows: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -161,7 +177,7 @@ def _read_secret(given: Assignment) -> str:
             return str(click.prompt(given.name, hide_input=True, err=True, default=""))
         text = read_stdin(given.name)
     else:
-        text = _file_text(Path(given.value[1:]), given.name)
+        text = read_text_file(Path(given.value[1:]), given.name)
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -170,7 +186,8 @@ def read_stdin(what: str) -> str:
     return _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), what)
 
 
-def _file_text(path: Path, what: str) -> str:
+def read_text_file(path: Path, what: str) -> str:
+    """The text of a file, at most 1 MiB of UTF-8. Raises click.UsageError."""
     return _decoded(_file_bytes(path, what), what)
 
 
@@ -202,7 +219,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     \" and \\). It can't span lines, and nothing in it is expanded. Raises click.UsageError.
     """
     values: dict[str, str] = {}
-    text = _file_text(path, str(path)).removeprefix("\ufeff")
+    text = read_text_file(path, str(path)).removeprefix("\ufeff")
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip()
         if content and not content.startswith("#"):

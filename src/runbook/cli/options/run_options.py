@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.options.inputs import AssignmentType, SecretType
+from runbook.cli.options.inputs import AssignmentType, ConnectionFileType, SecretType
 
 env_option = click.option(
     "--env",
@@ -26,6 +26,14 @@ secret_option = click.option(
     multiple=True,
     metavar="NAME=@FILE|NAME=-",
     help="Value of a secret input, from a file or from standard input. Repeatable.",
+)
+connection_option = click.option(
+    "--connection",
+    type=ConnectionFileType(),
+    multiple=True,
+    metavar="NAME=@FILE",
+    help="Connection from a YAML or JSON file with its kind and values, for this run only. An "
+    "input with the same name uses it by default. Repeatable.",
 )
 token_option = click.option(
     "--token-stdin",

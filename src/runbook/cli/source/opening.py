@@ -24,7 +24,9 @@ from runbook.bootstrap import (
 from runbook.cli.source.protocol import TOKEN_VARIABLE
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
+from runbook.core.connection import Opened
 from runbook.core.run import Origin
+from runbook.engine.connections.loose import LooseConnections
 from runbook.engine.engine import Engine
 from runbook.engine.wakeups import Role
 from runbook.errors import ConfigurationError
@@ -36,6 +38,8 @@ from runbook.store.store import Store
 
 if TYPE_CHECKING:
     from runbook.access.tokens import CallerTokens
+
+NO_CONNECTIONS: Mapping[str, Opened] = {}
 
 
 def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
@@ -104,14 +108,18 @@ def _data_dir_problem(settings: Settings) -> str | None:
         return f"DATA_DIR {settings.data_dir} is not writable: {error.strerror}"
 
 
-def open_engine(settings: Settings, *, call_socket: str = "") -> Engine:
+def open_engine(
+    settings: Settings, *, call_socket: str = "", connections: Mapping[str, Opened] = NO_CONNECTIONS
+) -> Engine:
     """An engine with a migrated database. Ends the runs of dead workers as `lost`.
 
     Also removes what killed processes left in EXECUTION_DIR and the folder for temporary files.
 
-    `call_socket` is the path of the socket through which scripts call other runbooks.
+    `call_socket` is the path of the socket through which scripts call other runbooks. `connections`
+    are those of the command line, besides CONNECTIONS_DIR and the environment.
     """
-    engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket)
+    loose = LooseConnections(connections, settings.connections_dir, settings.supplied())
+    engine = build_engine(settings, Role.FOLLOWER, call_socket=call_socket, loose=loose)
     engine.open()
     engine.reap()
     engine.upkeep.remove_stale_directories()

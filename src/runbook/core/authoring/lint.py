@@ -17,6 +17,7 @@ from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
 from runbook.core.inputs.choices import all_inputs
+from runbook.core.inputs.connections import connection_inputs, unknown_kind
 from runbook.core.inputs.references import names_used, source_problems
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
@@ -43,13 +44,14 @@ class Surroundings:
 
     `refs` are the called runbooks that exist; `passed` are the variables that the server passes to
     every script. `shells` check the syntax of scripts. `sources` are those of `refs` that provide
-    choices while a form is filled in.
+    choices while a form is filled in. `kinds` are those of connections; None if they aren't known.
     """
 
     refs: Collection[str] = ()
     passed: Collection[str] = ()
     shells: ShellCheck | None = None
     sources: Mapping[str, Document] = field(default_factory=dict)
+    kinds: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,9 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
     for item in all_inputs(document.inputs):
         if item.live is not None and item.live.ref in around.sources:
             yield from source_problems(item, item.live, around.sources[item.live.ref])
+    for item in connection_inputs(document.inputs):
+        if around.kinds is not None and item.kind and item.kind not in around.kinds:
+            yield unknown_kind(item.kind, around.kinds, item.line)
     if document.runbook is not None:
         names = _read_names(document)
         yield from _undeclared(document.runbook, names, around.passed)

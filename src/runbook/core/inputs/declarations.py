@@ -318,6 +318,7 @@ _FIELDS: MappingType[str, Reader] = {
     "group": _text_key(lambda item, value: replace(item, group=value.text.strip())),
     "example": _value_key(lambda item, text: replace(item, example=text)),
     "from": _text_key(_with_source),
+    "kind": _text_key(lambda item, value: replace(item, kind=value.text.strip())),
 }
 _CONTEXTUAL: MappingType[str, ContextualReader[Input]] = {
     "choices_from": _with_choices_source,

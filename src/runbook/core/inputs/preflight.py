@@ -50,14 +50,19 @@ def _no_secret(_source: SecretSource) -> str | None:
     return None
 
 
+def _any_connection(_item: Input, _name: str) -> Problem | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class InputFacts:
     """What the server knows about inputs besides the request.
 
     `supplied` is its environment; only declared names are looked up there. `find_secret` returns
-    the secret for a `from`, or None. `choices` holds those of earlier runs, by input or LIST.FIELD;
-    `live` gets those of runbooks that are run for them. `hidden` names the values that no problem
-    may show, secret or not.
+    the secret for a `from`, or None. `choices` holds those that are not in the document, by input
+    or LIST.FIELD; `live` gets those of runbooks that are run for them. `hidden` names the values
+    that no problem may show, secret or not. `check_connection` says why the connection of this name
+    can't be used for an input.
     """
 
     supplied: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +70,7 @@ class InputFacts:
     choices: Mapping[str, Choices] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     allow_undeclared: bool = False
+    check_connection: Callable[[Input, str], Problem | None] = _any_connection
     live: AskLive = _none_known
 
     def ask(self, path: str, item: Input, above: Mapping[str, str]) -> Choices | None:
@@ -280,6 +286,8 @@ def _read(
     if isinstance(choices, Problem):
         return value, [choices]
     found = check_text(item, value, choices=choices, hidden=hidden)
+    if found is None and item.type is InputType.CONNECTION:
+        found = facts.check_connection(item, value)
     return value, [found] if found else []
 
 

@@ -26,6 +26,7 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
     "max": BOUNDED,
     "from": frozenset({InputType.SECRET}),
     "items": frozenset({InputType.LIST}),
+    "kind": frozenset({InputType.CONNECTION}),
     "default": frozenset(InputType) - {InputType.FILE},
     "example": frozenset(InputType) - {InputType.FILE},
 }
@@ -34,7 +35,7 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
 
 def check_declaration(item: Input, lines: Mapping[str, int]) -> list[Problem]:
     """The problems of a declared input. `lines` maps each of its keys to a line."""
-    checks = (_keys, _choices, _pattern, _bounds, _items)
+    checks = (_keys, _kind, _choices, _pattern, _bounds, _items)
     problems = [problem for check in checks for problem in check(item, lines)]
     # Check values only if the rules themselves are valid.
     return problems or [*_values(item, lines), *_secret(item)]
@@ -59,6 +60,17 @@ def _keys(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
             lines["required"],
             hint="They say the opposite of each other: remove one",
             params={"variable": item.name, "key": "required"},
+        )
+
+
+def _kind(item: Input, lines: Mapping[str, int]) -> Iterator[Problem]:
+    if item.type is InputType.CONNECTION and not item.kind:
+        yield Problem(
+            "bad_input",
+            f"{item.name} must have a 'kind' of connection",
+            lines.get("kind", item.line),
+            hint="For example: kind: proxmox",
+            params={"variable": item.name, "key": "kind"},
         )
 
 

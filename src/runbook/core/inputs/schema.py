@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from runbook.core.document import Document, Input, InputType
 from runbook.core.inputs.rows import fewest_rows, most_rows
 from runbook.core.inputs.types import (
+    CONNECTION_NAME,
     HOSTNAME,
     HOSTNAME_LIMIT,
     URL,
@@ -57,6 +58,11 @@ def input_schema(
         **_members(document.inputs, place),
         "x-groups": _groups(document.inputs),
     }
+
+
+def object_schema(inputs: Sequence[Input]) -> Json:
+    """The schema of an object with these members, whose choices are all declared."""
+    return {"type": "object", **_members(inputs, _Place("", {}))}
 
 
 def _groups(inputs: Sequence[Input]) -> list[Json]:
@@ -114,6 +120,8 @@ def _described(item: Input, order: int, place: _Place) -> Json:
         described["x-from"] = item.source.kind.value
     if item.choices_from is not None:
         described["x-choices-from"] = f"{item.choices_from.ref}#{item.choices_from.output}"
+    if item.kind is not None:
+        described["x-kind"] = item.kind
     if item.live is not None:
         described["x-choices"] = {
             "href": place.choices_url(item),
@@ -171,6 +179,13 @@ def _numeric(item: Input, _choices: tuple[str, ...]) -> Json:
 
 def _choice(_item: Input, choices: tuple[str, ...]) -> Json:
     return {"type": "string"} | ({"enum": list(choices)} if choices else {"minLength": 1})
+
+
+def _connection(_item: Input, choices: tuple[str, ...]) -> Json:
+    """With those that the caller may use, if there are any."""
+    return {"type": "string", "pattern": f"^{CONNECTION_NAME}$"} | (
+        {"enum": list(choices)} if choices else {}
+    )
 
 
 def _multichoice(item: Input, choices: tuple[str, ...]) -> Json:
@@ -233,4 +248,5 @@ _MAKERS: Mapping[InputType, Callable[[Input, tuple[str, ...]], Json]] = {
     ),
     InputType.URL: _fixed(type="string", format="uri", pattern=f"^(?:{URL})$"),
     InputType.JSON: _fixed(type=["object", "array", "string", "number", "boolean"]),
+    InputType.CONNECTION: _connection,
 }

@@ -28,6 +28,8 @@ _HOST_AND_PORT = r"[A-Za-z0-9._~:\[\]!$&'()*+,;=%-]+"
 URL = rf"https?://(?!:){_HOST_AND_PORT}(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
 _URL_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=-]+")
 _LINE_ENDS = frozenset("\r\n")
+CONNECTION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+CONNECTION_RULE = "Use up to 64 letters, digits, dots, hyphens and underscores, such as lab-pve"
 
 COUNTED = frozenset({InputType.STRING, InputType.TEXT, InputType.SECRET})
 """Types whose bounds count characters."""
@@ -325,4 +327,9 @@ TYPE_RULES: Mapping[InputType, TypeRule] = {
         "Such as https://example.com/path",
     ),
     InputType.JSON: TypeRule(_is_json, "must be JSON"),
+    InputType.CONNECTION: TypeRule(
+        lambda text: re.fullmatch(CONNECTION_NAME, text) is not None,
+        "must be the name of a connection",
+        CONNECTION_RULE,
+    ),
 }

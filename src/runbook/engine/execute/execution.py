@@ -156,6 +156,7 @@ class Execution:
         return self._undone(outcome) if self._is_to_be_undone(outcome) else outcome
 
     def _executed(self) -> Outcome:
+        connections = self._connections()
         workspace = Workspace.create(
             self._options.execution_dir, self._run.id, search_path=self._options.search_path
         )
@@ -163,10 +164,27 @@ class Execution:
             if self._runbook.files_in:
                 workspace.write_run_files(self._run_files(), self._content_of)
             workspace.write_input_files(self._given.files)
+            if connections:
+                workspace.write_connections(connections)
             return self._in_workspace(workspace)
         finally:
             for problem in workspace.remove():
                 log.warning("workspace.left", run_id=self._run.id, problem=problem)
+
+    def _connections(self) -> dict[str, str]:
+        """The connections for the script, as JSON by input, with their secrets masked from now on.
+
+        They are read when the run starts, so a run that waited gets what is valid now. Raises
+        UnusableConnectionError.
+        """
+        parts, run = self._parts, self._run
+        used = parts.connections.of_run(run, self._runbook.inputs, self._given.values)
+        if used:
+            for secret in (secret for one in used for secret in one.opened.secrets):
+                self._mask(secret)
+            self._keep_masks()
+            parts.store.connections.use(run.id, self._worker_id, [one.use for one in used])
+        return {one.input: one.opened.as_json() for one in used}
 
     def _run_files(self) -> tuple[RunFile, ...]:
         """Raises NotFoundError for runs of versions that didn't store files."""

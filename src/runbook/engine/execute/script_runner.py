@@ -124,5 +124,6 @@ class ScriptRunner:
                 artifacts=str(handover.artifacts),
                 dry_run=run.request.dry_run,
                 call_socket=options.call_socket,
+                connections=str(self._workspace.connections or ""),
             ),
         )

@@ -28,6 +28,7 @@ HIDDEN = ".runbook"
 ARTIFACTS = ".runbook-artifacts"
 INPUTS = "inputs"
 PYTHON_STEP = "python_step.py"
+CONNECTIONS = "connections"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -108,6 +109,8 @@ class Workspace:
         self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask", "effects")}
         self._interpreters: dict[Language, str] = {}
         self.input_paths: dict[str, str] = {}
+        self.connections: Path | None = None
+        """The folder with the connections of the run, if it has any."""
 
     @classmethod
     def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
@@ -184,6 +187,23 @@ class Workspace:
                 raise WorkspaceError(text) from error
             self.input_paths[name] = str(path)
         return self.input_paths
+
+    def write_connections(self, contents: Mapping[str, str]) -> None:
+        """Write the connections of inputs, each as JSON; by the inputs' names.
+
+        Raises WorkspaceError.
+        """
+        folder = self.path / HIDDEN / CONNECTIONS
+        try:
+            folder.mkdir(mode=0o700)
+            for name, content in contents.items():
+                descriptor = os.open(folder / f"{name}.json", _CREATE, 0o600)
+                with os.fdopen(descriptor, "wb") as target:
+                    target.write(content.encode())
+        except OSError as error:
+            text = f"The connections could not be written: {error.strerror}"
+            raise WorkspaceError(text) from error
+        self.connections = folder
 
     def write_script(
         self, script: Script, document: str = "", library: Path | None = None

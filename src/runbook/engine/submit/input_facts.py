@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 from runbook.core.access import Principal
 from runbook.core.document import ChoicesSource, Input, LiveChoices, Problem
@@ -48,14 +50,24 @@ class InputKnowledge:
         self, entry: Entry, principal: Principal | None, hidden: frozenset[str] = frozenset()
     ) -> InputFacts:
         """Without a principal, choices of other runbooks are left out."""
-        return InputFacts(
-            supplied=self._options.supplied,
+        facts = InputFacts(
+            supplied=self._supplied(entry),
             find_secret=self._secrets.find,
-            choices=self.choices(entry, principal) if principal else {},
             hidden=hidden,
             allow_undeclared=self._options.allow_undeclared_env,
             live=self._valid(entry.ref, principal),
         )
+        if principal is None:
+            return facts
+        return replace(
+            facts,
+            choices=self.choices(entry, principal),
+            check_connection=partial(self._parts.connections.problem, principal=principal),
+        )
+
+    def _supplied(self, entry: Entry) -> Mapping[str, str]:
+        made = self._parts.connections.supplied(entry.document.inputs)
+        return {**made, **self._options.supplied} if made else self._options.supplied
 
     def _valid(self, ref: str, principal: Principal | None) -> AskLive:
         """Asks for strict choices, for a while in all: each row of a list may need others."""
@@ -72,11 +84,12 @@ class InputKnowledge:
         return ask
 
     def choices(self, entry: Entry, principal: Principal) -> dict[str, Choices]:
-        """The choices from outputs of other runbooks, or why they are unknown.
+        """The choices from outputs of other runbooks, and connections, or why there are none.
 
         Those of a list's fields are named `LIST.FIELD`.
         """
-        return {
+        connections = self._parts.connections.choices(entry.document.inputs, principal)
+        return connections | {
             item.name: self._choices(entry.ref, item, item.choices_from, principal)
             for item in all_inputs(entry.document.inputs)
             if item.choices_from is not None

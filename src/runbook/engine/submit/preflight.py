@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from runbook import log
-from runbook.core.document import Problem
+from runbook.core.document import Problem, errors_of
 from runbook.core.inputs.preflight import check_chain, coerce_values, resolve_inputs
 from runbook.engine.parts import Parts
 from runbook.engine.submit.attempt import Attempt
@@ -61,6 +61,9 @@ class Preflight:
         depth = self._parts.options.max_recursion_depth
         chains = [check_chain(entry.ref, chain, depth) for chain in attempt.chains]
         recursions = [problem for problem in chains if problem is not None]
+        if not errors_of(unfit):
+            connections = self._parts.connections
+            attempt.concealer.add(connections.secrets(document.inputs, inputs.values))
         self._log_bad_names(attempt, unfit)
         attempt = dataclasses.replace(attempt, inputs=inputs)
         needed = [found for found in refused if found.params.get("variable") not in inputs.hidden]

@@ -18,7 +18,7 @@ def tokens(monkeypatch):
     seen = []
 
     @contextmanager
-    def opened(_settings, token):
+    def opened(_settings, token, _connections=None):
         seen.append(token)
         raise OpenedError
         yield

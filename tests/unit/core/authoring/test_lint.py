@@ -309,3 +309,12 @@ def test_a_comment_switches_no_error_off():
 def test_a_comment_in_a_block_switches_nothing_off():
     above = "```text\n<!-- runbook-lint: disable=unused_input -->\n```"
     assert codes(inputs=HOST, above=above) == ["unused_input"]
+
+
+def test_a_kind_of_connection_must_exist():
+    inputs = "PVE: {type: connection, kind: proxmux}"
+    assert findings("echo $PVE", Surroundings(kinds={"proxmox"}), inputs=inputs) == [
+        ("unknown_connection_kind", 5)
+    ]
+    assert codes("echo $PVE", Surroundings(kinds={"proxmux"}), inputs=inputs) == []
+    assert codes("echo $PVE", inputs=inputs) == []

@@ -94,6 +94,7 @@ KEY: {type: secret, from: "env:API_KEY"}
 def test_every_type(kind):
     more = ", choices: [a]" if kind in {InputType.CHOICE, InputType.MULTICHOICE} else ""
     more = ", items: {A: x}" if kind is InputType.LIST else more
+    more += ", kind: proxmox" if kind is InputType.CONNECTION else ""
     assert declared(f"type: {kind}{more}").type is kind
 
 

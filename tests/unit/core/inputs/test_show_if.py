@@ -105,5 +105,6 @@ def test_a_condition_on_an_input_of_any_other_type():
     for kind in set(InputType) - {InputType.SECRET, InputType.FILE}:
         more = ", choices: [a]" if kind in {InputType.CHOICE, InputType.MULTICHOICE} else ""
         more = ", items: {A: x}" if kind is InputType.LIST else more
+        more = ", kind: ssh" if kind is InputType.CONNECTION else more
         block = f"A: {{type: {kind}{more}}}\nB: {{type: string, show_if: inputs.A == a}}"
         assert read(block).problems == ()

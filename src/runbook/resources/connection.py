@@ -1,0 +1,95 @@
+"""Connections and their kinds. No resource has a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
+
+from runbook.core.connection import Connection, Kind, LastCheck
+from runbook.core.times import iso
+from runbook.resources.forms import Doc, optional_iso
+
+
+class ConnectionCheckJson(TypedDict):
+    """The result of a check."""
+
+    ok: bool
+    code: Annotated[str | None, Doc("What is wrong, for example `auth`, `tls` or `timeout`")]
+    message: str
+    version: Annotated[str | None, Doc("The version of the system")]
+    at: str
+
+
+class ConnectionJson(TypedDict):
+    """A connection. Secrets are never returned: see `has_secret`."""
+
+    name: str
+    kind: str
+    description: str
+    values: Annotated[dict[str, Any], Doc("The values, without secrets")]
+    has_secret: Annotated[dict[str, bool], Doc("Whether each secret of the kind is set")]
+    claims: Annotated[
+        dict[str, list[str]], Doc("Who may use it: the allowed values of each required claim")
+    ]
+    labels: dict[str, str]
+    revision: Annotated[int, Doc("Counts changes; send it to change only what you have read")]
+    usable: Annotated[bool, Doc("Whether you may use it in runs")]
+    created_at: str
+    updated_at: str
+    updated_by: str
+    rotated_at: Annotated[str | None, Doc("When a secret last changed")]
+    check: Annotated[ConnectionCheckJson | None, Doc("The last check of the current values")]
+
+
+class ConnectionListJson(TypedDict):
+    connections: list[ConnectionJson]
+
+
+class ConnectionKindJson(TypedDict):
+    name: str
+    title: str
+    schema: Annotated[dict[str, Any], Doc("JSON Schema (2020-12) of `values`")]
+
+
+class ConnectionKindListJson(TypedDict):
+    kinds: list[ConnectionKindJson]
+
+
+def connection_json(connection: Connection, kind: Kind | None, *, usable: bool) -> ConnectionJson:
+    declared = kind.secrets if kind else connection.secrets
+    return {
+        "name": connection.name,
+        "kind": connection.kind,
+        "description": connection.description,
+        "values": dict(connection.values),
+        "has_secret": {name: name in connection.secrets for name in sorted(declared)},
+        "claims": {name: list(allowed) for name, allowed in connection.claims.items()},
+        "labels": dict(connection.labels),
+        "revision": connection.revision,
+        "usable": usable,
+        "created_at": iso(connection.created_at),
+        "updated_at": iso(connection.updated_at),
+        "updated_by": connection.updated_by,
+        "rotated_at": optional_iso(connection.rotated_at),
+        "check": None if connection.check is None else check_json(connection.check),
+    }
+
+
+def check_json(check: LastCheck) -> ConnectionCheckJson:
+    return {
+        "ok": check.ok,
+        "code": check.code,
+        "message": check.message,
+        "version": check.version,
+        "at": iso(check.at),
+    }
+
+
+def connection_kinds_json(kinds: Iterable[Kind]) -> ConnectionKindListJson:
+    return {
+        "kinds": [
+            {"name": kind.name, "title": kind.title, "schema": kind.schema()} for kind in kinds
+        ]
+    }
