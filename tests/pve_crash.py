@@ -73,8 +73,8 @@ class Place:
         for name in ("runbooks", "execution", "connections", "data"):
             (folder / name).mkdir(parents=True)
         shutil.copytree(TOOLKIT, folder / "runbooks/proxmox")
-        connection = {"name": "lab", "kind": "proxmox", "values": lab.values}
-        (folder / "connections/PROXMOX.json").write_text(json.dumps(connection))
+        connection = {"kind": "proxmox", "values": lab.values}
+        (folder / "connections/lab.yaml").write_text(json.dumps(connection))
         self.url = settings.get("DATABASE_URL", f"sqlite:///{folder}/data/runbook.db")
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -82,8 +82,7 @@ class Place:
             "RUNBOOKS_DIR": str(folder / "runbooks"),
             "EXECUTION_DIR": str(folder / "execution"),
             "DATA_DIR": str(folder / "data"),
-            "CONNECTIONS_FOLDER": str(folder / "connections"),
-            "SCRIPT_ENV_PASS": "CONNECTIONS_FOLDER",
+            "CONNECTIONS_DIR": str(folder / "connections"),
             **settings,
         }
 

@@ -1,6 +1,5 @@
 """The toolkit against a Proxmox VE. Runs are executed in this process, scripts in their own."""
 
-import json
 import shutil
 import threading
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
+from runbook.engine.connections.connections import NewConnection
 from runbook.engine.process.run import Stop
 from runbook.engine.requests import ExecuteRequest, FormValues
 from runbook.engine.wakeups import Role
@@ -33,24 +33,16 @@ CONTAINER = {
 MACHINE = {"NODE": "pve1", "STORAGE": "local-lvm", "NAME": "db-1", "SOURCE": "empty"}
 
 
-def connect(folder, values):
-    connection = {"name": "lab", "kind": "proxmox", "values": values}
-    (folder / "connections/PROXMOX.json").write_text(json.dumps(connection))
-
-
-def environment(folder, lab):
-    """The settings of an engine with the toolkit in its runbooks, and a connection to the lab."""
-    for name in ("runbooks", "execution", "connections"):
+def environment(folder):
+    """The settings of an engine with the toolkit in its runbooks."""
+    for name in ("runbooks", "execution"):
         (folder / name).mkdir(exist_ok=True)
     shutil.copytree(TOOLKIT, folder / "runbooks/proxmox", dirs_exist_ok=True)
-    connect(folder, lab.values)
     return {
         "RUNBOOKS_DIR": str(folder / "runbooks"),
         "EXECUTION_DIR": str(folder / "execution"),
         "DATA_DIR": str(folder / "data"),
         "PATH": "/usr/bin:/bin",
-        "CONNECTIONS_FOLDER": str(folder / "connections"),
-        "SCRIPT_ENV_PASS": "CONNECTIONS_FOLDER",
     }
 
 
@@ -100,13 +92,17 @@ class Ran:
 class Kit:
     """Executes the runbooks of the toolkit."""
 
-    def __init__(self, engine, folder, lab):
+    def __init__(self, engine, lab):
         self.engine, self.store = engine, engine.store
-        self._folder, self._lab = folder, lab
+        self._lab = lab
+        self.connect()
 
     def connect(self, **changes):
-        """Change the values of the connection."""
-        connect(self._folder, self._lab.values | changes)
+        """Make the connection to the lab, with other values if given."""
+        connections = self.engine.connections
+        if connections.list(ANN):
+            connections.remove("lab", ANN)
+        connections.add(NewConnection("lab", "proxmox", self._lab.values | changes, {}), ANN)
 
     def offered(self, ref, path, row=None, **inputs):
         """The choices of an input while someone fills in the form."""
@@ -165,7 +161,7 @@ def lab(tmp_path):
 
 @pytest.fixture
 def kit(lab, tmp_path, sqlite_template, monkeypatch):
-    given = environment(tmp_path, lab)
+    given = environment(tmp_path)
     (tmp_path / "data").mkdir()
     shutil.copy(sqlite_template, tmp_path / "data/runbook.db")
     engine = build_engine(Settings.load(given), Role.FOLLOWER)
@@ -179,7 +175,7 @@ def kit(lab, tmp_path, sqlite_template, monkeypatch):
             **process_identity(),
         )
     )
-    yield Kit(engine, tmp_path, lab)
+    yield Kit(engine, lab)
     engine.parts.wakeups.close()
     engine.store.close()
 

@@ -91,8 +91,8 @@ def test_an_answer_is_lost(kit, lab, container):
 
 def test_the_server_is_too_slow(kit, lab, container):
     lab.pve.time_scale = 1
-    lab.pve.slow_network(latency=2)
-    kit.connect(timeout=0.5)
+    lab.pve.slow_network(latency=3)
+    kit.connect(timeout=1)
     run = kit.execute("CreateContainer", **container)
     lab.pve.slow_network(latency=0)
     assert clear(run, 12, "didn't answer in time")
