@@ -203,7 +203,7 @@ def remove(pve: Proxmox) -> None:
             change.adopt()
             return
         change.did_not_happen()
-    guest = guest or guests.need(pve, vmid)
+    guest = guests.named(pve, guest or guests.need(pve, vmid))
     if guest.name != name:
         text = f"{vmid} is named {guest.name!r}, not {name!r}: nothing was removed"
         raise ConnectorError(text, ErrorCode.CONFLICT, nothing_changed=True)

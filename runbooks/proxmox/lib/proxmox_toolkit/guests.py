@@ -11,7 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -74,6 +74,12 @@ def need(pve: Proxmox, vmid: int) -> Guest:
         text = f"There is no virtual machine or container {vmid}"
         raise ConnectorError(text, ErrorCode.NOT_FOUND, nothing_changed=True)
     return guest
+
+
+def named(pve: Proxmox, guest: Guest) -> Guest:
+    """The guest with its name as configured: the cluster's list lags some seconds behind."""
+    key = "hostname" if guest.kind == "lxc" else "name"
+    return replace(guest, name=str(api(pve, guest).config.get().get(key) or guest.name))
 
 
 def status(pve: Proxmox, guest: Guest) -> str:
@@ -154,7 +160,8 @@ def _resumed(pve: Proxmox, plan: Plan) -> Guest | None:
             if change.probe["mark"] == mark:
                 change.let_go()
         elif presence(pve, change) is Presence.OURS:
-            found, mark = need(pve, int(change.probe["vmid"])), change.probe["mark"]
+            found = named(pve, need(pve, int(change.probe["vmid"])))
+            mark = change.probe["mark"]
             _check_same(plan, found, change)
             print(f"Run {change.run_id} has created {found.title}: going on with it", flush=True)
             change.adopt(node=found.node)

@@ -24,7 +24,7 @@ def start(pve: Proxmox, guest: Guest, *, progress: Span = AFTER_CREATING) -> Non
 def stop(pve: Proxmox, guest: Guest) -> None:
     """Switch a guest off unless it is off, or gone."""
     found = guests.find(pve, guest.vmid)
-    if found is None or found.status == STOPPED:
+    if found is None or guests.status(pve, found) == STOPPED:
         print(f"{guest.title} is not running", flush=True)
         return
     with doing(f"stop {guest.title}"):
