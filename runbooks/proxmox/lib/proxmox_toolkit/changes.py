@@ -126,13 +126,13 @@ def roll_back(pve: Proxmox, guest: Guest, name: str) -> None:
 def back_up(pve: Proxmox, guest: Guest) -> None:
     """Back a guest up, or go on with the backup that an earlier attempt has made."""
     storage = inputs.text("STORAGE")
-    for change in earlier(BACKUP):
-        if volume := _backup(pve, change.probe):
-            print(f"Run {change.run_id} has made {volume} already", flush=True)
-            change.adopt(volume=volume)
+    for before in earlier(BACKUP):
+        if volume := _backup(pve, before.probe):
+            print(f"Run {before.run_id} has made {volume} already", flush=True)
+            before.adopt(volume=volume)
             runbook.output("volume", volume)
             return
-        change.did_not_happen()
+        before.did_not_happen()
     mark = guests.DRY_MARK if pve.dry_run else secrets.token_hex(8)
     notes = f"{inputs.text('NOTES', '{{guestname}}')} {guests.line_of(mark)}"
     values = inputs.given(
