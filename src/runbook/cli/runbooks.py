@@ -201,6 +201,10 @@ def _step_result_row(step: Mapping[str, Any]) -> list[str]:
     return [text_of(step["n"]), text_of(step["name"]), told]
 
 
+def _effect_row(effect: Mapping[str, Any]) -> list[str]:
+    return [text_of(effect["state"]), text_of(effect["what"])]
+
+
 def _run_row(run: Mapping[str, Any]) -> list[str]:
     by = f"by {text_of(run['by'])}"
     return [text_of(run["id"]), text_of(_status(run)), moment(run["created_at"]), by]
@@ -236,6 +240,7 @@ def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
     inputs = run.get("inputs") or {}
     yield from _block("inputs", ([text_of(k), _given(v)] for k, v in inputs.items()))
     yield from _block("steps", (_step_result_row(step) for step in run.get("steps", [])))
+    yield from _block("changes", (_effect_row(effect) for effect in run.get("effects", [])))
     yield from _block("errors", ([text_of(error)] for error in run.get("errors", [])))
     yield from _block("warnings", ([text_of(warning)] for warning in run.get("warnings", [])))
     outputs = run.get("outputs") or {}

@@ -217,9 +217,9 @@ class RunVariables:
     """The variables that describe a run to its script.
 
     `chain` lists the refs from the outermost runbook to this one. `output`, `env`, `progress`,
-    `plan`, `mask` and `summary` are files that the script can write, `artifacts` is a folder.
-    `call_socket` is the socket for `runbook call`; empty if a server handles calls. `connections`
-    is the folder with the run's connections; empty if it has none.
+    `plan`, `mask`, `effects` and `summary` are files that the script can write, `artifacts` is a
+    folder. `call_socket` is the socket for `runbook call`; empty if a server handles calls.
+    `connections` is the folder with the run's connections; empty if it has none.
     """
 
     api_token: str
@@ -233,6 +233,7 @@ class RunVariables:
     progress: str
     plan: str
     mask: str
+    effects: str
     summary: str
     artifacts: str
     dry_run: bool = False
@@ -265,6 +266,7 @@ class RunVariables:
             "RUNBOOK_PROGRESS": self.progress,
             "RUNBOOK_PLAN": self.plan,
             "RUNBOOK_MASK": self.mask,
+            "RUNBOOK_EFFECTS": self.effects,
             "RUNBOOK_SUMMARY": self.summary,
             "RUNBOOK_ARTIFACTS": self.artifacts,
             # Empty for a real run, so that `[ -n ... ]`, `= 1` and `(( ... ))` all work as tests.

@@ -112,10 +112,17 @@ def _filled(values: Mapping[str, str | None], given: Mapping[str, str]) -> dict[
 
 
 def undo_steps(
-    runbook: Runbook, rows: Sequence[StepRun], undone: frozenset[int] = frozenset()
+    runbook: Runbook,
+    rows: Sequence[StepRun],
+    undone: frozenset[int] = frozenset(),
+    touched: frozenset[int] = frozenset(),
 ) -> tuple[Numbered, ...]:
-    """Undo scripts of the completed steps, last step first, except steps already in `undone`."""
-    completed = {row.n for row in rows if row.status.completed} - undone
+    """Undo scripts of the completed steps, last step first, except steps already in `undone`.
+
+    `touched` are steps that may have changed something, completed or not.
+    """
+    completed = {row.n for row in rows if row.status.completed} | touched
+    completed -= undone
     return tuple(
         Numbered(item.n, _reversing(item.step))
         for item in reversed(numbered(runbook))

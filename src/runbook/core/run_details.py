@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from runbook.core.connection import ConnectionUse
 from runbook.core.document import Problem
+from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, StepRun
 from runbook.core.run import Run
 from runbook.quick_dataclass import dataclass
@@ -44,6 +45,7 @@ class RunDetails:
     steps: tuple[StepRun, ...]
     summary: str | None
     artifacts: tuple[Artifact, ...]
+    effects: tuple[Effect, ...]
     connections: tuple[ConnectionUse, ...]
     parent: Run | None
     related: Run | None

@@ -68,6 +68,7 @@ class RunReader:
             steps=tuple(store.steps.of(run.id)),
             summary=store.runs.summary(run.id),
             artifacts=tuple(store.artifacts.of(run.id)),
+            effects=tuple(store.effects.of(run.id)),
             connections=store.connections.used_by(run.id),
             parent=self._visible(run.tree.parent_id, principal),
             related=self._visible(run.related_id, principal),

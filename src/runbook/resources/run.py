@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from runbook.core.connection import ConnectionUse
 from runbook.core.document import texts_of
+from runbook.core.effects import Effect
 from runbook.core.outcome import PlanLabel, StepRun
 from runbook.core.run import Origin, Purpose, Relation, Run
 from runbook.core.run_details import RunAction, RunDetails
@@ -19,6 +20,7 @@ from runbook.core.waiting import LockWait, WaitKind, WaitReason
 from runbook.resources.artifact import ArtifactJson, artifact_json
 from runbook.resources.forms import Doc, optional_iso
 from runbook.resources.problem import ProblemItemJson, problem_json, problems_json
+from runbook.script.limits import EffectState
 
 
 class LockHolderJson(TypedDict):
@@ -122,6 +124,21 @@ class StepRunJson(TypedDict):
     last_line: int
 
 
+class EffectJson(TypedDict):
+    """A change outside that a step made or was about to make."""
+
+    id: str
+    step: int | None
+    key: str
+    what: str
+    state: EffectState
+    at: str
+    probe: Annotated[dict[str, Any], Doc("What another attempt looks for")]
+    outcome: dict[str, Any]
+    settled_at: str | None
+    settled_by: Annotated[str | None, Doc("The run that said last how it ended")]
+
+
 class ConnectionUseJson(TypedDict):
     """A connection that a run used."""
 
@@ -161,6 +178,9 @@ class WholeRunJson(ChildRunJson):
     steps: list[StepRunJson]
     summary: Annotated[str | None, Doc("Markdown")]
     artifacts: list[ArtifactJson]
+    effects: Annotated[
+        list[EffectJson], Doc("Changes that the steps recorded; see docs/connectors.md")
+    ]
     connections: Annotated[
         list[ConnectionUseJson], Doc("The connections that the run used, by input")
     ]
@@ -271,6 +291,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "steps": [step_run_json(step) for step in details.steps],
         "summary": details.summary,
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
+        "effects": [effect_json(effect) for effect in details.effects],
         "connections": [connection_use_json(use) for use in details.connections],
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
@@ -296,6 +317,21 @@ def step_run_json(step: StepRun) -> StepRunJson:
         "attempts": step.attempts,
         "first_line": step.first_line,
         "last_line": step.last_line,
+    }
+
+
+def effect_json(effect: Effect) -> EffectJson:
+    return {
+        "id": effect.id,
+        "step": effect.step,
+        "key": effect.key,
+        "what": effect.what,
+        "state": effect.state,
+        "at": iso(effect.at),
+        "probe": dict(effect.probe),
+        "outcome": dict(effect.outcome),
+        "settled_at": optional_iso(effect.settled_at),
+        "settled_by": effect.settled_by,
     }
 
 

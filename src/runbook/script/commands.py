@@ -129,6 +129,16 @@ def dry_run() -> bool:
     return _environment().get("RUNBOOK_DRY_RUN", "") not in ("", "0")
 
 
+def in_run() -> bool:
+    """Whether this is the script of a run."""
+    return bool(_environment().get("RUNBOOK_RUN_ID"))
+
+
+def variable(name: str) -> str:
+    """A variable of the run. Raises NotInRunError if it is not set."""
+    return _given(name)
+
+
 def call(
     ref: str,
     inputs: Mapping[str, object] | None = None,

@@ -32,6 +32,7 @@ from runbook.store.tables import (
     blobs,
     connection_uses,
     documents,
+    effects,
     events,
     idempotency_keys,
     leases,
@@ -81,7 +82,7 @@ _DELETE_EVENTS = sa.delete(events).where(
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
 _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
-    for table in (steps, artifacts, run_files, quarantine, connection_uses)
+    for table in (steps, effects, artifacts, run_files, quarantine, connection_uses)
 )
 
 

@@ -23,6 +23,7 @@ from runbook.store.log.logs import Logs
 from runbook.store.maintenance import Maintenance
 from runbook.store.notices import Notices
 from runbook.store.run.artifacts import Artifacts
+from runbook.store.run.effects import Effects
 from runbook.store.run.quarantine import Quarantine
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
@@ -55,6 +56,7 @@ class Store:
         self.events = Events(self._database, clock)
         self.quarantine = Quarantine(self._database, clock)
         self.steps = Steps(self._database, clock)
+        self.effects = Effects(self._database, clock)
         self.logs = Logs(self._database, clock)
         self.artifacts = Artifacts(self._database, clock)
         self.blobs = Blobs(self._database, clock)

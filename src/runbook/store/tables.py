@@ -178,6 +178,25 @@ steps = sa.Table(
     sa.Column("outputs", _json(), nullable=False),
 )
 
+# The changes that a run made outside, or was about to make; see core/effects.py. `settled_by` is
+# the ID of the run that said last how it ended.
+effects = sa.Table(
+    "effects",
+    metadata,
+    sa.Column("run_seq", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("step", sa.Integer),
+    sa.Column("step_name", Text),
+    sa.Column("key", Text, nullable=False),
+    sa.Column("what", Text, nullable=False),
+    sa.Column("probe", _json(), nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("at", _BIG, nullable=False),
+    sa.Column("outcome", _json(), nullable=False),
+    sa.Column("settled_at", _BIG),
+    sa.Column("settled_by", Text),
+)
+
 # Who holds which lock. A lock of several places has as many rows at most, each for another place.
 locks = sa.Table(
     "locks",

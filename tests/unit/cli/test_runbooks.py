@@ -45,3 +45,9 @@ def test_a_run_without_steps_has_no_such_block():
 def test_a_called_run_tells_what_kind_it_was(child, told):
     lines = list(run_lines(RUN | {"children": [RUN | child]}, colour=False))
     assert f"  {told}  " in lines[-1]
+
+
+def test_a_run_is_shown_with_its_changes():
+    effect = {"state": "undone", "what": "create container 104 (web) on pve1"}
+    lines = list(run_lines(RUN | {"effects": [effect]}, colour=False))
+    assert lines[lines.index("changes:") + 1] == f"  undone  {effect['what']}"

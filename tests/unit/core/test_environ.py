@@ -40,6 +40,7 @@ def run(**changes: object) -> RunVariables:
         "progress": "/run/1/.p",
         "plan": "/run/1/.plan",
         "mask": "/run/1/.m",
+        "effects": "/run/1/.effects",
         "summary": "/run/1/.s",
         "artifacts": "/run/1/artifacts",
     }
@@ -80,6 +81,7 @@ def test_the_whole_environment():
         "RUNBOOK_PROGRESS": "/run/1/.p",
         "RUNBOOK_PLAN": "/run/1/.plan",
         "RUNBOOK_MASK": "/run/1/.m",
+        "RUNBOOK_EFFECTS": "/run/1/.effects",
         "RUNBOOK_SUMMARY": "/run/1/.s",
         "RUNBOOK_ARTIFACTS": "/run/1/artifacts",
         "RUNBOOK_DRY_RUN": "",

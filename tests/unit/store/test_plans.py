@@ -16,11 +16,13 @@ from many_runs import fill
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
 from runbook.core.document import Problem
+from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
+from runbook.script.limits import EffectState
 from runbook.store.models import (
     EVERYTHING,
     AuditFilter,
@@ -245,6 +247,7 @@ def work(helper):
     rerun = helper.new(id="rerun", rerun_of=RerunOf(Relation.RESUME, "ended"), rerun_claim=claim)
     helper.running(id="running")
     broken = helper.running(id="broken")
+    change = Effect("parent", 1, "key", "what", {}, EffectState.INTENDED, 1)
     worker = Worker("w", WorkerKind.LOCAL, "h", "b", 1, 1, 1, 1, 1)
     runs, logs, workers, leases = store.runs, store.logs, store.workers, store.leases
 
@@ -291,6 +294,11 @@ def work(helper):
         "quarantine.count": store.quarantine.count,
         "quarantine.unknown_status": store.quarantine.unknown_status,
         "steps.of": lambda: store.steps.of("ended"),
+        "effects.of": lambda: store.effects.of("ended"),
+        "effects.intend": lambda: store.effects.intend(change, worker_id="w2"),
+        "effects.settle": lambda: store.effects.settle(
+            change.id, EffectState.DONE, {}, by_run="parent", worker_id="w2"
+        ),
         "logs.size": lambda: logs.size("parent"),
         "logs.range": lambda: logs.range("parent", 0, 9),
         "logs.lines": lambda: logs.lines("parent", 1, 9),

@@ -19,6 +19,7 @@ from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
 from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
+from runbook.engine.execute.effects import EffectJournal
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.recorder import Recorder
@@ -30,7 +31,12 @@ from runbook.engine.problems import problem_of
 from runbook.engine.process.run import ProcessStartError, Stop
 from runbook.engine.process.workspace import Workspace
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.reruns.steps import (
+    earlier_effects,
+    steps_of_all,
+    touched_by,
+    undone_steps,
+)
 from runbook.engine.sealing import RunInputs
 from runbook.errors import (
     ConflictError,
@@ -202,6 +208,7 @@ class Execution:
             on_plan=recorder.plan,
             on_secret=self._mask,
             after_secrets=self._keep_masks,
+            journal=self._journal(),
         ) as live:
             recorder.before_output = live.read_secrets
             scripts = ScriptRunner(
@@ -225,6 +232,17 @@ class Execution:
             summary=summary,
         )
 
+    def _journal(self) -> EffectJournal:
+        return EffectJournal(
+            self._parts.store,
+            self._run,
+            self._worker_id,
+            self._recorder,
+            earlier=earlier_effects(self._parts.store, self._run),
+            step_name=lambda n: self._runbook.steps[n - 1].name,
+            clock=self._parts.clock,
+        )
+
     def _run_steps(self, runner: StepRunner) -> StepsEnd:
         rerun = self._run.rerun_of
         if rerun is not None and rerun.start_step is not None:
@@ -242,7 +260,9 @@ class Execution:
         if earlier is None:
             raise NotFoundError("The run to undo is no longer stored.")
         undone = undone_steps(store, earlier.id, but=self._run.id)
-        return undo_steps(self._runbook, steps_of_all(store, earlier, self._runbook), undone)
+        rows = steps_of_all(store, earlier, self._runbook)
+        touched = touched_by(store, earlier, self._runbook)
+        return undo_steps(self._runbook, rows, undone, touched)
 
     def _runner(self, scripts: ScriptRunner) -> StepRunner:
         return StepRunner(

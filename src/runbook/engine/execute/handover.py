@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from runbook.core.output.handover import (
     HANDOVER_BYTES,
@@ -38,6 +38,14 @@ class HandOverError(RunbookError):
     code = "bad_hand_over"
 
 
+class Journal(Protocol):
+    """Records the changes that scripts make: see EffectJournal."""
+
+    def hear(self, line: str, folder: Path) -> None: ...
+
+    def tell(self, path: Path) -> None: ...
+
+
 class _Pipe:
     """A named pipe that scripts write lines to like to a file."""
 
@@ -58,7 +66,8 @@ class _Pipe:
 class LiveHandOver:
     """The pipes of one run: enter before the first script starts, exit after the last one.
 
-    The thread that waits on `channels` calls `on_progress`, `on_plan` and `on_secret`.
+    The thread that waits on `channels` calls `on_progress`, `on_plan` and `on_secret`, and
+    tells the journal of changes.
     `read_secrets` also calls `on_secret` for each new secret, then `after_secrets` once.
     """
 
@@ -70,18 +79,21 @@ class LiveHandOver:
         on_plan: Callable[[Planned], None],
         on_secret: Callable[[str], None],
         after_secrets: Callable[[], None] = lambda: None,
+        journal: Journal | None = None,
     ) -> None:
         self._handover = handover
         self._on_progress = on_progress
         self._on_plan = on_plan
         self._on_secret = on_secret
         self._after_secrets = after_secrets
-        self._progress_lines, self._plan_lines = Lines(), Lines()
+        self._journal = journal
+        self._progress_lines, self._plan_lines, self._effect_lines = Lines(), Lines(), Lines()
         self._mask_lines = MaskLines()
         self._pipes: list[_Pipe] = []
 
     def __enter__(self) -> Self:
-        paths = (self._handover.mask, self._handover.progress, self._handover.plan)
+        given = self._handover
+        paths = (given.mask, given.progress, given.plan, given.effects)
         try:
             for path in paths:
                 self._pipes.append(_Pipe(path))
@@ -104,12 +116,18 @@ class LiveHandOver:
 
     def channels(self) -> list[tuple[int, Callable[[], object]]]:
         """Descriptors to watch, each with the function to call when it is readable."""
-        mask, progress, plan = self._pipes
+        mask, progress, plan, effects = self._pipes
         return [
             (mask.descriptor, self.read_secrets),
             (progress.descriptor, self._read_progress),
             (plan.descriptor, self._read_plan),
+            (effects.descriptor, self._read_effects),
         ]
+
+    def begin(self) -> None:
+        """Before each script: tell it of the changes of earlier attempts."""
+        if self._journal is not None:
+            self._journal.tell(self._handover.earlier_effects)
 
     def read_secrets(self) -> None:
         """Read the values to mask. Called before any output is handled.
@@ -130,6 +148,7 @@ class LiveHandOver:
             self._on_secret(value)
         self._read_progress()
         self._read_plan()
+        self._read_effects()
         self._tell_progress(self._progress_lines.finish())
         self._tell_plans(self._plan_lines.finish())
 
@@ -145,6 +164,14 @@ class LiveHandOver:
     def _read_plan(self) -> None:
         for data in self._pipes[2].read():
             self._tell_plans(self._plan_lines.feed(data))
+
+    def _read_effects(self) -> None:
+        """What the script says of its changes. It waits for the answer, so it says no more."""
+        self.read_secrets()
+        for data in self._pipes[3].read():
+            for line in self._effect_lines.feed(data):
+                if self._journal is not None:
+                    self._journal.hear(line, self._handover.effects.parent)
 
     def _tell_plans(self, lines: list[str]) -> None:
         for line in lines:

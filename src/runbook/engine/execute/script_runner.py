@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from runbook.core.document import Script
+from runbook.core.document import Language, Script
 from runbook.core.environ import BaseVariables, RunVariables, child_env
 from runbook.core.output.handover import Assignments
 from runbook.core.run import Run
@@ -44,8 +45,9 @@ class ScriptRunner:
     def run_script(self, script: Script, variables: Mapping[str, str], timeout_s: float) -> Ended:
         """Run one script to its end. Raises WorkspaceError and ProcessStartError."""
         options = self._parts.options
+        self._live.begin()
         command = Command(
-            argv=self._workspace.write_script(script, self._document),
+            argv=self._workspace.write_script(script, self._document, self._library(script)),
             env=self._with(variables),
             cwd=self._workspace.path,
             channels=self._live.channels(),
@@ -64,6 +66,14 @@ class ScriptRunner:
         if ended.background:
             self._recorder.background_killed(ended.background)
         return ended
+
+    def _library(self, script: Script) -> Path | None:
+        """The folder of Python modules that the runbook's toolkit brings along."""
+        if script.language is not Language.PYTHON:
+            return None
+        from runbook.engine.process.python_library import library_of
+
+        return library_of(self._parts.catalog, self._run.ref)
 
     def take_env(self) -> Assignments:
         return take_env(self._workspace)
@@ -109,6 +119,7 @@ class ScriptRunner:
                 progress=str(handover.progress),
                 plan=str(handover.plan),
                 mask=str(handover.mask),
+                effects=str(handover.effects),
                 summary=str(handover.summary),
                 artifacts=str(handover.artifacts),
                 dry_run=run.request.dry_run,

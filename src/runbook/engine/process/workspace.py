@@ -14,17 +14,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from runbook import script as script_package
 from runbook.core.document import Language, Script
 from runbook.core.inputs.values import GivenFile
 from runbook.core.run_files import RunFile
 from runbook.engine.process.removal import remove_tree
 from runbook.errors import RunbookError
 from runbook.quick_dataclass import dataclass
+from runbook.script.limits import EARLIER_EFFECTS
 
 PREFIX = "runbook-"
 HIDDEN = ".runbook"
 ARTIFACTS = ".runbook-artifacts"
 INPUTS = "inputs"
+PYTHON_STEP = "python_step.py"
 CONNECTIONS = "connections"
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -61,7 +64,7 @@ class WorkspaceError(RunbookError):
 class HandOver:
     """The paths of a script's hand-over files.
 
-    Scripts create the files, except `progress`, `plan` and `mask`: see LiveHandOver.
+    Scripts create the files, except `progress`, `plan`, `mask` and `effects`: see LiveHandOver.
     """
 
     output: Path
@@ -69,9 +72,15 @@ class HandOver:
     progress: Path
     plan: Path
     mask: Path
+    effects: Path
     summary: Path
     artifacts: Path
     """A directory."""
+
+    @property
+    def earlier_effects(self) -> Path:
+        """Written by the engine: see script/effects.py."""
+        return self.effects.with_name(EARLIER_EFFECTS)
 
     @classmethod
     def below(cls, directory: Path) -> Self:
@@ -82,6 +91,7 @@ class HandOver:
             progress=hidden / "progress",
             plan=hidden / "plan",
             mask=hidden / "mask",
+            effects=hidden / "effects",
             summary=hidden / "summary",
             artifacts=directory / ARTIFACTS,
         )
@@ -96,7 +106,7 @@ class Workspace:
         self.tmp = path / HIDDEN
         self._lock: int | None = lock
         self._search_path = search_path
-        self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask")}
+        self._made = {f"{HIDDEN}/{name}" for name in ("progress", "plan", "mask", "effects")}
         self._interpreters: dict[Language, str] = {}
         self.input_paths: dict[str, str] = {}
         self.connections: Path | None = None
@@ -195,12 +205,14 @@ class Workspace:
             raise WorkspaceError(text) from error
         self.connections = folder
 
-    def write_script(self, script: Script, document: str = "") -> list[str]:
+    def write_script(
+        self, script: Script, document: str = "", library: Path | None = None
+    ) -> list[str]:
         """Write a script, replacing the one before. Returns the command.
 
         A Python script gets the name of `document`, the runbook's file, and starts on the same
-        line, so that tracebacks point into the runbook. Raises WorkspaceError, also if the
-        interpreter is not installed.
+        line, so that tracebacks point into the runbook. It can import from `library`. Raises
+        WorkspaceError, also if the interpreter is not installed.
         """
         is_first = not self._interpreters
         if script.language not in self._interpreters:
@@ -218,7 +230,15 @@ class Workspace:
                 file.write(source.encode())
         except OSError as error:
             raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
-        return [self._interpreters[script.language], *_OPTIONS[script.language], str(path)]
+        command = [self._interpreters[script.language], *_OPTIONS[script.language]]
+        if script.language is Language.PYTHON and library is not None:
+            return [
+                *command,
+                f"{script_package.__path__[0]}/{PYTHON_STEP}",
+                str(path),
+                str(library),
+            ]
+        return [*command, str(path)]
 
     def read_handover(self, path: Path, max_bytes: int) -> bytes:
         """The contents of a hand-over file, up to a maximum size.

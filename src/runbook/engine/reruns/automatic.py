@@ -12,7 +12,7 @@ from runbook.engine.process.run import Stop
 from runbook.engine.record.ending import PARENT_ENDED
 from runbook.engine.reruns.reruns import undo_rerun
 from runbook.engine.reruns.rules import RerunRules
-from runbook.engine.reruns.steps import steps_of_all
+from runbook.engine.reruns.steps import steps_of_all, touched_by
 from runbook.engine.sealing import RunInputs
 from runbook.engine.submit.submission import Submission
 from runbook.engine.wakeups import CANCEL
@@ -36,7 +36,8 @@ class AutomaticUndo:
 
         Answers a warning that names the child run. A request to stop `run` cancels the child.
         """
-        if not undo_steps(runbook, steps_of_all(self._store, run, runbook)):
+        touched = touched_by(self._store, run, runbook)
+        if not undo_steps(runbook, steps_of_all(self._store, run, runbook), touched=touched):
             return None
         who = run.requester
         principal = Principal(who.subject, who.origin, who.claims, who.address)

@@ -21,7 +21,7 @@ from runbook.core.status import RunStatus
 from runbook.engine.parts import Parts
 from runbook.engine.problems import already_rerun, conflict
 from runbook.engine.requests import UndoPlan
-from runbook.engine.reruns.steps import steps_of_all, undone_steps
+from runbook.engine.reruns.steps import steps_of_all, touched_by, undone_steps
 from runbook.errors import DocumentChangedError, NotFoundError
 from runbook.library.catalog import Entry
 from runbook.store.models import RerunClaim, StoredDocument
@@ -121,7 +121,8 @@ class RerunRules:
         runbook = self.runbook(run)
         rows = steps_of_all(self._store, run, runbook)
         self._check_undo(run, runbook, rows)
-        found = undo_steps(runbook, rows, undone_steps(self._store, run.id))
+        touched = touched_by(self._store, run, runbook)
+        found = undo_steps(runbook, rows, undone_steps(self._store, run.id), touched)
         steps = tuple(Numbered(item.n, runbook.steps[item.n - 1]) for item in found)
         return UndoPlan(steps, irreversible(runbook, rows))
 
@@ -158,7 +159,7 @@ class RerunRules:
             raise conflict("was_dry_run", "The run was a dry run: there is nothing to undo.")
         self._check_latest(run)
         undone = undone_steps(self._store, run.id)
-        if undo_steps(runbook, rows, undone):
+        if undo_steps(runbook, rows, undone, touched_by(self._store, run, runbook)):
             return
         if undone:
             text = "All steps were undone before: there is nothing left to undo."
