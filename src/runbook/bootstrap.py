@@ -94,7 +94,7 @@ def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
     """What installs toolkits for this engine."""
     from runbook.toolkits.extras import has_extra
     from runbook.toolkits.installation import Installation
-    from runbook.toolkits.toolkits import Parts as ToolkitParts
+    from runbook.toolkits.parts import Parts as ToolkitParts
     from runbook.toolkits.toolkits import Toolkits
 
     parts = engine.parts
@@ -104,10 +104,12 @@ def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
             gate=parts.authorizer,
             installation=Installation(settings.toolkits_folder),
             switchboard=build_switchboard(settings, parts.store),
-            sources=parts.catalog.sources,
+            catalog=parts.catalog,
             bundled=settings.bundled_toolkits,
             engine_version=__version__,
             has_extra=has_extra,
+            usable_kinds=lambda _principal: (),
+            last_runs=engine.runbooks.last_runs,
             clock=parts.clock,
         )
     )

@@ -13,8 +13,8 @@ from runbook.api.routing import Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.toolkit import InstalledToolkit
 from runbook.errors import RequestError, UnsupportedMediaTypeError
-from runbook.resources.toolkit import InstalledToolkitJson, ToolkitReadmeJson
-from runbook.toolkits.listing import listed_json
+from runbook.resources.toolkit import InstalledToolkitJson
+from runbook.toolkits.listing import listed_json, shown_json
 from runbook.toolkits.toolkits import Toolkits
 
 blueprint = Blueprint("toolkits", __name__)
@@ -43,7 +43,22 @@ def _toolkits() -> Toolkits:
 )
 def list_toolkits() -> Response:
     found = _toolkits().list(principal())
-    return wire.json_reply({"toolkits": [listed_json(it) for it in found]})
+    return wire.json_reply({"toolkits": [listed_json(it) for it in found], "catalogue": None})
+
+
+@route(
+    blueprint,
+    "/api/toolkits/<slug>",
+    policy=RoutePolicy(
+        Permission.TOOLKIT_READ,
+        Limit.NORMAL,
+        "Get a toolkit with its README and its runbooks",
+        schema="ToolkitDetails",
+        description="Installed or bundled. Its runbooks have their last runs.",
+    ),
+)
+def get_toolkit(slug: str) -> Response:
+    return wire.json_reply(shown_json(_toolkits().show(slug, principal())))
 
 
 @route(
@@ -90,6 +105,22 @@ def upload_toolkit() -> Response:
 )
 def install_toolkit(slug: str) -> Response:
     return _installed(_toolkits().install_bundled(slug, principal()))
+
+
+@route(
+    blueprint,
+    "/api/toolkits/<slug>/update",
+    methods=("POST",),
+    policy=RoutePolicy(
+        Permission.TOOLKIT_WRITE,
+        Limit.NORMAL,
+        "Upgrade a toolkit to the version offered as its `update`",
+        schema="InstalledToolkit",
+        conflicts=True,
+    ),
+)
+def update_toolkit(slug: str) -> Response:
+    return _installed(_toolkits().update(slug, principal()))
 
 
 @route(

@@ -14,6 +14,7 @@ class ToolkitOrigin(StrEnum):
     BUNDLED = "bundled"
     FOLDER = "folder"
     UPLOAD = "upload"
+    CATALOGUE = "catalogue"
 
 
 @dataclass(frozen=True, slots=True)

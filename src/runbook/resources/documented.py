@@ -31,7 +31,7 @@ from runbook.resources.server import (
     PublicInfoJson,
     StatusJson,
 )
-from runbook.resources.toolkit import InstalledToolkitJson, ToolkitListJson, ToolkitReadmeJson
+from runbook.resources.toolkit import InstalledToolkitJson, ToolkitDetailsJson, ToolkitListJson
 
 DOCUMENTED: tuple[type, ...] = (
     RunbookListJson,
@@ -63,6 +63,7 @@ DOCUMENTED: tuple[type, ...] = (
     PublicInfoJson,
     AuditPageJson,
     ToolkitListJson,
+    ToolkitDetailsJson,
     InstalledToolkitJson,
     ConnectionKindListJson,
     ConnectionListJson,

@@ -2,72 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
-from runbook import log
 from runbook.core.access import Principal
 from runbook.core.audit import AuditAction, NewAuditEvent, Target, TargetKind, actor_of
 from runbook.core.manifest import MANIFEST, SLUG, Manifest
 from runbook.core.permissions import Permission
-from runbook.core.times import Millis
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
-from runbook.library.sources import Sources
-from runbook.quick_dataclass import dataclass
-from runbook.store.store import Store
 from runbook.toolkits.archive import unpack
-from runbook.toolkits.folder import Toolkit, copy_toolkit, digest_of, read_toolkit, readme_in
-from runbook.toolkits.installation import Installation
+from runbook.toolkits.folder import Toolkit, copy_toolkit, read_toolkit
 from runbook.toolkits.intents import Intent, intended, settle
-from runbook.toolkits.switchboard import Switchboard
-
-
-class Gate(Protocol):
-    """Decides who may do what."""
-
-    def require(self, principal: Principal, permission: Permission) -> None:
-        """Raises AccessDeniedError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What a toolkit needs and this installation doesn't have."""
-
-    extras: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A toolkit that is installed, or bundled and could be.
-
-    `modified` says that its files differ from what was installed, histories aside.
-    """
-
-    manifest: Manifest
-    installed: InstalledToolkit | None
-    bundled: str | None
-    missing: Missing
-    modified: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What `Toolkits` is made of. `bundled` has the toolkits of this package, one folder each."""
-
-    store: Store
-    gate: Gate
-    installation: Installation
-    switchboard: Switchboard
-    sources: Sources
-    bundled: Path
-    engine_version: str
-    has_extra: Callable[[str], bool]
-    clock: Callable[[], Millis]
+from runbook.toolkits.parts import Parts
+from runbook.toolkits.shelf import Listed, Shelf, Shown
 
 
 class Toolkits:
@@ -75,14 +25,15 @@ class Toolkits:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._shelf = Shelf(parts)
 
     def list(self, principal: Principal) -> list[Listed]:
         """Installed toolkits and those that are bundled, by slug."""
-        self._parts.gate.require(principal, Permission.TOOLKIT_READ)
-        bundled = dict(self._bundled())
-        installed = {row.slug: row for row in self._parts.store.toolkits.all()}
-        listed = (self._listed(slug, installed, bundled) for slug in installed.keys() | bundled)
-        return sorted((it for it in listed if it), key=lambda it: it.manifest.slug)
+        return self._shelf.list(principal)
+
+    def show(self, slug: str, principal: Principal) -> Shown:
+        """Raises NotFoundError."""
+        return self._shelf.show(slug, principal)
 
     def readme(self, slug: str, principal: Principal) -> str:
         """The README.md of the installed version, else of the bundled one. Raises NotFoundError."""
@@ -113,10 +64,18 @@ class Toolkits:
         fill = lambda target: unpack(archive, target)  # noqa: E731 - what a closure is for
         return self._install(fill, principal, ToolkitOrigin.UPLOAD)
 
+    def update(self, slug: str, principal: Principal) -> InstalledToolkit:
+        """Upgrade to the version that is offered. Raises NotFoundError, ConflictError."""
+        self._require(principal)
+        update = self._shelf.update_of(self._row(slug))
+        if update is None:
+            raise ConflictError(f"There is no newer version of {slug}", toolkit=slug)
+        return self.install_bundled(slug, principal)
+
     def enable(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
         self._require(principal)
-        self._parts.sources.check_free(f"{self._row(slug).slug}/")
+        self._parts.catalog.sources.check_free(f"{self._row(slug).slug}/")
         return self._switch(slug, principal, AuditAction.TOOLKIT_ENABLE)
 
     def disable(self, slug: str, principal: Principal) -> InstalledToolkit:
@@ -216,7 +175,7 @@ class Toolkits:
         if not manifest.allows_engine(version):
             text = f"{manifest.slug} needs another version of this program: {manifest.engine}"
             raise ToolkitRefusedError(f"{text}. This is {version}", reason="engine_version")
-        self._parts.sources.check_free(f"{manifest.slug}/")
+        self._parts.catalog.sources.check_free(f"{manifest.slug}/")
 
     def _switch(self, slug: str, principal: Principal, action: AuditAction) -> InstalledToolkit:
         self._require(principal)
@@ -235,42 +194,6 @@ class Toolkits:
         if row is None:
             raise _not_installed(slug)
         return row
-
-    def _bundled(self) -> Iterator[tuple[str, Manifest]]:
-        """By slug, which is also the folder's name."""
-        for path in sorted(self._parts.bundled.glob(f"*/{MANIFEST}")):
-            try:
-                yield path.parent.name, read_toolkit(path.parent).manifest
-            except (ToolkitRefusedError, OSError) as error:
-                log.warning("toolkit.unreadable", toolkit=path.parent.name, error=str(error))
-
-    def _listed(
-        self,
-        slug: str,
-        installed: dict[str, InstalledToolkit],
-        bundled: dict[str, Manifest],
-    ) -> Listed | None:
-        row, own = installed.get(slug), bundled.get(slug)
-        manifest, modified = own, False
-        if row is not None:
-            folder = self._parts.installation.folder(slug)
-            try:
-                manifest = read_toolkit(folder).manifest
-                modified = digest_of(folder) != row.digest
-            except (ToolkitRefusedError, OSError) as error:
-                log.warning("toolkit.unreadable", toolkit=slug, error=str(error))
-                manifest, modified = Manifest(slug, row.name, row.version), True
-        if manifest is None:
-            return None
-        version = own.version if own else None
-        return Listed(manifest, row, version, self._missing(manifest), modified)
-
-    def _missing(self, manifest: Manifest) -> Missing:
-        has_extra = self._parts.has_extra
-        return Missing(
-            tuple(extra for extra in manifest.extras if not has_extra(extra)),
-            tuple(command for command in manifest.commands if shutil.which(command) is None),
-        )
 
 
 def _not_installed(slug: str) -> NotFoundError:

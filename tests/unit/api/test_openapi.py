@@ -11,10 +11,10 @@ OPERATIONS = """
 addConnection cancelRun changeConnection changeToolkit checkConnection checkLiveness
 checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges followRun getArtifact
 getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
-getRunbook getRunDocument getRunLog getStatus getToolkitReadme installToolkit listArtifacts
+getRunbook getRunDocument getRunLog getStatus getToolkit installToolkit listArtifacts
 listAuditEvents listConnectionKinds listConnections listHistoryEntries listLocks listRunbooks
 listRuns listToolkits logIn previewUndo removeConnection removeToolkit resumeRun retryRun
-rollBackToolkit shutDown undoRun uploadToolkit validateRunbook validateRunbookShort
+rollBackToolkit shutDown undoRun updateToolkit uploadToolkit validateRunbook validateRunbookShort
 """
 
 

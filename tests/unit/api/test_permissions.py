@@ -59,10 +59,12 @@ GET   /api/status                                  server.read
 GET   /api/toolkits                                toolkit.read
 POST  /api/toolkits                                toolkit.write
 DELETE /api/toolkits/<slug>                        toolkit.write
+GET   /api/toolkits/<slug>                         toolkit.read
 PATCH /api/toolkits/<slug>                         toolkit.write
 POST  /api/toolkits/<slug>/install                 toolkit.write
 GET   /api/toolkits/<slug>/readme                  toolkit.read
 POST  /api/toolkits/<slug>/rollback                toolkit.write
+POST  /api/toolkits/<slug>/update                  toolkit.write
 GET   /auth/login                                  anyone
 POST  /dev-login                                   anyone
 GET   /docs/assets/<name>                          anyone
@@ -141,10 +143,12 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "GET /api/toolkits",
         "POST /api/toolkits",
         "DELETE /api/toolkits/<slug>",
+        "GET /api/toolkits/<slug>",
         "PATCH /api/toolkits/<slug>",
         "POST /api/toolkits/<slug>/install",
         "GET /api/toolkits/<slug>/readme",
         "POST /api/toolkits/<slug>/rollback",
+        "POST /api/toolkits/<slug>/update",
     }
 
 

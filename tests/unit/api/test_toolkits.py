@@ -74,6 +74,16 @@ def test_a_bundled_one_and_a_run_of_it(client):
     client.post(f"/api/runs/{run_id}/cancel")
 
 
+def test_what_is_shown(client):
+    shown = client.get("/api/toolkits/health").json
+    assert (shown["version"], shown["enabled"]) == (None, False)
+    assert shown["readme"].startswith("# Health")
+    assert [(it["path"], it["executable"]) for it in shown["runbooks"]] == [
+        ("health/Health.md", False)
+    ]
+    assert {key: shown[key] for key in of_slug(client, "health")} == of_slug(client, "health")
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -110,6 +120,8 @@ def test_the_problems_of_a_manifest_are_named(client):
         (lambda client: client.patch("/api/toolkits/lab", json={"enabled": True}), 404),
         (lambda client: client.post("/api/toolkits/lab/install"), 404),
         (lambda client: client.post("/api/toolkits/lab/rollback"), 404),
+        (lambda client: client.post("/api/toolkits/lab/update"), 404),
+        (lambda client: client.get("/api/toolkits/lab"), 404),
         (lambda client: client.delete("/api/toolkits/lab"), 404),
     ],
 )

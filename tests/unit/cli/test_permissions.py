@@ -26,6 +26,7 @@ fmt          -
 test         -
 who-can      runbook.read
 toolkit list      toolkit.read
+toolkit show      toolkit.read
 toolkit install   toolkit.write
 toolkit rollback  toolkit.write
 toolkit enable    toolkit.write

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.access import Principal
+from runbook.core.access import Decision, Principal
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.permissions import Permission
 from runbook.core.run import Origin
@@ -26,10 +26,14 @@ from runbook.store.store import Store
 from runbook.toolkits import installation
 from runbook.toolkits.folder import digest_of, read_toolkit
 from runbook.toolkits.installation import Installation
+from runbook.toolkits.listing import shown_json
+from runbook.toolkits.parts import Parts
+from runbook.toolkits.shelf import Update
 from runbook.toolkits.switchboard import Switchboard
-from runbook.toolkits.toolkits import Parts, Toolkits
+from runbook.toolkits.toolkits import Toolkits
 
 ANN = Principal("ann", Origin.API)
+BOB = Principal("bob", Origin.API)
 LAB = Target(TargetKind.TOOLKIT, "lab")
 RUNBOOK = (
     "# {name}\n\n# Environment Requirements\n```yaml\n```\n\n"
@@ -42,10 +46,14 @@ class Gate:
     """Lets everyone do what is not forbidden."""
 
     forbidden = ()
+    hidden = ()
 
     def require(self, principal, permission):
         if permission in self.forbidden:
             raise AccessDeniedError
+
+    def can(self, principal, permission, entry):
+        return Decision(permission, (object(),) if permission in self.hidden else ())
 
 
 class Site:
@@ -61,16 +69,19 @@ class Site:
         self.board, self.other_board = self.switchboard(), self.switchboard()
         self.catalog, self.other = self.catalog_of(self.board), self.catalog_of(self.other_board)
         self.gate = Gate()
+        self.kinds, self.last_runs = {"ann": ["ssh"], "bob": []}, {}
         self.toolkits = Toolkits(
             Parts(
                 store=self.store,
                 gate=self.gate,
                 installation=self.installation,
                 switchboard=self.board,
-                sources=self.catalog.sources,
+                catalog=self.catalog,
                 bundled=folder / "bundled",
                 engine_version="1.0.0",
                 has_extra=lambda extra: extra == "there",
+                usable_kinds=lambda principal: self.kinds[principal.subject],
+                last_runs=lambda: self.last_runs,
                 clock=lambda: 5,
             )
         )
@@ -392,3 +403,43 @@ def test_one_installer_at_a_time(site, monkeypatch):
     with site.installation.exclusively(), pytest.raises(ConflictError):
         site.installed()
     assert site.installed().version == "1.0.0"
+
+
+def test_what_a_toolkit_shows(site):
+    more = "connections: [ssh, proxmox]\ncard: {title: Jobs, runbook: Job.md}\n"
+    site.installed(more=more)
+    shown = site.toolkits.show("lab", ANN)
+    assert (shown.readme, shown.listed.missing.connections) == ("# Lab\n", ("proxmox",))
+    (job,) = shown.runbooks
+    assert (job.entry.ref, job.entry.document.name, job.last_run) == ("lab/Job.md", "Job", None)
+    site.last_runs["lab/Job.md"] = last = object()
+    assert site.toolkits.show("lab", ANN).runbooks[0].last_run is last
+    assert site.toolkits.show("lab", BOB).listed.missing.connections == ("ssh", "proxmox")
+    assert shown_json(shown)["card"] == {"title": "Jobs", "runbook": "lab/Job.md"}
+    site.gate.hidden = (Permission.RUN_READ,)
+    assert site.toolkits.show("lab", ANN).runbooks[0].last_run is None
+    site.gate.hidden = (Permission.RUNBOOK_LIST,)
+    assert site.toolkits.show("lab", ANN).runbooks == ()
+    with pytest.raises(NotFoundError):
+        site.toolkits.show("other", ANN)
+
+
+@pytest.mark.parametrize("state", ["bundled", "disabled", "enabled"])
+def test_runbooks_are_shown_in_every_state(site, state):
+    site.make(where="bundled")
+    if state != "bundled":
+        site.toolkits.install_bundled("lab", ANN)
+    if state == "enabled":
+        site.toolkits.enable("lab", ANN)
+    (job,) = shown_json(site.toolkits.show("lab", ANN))["runbooks"]
+    assert (job["path"], job["executable"]) == ("lab/Job.md", state == "enabled")
+
+
+def test_a_newer_bundled_version_is_offered(site):
+    site.installed()
+    with pytest.raises(ConflictError):
+        site.toolkits.update("lab", ANN)
+    site.make(where="bundled", version="1.10.0")
+    assert site.toolkits.list(ANN)[0].update == Update("1.10.0", ToolkitOrigin.BUNDLED)
+    assert site.toolkits.update("lab", ANN).version == "1.10.0"
+    assert site.toolkits.list(ANN)[0].update is None

@@ -13,12 +13,12 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import table, text_of
+from runbook.cli.toolkits.description import described, state
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
     from runbook.core.access import Principal
     from runbook.core.toolkit import InstalledToolkit
-    from runbook.resources.toolkit import ToolkitJson
     from runbook.toolkits.toolkits import Toolkits
 
 HELP = """Install, enable, upgrade and remove toolkits: folders of runbooks with a manifest.
@@ -65,24 +65,36 @@ def list_toolkits(as_json: bool) -> None:
     with _toolkits() as (toolkits, principal):
         found = [listed_json(it) for it in toolkits.list(principal)]
     if as_json:
-        print_json({"toolkits": found})
+        print_json({"toolkits": found, "catalogue": None})
         return
     if not found:
         note("no toolkits")
         return
-    rows = ([it["slug"], it["version"] or "-", _state(it), text_of(it["name"])] for it in found)
+    rows = ([it["slug"], it["version"] or "-", state(it), text_of(it["name"])] for it in found)
     for line in table(("TOOLKIT", "VERSION", "STATE", "NAME"), rows):
         print_line(line)
 
 
-def _state(it: ToolkitJson) -> str:
-    if it["version"] is None:
-        return f"not installed (bundled {it['bundled_version']})"
-    words = ["enabled" if it["enabled"] else "disabled"]
-    words += ["modified"] if it["modified"] else []
-    missing = [*it["missing"]["extras"], *it["missing"]["commands"]]
-    words += [f"missing: {' '.join(missing)}"] if missing else []
-    return ", ".join(words)
+@toolkit.command(
+    "show",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_READ,
+    examples=("runbook toolkit show health", "runbook toolkit show health --json"),
+    short_help="Show a toolkit, what it needs and its runbooks.",
+)
+@click.argument("slug")
+@json_option
+def show_toolkit(slug: str, as_json: bool) -> None:
+    """Show a toolkit that is installed or bundled: what it needs, its runbooks and its README."""
+    from runbook.toolkits.listing import shown_json
+
+    with _toolkits() as (toolkits, principal):
+        found = shown_json(toolkits.show(slug, principal))
+    if as_json:
+        print_json(found)
+        return
+    for line in described(found):
+        print_line(line)
 
 
 @toolkit.command(
