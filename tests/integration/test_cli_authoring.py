@@ -398,3 +398,20 @@ def test_a_script_with_a_syntax_error_is_an_error_everywhere(cli):
     assert cli.run("execute", "--runbook", "Half.md").returncode == 65
     shown = json.loads(cli.run("show", "Half.md", "--json").stdout)
     assert (shown["valid"], shown["executable"]) == (False, False)
+
+
+# -- toolkits ------------------------------------------------------------------------------------
+
+
+def test_a_new_toolkit_is_tested_packaged_and_executed(cli):
+    assert cli.run("toolkit", "new", "lab").returncode == 0
+    made = cli.run("toolkit", "package", "lab", "-o", "lab.zip", "--json")
+    assert (made.returncode, json.loads(made.stdout)["file"]) == (0, "lab.zip")
+    assert cli.run("toolkit", "install", "lab.zip").returncode == 0
+    assert cli.run("toolkit", "enable", "lab").returncode == 0
+    assert cli.run("execute", "--runbook", "lab/Greet.md").stdout == "Hello, world!\n"
+
+    cases = cli.folder / "lab" / "Greet.test.yaml"
+    cases.write_text(cases.read_text().replace("Hello, world!", "Bye!"))
+    assert cli.run("toolkit", "package", "lab", "-o", "other.zip").returncode == 1
+    assert not (cli.folder / "other.zip").exists()

@@ -12,7 +12,7 @@ import click
 from runbook.cli.terminal.messages import print_error, print_lines, settle_streams, silence
 from runbook.core.document import Problem
 from runbook.core.permissions import Permission
-from runbook.errors import RunbookError
+from runbook.errors import RunbookError, ToolkitRefusedError
 from runbook.quick_dataclass import dataclass
 
 IO_ERROR_CODE = 74
@@ -101,8 +101,8 @@ def _exit_code_of(command: Callable[[], object]) -> int:
         sys.stdout.flush()
     except RunbookError as error:
         print_error(error.message, hint_for(error))
-        if isinstance(diff := error.details.get("diff"), str):
-            print_lines(diff)
+        if lines := _lines_below(error):
+            print_lines(lines)
         return error.exit_code
     except click.ClickException as error:
         print_error(error.format_message(), _usage_hint(error))
@@ -117,6 +117,19 @@ def _exit_code_of(command: Callable[[], object]) -> int:
         print_error(str(error))
         return IO_ERROR_CODE
     return answer if isinstance(answer, int) else 0
+
+
+def _lines_below(error: RunbookError) -> str:
+    """What doesn't fit into one line: how documents differ, or the mistakes in a manifest."""
+    problems, diff = error.details.get("problems"), error.details.get("diff")
+    if isinstance(error, ToolkitRefusedError) and isinstance(problems, tuple):
+        return "\n".join(map(_problem_shown, problems))
+    return diff if isinstance(diff, str) else ""
+
+
+def _problem_shown(problem: Problem) -> str:
+    hint = f". {problem.hint}" if problem.hint else ""
+    return f"  line {problem.line}: {problem.message}{hint}"
 
 
 def hint_for(error: RunbookError) -> str | None:

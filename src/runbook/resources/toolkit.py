@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typing_extensions import TypedDict
 
@@ -41,7 +41,7 @@ class UpdateJson(TypedDict):
     """A newer version. `POST /api/toolkits/{slug}/update` installs it."""
 
     version: str
-    origin: Annotated[Literal["bundled", "catalogue"], Doc("Where it would come from")]
+    origin: Annotated[str, Doc("Where it would come from: `bundled` or `catalogue`")]
 
 
 class ToolkitJson(TypedDict):

@@ -126,11 +126,6 @@ def _manifest_in(folder: Path) -> Manifest:
 
 
 def _bad_manifest(problems: list[Problem] | tuple[Problem, ...]) -> ToolkitRefusedError:
-    lines = [
-        f"line {it.line}: {it.message}" + (f". {it.hint}" if it.hint else "") for it in problems
-    ]
     return ToolkitRefusedError(
-        "\n".join([f"{MANIFEST} is invalid", *lines]),
-        reason="bad_manifest",
-        problems=tuple(problems),
+        f"{MANIFEST} is invalid", reason="bad_manifest", problems=tuple(problems)
     )

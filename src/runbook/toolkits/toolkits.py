@@ -13,6 +13,7 @@ from runbook.core.manifest import MANIFEST, SLUG, Manifest
 from runbook.core.permissions import Permission
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
+from runbook.library.refs import shown
 from runbook.toolkits.archive import unpack
 from runbook.toolkits.folder import Toolkit, copy_toolkit, read_toolkit
 from runbook.toolkits.intents import Intent, intended, settle
@@ -48,9 +49,15 @@ class Toolkits:
     def install_bundled(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Install or upgrade a toolkit of this package. Raises NotFoundError."""
         self._require(principal)
-        folder = self._parts.bundled / slug
+        bundled = self._parts.bundled
+        folder = bundled / slug
         if not SLUG.fullmatch(slug) or not (folder / MANIFEST).is_file():
-            raise NotFoundError(f"This version has no toolkit {slug}", toolkit=slug)
+            names = ", ".join(path.parent.name for path in sorted(bundled.glob(f"*/{MANIFEST}")))
+            raise NotFoundError(
+                f"No toolkit {shown(slug)} comes with this program",
+                toolkit=shown(slug),
+                hint=f"bundled: {names}; or name a folder or .zip archive that exists",
+            )
         return self.install_folder(folder, principal, ToolkitOrigin.BUNDLED)
 
     def install_folder(

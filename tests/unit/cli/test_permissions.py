@@ -27,6 +27,9 @@ test         -
 who-can      runbook.read
 toolkit list      toolkit.read
 toolkit show      toolkit.read
+toolkit new       -
+toolkit package   -
+toolkit schema    -
 toolkit install   toolkit.write
 toolkit rollback  toolkit.write
 toolkit enable    toolkit.write

@@ -13,7 +13,7 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal.messages import note, print_json, print_line
 from runbook.cli.terminal.render import table, text_of
-from runbook.cli.toolkits.description import described, state
+from runbook.cli.toolkits.authoring import new, package, schema
 from runbook.core.permissions import Permission
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runbook.core.toolkit import InstalledToolkit
     from runbook.toolkits.toolkits import Toolkits
 
-HELP = """Install, enable, upgrade and remove toolkits: folders of runbooks with a manifest.
+HELP = """Install, enable, upgrade, remove and write toolkits: folders of runbooks with a manifest.
 
 The runbooks of an enabled toolkit have refs that start with its slug, such as proxmox/List.md.
 
@@ -37,6 +37,10 @@ Examples:
 @click.group("toolkit", help=HELP, short_help="Install and enable toolkits.")
 def toolkit() -> None:
     pass
+
+
+for command in (new, package, schema):
+    toolkit.add_command(command)
 
 
 @contextmanager
@@ -60,6 +64,7 @@ def _toolkits() -> Iterator[tuple[Toolkits, Principal]]:
 @json_option
 def list_toolkits(as_json: bool) -> None:
     """List installed toolkits, and bundled ones that can be installed."""
+    from runbook.cli.toolkits.description import state
     from runbook.toolkits.listing import listed_json
 
     with _toolkits() as (toolkits, principal):
@@ -86,6 +91,7 @@ def list_toolkits(as_json: bool) -> None:
 @json_option
 def show_toolkit(slug: str, as_json: bool) -> None:
     """Show a toolkit that is installed or bundled: what it needs, its runbooks and its README."""
+    from runbook.cli.toolkits.description import described
     from runbook.toolkits.listing import shown_json
 
     with _toolkits() as (toolkits, principal):
