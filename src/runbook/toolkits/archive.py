@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -32,6 +33,11 @@ MOST_DEPTH = 16
 
 _IGNORED = "__MACOSX"
 _CHUNK = 64 * 1024
+_SCANNED = 1024 * 1024
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+_UNIX_FIELD = 0x000D
+_UNIX_FIELD_BYTES = 12
+"""Without the name of the file that it is linked to."""
 _DRIVE = re.compile("[A-Za-z]:")
 _ENCRYPTED = 0x1
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -52,6 +58,7 @@ def unpack(archive: IO[bytes], target: Path) -> None:
     The manifest is at the top, or in the only folder there, which is left out. Raises
     ToolkitRefusedError; the target may then have some of the files.
     """
+    _check_count(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = _checked(opened.infolist())
@@ -68,10 +75,19 @@ def _refused(reason: str, text: str, name: str = "") -> ToolkitRefusedError:
 # -- names and kinds ---------------------------------------------------------------------------
 
 
+def _check_count(archive: IO[bytes]) -> None:
+    """Refuse a directory so long that only reading it would take all memory."""
+    found, tail = 0, b""
+    archive.seek(0)
+    while chunk := archive.read(_SCANNED):
+        found += (tail + chunk).count(_DIRECTORY_ENTRY)
+        tail = chunk[1 - len(_DIRECTORY_ENTRY) :]
+    if found > MOST_ENTRIES:
+        raise _refused("too_many_files", f"The archive has more than {MOST_ENTRIES} entries")
+
+
 def _checked(infos: Sequence[zipfile.ZipInfo]) -> list[_Entry]:
     """The entries, none of which could be written outside the target or hide another."""
-    if len(infos) > MOST_ENTRIES:
-        raise _refused("too_many_files", f"The archive has more than {MOST_ENTRIES} entries")
     _check_overlaps(infos)
     entries = [_entry(info) for info in infos]
     _check_collisions(entries)
@@ -102,9 +118,19 @@ def _check_kind(info: zipfile.ZipInfo, name: str, *, is_folder: bool) -> None:
     mode = info.external_attr >> 16 if info.create_system == _UNIX else 0
     kind, special = stat.S_IFMT(mode), mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX)
     expected = stat.S_IFDIR if is_folder else stat.S_IFREG
-    if kind not in (0, expected) or (special and not is_folder):
+    if kind not in (0, expected) or (special and not is_folder) or _is_linked(info.extra):
         text = f"{shown(name)} isn't a plain file or folder, but a link or something special"
         raise _refused("special_file", text, name)
+
+
+def _is_linked(extra: bytes) -> bool:
+    """Whether it is another file's hard link (APPNOTE 4.5.7), which only some programs make."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == _UNIX_FIELD and size > _UNIX_FIELD_BYTES:
+            return True
+        extra = extra[4 + size :]
+    return False
 
 
 def _check_collisions(entries: Sequence[_Entry]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile_zips import HOSTILE
 from runbook.core.access import Decision, Principal
 from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.permissions import Permission
@@ -193,6 +194,28 @@ def test_an_archive(site):
             made.write(path, f"lab/{path.name}")
     assert site.toolkits.install_archive(buffer, ANN).origin is ToolkitOrigin.UPLOAD
     assert job(site) == (folder / "Job.md").read_text()
+
+
+def tree(folder):
+    """Everything in it, with what tells whether it was touched."""
+    return {
+        (str(path.relative_to(folder)), facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        for path in folder.rglob("*")
+        if (facts := path.lstat())
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_hostile_archives_change_nothing(upgraded):
+    before, row = tree(upgraded.folder), upgraded.store.toolkits.get("lab")
+    for what, (make, reason) in HOSTILE.items():
+        with pytest.raises(ToolkitRefusedError) as caught:
+            upgraded.toolkits.install_archive(io.BytesIO(make()), ANN)
+        assert (what, caught.value.details["reason"]) == (what, reason)
+        tidied = {it for it in tree(upgraded.folder) if it[0] != "toolkits"}
+        assert tidied == {it for it in before if it[0] != "toolkits"}, what
+    assert upgraded.store.toolkits.get("lab") == row
+    assert state(upgraded) == OLD
 
 
 def test_a_removed_toolkit_is_gone_with_all_its_versions(site):
