@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Serves a copy of the samples, to keep their history entries out of version control.
+# Serves a copy of the samples, to keep their history entries out of version control, and the bundled
+# toolkits that need nothing.
 # You can set any variable of docs/configuration.md: make start API_PORT=9000
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,6 +23,7 @@ if [ -z "${RUNBOOKS_DIR:-}" ]; then
 fi
 export DATA_DIR=${DATA_DIR:-$PWD/.data}
 export ENABLE_LOGIN=${ENABLE_LOGIN:-true}
+.venv/bin/runbook toolkit defaults || true
 printf 'Serving the runbooks in %s on http://localhost:%s. Press Ctrl-C to stop.\n' \
     "$RUNBOOKS_DIR" "${API_PORT:-8083}"
 exec .venv/bin/runbook serve

@@ -27,6 +27,7 @@ test         -
 who-can      runbook.read
 toolkit list      toolkit.read
 toolkit show      toolkit.read
+toolkit defaults  toolkit.write
 toolkit new       -
 toolkit package   -
 toolkit schema    -

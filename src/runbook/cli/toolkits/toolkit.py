@@ -55,6 +55,35 @@ def _toolkits() -> Iterator[tuple[Toolkits, Principal]]:
 
 
 @toolkit.command(
+    "defaults",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_WRITE,
+    examples=("runbook toolkit defaults",),
+    short_help="Install the bundled toolkits that need nothing.",
+)
+def defaults() -> None:
+    """Install and enable the bundled toolkits that need nothing, and list the others.
+
+    Each only once: a toolkit that you disable or remove stays so. `make start` calls this;
+    `runbook serve` does not.
+    """
+    from runbook.cli.source.opening import load_settings
+    from runbook.cli.toolkits.description import state
+    from runbook.settings import process_environment
+    from runbook.toolkits.defaults import install_defaults
+    from runbook.toolkits.listing import listed_json
+
+    memory = load_settings(process_environment()).data_dir / "toolkits.defaults"
+    with _toolkits() as (toolkits, principal):
+        for slug in install_defaults(toolkits, principal, memory):
+            note(f"enabled the toolkit {slug}")
+        listed = [listed_json(it) for it in toolkits.list(principal)]
+    for it in listed:
+        if not it["enabled"]:
+            note(f"the toolkit {it['slug']} is {state(it)}")
+
+
+@toolkit.command(
     "list",
     cls=ExampleCommand,
     permission=Permission.TOOLKIT_READ,
