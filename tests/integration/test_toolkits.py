@@ -1,14 +1,37 @@
 """Toolkits on a real server: a change counts at once, in every process."""
 
 import json
+import time
 
 import httpx
 import pytest
+
+from patience import PATIENCE_S
+from runbook.toolkits.folder import digest_of
 
 ON_BOTH_DATABASES = True
 REF = "health/Health.md"
 REQUESTS = 24
 """New connections, so that both web processes get some."""
+FILES = 100
+DOCUMENT = """\
+# {name}
+
+# Environment Requirements
+```yaml
+```
+
+# File System Requirements
+```yaml
+```
+
+# Script
+```sh
+{script}
+```
+
+# History
+"""
 CALLER = f'runbook call {REF} > result; print "code $?"'
 
 
@@ -55,3 +78,61 @@ def test_a_run_without_a_server_records_its_toolkit(beside):
     run = json.loads(beside.run("runs", "--json").stdout)["runs"][0]
     assert (run["runbook"], run["origin"], run["toolkit"]["slug"]) == (REF, "cli", "health")
     assert beside.run("verify", REF).returncode == 0
+
+
+class Upgraded:
+    """A toolkit of many files, in two versions; the folders of both, and the installed one."""
+
+    def __init__(self, root, folder):
+        self.root = root
+        self.folders = [self._make(folder / f"v{version}", version) for version in (1, 2)]
+        self.digests = [digest_of(folder) for folder in self.folders]
+
+    def _make(self, top, version):
+        folder = top / "lab"
+        (folder / "lib").mkdir(parents=True)
+        (folder / "toolkit.yaml").write_text(f"slug: lab\nname: Lab\nversion: {version}.0\n")
+        text = DOCUMENT.format(name="Job", script=f"print version {version}")
+        (folder / "Job.md").write_text(text)
+        for n in range(FILES):
+            (folder / "lib" / f"part_{n}.py").write_text(f"{version}\n" * 1000)
+        return folder
+
+    def installed(self):
+        """Which of the two versions is whole in its place."""
+        return self.digests.index(digest_of(self.root / "lab")) + 1
+
+    def work(self):
+        """The names of what an installer has in progress."""
+        return {path.name.partition("-")[0] for path in self.root.iterdir() if path.name[0] == "."}
+
+
+@pytest.fixture
+def made(server, beside, tmp_path):
+    yield Upgraded(server.data / "toolkits", tmp_path)
+    beside.run("toolkit", "remove", "lab")
+
+
+def test_an_installer_that_is_killed_leaves_a_whole_version(made, beside, client, execute):
+    assert beside.run("toolkit", "install", str(made.folders[0])).returncode == 0
+    beside.run("toolkit", "enable", "lab")
+    histories = [execute(client, "lab/Job.md")["run_id"]]
+    for mark in (".staged", ".intent", ".incoming"):
+        other = made.folders[2 - made.installed()]
+        with beside.start("toolkit", "install", str(other)) as process:
+            while process.poll() is None and mark not in made.work():
+                time.sleep(0)
+            process.kill()
+        assert process.returncode == -9, "too fast for this test: let it have more files"
+        done = execute(client, "lab/Job.md")
+        assert done["stdout"] == f"version {made.installed()}\n"
+        histories.append(done["run_id"])
+
+    deadline = time.monotonic() + PATIENCE_S  # the worker records what was left
+    while made.work() - {".previous"} and time.monotonic() < deadline:
+        time.sleep(0.1)
+    version = made.installed()
+    listed = client.get("/api/toolkits/lab").json()
+    assert (listed["version"], listed["modified"]) == (f"{version}.0", False)
+    text = (made.root / "lab/Job.md").read_text()
+    assert [run for run in histories if f"run={run}" not in text] == []

@@ -36,6 +36,8 @@ _STAGED = ".staged-"
 _PREVIOUS = ".previous"
 _ASIDE = ".aside-"
 _INCOMING = ".incoming-"
+LEFT_OVER = (_STAGED, _ASIDE, _INCOMING)
+"""What names of folders begin with that only an installer at work, or a dead one, has."""
 _EXCHANGE = 2
 _AT_FDCWD = -100
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})

@@ -21,7 +21,7 @@ from runbook.errors import ToolkitRefusedError
 from runbook.quick_dataclass import dataclass
 from runbook.store.toolkits import Toolkits as StoredToolkits
 from runbook.toolkits.folder import digest_of
-from runbook.toolkits.installation import Installation
+from runbook.toolkits.installation import LEFT_OVER, Installation
 
 _INTENT = ".intent-"
 
@@ -54,6 +54,14 @@ def intended(installation: Installation, intent: Intent) -> Iterator[None]:
     new.replace(path)
     yield
     path.unlink()
+
+
+def is_unsettled(installation: Installation) -> bool:
+    """Whether an installer is at work or has died at it."""
+    root = installation.root
+    return root.is_dir() and any(
+        path.name.startswith((_INTENT, *LEFT_OVER)) for path in root.iterdir()
+    )
 
 
 def settle(installation: Installation, store: StoredToolkits) -> bool:

@@ -16,7 +16,7 @@ from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
 from runbook.library.refs import shown
 from runbook.toolkits.archive import unpack
 from runbook.toolkits.folder import Toolkit, copy_toolkit, read_toolkit
-from runbook.toolkits.intents import Intent, intended, settle
+from runbook.toolkits.intents import Intent, intended, is_unsettled, settle
 from runbook.toolkits.parts import Parts
 from runbook.toolkits.shelf import Listed, Shelf, Shown
 
@@ -113,7 +113,7 @@ class Toolkits:
 
     def settle(self) -> None:
         """Record what an installer did that died before it could. Raises OSError."""
-        if self._parts.installation.root.is_dir():
+        if is_unsettled(self._parts.installation):
             with self._exclusively():
                 pass
 

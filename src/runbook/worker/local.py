@@ -10,7 +10,8 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import FrameType
 
 from runbook import log
@@ -24,10 +25,13 @@ from runbook.errors import ConflictError, RunbookError
 from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
-from runbook.worker.periodic import Retention, worker_tasks
+from runbook.toolkits.toolkits import Toolkits
+from runbook.worker.periodic import Retention, Scope, Task, worker_tasks
 from runbook.worker.slots import FORM_SLOTS, ClaimLoop, Terms
 
 SWITCH_SECONDS = 0.0005
+SETTLE_SECONDS = 5.0
+"""How soon it's recorded which version an installer that was killed has left."""
 
 
 class LocalWorker:
@@ -43,14 +47,16 @@ class LocalWorker:
         drain_s: float,
         retention: Retention,
         queues: frozenset[str] | None = None,
+        more: Sequence[Task] = (),
     ) -> None:
+        """`more` are periodic tasks beside those that the engine needs."""
         self.id = f"worker-{uuid.uuid4()}"
         self._engine = engine
         self._slots = slots
         self._drain_s = drain_s
         self._drain_until: float | None = None
         self._abandoned = False
-        tasks = worker_tasks(engine, self._end_forgotten, retention)
+        tasks = (*worker_tasks(engine, self._end_forgotten, retention), *more)
         terms = Terms(self.id, WorkerKind.LOCAL, slots, queues)
         self._loop = ClaimLoop(engine, engine.wakeups, terms, self, tasks)
 
@@ -110,11 +116,15 @@ def main() -> int:
         return error.exit_code
 
 
-def _settle_toolkits(settings: Settings, engine: Engine) -> None:
+def _settle(toolkits: Toolkits) -> None:
     try:
-        build_toolkits(settings, engine).settle()
+        toolkits.settle()
     except (OSError, ConflictError) as error:  # the runs don't depend on it
         log.warning("toolkits.unreadable", error=str(error))
+
+
+def _toolkit_tasks(toolkits: Toolkits) -> tuple[Task, ...]:
+    return (Task("settle-toolkits", Scope.HOST, SETTLE_SECONDS, partial(_settle, toolkits)),)
 
 
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
@@ -131,12 +141,14 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     engine.open()
     engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))
-    _settle_toolkits(settings, engine)
+    toolkits = build_toolkits(settings, engine)
+    _settle(toolkits)
     worker = LocalWorker(
         engine,
         slots=slots,
         drain_s=settings.drain_seconds,
         retention=Retention(settings.retention_days, settings.audit_retention_days),
+        more=_toolkit_tasks(toolkits),
     )
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:
