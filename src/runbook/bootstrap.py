@@ -7,6 +7,7 @@ import getpass
 import os
 import pwd
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ from runbook import settings as configuration
 from runbook.access.keys import stored_key
 from runbook.access.minting import mint_run_token
 from runbook.core.access import LOCAL_PREFIX, Principal
-from runbook.core.permissions import ALL_GRANTS
+from runbook.core.permissions import ALL_GRANTS, Permission
 from runbook.core.run import Origin
 from runbook.core.run_files import InputLimits
 from runbook.core.storable import storable
-from runbook.engine.authorization import Authorizer
+from runbook.engine.authorization import Authorizer, may_with_connection
 from runbook.engine.checked import CheckedRunbooks
 from runbook.engine.connections.book import ConnectionBook
 from runbook.engine.connections.loose import NONE, LooseConnections
@@ -108,11 +109,17 @@ def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
             bundled=settings.bundled_toolkits,
             engine_version=__version__,
             has_extra=has_extra,
-            usable_kinds=lambda _principal: (),
+            usable_kinds=partial(_usable_kinds, parts.store),
             last_runs=engine.runbooks.last_runs,
             clock=parts.clock,
         )
     )
+
+
+def _usable_kinds(store: Store, principal: Principal) -> Collection[str]:
+    """The kinds of the connections that the principal may use."""
+    may_use = partial(may_with_connection, principal, Permission.CONNECTION_USE)
+    return {one.kind for one in store.connections.all() if may_use(one).allowed}
 
 
 def input_limits(settings: Settings) -> InputLimits:

@@ -84,6 +84,19 @@ def test_what_is_shown(client):
     assert {key: shown[key] for key in of_slug(client, "health")} == of_slug(client, "health")
 
 
+def test_a_missing_connection_is_one_that_the_caller_may_not_use(client, token):
+    kinds = "connections: [netbox]\n"
+    upload(client, zipped("1.0.0\n" + kinds))
+    assert of_slug(client, "lab")["missing"]["connections"] == ["netbox"]
+    values = {"url": "http://localhost", "token": "s3cret-value"}
+    made = {"name": "ipam", "kind": "netbox", "values": values, "claims": {"roles": ["sre"]}}
+    assert client.post("/api/connections", json=made).status_code < 300
+    assert of_slug(client, "lab")["missing"]["connections"] == []
+    other = {"Authorization": f"Bearer {token(roles=['developer'])}"}
+    shown = client.get("/api/toolkits/lab", headers=other).json
+    assert shown["missing"]["connections"] == ["netbox"]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,6 @@ from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
 from runbook.cli.terminal import exit_codes
 from runbook.cli.terminal.messages import note, print_json, print_line, write_error
-from runbook.cli.terminal.render import counted, problem_line
 
 NO_CASES = 66
 
@@ -85,6 +83,8 @@ def package(folder: Path, output: Path | None, as_json: bool) -> int:
     Lints and tests the toolkit first, as `runbook lint` and `runbook test` do, and makes no archive
     if there is an error. The same files give the same archive, byte for byte. Prints its SHA-256.
     """
+    import hashlib
+
     from runbook.settings import process_environment
     from runbook.toolkits.folder import read_toolkit
     from runbook.toolkits.package import pack
@@ -92,7 +92,7 @@ def package(folder: Path, output: Path | None, as_json: bool) -> int:
     environment = process_environment()
     manifest = read_toolkit(folder).manifest
     if errors := _lint(folder, environment):
-        note(f"error: {counted(errors, 'error')} in the toolkit's runbooks; made no archive")
+        note(f"error: the toolkit's runbooks have errors ({errors}); made no archive")
         return exit_codes.INVALID
     content = pack(folder)
     code = _test(folder, environment)
@@ -118,6 +118,7 @@ def _lint(folder: Path, environment: Mapping[str, str]) -> int:
     from runbook.cli.authoring.lint import examine
     from runbook.cli.authoring.selection import select_runbooks
     from runbook.cli.source.opening import load_settings
+    from runbook.cli.terminal.render import problem_line
     from runbook.host.shells import Shells
     from runbook.resources.problem import problem_json
 

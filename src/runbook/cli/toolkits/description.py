@@ -57,7 +57,7 @@ def _missing(it: ToolkitJson) -> Iterator[tuple[str, str]]:
     for command in missing["commands"]:
         yield f"command {command}", "install the program on the server"
     for kind in missing["connections"]:
-        yield f"connection {kind}", f"add a connection of the kind {kind}"
+        yield f"connection {kind}", f"runbook connections add NAME --kind {kind}"
 
 
 def _row(it: ListedRunbookJson) -> tuple[str, str, str]:
