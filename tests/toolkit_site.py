@@ -47,19 +47,23 @@ class Site:
         self.catalog, self.other = self.catalog_of(self.board), self.catalog_of(self.other_board)
         self.gate = Gate()
         self.kinds, self.last_runs = {"ann": ["ssh"], "bob": []}, {}
-        self.toolkits = Toolkits(
+        self.toolkits = self.made_of()
+
+    def made_of(self, **more):
+        return Toolkits(
             Parts(
                 store=self.store,
                 gate=self.gate,
                 installation=self.installation,
                 switchboard=self.board,
                 catalog=self.catalog,
-                bundled=folder / "bundled",
+                bundled=self.folder / "bundled",
                 engine_version="1.0.0",
                 has_extra=lambda extra: extra == "there",
                 usable_kinds=lambda principal: self.kinds[principal.subject],
                 last_runs=lambda: self.last_runs,
                 clock=lambda: 5,
+                **more,
             )
         )
 

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     # Imports PyJWT, which is slow: one-shot commands rarely verify tokens.
     from runbook.access.authenticators import Authenticators
     from runbook.resources.server import ConfigItemJson
+    from runbook.toolkits.catalogue import Catalogue
+    from runbook.toolkits.parts import Offload
     from runbook.toolkits.toolkits import Toolkits
 
 
@@ -91,11 +93,12 @@ def build_switchboard(settings: Settings, store: Store) -> Switchboard:
     return Switchboard(store, settings.toolkits_folder, settings.data_dir / "toolkits.changed")
 
 
-def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
-    """What installs toolkits for this engine."""
+def build_toolkits(settings: Settings, engine: Engine, offload: Offload | None = None) -> Toolkits:
+    """What installs toolkits for this engine. `offload` does work on their files."""
     from runbook.toolkits.extras import has_extra
     from runbook.toolkits.installation import Installation
     from runbook.toolkits.parts import Parts as ToolkitParts
+    from runbook.toolkits.parts import at_once
     from runbook.toolkits.toolkits import Toolkits
 
     parts = engine.parts
@@ -111,9 +114,19 @@ def build_toolkits(settings: Settings, engine: Engine) -> Toolkits:
             has_extra=has_extra,
             usable_kinds=partial(_usable_kinds, parts.store),
             last_runs=engine.runbooks.last_runs,
+            catalogue=build_catalogue(settings),
+            offload=offload or at_once,
             clock=parts.clock,
         )
     )
+
+
+def build_catalogue(settings: Settings) -> Catalogue | None:
+    from runbook.toolkits.catalogue import Catalogue
+
+    location = settings.toolkit_catalogue
+    memory = settings.data_dir / "toolkits.catalogue"
+    return Catalogue(location, memory, now_ms) if location else None
 
 
 def _usable_kinds(store: Store, principal: Principal) -> Collection[str]:

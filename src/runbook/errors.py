@@ -238,6 +238,14 @@ class InvalidConnectionError(RunbookError):
     exit_code = 65
 
 
+class CatalogueError(RunbookError):
+    """The catalogue of toolkits, or an archive in it, can't be read."""
+
+    code = "catalogue_unavailable"
+    http_status = 502
+    exit_code = 69
+
+
 class HistoryError(RunbookError):
     """Couldn't write the history entry."""
 

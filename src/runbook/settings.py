@@ -82,6 +82,9 @@ class Settings:
     toolkits_dir: str = setting(
         str, "", "Folder of the installed toolkits; by default toolkits in DATA_DIR"
     )
+    toolkit_catalogue: str = setting(
+        str, "", "URL or path of a catalogue to look for newer toolkits in; none by default"
+    )
     database_url: Secret = setting(
         Secret, Secret(""), "URL of SQLite or PostgreSQL; by default runbook.db in DATA_DIR"
     )

@@ -72,6 +72,7 @@ GOLDEN = {
     "POST /api/toolkits/<slug>/install": (401, 401, 403, 403, 404, 403, 401),
     "POST /api/toolkits/<slug>/rollback": (401, 401, 403, 403, 404, 403, 401),
     "POST /api/toolkits/<slug>/update": (401, 401, 403, 403, 404, 403, 401),
+    "POST /api/toolkits/updates": (401, 401, 403, 403, 404, 403, 401),
     "GET /api/toolkits/<slug>": (401, 401, 404, 404, 404, 403, 401),
     "PATCH /api/toolkits/<slug>": (401, 401, 403, 403, 400, 403, 401),
     "DELETE /api/toolkits/<slug>": (401, 401, 403, 403, 404, 403, 401),

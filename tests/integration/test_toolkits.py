@@ -1,11 +1,13 @@
 """Toolkits on a real server: a change counts at once, in every process."""
 
 import json
+import random
 import time
 
 import httpx
 import pytest
 
+from hostile_zips import HOSTILE, zipped
 from patience import PATIENCE_S
 from runbook.toolkits.folder import digest_of
 
@@ -14,6 +16,7 @@ REF = "health/Health.md"
 REQUESTS = 24
 """New connections, so that both web processes get some."""
 FILES = 100
+ZIP = {"Content-Type": "application/zip"}
 DOCUMENT = """\
 # {name}
 
@@ -136,3 +139,15 @@ def test_an_installer_that_is_killed_leaves_a_whole_version(made, beside, client
     assert (listed["version"], listed["modified"]) == (f"{version}.0", False)
     text = (made.root / "lab/Job.md").read_text()
     assert [run for run in histories if f"run={run}" not in text] == []
+
+
+def test_uploads_to_a_real_server(server, client):
+    client.headers["Authorization"] = f"Bearer {server.token(roles=['admin'])}"
+    manifest = ("toolkit.yaml", b"slug: sent\nname: Sent\nversion: 1.0.0\n")
+    files = [(f"part_{n}.txt", random.Random(n).randbytes(1024 * 1024)) for n in range(8)]
+    large = zipped(manifest, *files)
+    assert client.post("/api/toolkits", content=large, headers=ZIP).json()["slug"] == "sent"
+    make, reason = HOSTILE["zeros"]
+    reply = client.post("/api/toolkits", content=make(), headers=ZIP)
+    assert (reply.status_code, reply.json()["reason"]) == (422, reason)
+    assert client.delete("/api/toolkits/sent").status_code == 200

@@ -46,6 +46,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
     from runbook import log
     from runbook.api.app import create_app
     from runbook.api.context import Application
+    from runbook.api.web_worker import in_native_thread
     from runbook.bootstrap import build_authenticator, build_engine, build_toolkits
     from runbook.engine.process.limits import raise_open_files
     from runbook.engine.wakeups import Role
@@ -58,7 +59,7 @@ def _serve(server: type, settings: Settings, supervisor: int) -> None:
             settings=settings,
             engine=engine,
             authenticator=build_authenticator(settings),
-            toolkits=build_toolkits(settings, engine),
+            toolkits=build_toolkits(settings, engine, in_native_thread),
             registry=registry,
             supervisor_pid=supervisor,
         )

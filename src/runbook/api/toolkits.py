@@ -14,7 +14,7 @@ from runbook.core.permissions import Permission
 from runbook.core.toolkit import InstalledToolkit
 from runbook.errors import RequestError, UnsupportedMediaTypeError
 from runbook.resources.toolkit import InstalledToolkitJson
-from runbook.toolkits.listing import listed_json, shown_json
+from runbook.toolkits.listing import list_json, shown_json
 from runbook.toolkits.toolkits import Toolkits
 
 blueprint = Blueprint("toolkits", __name__)
@@ -42,8 +42,25 @@ def _toolkits() -> Toolkits:
     ),
 )
 def list_toolkits() -> Response:
-    found = _toolkits().list(principal())
-    return wire.json_reply({"toolkits": [listed_json(it) for it in found], "catalogue": None})
+    return wire.json_reply(list_json(_toolkits(), principal()))
+
+
+@route(
+    blueprint,
+    "/api/toolkits/updates",
+    methods=("POST",),
+    policy=RoutePolicy(
+        Permission.TOOLKIT_WRITE,
+        Limit.NORMAL,
+        "Look for updates in the catalogue, and list toolkits",
+        schema="ToolkitList",
+        description="Needs TOOLKIT_CATALOGUE. Installs nothing.",
+        replies={502: "The catalogue can't be read, or is invalid"},
+    ),
+)
+def check_for_updates() -> Response:
+    _toolkits().check_for_updates(principal())
+    return wire.json_reply(list_json(_toolkits(), principal()))
 
 
 @route(

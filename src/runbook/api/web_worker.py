@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gunicorn.http import errors
@@ -20,6 +20,7 @@ BODY_SECONDS = 30.0
 """How long a client may take to send a body, plus a second for each MIN_BYTES that arrived."""
 MIN_BYTES = 1024
 LINGER_SECONDS = 1.0
+Result = TypeVar("Result")
 
 
 class HeadersTimeoutError(Exception):
@@ -79,6 +80,15 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             _linger(client)
         except Exception:  # noqa: BLE001 - the client is gone, or doesn't read
             log.event("http.unanswered", status=status)
+
+
+def in_native_thread(work: Callable[[], Result], /) -> Result:
+    """Do work that would stop all other requests of this process, and let them go on meanwhile.
+
+    It must not use locks or connections that requests use: these are gevent's.
+    """
+    done: Result = gevent.get_hub().threadpool.apply(work)
+    return done
 
 
 class Connection:

@@ -34,7 +34,7 @@ class Toolkit:
 
 def read_toolkit(folder: Path) -> Toolkit:
     """Raises ToolkitRefusedError, with all problems of the manifest."""
-    return Toolkit(folder, _manifest_in(folder), digest_of(folder))
+    return Toolkit(folder, manifest_in(folder), digest_of(folder))
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -107,7 +107,8 @@ def _walk(folder: Path, top: Path) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _manifest_in(folder: Path) -> Manifest:
+def manifest_in(folder: Path) -> Manifest:
+    """Raises as read_toolkit."""
     path = folder / MANIFEST
     try:
         data = path.read_bytes() if path.stat().st_size <= MANIFEST_BYTES else None

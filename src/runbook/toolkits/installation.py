@@ -106,11 +106,11 @@ class Installation:
     def put(self, staged: Path, slug: str) -> Iterator[None]:
         """Install a prepared version, with the histories of the one that it replaces.
 
-        The version is in place while the block records it, and is taken out again if the block
-        raises. Raises OSError, and HistoryError if a runbook's history stays locked.
+        The caller has called `sync_tree`. The version is in place while the block records it, and
+        is taken out again if the block raises. Raises OSError, and HistoryError if a runbook's
+        history stays locked.
         """
         target = self.folder(slug)
-        _sync_tree(staged)
         with self._trash() as trash, ExitStack() as undo:
             if not target.exists():
                 _move(staged, target, undo)
@@ -238,18 +238,25 @@ def _carry_histories(old: Path, new: Path) -> None:
         archive = archive_path(path)
         if archive.is_file():
             shutil.copyfile(archive, archive_path(target))
-    _sync_tree(new)
+            _sync_file(archive_path(target))
+            _sync_folder(target.parent)
+        _sync_file(target)
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Write a folder to the disk, with everything in it. Raises OSError."""
     for path, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(Path(path) / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync_file(Path(path) / name)
         _sync_folder(Path(path))
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from runbook.core.access import Principal
 from runbook.resources import runbook as runbooks
+from runbook.resources.forms import optional_iso
 from runbook.resources.runbook import ListedRunbookJson
 from runbook.resources.toolkit import (
+    CatalogueJson,
     MissingPartsJson,
     ToolkitDetailsJson,
     ToolkitJson,
+    ToolkitListJson,
     UpdateJson,
     toolkit_json,
 )
+from runbook.toolkits.catalogue import Reading
 from runbook.toolkits.shelf import Contained, Listed, Missing, Shown, Update
+from runbook.toolkits.toolkits import Toolkits
 
 
 def listed_json(listed: Listed) -> ToolkitJson:
@@ -23,6 +29,17 @@ def listed_json(listed: Listed) -> ToolkitJson:
         _update_json(listed.update),
         modified=listed.modified,
     )
+
+
+def list_json(toolkits: Toolkits, principal: Principal) -> ToolkitListJson:
+    found = [listed_json(it) for it in toolkits.list(principal)]
+    return {"toolkits": found, "catalogue": _catalogue_json(toolkits.catalogue())}
+
+
+def _catalogue_json(reading: Reading | None) -> CatalogueJson | None:
+    if reading is None:
+        return None
+    return {"checked_at": optional_iso(reading.checked_at), "problem": reading.problem}
 
 
 def shown_json(shown: Shown) -> ToolkitDetailsJson:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+
+from packaging.version import Version
 
 from runbook import log
 from runbook.core.access import Decision, Principal
@@ -18,7 +21,8 @@ from runbook.library.loading import load
 from runbook.library.refs import Place
 from runbook.quick_dataclass import dataclass
 from runbook.store.models import LastRun
-from runbook.toolkits.folder import digest_of, read_toolkit, readme_in, runbooks_in
+from runbook.toolkits.catalogue import Offer
+from runbook.toolkits.folder import manifest_in, read_toolkit, readme_in, runbooks_in
 from runbook.toolkits.parts import Parts
 
 
@@ -33,10 +37,14 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A newer version of an installed toolkit, and where it would come from."""
+    """A newer version of an installed toolkit: bundled, or an offer of the catalogue."""
 
     version: str
-    origin: ToolkitOrigin
+    offer: Offer | None = None
+
+    @property
+    def origin(self) -> ToolkitOrigin:
+        return ToolkitOrigin.BUNDLED if self.offer is None else ToolkitOrigin.CATALOGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ class Shelf:
 
     def update_of(self, row: InstalledToolkit) -> Update | None:
         """The newer version of an installed toolkit, if there is one."""
-        return _update(row, dict(self._bundled()).get(row.slug))
+        return self._update(row, dict(self._bundled()).get(row.slug))
 
     def _entries(self, listed: Listed) -> Iterable[Entry]:
         """Its runbooks, by ref. Those of a toolkit that isn't enabled are in no catalog."""
@@ -133,7 +141,7 @@ class Shelf:
         """By slug, which is also the folder's name."""
         for path in sorted(self._parts.bundled.glob(f"*/{MANIFEST}")):
             try:
-                yield path.parent.name, read_toolkit(path.parent).manifest
+                yield path.parent.name, manifest_in(path.parent)
             except (ToolkitRefusedError, OSError) as error:
                 log.warning("toolkit.unreadable", toolkit=path.parent.name, error=str(error))
 
@@ -149,7 +157,7 @@ class Shelf:
             folder, manifest, modified = self._parts.bundled / slug, own or Manifest(slug), False
         else:
             folder = self._parts.installation.folder(slug)
-            manifest, modified = _state(folder, row)
+            manifest, modified = self._state(folder, row)
         return Listed(
             manifest=manifest,
             folder=folder,
@@ -157,8 +165,30 @@ class Shelf:
             bundled=bundled,
             missing=self._missing(manifest, kinds),
             modified=modified,
-            update=_update(row, own),
+            update=self._update(row, own),
         )
+
+    def _state(self, folder: Path, row: InstalledToolkit) -> tuple[Manifest, bool]:
+        """The manifest of an installed toolkit, and whether its files were changed."""
+        try:
+            toolkit = self._parts.offload(partial(read_toolkit, folder))
+        except (ToolkitRefusedError, OSError) as error:
+            log.warning("toolkit.unreadable", toolkit=row.slug, error=str(error))
+            return Manifest(row.slug, row.name, row.version), True
+        return toolkit.manifest, toolkit.digest != row.digest
+
+    def _update(self, row: InstalledToolkit | None, own: Manifest | None) -> Update | None:
+        """The newest version that is newer than the installed one."""
+        if row is None:
+            return None
+        found = [Update(own.version)] if own else []
+        if self._parts.catalogue is not None:
+            offers = self._parts.catalogue.known().offers
+            engine = self._parts.engine_version
+            suitable = (it for it in offers if it.slug == row.slug and it.suits(engine))
+            found += [Update(offer.version, offer) for offer in suitable]
+        newer = [it for it in found if Version(it.version) > Version(row.version)]
+        return max(newer, key=lambda it: Version(it.version), default=None)
 
     def _missing(self, manifest: Manifest, kinds: Collection[str]) -> Missing:
         has_extra = self._parts.has_extra
@@ -167,18 +197,3 @@ class Shelf:
             tuple(command for command in manifest.commands if shutil.which(command) is None),
             tuple(kind for kind in manifest.connections if kind not in kinds),
         )
-
-
-def _state(folder: Path, row: InstalledToolkit) -> tuple[Manifest, bool]:
-    """The manifest of an installed toolkit, and whether its files were changed."""
-    try:
-        return read_toolkit(folder).manifest, digest_of(folder) != row.digest
-    except (ToolkitRefusedError, OSError) as error:
-        log.warning("toolkit.unreadable", toolkit=row.slug, error=str(error))
-        return Manifest(row.slug, row.name, row.version), True
-
-
-def _update(row: InstalledToolkit | None, own: Manifest | None) -> Update | None:
-    if row is None or own is None or not own.is_newer_than(row.version):
-        return None
-    return Update(own.version, ToolkitOrigin.BUNDLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,9 @@ from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
 from runbook.library.refs import shown
 from runbook.toolkits.archive import unpack
-from runbook.toolkits.folder import Toolkit, copy_toolkit, read_toolkit
+from runbook.toolkits.catalogue import Offer, Reading
+from runbook.toolkits.folder import Toolkit, copy_toolkit, manifest_in, read_toolkit
+from runbook.toolkits.installation import sync_tree
 from runbook.toolkits.intents import Intent, intended, is_unsettled, settle
 from runbook.toolkits.parts import Parts
 from runbook.toolkits.shelf import Listed, Shelf, Shown
@@ -72,12 +75,33 @@ class Toolkits:
         return self._install(fill, principal, ToolkitOrigin.UPLOAD)
 
     def update(self, slug: str, principal: Principal) -> InstalledToolkit:
-        """Upgrade to the version that is offered. Raises NotFoundError, ConflictError."""
+        """Upgrade to the version that is offered.
+
+        Raises as `install_archive`, and NotFoundError, ConflictError and CatalogueError.
+        """
         self._require(principal)
         update = self._shelf.update_of(self._row(slug))
         if update is None:
             raise ConflictError(f"There is no newer version of {slug}", toolkit=slug)
-        return self.install_bundled(slug, principal)
+        if update.offer is None or self._parts.catalogue is None:
+            return self.install_bundled(slug, principal)
+        archive = self._parts.catalogue.archive(update.offer)
+        fill = partial(_unpack_offer, archive, update.offer)
+        return self._install(fill, principal, ToolkitOrigin.CATALOGUE)
+
+    def catalogue(self) -> Reading | None:
+        """What is known of the catalogue; None if there is none."""
+        catalogue = self._parts.catalogue
+        return None if catalogue is None else catalogue.known()
+
+    def check_for_updates(self, principal: Principal) -> Reading:
+        """Read the catalogue now. Raises NotFoundError if there is none, and CatalogueError."""
+        self._require(principal)
+        if self._parts.catalogue is None:
+            raise NotFoundError(
+                "There is no catalogue of toolkits", hint="set TOOLKIT_CATALOGUE to its URL"
+            )
+        return self._parts.catalogue.check()
 
     def enable(self, slug: str, principal: Principal) -> InstalledToolkit:
         """Offer its runbooks. Raises NotFoundError, SourceConflictError."""
@@ -125,8 +149,7 @@ class Toolkits:
         self._require(principal)
         installation = self._parts.installation
         with self._exclusively(), installation.staged() as staged:
-            fill(staged)
-            toolkit = read_toolkit(staged)
+            toolkit = self._parts.offload(partial(_prepared, fill, staged))
             self._check(toolkit.manifest)
             slug = toolkit.manifest.slug
             row = self._parts.store.toolkits.get(slug)
@@ -201,6 +224,21 @@ class Toolkits:
         if row is None:
             raise _not_installed(slug)
         return row
+
+
+def _unpack_offer(archive: IO[bytes], offer: Offer, target: Path) -> None:
+    """Raises ToolkitRefusedError, also if it's another toolkit or version than the offer says."""
+    unpack(archive, target)
+    found = manifest_in(target)
+    if (found.slug, found.version) != (offer.slug, offer.version):
+        text = f"The archive of {offer.slug} {offer.version} has {found.slug} {found.version}"
+        raise ToolkitRefusedError(text, reason="other_toolkit")
+
+
+def _prepared(fill: Callable[[Path], None], staged: Path) -> Toolkit:
+    fill(staged)
+    sync_tree(staged)
+    return read_toolkit(staged)
 
 
 def _not_installed(slug: str) -> NotFoundError:

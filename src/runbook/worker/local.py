@@ -11,20 +11,22 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 
 from runbook import log
-from runbook.bootstrap import build_engine, build_toolkits, started_with
+from runbook.bootstrap import build_catalogue, build_engine, build_toolkits, started_with
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
-from runbook.errors import ConflictError, RunbookError
+from runbook.errors import CatalogueError, ConflictError, RunbookError
 from runbook.host import garbage, guard, lines, proctable, sealing, signals
 from runbook.settings import Settings, share_metrics
 from runbook.store.models import WorkerKind
+from runbook.toolkits.catalogue import Catalogue
 from runbook.toolkits.toolkits import Toolkits
 from runbook.worker.periodic import Retention, Scope, Task, worker_tasks
 from runbook.worker.slots import FORM_SLOTS, ClaimLoop, Terms
@@ -32,6 +34,7 @@ from runbook.worker.slots import FORM_SLOTS, ClaimLoop, Terms
 SWITCH_SECONDS = 0.0005
 SETTLE_SECONDS = 5.0
 """How soon it's recorded which version an installer that was killed has left."""
+UPDATES_SECONDS = 24 * 3600.0
 
 
 class LocalWorker:
@@ -123,8 +126,18 @@ def _settle(toolkits: Toolkits) -> None:
         log.warning("toolkits.unreadable", error=str(error))
 
 
-def _toolkit_tasks(toolkits: Toolkits) -> tuple[Task, ...]:
-    return (Task("settle-toolkits", Scope.HOST, SETTLE_SECONDS, partial(_settle, toolkits)),)
+def _look_for_updates(catalogue: Catalogue) -> None:
+    with suppress(CatalogueError):  # logged, and shown with the toolkits
+        catalogue.check()
+
+
+def _toolkit_tasks(settings: Settings, toolkits: Toolkits) -> tuple[Task, ...]:
+    settle = Task("settle-toolkits", Scope.HOST, SETTLE_SECONDS, partial(_settle, toolkits))
+    catalogue = build_catalogue(settings)
+    if catalogue is None:
+        return (settle,)
+    look = partial(_look_for_updates, catalogue)
+    return settle, Task("look-for-toolkits", Scope.HOST, UPDATES_SECONDS, look)
 
 
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
@@ -148,7 +161,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
         slots=slots,
         drain_s=settings.drain_seconds,
         retention=Retention(settings.retention_days, settings.audit_retention_days),
-        more=_toolkit_tasks(toolkits),
+        more=_toolkit_tasks(settings, toolkits),
     )
 
     def on_terminate(_number: int, _frame: FrameType | None) -> None:

@@ -8,7 +8,7 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection cancelRun changeConnection changeToolkit checkConnection checkLiveness
+addConnection cancelRun changeConnection changeToolkit checkConnection checkForUpdates checkLiveness
 checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges followRun getArtifact
 getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
 getRunbook getRunDocument getRunLog getStatus getToolkit installToolkit listArtifacts

@@ -65,6 +65,7 @@ POST  /api/toolkits/<slug>/install                 toolkit.write
 GET   /api/toolkits/<slug>/readme                  toolkit.read
 POST  /api/toolkits/<slug>/rollback                toolkit.write
 POST  /api/toolkits/<slug>/update                  toolkit.write
+POST  /api/toolkits/updates                        toolkit.write
 GET   /auth/login                                  anyone
 POST  /dev-login                                   anyone
 GET   /docs/assets/<name>                          anyone

@@ -134,6 +134,7 @@ def test_the_problems_of_a_manifest_are_named(client):
         (lambda client: client.post("/api/toolkits/lab/install"), 404),
         (lambda client: client.post("/api/toolkits/lab/rollback"), 404),
         (lambda client: client.post("/api/toolkits/lab/update"), 404),
+        (lambda client: client.post("/api/toolkits/updates"), 404),
         (lambda client: client.get("/api/toolkits/lab"), 404),
         (lambda client: client.delete("/api/toolkits/lab"), 404),
     ],

@@ -32,6 +32,8 @@ toolkit new       -
 toolkit package   -
 toolkit schema    -
 toolkit install   toolkit.write
+toolkit check     toolkit.write
+toolkit update    toolkit.write
 toolkit rollback  toolkit.write
 toolkit enable    toolkit.write
 toolkit disable   toolkit.write

@@ -347,6 +347,14 @@ def test_one_installer_at_a_time(site, monkeypatch):
     assert site.installed().version == "1.0.0"
 
 
+def test_work_on_files_is_offloaded(site):
+    offloaded = []
+    site.toolkits = site.made_of(offload=lambda work: offloaded.append(work) or work())
+    site.installed()
+    site.toolkits.list(ANN)
+    assert len(offloaded) == 2
+
+
 def test_what_a_toolkit_shows(site):
     more = "connections: [ssh, proxmox]\ncard: {title: Jobs, runbook: Job.md}\n"
     site.installed(more=more)
@@ -382,6 +390,6 @@ def test_a_newer_bundled_version_is_offered(site):
     with pytest.raises(ConflictError):
         site.toolkits.update("lab", ANN)
     site.make(where="bundled", version="1.10.0")
-    assert site.toolkits.list(ANN)[0].update == Update("1.10.0", ToolkitOrigin.BUNDLED)
+    assert site.toolkits.list(ANN)[0].update == Update("1.10.0")
     assert site.toolkits.update("lab", ANN).version == "1.10.0"
     assert site.toolkits.list(ANN)[0].update is None

@@ -94,13 +94,14 @@ def defaults() -> None:
 def list_toolkits(as_json: bool) -> None:
     """List installed toolkits, and bundled ones that can be installed."""
     from runbook.cli.toolkits.description import state
-    from runbook.toolkits.listing import listed_json
+    from runbook.toolkits.listing import list_json
 
     with _toolkits() as (toolkits, principal):
-        found = [listed_json(it) for it in toolkits.list(principal)]
+        listed = list_json(toolkits, principal)
     if as_json:
-        print_json({"toolkits": found, "catalogue": None})
+        print_json(listed)
         return
+    found = listed["toolkits"]
     if not found:
         note("no toolkits")
         return
@@ -162,6 +163,46 @@ def install(what: str, as_json: bool) -> None:
         return toolkits.install_bundled(what, principal)
 
     _say_installed(act, "installed", as_json=as_json)
+
+
+@toolkit.command(
+    "check",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_WRITE,
+    examples=("runbook toolkit check",),
+    short_help="Look for updates in the catalogue.",
+)
+def check() -> None:
+    """Read the catalogue TOOLKIT_CATALOGUE and list the toolkits it has newer versions of.
+
+    Installs nothing: `runbook toolkit update` does.
+    """
+    from runbook.toolkits.listing import list_json
+
+    with _toolkits() as (toolkits, principal):
+        toolkits.check_for_updates(principal)
+        found = list_json(toolkits, principal)["toolkits"]
+    for it in found:
+        if it["update"]:
+            print_line(f"{it['slug']} {it['version']} -> {it['update']['version']}")
+
+
+@toolkit.command(
+    "update",
+    cls=ExampleCommand,
+    permission=Permission.TOOLKIT_WRITE,
+    examples=("runbook toolkit update proxmox",),
+    short_help="Upgrade a toolkit to the version that `list` shows.",
+)
+@click.argument("slug")
+@json_option
+def update(slug: str, as_json: bool) -> None:
+    """Upgrade to the newer version that comes with this program or is in the catalogue."""
+    _say_installed(
+        lambda toolkits, principal: toolkits.update(slug, principal),
+        "upgraded to",
+        as_json=as_json,
+    )
 
 
 @toolkit.command(
