@@ -13,7 +13,7 @@ from runbook.api.routing import Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.core.toolkit import InstalledToolkit
 from runbook.errors import RequestError, UnsupportedMediaTypeError
-from runbook.resources.toolkit import InstalledToolkitJson
+from runbook.resources.toolkit import InstalledToolkitJson, ToolkitReadmeJson
 from runbook.toolkits.listing import list_json, shown_json
 from runbook.toolkits.toolkits import Toolkits
 

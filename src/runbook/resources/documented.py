@@ -31,7 +31,12 @@ from runbook.resources.server import (
     PublicInfoJson,
     StatusJson,
 )
-from runbook.resources.toolkit import InstalledToolkitJson, ToolkitDetailsJson, ToolkitListJson
+from runbook.resources.toolkit import (
+    InstalledToolkitJson,
+    ToolkitDetailsJson,
+    ToolkitListJson,
+    ToolkitReadmeJson,
+)
 
 DOCUMENTED: tuple[type, ...] = (
     RunbookListJson,

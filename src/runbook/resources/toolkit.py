@@ -88,6 +88,10 @@ class CatalogueJson(TypedDict):
     problem: Annotated[str | None, Doc("Why the last attempt to read it failed")]
 
 
+class ToolkitReadmeJson(TypedDict):
+    text: Annotated[str, Doc("Markdown; empty if the toolkit has no README.md")]
+
+
 class ToolkitListJson(TypedDict):
     toolkits: list[ToolkitJson]
     catalogue: Annotated[CatalogueJson | None, Doc("null without TOOLKIT_CATALOGUE")]

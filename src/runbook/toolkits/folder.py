@@ -19,6 +19,7 @@ from runbook.quick_dataclass import dataclass
 
 MOST_FILES = 10_000
 MANIFEST_BYTES = 64 * 1024
+README = "README.md"
 README_BYTES = 256 * 1024
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
 
@@ -63,16 +64,13 @@ def runbooks_in(folder: Path) -> list[Path]:
     return [path for path in files_in(folder) if path.suffix == SUFFIX and not _is_readme(path)]
 
 
-def readme_in(folder: Path) -> str | None:
-    """The text of the toolkit's README, or the start of a long one. None if it can't be read."""
-    for path in sorted(folder.glob("*.md")):
-        if _is_readme(path):
-            try:
-                with path.open("rb") as file:
-                    return file.read(README_BYTES).decode("utf-8", "replace")
-            except OSError:
-                return None
-    return None
+def readme_in(folder: Path) -> str:
+    """The start of its README.md; empty if there is none that can be read."""
+    try:
+        with (folder / README).open("rb") as file:
+            return file.read(README_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def digest_of(folder: Path) -> str:

@@ -117,7 +117,7 @@ class Shelf:
             for entry in self._entries(listed)
             if can(principal, Permission.RUNBOOK_LIST, entry).allowed
         )
-        return Shown(listed, readme_in(listed.folder), runbooks)
+        return Shown(listed, readme_in(listed.folder) or None, runbooks)
 
     def update_of(self, row: InstalledToolkit) -> Update | None:
         """The newer version of an installed toolkit, if there is one."""

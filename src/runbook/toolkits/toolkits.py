@@ -17,7 +17,7 @@ from runbook.errors import ConflictError, NotFoundError, ToolkitRefusedError
 from runbook.library.refs import shown
 from runbook.toolkits.archive import unpack
 from runbook.toolkits.catalogue import Offer, Reading
-from runbook.toolkits.folder import Toolkit, copy_toolkit, manifest_in, read_toolkit
+from runbook.toolkits.folder import Toolkit, copy_toolkit, manifest_in, read_toolkit, readme_in
 from runbook.toolkits.installation import sync_tree
 from runbook.toolkits.intents import Intent, intended, is_unsettled, settle
 from runbook.toolkits.parts import Parts

@@ -8,13 +8,14 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection cancelRun changeConnection changeToolkit checkConnection checkForUpdates checkLiveness
-checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges followRun getArtifact
-getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
-getRunbook getRunDocument getRunLog getStatus getToolkit installToolkit listArtifacts
-listAuditEvents listConnectionKinds listConnections listHistoryEntries listLocks listRunbooks
-listRuns listToolkits logIn previewUndo removeConnection removeToolkit resumeRun retryRun
-rollBackToolkit shutDown undoRun updateToolkit uploadToolkit validateRunbook validateRunbookShort
+addConnection cancelRun changeConnection changeToolkit checkConnection checkForUpdates
+checkLiveness checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges
+followRun getArtifact getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo
+getRequiredEnv getRun getRunbook getRunDocument getRunLog getStatus getToolkit getToolkitReadme
+installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections
+listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo removeConnection
+removeToolkit resumeRun retryRun rollBackToolkit shutDown undoRun updateToolkit uploadToolkit
+validateRunbook validateRunbookShort
 """
 
 

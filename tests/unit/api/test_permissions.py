@@ -150,6 +150,7 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "GET /api/toolkits/<slug>/readme",
         "POST /api/toolkits/<slug>/rollback",
         "POST /api/toolkits/<slug>/update",
+        "POST /api/toolkits/updates",
     }
 
 
