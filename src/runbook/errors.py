@@ -242,7 +242,7 @@ class CatalogueError(RunbookError):
     """The catalogue of toolkits, or an archive in it, can't be read."""
 
     code = "catalogue_unavailable"
-    http_status = 502
+    http_status = 503
     exit_code = 69
 
 

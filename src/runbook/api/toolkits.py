@@ -55,7 +55,6 @@ def list_toolkits() -> Response:
         "Look for updates in the catalogue, and list toolkits",
         schema="ToolkitList",
         description="Needs TOOLKIT_CATALOGUE. Installs nothing.",
-        replies={502: "The catalogue can't be read, or is invalid"},
     ),
 )
 def check_for_updates() -> Response:
