@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from tempfile import SpooledTemporaryFile
 
 from flask import Blueprint, Response, request
@@ -101,6 +102,7 @@ def upload_toolkit() -> Response:
     with SpooledTemporaryFile(_IN_MEMORY) as archive:
         while data := request.stream.read(64 * 1024):
             archive.write(data)
+            time.sleep(0)  # a fast client would keep all other requests of this process waiting
         if not archive.tell():
             raise RequestError("The body is empty: it must be a .zip archive")
         archive.seek(0)
