@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import RunbookError, ServerUnavailableError
+from runbook.errors import ConfigurationError, RunbookError, ServerUnavailableError
 from runbook.host.identity import process_start
 from runbook.quick_dataclass import dataclass
 
@@ -25,15 +25,9 @@ START_S = 60.0
 END_S = 10.0
 FOLDER = "lab"
 STATE = "processes.json"
+MISSING = "The lab needs more packages. Install them: pip install 'runbook-engine[lab]'"
 PASSED = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV"})
 """What they get of the environment, which can hold secrets of the server."""
-
-
-class MissingLabError(RunbookError):
-    """The lab needs more packages. Install them: pip install 'runbook-engine[lab]'"""
-
-    code = "missing_extra"
-    exit_code = 69
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class Processes:
         self._environment = environment
 
     def start(self) -> list[Started]:
-        """Start all. Raises MissingLabError and ServerUnavailableError, and then none is left."""
+        """Start all. Raises ConfigurationError and ServerUnavailableError, and then none is left."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return [self._start(part) for part in PARTS]
@@ -142,7 +136,7 @@ class Processes:
 def _failure(part: Part, log: Path) -> RunbookError:
     said = log.read_text(errors="replace").strip()
     if "No module named 'fakepve'" in said:
-        return MissingLabError()
+        return ConfigurationError(MISSING)
     last = said.splitlines()[-1] if said else "it said nothing"
     return ServerUnavailableError(f"The lab's {part.name} didn't start: {last}")
 

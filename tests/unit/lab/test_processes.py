@@ -51,12 +51,23 @@ def test_one_that_does_not_start_leaves_none_behind(lab, monkeypatch):
     assert list(lab._running()) == []
 
 
+def test_a_missing_package_is_said(tmp_path):
+    log = tmp_path / "pve.log"
+    log.write_text("Traceback ...\nModuleNotFoundError: No module named 'fakepve'\n")
+
+    error = processes._failure(processes.PVE, log)
+
+    assert (error.code, processes.MISSING) == ("bad_configuration", error.message)
+
+
 def test_nothing_else_loads_the_lab():
     script = """
 import sys
 import runbook.api.app, runbook.cli.app, runbook.worker.local, runbook.bootstrap
 print([name for name in sys.modules if name.startswith(("runbook.lab", "fakepve", "pynetbox"))])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
 
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
