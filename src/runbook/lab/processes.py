@@ -62,7 +62,7 @@ class Processes:
         self._environment = environment
 
     def start(self) -> list[Started]:
-        """Start all. Raises ConfigurationError and ServerUnavailableError, and then none is left."""
+        """Start all, or none: raises ConfigurationError and ServerUnavailableError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return [self._start(part) for part in PARTS]
