@@ -99,7 +99,7 @@ def test_an_agent_that_does_not_answer_is_said(watched, tmp_path):
     site, _ = watched
     secret = tmp_path / "community"
     secret.write_text(COMMUNITY)
-    given = {"HOST": "127.0.0.1", "PORT": free_port(), "SITE": "Berlin"}
+    given = {"HOST": "127.0.0.1", "PORT": free_port(), "SITE": "Berlin", "PATIENCE": 1}
 
     done = site.execute("ImportBySnmp", "--secret", f"COMMUNITY=@{secret}", **given)
 
