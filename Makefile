@@ -2,7 +2,7 @@
 # ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start test torture check bench lock clean clean-data
+.PHONY: help setup setup-dev start test test-netbox torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -19,6 +19,9 @@ start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes 
 
 test: setup-dev ## Run all tests
 	@scripts/test.sh $(ARGS)
+
+test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed the first time (10 to 20 minutes)
+	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=3600 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
 
 torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded
 	@PYTHONPATH=tests .venv/bin/python -m torture $(ARGS)

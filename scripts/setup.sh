@@ -128,6 +128,13 @@ want_chromium() {
     say "continuing without Chromium: the tests in tests/e2e will be skipped"
 }
 
+# Only tests of imports by SNMP need it. Without it, they are skipped, except in CI.
+want_snmp() {
+    (install_server snmpd && apt_install "for the tests of imports by SNMP" snmp) && return
+    [ -z "${CI:-}" ] || fail "snmpd or snmp is missing, which the tests of the netbox toolkit need."
+    say "continuing without snmpd and snmp: the tests of imports by SNMP will be skipped"
+}
+
 need_commands() {
     command -v zsh >/dev/null || apt_install "for the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "for the sample runbooks" curl
@@ -135,6 +142,7 @@ need_commands() {
         command -v redis-server >/dev/null || install_server redis-server
         has_postgresql || want_postgresql
         command -v "${CHROMIUM:-chromium}" >/dev/null || want_chromium
+        { command -v snmpd && command -v snmpwalk; } >/dev/null || want_snmp
     fi
 }
 

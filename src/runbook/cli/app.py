@@ -20,6 +20,7 @@ from runbook.cli.execute import execute
 from runbook.cli.inputs import inputs
 from runbook.cli.keeping.backup import backup, restore
 from runbook.cli.keeping.database import database
+from runbook.cli.lab.lab import lab
 from runbook.cli.rerun import resume, retry, undo
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
@@ -69,6 +70,7 @@ COMMANDS = (
     who_can,
     toolkit,
     connections,
+    lab,
     token,
     serve,
     doctor,

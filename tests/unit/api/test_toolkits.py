@@ -8,7 +8,7 @@ import pytest
 
 from runbook.api import toolkits
 
-MANIFEST = "slug: lab\nname: Lab\nversion: {version}\n"
+MANIFEST = "slug: yard\nname: Yard\nversion: {version}\n"
 ZIP = {"Content-Type": "application/zip"}
 
 
@@ -16,7 +16,7 @@ def zipped(version="1.0.0", **more):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         made.writestr("toolkit.yaml", MANIFEST.format(version=version))
-        made.writestr("README.md", "# Lab\n")
+        made.writestr("README.md", "# Yard\n")
         for name, text in more.items():
             made.writestr(f"{name}.md", text)
     return buffer.getvalue()
@@ -34,25 +34,25 @@ def of_slug(client, slug):
 @pytest.fixture(autouse=True)
 def _clean(client):
     yield
-    for slug in ("lab", "health"):
+    for slug in ("yard", "health"):
         client.delete(f"/api/toolkits/{slug}")
 
 
 def test_from_upload_to_removal(client):
     reply = upload(client, zipped())
-    assert reply.json == {"slug": "lab", "version": "1.0.0", "enabled": False}
-    assert client.patch("/api/toolkits/lab", json={"enabled": True}).status_code == 200
+    assert reply.json == {"slug": "yard", "version": "1.0.0", "enabled": False}
+    assert client.patch("/api/toolkits/yard", json={"enabled": True}).status_code == 200
     assert upload(client, zipped("1.1.0")).json["enabled"] is True
-    assert client.get("/api/toolkits/lab/readme").json == {"text": "# Lab\n"}
-    found = of_slug(client, "lab")
+    assert client.get("/api/toolkits/yard/readme").json == {"text": "# Yard\n"}
+    found = of_slug(client, "yard")
     assert (found["version"], found["previous_version"]) == ("1.1.0", "1.0.0")
     assert (found["origin"], found["installed_by"]) == ("upload", "ann")
-    assert client.post("/api/toolkits/lab/rollback").json["version"] == "1.0.0"
-    assert client.patch("/api/toolkits/lab", json={"enabled": False}).status_code == 200
-    assert of_slug(client, "lab")["enabled"] is False
-    assert client.delete("/api/toolkits/lab").status_code == 200
-    assert of_slug(client, "lab") is None
-    for slug in ("lab", "..", "%2e%2e"):
+    assert client.post("/api/toolkits/yard/rollback").json["version"] == "1.0.0"
+    assert client.patch("/api/toolkits/yard", json={"enabled": False}).status_code == 200
+    assert of_slug(client, "yard")["enabled"] is False
+    assert client.delete("/api/toolkits/yard").status_code == 200
+    assert of_slug(client, "yard") is None
+    for slug in ("yard", "..", "%2e%2e"):
         assert client.get(f"/api/toolkits/{slug}/readme").status_code == 404
 
 
@@ -128,15 +128,15 @@ def test_the_problems_of_a_manifest_are_named(client):
     [
         (lambda client: client.post("/api/toolkits", json={}), 415),
         (lambda client: client.post("/api/toolkits", data=b"", headers=ZIP), 400),
-        (lambda client: client.patch("/api/toolkits/lab", json={}), 400),
-        (lambda client: client.patch("/api/toolkits/lab", json={"enabled": "yes"}), 400),
-        (lambda client: client.patch("/api/toolkits/lab", json={"enabled": True}), 404),
-        (lambda client: client.post("/api/toolkits/lab/install"), 404),
-        (lambda client: client.post("/api/toolkits/lab/rollback"), 404),
-        (lambda client: client.post("/api/toolkits/lab/update"), 404),
+        (lambda client: client.patch("/api/toolkits/yard", json={}), 400),
+        (lambda client: client.patch("/api/toolkits/yard", json={"enabled": "yes"}), 400),
+        (lambda client: client.patch("/api/toolkits/yard", json={"enabled": True}), 404),
+        (lambda client: client.post("/api/toolkits/yard/install"), 404),
+        (lambda client: client.post("/api/toolkits/yard/rollback"), 404),
+        (lambda client: client.post("/api/toolkits/yard/update"), 404),
         (lambda client: client.post("/api/toolkits/updates"), 404),
-        (lambda client: client.get("/api/toolkits/lab"), 404),
-        (lambda client: client.delete("/api/toolkits/lab"), 404),
+        (lambda client: client.get("/api/toolkits/yard"), 404),
+        (lambda client: client.delete("/api/toolkits/yard"), 404),
     ],
 )
 def test_what_is_refused(client, send, status):
@@ -144,8 +144,8 @@ def test_what_is_refused(client, send, status):
 
 
 def test_a_name_that_is_taken(client, settings):
-    (settings.runbooks_dir / "lab").mkdir()
+    (settings.runbooks_dir / "yard").mkdir()
     try:
         assert upload(client, zipped()).json["code"] == "source_conflict"
     finally:
-        (settings.runbooks_dir / "lab").rmdir()
+        (settings.runbooks_dir / "yard").rmdir()

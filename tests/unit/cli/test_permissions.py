@@ -45,6 +45,8 @@ connections edit     connection.write
 connections remove   connection.write
 connections check    connection.read
 connections reseal   connection.write
+lab up               connection.write
+lab down             connection.write
 token        token.issue
 serve        -
 doctor       server.read

@@ -77,7 +77,7 @@ def test_commands_find_a_toolkits_runbooks(run, folder):
     target = locate(REF, process_environment())
     assert (target.ref, target.is_configured) == (REF, True)
     assert locate(str(target.file), process_environment()).ref == REF
-    assert [item.value for item in complete_refs(None, None, "hea")] == [REF]
+    assert [item.value for item in complete_refs(None, None, "health/H")] == [REF]
     assert run("who-can", REF, "--json")["everyone"] is True
     assert run("verify", REF, "--json")["success"] is True
     assert run("lint", "--format", "json", "--strict", REF) == "[]\n"

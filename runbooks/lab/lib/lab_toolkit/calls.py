@@ -1,0 +1,21 @@
+"""Calls of other runbooks, whose failure ends this one with the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import runbook
+from runbook.connectors.errors import EXIT_CODES, ConnectorError, ErrorCode
+
+CODES = {number: code for code, number in EXIT_CODES.items()}
+
+
+def call(ref: str, inputs: Mapping[str, object], **options: Any) -> dict[str, Any]:
+    """The outputs of the called runbook. Inputs without a value aren't passed."""
+    given = {name: value for name, value in inputs.items() if value not in (None, "")}
+    try:
+        return runbook.call(ref, given, **options)
+    except runbook.CalledRunbookError as error:
+        code = CODES.get(error.done.get("return_code", 0), ErrorCode.TASK_FAILED)
+        raise ConnectorError(error.message, code) from None

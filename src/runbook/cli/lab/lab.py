@@ -1,0 +1,121 @@
+"""`runbook lab`: something to try the toolkits on, without hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook.cli.commands import ExampleCommand
+from runbook.cli.terminal.messages import note, print_line
+from runbook.core.permissions import Permission
+from runbook.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from runbook.core.access import Principal
+    from runbook.engine.engine import Engine
+    from runbook.lab.processes import Started
+    from runbook.settings import Settings
+
+TOOLKITS = ("proxmox", "netbox", "lab")
+LABELS = {"site": "lab"}
+NAMES = {"ipam": "lab-netbox", "pve": "lab-proxmox"}
+HELP = """Try the toolkits without hardware, with endpoints like those of Proxmox VE and NetBox.
+
+\b
+Examples:
+  $ runbook lab up
+  $ runbook lab down
+"""
+
+
+@click.group("lab", help=HELP, short_help="Try the toolkits without hardware.")
+def lab() -> None:
+    pass
+
+
+@lab.command(
+    "up",
+    cls=ExampleCommand,
+    permission=Permission.CONNECTION_WRITE,
+    examples=("runbook lab up",),
+    short_help="Start the lab.",
+)
+def up() -> None:
+    """Start the lab, add its connections, and enable the toolkits.
+
+    The endpoints listen on loopback only, and keep everything in memory. They need the extra lab:
+    pip install 'runbook-engine[lab]'.
+    """
+    from runbook.lab.processes import Processes
+    from runbook.settings import process_environment
+
+    with _opened() as (settings, engine, principal):
+        processes = Processes(settings.data_dir, process_environment())
+        if processes.are_running():
+            note("the lab is up already")
+        else:
+            processes.stop()
+            for started in processes.start():
+                _connect(engine, principal, started)
+        _enable(settings, engine, principal)
+    print_line("The lab is up, with the connections lab-proxmox and lab-netbox.")
+    print_line(f"In the web app: http://localhost:{settings.api_port}/execute/lab/Provision.md")
+    print_line("In a terminal:  runbook execute --runbook lab/Provision.md --ask")
+
+
+@lab.command(
+    "down",
+    cls=ExampleCommand,
+    permission=Permission.CONNECTION_WRITE,
+    examples=("runbook lab down",),
+    short_help="End the lab.",
+)
+def down() -> None:
+    """End the lab and remove its connections. The toolkits stay enabled."""
+    from runbook.lab.processes import Processes
+    from runbook.settings import process_environment
+
+    with _opened() as (settings, engine, principal):
+        ended = Processes(settings.data_dir, process_environment()).stop()
+        for name in NAMES.values():
+            with suppress(NotFoundError):
+                engine.connections.remove(name, principal)
+    print_line("The lab is down." if ended else "The lab wasn't up.")
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Settings, Engine, Principal]]:
+    from runbook.bootstrap import local_operator
+    from runbook.cli.source.opening import load_settings, open_engine
+    from runbook.settings import process_environment
+
+    settings = load_settings(process_environment())
+    with closing(open_engine(settings)) as engine:
+        yield settings, engine, local_operator(settings)
+
+
+def _connect(engine: Engine, principal: Principal, started: Started) -> None:
+    """Add the connection of an endpoint, in place of an earlier one."""
+    from runbook.engine.connections.connections import NewConnection
+
+    name = NAMES[started.part.name]
+    kind = "netbox" if started.part.name == "ipam" else "proxmox"
+    values = {**started.said, **started.given}
+    with suppress(NotFoundError):
+        engine.connections.remove(name, principal)
+    new = NewConnection(name, kind, values, {}, LABELS, "Of runbook lab; holds nothing real")
+    engine.connections.add(new, principal)
+
+
+def _enable(settings: Settings, engine: Engine, principal: Principal) -> None:
+    from runbook.bootstrap import build_toolkits
+
+    toolkits = build_toolkits(settings, engine)
+    known = {one.manifest.slug: one.installed for one in toolkits.list(principal)}
+    for slug in TOOLKITS:
+        installed = known.get(slug) or toolkits.install_bundled(slug, principal)
+        if not installed.enabled:
+            toolkits.enable(slug, principal)
