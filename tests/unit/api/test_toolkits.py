@@ -87,13 +87,13 @@ def test_what_is_shown(client):
 def test_a_missing_connection_is_one_that_the_caller_may_not_use(client, token):
     kinds = "connections: [netbox]\n"
     upload(client, zipped("1.0.0\n" + kinds))
-    assert of_slug(client, "lab")["missing"]["connections"] == ["netbox"]
+    assert of_slug(client, "yard")["missing"]["connections"] == ["netbox"]
     values = {"url": "http://localhost", "token": "s3cret-value"}
     made = {"name": "ipam", "kind": "netbox", "values": values, "claims": {"roles": ["sre"]}}
     assert client.post("/api/connections", json=made).status_code < 300
-    assert of_slug(client, "lab")["missing"]["connections"] == []
+    assert of_slug(client, "yard")["missing"]["connections"] == []
     other = {"Authorization": f"Bearer {token(roles=['developer'])}"}
-    shown = client.get("/api/toolkits/lab", headers=other).json
+    shown = client.get("/api/toolkits/yard", headers=other).json
     assert shown["missing"]["connections"] == ["netbox"]
 
 
