@@ -48,7 +48,7 @@ def list_toolkits() -> Response:
 
 @route(
     blueprint,
-    "/api/toolkits/updates",
+    "/api/toolkit-updates",
     methods=("POST",),
     policy=RoutePolicy(
         Permission.TOOLKIT_WRITE,

@@ -65,7 +65,7 @@ POST  /api/toolkits/<slug>/install                 toolkit.write
 GET   /api/toolkits/<slug>/readme                  toolkit.read
 POST  /api/toolkits/<slug>/rollback                toolkit.write
 POST  /api/toolkits/<slug>/update                  toolkit.write
-POST  /api/toolkits/updates                        toolkit.write
+POST  /api/toolkit-updates                         toolkit.write
 GET   /auth/login                                  anyone
 POST  /dev-login                                   anyone
 GET   /docs/assets/<name>                          anyone
@@ -110,7 +110,7 @@ def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
         for method, path, policy in routes(app)
         if policy.permission and not everyone.allow(policy.permission)
     }
-    assert {one for one in refused if not one[1].startswith("/api/toolkits")} == {
+    assert {one for one in refused if not one[1].startswith("/api/toolkit")} == {
         ("GET", "/api/audit"),
         ("POST", "/api/connections"),
         ("PATCH", "/api/connections/<connection>"),
@@ -150,7 +150,7 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "GET /api/toolkits/<slug>/readme",
         "POST /api/toolkits/<slug>/rollback",
         "POST /api/toolkits/<slug>/update",
-        "POST /api/toolkits/updates",
+        "POST /api/toolkit-updates",
     }
 
 

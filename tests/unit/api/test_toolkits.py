@@ -134,7 +134,7 @@ def test_the_problems_of_a_manifest_are_named(client):
         (lambda client: client.post("/api/toolkits/yard/install"), 404),
         (lambda client: client.post("/api/toolkits/yard/rollback"), 404),
         (lambda client: client.post("/api/toolkits/yard/update"), 404),
-        (lambda client: client.post("/api/toolkits/updates"), 404),
+        (lambda client: client.post("/api/toolkit-updates"), 404),
         (lambda client: client.get("/api/toolkits/yard"), 404),
         (lambda client: client.delete("/api/toolkits/yard"), 404),
     ],
