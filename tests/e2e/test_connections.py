@@ -1,0 +1,202 @@
+"""The pages of connections: add, change, test and remove, and what nobody gets to see."""
+
+import re
+import socket
+
+import pytest
+from playwright.sync_api import expect
+
+VIEWS = {
+    "light": ({"width": 1280, "height": 800}, "light"),
+    "dark": ({"width": 1280, "height": 800}, "dark"),
+    "phone": ({"width": 390, "height": 844}, "dark"),
+}
+SECRET = "s3cret-of-the-lab"  # noqa: S105 - made up
+SCRIPT = "print -r -- uses $PVE"
+# Everything that a page holds, in texts, attributes, fields and storage.
+HELD = """() => document.documentElement.outerHTML
+    + [...document.querySelectorAll('input, textarea')].map(one => one.value).join(' ')
+    + JSON.stringify({...localStorage, ...sessionStorage}) + location.href"""
+# Controls that are too small for a finger; a link or box may take the room around it.
+SMALL = """() => [...document.querySelectorAll('main button, main select, main .control')]
+    .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 44)
+    .map(one => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture
+def own_server(integration, tmp_path):
+    with integration.running(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def admin(own_server):
+    with own_server.client("dev-admin", roles=("admin",)) as client:
+        yield client
+
+
+@pytest.fixture
+def closed_port():
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def look(picture, check_accessibility):
+    """Looks at the page in every view."""
+
+    def look_(page, name):
+        for view, (viewport, scheme) in VIEWS.items():
+            page.set_viewport_size(viewport)
+            page.emulate_media(color_scheme=scheme)
+            expect(page.locator(f".v-theme--{scheme}").first).to_be_attached()
+            picture(page, f"connections-{name}-{view}")
+            check_accessibility(page)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.set_viewport_size(VIEWS["light"][0])
+
+    return look_
+
+
+def connection(name, **more):
+    values = {"host": "pve.example.com", "token_id": "root@pam!rb", "token_secret": SECRET}
+    return {"name": name, "kind": "proxmox", "values": values, **more}
+
+
+def test_a_connection_is_added_changed_tested_and_removed(
+    own_server, admin, closed_port, open_page, sign_in, guard, look
+):
+    own_server.add("Uses", SCRIPT, inputs="# lab-pve\nPVE: {type: connection, kind: proxmox}")
+    page = sign_in(open_page("/runbooks", at=own_server), "admin")
+    page.get_by_role("link", name="Connections", exact=True).click()
+    expect(page.get_by_text("No connections", exact=True)).to_be_visible()
+    look(page, "none")
+    page.get_by_role("link", name="Add connection").click()
+    page.get_by_label("Kind").select_option("Proxmox VE")
+    add = page.get_by_role("button", name="Add connection")
+    expect(page.get_by_text("Fill in Token ID and Token secret, or User and Password.")).to_be_visible()
+
+    page.get_by_label("Name name").fill("lab-pve")
+    page.get_by_label("Host").fill("127.0.0.1")
+    page.get_by_label("Port").fill("70000")
+    page.get_by_label("Token ID").fill("root@pam!runbook")
+    page.get_by_role("button", name="Add claim").click()
+    page.get_by_label("Name of claim 1").fill("roles")
+    add.click()
+    expect(page.get_by_label("Port")).to_be_focused()
+    for fault in ("must be at most 65535", "Fill in Token ID", "At least one value is required"):
+        expect(page.locator(".fault", has_text=fault)).to_be_visible()
+    look(page, "faults")
+    page.get_by_label("Port").fill(str(closed_port))
+    page.get_by_label("Token secret", exact=False).first.fill(SECRET)
+    page.get_by_label("Allowed values of claim 1").fill("sre, admin")
+    page.get_by_role("button", name="Add label").click()
+    page.get_by_label("Name of label 1").fill("no spaces")
+    page.get_by_label("Value of label 1").fill("berlin")
+    guard.allow("422")
+    add.click()
+    expect(page.get_by_label("Name of label 1")).to_be_focused()
+    page.get_by_label("Name of label 1").fill("site")
+    add.click()
+    expect(page).to_have_url(re.compile("/connection/lab-pve$"))
+    expect(page.get_by_role("heading", name="lab-pve", level=1)).to_be_visible()
+    assert SECRET not in page.evaluate(HELD)
+
+    test = page.get_by_role("button", name="Test lab-pve")
+    result = page.get_by_role("status", name="Last test of lab-pve")
+    expect(result).to_have_text("Not tested")
+    test.click()
+    expect(result).to_contain_text("Failed")
+    expect(result).to_contain_text("just now")
+    check = admin.get("/api/connections/lab-pve").json()["check"]
+    expect(result.locator("code")).to_have_text(check["code"])
+    expect(result).to_contain_text(check["message"])
+    look(page, "tested")
+
+    page.get_by_role("link", name="Edit").click()
+    expect(page.get_by_role("group", name="Token secret")).to_contain_text("Set")
+    assert SECRET not in page.evaluate(HELD)
+    look(page, "edit")
+    page.get_by_role("button", name="Replace Token secret").click()
+    save = page.get_by_role("button", name="Save changes")
+    save.click()
+    expect(page.locator(".fault", has_text="Token secret is required")).to_be_visible()
+    page.get_by_label("Token secret", exact=False).first.fill("another-secret")
+    save.click()
+    expect(page).to_have_url(re.compile("/connection/lab-pve$"))
+    expect(result).to_have_text("Not tested")
+    assert "another-secret" not in page.evaluate(HELD)
+    kept = admin.get("/api/connections/lab-pve").json()
+    assert (kept["values"]["port"], kept["claims"]) == (closed_port, {"roles": ["sre", "admin"]})
+    assert (kept["labels"], kept["revision"]) == ({"site": "berlin"}, 2)
+
+    run_id = admin.post("/api/runbooks/Uses.md", json={"env_vars": {"PVE": "lab-pve"}}).json()["run_id"]
+    page.goto(f"/run/{run_id}")
+    used = page.get_by_role("complementary", name="Run details").get_by_role("link", name="lab-pve")
+    expect(used).to_have_attribute("href", "/connection/lab-pve")
+    used.click()
+    expect(page.locator(f"a[href='/run/{run_id}']")).to_have_text("just now")
+    page.get_by_role("button", name="Remove").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("link", name="Uses.md")).to_be_visible()
+    dialog.get_by_role("button", name="Remove").click()
+    expect(dialog).to_contain_text("Confirmation required")
+    look(page, "remove")
+    dialog.get_by_role("textbox").fill("lab-pve")
+    guard.allow("404")
+    dialog.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("No connections", exact=True)).to_be_visible()
+    assert admin.get("/api/connections").json()["connections"] == []
+
+
+def test_each_sees_what_their_claims_allow(own_server, admin, open_page, sign_in, look):
+    admin.post("/api/connections", json=connection("core", claims={"roles": "sre"}))
+    admin.post("/api/connections", json=connection("open", labels={"site": "berlin"}))
+    netbox = {"url": "https://ipam.example.com", "token": SECRET}
+    more = {"name": "ipam", "kind": "netbox", "values": netbox, "description": "Addresses"}
+    assert admin.post("/api/connections", json=more).status_code == 200
+    page = sign_in(open_page("/connections", at=own_server), "sre")
+    rows = page.get_by_role("region", name="List of connections").get_by_role("row")
+    expect(rows).to_have_count(4)
+    expect(page.get_by_role("link", name="Add connection")).to_have_count(0)
+    expect(rows.filter(has_text="ipam")).to_contain_text("https://ipam.example.com")
+    look(page, "list")
+    page.get_by_role("searchbox").fill("site berlin")
+    expect(rows).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"\?q=site"))
+    page.get_by_role("searchbox").fill("")
+    page.get_by_label("Filter by kind").select_option("NetBox")
+    expect(rows).to_have_count(2)
+    page.goto("/connection/core?view=edit")
+    expect(page.get_by_role("button", name="Test core")).to_be_visible()
+    for name in ("Edit", "Remove", "Save changes"):
+        expect(page.get_by_role("main").get_by_text(name, exact=True)).to_have_count(0)
+
+    other = sign_in(open_page("/connections", at=own_server, touch=True), "viewer")
+    expect(other.get_by_role("link", name="open", exact=True)).to_be_visible()
+    expect(other.get_by_text("core", exact=True)).to_have_count(0)
+    assert other.evaluate(SMALL) == []
+
+    boss = sign_in(open_page("/connections", at=own_server, touch=True), "admin")
+    expect(boss.get_by_role("row").filter(has_text="core")).to_contain_text("Not you")
+    boss.goto("/connection/core?view=edit")
+    expect(boss.get_by_role("button", name="Save changes")).to_be_visible()
+    assert boss.evaluate(SMALL) == []
+
+
+def test_the_page_is_hidden_from_those_who_may_not_see_connections(open_page, sign_in):
+    page = sign_in(open_page("/runs"))
+
+    def without(route):
+        reply = route.fetch()
+        config = reply.json()
+        config["token"]["permissions"].remove("connection.read")
+        route.fulfill(response=reply, json=config)
+
+    page.route("**/api/config", without)
+    page.goto("/runs")
+    main = page.get_by_role("navigation", name="Main")
+    expect(main.get_by_role("link", name="Runs", exact=True)).to_be_visible()
+    expect(main.get_by_role("link", name="Connections", exact=True)).to_have_count(0)
