@@ -13,17 +13,16 @@ export type Content = Required<Pick<NewConnection, 'name' | 'description' | 'val
   values: NonNullable<ConnectionChanges['values']>
 }
 
-const NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+type Property = Kind['schema']['properties'][string]
+
+const NAME_HELP = 'Up to 64 letters, digits, dots, hyphens and underscores. It can’t change later.'
 const MOST_CHARACTERS = 500
 
-/** The fields that every connection has. A name can't change: secrets are bound to it. */
+/** The fields that every connection has. The name stays: secrets are bound to it. */
 export function headFields(isNew: boolean): Field[] {
-  const name = {
-    title: 'Name', 'x-type': 'string', 'x-order': 1, pattern: NAME, allOf: [{ pattern: '' }], examples: ['lab-pve'],
-    description: 'By which runs pick it. It stays as it is.',
-  } as const
-  const description = { title: 'Description', 'x-type': 'text', 'x-order': 2, maxLength: MOST_CHARACTERS } as const
-  const properties = { ...(isNew && { name: { ...name, allOf: [...name.allOf], examples: [...name.examples] } }), description }
+  const name = { title: 'Name', 'x-type': 'string', 'x-order': 1, examples: ['lab-pve'], description: NAME_HELP } satisfies Property
+  const description = { title: 'Description', 'x-type': 'text', 'x-order': 2, maxLength: MOST_CHARACTERS } satisfies Property
+  const properties: Record<string, Property> = isNew ? { name, description } : { description }
   const inputs = Object.entries(properties).map(([one, property]) => inputOf(one, property, one === 'name'))
   return fieldsOf(inputs, properties, []).map((field) => ({ ...field, emptyText: 'never' }))
 }
