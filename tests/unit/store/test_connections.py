@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runbook.core.audit import Actor, AuditAction, NewAuditEvent, Target, TargetKind
-from runbook.core.connection import Connection, ConnectionUse, LastCheck, LastUse, Sealed
+from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
 from runbook.errors import ConflictError, DuplicateError, NotFoundError
 
 LAB = Connection(
