@@ -33,7 +33,7 @@ PAGES = {
     "/compare/{run}/{other}": "Both runs have the same document",
     "/toolkits": "Health",
     "/connections": "No connections",
-    "/connections/new?kind=proxmox": "Who may use it",
+    "/connections/new?kind=proxmox": "Access and labels",
     "/connection/nothing": "View all connections",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
@@ -245,6 +245,12 @@ def test_the_tab_of_a_phone_that_is_open_looks_different(open_page, sign_in):
     expect(tabs.nth(0)).to_have_attribute("aria-current", "page")
     colours = tabs.evaluate_all("tabs => tabs.map(tab => getComputedStyle(tab).color)")
     assert colours[0] != colours[1] == colours[2]
+    page.set_viewport_size(VIEWS["narrow"][0])
+    tabs.last.click()
+    expect(tabs.last).to_have_attribute("aria-current", "page")
+    boxes = [tab.bounding_box() for tab in tabs.all()]
+    assert boxes[0]["x"] >= 0
+    assert boxes[-1]["x"] + boxes[-1]["width"] <= page.viewport_size["width"]
 
 
 @pytest.mark.parametrize(

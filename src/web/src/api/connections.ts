@@ -36,6 +36,8 @@ export function useConnection(name: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => [...LIST, toValue(name)]),
     queryFn: ({ signal }) => bodyOf(api.GET('/api/connections/{connection}', { ...paramsOf(toValue(name)), signal })),
+    // One that was removed, or changed by others, doesn't flash up again.
+    gcTime: 0,
   })
 }
 
@@ -49,14 +51,14 @@ export function useKinds() {
   })
 }
 
-/** Makes a change to connections, then refetches them, even if it failed. */
-function useChange<T, R>(mutationFn: (given: T) => Promise<R>) {
+/** Makes a change to connections, then refetches them, or only the list, even if it failed. */
+function useChange<T, R>(mutationFn: (given: T) => Promise<R>, exact = false) {
   const queries = useQueryClient()
   return useMutation({
     // What was sent may have secrets.
     gcTime: 0,
     mutationFn,
-    onSettled: () => queries.invalidateQueries({ queryKey: LIST }),
+    onSettled: () => queries.invalidateQueries({ queryKey: LIST, exact }),
   })
 }
 
@@ -71,7 +73,9 @@ export function useEditConnection(name: () => string) {
 }
 
 export function useRemoveConnection() {
-  return useChange((name: string) => bodyOf(api.DELETE('/api/connections/{connection}', paramsOf(name))))
+  // The page that shows it is about to close.
+  const exact = true
+  return useChange((name: string) => bodyOf(api.DELETE('/api/connections/{connection}', paramsOf(name))), exact)
 }
 
 /** Asks the system whether it answers and accepts the credentials. */
