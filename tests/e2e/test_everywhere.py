@@ -32,6 +32,9 @@ PAGES = {
     "/run/nothing": "View all runs",
     "/compare/{run}/{other}": "Both runs have the same document",
     "/toolkits": "Health",
+    "/connections": "No connections",
+    "/connections/new?kind=proxmox": "Access and labels",
+    "/connection/nothing": "View all connections",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
 }
@@ -191,7 +194,7 @@ def test_the_sheet_tells_every_key(open_page, sign_in, runs, check_accessibility
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog")
-    places = ["Go to Runbooks", "Go to Runs", "Go to Toolkits", "Go to Admin"]
+    places = ["Go to Runbooks", "Go to Runs", "Go to Toolkits", "Go to Connections", "Go to Admin"]
     own = [
         "Show keyboard shortcuts",
         "Close the dialog or menu",
@@ -238,10 +241,16 @@ def test_the_bars_of_a_phone_cover_nothing_that_has_the_focus(open_page, sign_in
 def test_the_tab_of_a_phone_that_is_open_looks_different(open_page, sign_in):
     page = sign_in(open_page("/runbooks", viewport=VIEWS["phone"][0]))
     tabs = page.get_by_role("navigation", name="Main").get_by_role("link")
-    expect(tabs).to_have_count(4)
+    expect(tabs).to_have_count(5)
     expect(tabs.nth(0)).to_have_attribute("aria-current", "page")
     colours = tabs.evaluate_all("tabs => tabs.map(tab => getComputedStyle(tab).color)")
     assert colours[0] != colours[1] == colours[2]
+    page.set_viewport_size(VIEWS["narrow"][0])
+    tabs.last.click()
+    expect(tabs.last).to_have_attribute("aria-current", "page")
+    boxes = [tab.bounding_box() for tab in tabs.all()]
+    assert boxes[0]["x"] >= 0
+    assert boxes[-1]["x"] + boxes[-1]["width"] <= page.viewport_size["width"]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ INDEX = "index.html"
 PAGES = "pages.json"
 """Built list of the files that each page needs, by the first segment of its path."""
 PAGE = re.compile(
-    r"(?:login|runbooks|runs|toolkits|admin)/?|(?:runbook|execute|run|compare)(?:/.*)?"
+    r"(?:login|runbooks|runs|toolkits|admin)/?"
+    r"|(?:runbook|execute|run|compare|connection|connections)(?:/.*)?"
 )
 """The pages of src/web/src/router.ts."""
 START = "runbooks"

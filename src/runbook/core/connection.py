@@ -71,6 +71,14 @@ class LastCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class LastUse:
+    """The last run that used a connection, and when it read it."""
+
+    run_id: str
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """Encrypted secrets, and the ID of the key that encrypted them."""
 
@@ -100,6 +108,7 @@ class Connection:
     updated_by: str = ""
     rotated_at: Millis | None = None
     check: LastCheck | None = None
+    last_use: LastUse | None = None
     sealed: Sealed | None = field(default=None, repr=False)
 
     @property

@@ -22,6 +22,11 @@ class ConnectionCheckJson(TypedDict):
     at: str
 
 
+class LastUseJson(TypedDict):
+    run_id: str
+    at: Annotated[str, Doc("When the run read it")]
+
+
 class ConnectionJson(TypedDict):
     """A connection. Secrets are never returned: see `has_secret`."""
 
@@ -41,6 +46,7 @@ class ConnectionJson(TypedDict):
     updated_by: str
     rotated_at: Annotated[str | None, Doc("When a secret last changed")]
     check: Annotated[ConnectionCheckJson | None, Doc("The last check of the current values")]
+    last_use: Annotated[LastUseJson | None, Doc("The last run that used it")]
 
 
 class ConnectionListJson(TypedDict):
@@ -58,6 +64,7 @@ class ConnectionKindListJson(TypedDict):
 
 
 def connection_json(connection: Connection, kind: Kind | None, *, usable: bool) -> ConnectionJson:
+    used = connection.last_use
     declared = kind.secrets if kind else connection.secrets
     return {
         "name": connection.name,
@@ -74,6 +81,7 @@ def connection_json(connection: Connection, kind: Kind | None, *, usable: bool) 
         "updated_by": connection.updated_by,
         "rotated_at": optional_iso(connection.rotated_at),
         "check": None if connection.check is None else check_json(connection.check),
+        "last_use": None if used is None else {"run_id": used.run_id, "at": iso(used.at)},
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runbook.core.audit import NewAuditEvent
-from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
+from runbook.core.connection import Connection, ConnectionUse, LastCheck, LastUse, Sealed
 from runbook.core.storable import storable
 from runbook.errors import ConflictError, DuplicateError, NotFoundError
 from runbook.store.audit import append_audit
@@ -22,8 +22,23 @@ from runbook.store.rows import Component
 from runbook.store.tables import connection_uses, connections, runs
 
 _ALL = sa.select(connections).order_by(connections.c.name)
+# The last use, found by an index however many there are.
+_LAST = (
+    sa.select(connection_uses.c.at, runs.c.id)
+    .join(runs, runs.c.seq == connection_uses.c.run_seq)
+    .where(connection_uses.c.name == connections.c.name)
+    .order_by(connection_uses.c.run_seq.desc())
+    .limit(1)
+    .correlate(connections)
+)
+_SEEN = sa.select(
+    connections,
+    _LAST.with_only_columns(runs.c.id).scalar_subquery().label("used_by"),
+    _LAST.with_only_columns(connection_uses.c.at).scalar_subquery().label("used_at"),
+)
 _OF_NAME = connections.c.name == sa.bindparam("of_name")
-_ONE = sa.select(connections).where(_OF_NAME)
+_ALL_SEEN = _SEEN.order_by(connections.c.name)
+_ONE = _SEEN.where(_OF_NAME)
 _INSERT = sa.insert(connections)
 _OF_REVISION = connections.c.revision == sa.bindparam("of_revision")
 _REPLACE = sa.update(connections).where(_OF_NAME, _OF_REVISION)
@@ -53,7 +68,7 @@ class Connections(Component):
         """By name, without those whose rows are damaged: `get` says that they are."""
         return self._database.read(
             lambda c: tuple(
-                one for row in c.execute(_ALL).mappings() if (one := _whole(row)) is not None
+                one for row in c.execute(_ALL_SEEN).mappings() if (one := _whole(row)) is not None
             )
         )
 
@@ -204,8 +219,14 @@ def _connection_of(row: sa.RowMapping) -> Connection:
         updated_by=str(row["updated_by"]),
         rotated_at=row["rotated_at"],
         check=None if check is None else LastCheck(**check),
+        last_use=_last_use_of(row),
         sealed=None if row["sealed"] is None else Sealed(str(row["key_id"]), bytes(row["sealed"])),
     )
+
+
+def _last_use_of(row: sa.RowMapping) -> LastUse | None:
+    run_id, at = row.get("used_by"), row.get("used_at")
+    return None if run_id is None or at is None else LastUse(str(run_id), int(at))
 
 
 def _whole(row: sa.RowMapping) -> Connection | None:

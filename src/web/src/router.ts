@@ -23,6 +23,7 @@ export const routes: RouteRecordRaw[] = [
   // A URL without an id or ref leads to the list.
   ...['/', '/runbook', '/execute'].map((path) => ({ path, redirect: '/runbooks' })),
   ...['/run', '/compare'].map((path) => ({ path, redirect: '/runs' })),
+  { path: '/connection', redirect: '/connections' },
   {
     path: '/login',
     name: 'login',
@@ -74,6 +75,25 @@ export const routes: RouteRecordRaw[] = [
     name: 'toolkits',
     meta: { title: 'Toolkits' },
     component: () => import('@/features/toolkits/ToolkitsPage.vue'),
+  },
+  {
+    path: '/connections',
+    name: 'connections',
+    meta: { title: 'Connections' },
+    component: () => import('@/features/connections/ConnectionsPage.vue'),
+  },
+  {
+    path: '/connections/new',
+    name: 'new-connection',
+    meta: { title: 'Add connection' },
+    component: () => import('@/features/connections/NewConnectionPage.vue'),
+  },
+  {
+    path: '/connection/:name',
+    name: 'connection',
+    meta: { title: 'Connection' },
+    component: () => import('@/features/connections/ConnectionPage.vue'),
+    props: true,
   },
   {
     path: '/admin',

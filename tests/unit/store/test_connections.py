@@ -10,7 +10,7 @@ from runbook.errors import ConflictError, DuplicateError, NotFoundError
 
 LAB = Connection(
     "lab", "proxmox", {"host": "pve", "port": 8006}, frozenset({"token_secret"}),
-    {"roles": ("sre",)}, {"site": "berlin"}, "The lab", 1, 5, 6, "ann", 6, None,
+    {"roles": ("sre",)}, {"site": "berlin"}, "The lab", 1, 5, 6, "ann", 6, None, None,
     Sealed("k1", b"\0sealed"),
 )  # fmt: skip
 
@@ -95,3 +95,20 @@ def test_a_run_keeps_what_it_used(store, helper):
     helper.finish(run.id)
     store.maintenance.purge(helper.clock() + 1000)
     assert store.connections.used_by(run.id) == ()
+
+
+def test_a_connection_knows_the_last_run_that_used_it(store, helper):
+    store.connections.add(LAB, event())
+    assert store.connections.get("lab").last_use is None
+    for _ in range(2):
+        run = helper.running()
+        at = helper.clock()
+        uses = [ConnectionUse(name, "lab", "proxmox", 1) for name in ("PVE", "OTHER")]
+        store.connections.use(run.id, "w", uses)
+    last = store.connections.get("lab").last_use
+    assert last.run_id == run.id
+    assert last.at >= at
+    assert [one.last_use for one in store.connections.all()] == [last]
+    helper.finish(run.id)
+    store.maintenance.purge(helper.clock() + 1000)
+    assert store.connections.get("lab").last_use != last

@@ -279,6 +279,7 @@ def _print(found: ConnectionJson, *, as_json: bool) -> None:
         ("claims", _claims(found["claims"])),
         ("labels", _labels(found)),
         ("last check", _checked(found)),
+        ("last use", moment(found["last_use"]["at"]) if found["last_use"] else "-"),
         ("changed", f"{moment(found['updated_at'])} by {text_of(found['updated_by'])}"),
         ("secrets changed", moment(found["rotated_at"])),
     ]

@@ -1,3 +1,7 @@
+import type { components } from './schema'
+
+type Problem = components['schemas']['ProblemItem']
+
 export interface ProblemBody {
   title?: string
   status?: number
@@ -25,6 +29,8 @@ export class ApiError extends Error {
   readonly title: string
   readonly correlationId: string | null
   readonly errors: string[]
+  /** Those of `errors` that have a code. */
+  readonly problems: Problem[]
   readonly diff: string | null
   /** Whether the runbook has changed since the user read it. */
   readonly isUnread: boolean
@@ -43,12 +49,17 @@ export class ApiError extends Error {
     this.diff = body.diff ?? null
     this.isUnread = body.code === 'document_changed' && body.current_digest !== undefined
     this.errors = (body.errors ?? []).map(errorText)
+    this.problems = (body.errors ?? []).filter(isProblem)
   }
 
   /** Whether a retry may help. */
   get passing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500
   }
+}
+
+function isProblem(error: unknown): error is Problem {
+  return typeof error === 'object' && error !== null && 'code' in error && 'params' in error
 }
 
 function errorText(error: unknown): string {

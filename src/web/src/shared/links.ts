@@ -25,6 +25,10 @@ export function runLink(id: string, line?: number): string {
   return path('run', id) + (line === undefined ? '' : `#L${line}`)
 }
 
+export function connectionLink(name: string): string {
+  return path('connection', name)
+}
+
 export function compareLink(a: string, b: string): string {
   return `/compare/${encodeURIComponent(a)}/${encodeURIComponent(b)}`
 }

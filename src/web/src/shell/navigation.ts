@@ -1,4 +1,4 @@
-import { mdiBookOpenVariant, mdiCogOutline, mdiHistory, mdiToolboxOutline } from '@mdi/js'
+import { mdiBookOpenVariant, mdiCogOutline, mdiConnection, mdiHistory, mdiToolboxOutline } from '@mdi/js'
 import { computed } from 'vue'
 import { usePermissions } from '@/api/config'
 
@@ -36,6 +36,14 @@ const ITEMS: readonly NavigationItem[] = [
     keys: 'g t',
     covers: (path) => /^\/toolkits(\/|$)/.test(path),
     permission: 'toolkit.read',
+  },
+  {
+    text: 'Connections',
+    to: '/connections',
+    icon: mdiConnection,
+    keys: 'g c',
+    covers: (path) => /^\/connections?(\/|$)/.test(path),
+    permission: 'connection.read',
   },
   {
     text: 'Admin',

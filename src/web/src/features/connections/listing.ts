@@ -1,0 +1,37 @@
+import type { Connection, Kind } from '@/api/connections'
+
+type Shown = Pick<Connection, 'name' | 'kind' | 'description' | 'values' | 'claims' | 'labels'>
+
+/** The address of the system, as people write it; empty if the kind has none. */
+export function addressOf({ values }: Pick<Connection, 'values'>): string {
+  const { url, host, port } = values
+  if (typeof url === 'string') return url
+  if (typeof host !== 'string') return ''
+  if (port === undefined || port === null) return host
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`
+}
+
+/** `roles: sre or netops; team: core`. Without claims, it is for everyone. */
+export function whoText({ claims }: Pick<Connection, 'claims'>): string {
+  const texts = Object.entries(claims).map(([name, allowed]) => `${name}: ${allowed.join(' or ')}`)
+  return texts.join('; ') || 'Everyone'
+}
+
+export function labelTexts({ labels }: Pick<Connection, 'labels'>): string[] {
+  return Object.entries(labels).map(([name, value]) => (value ? `${name}: ${value}` : name))
+}
+
+export function kindTitle(kind: string, kinds: readonly Kind[] = []): string {
+  return kinds.find(({ name }) => name === kind)?.title ?? kind
+}
+
+/** The connections of the kind that have all the words somewhere in what the list shows. */
+export function filtered<T extends Shown>(all: readonly T[], text: string, kind: string): T[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+  return all.filter((one) => {
+    if (kind && one.kind !== kind) return false
+    const shown = [one.name, one.kind, one.description, addressOf(one), whoText(one), ...labelTexts(one)]
+    const whole = shown.join('\n').toLowerCase()
+    return words.every((word) => whole.includes(word))
+  })
+}
