@@ -2,7 +2,7 @@
 # ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start test test-netbox torture check bench lock clean clean-data
+.PHONY: help setup setup-dev start lab test test-netbox torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -16,6 +16,10 @@ setup-dev: ## Install everything for `make test` and `make check`
 
 start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes the port)
 	@exec scripts/serve.sh
+
+lab: setup ## Start a lab on loopback next to `make start`, to provision on without hardware
+	@.venv/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[lab]'
+	@.venv/bin/runbook lab up
 
 test: setup-dev ## Run all tests
 	@scripts/test.sh $(ARGS)
