@@ -13,6 +13,10 @@ export type HistoryHead = Schemas['HistoryHead']
 export type LegacyEntry = Schemas['LegacyEntry']
 export type ListedRunbook = Schemas['ListedRunbook']
 export type LineMatch = Schemas['LineMatch']
+/** A field of a list. */
+export type FieldItem = Schemas['FieldItem']
+export type Condition = Schemas['ShowIf']
+export type InputGroup = Schemas['InputGroup']
 
 /** Runbook files can change without a run. */
 const LIST_MS = 30_000
@@ -59,7 +63,8 @@ export interface InputProperty {
   default?: unknown
   examples?: unknown[]
   enum?: string[]
-  items?: { enum?: string[] }
+  /** The choices of a multichoice, or the fields of a list. */
+  items?: { enum?: string[]; properties?: Record<string, InputProperty> }
   pattern?: string
   allOf?: { pattern: string }[]
   minLength?: number
@@ -73,20 +78,32 @@ export interface InputProperty {
   'x-group'?: string
   'x-from'?: string
   'x-choices-from'?: string
+  'x-choices'?: { href: string; runbook: string; inputs: string[]; strict: boolean; ttl_seconds: number }
+  'x-show-if'?: Condition[]
+  'x-required'?: boolean
   'x-minimum'?: string
   'x-maximum'?: string
   'x-pattern'?: string
 }
 
-export function useInputSchema(ref: MaybeRefOrGetter<string>) {
+type InputSchema = Schemas['InputSchema']
+
+function useSchema<T>(ref: MaybeRefOrGetter<string>, select: (schema: InputSchema) => T) {
   return useQuery({
     queryKey: computed(() => ['runbook', toValue(ref), 'inputs']),
-    queryFn: async ({ signal }) => {
-      const params = { path: { ref: toValue(ref) } }
-      const schema = await bodyOf(api.GET('/api/runbooks/{ref}/inputs', { params, signal }))
-      return schema.properties as unknown as Record<string, InputProperty>
-    },
+    queryFn: ({ signal }) =>
+      bodyOf(api.GET('/api/runbooks/{ref}/inputs', { params: { path: { ref: toValue(ref) } }, signal })),
+    select,
   })
+}
+
+export function useInputSchema(ref: MaybeRefOrGetter<string>) {
+  return useSchema(ref, (schema) => schema.properties as unknown as Record<string, InputProperty>)
+}
+
+/** The groups of the inputs, in order: the pages of a long form. */
+export function useInputGroups(ref: MaybeRefOrGetter<string>) {
+  return useSchema(ref, (schema) => schema['x-groups'])
 }
 
 export type LockState = Schemas['PreviewLock']
@@ -159,8 +176,11 @@ export interface GivenFile {
   content_base64: string
 }
 
+/** A row of a list, by field. The engine accepts every value as text. */
+export type Row = Record<string, string>
+
 export interface Execution {
-  env_vars: Record<string, string | GivenFile>
+  env_vars: Record<string, string | GivenFile | Row[]>
   reason?: string
   confirm?: string
   dry_run?: boolean

@@ -6,7 +6,7 @@ import { api, authorizedFetch, bodyOf, type Schemas } from './client'
 import { readRows } from './jsonlines'
 import { errorOf } from './problem'
 import { healingMs } from './queries'
-import type { GivenFile } from './runbooks'
+import type { GivenFile, Row } from './runbooks'
 
 export type Run = Schemas['Run']
 export type WholeRun = Schemas['WholeRun']
@@ -203,7 +203,7 @@ export async function getArtifact(id: string, name: string): Promise<Blob> {
 export type RerunKind = 'retry' | 'resume' | 'undo'
 
 export interface RerunBody {
-  env_vars?: Record<string, string | GivenFile>
+  env_vars?: Record<string, string | GivenFile | Row[]>
   reason?: string
   confirm?: string
   from_step?: string

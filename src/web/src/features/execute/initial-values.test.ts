@@ -8,7 +8,7 @@ import { beginning } from './initial-values'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
   const sensitive = more.type === 'secret'
-  const standard = { type: 'string', typed: true, optional: true, default: null, choices: [], line: 1 }
+  const standard = { type: 'string', typed: true, optional: true, default: null, choices: [], show_if: [], items: [], line: 1 }
   return { name, sensitive, ...standard, ...more } as InputItem
 }
 const FIELDS = fieldsOf(

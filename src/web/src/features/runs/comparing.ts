@@ -1,5 +1,6 @@
 import type { WholeRun } from '@/api/runs'
 import { exitCodeOf, STATUS } from '@/shared/status'
+import { rowLines } from '@/shared/text/json-rows'
 import { formatDuration, formatTime } from '@/shared/time/format'
 
 /** One row of the comparison: the same property of both runs. */
@@ -106,7 +107,7 @@ export function outputRows(a: WholeRun, b: WholeRun): CompareRow[] {
 }
 
 function plain(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  return typeof value === 'string' ? rowLines(value) : JSON.stringify(value)
 }
 
 function capital(word: string): string {

@@ -1,6 +1,17 @@
-import type { GivenFile, InputItem } from '@/api/runbooks'
+import type { Condition, GivenFile, InputItem, Row } from '@/api/runbooks'
 
-/** An input as the form needs it. */
+/** Choices that the server finds for the values in the form. */
+export interface Live {
+  /** Where to ask. */
+  href: string
+  /** The inputs, or fields of the same row, that they depend on. */
+  inputs: string[]
+  /** Whether no other value is valid. */
+  strict: boolean
+  ttlMs: number
+}
+
+/** An input, or a field of a list, as the form needs it. */
 export interface Field {
   name: string
   type: InputItem['type']
@@ -22,6 +33,14 @@ export interface Field {
   choices: string[]
   /** The runbook that lists the choices, if any. */
   choicesFrom: string | null
+  live: Live | null
+  /** It shows, and has a value, only while all of them hold. */
+  conditions: readonly Condition[]
+  /** The fields of a list. */
+  columns: Field[]
+  /** The number of rows that a list can have. */
+  fewest: number
+  most: number
   min: string | null
   max: string | null
   pattern: string | null
@@ -35,9 +54,9 @@ export interface Field {
   kept: boolean
 }
 
-/** Values as the strings that the engine takes, without files. */
+/** Values as the strings that the engine takes, without files. A list is JSON text. */
 export type Values = Record<string, string>
 export type Files = Record<string, GivenFile | undefined>
 
 /** The values to submit, by name. */
-export type Given = Record<string, string | GivenFile>
+export type Given = Record<string, string | GivenFile | Row[]>

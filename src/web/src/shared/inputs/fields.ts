@@ -1,17 +1,19 @@
-import type { GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
+import type { FieldItem, GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
 import { missing } from './check'
-import type { Field, Files, Given, Values } from './field'
+import type { Field, Files, Given, Live, Values } from './field'
+import { cellKey, givenRows } from './list/rows'
+import { type Scope, shownOf } from './parts/showing'
 
 const TEXTS: readonly Field['type'][] = ['string', 'text', 'secret']
 export const FILE_LIMIT = 1024 * 1024
 
 /** Whether the value may be stored in this tab. The server tells which inputs may be secrets. */
-export function isKept(input: InputItem): boolean {
+export function isKept(input: FieldItem): boolean {
   return !input.sensitive && input.type !== 'file'
 }
 
 /** Whether the engine accepts an empty value; otherwise empty means not set. */
-function takesEmpty(input: InputItem): boolean {
+function takesEmpty(input: FieldItem): boolean {
   return !input.typed || (input.optional && TEXTS.includes(input.type))
 }
 
@@ -23,17 +25,24 @@ export function sourceText({ from }: Pick<InputItem, 'from'>): string {
 
 /** The fields in schema order. */
 export function fieldsOf(
-  inputs: readonly InputItem[],
+  inputs: readonly (FieldItem | InputItem)[],
   schema: Record<string, InputProperty>,
   supplied: readonly string[],
 ): Field[] {
-  const order = (input: InputItem) => schema[input.name]?.['x-order'] ?? input.line
+  const order = (input: FieldItem) => schema[input.name]?.['x-order'] ?? input.line
   return [...inputs]
     .sort((a, b) => order(a) - order(b))
     .map((input) => fieldOf(input, schema[input.name], supplied.includes(input.name)))
 }
 
-function fieldOf(input: InputItem, property: InputProperty | undefined, supplied: boolean): Field {
+function liveOf(property: InputProperty | undefined): Live | null {
+  const found = property?.['x-choices']
+  if (!found) return null
+  const { href, inputs, strict, ttl_seconds: ttl } = found
+  return { href, inputs, strict, ttlMs: ttl * 1000 }
+}
+
+function fieldOf(input: FieldItem | InputItem, property: InputProperty | undefined, supplied: boolean): Field {
   // The declared pattern comes in addition to the type's, unless only Python supports it.
   const own = input.pattern !== null && !property?.['x-pattern'] ? property?.pattern : undefined
   const isSecret = input.type === 'secret'
@@ -53,6 +62,11 @@ function fieldOf(input: InputItem, property: InputProperty | undefined, supplied
     example: isSecret ? null : input.example,
     choices: property?.enum ?? property?.items?.enum ?? input.choices,
     choicesFrom: input.choices_from?.runbook ?? null,
+    live: liveOf(property),
+    conditions: input.show_if,
+    columns: 'items' in input ? fieldsOf(input.items as FieldItem[], property?.items?.properties ?? {}, []) : [],
+    fewest: property?.minItems ?? 0,
+    most: property?.maxItems ?? Infinity,
     min: input.min,
     max: input.max,
     pattern: input.pattern,
@@ -103,7 +117,7 @@ export function emptyOnes(fields: readonly Field[], given: Values): string[] {
 }
 
 /**
- * The values to submit. An empty field submits nothing, so that defaults and the server's values
+ * The values to submit. A hidden or empty field submits nothing, so that defaults and the server's values
  * apply, unless the user asked for an empty value.
  */
 export function sentValues(
@@ -113,11 +127,20 @@ export function sentValues(
   empty: ReadonlySet<string> = new Set(),
 ): Given {
   const sent: Given = {}
-  for (const field of fields) {
-    const value = givenBy(field, values, files, empty)
+  const { shown, scope } = shownOf(fields, (field) => values[field.name] ?? '')
+  for (const field of shown) {
+    const value = field.type === 'list' ? rowsOf(field, values, scope) : givenBy(field, values, files, empty)
     if (value !== undefined) sent[field.name] = value
   }
   return sent
+}
+
+/** The rows to submit; none at all are submitted only where there would be rows otherwise. */
+function rowsOf(field: Field, values: Values, scope: Scope) {
+  const text = values[field.name] ?? ''
+  // The server says what is wrong with it.
+  const rows = givenRows(field, text, scope) ?? text
+  return rows.length || (text && field.hasDefault) ? rows : undefined
 }
 
 /** The value that a field submits; undefined if none. */
@@ -186,6 +209,8 @@ export function confirmText(
 
 export interface Faults {
   fields: Record<string, string>
+  /** By row and field of a list. */
+  cells: Record<string, string>
   others: string[]
 }
 
@@ -193,10 +218,16 @@ export type Told = Pick<Problem, 'code' | 'params' | 'message' | 'hint'>
 
 /** The server's messages, sorted by the field they concern. */
 export function placed(problems: readonly Told[], fields: readonly Field[]): Faults {
-  const faults: Faults = { fields: {}, others: [] }
+  const faults: Faults = { fields: {}, cells: {}, others: [] }
   for (const { code, params, message, hint } of problems) {
     const field = fields.find((one) => one.name === params.variable)
-    if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
+    const row = typeof params.row === 'number' ? params.row : null
+    const column = row === null ? undefined : field?.columns.find((one) => one.name === params.field)
+    if (field && column && row !== null) {
+      const key = cellKey(field.name, row, column.name)
+      const text = message.replace(`${key} `, `${column.label || column.name} `)
+      faults.cells[key] ??= code === 'missing_input' ? missing(column) : text
+    } else if (!field) faults.others.push(hint ? `${message}. ${hint}` : message)
     else if (code === 'missing_input') faults.fields[field.name] = missing(field)
     else if (hint && hint !== field.description) faults.fields[field.name] = `${message}. ${hint}`
     else faults.fields[field.name] = message

@@ -1,6 +1,7 @@
-import type { GivenFile, Problem, Runbook } from '@/api/runbooks'
+import type { Problem, Runbook } from '@/api/runbooks'
 import type { RerunKind, WholeRun } from '@/api/runs'
 import type { Field, Given, Values } from '@/shared/inputs/field'
+import { isStored } from '@/shared/inputs/list/rows'
 
 /** The stored value of an input; null if it was not stored, undefined if it was not set. */
 function keptValue(run: WholeRun, name: string): string | null | undefined {
@@ -48,7 +49,7 @@ function handedOver(name: string): Field {
   return {
     name, type: 'secret', typed: true, label: '', description: 'Passed on by a completed step.', group: '',
     required: true, optional: false, supplied: false, source: '', default: null, hasDefault: false, example: null,
-    choices: [], choicesFrom: null, min: null, max: null, pattern: null, basePattern: undefined,
+    choices: [], choicesFrom: null, live: null, conditions: [], columns: [], fewest: 0, most: 0, min: null, max: null, pattern: null, basePattern: undefined,
     ownPattern: undefined, note: 'Not stored. Enter it again.', emptyText: 'never', kept: false,
   }
 }
@@ -70,10 +71,12 @@ export function inputsNotKept(problems: readonly Problem[]): string[] {
 
 /** Only values that differ from the stored ones; an empty value clears a stored one. */
 export function changedValues(run: WholeRun, fields: readonly Field[], sent: Given): Given {
-  const changed = fields.flatMap(({ name }): [string, string | GivenFile][] => {
+  const changed = fields.flatMap((field): [string, Given[string]][] => {
+    const { name } = field
     const kept = keptValue(run, name)
     const value = sent[name] ?? (typeof kept === 'string' ? '' : undefined)
-    return value === undefined || value === kept ? [] : [[name, value]]
+    const isSame = Array.isArray(value) ? isStored(field, value, kept ?? '') : value === kept
+    return value === undefined || isSame ? [] : [[name, value]]
   })
   return Object.fromEntries(changed)
 }
