@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-INPUTS = "/execute/language/Inputs.md"
+INPUTS = "/execute/language/Inputs.md?page=all"
 POLICY = "/execute/language/Policy.md"
 SECRET = "hunter22-of-the-form"
 VIEWS = {
@@ -202,7 +202,7 @@ def test_choices_that_are_not_known_yet(open_page, sign_in):
 
 def test_an_address_fills_the_form_but_never_with_secrets(open_page, sign_in):
     query = f"env.TITLE=from-a-link&env.PORT=99999&env.PASSWORD={SECRET}&env.ODD=1"
-    page = sign_in(open_page(f"{INPUTS}?{query}"))
+    page = sign_in(open_page(f"{INPUTS}&{query}"))
     expect(field(page, "TITLE")).to_have_value("from-a-link")
     expect(page.locator("#input-PORT-error")).to_contain_text("must be at most 65535")
     expect(field(page, "PASSWORD")).to_have_value("")

@@ -34,6 +34,8 @@ export interface Field {
   /** The runbook that lists the choices, if any. */
   choicesFrom: string | null
   live: Live | null
+  /** The kind of a connection; null for any other input. */
+  kind: string | null
   /** It shows, and has a value, only while all of them hold. */
   conditions: readonly Condition[]
   /** The fields of a list. */

@@ -63,6 +63,7 @@ function fieldOf(input: FieldItem | InputItem, property: InputProperty | undefin
     choices: property?.enum ?? property?.items?.enum ?? input.choices,
     choicesFrom: input.choices_from?.runbook ?? null,
     live: liveOf(property),
+    kind: input.type === 'connection' ? (input.kind ?? '') : null,
     conditions: input.show_if,
     columns: 'items' in input ? fieldsOf(input.items as FieldItem[], property?.items?.properties ?? {}, []) : [],
     fewest: property?.minItems ?? 0,
