@@ -1,6 +1,7 @@
 import type { Row } from '@/api/runbooks'
 import type { Field, Given } from '@/shared/inputs/field'
-import { bytesOf, sizeText } from '@/shared/inputs/files'
+import { bytesOf } from '@/shared/inputs/files'
+import { formatSize } from '@/shared/text/numbers'
 
 /** How the review shows what a run would get for an input. */
 export interface ReviewedValue {
@@ -17,7 +18,7 @@ export function reviewed(field: Field, given: Given): ReviewedValue {
   if (value === undefined) return { ...unset(field), rows: null }
   if (Array.isArray(value)) return { text: '', note: value.length ? '' : 'No rows', rows: value.length ? value : null }
   if (typeof value !== 'string') {
-    return { text: value.name, note: sizeText(bytesOf(value.content_base64)), rows: null }
+    return { text: value.name, note: formatSize(bytesOf(value.content_base64)), rows: null }
   }
   if (value === '') return { text: '', note: 'Empty', rows: null }
   return { text: field.kept ? value : DOTS, note: '', rows: null }

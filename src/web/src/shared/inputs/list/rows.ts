@@ -1,4 +1,5 @@
 import type { Row } from '@/api/runbooks'
+import { counted } from '@/shared/text/numbers'
 import type { Field } from '../field'
 import { type Scope, shownOf } from '../parts/showing'
 
@@ -64,12 +65,8 @@ export function givenRow(field: Field, row: Row, outer: Scope): Row {
 /** What is wrong with the number of rows, worded like the engine's message. */
 export function countFault(field: Field, rows: readonly Row[]): string | null {
   const name = field.label || field.name
-  if (rows.length < field.fewest) return `${name} must have at least ${rowCount(field.fewest)}`
-  return rows.length > field.most ? `${name} must have at most ${rowCount(field.most)}` : null
-}
-
-export function rowCount(count: number): string {
-  return count === 1 ? '1 row' : `${count} rows`
+  if (rows.length < field.fewest) return `${name} must have at least ${counted(field.fewest, 'row')}`
+  return rows.length > field.most ? `${name} must have at most ${counted(field.most, 'row')}` : null
 }
 
 /**
