@@ -142,8 +142,9 @@ def test_pages_and_review_on_a_phone(open_form, client, wait_for, check_accessib
     field(page, "ADDRESS").fill("192.0.2.5/24")
     check_accessibility(page)
     picture(page, "live-form-phone")
-    small = "e => [...e.querySelectorAll('button')].filter(b => b.offsetHeight && b.offsetHeight < 44).length"
-    assert page.locator("form").evaluate(small) == 0
+    heights = "all => all.map(button => button.offsetHeight)"
+    shown = [high for high in page.locator("form button").evaluate_all(heights) if high]
+    assert min(shown) >= 44
     field(page, "ADDRESS").press("Enter")
     expect(page.get_by_role("heading", name="Review")).to_be_focused()
     expect(page.get_by_text("192.0.2.5/24")).to_be_visible()
