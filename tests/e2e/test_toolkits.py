@@ -42,6 +42,7 @@ name: Greetings
 version: {version}
 description: Says hello, in as many words as it takes.
 commands: [no-such-command]
+connections: [proxmox]
 """
     readme = "# Greetings\n\nSee [Greet](Greet.md).\n\n| word | use |\n|---|---|\n| hello | all |\n"
     data = io.BytesIO()
@@ -110,6 +111,9 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
 
     upload(page, archive("1.0.0"))
     expect(greetings).to_contain_text("The command no-such-command is missing on the server")
+    expect(greetings).to_contain_text("Needs a connection: proxmox")
+    connection = greetings.get_by_role("link", name="connection", exact=True)
+    expect(connection).to_have_attribute("href", "/connections")
     page.get_by_role("button", name="Enable Greetings").click()
     upload(page, archive("1.1.0"))
     expect(greetings).to_contain_text("Version 1.1.0")

@@ -25,9 +25,14 @@ export function useToolkitReadme(slug: MaybeRefOrGetter<string>, version: MaybeR
 
 const paramsOf = (slug: string) => ({ params: { path: { slug } } })
 
-/** Installs or upgrades a toolkit that comes with the program. */
+/** Installs a toolkit that comes with the program. */
 export function installToolkit(slug: string): Promise<Installed> {
   return bodyOf(api.POST('/api/toolkits/{slug}/install', paramsOf(slug)))
+}
+
+/** Upgrades to the version offered as the toolkit's update. */
+export function updateToolkit(slug: string): Promise<Installed> {
+  return bodyOf(api.POST('/api/toolkits/{slug}/update', paramsOf(slug)))
 }
 
 export function rollBackToolkit(slug: string): Promise<Installed> {

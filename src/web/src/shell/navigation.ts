@@ -54,8 +54,8 @@ const ITEMS: readonly NavigationItem[] = [
   },
 ]
 
-/** The entries for this user; until the permissions are known, all of them. */
+/** The entries for this user; until the permissions are known, those that need none. */
 export function useNavigation() {
   const { can } = usePermissions()
-  return computed(() => ITEMS.filter(({ permission }) => !permission || can(permission) !== false))
+  return computed(() => ITEMS.filter(({ permission }) => !permission || can(permission)))
 }

@@ -14,13 +14,11 @@ export interface Action {
 
 /** The actions on a toolkit, the most likely first. */
 export function actionsOn(toolkit: Toolkit): Action[] {
-  const { version, bundled_version: bundled, previous_version: previous } = toolkit
+  const { version, update, previous_version: previous } = toolkit
   if (version === null) return [{ kind: 'install', text: 'Install', icon: mdiDownload }]
   const actions: Action[] = []
   if (!toolkit.enabled) actions.push({ kind: 'enable', text: 'Enable', icon: mdiPlay })
-  if (bundled !== null && isNewer(bundled, version)) {
-    actions.push({ kind: 'upgrade', text: `Upgrade to ${bundled}`, icon: mdiUpdate })
-  }
+  if (update !== null) actions.push({ kind: 'upgrade', text: `Upgrade to ${update.version}`, icon: mdiUpdate })
   if (toolkit.enabled) actions.push({ kind: 'disable', text: 'Disable', icon: mdiPause })
   if (previous !== null) {
     actions.push({ kind: 'rollback', text: `Roll back to ${previous}`, icon: mdiHistory })
@@ -29,25 +27,9 @@ export function actionsOn(toolkit: Toolkit): Action[] {
   return actions
 }
 
-/** Whether a version is newer than another: by its numbers, and a final one after those before it. */
-export function isNewer(version: string, than: string): boolean {
-  const [a, b] = [parts(version), parts(than)]
-  for (let at = 0; at < Math.max(a.numbers.length, b.numbers.length); at += 1) {
-    const difference = (a.numbers[at] ?? 0) - (b.numbers[at] ?? 0)
-    if (difference) return difference > 0
-  }
-  return a.isFinal && !b.isFinal
-}
-
-function parts(version: string) {
-  const release = /^\d+(\.\d+)*/.exec(version)?.[0] ?? ''
-  const rest = version.slice(release.length)
-  return { numbers: release.split('.').map(Number), isFinal: !/^[.-]?(a|b|c|rc|alpha|beta|dev|pre)/i.test(rest) }
-}
-
-/** What a toolkit needs and this server lacks. */
+/** What a toolkit needs, and this server or the user lacks. */
 export interface Need {
-  kind: 'extra' | 'command'
+  kind: 'extra' | 'command' | 'connection'
   name: string
   /** What installs it, if that is known. */
   command?: string
@@ -59,6 +41,7 @@ export function needsOf(missing: Toolkit['missing']): Need[] {
   return [
     ...missing.extras.map((name): Need => ({ kind: 'extra', name, command: `pip install '${PACKAGE}[${name}]'` })),
     ...missing.commands.map((name): Need => ({ kind: 'command', name })),
+    ...missing.connections.map((name): Need => ({ kind: 'connection', name })),
   ]
 }
 
@@ -72,8 +55,11 @@ export function runbooksOf(slug: string, all: readonly ListedRunbook[]): ListedR
   return all.filter(({ path }) => path.startsWith(`${slug}/`)).toSorted((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-const ORIGINS: Record<string, string> = { bundled: 'Bundled', folder: 'From a folder', upload: 'Uploaded' }
+const ORIGINS: Record<string, string> = {
+  bundled: 'Bundled', catalogue: 'From the catalogue', folder: 'From a folder', upload: 'Uploaded',
+}
 
-export function originText(toolkit: Toolkit): string {
-  return toolkit.origin === null ? 'Bundled' : (ORIGINS[toolkit.origin] ?? toolkit.origin)
+/** Where a toolkit or an update comes from. */
+export function originText({ origin }: Pick<Toolkit, 'origin'>): string {
+  return origin === null ? 'Bundled' : (ORIGINS[origin] ?? origin)
 }
