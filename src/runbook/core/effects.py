@@ -88,9 +88,11 @@ def _intent(said: Mapping[str, Any]) -> Intent | None:
 def _settlement(said: Mapping[str, Any]) -> Settlement | None:
     effect_id, state, outcome = said.get("id"), said.get("state"), said.get("outcome")
     known = {state.value: state for state in EffectState if state is not EffectState.INTENDED}
-    if not (_fits(EFFECT_ID, effect_id) and state in known and isinstance(outcome, dict)):
+    if not (_fits(EFFECT_ID, effect_id) and isinstance(state, str) and isinstance(outcome, dict)):
         return None
-    return Settlement(said["reply"], str(effect_id), known[str(state)], outcome)
+    if state not in known:
+        return None
+    return Settlement(said["reply"], str(effect_id), known[state], outcome)
 
 
 def _fits(pattern: Any, text: object) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook.core.effects import Effect, Intent, Settlement, read_effect
 from runbook.core.run import Run
-from runbook.core.storable import is_storable
+from runbook.core.storable import is_storable, storable
 from runbook.core.times import Millis
 from runbook.engine.execute.recorder import Recorder
 from runbook.errors import RunbookError, StoreDamagedError
@@ -94,7 +94,7 @@ class EffectJournal:
             self._run.id,
             self._written + 1,
             said.key,
-            self._recorder.masked(said.what),
+            storable(self._recorder.masked(said.what)),
             said.probe,
             EffectState.INTENDED,
             self._clock(),
@@ -123,9 +123,13 @@ class EffectJournal:
 
     def _check(self, what: str, data: Mapping[str, Any]) -> None:
         """It is stored and shown as it is, so it can't contain a secret."""
-        if not is_storable(data):
+        try:
+            storable, texts = is_storable(data), list(_texts(data))
+        except RecursionError:
+            raise RunbookError(f"The {what} is nested too deeply.") from None
+        if not storable:
             raise RunbookError(f"The {what} contains text that the database can't store.")
-        if not all(self._recorder.may_keep(text) for text in _texts(data)):
+        if not all(map(self._recorder.may_keep, texts)):
             raise RunbookError(f"The {what} contains a secret.")
 
 

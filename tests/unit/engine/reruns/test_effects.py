@@ -322,3 +322,17 @@ print(*(change.probe["name"] for change in earlier()))
         policy="retry: 2",
     )
     assert workshop.output(rerun("retry", run)) == "Make c\nMake d\nd c b a\n"
+
+
+def test_text_that_no_database_takes_and_data_of_any_depth(workshop, execute):
+    run = execute("""
+with effect("make a\\0b", key="thing", probe={"name": "a"}):
+    pass
+deep = {}
+for _ in range(500):
+    deep = {"more": deep}
+with effect("make c", key="thing", probe=deep):
+    pass
+""")
+    assert run.status is RunStatus.FAILED  # not lost: the script was told
+    assert [one.what for one in workshop.store.effects.of(run.id)] == ["make a?b"]
