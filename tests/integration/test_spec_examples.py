@@ -1,4 +1,4 @@
-"""Every word of the specification stands in a sample that is tested, with the code's own tables."""
+"""Every word of the specification stands in a runbook of ours that is tested, with the code's own tables."""
 
 import re
 from dataclasses import fields
@@ -18,8 +18,14 @@ from runbook.core.outcome import PlanLabel
 from runbook.core.syntax.section_names import SectionName
 from runbook.engine.process.workspace import HandOver
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "runbooks"
-TESTED = sorted(path for path in SAMPLES.rglob("*.md") if path.with_suffix(".test.yaml").is_file())
+ROOT = Path(__file__).parents[2]
+# The samples, and the bundled toolkits: a sample has no system to connect to.
+TESTED = sorted(
+    path
+    for folder in (ROOT / "samples" / "runbooks", ROOT / "runbooks")
+    for path in folder.rglob("*.md")
+    if path.with_suffix(".test.yaml").is_file()
+)
 
 
 class Sample:
