@@ -1,4 +1,4 @@
-"""Every word of the specification stands in a tested runbook of ours, with the code's own tables."""
+"""Every word of the specification stands in a tested runbook of ours, by the code's own tables."""
 
 import re
 from dataclasses import fields
