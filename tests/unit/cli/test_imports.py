@@ -114,7 +114,7 @@ def test_a_list_imports_no_server(loaded):
 
 def test_help_imports_no_engine(loaded):
     (modules,) = loaded("-m", "runbook", "--help")
-    check(modules, 155, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
+    check(modules, 158, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
 
 
 def test_the_supervisor_imports_no_engine(loaded):
