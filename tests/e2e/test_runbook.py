@@ -320,7 +320,7 @@ def test_text_that_means_harm_does_none(harmful, open_page, sign_in, picture):
     expect(page.get_by_role("region", name=re.compile("^Stdout")).first).to_contain_text(
         "window.harmed = 1"
     )
-    page.goto(f"/execute/{harmful}?env.IN0=<script>window.harmed=13</script>")
+    page.goto(f"/execute/{harmful}?page=all&env.IN0=<script>window.harmed=13</script>")
     expect(page.get_by_label("IN0")).to_have_value("<script>window.harmed=13</script>")
     page.get_by_role("button", name="Reuse last values").click()
     page.get_by_role("button", name="Execute", exact=True).click()

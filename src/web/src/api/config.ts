@@ -7,6 +7,7 @@ const CONFIG = {
   // Another user of this tab has other claims and permissions.
   queryKey: computed(() => ['config', session.current?.token]),
   queryFn: ({ signal }: { signal: AbortSignal }) => bodyOf(api.GET('/api/config', { signal })),
+  enabled: computed(() => session.current !== null),
 }
 
 export function useConfig() {
