@@ -142,6 +142,7 @@ def real(server):
     }
 
 
+@pytest.mark.timeout(400)  # some thousand requests
 def test_the_server_does_what_the_document_says(server, real, tmp_path):
     """Every check that schemathesis has, with a token that may do everything but shut down."""
     (tmp_path / "hooks.py").write_text(HOOKS)
