@@ -13,6 +13,7 @@ import time
 import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import databases
@@ -162,8 +163,7 @@ class Storm:
             if action not in target["available_actions"]:
                 said.append(f"no {action}")
                 action = pending[0] = "retry"
-            started = lambda action=action, target=target: self._stage.rerun(action, target["id"])
-            run, killed = self._disturbed(started, again)
+            run, killed = self._disturbed(partial(self._stage.rerun, action, target["id"]), again)
             again = None
             runs.append(run)
             said.append(f"{action}{f' killed at {killed}' if killed else ''}: {run['status']}")

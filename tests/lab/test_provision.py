@@ -141,22 +141,39 @@ class Killer:
             self.process.wait()
 
 
-MOMENTS = [int(it) for it in os.environ.get("PROVISION_MOMENTS", "2 8 11").split()]
+MOMENTS = [int(it) for it in os.environ.get("PROVISION_MOMENTS", "2 8").split()]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_provision_is_undone_whole(place, moment):
-    before = place.state()
+def killed(place, moment):
+    """A run that was killed at this moment."""
     killer = Killer(place, moment)
     killer.process = process = place.start()
     process.communicate()
     assert killer.left == 0
     killer.process = None
     (lost,) = [one for one in place.toolkits.runs() if one["runbook"] == "lab/Provision.md"]
+    return lost["id"]
 
-    undone = place.toolkits.rerun("undo", lost["id"])
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_provision_is_undone_whole(place, moment):
+    before = place.state()
+
+    undone = place.toolkits.rerun("undo", killed(place, moment))
 
     assert undone.code == 0, undone.text
+    assert place.state() == before
+
+
+def test_a_killed_provision_is_resumed_and_torn_down_whole(place):
+    before = place.state()
+
+    resumed = place.toolkits.rerun("resume", killed(place, 11))
+
+    assert resumed.code == 0, resumed.text
+    given = {name: INPUTS[name] for name in ("PROXMOX", "NETBOX")}
+    ended_ = place.execute("Teardown", "--confirm", "web-1", MACHINE="web-1", **given)
+    assert ended_.code == 0, ended_.text
     assert place.state() == before
 
 

@@ -25,13 +25,17 @@ from runbook.connectors import proxmox
 from runbook.connectors.effects import EarlierChange, EffectState, earlier, effect
 from runbook.connectors.errors import ConnectorError
 
+HANDED_OVER = "PROVISION_MARK"
 GRACE = "5"
 """Seconds in which a request that was sent before a crash may still arrive."""
 
 
 def own_mark() -> str:
-    """What everything of this run has in its description."""
-    return os.environ["RUNBOOK_RUN_ID"].rpartition("-")[2]
+    """What everything of this run has in its description.
+
+    A run that resumes another one goes on with its mark: Teardown looks for everything by one mark.
+    """
+    return os.environ.get(HANDED_OVER) or os.environ["RUNBOOK_RUN_ID"].rpartition("-")[2]
 
 
 # -- addresses -----------------------------------------------------------------------------------
@@ -49,6 +53,7 @@ def allocate() -> None:
             text = f"allocate {made[-1].address} in {wanted.prefix} for eth{wanted.nic}"
             runbook.plan(text, label="verified")
     runbook.env("ALLOCATED", to_json(made))
+    runbook.env(HANDED_OVER, own_mark())
     runbook.output("ADDRESSES", [one.address for one in made])
 
 
