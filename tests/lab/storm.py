@@ -20,11 +20,13 @@ import databases
 from lab.books import mismatches
 from lab.endpoints import Failure, difference
 from lab.stage import Killer, set_up
+from runbook.script.limits import EffectState
 from torture.__main__ import take_signals
 
 DATABASES = ("sqlite", "postgresql")
 PLANS = ("undo", "retry", "resume", "retry, undo", "resume, undo")
 MOST_ACTIONS = 6
+OPEN = (EffectState.INTENDED, EffectState.DONE)
 LATEST_S = 0.4
 
 
@@ -54,12 +56,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Seed:
-    """What happens to one run. With `again`, the worker is killed amid the first action, too."""
+    """What happens to one run.
+
+    With `again`, the worker is killed amid the first action, too. `turns` is whether that is then
+    undone, rather than repeated.
+    """
 
     n: int
     moment: Moment
     plan: tuple[str, ...]
     again: Moment | None
+    turns: bool
 
     @classmethod
     def of(cls, n, reads):
@@ -78,7 +85,8 @@ class Seed:
             moment = Moment(change, delay_s=chance.uniform(0, LATEST_S))
         plan = tuple(chance.choice(PLANS).split(", "))
         again = Moment(chance.randint(1, 6), handled=chance.random() < 0.5)
-        return cls(n, moment, plan, again if chance.random() < 0.3 else None)
+        again = again if chance.random() < 0.4 else None
+        return cls(n, moment, plan, again, turns=chance.random() < 0.5)
 
 
 @dataclass
@@ -142,50 +150,53 @@ class Storm:
     def crash(self, seed):
         """Kill the worker, settle the run, compare."""
         began = time.monotonic()
-        first = {}
-
-        def provision():
-            first["id"] = self._stage.provision()
-            return first["id"]
-
-        run, killed = self._disturbed(provision, seed.moment)
-        said = [f"{seed.moment} ({killed}): {run['status']}"]
-        if not killed:
-            said.append("NOT KILLED")
-        runs = [run]
-        pending = [*seed.plan]
-        if run["success"]:  # it was killed too late: a retry would rightly make another one
-            pending = [it for it in pending if it == "undo"]
-        again = seed.again
-        while pending and len(runs) < MOST_ACTIONS:
-            action = pending[0]
-            target = self._target(runs, action)
-            if action not in target["available_actions"]:
-                said.append(f"no {action}")
-                action = pending[0] = "retry"
-            run, killed = self._disturbed(partial(self._stage.rerun, action, target["id"]), again)
-            again = None
-            runs.append(run)
-            said.append(f"{action}{f' killed at {killed}' if killed else ''}: {run['status']}")
-            if run["success"]:
-                pending.pop(0)
-            elif not killed:
-                break
-        wrong = [] if run["success"] else [f"the last run {run['status']}"]
-        exists = run["success"] and run["relation"] != "undo"
-        wrong += mismatches(self._stage, self._before, self._runs(first["id"]), exists=exists)
+        run, killed = self._disturbed(self._stage.provision, seed.moment)
+        said = [f"{seed.moment} ({killed or 'NOT KILLED'}): {run['status']}"]
+        runs = [run, *self._settled(run, seed, said)]
+        last = runs[-1]
+        wrong = [] if last["success"] else [f"the last run {last['status']}"]
+        exists = last["success"] and last["relation"] != "undo"
+        wrong += mismatches(self._stage, self._before, self._runs(run["id"]), exists=exists)
         if wrong:
             wrong += [text for one in runs for text in (one["id"], self._stage.log(one["id"]))]
         elif exists:
             wrong = self._tear_down()
-        return Row(
-            f"{self._database[:8]} {seed.n}", "; ".join(said), wrong, time.monotonic() - began
-        )
+        name = f"{self._database[:8]} {seed.n}"
+        return Row(name, "; ".join(said), wrong, time.monotonic() - began)
 
-    def _target(self, runs, action):
-        """What an action is about: the latest run that isn't an undo, as it is now."""
-        latest = [one for one in runs if one["relation"] != "undo"][-1]
-        return self._stage.ended(latest["id"])
+    def _settled(self, run, seed, said):
+        """The runs that it takes to carry out the seed's plan."""
+        pending, again = [*seed.plan], seed.again
+        if run["success"]:  # it was killed too late: a retry would rightly make another one
+            pending = [it for it in pending if it == "undo"]
+        main = [run["id"]]
+        count = 0
+        while pending and count < MOST_ACTIONS:
+            action = self._possible(pending[0], main[-1], said)
+            start = partial(self._stage.rerun, action, main[-1])
+            run, killed = self._disturbed(start, again)
+            yield run
+            said.append(f"{action}{f' killed at {killed}' if killed else ''}: {run['status']}")
+            again, count = None, count + 1
+            if not (run["success"] or killed):
+                return
+            if action != "undo":
+                main.append(run["id"])
+                pending = pending[1:] if run["success"] else ["undo"] if seed.turns else pending
+            elif run["success"]:
+                # A retry that was killed early may have left something of the run that it retried.
+                main = [it for it in main[:-1] if self._has_open(it)]
+                pending = pending[: len(main)]
+
+    def _possible(self, action, run_id, said):
+        if action in self._stage.ended(run_id)["available_actions"]:
+            return action
+        said.append(f"no {action}")
+        return "retry"
+
+    def _has_open(self, run_id):
+        """Whether a change of this run is or may be in place."""
+        return any(one.state in OPEN for one in self._stage.store.effects.of(run_id))
 
     def _disturbed(self, start, moment):
         """The run once it has ended, and the request at which the worker was killed."""

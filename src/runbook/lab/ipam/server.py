@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -268,6 +269,11 @@ class Server(ThreadingHTTPServer):
         handler = type("Handler", (_Handler,), {"endpoint": endpoint})
         super().__init__(("127.0.0.1", port), handler)
         self.endpoint = endpoint
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is none of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
