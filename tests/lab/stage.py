@@ -2,7 +2,7 @@
 
 import json
 import threading
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,7 @@ from pve import TEMPLATE
 from runbook.store.models import RunFilter
 from runbook.store.store import Store
 from torture import remains
+from torture.keeper import WORKER
 
 PROVISION, TEARDOWN = "lab/Provision.md", "lab/Teardown.md"
 TOOLKITS = ("proxmox", "netbox", "lab")
@@ -93,7 +94,7 @@ class Stage:
     # -- records -------------------------------------------------------------------------------
 
     def provisions(self, since):
-        """The runs of Provision since a run, newest first, without those that only undo."""
+        """The runs of Provision from this one on, newest first."""
         found = []
         for run in self.store.runs.page(RunFilter(refs=frozenset({PROVISION})), limit=50).runs:
             found.append(run)
@@ -147,6 +148,10 @@ class Killer:
             self._timer.join()
         if self.at is not None:
             self._victim.wait(PATIENCE_S)
+            none = remains.eventually(
+                lambda: [] if self._server.children(WORKER) else ["no other worker"]
+            )
+            assert not none, none
             self._server.wait_ready()
 
 
@@ -154,21 +159,15 @@ class Killer:
 def set_up(folder: Path, database):
     """A stage in a folder, on this database: sqlite or postgresql."""
     with ExitStack() as ends:
-        url = None
+        settings = {}
         if database == "postgresql":
-            server = databases.shared_server()
-            url = ends.enter_context(server.database())
-            url = url.replace("postgresql:", "postgresql+psycopg:")
-        else:
-            ends.enter_context(nullcontext())
+            url = ends.enter_context(databases.shared_server().database())
+            settings["DATABASE_URL"] = url.replace("postgresql:", "postgresql+psycopg:")
         endpoints = ends.enter_context(running_endpoints(folder / "endpoints"))
-        served = Server(folder / "served", **({"DATABASE_URL": url} if url else {}))
+        served = Server(folder / "served", **settings)
         ends.callback(served.stop)
         served.start()
-        stage = Stage(served, endpoints, url or f"sqlite:///{served.data}/runbook.db")
+        of_file = f"sqlite:///{served.data}/runbook.db"
+        stage = Stage(served, endpoints, settings.get("DATABASE_URL", of_file))
         ends.callback(stage.close)
         yield stage
-
-
-def as_json(value):
-    return json.dumps(value, sort_keys=True, default=str)
