@@ -1,6 +1,5 @@
 """A served installation with the lab's toolkits, and a caller of its API."""
 
-import json
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
