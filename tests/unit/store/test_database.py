@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -205,6 +206,26 @@ def refuse_once(monkeypatch):
         return Refused() if options == "mode=ro" else real(path, options)
 
     monkeypatch.setattr(sqlite, "_open", opened)
+
+
+@of_a_file
+def test_a_file_that_grows_while_threads_look_at_it_is_not_cut_short(store, monkeypatch):
+    dialect = store._database.dialect
+    now = dialect.path.stat()
+    before = SimpleNamespace(st_dev=now.st_dev, st_ino=now.st_ino, st_size=now.st_size - 4096)
+
+    def look(connection):
+        def slow_look(_path):
+            monkeypatch.undo()
+            dialect.check_file(connection)  # another thread's, which is faster and sees more
+            return before
+
+        dialect._size = before.st_size
+        monkeypatch.setattr(os, "stat", slow_look)
+        dialect.check_file(connection)
+        return True
+
+    assert store._database.write(look)
 
 
 @pytest.fixture

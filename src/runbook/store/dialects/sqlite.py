@@ -158,13 +158,15 @@ class SQLite(Dialect):
 
         What they write then is lost.
         """
+        # Read first: another thread may see the file grow between our look and the comparison.
+        known = self._size
         try:
             status = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat
         except OSError:
             raise StoreDamagedError(_MOVED) from None
         if self._identity not in (None, (status.st_dev, status.st_ino)):
             raise StoreDamagedError(_MOVED)
-        if status.st_size < self._size:
+        if status.st_size < known:
             self._check_size(connection, status.st_size)
         self._size = status.st_size
 
