@@ -172,6 +172,9 @@ class Storm:
         main = [run["id"]]
         count = 0
         while pending and count < MOST_ACTIONS:
+            while pending[0] == "undo" and len(main) > 1 and not self._has("undo", main[-1]):
+                main.pop()  # it did nothing yet; what there is belongs to the run before
+                said.append("nothing to undo")
             action = self._possible(pending[0], main[-1], said)
             start = partial(self._stage.rerun, action, main[-1])
             run, killed = self._disturbed(start, again)
@@ -188,8 +191,11 @@ class Storm:
                 main = [it for it in main[:-1] if self._has_open(it)]
                 pending = pending[: len(main)]
 
+    def _has(self, action, run_id):
+        return action in self._stage.ended(run_id)["available_actions"]
+
     def _possible(self, action, run_id, said):
-        if action in self._stage.ended(run_id)["available_actions"]:
+        if self._has(action, run_id):
             return action
         said.append(f"no {action}")
         return "retry"
