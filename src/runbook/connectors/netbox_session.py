@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.transport import code_and_effect
 
 Json = Any
 
@@ -67,17 +67,16 @@ class NetBoxSession(requests.Session):
     def _sent(self, *args: Any, **options: Any) -> requests.Response:
         try:
             return super().request(*args, **options)
-        except requests.exceptions.SSLError as error:
-            text = f"The certificate of NetBox can't be verified: {_reason(error)}"
-            raise ConnectorError(text, ErrorCode.TLS, nothing_changed=True) from None
-        except requests.exceptions.Timeout as error:
-            text = f"NetBox didn't answer within {self.timeout_s:g} s"
-            unsent = isinstance(error, requests.exceptions.ConnectTimeout)
-            raise ConnectorError(text, ErrorCode.TIMEOUT, nothing_changed=unsent) from None
         except requests.exceptions.RequestException as error:
-            text = f"NetBox can't be reached: {_reason(error)}"
-            unsent = _is_unsent(error)
-            raise ConnectorError(text, ErrorCode.UNREACHABLE, nothing_changed=unsent) from None
+            code, unsent = code_and_effect(error)
+            match code:
+                case ErrorCode.TLS:
+                    text = f"The certificate of NetBox can't be verified: {_reason(error)}"
+                case ErrorCode.TIMEOUT:
+                    text = f"NetBox didn't answer within {self.timeout_s:g} s"
+                case _:
+                    text = f"NetBox can't be reached: {_reason(error)}"
+            raise ConnectorError(text, code, nothing_changed=unsent) from None
 
 
 class PlanningSession(NetBoxSession):
@@ -255,12 +254,6 @@ def _response(status: int, body: Json) -> requests.Response:
     response.status_code = status
     response._content = b"" if body is None else json.dumps(body).encode()  # noqa: SLF001 - no other way to make one
     return response
-
-
-def _is_unsent(error: Exception) -> bool:
-    """Whether there was no connection at all."""
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(cause, NewConnectionError | NameResolutionError)
 
 
 def _reason(error: Exception) -> str:

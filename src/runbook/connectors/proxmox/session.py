@@ -84,19 +84,20 @@ class Session:
         """Raise errors of the connection as ConnectorError."""
         from requests import exceptions
 
+        from runbook.connectors.transport import code_and_effect
+
         try:
             yield
-        except exceptions.SSLError as error:
-            text = f"{self.host}: the certificate can't be verified: {_reason(error)}"
-            raise ConnectorError(text, ErrorCode.TLS, nothing_changed=True) from None
-        except exceptions.Timeout as error:
-            unsent = isinstance(error, exceptions.ConnectTimeout)
-            text = f"{self.host} didn't answer in time"
-            raise ConnectorError(text, ErrorCode.TIMEOUT, nothing_changed=unsent) from None
         except exceptions.RequestException as error:
-            text = f"{self.host} can't be reached: {_reason(error)}"
-            unsent = _is_unsent(error)
-            raise ConnectorError(text, ErrorCode.UNREACHABLE, nothing_changed=unsent) from None
+            code, unsent = code_and_effect(error)
+            match code:
+                case ErrorCode.TLS:
+                    text = f"{self.host}: the certificate can't be verified: {_reason(error)}"
+                case ErrorCode.TIMEOUT:
+                    text = f"{self.host} didn't answer in time"
+                case _:
+                    text = f"{self.host} can't be reached: {_reason(error)}"
+            raise ConnectorError(text, code, nothing_changed=unsent) from None
 
 
 def described(method: str, url: str, values: Mapping[str, object]) -> str:
@@ -107,14 +108,6 @@ def described(method: str, url: str, values: Mapping[str, object]) -> str:
         for name, value in sorted(values.items())
     ]
     return " ".join([method, path, *shown])
-
-
-def _is_unsent(error: Exception) -> bool:
-    """Whether there was no connection at all."""
-    from urllib3.exceptions import NameResolutionError, NewConnectionError
-
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(cause, NewConnectionError | NameResolutionError)
 
 
 def _reason(error: Exception) -> str:
