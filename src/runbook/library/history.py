@@ -28,6 +28,7 @@ from runbook.core.history.verification import Verification, verify
 from runbook.core.syntax.markdown import read_head
 from runbook.errors import HistoryError, HistoryReadOnlyError
 from runbook.library.locking import (
+    appending,
     failure,
     is_at,
     locked,
@@ -117,23 +118,18 @@ class HistoryWriter:
         self, path: Path, record: EntryRecord, *, once: bool
     ) -> tuple[Appended, bool]:
         """The appended entry, and whether the file at `path` is still the one that has it."""
-        with (
-            self._turns.at(path, self._lock_seconds),
-            locked(path, seconds=self._lock_seconds, write=True) as descriptor,
-        ):
-            _recover(path, descriptor)
-            if once:
-                history = _history(path, descriptor)
-                existing = find_run(history, record.run_id)
-                link = chain_end(history).link
-                if existing is not None and link is not None:
-                    return Appended(link.n, link.digest, existing=existing), True
-            end = _end(path, descriptor)
-            entry = render(record, n=end.link.n + 1, previous=end.link.digest)
-            _append(descriptor, end.prelude + entry)
-            rotated, warning = self._rotate(path, descriptor, end.link.n + 1)
-            appended = Appended(end.link.n + 1, last_digest(entry), end.link, rotated, warning)
-            return appended, is_at(descriptor, path)
+        with self._turns.at(path, self._lock_seconds):
+            done = None if once else _append_alone(path, record)
+            if done is None:
+                with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
+                    _recover(path, descriptor)
+                    appended = _append_entry(path, descriptor, record, once=once)
+                    done = appended, is_at(descriptor, path)
+            appended, kept = done
+            if kept and appended.existing is None and 0 < self._max_entries < appended.n:
+                rotated, warning = self._rotate(path, appended.n)
+                appended = replace(appended, rotated=rotated, warning=warning)
+            return appended, kept
 
     def find_run(self, path: Path, run_id: str) -> Recorded | None:
         """The run's result, if the history has its entry. Raises HistoryError."""
@@ -147,18 +143,20 @@ class HistoryWriter:
         """
         return verify_file(path, head, lock_seconds=self._lock_seconds)
 
-    def _rotate(self, path: Path, descriptor: int, n: int) -> tuple[int, str | None]:
+    def _rotate(self, path: Path, n: int) -> tuple[int, str | None]:
         """The entry is already on disk, so a failure to rotate is only a warning."""
-        if not 0 < self._max_entries < n:
-            return 0, None
         try:
-            older = _last_archived(path)
-            if n - older <= self._max_entries:
+            if n - _last_archived(path) <= self._max_entries:
                 return 0, None
-            first_kept = n - max(1, self._max_entries * 9 // 10) + 1
-            moved = rotate(path, descriptor, first_kept)
-        except OSError as error:
-            return 0, f"Couldn't move older history entries: {error.strerror}."
+            with locked(path, seconds=self._lock_seconds, write=True) as descriptor:
+                _recover(path, descriptor)
+                older = _last_archived(path)
+                if n - older <= self._max_entries:
+                    return 0, None
+                first_kept = n - max(1, self._max_entries * 9 // 10) + 1
+                moved = rotate(path, descriptor, first_kept)
+        except HistoryError as error:
+            return 0, f"Couldn't move older history entries: {error.message}"
         return (first_kept - older - 1 if moved else 0), None
 
 
@@ -210,6 +208,29 @@ def _recover(path: Path, descriptor: int) -> None:
         recover(path, descriptor)
     except OSError as error:
         raise failure("recovered after a crash", error) from error
+
+
+def _append_alone(path: Path, record: EntryRecord) -> tuple[Appended, bool] | None:
+    """None if somebody else uses the file: then use `locked`."""
+    with appending(path) as descriptor:
+        if descriptor is None:
+            return None
+        return _append_entry(path, descriptor, record), is_at(descriptor, path)
+
+
+def _append_entry(
+    path: Path, descriptor: int, record: EntryRecord, *, once: bool = False
+) -> Appended:
+    if once:
+        history = _history(path, descriptor)
+        existing = find_run(history, record.run_id)
+        link = chain_end(history).link
+        if existing is not None and link is not None:
+            return Appended(link.n, link.digest, existing=existing)
+    end = _end(path, descriptor)
+    entry = render(record, n=end.link.n + 1, previous=end.link.digest)
+    _append(descriptor, end.prelude + entry)
+    return Appended(end.link.n + 1, last_digest(entry), end.link)
 
 
 def _append(descriptor: int, data: bytes) -> None:
@@ -287,4 +308,6 @@ def _last_archived(path: Path) -> int:
             link = last_link(archive.read())
     except FileNotFoundError:
         return 0
+    except OSError as error:
+        raise failure("read", error) from error
     return link.n if link else 0

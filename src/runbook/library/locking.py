@@ -8,6 +8,10 @@ Two locks are taken in this order (docs/adr/010):
                          runbook can open this file; it exists only while it is held
 
 If the second file can't be created, the first lock must be acquired.
+
+Nearly always nobody else uses the file. An entry is then appended under a write lock on its bytes
+instead of the second file (`appending`): only those who may write it can hold one, but any reader
+can prevent it. Whoever holds the second file waits until there is no such write lock.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import fcntl
 import os
 import random
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,6 +75,23 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
             raise HistoryError("The runbook's file keeps being replaced. Try again later.")
 
 
+@contextmanager
+def appending(path: Path) -> Iterator[int | None]:
+    """A descriptor of the regular file at `path`, to append to it and do nothing else.
+
+    None if somebody else uses the file or entries are being moved out of it: then use `locked`.
+    Raises as `locked` does.
+    """
+    descriptor = _open(path, write=True)
+    try:
+        yield descriptor if _lock_to_append(path, descriptor) else None
+    except OSError as error:
+        raise failure("read or written", error) from error
+    finally:
+        _set_bytes_lock(descriptor, fcntl.F_UNLCK)
+        _unlock(descriptor)
+
+
 def failure(doing: str, error: OSError) -> HistoryError:
     """The domain error for an OS error, without server paths in its text."""
     if error.errno in _READ_ONLY:
@@ -84,8 +106,13 @@ def is_transient(name: str) -> bool:
 
 def lock_path(path: Path) -> Path:
     """The file whose lock excludes other writers; next to the real file, whatever leads there."""
-    real = Path(os.path.realpath(path))
+    real = Path(os.path.realpath(path)) if path.is_symlink() else path
     return real.with_name(f".{real.stem}.history.lock")
+
+
+def journal_path(path: Path) -> Path:
+    """Exists only while entries are moved out of the runbook; see `rotation.py`."""
+    return path.with_name(f".{path.stem}.history.journal")
 
 
 def _open(path: Path, *, write: bool) -> int:
@@ -112,6 +139,7 @@ def _acquire(path: Path, descriptor: int, deadline: float, *, write: bool) -> _G
     held = _wait_briefly(descriptor, kind, deadline)
     guard = _take_guard(lock_path(path), descriptor, deadline, write=write)
     try:
+        _wait_for_append(descriptor, deadline)
         # Again, as the one who held it may have been an engine process that is done now.
         held = held or _attempt(descriptor, kind)
         if not held and guard is None and write:
@@ -167,15 +195,18 @@ def _lock(descriptor: int, kind: int, deadline: float) -> None:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise HistoryError(
-                    "The runbook's history is locked by another process. Try again."
-                ) from None
-            time.sleep(random.uniform(0.001, 0.005))  # noqa: S311 - jitter for waiters
+            _pause(deadline)
         except OSError as error:
             raise failure("locked", error) from error
         else:
             return
+
+
+def _pause(deadline: float) -> None:
+    """Sleep briefly before the next attempt. Raises HistoryError after the deadline."""
+    if time.monotonic() > deadline:
+        raise HistoryError("The runbook's history is locked by another process. Try again.")
+    time.sleep(random.uniform(0.001, 0.005))  # noqa: S311 - jitter for waiters
 
 
 def _unlock(descriptor: int) -> None:
@@ -192,6 +223,50 @@ def is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+# -- the lock on the bytes ---------------------------------------------------------------------
+
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux
+_SET, _GET = (getattr(fcntl, name, None) for name in ("F_OFD_SETLK", "F_OFD_GETLK"))
+
+
+def _lock_to_append(path: Path, descriptor: int) -> bool:
+    """Both locks on the file itself, if nobody has a lock on it and the second file isn't there.
+
+    Who creates the second file after that finds the lock on the bytes, and waits.
+    """
+    return (
+        _attempt(descriptor, fcntl.LOCK_EX)
+        and _set_bytes_lock(descriptor, fcntl.F_WRLCK)
+        and not os.path.lexists(lock_path(path))
+        and not os.path.lexists(journal_path(path))
+        and is_at(descriptor, path)
+    )
+
+
+def _set_bytes_lock(descriptor: int, kind: int) -> bool:
+    """False if somebody else has a lock on the bytes, or the system has no such locks."""
+    if _SET is None:
+        return False
+    try:
+        fcntl.fcntl(descriptor, _SET, _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _wait_for_append(descriptor: int, deadline: float) -> None:
+    """Wait until nobody appends. A reader's lock on the bytes rules out a writer's."""
+    while _GET is not None:
+        try:
+            asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+            found, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, _GET, asked))
+        except OSError:
+            return
+        if found != fcntl.F_WRLCK:
+            return
+        _pause(deadline)
 
 
 # -- the guard ---------------------------------------------------------------------------------

@@ -72,9 +72,9 @@ def open_runbook(place: Place) -> int:
     opened.
     """
     parse_ref(place.ref)
-    real = locate(place)
+    root = Path(os.path.realpath(place.root))
     try:
-        descriptor = open_below(Path(os.path.realpath(place.root)), real)
+        descriptor = open_below(root, _locate(place, root))
     except OSError as error:
         # A part of the path was swapped after it was resolved, or is not a file (ENXIO).
         if error.errno in _ABSENT | {errno.ENXIO, errno.ENODEV}:
@@ -103,11 +103,15 @@ def is_below(path: Path, root: Path) -> bool:
 
 def locate(place: Place) -> Path:
     """The real path of the ref's file, links resolved. Raises NotFoundError."""
+    return _locate(place, Path(os.path.realpath(place.root)))
+
+
+def _locate(place: Place, root: Path) -> Path:
     try:
-        real = Path(os.path.realpath(place.root / place.name, strict=True))
+        real = Path(os.path.realpath(root / place.name, strict=True))
     except (OSError, ValueError):
         raise not_found(place.ref) from None
-    if not is_below(real, Path(os.path.realpath(place.root))):
+    if not is_below(real, root):
         raise not_found(place.ref)
     return real
 

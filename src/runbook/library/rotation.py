@@ -26,6 +26,7 @@ from runbook.core.prefix import common_length
 from runbook.core.syntax.markdown import HEAD_READ, read_head
 from runbook.library.locking import (
     COPY_BYTES,
+    journal_path,
     read_at,
     size_of,
     sync_data,
@@ -46,10 +47,6 @@ def reached(step: str) -> None:
 def archive_path(path: Path) -> Path:
     """The archive file."""
     return path.with_suffix(".history")
-
-
-def journal_path(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.history.journal")
 
 
 def history_offset(descriptor: int) -> int | None:

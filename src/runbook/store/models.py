@@ -135,21 +135,23 @@ class Claimed:
     """A run that the caller now owns, with everything needed to execute it.
 
     `busy` is the holder of a lock, if the run doesn't wait for it or would deadlock. The run is
-    then only finished.
+    then only finished. `history` is the last known entry of its runbook's history.
     """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
     busy: WaitReason | None = None
+    history: HistoryHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished run, and the number of runs waiting for its locks that can now proceed."""
+    """A finished run, the number of waiting runs that can now proceed, and its active children."""
 
     run: Run
     going_on: int
+    children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,17 +241,20 @@ def test_a_lock_that_another_writer_keeps_is_an_error(path):
     assert writer().append(path, record(1)).n == 1
 
 
-def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch):
-    really_lock = locking._lock
+@pytest.mark.parametrize("way", ["_lock", "_attempt"])
+def test_a_file_that_is_replaced_while_we_wait_is_opened_anew(path, monkeypatch, way):
+    if way == "_lock":
+        locking.lock_path(path).touch()  # as if others used the runbook, too
+    really_lock = getattr(locking, way)
     replaced = path.with_name("replacement")
     replaced.write_bytes(HEAD.replace(b"Job", b"New") + LEGACY)
 
-    def lock_late(descriptor: int, kind: int, deadline: float) -> None:
+    def lock_late(*arguments):
         if replaced.exists():
             replaced.rename(path)
-        really_lock(descriptor, kind, deadline)
+        return really_lock(*arguments)
 
-    monkeypatch.setattr(locking, "_lock", lock_late)
+    monkeypatch.setattr(locking, way, lock_late)
 
     writer().append(path, record(1))
 

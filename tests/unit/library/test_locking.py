@@ -11,7 +11,7 @@ import pytest
 
 from runbook.errors import HistoryError
 from runbook.library import locking
-from runbook.library.locking import lock_path, locked, size_of
+from runbook.library.locking import appending, journal_path, lock_path, locked, size_of
 
 
 @pytest.fixture
@@ -147,3 +147,74 @@ def test_something_else_in_the_place_of_the_lock_is_not_touched(path):
     with locked(path, seconds=0.1, write=True):
         pass
     assert lock_path(path).is_dir()
+
+
+def test_a_plain_append_leaves_the_folder_alone(path):
+    before = path.parent.stat().st_mtime_ns
+    with appending(path) as descriptor:
+        assert size_of(descriptor) == 6
+    assert path.parent.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_who_appends_excludes_others(path, write):
+    with (
+        appending(path),
+        pytest.raises(HistoryError, match="locked"),
+        locked(path, seconds=0.02, write=write),
+    ):
+        pass
+    with locked(path, seconds=0.02, write=write):
+        pass
+
+
+def test_a_writer_excludes_who_wants_to_append(path):
+    with locked(path, seconds=1, write=True), appending(path) as descriptor:
+        assert descriptor is None
+
+
+@pytest.mark.parametrize("name", [lock_path, journal_path])
+def test_nobody_appends_alone_while_there_is_a_file_of_another_writer(path, name):
+    name(path).touch()
+    with appending(path) as descriptor:
+        assert descriptor is None
+
+
+def test_a_reader_can_only_prevent_the_lock_on_the_bytes(path):
+    """Whatever it does to the file, entries are still written."""
+    with path.open("rb") as file:
+        first_byte = locking._FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 1, 0)
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, first_byte)
+        with appending(path) as descriptor:
+            assert descriptor is None
+        with locked(path, seconds=0.02, write=True):
+            pass
+
+
+def test_all_ways_to_write_take_turns(path):
+    inside, most = 0, []
+
+    def enter():
+        nonlocal inside
+        inside += 1
+        most.append(inside)
+        time.sleep(0)
+        inside -= 1
+
+    def work():
+        done = 0
+        while done < 20:
+            with appending(path) as descriptor:
+                if descriptor is not None:
+                    enter()
+                    done += 1
+            with locked(path, seconds=30, write=True):
+                enter()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert os.listdir(path.parent) == ["Job.md"]

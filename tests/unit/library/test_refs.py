@@ -151,15 +151,15 @@ def test_special_files_neither_hang_nor_open(root):
 def test_a_link_slipped_in_after_the_check_is_not_followed(root, tmp_path, monkeypatch, exchanged):
     write(root / "folder" / "A.md")
     write(tmp_path / "A.md", "outside")
-    locate = refs.locate
+    locate = refs._locate
 
-    def slip_in(place: Place) -> Path:
-        real = locate(place)
+    def slip_in(place: Place, root_now: Path) -> Path:
+        real = locate(place, root_now)
         (root / exchanged).rename(root / "away")
         (root / exchanged).symlink_to(tmp_path / "A.md" if "A" in exchanged else tmp_path)
         return real
 
-    monkeypatch.setattr(refs, "locate", slip_in)
+    monkeypatch.setattr(refs, "_locate", slip_in)
     with pytest.raises(NotFoundError):
         read_runbook(at(root, "folder/A.md"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from runbook import log
 from runbook.core import return_codes
@@ -56,11 +56,13 @@ class Ending:
         worker_id: str | None,
         once: bool = False,
         took_ms: int | None = None,
+        known: HistoryHead | None = None,
     ) -> Run | None:
         """The ended run, or None if another process ended it before.
 
         `once`: its worker died, so the run may have a history entry already. `took_ms` is the
         duration by a clock that can't jump; without it, the duration follows from the times.
+        `known` is the last entry of the history that the database knew lately.
         """
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
@@ -71,17 +73,17 @@ class Ending:
             times=dataclasses.replace(run.times, finished_at=now, duration_ms=took_ms),
             result=RunResult.of(outcome),
         )
-        head, problem = self._write_history(ended, output, once=once)
+        head, problem = self._write_history(ended, output, once=once, known=known)
         if problem:
             outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, problem))
         return self._finish(ended, outcome, output, events, head, worker_id)
 
     def _write_history(
-        self, run: Run, output: RecordedOutput, *, once: bool
+        self, run: Run, output: RecordedOutput, *, once: bool, known: HistoryHead | None = None
     ) -> tuple[HistoryHead | None, Problem | None]:
         """Whatever keeps the entry from being written, the run ends."""
         try:
-            return self._records.write_history(run, output, once=once)
+            return self._records.write_history(run, output, once=once, known=known)
         except RunbookError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged record, or a fault of ours
@@ -117,7 +119,7 @@ class Ending:
             self._wakeups.wake_followers(run.tree.parent_id)
         for _ in range(finished.going_on):
             self._wakeups.wake_workers()
-        self._cancel_children(run)
+        self._cancel(finished.children)
         self._records.log_run(finished.run, output)
         self._observer.run_ended(finished.run)
         return finished.run
@@ -141,16 +143,16 @@ class Ending:
             self._observer.run_quarantined(ended)
             self._wakeups.wake_followers(run.id)
             self._wakeups.wake_workers()
-            self._cancel_children(ended)
+            self._cancel(self._store.runs.active_children(run.id))
             self._records.log_run(ended, RecordedOutput(error=text))
         except (StoreBusyError, StoreUnavailableError):
             raise
         except Exception:  # noqa: BLE001 - whatever else is damaged, the others go on
             log.failure("run.quarantine_failed", run_id=run.id)
 
-    def _cancel_children(self, run: Run) -> None:
-        """Cancel the child runs, which use their parent's slot."""
-        for child_id in self._store.runs.active_children(run.id):
+    def _cancel(self, children: Iterable[str]) -> None:
+        """Cancel the runs that an ended run started: they use its slot."""
+        for child_id in children:
             self._store.runs.request_cancel(child_id, PARENT_ENDED)
             self._wakeups.wake_workers(CANCEL)
 

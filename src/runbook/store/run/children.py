@@ -1,4 +1,4 @@
-"""Events in a run about the runs that its script called."""
+"""The runs that a run's script called, and the events in the run about them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from runbook.core.events import EventType
 from runbook.core.run import Run
 from runbook.core.status import StepStatus
 from runbook.core.times import Millis
+from runbook.store.conditions import IS_ACTIVE
 from runbook.store.models import NewEvent
 from runbook.store.rows import INSERT_EVENTS, event_rows
 from runbook.store.tables import runs, steps
@@ -23,6 +24,8 @@ _STEP = (
     .where(steps.c.run_seq == sa.bindparam("of_run"), steps.c.status == StepStatus.RUNNING.value)
     .limit(1)
 )
+
+_ACTIVE_CHILDREN = sa.select(runs.c.id).where(runs.c.parent_id == sa.bindparam("run_id"), IS_ACTIVE)
 
 
 def tell_parent(connection: sa.Connection, child: Run, at: Millis) -> bool:
@@ -55,3 +58,8 @@ def _data(child: Run) -> dict[str, object]:
     if child.status.terminal:
         data["return_code"] = child.result.return_code
     return data
+
+
+def active_children(connection: sa.Connection, run_id: str) -> tuple[str, ...]:
+    """The IDs of the runs that this run's script started and that haven't ended."""
+    return tuple(connection.scalars(_ACTIVE_CHILDREN, {"run_id": run_id}))

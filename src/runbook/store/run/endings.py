@@ -19,7 +19,7 @@ from runbook.store.models import Finished, HistoryHead, NewEvent
 from runbook.store.reading import run_to_change
 from runbook.store.rows import INSERT_EVENTS, event_rows, grown, problem_rows
 from runbook.store.run.artifacts import keep_artifacts
-from runbook.store.run.children import tell_parent
+from runbook.store.run.children import active_children, tell_parent
 from runbook.store.run.steps import end_steps, keep_steps
 from runbook.store.runbooks import keep_last_run
 from runbook.store.tables import runs
@@ -87,7 +87,9 @@ def end_run(
     going_on = release_locks(connection, run)
     tell_parent(connection, ended, end.at)
     keep_last_run(connection, ended, history)
-    return Finished(ended, going_on)
+    # No more can start: whoever starts one waits for the run's row, and then finds it ended.
+    children = active_children(connection, run_id)
+    return Finished(ended, going_on, children)
 
 
 def _check_end(run: Run, outcome: Outcome, worker_id: str | None) -> None:

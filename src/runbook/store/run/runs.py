@@ -38,7 +38,7 @@ from runbook.store.models import (
 from runbook.store.reading import RUN_BY_ID, RUN_COLUMNS, run_by_id, runs_of
 from runbook.store.rows import Component
 from runbook.store.run.activity import activity_of
-from runbook.store.run.children import tell_parent
+from runbook.store.run.children import active_children, tell_parent
 from runbook.store.run.claiming import Claim
 from runbook.store.run.creation import (
     check_birth,
@@ -90,7 +90,6 @@ _REQUEST_CANCEL = (
 _RUNS = sa.select(*RUN_COLUMNS)
 _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_id"))
 _KNOWN = sa.select(runs.c.id)
-_ACTIVE_CHILDREN = sa.select(runs.c.id).where(runs.c.parent_id == sa.bindparam("run_id"), IS_ACTIVE)
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _RERUNS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _TREE = _RUNS.where(
@@ -298,9 +297,9 @@ class Runs(Component):
         """The runs that this run's script started, oldest first."""
         return self._select(_CHILDREN, {"run_id": run_id})
 
-    def active_children(self, run_id: str) -> list[str]:
+    def active_children(self, run_id: str) -> tuple[str, ...]:
         """The IDs of those that haven't ended."""
-        return self._database.read(lambda c: list(c.scalars(_ACTIVE_CHILDREN, {"run_id": run_id})))
+        return self._database.read(lambda c: active_children(c, run_id))
 
     def reruns(self, run_id: str) -> list[Run]:
         """The runs that retried, resumed or undid this one, oldest first."""
