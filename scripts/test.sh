@@ -30,21 +30,23 @@ run_in_scratch() {
         HYPOTHESIS_STORAGE_DIRECTORY="$PWD/.cache/hypothesis" "$@"
 }
 
-# Two workers per core, because many tests wait for processes. Neighboring tests run in the same
-# worker, so that fewer servers are started.
+# run_tests PER_CORE ARGUMENT...: with so many workers per core, as many tests wait for processes.
+# Neighboring tests run in the same worker, so that fewer servers are started.
 run_tests() {
-    run_in_scratch .venv/bin/python -m pytest -n "$(($(nproc) * 2))" --dist worksteal -o cache_dir=.cache/pytest "$@"
+    local workers=$(($(nproc) * $1))
+    shift
+    run_in_scratch .venv/bin/python -m pytest -n "$workers" --dist worksteal -o cache_dir=.cache/pytest "$@"
 }
 
 if [ "$#" -gt 0 ]; then
-    run_tests "$@"
+    run_tests 3 "$@"
     status=$?
 else
     # Measuring coverage takes half of the time of what is measured, so only the tests of the core do.
-    run_tests --cov=runbook.core --cov-branch --cov-report=term:skip-covered \
+    run_tests 2 --cov=runbook.core --cov-branch --cov-report=term:skip-covered \
         --cov-fail-under="${CORE_COVERAGE:-100}" tests/unit/core
     status=$?
-    run_tests --ignore=tests/unit/core || status=1
+    run_tests 3 --ignore=tests/unit/core || status=1
     run_in_scratch scripts/web.sh run --silent test || status=1
 fi
 

@@ -20,9 +20,14 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import databases
 
 SECRET = "bench-secret-of-more-than-thirty-two-bytes"
 BARE = ["zsh", "-f", "-c", "true"]
@@ -88,7 +93,7 @@ def bare_rate(workers: int, seconds: float) -> float:
 
 
 class Server:
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, python: str = sys.executable, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -96,6 +101,7 @@ class Server:
         self.runbooks = folder / "runbooks"
         self.runbooks.mkdir()
         self.ready_s = 0.0
+        self._python = python
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -114,7 +120,7 @@ class Server:
         }
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runbook", "serve"],
+            [self._python, "-m", "runbook", "serve"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stderr=(self.folder / "log").open("wb"),
@@ -228,23 +234,48 @@ def many_clients(server: Server, path: str, clients: int, seconds: float) -> flo
     return sum(done) / (time.perf_counter() - begun)
 
 
-def measure(count: int, seconds: float) -> list[Figure]:
+def measure(python: str, count: int, seconds: float) -> list[Figure]:
+    """All figures with SQLite."""
     figures = []
-    with tempfile.TemporaryDirectory(prefix="runbook-bench-") as name, Server(Path(name)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="runbook-bench-") as name,
+        Server(Path(name), python) as server,
+    ):
         figures.append(Figure("`runbook serve` startup time", f"{server.ready_s:.2f} s", "1.5 s"))
         figures.append(
             Figure("idle memory, all processes (PSS)", f"{server.pss_mb():.0f} MB", "160 MB")
         )
-        trivial = server.add("Trivial", "true")
-        client = server.client()
-        for _ in range(10):
-            client.execute(trivial)
-        figures += sequential(client, trivial, count)
-        figures.append(end_to_done(server, client, count))
-        figures += steps(server, client, trivial, count)
-        figures += throughput(server, trivial, seconds)
+        figures += executions(server, count, seconds)
         figures += library(server, server.client(), count)
     return figures
+
+
+def measure_postgresql(python: str, count: int, seconds: float) -> list[Figure]:
+    """The figures of executions with PostgreSQL; none where it isn't installed."""
+    if databases.programs() is None:
+        return []
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-bench-"))
+        postgres = databases.Server(Path(tempfile.mkdtemp(prefix="pg-bench-")))
+        stack.callback(postgres.remove)
+        postgres.start()
+        url = stack.enter_context(postgres.database())
+        server = stack.enter_context(Server(Path(name), python, DATABASE_URL=url))
+        figures = executions(server, count, seconds)
+    return [replace(figure, name=f"PostgreSQL: {figure.name}") for figure in figures]
+
+
+def executions(server: Server, count: int, seconds: float) -> list[Figure]:
+    trivial = server.add("Trivial", "true")
+    client = server.client()
+    for _ in range(10):
+        client.execute(trivial)
+    return [
+        *sequential(client, trivial, count),
+        end_to_done(server, client, count),
+        *steps(server, client, trivial, count),
+        *throughput(server, trivial, seconds),
+    ]
 
 
 def sequential(client: Client, path: str, count: int) -> list[Figure]:
@@ -360,6 +391,7 @@ def write(name: str, text: str) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--write", action="store_true", help="update docs/performance.md")
+    arguments.add_argument("--python", default=sys.executable, help="of another installation")
     arguments.add_argument("--count", type=int, default=200, help="samples per latency")
     arguments.add_argument(
         "--seconds", type=float, default=10, help="duration of each rate measurement"
@@ -367,7 +399,8 @@ def main() -> None:
     arguments.add_argument("--runs", help="for stored.py")
     arguments.add_argument("--starts", help="for commands.py")
     given = arguments.parse_args()
-    text = table(measure(given.count, given.seconds))
+    wanted = given.python, given.count, given.seconds
+    text = table([*measure(*wanted), *measure_postgresql(*wanted)])
     print(text)
     if given.write:
         write("figures", text)

@@ -7,7 +7,6 @@ Compares servers without runs, with few and with many (`--runs 1000000`). Prints
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +15,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import Client, Figure, Server, median_ms, table, timed, write
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import databases
+from bench import Client, Figure, Server, median_ms, table, timed, write
 from many_runs import RUNBOOKS, fill
 from runbook.store.store import Store
 

@@ -1,7 +1,7 @@
 """The web app in a real browser over a real server.
 
-Chromium comes from the system (`CHROMIUM`, else /usr/bin/chromium). Pictures go to
-`E2E_PICTURES`, else to a folder of the test run.
+Chromium comes from the system: `CHROMIUM`, else chromium-headless-shell, which needs a third less CPU
+time for the same, else chromium. Pictures go to `E2E_PICTURES`, else to a folder of the test run.
 """
 
 import importlib.util
@@ -19,7 +19,12 @@ from patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src/runbook/api/static"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium-headless-shell")
+    or shutil.which("chromium")
+    or "/usr/bin/chromium"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

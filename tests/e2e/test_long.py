@@ -1,5 +1,6 @@
 """Long lists and long logs: only what is in sight is drawn, and following keeps up."""
 
+import os
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from patience import PATIENCE_S
 
 RUNBOOKS = 400
 LINES = 5_000
-BURST = 20_000
+BURST = int(os.environ.get("E2E_BURST_LINES", "20000"))
 TO_THE_LAST = """() => {
     const left = document.documentElement.scrollHeight - innerHeight - scrollY
     scrollBy(0, left)

@@ -86,7 +86,7 @@ def check(folder, one, many, hidden):
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(one=one_line, many=anything, hidden=anything.filter(lambda text: len(text) > 0))
 @example(one=EVIL.replace("\n", " "), many=EVIL, hidden=EVIL)

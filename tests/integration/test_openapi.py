@@ -156,7 +156,7 @@ def test_the_server_does_what_the_document_says(server, real, tmp_path):
             "--exclude-path=/api/shutdown",
             "--exclude-path=/api/runs/changes",  # never ends
             "--checks=all",
-            "--max-examples=8",
+            "--max-examples=4",
             "--generation-database=none",
             "--seed=1",
             "--no-color",

@@ -289,7 +289,7 @@ def test_any_order_of_calls(lend):
         machine,
         settings=settings(
             deadline=None,
-            max_examples=25,
+            max_examples=16,
             stateful_step_count=25,
             suppress_health_check=list(HealthCheck),
         ),

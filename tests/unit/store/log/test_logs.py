@@ -213,7 +213,7 @@ _TEXT = st.text(st.sampled_from("aAbBßſ\né\0 "), min_size=1, max_size=12)
 _PIECES = st.lists(st.tuples(st.sampled_from([OUT, ERR]), _TEXT), max_size=25)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(
     pieces=_PIECES,
     batch=st.integers(1, 40),
