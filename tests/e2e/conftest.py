@@ -1,7 +1,7 @@
 """The web app in a real browser over a real server.
 
-Chromium comes from the system: `CHROMIUM`, else chromium-headless-shell, which needs a third less CPU
-time for the same, else chromium. Pictures go to `E2E_PICTURES`, else to a folder of the test run.
+Chromium comes from the system: `CHROMIUM`, else chromium-headless-shell, which takes a third less
+CPU time, else chromium. Pictures go to `E2E_PICTURES`, else to a folder of the test run.
 """
 
 import importlib.util
