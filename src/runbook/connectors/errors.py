@@ -52,6 +52,8 @@ class ConnectorError(RunbookError):
     """Another system reported an error.
 
     `nothing_changed`: the system refused the request, so that it surely changed nothing.
+    `answered`: the request has ended. Whether it changed something can be looked up at once, since
+    it can't arrive later, as one without an answer can.
     `fields` has the system's message for each field that it rejects.
     """
 
@@ -61,12 +63,14 @@ class ConnectorError(RunbookError):
         code: ErrorCode = ErrorCode.SERVER,
         *,
         nothing_changed: bool = False,
+        answered: bool = False,
         fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code  # type: ignore[misc]
         self.exit_code = EXIT_CODES[code]  # type: ignore[misc]
         self.nothing_changed = nothing_changed
+        self.answered = answered or nothing_changed
         self.fields = dict(fields or {})
 
 

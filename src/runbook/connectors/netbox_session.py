@@ -31,6 +31,8 @@ NOUNS = {
 SHOWN = ("name", "address", "prefix", "model", "vid", "slug")
 """The first of these that an object has is what the plan calls it."""
 TEXT_LIMIT = 500
+_PASSED_ON = (502, 503, 504)
+"""Something in front of NetBox answers, which may have passed the request on."""
 PLACE = re.compile(r".*/api/(?P<path>[^/]+/(?P<kind>[^/]+))/(?:(?P<id>\d+)/)?(?P<rest>.*)")
 
 
@@ -166,7 +168,10 @@ def refusal(response: requests.Response) -> ConnectorError:
     refused = response.status_code < 500
     what = "doesn't accept the token" if code is ErrorCode.AUTH else "refuses the request"
     text = f"NetBox {what}: {said}" if refused else f"NetBox failed: {said}"
-    return ConnectorError(text, code, nothing_changed=refused, fields=_fields(response))
+    answered = response.status_code not in _PASSED_ON
+    return ConnectorError(
+        text, code, nothing_changed=refused, answered=answered, fields=_fields(response)
+    )
 
 
 def _code(response: requests.Response, said: str) -> ErrorCode:

@@ -22,7 +22,7 @@ from lab_toolkit.interfaces import (
     wanted_addresses,
 )
 from runbook.connectors import proxmox
-from runbook.connectors.effects import EarlierChange, EffectState, earlier, effect
+from runbook.connectors.effects import EarlierChange, earlier, effect
 from runbook.connectors.errors import ConnectorError
 
 HANDED_OVER = "PROVISION_MARK"
@@ -227,7 +227,7 @@ def unrecord() -> None:
 
 
 def _grace(change: EarlierChange) -> str:
-    return GRACE if change.state is EffectState.INTENDED else "0"
+    return GRACE if change.may_still_come else "0"
 
 
 def _settle(change: EarlierChange, found: object) -> None:

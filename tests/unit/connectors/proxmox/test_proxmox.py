@@ -130,7 +130,7 @@ def test_a_change_is_never_repeated(lab, pve):
     pve.api.nodes.get()
     lab.pve.flaky_network(drop_rate=1)
     error = error_of(pve.api(START[1:]).post)
-    assert (error.code, error.nothing_changed) == (ErrorCode.UNREACHABLE, False)
+    assert (error.code, error.answered) == (ErrorCode.UNREACHABLE, False)
 
 
 # -- tasks ---------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_a_long_log_is_read_to_its_end(lab, pve, said, capsys):
 )
 def test_the_exit_status_decides(lab, pve, said, status, code):
     error = error_of(pve.run, started(lab, status=status))
-    assert (error.code, error.nothing_changed) == (code, False)
+    assert (error.code, error.nothing_changed, error.answered) == (code, False, True)
     assert status in error.message
 
 
