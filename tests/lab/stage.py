@@ -1,5 +1,6 @@
 """A served installation with the lab's toolkits, and a caller of its API."""
 
+import json
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -83,6 +84,12 @@ class Stage:
             run = self._said(self._client.get(f"/api/runs/{run_id}"))
             if not run["active"]:
                 return run
+
+    def events(self, run_id, kind):
+        """Those of a run that has ended."""
+        lines = self._client.get(f"/api/runs/{run_id}/events").text.split("\n")
+        found = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+        return [event for event in found if event["type"] == kind]
 
     def log(self, run_id):
         return self._client.get(f"/api/runs/{run_id}/log").text
