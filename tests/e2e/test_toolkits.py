@@ -126,10 +126,6 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     page.get_by_role("button", name="Enable Greetings").click()
     upload(page, archive("1.1.0"))
     expect(greetings).to_contain_text("Version 1.1.0")
-    page.get_by_role("button", name="Check for updates").click()
-    expect(page.get_by_role("status")).to_have_text("1 update available")
-    expect(page.get_by_role("button", name="Upgrade to 1.2.0 Greetings")).to_be_visible()
-    expect(page.get_by_text("Checked for updates")).to_be_visible()
     page.reload()
     for one in (health, greetings):
         one.get_by_text("1 runbook", exact=True).click()
@@ -163,6 +159,18 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     with own_server.client("dev-admin", roles=("admin",)) as client:
         slugs = [it["slug"] for it in client.get("/api/toolkits").json()["toolkits"]]
     assert "greetings" not in slugs
+
+
+def test_updates_are_looked_up_in_the_catalogue(own_server, open_page, sign_in, look):
+    page = sign_in(open_page("/toolkits", at=own_server), "admin")
+    upload(page, archive("1.1.0"))
+    expect(card(page, "Greetings")).to_contain_text("Version 1.1.0")
+    page.get_by_role("button", name="Check for updates").click()
+    expect(page.get_by_role("status")).to_have_text("1 update available")
+    expect(page.get_by_text("Checked for updates")).to_be_visible()
+    look(page, "update")
+    page.get_by_role("button", name="Upgrade to 1.2.0 Greetings").click()
+    expect(card(page, "Greetings")).to_contain_text("Version 1.2.0")
 
 
 def test_without_a_catalogue_there_are_no_updates_to_check_for(open_page, sign_in):

@@ -153,8 +153,10 @@ def call(
     Pass inputs by name, in `inputs` or as keywords; for a Path, the file's content is sent. The
     runbook's output is shown in a frame on standard error unless `quiet`. `confirm` is the text
     that a policy may require. With `progress=(20, 90)`, this run's progress goes from 20 % to 90 %
-    as that of the called run goes from 0 % to 100 %. Raises CalledRunbookError if the run doesn't succeed, another
-    RunbookError if it can't start, and OSError for an unreadable file.
+    as that of the called run goes from 0 % to 100 %.
+
+    Raises CalledRunbookError if the run doesn't succeed, another RunbookError if it can't start,
+    and OSError for an unreadable file.
     """
     import sys
 

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from ports import free_port
-from runbook.connectors import proxmox
+from runbook.connectors import netbox, proxmox
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.proxmox import Proxmox, Span, session, tasks
 
@@ -64,6 +64,12 @@ def test_a_good_connection(lab):
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_a_certificate_that_is_not_verified_by_choice(lab):
     assert proxmox.check(lab.values | {"ca": "", "verify_tls": False}).ok
+
+
+@pytest.mark.parametrize("check", [proxmox.check, netbox.check])
+def test_a_ca_certificate_that_is_none(lab, check):
+    values = {**lab.values, "url": "https://127.0.0.1:1", "token": "x", "ca": "nonsense"}
+    assert check(values).code is ErrorCode.INVALID
 
 
 def test_no_answer_in_time(lab):
