@@ -78,8 +78,8 @@ start_option = click.option(
 def retry(context: click.Context, /, **given: Any) -> int:
     """Retry a run from the start, with the same inputs.
 
-    Pass values that are not stored, such as secrets and the connections of --connection, again. The exit code is the same as for
-    `runbook execute`.
+    Pass values that are not stored again, such as secrets and the connections of --connection. The
+    exit code is the same as for `runbook execute`.
     """
     return _rerun(context, RETRY, RerunOptions(**given))
 

@@ -77,7 +77,7 @@ class ConnectorError(RunbookError):
 def end_script(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """End a script whose error nobody caught. An error of its own keeps its traceback."""
+    """End a script whose error nobody caught. Any other error keeps its traceback."""
     if not isinstance(error, RunbookError):
         _before(kind, error, traceback)
         return

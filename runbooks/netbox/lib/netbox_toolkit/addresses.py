@@ -183,7 +183,7 @@ def allocate(nb: Api, prefix: Record, wanted: Wanted) -> Record:
         settle(change, made)
         if made:
             return made[0]
-    # A caller gives each address a mark of its own: it has asked for this one before.
+    # A caller gives each address another mark: it has asked for this one before.
     own = [it for it in marked_in(nb, prefix, wanted.mark) if not _is_gateway(it)]
     if own:
         return own[0]
