@@ -25,7 +25,7 @@ test: setup-dev ## Run all tests
 	@scripts/test.sh $(ARGS)
 
 test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed the first time (10 to 20 minutes)
-	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=3600 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
+	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=7200 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
 
 torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded
 	@PYTHONPATH=tests .venv/bin/python -m torture $(ARGS)

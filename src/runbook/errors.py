@@ -273,7 +273,7 @@ _BY_STATUS: Mapping[int, type[RunbookError]] = {
 
 
 def errors_by_code(base: type[RunbookError] = RunbookError) -> dict[str, type[RunbookError]]:
-    """The errors that have a code of their own, and don't share that of their base class."""
+    """The errors that don't share the code of their base class."""
     found = {base.code: base} if "code" in vars(base) else {}
     for kind in base.__subclasses__():
         found |= errors_by_code(kind)

@@ -1,6 +1,8 @@
 """The page of toolkits: install, enable, upgrade, roll back and remove, each seen at once."""
 
+import hashlib
 import io
+import json
 import zipfile
 
 import pytest
@@ -59,7 +61,14 @@ connections: [proxmox]
 
 @pytest.fixture
 def own_server(integration, tmp_path):
-    with integration.running(tmp_path) as server:
+    """With a catalogue that offers Greetings 1.2.0."""
+    data = archive("1.2.0")["buffer"]
+    (tmp_path / "greetings.zip").write_bytes(data)
+    offer = {"slug": "greetings", "version": "1.2.0", "archive": "greetings.zip"}
+    offer["sha256"] = hashlib.sha256(data).hexdigest()
+    catalogue = tmp_path / "catalogue.json"
+    catalogue.write_text(json.dumps({"toolkits": [offer]}))
+    with integration.running(tmp_path / "served", TOOLKIT_CATALOGUE=catalogue) as server:
         yield server
 
 
@@ -150,6 +159,24 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     with own_server.client("dev-admin", roles=("admin",)) as client:
         slugs = [it["slug"] for it in client.get("/api/toolkits").json()["toolkits"]]
     assert "greetings" not in slugs
+
+
+def test_updates_are_looked_up_in_the_catalogue(own_server, open_page, sign_in, look):
+    page = sign_in(open_page("/toolkits", at=own_server), "admin")
+    upload(page, archive("1.1.0"))
+    expect(card(page, "Greetings")).to_contain_text("Version 1.1.0")
+    page.get_by_role("button", name="Check for updates").click()
+    expect(page.get_by_role("status")).to_have_text("1 update available")
+    expect(page.get_by_text("Checked for updates")).to_be_visible()
+    look(page, "update")
+    page.get_by_role("button", name="Upgrade to 1.2.0 Greetings").click()
+    expect(card(page, "Greetings")).to_contain_text("Version 1.2.0")
+
+
+def test_without_a_catalogue_there_are_no_updates_to_check_for(open_page, sign_in):
+    page = sign_in(open_page("/toolkits"), "admin")
+    expect(page.get_by_role("button", name="Install from .zip")).to_be_visible()
+    expect(page.get_by_role("button", name="Check for updates")).to_have_count(0)
 
 
 def test_nobody_sees_what_they_may_not_do(open_page, sign_in):

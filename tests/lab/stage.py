@@ -1,6 +1,8 @@
 """A served installation with the lab's toolkits, and a caller of its API."""
 
+import json
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from integration.conftest import Beside, Server
 from lab.endpoints import Endpoints, running_endpoints
 from patience import PATIENCE_S
 from pve import TEMPLATE
+from runbook.host.supervisor import MOST_QUICK_DEATHS, QUICK_DEATH_SECONDS
 from runbook.store.models import RunFilter
 from runbook.store.store import Store
 from torture import remains
@@ -18,6 +21,7 @@ from torture.keeper import WORKER
 
 PROVISION, TEARDOWN = "lab/Provision.md", "lab/Teardown.md"
 TOOLKITS = ("proxmox", "netbox", "lab")
+MARGIN_S = 0.5
 NAME = "web-1"
 NICS = [
     {"BRIDGE": "vmbr0", "VLAN": 20, "PREFIX": "10.10.20.0/24", "PREFIX6": "2001:db8:20::/64"},
@@ -40,6 +44,8 @@ class Stage:
 
     def __init__(self, server, endpoints: Endpoints, url):
         self.server, self.endpoints = server, endpoints
+        self.quick_deaths = 0
+        """How often in a row a worker was killed soon after its start."""
         self.store = Store(url)
         beside = Beside(server)
         for slug in TOOLKITS:
@@ -78,6 +84,12 @@ class Stage:
             run = self._said(self._client.get(f"/api/runs/{run_id}"))
             if not run["active"]:
                 return run
+
+    def events(self, run_id, kind):
+        """Those of a run that has ended."""
+        lines = self._client.get(f"/api/runs/{run_id}/events").text.split("\n")
+        found = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+        return [event for event in found if event["type"] == kind]
 
     def log(self, run_id):
         return self._client.get(f"/api/runs/{run_id}/log").text
@@ -123,8 +135,13 @@ class Killer:
     """Kills the worker at a moment, once. `due(request, handled)` says when."""
 
     def __init__(self, stage, due, delay_s=0.0):
+        self._stage = stage
         self._server = stage.server
         self._victim = stage.server.worker
+        self._began = self._victim.create_time()
+        if stage.quick_deaths >= MOST_QUICK_DEATHS - 1:
+            # The supervisor would take one more for a worker that can't start, and end the server.
+            time.sleep(max(0.0, self._began + QUICK_DEATH_SECONDS + MARGIN_S - time.time()))
         self._due, self._delay_s = due, delay_s
         self._lock = threading.Lock()
         self._timer = None
@@ -147,6 +164,8 @@ class Killer:
             self._timer.join()
         if self.at is not None:
             self._victim.wait(PATIENCE_S)
+            quick = time.time() - self._began < QUICK_DEATH_SECONDS + MARGIN_S
+            self._stage.quick_deaths = self._stage.quick_deaths + 1 if quick else 0
             none = remains.eventually(
                 lambda: [] if self._server.children(WORKER) else ["no other worker"]
             )

@@ -136,6 +136,11 @@ class Storm:
         assert not (wrong := self._tear_down()), wrong
         return reads, requests
 
+    def log(self):
+        """What the supervisor said of its processes, and what was said last."""
+        lines = [line.strip() for line in list(self._stage.server.log)]
+        return [*(line for line in lines if "supervisor." in line), "...", *lines[-20:]]
+
     def _runs(self, since):
         return self._stage.provisions(since)
 
@@ -274,7 +279,8 @@ class Storms:
         try:
             row = work(self.storm())
         except Exception:  # noqa: BLE001 - the others are still of use
-            row = Row(name, "", [traceback.format_exc()], time.monotonic() - began)
+            log = self._storm.log() if self._storm is not None else []
+            row = Row(name, "", [traceback.format_exc(), *log], time.monotonic() - began)
         row.show()
         self.rows.append(row)
         if row.wrong:

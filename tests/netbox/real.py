@@ -32,7 +32,7 @@ VENV = CACHE / "venv"
 DUMP = CACHE / f"netbox-{VERSION}.dump"
 OLD_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PEPPER = "a pepper of the tests that is longer than fifty characters"
-MIGRATION_S = 1800
+MIGRATION_S = 3600
 
 CONFIGURATION = """
 ALLOWED_HOSTS = ["*"]

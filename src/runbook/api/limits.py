@@ -111,7 +111,7 @@ def add_headers(response: Response) -> Response:
     except StorageError:  # Redis stopped after it counted this request
         remaining, reset = 0, WINDOW_SECONDS
     quota = current.limit.amount
-    name = _limit().value  # each limit is a policy of its own
+    name = _limit().value  # each limit is a separate policy
     response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={WINDOW_SECONDS}'
     response.headers["RateLimit"] = f'"{name}";r={remaining};t={reset}'
     if response.status_code == 429:

@@ -16,7 +16,7 @@ CASES = "runbook.cli.authoring.testing"
 
 
 def guard_engine(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Call `main` of one of these modules in a process of its own.
+    """Call `main` of one of these modules in a separate process.
 
     Returns its exit code, in both processes. The environment of this one must be sealed.
     """

@@ -12,6 +12,7 @@ from runbook.cli.completion import complete_runs
 from runbook.cli.options.rerun_options import RerunOptions
 from runbook.cli.options.run_options import (
     confirm_option,
+    connection_option,
     env_file_option,
     env_option,
     events_option,
@@ -45,6 +46,7 @@ _OPTIONS = (
     env_option,
     env_file_option,
     secret_option,
+    connection_option,
     reason_option,
     confirm_option,
     events_option,
@@ -76,8 +78,8 @@ start_option = click.option(
 def retry(context: click.Context, /, **given: Any) -> int:
     """Retry a run from the start, with the same inputs.
 
-    Pass values that are not stored, such as secrets, again. The exit code is the same as for
-    `runbook execute`.
+    Pass values that are not stored again, such as secrets and the connections of --connection. The
+    exit code is the same as for `runbook execute`.
     """
     return _rerun(context, RETRY, RerunOptions(**given))
 

@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 PIPE = "RUNBOOK_EFFECTS"
+ANSWERED = "answered"
+"""In the outcome: the request has ended, whatever it did."""
 
 
 @dataclass
@@ -58,7 +60,8 @@ class EarlierChange:
     """A change that an earlier attempt made, or was about to make.
 
     `at` is when it was recorded, in milliseconds since the epoch. Of one that is `INTENDED`, nobody
-    knows yet whether it was made. In a dry run, the methods only say what they would do.
+    knows yet whether it was made; if it `may_still_come`, not even a look can tell yet. In a dry
+    run, the methods only say what they would do.
     """
 
     id: str
@@ -73,6 +76,11 @@ class EarlierChange:
     @property
     def run_id(self) -> str:
         return self.id.partition("/")[0]
+
+    @property
+    def may_still_come(self) -> bool:
+        """Whether its request may be on its way: nobody has heard yet that it ended."""
+        return self.state is EffectState.INTENDED and not self.outcome.get(ANSWERED)
 
     def adopt(self, **outcome: object) -> None:
         """It was made: this run goes on from there, and answers for it from now on."""
@@ -111,8 +119,8 @@ def effect(what: str, *, key: str, probe: Mapping[str, Any]) -> Iterator[Change]
     `key` groups the changes of a runbook that `earlier` looks up. `what` says what is changed, and
     `probe` is all that another attempt needs to find out whether it was. Neither may have a secret.
     If the body raises a ConnectorError with `nothing_changed`, the change counts as not made; with
-    any other exception, it stays open, and the next attempt has to look for it. Raises
-    NotRecordedError, before the body, if the engine can't record it.
+    any other exception, it stays open, and the next attempt has to look for it: at once if the
+    error is `answered`. Raises NotRecordedError, before the body, if the engine can't record it.
     """
     change = Change(what, key, probe)
     if commands.dry_run():
@@ -125,8 +133,11 @@ def effect(what: str, *, key: str, probe: Mapping[str, Any]) -> Iterator[Change]
         with doing(what):
             yield change
     except ConnectorError as error:
+        said = {"error": error.code}
         if error.nothing_changed:
-            effects.settle(pipe, mine, EffectState.FAILED, {"error": error.code})
+            effects.settle(pipe, mine, EffectState.FAILED, said)
+        elif error.answered:
+            effects.settle(pipe, mine, EffectState.INTENDED, {**said, ANSWERED: True})
         raise
     effects.settle(pipe, mine, EffectState.DONE, change.outcome)
 

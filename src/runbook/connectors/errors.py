@@ -52,6 +52,8 @@ class ConnectorError(RunbookError):
     """Another system reported an error.
 
     `nothing_changed`: the system refused the request, so that it surely changed nothing.
+    `answered`: the request has ended. Whether it changed something can be looked up at once, since
+    it can't arrive later, as one without an answer can.
     `fields` has the system's message for each field that it rejects.
     """
 
@@ -61,19 +63,21 @@ class ConnectorError(RunbookError):
         code: ErrorCode = ErrorCode.SERVER,
         *,
         nothing_changed: bool = False,
+        answered: bool = False,
         fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code  # type: ignore[misc]
         self.exit_code = EXIT_CODES[code]  # type: ignore[misc]
         self.nothing_changed = nothing_changed
+        self.answered = answered or nothing_changed
         self.fields = dict(fields or {})
 
 
 def end_script(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """End a script whose error nobody caught. An error of its own keeps its traceback."""
+    """End a script whose error nobody caught. Any other error keeps its traceback."""
     if not isinstance(error, RunbookError):
         _before(kind, error, traceback)
         return

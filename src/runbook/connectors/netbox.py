@@ -12,7 +12,6 @@ for each field. In a dry run, nothing is changed: each change becomes a line of 
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +45,7 @@ def client(given: ConnectionValues, *, planning: bool) -> Api:
         text = "pynetbox isn't installed. Install the extra: pip install 'runbook-engine[netbox]'"
         raise ConnectorError(text, ErrorCode.MISSING_EXTRA, nothing_changed=True) from None
     from runbook.connectors.netbox_session import NetBoxSession, PlanningSession
+    from runbook.connectors.transport import tls_context
 
     values = given.values
     made = PlanningSession if planning else NetBoxSession
@@ -75,20 +75,6 @@ def is_supported(version: str) -> bool:
     parts = version.split("-", maxsplit=1)[0].split(".")
     numbers = tuple(int(part) for part in parts[:2] if part.isdecimal())
     return len(numbers) == len(OLDEST) and numbers >= OLDEST
-
-
-def tls_context(values: Mapping[str, object]) -> ssl.SSLContext:
-    """Raises ConnectorError if the CA certificate can't be read."""
-    ca = values.get("ca")
-    try:
-        context = ssl.create_default_context(cadata=str(ca) if ca else None)
-    except ssl.SSLError:
-        text = "The CA certificate of the connection isn't in PEM"
-        raise ConnectorError(text, ErrorCode.INVALID) from None
-    if values.get("verify_tls") in (False, "false"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _text(values: Mapping[str, object], name: str) -> str:

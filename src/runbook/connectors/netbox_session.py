@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
-from runbook.connectors.transport import code_and_effect
+from runbook.connectors.transport import code_and_effect, reason_of, verifies
 
 Json = Any
 
@@ -31,6 +31,8 @@ NOUNS = {
 SHOWN = ("name", "address", "prefix", "model", "vid", "slug")
 """The first of these that an object has is what the plan calls it."""
 TEXT_LIMIT = 500
+_PASSED_ON = (502, 503, 504)
+"""Something in front of NetBox answers, which may have passed the request on."""
 PLACE = re.compile(r".*/api/(?P<path>[^/]+/(?P<kind>[^/]+))/(?:(?P<id>\d+)/)?(?P<rest>.*)")
 
 
@@ -43,7 +45,7 @@ class NetBoxSession(requests.Session):
         self.timeout_s = timeout_s
         # Neither a proxy nor a .netrc of the machine: it could replace our token.
         self.trust_env = False
-        self.verify = context.verify_mode is ssl.CERT_REQUIRED
+        self.verify = verifies(context)
         self.mount("https://", _Adapter(context))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> Any:
@@ -71,11 +73,11 @@ class NetBoxSession(requests.Session):
             code, unsent = code_and_effect(error)
             match code:
                 case ErrorCode.TLS:
-                    text = f"The certificate of NetBox can't be verified: {_reason(error)}"
+                    text = f"The certificate of NetBox can't be verified: {reason_of(error)}"
                 case ErrorCode.TIMEOUT:
                     text = f"NetBox didn't answer within {self.timeout_s:g} s"
                 case _:
-                    text = f"NetBox can't be reached: {_reason(error)}"
+                    text = f"NetBox can't be reached: {reason_of(error)}"
             raise ConnectorError(text, code, nothing_changed=unsent) from None
 
 
@@ -166,7 +168,10 @@ def refusal(response: requests.Response) -> ConnectorError:
     refused = response.status_code < 500
     what = "doesn't accept the token" if code is ErrorCode.AUTH else "refuses the request"
     text = f"NetBox {what}: {said}" if refused else f"NetBox failed: {said}"
-    return ConnectorError(text, code, nothing_changed=refused, fields=_fields(response))
+    answered = response.status_code not in _PASSED_ON
+    return ConnectorError(
+        text, code, nothing_changed=refused, answered=answered, fields=_fields(response)
+    )
 
 
 def _code(response: requests.Response, said: str) -> ErrorCode:
@@ -254,17 +259,3 @@ def _response(status: int, body: Json) -> requests.Response:
     response.status_code = status
     response._content = b"" if body is None else json.dumps(body).encode()  # noqa: SLF001 - no other way to make one
     return response
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause, which says it best."""
-    cause: BaseException | None = error
-    while cause is not None:
-        reason = getattr(cause, "reason", None)
-        inner = (
-            reason if isinstance(reason, BaseException) else cause.args[0] if cause.args else None
-        )
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    return str(getattr(cause, "strerror", None) or cause)

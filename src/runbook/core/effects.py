@@ -54,7 +54,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a change ended. `reply` names the pipe for the answer."""
+    """How a change ended. `reply` names the pipe for the answer.
+
+    `INTENDED` says that its request ended, and that nobody knows whether it was made.
+    """
 
     reply: str
     effect_id: str
@@ -87,7 +90,7 @@ def _intent(said: Mapping[str, Any]) -> Intent | None:
 
 def _settlement(said: Mapping[str, Any]) -> Settlement | None:
     effect_id, state, outcome = said.get("id"), said.get("state"), said.get("outcome")
-    known = {state.value: state for state in EffectState if state is not EffectState.INTENDED}
+    known = {state.value: state for state in EffectState}
     if not (_fits(EFFECT_ID, effect_id) and isinstance(state, str) and isinstance(outcome, dict)):
         return None
     if state not in known:

@@ -1,6 +1,6 @@
 """Choices for the inputs of a form, from runbooks that are run for them.
 
-They run like any other, as the caller, and are recorded; but the workers have slots of their own
+They run like any other, as the caller, and are recorded; but the workers have separate slots
 for them, no history gets an entry, and lists of runs leave them out.
 """
 

@@ -58,7 +58,7 @@ class Wakeups:
         if notices is not None and notices.pass_through:
             self._broadcast = Broadcast(notices, self._hear, self._missed)
         self.heard = 0
-        """Counts the messages about runs, for those who looked at a moment of their own."""
+        """Counts the messages about runs, for those who look at different moments."""
 
     def open(self) -> socket.socket:
         """The bound socket, for a selector. Raises OSError where the folder cannot be used."""
@@ -131,7 +131,7 @@ class Wakeups:
         self._name = f"{self._role}-{os.getpid()}-{os.urandom(3).hex()}{SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.bind(self._address(self._name))
-        # A socket of its own, since one that waits for messages may not be shared with senders,
+        # A separate socket, since one that waits for messages may not be shared with senders,
         # and one that cannot block, so that a full queue costs nobody time.
         self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._sender.setblocking(False)

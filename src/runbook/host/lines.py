@@ -37,7 +37,7 @@ def _dropped_line(count: int) -> bytes:
 
 
 class LineWriter:
-    """Writes lines to a descriptor from a thread of its own. Thread-safe; survives a fork.
+    """Writes lines to a descriptor from a separate thread. Thread-safe; survives a fork.
 
     Never raises and never blocks, except `flush`, which waits for at most the given time.
     """

@@ -135,6 +135,7 @@ class Supervisor:
 
     def _restart(self, child: Child, name: str, code: int) -> None:
         if code == BAD_CONFIGURATION or child.hopeless:
+            _log("supervisor.gives_up", child=name, exit_code=code)
             self._stop(code or 1)
             return
         _log("supervisor.restarts", child=name, exit_code=code)

@@ -9,7 +9,7 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -75,11 +75,22 @@ def transport(caller: Caller) -> Transport:
     return SocketTransport(caller) if caller.socket else HttpTransport(caller)
 
 
-def follow(transport: Transport, request: CallRequest, frame: Frame | None) -> Json:
-    """Call a runbook and show its output in the frame. Returns `done`; raises RunbookError."""
+def follow(
+    transport: Transport,
+    request: CallRequest,
+    frame: Frame | None,
+    on_progress: Callable[[float, str], object] | None = None,
+) -> Json:
+    """Call a runbook and show its output in the frame. Returns `done`; raises RunbookError.
+
+    `on_progress` gets the percentages that the called run reports, with their texts.
+    """
     for event in transport.events(request):
         if frame is not None:
             frame.show(event)
+        percent = event.get("percent") if event.get("type") == "progress" else None
+        if on_progress is not None and isinstance(percent, int | float):
+            on_progress(percent, str(event.get("text") or ""))
         if event.get("type") == "done":
             return event
     raise ServerUnavailableError("The connection ended before the called run finished")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -145,14 +145,18 @@ def call(
     *,
     confirm: str | None = None,
     quiet: bool = False,
+    progress: tuple[float, float] | None = None,
     **more: object,
 ) -> dict[str, Any]:
     """Execute another runbook, wait until it finishes, and return its outputs.
 
     Pass inputs by name, in `inputs` or as keywords; for a Path, the file's content is sent. The
     runbook's output is shown in a frame on standard error unless `quiet`. `confirm` is the text
-    that a policy may require. Raises CalledRunbookError if the run doesn't succeed, another
-    RunbookError if it can't start, and OSError for an unreadable file.
+    that a policy may require. With `progress=(20, 90)`, this run's progress goes from 20 % to 90 %
+    as that of the called run goes from 0 % to 100 %.
+
+    Raises CalledRunbookError if the run doesn't succeed, another RunbookError if it can't start,
+    and OSError for an unreadable file.
     """
     import sys
 
@@ -163,10 +167,20 @@ def call(
     values = {name: calling.sent(value) for name, value in {**(inputs or {}), **more}.items()}
     request = calling.CallRequest(ref, values, confirm)
     frame = None if quiet else Frame(ref, sys.stderr)
-    done = calling.follow(calling.transport(_caller()), request, frame)
+    relay = None if progress is None else _relay(*progress)
+    done = calling.follow(calling.transport(_caller()), request, frame, relay)
     if done.get("success") is not True:
         raise CalledRunbookError(done)
     return dict(done.get("outputs") or {})
+
+
+def _relay(start: float, end: float) -> Callable[[float, str], None]:
+    """Reports the progress of a called run as a part of our own."""
+
+    def report(percent: float, text: str) -> None:
+        progress(start + (end - start) * min(max(percent, 0), 100) / 100, text)
+
+    return report
 
 
 def file_inputs(ref: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from runbook.core.document import Problem
 from runbook.core.manifest import MANIFEST, Manifest, read_manifest
 from runbook.core.syntax.markdown import read_head
 from runbook.errors import ToolkitRefusedError
+from runbook.library.loading import Identity
 from runbook.library.refs import SUFFIX, shown, valid_segment
 from runbook.library.rotation import archive_path
 from runbook.quick_dataclass import dataclass
@@ -36,6 +38,25 @@ class Toolkit:
 def read_toolkit(folder: Path) -> Toolkit:
     """Raises ToolkitRefusedError, with all problems of the manifest."""
     return Toolkit(folder, manifest_in(folder), digest_of(folder))
+
+
+class ToolkitReader:
+    """Reads toolkits, and keeps what it read as long as no file has changed. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[dict[Path, Identity], Toolkit]] = {}
+
+    def read(self, folder: Path) -> Toolkit:
+        """Raises as `read_toolkit`."""
+        states = {path: Identity.of(path.stat()) for path in files_in(folder)}
+        known = self._read.get(folder)
+        if known is not None and known[0] == states:
+            return known[1]
+        found = read_toolkit(folder)
+        now_ns = time.time_ns()
+        if all(state.is_settled(now_ns) for state in states.values()):
+            self._read[folder] = states, found
+        return found
 
 
 def files_in(folder: Path) -> Iterator[Path]:

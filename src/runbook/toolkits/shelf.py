@@ -22,7 +22,7 @@ from runbook.library.refs import Place
 from runbook.quick_dataclass import dataclass
 from runbook.store.models import LastRun
 from runbook.toolkits.catalogue import Offer
-from runbook.toolkits.folder import manifest_in, read_toolkit, readme_in, runbooks_in
+from runbook.toolkits.folder import ToolkitReader, manifest_in, readme_in, runbooks_in
 from runbook.toolkits.parts import Parts
 
 
@@ -88,6 +88,7 @@ class Shown:
 class Shelf:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._reader = ToolkitReader()
 
     def list(self, principal: Principal) -> list[Listed]:
         """By slug. Raises AccessDeniedError."""
@@ -171,7 +172,7 @@ class Shelf:
     def _state(self, folder: Path, row: InstalledToolkit) -> tuple[Manifest, bool]:
         """The manifest of an installed toolkit, and whether its files were changed."""
         try:
-            toolkit = self._parts.offload(partial(read_toolkit, folder))
+            toolkit = self._parts.offload(partial(self._reader.read, folder))
         except (ToolkitRefusedError, OSError) as error:
             log.warning("toolkit.unreadable", toolkit=row.slug, error=str(error))
             return Manifest(row.slug, row.name, row.version), True

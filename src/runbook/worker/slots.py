@@ -39,7 +39,7 @@ TASK_THREADS = 4
 class Terms:
     """A worker's identity and what it claims: at most `slots` root runs at a time.
 
-    Runs for the choices of forms have `form_slots` of their own: neither waits for the other. A
+    Runs for the choices of forms have `form_slots`: neither waits for the other. A
     child run uses its parent's slot. If `queues` is None, runs of every queue.
     """
 

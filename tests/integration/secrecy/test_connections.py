@@ -122,3 +122,8 @@ def test_a_connection_of_the_command_line_shows_nowhere(
     assert (done.returncode, ended["status"]) == (0, "succeeded"), done.stdout[-2000:]
     assert caught(text, (done.stdout + done.stderr).encode()) == []
     assert sinks.traces(text, ended["run_id"]) == {}
+    if given == "option":  # it was for that run only
+        assert beside.run("retry", ended["run_id"], "--json").returncode == 65
+        again = beside.run("retry", ended["run_id"], "--json", *more[given][:2])
+        assert again.returncode == 0, again.stdout[-2000:]
+        assert caught(text, (again.stdout + again.stderr).encode()) == []

@@ -116,26 +116,27 @@ def test_a_full_prefix_is_full_and_an_object_in_use_a_conflict(endpoint):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code", "nothing_changed"),
+    ("status", "body", "code", "nothing_changed", "answered"),
     [
-        (401, b"{}", ErrorCode.AUTH, True),
-        (403, b'{"detail": "You do not have permission"}', ErrorCode.REFUSED, True),
-        (500, b"<html>", ErrorCode.SERVER, False),
-        (503, b"", ErrorCode.SERVER, False),
+        (401, b"{}", ErrorCode.AUTH, True, True),
+        (403, b'{"detail": "You do not have permission"}', ErrorCode.REFUSED, True, True),
+        (500, b"<html>", ErrorCode.SERVER, False, True),
+        (503, b"", ErrorCode.SERVER, False, False),
     ],
 )
-def test_a_status_has_its_code(status, body, code, nothing_changed):
+def test_a_status_has_its_code(status, body, code, nothing_changed, answered):
     with answering(status, body) as url:
         error = failing(lambda: client(url).ipam.vlans.create(vid=1, name="x"))
 
     assert (error.code, error.nothing_changed) == (code, nothing_changed)
+    assert error.answered == answered
 
 
 def test_an_answer_that_is_late_may_have_changed_something():
     with answering(0) as url:
         error = failing(lambda: client(url, timeout=0.2).ipam.vlans.create(vid=1, name="x"))
 
-    assert (error.code, error.nothing_changed) == (ErrorCode.TIMEOUT, False)
+    assert (error.code, error.answered) == (ErrorCode.TIMEOUT, False)
 
 
 def test_a_server_that_is_not_there_has_changed_nothing():

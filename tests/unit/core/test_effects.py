@@ -73,7 +73,6 @@ def test_what_a_script_says():
             json.dumps({**SETTLE, **wrong})
             for wrong in (
                 {"id": "run-1"},
-                {"state": "intended"},
                 {"state": []},
                 {"state": "unknown"},
                 {"outcome": None},

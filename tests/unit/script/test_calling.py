@@ -92,6 +92,22 @@ def test_what_is_asked_names_the_caller(server, way):
     assert (headers["X-Correlation-Id"], headers["X-Recursion-Stack"]) == ("corr-1", '["A.md"]')
 
 
+def test_the_progress_of_the_called_run_is_told(server, way):
+    reports = [
+        {"n": n, "type": "progress", "percent": percent, "text": "Cloning"}
+        for n, percent in enumerate((0, 50, None, 100), start=1)
+    ]
+    server.answers = [
+        (202, {"run_id": "r"}),
+        (200, b"".join(map(event, reports)) + event({**DONE, "n": 9})),
+    ]
+    heard = []
+
+    follow(way, CallRequest("B.md", {}), None, lambda *told: heard.append(told))
+
+    assert heard == [(0, "Cloning"), (50, "Cloning"), (100, "Cloning")]
+
+
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(server, way):
     first = event({"n": 1, "type": "queued"}) + event({"n": 2, "type": "started"})
     server.answers = [

@@ -9,6 +9,7 @@ import runbook
 from runbook.connectors.errors import EXIT_CODES, ConnectorError, ErrorCode
 
 CODES = {number: code for code, number in EXIT_CODES.items()}
+_UNANSWERED = (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
 
 
 def call(ref: str, inputs: Mapping[str, object], **options: Any) -> dict[str, Any]:
@@ -17,5 +18,8 @@ def call(ref: str, inputs: Mapping[str, object], **options: Any) -> dict[str, An
     try:
         return runbook.call(ref, given, **options)
     except runbook.CalledRunbookError as error:
-        code = CODES.get(error.done.get("return_code", 0), ErrorCode.TASK_FAILED)
-        raise ConnectorError(error.message, code) from None
+        code = CODES.get(error.done.get("return_code", 0))
+        answered = code not in (None, *_UNANSWERED)
+        raise ConnectorError(
+            error.message, code or ErrorCode.TASK_FAILED, answered=answered
+        ) from None

@@ -22,10 +22,12 @@ from lab_toolkit.interfaces import (
     wanted_addresses,
 )
 from runbook.connectors import proxmox
-from runbook.connectors.effects import EarlierChange, EffectState, earlier, effect
+from runbook.connectors.effects import EarlierChange, earlier, effect
 from runbook.connectors.errors import ConnectorError
 
 HANDED_OVER = "PROVISION_MARK"
+CREATING = (20, 90)
+"""The part of the progress, in percent, that the creation of the machine has."""
 GRACE = "5"
 """Seconds in which a request that was sent before a crash may still arrive."""
 
@@ -121,7 +123,7 @@ def create() -> None:
     name = os.environ["NAME"]
     probe = {"mark": mark, "name": name}
     with effect(f"create the {kind} {name}", key="guest", probe=probe) as change:
-        said = call(f"proxmox/{_RUNBOOKS[os.environ['KIND']]}", _guest(mark))
+        said = call(f"proxmox/{_RUNBOOKS[os.environ['KIND']]}", _guest(mark), progress=CREATING)
         change.outcome.update(vmid=said.get("vmid"), node=said.get("node"))
     if runbook.dry_run():
         text = f"create the {kind} {name} on {os.environ['NODE']}: {json.dumps(_nics())}"
@@ -227,7 +229,7 @@ def unrecord() -> None:
 
 
 def _grace(change: EarlierChange) -> str:
-    return GRACE if change.state is EffectState.INTENDED else "0"
+    return GRACE if change.may_still_come else "0"
 
 
 def _settle(change: EarlierChange, found: object) -> None:

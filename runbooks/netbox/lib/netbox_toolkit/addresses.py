@@ -183,7 +183,7 @@ def allocate(nb: Api, prefix: Record, wanted: Wanted) -> Record:
         settle(change, made)
         if made:
             return made[0]
-    # A caller gives each address a mark of its own: it has asked for this one before.
+    # A caller gives each address another mark: it has asked for this one before.
     own = [it for it in marked_in(nb, prefix, wanted.mark) if not _is_gateway(it)]
     if own:
         return own[0]
@@ -240,8 +240,7 @@ def look_until_settled(
     nb: Api, change: EarlierChange, look: Callable[[], list[Record]]
 ) -> list[Record]:
     """Look again while a request that was sent before a crash may still arrive."""
-    pending = change.state is EffectState.INTENDED
-    settled_at = change.at / 1000 + nb.http_session.timeout_s if pending else 0.0
+    settled_at = change.at / 1000 + nb.http_session.timeout_s if change.may_still_come else 0.0
     return look_for(settled_at - time.time(), look)
 
 

@@ -11,7 +11,7 @@ import runbook
 from proxmox_toolkit import guests, inputs, power
 from proxmox_toolkit.guests import Guest
 from proxmox_toolkit.machines import size_of
-from runbook.connectors.effects import EarlierChange, EffectState, doing, earlier, effect
+from runbook.connectors.effects import EarlierChange, doing, earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.proxmox import Proxmox
 
@@ -96,8 +96,7 @@ def _taken(pve: Proxmox, change: EarlierChange) -> bool:
 
 def _may_still_come(pve: Proxmox, change: EarlierChange) -> bool:
     """Whether the request of an earlier attempt may still be on its way."""
-    pending = change.state is EffectState.INTENDED
-    return pending and time.time() < change.at / 1000 + pve.timeout_s
+    return change.may_still_come and time.time() < change.at / 1000 + pve.timeout_s
 
 
 def _name(change: EarlierChange) -> str:

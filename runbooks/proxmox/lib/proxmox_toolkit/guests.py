@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 import runbook
-from runbook.connectors.effects import EarlierChange, EffectState, doing, earlier, effect
+from runbook.connectors.effects import EarlierChange, doing, earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.proxmox import Proxmox, Span
 
@@ -185,8 +185,7 @@ def _check_same(plan: Plan, guest: Guest, change: EarlierChange) -> None:
 
 def presence(pve: Proxmox, change: EarlierChange) -> Presence:
     """Whether the guest of an earlier attempt is there."""
-    pending = change.state is EffectState.INTENDED
-    settled_at = change.at / 1000 + pve.timeout_s if pending else 0.0
+    settled_at = change.at / 1000 + pve.timeout_s if change.may_still_come else 0.0
     return _present(pve, change.probe, settled_at)
 
 

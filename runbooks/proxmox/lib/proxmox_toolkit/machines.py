@@ -158,7 +158,7 @@ def _disk(n: int, row: Mapping[str, Any]) -> str:
 
 
 def drives() -> dict[str, object]:
-    """The CD drive, and the one of cloud-init, which needs a place of its own."""
+    """The CD drive, and the one of cloud-init, which needs another place."""
     found: dict[str, object] = {}
     if inputs.text("SOURCE") == ISO and (iso := inputs.text("ISO")):
         found["ide2"] = f"{iso},media=cdrom"

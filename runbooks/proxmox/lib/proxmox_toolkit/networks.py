@@ -74,7 +74,7 @@ def _common(n: int, row: Row, *, mac: str) -> dict[str, str]:
 
 
 def _addresses(n: int, row: Row) -> dict[str, str]:
-    """Addresses and gateways. A gateway needs an address of its own in the same family."""
+    """Addresses and gateways. A gateway needs an address in the same family."""
     parts: dict[str, str] = {}
     for version, key, words in ((4, "", ("dhcp",)), (6, "6", ("dhcp", "auto"))):
         address = str(row.get(f"IP{key}", ""))

@@ -56,7 +56,7 @@ def responses(policy: RoutePolicy) -> Json:
         found[status] = _reply(policy, status, text, _contents(policy, status))
     for status, text in _refusals(policy).items():
         content = {PROBLEM_TYPE: _with_example({"schema": reference("Problem")}, "Problem")}
-        if status in found:  # the same status with a body of its own
+        if status in found:  # the same status with another body
             found[status]["content"] = found[status].get("content", {}) | content
         else:
             found[status] = _reply(policy, status, text, content)

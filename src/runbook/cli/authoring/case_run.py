@@ -17,9 +17,11 @@ from runbook.core.access import LOCAL_PREFIX, Principal
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference, differences
 from runbook.core.authoring.cases import Case
 from runbook.core.claims import roles_of
+from runbook.core.connection import Opened
 from runbook.core.events import EventType, RunEvent
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
+from runbook.engine.connections.loose import made
 from runbook.engine.requests import ExecuteRequest
 from runbook.errors import AccessDeniedError, RunbookError
 from runbook.host import scratch
@@ -94,7 +96,7 @@ class CaseRunner:
         return CaseResult(item, case, took, outcome, tuple(found), error, tuple(view.tail()))
 
     def _run(self, item: Selected, case: Case, settings: Settings, view: _CaseView) -> None:
-        with calling_engine(settings) as engine:
+        with calling_engine(settings, _connections(case)) as engine:
             principal = _principal(settings, case)
             engine.choices.executing = executing_here(engine, principal)
             one_shot = OneShot(engine, principal, item.ref, view)
@@ -117,6 +119,14 @@ def case_settings(item: Selected, environment: Mapping[str, str], data_dir: Path
     return load_settings(
         kept, runbooks_dir=item.root, data_dir=data_dir, database_url="", history="store"
     )
+
+
+def _connections(case: Case) -> dict[str, Opened]:
+    """Raises InvalidConnectionError."""
+    return {
+        name: made(name, given.kind, given.values, f"the case {case.name!r}")
+        for name, given in case.connections.items()
+    }
 
 
 def _principal(settings: Settings, case: Case) -> Principal:

@@ -6,7 +6,7 @@ It is a copy of the guardian (see `guardian.py`), with the same options.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from runbook.cli.execute import execute_options
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.one_shot.socket import CallServer, socket_path
 from runbook.cli.options.execute_options import ExecuteOptions
-from runbook.cli.options.inputs import GivenInputs, gather, with_files
+from runbook.cli.options.inputs import Assignment, GivenInputs, gather, with_files
 from runbook.cli.source.choose import SourceOptions
 from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import NO_CONNECTIONS, open_engine, principal_for, usable
@@ -60,8 +60,7 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
     )
     if environment.get(URL_VARIABLE) and not options.quiet:
         note(f"executing on this machine; to execute on the server in {URL_VARIABLE}, use --url")
-    given = {one.name: read_file(one.name, Path(one.value)) for one in options.connection}
-    with opened(target.settings, token, given) as (engine, principal):
+    with opened(target.settings, token, connections_in(options.connection)) as (engine, principal):
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(target.ref, principal))
         if options.ask:
             inputs = _asked_for(engine, principal, target.ref, inputs)
@@ -76,6 +75,11 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
         one_shot = OneShot(engine, principal, target.ref, view)
         obey_signals(one_shot.worker)
         return one_shot.execute(request)
+
+
+def connections_in(given: Iterable[Assignment]) -> Mapping[str, Opened]:
+    """The connections of --connection, from their files. Raises RunbookError."""
+    return {one.name: read_file(one.name, Path(one.value)) for one in given}
 
 
 def _asked_for(engine: Engine, principal: Principal, ref: str, inputs: GivenInputs) -> GivenInputs:

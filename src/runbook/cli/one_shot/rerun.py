@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from runbook.cli.commands import Invocation
-from runbook.cli.one_shot.execution import OneShot, opened
+from runbook.cli.one_shot.execution import OneShot, connections_in, opened
 from runbook.cli.one_shot.guarded import obey_signals, run_guarded
 from runbook.cli.options.inputs import gather, with_files
 from runbook.cli.options.rerun_options import RerunOptions
@@ -39,7 +39,7 @@ def follow_once(action: str, options: RerunOptions, environment: Mapping[str, st
         if options.runbook
         else load_settings(environment)
     )
-    with opened(settings, token) as (engine, principal):
+    with opened(settings, token, connections_in(options.connection)) as (engine, principal):
         run = engine.runs.get(options.run_id, principal)
         _runbook_of(engine, run)
         inputs = with_files(inputs, lambda: engine.runbooks.input_schema(run.ref, principal))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.options.inputs import Assignment, check_stdin_once
+from runbook.cli.options.inputs import CONNECTION_WITH_URL, Assignment, check_stdin_once
 from runbook.quick_dataclass import dataclass
 
 
@@ -40,7 +40,7 @@ class ExecuteOptions:
         if self.url and self.timeout is not None:
             raise click.UsageError("--timeout can't be used with --url: the server's applies")
         if self.url and self.connection:
-            raise click.UsageError("--connection can't be used with --url: the server has its own")
+            raise click.UsageError(CONNECTION_WITH_URL)
         if self.reason is not None and len(self.reason) > 500:
             raise click.UsageError("--reason must have at most 500 characters")
 

@@ -17,6 +17,7 @@ from runbook.quick_dataclass import dataclass
 
 MAX_FILE_BYTES = 1024 * 1024
 STDIN = "-"
+CONNECTION_WITH_URL = "--connection can't be used with --url: the server has its own connections"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook.cli.options.inputs import Assignment, check_stdin_once
+import click
+
+from runbook.cli.options.inputs import CONNECTION_WITH_URL, Assignment, check_stdin_once
 from runbook.quick_dataclass import dataclass
 
 
@@ -18,6 +20,7 @@ class RerunOptions:
     env: tuple[Assignment, ...] = ()
     env_file: Path | None = None
     secret: tuple[Assignment, ...] = ()
+    connection: tuple[Assignment, ...] = ()
     reason: str | None = None
     confirm: str | None = None
     as_json: bool = False
@@ -28,3 +31,5 @@ class RerunOptions:
     def check(self) -> None:
         """Raises click.UsageError for conflicting options."""
         check_stdin_once(self.secret, token_stdin=self.token_stdin)
+        if self.url and self.connection:
+            raise click.UsageError(CONNECTION_WITH_URL)

@@ -13,6 +13,7 @@ plan and is not sent. Needs the extra `proxmox`.
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -112,15 +113,18 @@ def _credentials(values: Mapping[str, object]) -> dict[str, str]:
 
 def _verification(values: Mapping[str, object]) -> bool | str:
     """Whether to verify the certificate, or the path of the certificates to trust."""
-    if values.get("verify_tls", True) in (False, "false"):
+    from runbook.connectors.transport import tls_context, verifies
+
+    if not verifies(tls_context(values)):
         return False
     authority = str(values.get("ca") or "")
     if not authority:
         return True
-    # Removed with the run's folder.
     with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
         file.write(authority)
-    return str(Path(file.name))
+    # requests reads it for each connection.
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return file.name
 
 
 def _number(values: Mapping[str, object], name: str, default: float) -> float:

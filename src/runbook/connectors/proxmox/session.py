@@ -84,7 +84,7 @@ class Session:
         """Raise errors of the connection as ConnectorError."""
         from requests import exceptions
 
-        from runbook.connectors.transport import code_and_effect
+        from runbook.connectors.transport import code_and_effect, reason_of
 
         try:
             yield
@@ -92,11 +92,11 @@ class Session:
             code, unsent = code_and_effect(error)
             match code:
                 case ErrorCode.TLS:
-                    text = f"{self.host}: the certificate can't be verified: {_reason(error)}"
+                    text = f"{self.host}: the certificate can't be verified: {reason_of(error)}"
                 case ErrorCode.TIMEOUT:
                     text = f"{self.host} didn't answer in time"
                 case _:
-                    text = f"{self.host} can't be reached: {_reason(error)}"
+                    text = f"{self.host} can't be reached: {reason_of(error)}"
             raise ConnectorError(text, code, nothing_changed=unsent) from None
 
 
@@ -108,15 +108,3 @@ def described(method: str, url: str, values: Mapping[str, object]) -> str:
         for name, value in sorted(values.items())
     ]
     return " ".join([method, path, *shown])
-
-
-def _reason(error: Exception) -> str:
-    """The innermost reason, without addresses of objects."""
-    cause: object = error.args[0] if error.args else error
-    while True:
-        inner = getattr(cause, "reason", None) or getattr(cause, "__cause__", None)
-        if not isinstance(inner, Exception):
-            break
-        cause = inner
-    text = str(cause)
-    return text.rpartition(">: ")[2] or type(cause).__name__

@@ -52,7 +52,7 @@ def follow(api: Any, upid: str, progress: Span) -> None:
         raise
     if not _is_success(status):
         code = code_of(status) or ErrorCode.TASK_FAILED
-        raise ConnectorError(f"The task {found[2]} failed: {status}", code)
+        raise ConnectorError(f"The task {found[2]} failed: {status}", code, answered=True)
     commands.progress(progress.end, found[2])
 
 

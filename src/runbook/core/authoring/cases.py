@@ -33,6 +33,14 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseConnection:
+    """A connection that exists in one case only."""
+
+    kind: str
+    values: MappingType[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One execution of a runbook, and the expected result.
 
@@ -44,6 +52,7 @@ class Case:
     line: int
     inputs: MappingType[str, object] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
+    connections: MappingType[str, CaseConnection] = field(default_factory=dict)
     confirm: str | None = None
     dry_run: bool = False
     claims: MappingType[str, object] | None = None
@@ -193,6 +202,17 @@ def _values(node: Node) -> dict[str, object]:
     return {key.raw: _value(item) for key, item in _mapping(node)}
 
 
+def _connections(node: Node) -> dict[str, CaseConnection]:
+    return {key.raw: _connection(item) for key, item in _mapping(node)}
+
+
+def _connection(node: Node) -> CaseConnection:
+    given = {key.raw: item for key, item in _mapping(node)}
+    if given.keys() != {"kind", "values"}:
+        raise _RefusedError("must have a kind and values for each name", node.line)
+    return CaseConnection(_text(given["kind"]), _values(given["values"]))
+
+
 def _claims(node: Node) -> dict[str, object]:
     return {
         key.raw: [text for text, _ in _texts(item)] if isinstance(item, Sequence) else _text(item)
@@ -239,6 +259,7 @@ _FIELDS: MappingType[str, Callable[[Case, Node], Case]] = {
     "name": lambda case, _: case,
     "inputs": lambda case, node: replace(case, inputs=_values(node)),
     "secrets": lambda case, node: replace(case, secrets=frozenset(t for t, _ in _texts(node))),
+    "connections": lambda case, node: replace(case, connections=_connections(node)),
     "confirm": lambda case, node: replace(case, confirm=_text(node)),
     "dry_run": lambda case, node: replace(case, dry_run=_switch(node)),
     "claims": lambda case, node: replace(case, claims=_claims(node)),

@@ -298,7 +298,7 @@ def _read_field(name: Scalar, node: Node, context: Context, left: tuple[Input, .
         fitting = ", ".join(kind for kind in InputType if kind in FIELD_TYPES)
         hint = f"Supported types: {fitting}"
         if item.secret:
-            hint = "Declare the secret as an input of its own, or use a connection"
+            hint = "Declare the secret as a separate input, or use a connection"
         params = {"variable": placed.raw, "key": "type", "type": item.type.value}
         context.problems.append(Problem("bad_input", text, name.line, hint=hint, params=params))
     return replace(item, name=name.raw, typed=True)

@@ -71,7 +71,7 @@ def forms(secret: str) -> frozenset[str]:
     """All masked forms of the secret; empty if it is empty or too short.
 
     Surrounding whitespace is ignored, as scripts and files add and drop it. The values and lines of
-    a structured secret are masked like secrets of their own, lines in written forms only.
+    a structured secret are masked like separate secrets, lines in written forms only.
     """
     whole = _as_decoded(secret).strip()
     if len(whole) < MIN_MASKED:

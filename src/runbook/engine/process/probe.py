@@ -1,4 +1,4 @@
-"""Starts a Python module that answers one question, in a process of its own, with a time limit."""
+"""Starts a Python module that answers one question, in a separate process, with a time limit."""
 
 from __future__ import annotations
 

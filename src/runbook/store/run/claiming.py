@@ -32,7 +32,7 @@ _MAY_CLAIM = sa.and_(
         runs.c.parent_id.is_not(None),
         runs.c.cancel_at.is_not(None),
         sa.and_(runs.c.purpose.is_(None), sa.bindparam("root_slots", type_=sa.Integer) > 0),
-        # Forms must not wait for runs, nor keep them waiting: they have slots of their own.
+        # Forms must not wait for runs, nor keep them waiting: they have separate slots.
         sa.and_(runs.c.purpose.is_not(None), sa.bindparam("form_slots", type_=sa.Integer) > 0),
     ),
     sa.or_(runs.c.assigned_to.is_(None), runs.c.assigned_to == sa.bindparam("claimer")),

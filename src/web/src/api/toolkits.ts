@@ -6,11 +6,17 @@ import { errorOf } from './problem'
 export type Toolkit = Schemas['Toolkit']
 type Installed = Schemas['InstalledToolkit']
 
+/** All toolkits, and the catalogue of updates if the server has one. */
 export function useToolkits() {
   return useQuery({
     queryKey: ['toolkits'],
-    queryFn: async ({ signal }) => (await bodyOf(api.GET('/api/toolkits', { signal }))).toolkits,
+    queryFn: ({ signal }) => bodyOf(api.GET('/api/toolkits', { signal })),
   })
+}
+
+/** Reads the catalogue of updates; installs nothing. */
+export function checkForUpdates(): Promise<Schemas['ToolkitList']> {
+  return bodyOf(api.POST('/api/toolkit-updates'))
 }
 
 export function useToolkitReadme(slug: MaybeRefOrGetter<string>, version: MaybeRefOrGetter<string | null>) {

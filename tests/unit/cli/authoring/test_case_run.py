@@ -1,15 +1,16 @@
 """What is kept of a case's run, and how its result is shown."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from runbook.cli.authoring.case_report import JsonReport, TextReport, reasons
-from runbook.cli.authoring.case_run import CaseResult, _CaseView, case_settings
+from runbook.cli.authoring.case_run import CaseResult, CaseRunner, _CaseView, case_settings
 from runbook.cli.authoring.selection import Selected
 from runbook.core.authoring.case_outcome import CaseOutcome, Difference
-from runbook.core.authoring.cases import Case
+from runbook.core.authoring.cases import Case, CaseConnection
 from runbook.core.events import EventType, RunEvent
 from runbook.core.status import RunStatus
 from runbook.errors import InvalidRunbookError, QueueFullError
@@ -57,6 +58,42 @@ def test_a_case_has_settings_of_its_own(tmp_path):
     assert settings.environment.keys() == environment.keys() - {"HOST"}
     assert settings.database == f"sqlite:///{tmp_path}/runbook.db"
     assert (settings.history, settings.runbooks_dir) == ("store", Path("/books"))
+
+
+READS = """\
+# Demo
+
+# Environment Requirements
+```yaml
+PVE: {type: connection, kind: proxmox}
+```
+
+# File System Requirements
+```yaml
+```
+
+# Script
+```sh
+echo "$PVE"; cat "$RUNBOOK_CONNECTIONS/PVE.json"
+```
+
+# History
+"""
+
+
+@pytest.mark.parametrize(
+    ("port", "status"), [("8006", RunStatus.SUCCEEDED), ("none", RunStatus.INVALID)]
+)
+def test_a_case_has_connections_of_its_own(tmp_path, port, status):
+    (tmp_path / "Demo.md").write_text(READS)
+    values = {"host": "pve", "port": port, "token_id": "a@b!c", "token_secret": "example"}
+    case = Case("demo", 2, connections={"PVE": CaseConnection("proxmox", values)})
+    runner = CaseRunner({"PATH": os.environ["PATH"]})
+
+    outcome = runner.execute(Selected(tmp_path / "Demo.md", tmp_path), case).outcome
+
+    assert (outcome.status, "example" in outcome.stdout) == (status, False)
+    assert outcome.stdout.startswith("PVE\n" if status is RunStatus.SUCCEEDED else "")
 
 
 FAILED = CaseResult(

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from ports import free_port
-from runbook.connectors import proxmox
+from runbook.connectors import netbox, proxmox
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.proxmox import Proxmox, Span, session, tasks
 
@@ -64,6 +64,12 @@ def test_a_good_connection(lab):
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_a_certificate_that_is_not_verified_by_choice(lab):
     assert proxmox.check(lab.values | {"ca": "", "verify_tls": False}).ok
+
+
+@pytest.mark.parametrize("check", [proxmox.check, netbox.check])
+def test_a_ca_certificate_that_is_none(lab, check):
+    values = {**lab.values, "url": "https://127.0.0.1:1", "token": "x", "ca": "nonsense"}
+    assert check(values).code is ErrorCode.INVALID
 
 
 def test_no_answer_in_time(lab):
@@ -130,7 +136,7 @@ def test_a_change_is_never_repeated(lab, pve):
     pve.api.nodes.get()
     lab.pve.flaky_network(drop_rate=1)
     error = error_of(pve.api(START[1:]).post)
-    assert (error.code, error.nothing_changed) == (ErrorCode.UNREACHABLE, False)
+    assert (error.code, error.answered) == (ErrorCode.UNREACHABLE, False)
 
 
 # -- tasks ---------------------------------------------------------------------------------------
@@ -171,7 +177,7 @@ def test_a_long_log_is_read_to_its_end(lab, pve, said, capsys):
 )
 def test_the_exit_status_decides(lab, pve, said, status, code):
     error = error_of(pve.run, started(lab, status=status))
-    assert (error.code, error.nothing_changed) == (code, False)
+    assert (error.code, error.nothing_changed, error.answered) == (code, False, True)
     assert status in error.message
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from runbook.core.authoring.cases import CASE_KEYS, Case, CaseFile, Expected, read_cases
+from runbook.core.authoring.cases import (
+    CASE_KEYS,
+    Case,
+    CaseConnection,
+    CaseFile,
+    Expected,
+    read_cases,
+)
 from runbook.core.status import RunStatus
 
 RUNBOOK_MD = (Path(__file__).parents[4] / "RUNBOOK.md").read_text()
@@ -32,6 +39,7 @@ def test_every_field_is_read():
     case = one("""\
     inputs: {A: 010, B: yes, C: null, D: [1, x], E: {k: v}}
     secrets: [A, B]
+    connections: {PVE: {kind: proxmox, values: {host: pve, port: 8006}}}
     confirm: router-1
     dry_run: true
     claims: {roles: [sre, api], team: platform}
@@ -48,6 +56,7 @@ def test_every_field_is_read():
         2,
         inputs={"A": "010", "B": "yes", "C": "", "D": ["1", "x"], "E": {"k": "v"}},
         secrets=frozenset({"A", "B"}),
+        connections={"PVE": CaseConnection("proxmox", {"host": "pve", "port": "8006"})},
         confirm="router-1",
         dry_run=True,
         claims={"roles": ["sre", "api"], "team": "platform"},
@@ -88,6 +97,7 @@ def test_a_file_without_cases_has_none(text):
         ("    claims:\n      a: {b: c}", "'claims' must be text", 4),
         ("    stdout:\n      - a\n      - [b]", "'stdout' must be text", 5),
         ("    stderr: /(/", "'stderr' contains an invalid pattern", 3),
+        ("    connections:\n      A: {kind: proxmox}", "'connections' must have a kind and", 4),
         ("    confirm: [x]", "'confirm' must be text", 3),
     ],
 )

@@ -117,6 +117,20 @@ make("a", before=refuse)
     assert effects(run) == [("a", EffectState.FAILED, run.id)]
 
 
+@pytest.mark.parametrize(("answered", "may_still_come"), [("True", False), ("False", True)])
+def test_a_change_with_an_answer_is_not_waited_for(
+    workshop, execute, rerun, effects, answered, may_still_come
+):
+    script = f"""
+def fail():
+    raise ConnectorError("no", ErrorCode.SERVER, answered={answered})
+make("a", then=fail)
+"""
+    run = execute(script, undo="print([it.may_still_come for it in earlier()])")
+    assert effects(run) == [("a", EffectState.INTENDED, None if may_still_come else run.id)]
+    assert workshop.output(rerun("undo", run)) == f"[{may_still_come}]\n"
+
+
 @pytest.mark.parametrize("moment", ["before", "then"])
 def test_a_step_that_was_killed_is_undone_by_what_it_recorded(
     workshop, world, execute, rerun, effects, moment

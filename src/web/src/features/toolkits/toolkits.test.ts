@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ListedRunbook } from '@/api/runbooks'
 import type { Toolkit } from '@/api/toolkits'
-import { actionsOn, needsOf, originText, readmeBody, runbooksOf } from './toolkits'
+import { actionsOn, needsOf, originText, readmeBody, runbooksOf, updatesText } from './toolkits'
 
 const BUNDLED: Toolkit = {
   slug: 'health', name: 'Health', description: '', version: null, bundled_version: '1.2.0', previous_version: null,
@@ -24,6 +24,12 @@ it.each([['bundled', 'Bundled'], ['catalogue', 'From the catalogue']])('offers a
     { kind: 'upgrade', text: 'Upgrade to 2.0.0' }, { kind: 'disable' }, { kind: 'remove' },
   ])
   expect(originText(update)).toBe(text)
+})
+
+it('says how many updates there are', () => {
+  const update = { version: '2.0.0', origin: 'catalogue' }
+  expect(updatesText([{ update }, { update: null }])).toBe('1 update available')
+  expect(updatesText([{ update: null }])).toBe('All toolkits are up to date')
 })
 
 it('says how to get what is missing', () => {

@@ -1,6 +1,7 @@
 import { mdiDelete, mdiDownload, mdiHistory, mdiPause, mdiPlay, mdiUpdate } from '@mdi/js'
 import type { ListedRunbook } from '@/api/runbooks'
 import type { Toolkit } from '@/api/toolkits'
+import { counted } from '@/shared/text/numbers'
 
 export type ActionKind = 'install' | 'enable' | 'disable' | 'upgrade' | 'rollback' | 'remove'
 
@@ -62,4 +63,10 @@ const ORIGINS: Record<string, string> = {
 /** Where a toolkit or an update comes from. */
 export function originText({ origin }: Pick<Toolkit, 'origin'>): string {
   return origin === null ? 'Bundled' : (ORIGINS[origin] ?? origin)
+}
+
+/** What the last look at the catalogue found. */
+export function updatesText(toolkits: readonly Pick<Toolkit, 'update'>[]): string {
+  const count = toolkits.filter(({ update }) => update !== null).length
+  return count ? `${counted(count, 'update')} available` : 'All toolkits are up to date'
 }

@@ -10,6 +10,13 @@ import type { Scope } from '../parts/showing'
 
 const TYPING_MS = 300
 
+export type LiveField = Field & { live: Live }
+
+/** The field, if its choices are live and its value may be sent to find them. */
+export function liveOf(field: Field | undefined): LiveField | null {
+  return field?.live && field.kept ? (field as LiveField) : null
+}
+
 /** What to tell the source: never secrets or files. */
 export function askedBody(fields: readonly Field[], given: Given, list?: Field, row?: Row, scope?: Scope): ChoicesBody {
   const told = fields.flatMap((field) => {
