@@ -11,7 +11,7 @@ If the second file can't be created, the first lock must be acquired.
 
 Nearly always nobody else uses the file. An entry is then appended under a write lock on its bytes
 instead of the second file (`appending`): only those who may write it can hold one, but any reader
-can prevent it. Whoever holds the second file waits until there is no such write lock.
+can prevent it. The holder of the second file waits until there is no such write lock.
 """
 
 from __future__ import annotations

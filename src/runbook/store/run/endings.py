@@ -87,7 +87,7 @@ def end_run(
     going_on = release_locks(connection, run)
     tell_parent(connection, ended, end.at)
     keep_last_run(connection, ended, history)
-    # No more can start: whoever starts one waits for the run's row, and then finds it ended.
+    # No more can start: that takes the run's row, which says by then that the run has ended.
     children = active_children(connection, run_id)
     return Finished(ended, going_on, children)
 
