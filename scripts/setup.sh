@@ -78,7 +78,7 @@ apt_install() {
     quietly as_root apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$2"
 }
 
-# install_server PACKAGE: the tests start servers themselves, so the package must not start or enable one.
+# install_server PACKAGE [SERVICE]: the tests start servers themselves, so the package must not start or enable one.
 install_server() {
     local policy=/usr/sbin/policy-rc.d ours=false
     if may_become_root && [ ! -e "$policy" ]; then
@@ -92,7 +92,7 @@ install_server() {
         trap - EXIT
     fi
     if command -v systemctl >/dev/null; then
-        as_root systemctl disable --quiet "$1" >/dev/null 2>&1 || true
+        as_root systemctl disable --quiet "${2:-$1}" >/dev/null 2>&1 || true
     fi
 }
 
@@ -143,6 +143,18 @@ want_snmp() {
     say "continuing without snmpd and snmp: the tests of imports by SNMP will be skipped"
 }
 
+# Debian keeps it off the PATH of users. tests/sshd.py searches in the same places.
+has_sshd() {
+    PATH=/usr/sbin:/usr/local/sbin:/sbin:$PATH command -v sshd >/dev/null
+}
+
+# Only tests of the ssh connector need it. Without it, they are skipped, except in CI.
+want_sshd() {
+    (install_server openssh-server ssh) && return
+    [ -z "${CI:-}" ] || fail "sshd is missing, which the tests of the ssh connector need."
+    say "continuing without sshd: the tests of the ssh connector will be skipped"
+}
+
 need_commands() {
     command -v zsh >/dev/null || apt_install "for the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "for the sample runbooks" curl
@@ -150,6 +162,7 @@ need_commands() {
         command -v redis-server >/dev/null || install_server redis-server
         has_postgresql || want_postgresql
         { command -v snmpd && command -v snmpwalk; } >/dev/null || want_snmp
+        has_sshd || want_sshd
         want_chromium
     fi
 }

@@ -19,13 +19,13 @@ class ErrorCode(StrEnum):
     AUTH = "auth"
     """The system doesn't accept the credentials."""
     TLS = "tls"
-    """The system's certificate can't be verified."""
+    """The system's certificate can't be verified, or it doesn't speak TLS."""
     TIMEOUT = "timeout"
     """The system didn't answer in time."""
     UNREACHABLE = "unreachable"
     """The system, or one of its nodes, can't be reached."""
     REFUSED = "refused"
-    """The credentials don't have the permission."""
+    """The credentials don't have the permission, or the system refuses the connection."""
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     """The name or number is taken, or the state doesn't allow it."""
@@ -41,6 +41,12 @@ class ErrorCode(StrEnum):
     """A Python package is not installed; the message says which."""
     TASK_FAILED = "task_failed"
     """The system accepted the change, but its task failed."""
+    HOST_KEY = "host_key"
+    """An SSH server shows another host key than the one to expect."""
+    TRUNCATED = "truncated"
+    """An answer or a file ended too early."""
+    DEVICE_ERROR = "device_error"
+    """A device reports an error; the message has its words."""
 
 
 EXIT_CODES: Mapping[ErrorCode, int] = {

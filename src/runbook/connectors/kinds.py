@@ -114,4 +114,150 @@ NETBOX = Kind(
     "NETBOX",
 )
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PROXMOX, NETBOX)}
+
+def _host(name: str, description: str, **more: object) -> Input:
+    return _field(name, description, InputType.STRING, pattern=_HOST, **more)
+
+
+def _port(name: str, description: str, label: str, default: str, **more: object) -> Input:
+    return _number(name, description, label, default, "65535", **more)
+
+
+def _seconds(name: str, description: str, label: str, default: str) -> Input:
+    return _number(name, description, label, default, "3600")
+
+
+def _number(
+    name: str, description: str, label: str, default: str, most: str, **more: object
+) -> Input:
+    return _field(
+        name,
+        description,
+        InputType.INTEGER,
+        label=label,
+        default=default,
+        minimum="1",
+        maximum=most,
+        **more,
+    )
+
+
+_CONNECT_TIMEOUT = _seconds(
+    "timeout", "Maximum duration of connecting and of logging in, in seconds", "Timeout", "10"
+)
+_COMMAND_TIMEOUT = _seconds(
+    "command_timeout", "Maximum duration of a command, in seconds", "Command timeout", "30"
+)
+_PINNED = "host key that it must show, as TYPE BASE64; else the one of the first connection"
+
+SSH = Kind(
+    "ssh",
+    "SSH",
+    (
+        _host(
+            "host",
+            "Host name or IP address",
+            label="Host",
+            example="server.example.com",
+        ),
+        _port("port", "Port of the SSH server", "Port", "22"),
+        _field("username", "User to log in as", label="User name", example="admin"),
+        _secret("password", "Password of the user", label="Password", optional=True),
+        _secret(
+            "private_key",
+            "Private key of the user, in the format of OpenSSH or PEM",
+            label="Private key",
+            optional=True,
+        ),
+        _secret("passphrase", "Passphrase of the key", label="Passphrase", optional=True),
+        _field("host_key", f"The {_PINNED}", label="Host key", optional=True),
+        _host("jump_host", "Host to connect through, if needed", label="Jump host", optional=True),
+        _port("jump_port", "Port of the jump host's SSH server", "Jump port", "22"),
+        _field(
+            "jump_username",
+            "User to log in as at the jump host; that of the server if not set",
+            label="Jump user name",
+            optional=True,
+        ),
+        _secret("jump_password", "Password at the jump host", label="Jump password", optional=True),
+        _secret(
+            "jump_private_key",
+            "Private key for the jump host",
+            label="Jump private key",
+            optional=True,
+        ),
+        _secret(
+            "jump_passphrase",
+            "Passphrase of the key for the jump host",
+            label="Jump passphrase",
+            optional=True,
+        ),
+        _field(
+            "jump_host_key",
+            f"The jump host's {_PINNED}",
+            label="Jump host key",
+            optional=True,
+        ),
+        _CONNECT_TIMEOUT,
+        _COMMAND_TIMEOUT,
+    ),
+    "runbook.connectors.ssh",
+    "SSH",
+    alternatives=(("password",), ("private_key",)),
+    ssh=(("jump_host", "jump_port"), ("host", "port")),
+)
+ROUTEROS = Kind(
+    "routeros",
+    "RouterOS",
+    (
+        _host(
+            "host",
+            "Host name or IP address of the router",
+            label="Host",
+            example="192.0.2.1",
+        ),
+        _port(
+            "port",
+            "Port of the API: 8729 with TLS, usually 8728 without",
+            "Port",
+            "8729",
+        ),
+        _field("username", "User to log in as", label="User name", example="runbook"),
+        _secret("password", "Password of the user", label="Password"),
+        _field(
+            "tls",
+            "verified; unverified doesn't check the certificate; plain sends the password in clear",
+            InputType.CHOICE,
+            label="TLS",
+            default="verified",
+            choices=("verified", "unverified", "plain"),
+        ),
+        _CA,
+        _CONNECT_TIMEOUT,
+        _COMMAND_TIMEOUT,
+        _port("ssh_port", "Port of the SSH server", "SSH port", "22"),
+        _field(
+            "ssh_username",
+            "User for SSH, if it isn't the one above",
+            label="SSH user name",
+            optional=True,
+        ),
+        _secret(
+            "ssh_password",
+            "Password for SSH, if it isn't the one above",
+            label="SSH password",
+            optional=True,
+        ),
+        _secret(
+            "ssh_private_key",
+            "Private key for SSH, in the format of OpenSSH or PEM",
+            label="SSH private key",
+            optional=True,
+        ),
+    ),
+    "runbook.connectors.routeros",
+    "ROUTEROS",
+    ssh=(("host", "ssh_port"),),
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PROXMOX, NETBOX, SSH, ROUTEROS)}

@@ -49,6 +49,7 @@ class AuditAction(StrEnum):
     CONNECTION_EDIT = "connection.edit"
     CONNECTION_REMOVE = "connection.remove"
     CONNECTION_CHECK = "connection.check"
+    CONNECTION_RETRUST = "connection.retrust"
     CONNECTIONS_RESEAL = "connections.reseal"
     ACCESS_REFUSED = "access.refused"
 

@@ -12,6 +12,7 @@ from runbook.core.document import Input, Problem
 from runbook.core.inputs.schema import Json, object_schema
 from runbook.core.inputs.types import CONNECTION_NAME, CONNECTION_RULE, check_text, json_value
 from runbook.core.inputs.values import coerce_values
+from runbook.core.ssh.host_key import HostAddress, address_of
 from runbook.core.storable import is_storable
 from runbook.core.syntax.unknown_keys import did_you_mean
 from runbook.core.times import Millis
@@ -33,7 +34,8 @@ class Kind:
 
     At least one of the groups in `alternatives` must be given as a whole. `module` is the Python
     module that checks connections of this kind. `prefix` starts the names of the environment
-    variables that hold a connection in a container with a single job.
+    variables that hold a connection in a container with a single job. `ssh` has the fields with the
+    host and the port of each SSH server.
     """
 
     name: str
@@ -42,6 +44,18 @@ class Kind:
     module: str
     prefix: str
     alternatives: tuple[tuple[str, ...], ...] = ()
+    ssh: tuple[tuple[str, str], ...] = ()
+
+    def with_defaults(self, values: Values) -> dict[str, object]:
+        """The values, with the defaults of fields that have none."""
+        whole = {it.name: json_value(it, it.default) for it in self.fields if it.default}
+        return whole | dict(values)
+
+    def ssh_addresses(self, values: Values) -> tuple[HostAddress, ...]:
+        """Of the SSH servers that a connection with these values, or the defaults, needs."""
+        known = self.with_defaults(values)
+        found = (address_of(known.get(host), known.get(port)) for host, port in self.ssh)
+        return tuple(address for address in found if address is not None)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -144,8 +158,7 @@ class ConnectionUse:
 
 def opened(name: str, kind: Kind, values: Values, revision: int | None = None) -> Opened:
     """The connection with the defaults of fields that have no value."""
-    whole = {item.name: json_value(item, item.default) for item in kind.fields if item.default}
-    whole |= values
+    whole = kind.with_defaults(values)
     secrets = tuple(str(whole[field]) for field in sorted(kind.secrets) if whole.get(field))
     return Opened(name, kind.name, whole, secrets, revision)
 

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from runbook.core.document import Runbook
+from runbook.core.ssh.host_key import HostAddress, PublicKey, address_of, read_public_key
 from runbook.core.times import Millis
 from runbook.quick_dataclass import dataclass
 from runbook.script.limits import EFFECT_ID, EFFECT_KEY, REPLY_NAME, EffectState
@@ -65,8 +66,17 @@ class Settlement:
     outcome: Mapping[str, Any]
 
 
-def read_effect(line: str) -> Intent | Settlement | None:
-    """Parse what a script says of a change; None if it can't be read."""
+@dataclass(frozen=True, slots=True)
+class HostKeyQuestion:
+    """A script asks which host key to expect. `key` is the one that the server shows, if known."""
+
+    reply: str
+    address: HostAddress
+    key: PublicKey | None
+
+
+def read_effect(line: str) -> Intent | Settlement | HostKeyQuestion | None:
+    """Parse what a script says of a change or asks; None if it can't be read."""
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):
@@ -78,6 +88,8 @@ def read_effect(line: str) -> Intent | Settlement | None:
             return _intent(said)
         case "settle":
             return _settlement(said)
+        case "host_key":
+            return _host_key_question(said)
     return None
 
 
@@ -96,6 +108,14 @@ def _settlement(said: Mapping[str, Any]) -> Settlement | None:
     if state not in known:
         return None
     return Settlement(said["reply"], str(effect_id), known[state], outcome)
+
+
+def _host_key_question(said: Mapping[str, Any]) -> HostKeyQuestion | None:
+    address = address_of(said.get("host"), said.get("port"))
+    key = read_public_key(said.get("key"))
+    if address is None or (key is None and said.get("key") is not None):
+        return None
+    return HostKeyQuestion(said["reply"], address, key)
 
 
 def _fits(pattern: Any, text: object) -> bool:

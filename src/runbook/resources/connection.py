@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from typing_extensions import TypedDict
 
 from runbook.core.connection import Connection, Kind, LastCheck
+from runbook.core.ssh.host_key import Retrusted
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
 
@@ -63,6 +64,24 @@ class ConnectionKindListJson(TypedDict):
     kinds: list[ConnectionKindJson]
 
 
+class HostKeyJson(TypedDict):
+    """The host key of an SSH server."""
+
+    address: str
+    type: str
+    fingerprint: str
+    before: Annotated[str | None, Doc("The fingerprint that was trusted before")]
+
+
+class RetrustJson(TypedDict):
+    """Which host keys are trusted now."""
+
+    ok: bool
+    code: Annotated[str | None, Doc("Why nothing has changed, for example `timeout`")]
+    message: str
+    host_keys: list[HostKeyJson]
+
+
 def connection_json(connection: Connection, kind: Kind | None, *, usable: bool) -> ConnectionJson:
     used = connection.last_use
     declared = kind.secrets if kind else connection.secrets
@@ -92,6 +111,23 @@ def check_json(check: LastCheck) -> ConnectionCheckJson:
         "message": check.message,
         "version": check.version,
         "at": iso(check.at),
+    }
+
+
+def retrust_json(result: Retrusted) -> RetrustJson:
+    return {
+        "ok": result.ok,
+        "code": result.code,
+        "message": result.message,
+        "host_keys": [
+            {
+                "address": str(one.address),
+                "type": one.key.type,
+                "fingerprint": one.key.fingerprint,
+                "before": one.before.fingerprint if one.before else None,
+            }
+            for one in result.host_keys
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from runbook.resources.connection import (
     ConnectionJson,
     ConnectionKindListJson,
     ConnectionListJson,
+    RetrustJson,
 )
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
 from runbook.resources.event import DoneJson, EventJson
@@ -74,6 +75,7 @@ DOCUMENTED: tuple[type, ...] = (
     ConnectionListJson,
     ConnectionJson,
     ConnectionCheckJson,
+    RetrustJson,
     ToolkitReadmeJson,
     ProblemJson,
 )

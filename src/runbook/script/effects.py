@@ -1,6 +1,7 @@
 """The script's side of the journal of effects.
 
-It says what it is about to change, and waits until the engine has that on disk.
+It says what it is about to change, and waits until the engine has that on disk. It asks the engine
+for the host keys of SSH servers the same way.
 
 Imports only the standard library. `runbook.connectors.effects` is what scripts use.
 """
@@ -47,6 +48,17 @@ def settle(pipe: str, effect_id: str, state: EffectState, outcome: Mapping[str, 
     """Record how a change ended. Raises what `intend` raises."""
     said = {"op": "settle", "id": effect_id, "state": state.value, "outcome": dict(outcome)}
     _ask(pipe, said)
+
+
+def expected_host_key(pipe: str, host: str, port: int, key: str | None = None) -> str | None:
+    """The host key to expect of an SSH server, as `TYPE BASE64`; None if it hasn't been met.
+
+    With `key`, the key that it shows: the first one that is met is the one to expect from then on.
+    Raises what `intend` raises.
+    """
+    said = {"op": "host_key", "host": host, "port": port, "key": key}
+    found = _ask(pipe, said)["key"]
+    return None if found is None else str(found)
 
 
 def earlier(pipe: str) -> list[dict[str, Any]]:

@@ -309,6 +309,18 @@ connection_uses = sa.Table(
 )
 sa.Index("ix_connection_uses_name", connection_uses.c.name, connection_uses.c.run_seq)
 
+# What SSH servers showed at the first connection; see core/ssh/host_key.py.
+host_keys = sa.Table(
+    "host_keys",
+    metadata,
+    sa.Column("host", Text, primary_key=True),
+    sa.Column("port", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("type", Text, nullable=False),
+    sa.Column("key", Text, nullable=False),
+    sa.Column("first_seen", _BIG, nullable=False),
+    sa.Column("run_id", Text),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

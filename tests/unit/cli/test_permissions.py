@@ -44,6 +44,7 @@ connections add      connection.write
 connections edit     connection.write
 connections remove   connection.write
 connections check    connection.read
+connections retrust  connection.write
 connections reseal   connection.write
 lab up               connection.write
 lab down             connection.write

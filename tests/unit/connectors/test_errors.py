@@ -23,7 +23,8 @@ BEGIN = "from runbook.connectors.errors import ConnectorError, ErrorCode; "
 
 def test_exit_codes_are_stable():
     names = "auth tls timeout unreachable refused not_found conflict invalid full locked server"
-    expected = [*names.split(), "missing_extra", "task_failed"]
+    newer = "host_key truncated device_error"
+    expected = [*names.split(), "missing_extra", "task_failed", *newer.split()]
     assert [(code.value, EXIT_CODES[code]) for code in ErrorCode] == [
         (name, number) for number, name in enumerate(expected, start=10)
     ]

@@ -46,3 +46,16 @@ class ConnectionChangesBody(BaseModel):
     revision: int | None = Field(
         None, description="The revision that you read; 409 if the connection has changed since"
     )
+
+
+class RetrustBody(BaseModel):
+    """Body of trusting host keys anew."""
+
+    model_config = _STRICT
+
+    fingerprint: str | None = Field(
+        None, description="The new host key must have this fingerprint, `SHA256:...`"
+    )
+    host: str | None = Field(
+        None, description="Another host that is reached with the values of the connection"
+    )

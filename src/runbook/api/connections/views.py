@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from runbook.api import wire
 from runbook.api.bodies import read_body
-from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody
+from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody, RetrustBody
 from runbook.api.context import engine, principal
 from runbook.api.routing import Limit, Parameter, RoutePolicy, route
 from runbook.connectors.kinds import KINDS
@@ -17,6 +17,7 @@ from runbook.resources.connection import (
     check_json,
     connection_json,
     connection_kinds_json,
+    retrust_json,
 )
 
 blueprint = Blueprint("connections", __name__)
@@ -137,6 +138,30 @@ def remove_connection(connection: str) -> Response:
 )
 def check_connection(connection: str) -> Response:
     return wire.json_reply(check_json(engine().connections.check(connection, principal())))
+
+
+@route(
+    blueprint,
+    "/api/connections/<connection>/retrust",
+    methods=("POST",),
+    policy=RoutePolicy(
+        Permission.CONNECTION_WRITE,
+        Limit.NORMAL,
+        "Trust the host keys that SSH servers show now",
+        body=RetrustBody,
+        schema="Retrust",
+        description=(
+            "Connects to the SSH servers of the connection, without logging in at one whose key "
+            "has changed. 200 whatever the result: see `ok`."
+        ),
+    ),
+)
+def retrust_connection(connection: str) -> Response:
+    body = read_body(RetrustBody)
+    result = engine().connections.retrust(
+        connection, principal(), host=body.host, fingerprint=body.fingerprint
+    )
+    return wire.json_reply(retrust_json(result))
 
 
 def _json(one: Connection) -> object:

@@ -228,6 +228,47 @@ def check(name: str, as_json: bool) -> int:
 
 
 @connections.command(
+    "retrust",
+    cls=ExampleCommand,
+    permission=Permission.CONNECTION_WRITE,
+    examples=(
+        "runbook connections retrust core-router",
+        "runbook connections retrust branch --host 192.0.2.7 --fingerprint SHA256:pB3c...",
+    ),
+    short_help="Trust the new host key of an SSH server.",
+)
+@click.argument("name")
+@click.option(
+    "--fingerprint", metavar="SHA256:...", help="Trust the new key only if it has this fingerprint."
+)
+@click.option(
+    "--host", metavar="HOST", help="Another host that is reached with the connection's values."
+)
+@json_option
+def retrust(name: str, fingerprint: str | None, host: str | None, as_json: bool) -> int:
+    """Trust the host keys that the SSH servers of a connection show now.
+
+    Use it after a server was replaced or reinstalled. No password is sent to a server whose key has
+    changed. The change is audited. The exit code is 1 if the servers can't be asked, or show
+    another fingerprint.
+    """
+    from runbook.resources.connection import retrust_json
+
+    with _opened() as (book, principal):
+        found = book.retrust(name, principal, host=host, fingerprint=fingerprint)
+        result = retrust_json(found)
+    if as_json:
+        print_json({**result})
+    elif result["ok"]:
+        print_line(text_of(result["message"]))
+    else:
+        print_line(
+            f"{text_of(name)} failed ({text_of(result['code'])}): {text_of(result['message'])}"
+        )
+    return 0 if result["ok"] else CHECK_FAILED
+
+
+@connections.command(
     "reseal",
     cls=ExampleCommand,
     permission=Permission.CONNECTION_WRITE,

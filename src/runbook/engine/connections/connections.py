@@ -1,9 +1,8 @@
-"""Connections on behalf of a principal: list, show, add, edit, remove, check, reseal."""
+"""Connections on behalf of a principal: list, show, add, edit, remove, check, retrust, reseal."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 
@@ -15,7 +14,6 @@ from runbook.core.connection import (
     Connection,
     Kind,
     LastCheck,
-    Opened,
     check_claims,
     check_description,
     check_labels,
@@ -24,12 +22,13 @@ from runbook.core.connection import (
 )
 from runbook.core.document import Problem, texts_of
 from runbook.core.inputs.connections import unknown_kind
-from runbook.core.output.mask import Masker
 from runbook.core.permissions import Permission
+from runbook.core.ssh.host_key import HostKey, Retrusted
 from runbook.core.times import Millis
 from runbook.engine.authorization import Authorizer, may_with_connection
+from runbook.engine.connections.asking import ask
 from runbook.engine.connections.book import ConnectionBook
-from runbook.engine.process.probe import ProbeError, ProbeTimeoutError, ask_module
+from runbook.engine.connections.retrust import retrusted
 from runbook.errors import (
     ConflictError,
     InvalidConnectionError,
@@ -38,10 +37,6 @@ from runbook.errors import (
 )
 from runbook.quick_dataclass import dataclass
 from runbook.store.store import Store
-
-CHECKING = "runbook.connectors.checking"
-CHECK_SECONDS = 30.0
-MAX_MESSAGE = 1000
 
 _READ, _WRITE = Permission.CONNECTION_READ, Permission.CONNECTION_WRITE
 
@@ -212,36 +207,46 @@ class Connections:
         Raises NotFoundError, and StoreUnavailableError if the secrets can't be decrypted.
         """
         found = self._found(name, principal, _READ)
-        result = self._checked(self._book.open(found))
+        answer = ask(self._book.open(found), self._store, self._search_path)
+        now = self._clock()
+        for address, key in answer.host_keys.items():
+            self._store.host_keys.meet(HostKey(address, key, now))
+        result = LastCheck(answer.ok, answer.code, answer.message, answer.version, now)
         details = {"ok": result.ok, "code": result.code}
         self._store.connections.keep_check(
             found, result, _event(AuditAction.CONNECTION_CHECK, name, principal, details)
         )
         return result
 
-    def _checked(self, opened: Opened) -> LastCheck:
-        question = json.dumps(dict(opened.values))
-        try:
-            answer = json.loads(
-                ask_module(
-                    CHECKING,
-                    KINDS[opened.kind].module,
-                    question=question,
-                    path=self._search_path,
-                    timeout_s=CHECK_SECONDS,
-                )
+    def retrust(
+        self,
+        name: str,
+        principal: Principal,
+        *,
+        host: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Retrusted:
+        """Trust the host keys that the SSH servers of a connection show now.
+
+        `host` is another host that is reached with the connection's values. With `fingerprint`, a
+        new key must be this one. Raises what `check` raises.
+        """
+        found = self._found(name, principal, _WRITE)
+        opened = self._book.open(found)
+        if host is not None:
+            opened = dataclasses.replace(opened, values={**opened.values, "host": host})
+        answer = ask(opened, self._store, self._search_path, scan=True)
+        result = retrusted(answer, self._store.host_keys.of, fingerprint)
+        changed = [one for one in result.host_keys if one.is_changed]
+        if changed:
+            now = self._clock()
+            details = {"kind": found.kind, "host_keys": [one.as_details() for one in changed]}
+            self._store.host_keys.replace(
+                [HostKey(one.address, one.key, now) for one in changed],
+                _event(AuditAction.CONNECTION_RETRUST, name, principal, details),
             )
-            ok, code, said, version = (answer[key] for key in ("ok", "code", "message", "version"))
-        except ProbeTimeoutError:
-            text = f"No result after {CHECK_SECONDS:g} seconds"
-            ok, code, said, version = False, "timeout", text, None
-        except (ProbeError, ValueError, LookupError, TypeError):
-            ok, code, said, version = False, "server", "The check failed", None
-        masked = Masker(opened.secrets).mask_text(str(said)[:MAX_MESSAGE])
-        shown = None if version is None else str(version)[:100]
-        return LastCheck(
-            bool(ok), None if code is None else str(code), masked, shown, self._clock()
-        )
+            log.event("connection.retrusted", connection=name, by=principal.subject)
+        return result
 
     def reseal(self, principal: Principal) -> int:
         """Encrypt all secrets with a new key. Returns how many connections have secrets.

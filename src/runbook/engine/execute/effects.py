@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runbook.core.effects import Effect, Intent, Settlement, read_effect
+from runbook import log
+from runbook.core.effects import Effect, HostKeyQuestion, Intent, Settlement, read_effect
 from runbook.core.run import Run
+from runbook.core.ssh.host_key import HostKey
 from runbook.core.storable import is_storable, storable
 from runbook.core.times import Millis
 from runbook.engine.execute.recorder import Recorder
@@ -57,16 +59,35 @@ class EffectJournal:
         if said is None:
             return  # there is no name to answer to
         try:
-            if isinstance(said, Intent):
-                answer = {"id": self._intend(said)}
-            else:
-                self._settle(said)
-                answer = {}
+            answer: Mapping[str, object] = self._answer(said)
         except StoreDamagedError:
             raise
         except RunbookError as error:
             answer = {"error": error.message}
         _reply(folder / f"reply-{said.reply}", answer)
+
+    def _answer(self, said: Intent | Settlement | HostKeyQuestion) -> dict[str, str | None]:
+        match said:
+            case Intent():
+                return {"id": self._intend(said)}
+            case Settlement():
+                self._settle(said)
+                return {}
+            case HostKeyQuestion():
+                return {"key": self._expected_key(said)}
+
+    def _expected_key(self, said: HostKeyQuestion) -> str | None:
+        known = self._store.host_keys.of(said.address)
+        if known is None and said.key is not None:
+            met = HostKey(said.address, said.key, self._clock(), self._run.id)
+            known = self._store.host_keys.meet(met)
+            log.event(
+                "host_key.met",
+                run_id=self._run.id,
+                address=str(known.address),
+                fingerprint=known.key.fingerprint,
+            )
+        return None if known is None else str(known.key)
 
     def tell(self, path: Path) -> None:
         """Write the changes that the next script may have to look for, if there are any."""

@@ -155,7 +155,7 @@ def test_a_check_is_kept_and_masked(workshop, connections, lab, monkeypatch):
         asked.update(module=module, arguments=arguments, question=question)
         return '{"ok": false, "code": "auth", "message": "bad s3cret-value", "version": null}'
 
-    monkeypatch.setattr("runbook.engine.connections.connections.ask_module", ask)
+    monkeypatch.setattr("runbook.engine.connections.asking.ask_module", ask)
     found = connections.check("lab", SRE)
     assert (found.ok, found.code, found.message) == (False, "auth", "bad ***")
     assert asked["arguments"] == ("runbook.connectors.proxmox",)
@@ -168,7 +168,7 @@ def test_a_check_is_kept_and_masked(workshop, connections, lab, monkeypatch):
 
 
 def test_the_process_of_a_check_answers_and_is_killed_in_time(workshop, connections, lab):
-    kind = "runbook.engine.connections.connections"
+    kind = "runbook.engine.connections.asking"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{kind}.CHECK_SECONDS", 0.001)
         assert connections.check("lab", ADMIN).code == "timeout"
