@@ -99,9 +99,12 @@ class Session:
         with self._translating(f"reading {path}"):
             return files.get(self._files(), path)
 
-    def put(self, path: str, content: bytes) -> None:
-        """Write a file, replacing one that is there."""
-        if self.dry_run:
+    def put(self, path: str, content: bytes, *, temporary: bool = False) -> None:
+        """Write a file, replacing one that is there.
+
+        `temporary`: also in a dry run, as the file is removed again.
+        """
+        if self.dry_run and not temporary:
             plan_change(f"write {path} ({len(content)} bytes) on {self.name}")
             return
         from runbook.connectors.ssh import files
@@ -109,9 +112,9 @@ class Session:
         with self._translating(f"writing {path}"):
             files.put(self._files(), path, content)
 
-    def remove(self, path: str) -> None:
-        """Remove a file. One that isn't there raises not_found."""
-        if self.dry_run:
+    def remove(self, path: str, *, temporary: bool = False) -> None:
+        """Remove a file. One that isn't there raises not_found. `temporary`: see `put`."""
+        if self.dry_run and not temporary:
             plan_change(f"remove {path} from {self.name}")
             return
         from runbook.connectors.ssh import files
@@ -148,8 +151,7 @@ def _finished(channel: Channel, command: str, deadline: float) -> CommandResult:
 
     try:
         channel.settimeout(_left(deadline))
-        channel.exec_command(command)
-        channel.shutdown_write()  # there is no input
+        _start(channel, command)
         reader = threading.Thread(target=read_stderr, daemon=True)
         reader.start()
         stdout = bytearray()
@@ -166,6 +168,18 @@ def _finished(channel: Channel, command: str, deadline: float) -> CommandResult:
     finally:
         channel.close()
     return CommandResult(_text(stdout), _text(stderr), None if status < 0 else status)
+
+
+def _start(channel: Channel, command: str) -> None:
+    from paramiko import SSHException
+
+    try:
+        channel.exec_command(command)
+    except SSHException:
+        # Some servers are done with a short command before they confirm that it has begun.
+        if not channel.closed or channel.exit_status < 0:
+            raise
+    channel.shutdown_write()  # there is no input
 
 
 def _drain(

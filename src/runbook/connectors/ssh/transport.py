@@ -147,9 +147,8 @@ def _belongs(algorithm: str, key_type: str) -> bool:
 
 
 def _failure(transport: paramiko.Transport) -> Exception:
-    error = transport.get_exception()
-    if not isinstance(error, Exception):
-        return paramiko.SSHException("the server closed the connection")
+    said = transport.get_exception()
+    error = said if isinstance(said, Exception) else EOFError()
     # Without a banner, paramiko says nothing of the time it has waited.
     late = isinstance(error.__context__, TimeoutError) or "timeout" in str(error).lower()
     return TimeoutError() if late else error
