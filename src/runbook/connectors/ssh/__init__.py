@@ -23,10 +23,19 @@ from runbook.connectors.connection import ConnectionValues
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.host_keys import CollectedHostKeys, HostKeys, HostKeysOfRun
 from runbook.connectors.ssh.session import CommandResult, Session
+from runbook.connectors.ssh.shell import Shell
 from runbook.connectors.ssh.target import Route, invalid, route_of
 from runbook.script import commands
 
-__all__ = ["CommandResult", "Session", "check_knowing", "connect", "open_session", "scan_host_keys"]
+__all__ = [
+    "CommandResult",
+    "Session",
+    "Shell",
+    "check_knowing",
+    "connect",
+    "open_session",
+    "scan_host_keys",
+]
 
 KIND = "ssh"
 EXTRA = "SSH needs more packages. Install them: pip install 'runbook-engine[ssh]'"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.ssh.shell import Shell
 
 if TYPE_CHECKING:
     from paramiko import Channel, SFTPClient
@@ -91,6 +92,17 @@ class Session:
             text = f"{self.address}: `{command[:_SHOWN]}` ended with {result.exit_status}: {said}"
             raise ConnectorError(text, ErrorCode.DEVICE_ERROR)
         return result
+
+    def shell(self, prompt: str, *, pager: str = "", timeout: float | None = None) -> Shell:
+        """An interactive shell, in which commands follow each other. See ssh/shell.py."""
+        return Shell(
+            self._channel(),
+            self._translating,
+            prompt=prompt,
+            pager=pager,
+            timeout_s=self._timeouts.command_s if timeout is None else timeout,
+            planned_on=self.name if self.dry_run else "",
+        )
 
     def get(self, path: str) -> bytes:
         """The content of a file."""
