@@ -84,6 +84,7 @@ GOLDEN = {
     "GET /api/connections/<connection>": (401, 401, 403, 200, 200, 403, 401),
     "PATCH /api/connections/<connection>": (401, 401, 403, 403, 200, 403, 401),
     "POST /api/connections/<connection>/check": (401, 401, 403, 200, 200, 403, 401),
+    "POST /api/connections/<connection>/retrust": (401, 401, 403, 403, 200, 403, 401),
     "DELETE /api/connections/<connection>": (401, 401, 403, 403, 200, 403, 401),
     "GET /api/status": (401, 401, 200, 200, 200, 403, 401),
     "GET /api/public": EVERYONE,

@@ -58,6 +58,7 @@ class ConnectionKindJson(TypedDict):
     name: str
     title: str
     schema: Annotated[dict[str, Any], Doc("JSON Schema (2020-12) of `values`")]
+    host_keys: Annotated[bool, Doc("Whether its SSH host keys are kept, and can be trusted anew")]
 
 
 class ConnectionKindListJson(TypedDict):
@@ -134,6 +135,12 @@ def retrust_json(result: Retrusted) -> RetrustJson:
 def connection_kinds_json(kinds: Iterable[Kind]) -> ConnectionKindListJson:
     return {
         "kinds": [
-            {"name": kind.name, "title": kind.title, "schema": kind.schema()} for kind in kinds
+            {
+                "name": kind.name,
+                "title": kind.title,
+                "schema": kind.schema(),
+                "host_keys": bool(kind.ssh),
+            }
+            for kind in kinds
         ]
     }

@@ -70,12 +70,32 @@ def test_kinds_have_schemas_for_forms(client):
     kinds = {kind["name"]: kind for kind in client.get("/api/connection-kinds").json["kinds"]}
     assert kinds["proxmox"]["title"] == "Proxmox VE"
     assert kinds["netbox"]["schema"]["properties"]["token"]["writeOnly"] is True
+    assert [kinds[name]["host_keys"] for name in ("netbox", "ssh", "routeros")] == [0, 1, 1]
 
 
 def test_a_check_says_that_the_system_does_not_answer(client, lab, monkeypatch):
     answer = '{"ok": true, "code": null, "message": "ok", "version": "8.4"}'
-    target = "runbook.engine.connections.connections.ask_module"
+    target = "runbook.engine.connections.asking.ask_module"
     monkeypatch.setattr(target, lambda *arguments, **more: answer)
     found = client.post(f"{PATH}/check").json
     assert (found["ok"], found["code"], found["version"]) == (True, None, "8.4")
     assert client.get(PATH).json["check"] == found
+
+
+def test_host_keys_are_trusted_anew(client, monkeypatch):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFTZyuhtxKZH1XJLSGl7mLm0QuPUbiOsXHsWPGi0QPFO"
+    answer = (
+        '{"ok": true, "code": null, "message": "", "version": null, '
+        f'"host_keys": {{"sw1:22": "{key}"}}}}'
+    )
+    target = "runbook.engine.connections.asking.ask_module"
+    monkeypatch.setattr(target, lambda *arguments, **more: answer)
+    values = {"host": "SW1", "username": "ann", "password": "secret"}
+    client.post("/api/connections", json={"name": "sw1", "kind": "ssh", "values": values})
+    wrong = client.post("/api/connections/sw1/retrust", json={"fingerprint": "SHA256:x"}).json
+    assert (wrong["ok"], wrong["code"], wrong["host_keys"]) == (False, "host_key", [])
+    found = client.post("/api/connections/sw1/retrust", json={}).json
+    (shown,) = found["host_keys"]
+    assert (found["ok"], shown["address"], shown["before"]) == (True, "sw1:22", None)
+    again = client.post("/api/connections/sw1/retrust", json={"fingerprint": "SHA256:x"}).json
+    assert (again["ok"], again["host_keys"][0]["before"]) == (True, shown["fingerprint"])

@@ -14,8 +14,8 @@ followRun getArtifact getConfig getConnection getHistoryEntry getInputs getMetri
 getRequiredEnv getRun getRunbook getRunDocument getRunLog getStatus getToolkit getToolkitReadme
 installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections
 listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo removeConnection
-removeToolkit resumeRun retryRun rollBackToolkit shutDown undoRun updateToolkit uploadToolkit
-validateRunbook validateRunbookShort
+removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit
+uploadToolkit validateRunbook validateRunbookShort
 """
 
 

@@ -28,6 +28,7 @@ DELETE /api/connections/<connection>               connection.write
 GET   /api/connections/<connection>                connection.read
 PATCH /api/connections/<connection>                connection.write
 POST  /api/connections/<connection>/check          connection.read
+POST  /api/connections/<connection>/retrust        connection.write
 GET   /api/public                                  anyone
 GET   /api/runbooks                                runbook.list
 GET   /api/runbooks/<ref:ref>                      runbook.read
@@ -115,6 +116,7 @@ def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
         ("POST", "/api/connections"),
         ("PATCH", "/api/connections/<connection>"),
         ("DELETE", "/api/connections/<connection>"),
+        ("POST", "/api/connections/<connection>/retrust"),
         ("POST", "/api/shutdown"),
     }
 
@@ -135,6 +137,7 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "GET /api/connections/<connection>",
         "PATCH /api/connections/<connection>",
         "DELETE /api/connections/<connection>",
+        "POST /api/connections/<connection>/retrust",
         "POST /api/connections/<connection>/check",
         "POST /api/runs/<run_id>/cancel",
         "POST /api/runs/<run_id>/resume",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from runbook.api.bodies import ChoicesBody, LoginBody, ResumeBody, RunBody, SwitchBody
-from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody
+from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody, RetrustBody
 from runbook.resources.documented import DOCUMENTED
 
 Json = dict[str, Any]
@@ -23,6 +23,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     LoginBody,
     SwitchBody,
     NewConnectionBody,
+    RetrustBody,
     ConnectionChangesBody,
 )
 # Responses may get more members in later versions.

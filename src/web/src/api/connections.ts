@@ -20,6 +20,8 @@ export interface Kind {
   name: string
   title: string
   schema: ValuesSchema
+  /** Whether its SSH host keys are kept, and can be trusted anew. */
+  host_keys: boolean
 }
 
 const LIST = ['connections']
@@ -81,4 +83,16 @@ export function useRemoveConnection() {
 /** Asks the system whether it answers and accepts the credentials. */
 export function useCheckConnection() {
   return useChange((name: string) => bodyOf(api.POST('/api/connections/{connection}/check', paramsOf(name))))
+}
+
+/** Trusts the host keys that SSH servers show now; with a fingerprint, only this one. */
+export function useRetrustConnection() {
+  return useChange(({ name, fingerprint }: { name: string; fingerprint: string }) =>
+    bodyOf(
+      api.POST('/api/connections/{connection}/retrust', {
+        ...paramsOf(name),
+        body: fingerprint ? { fingerprint } : {},
+      }),
+    ),
+  )
 }

@@ -24,7 +24,7 @@ const schema: ValuesSchema = {
   required: ['host'],
   anyOf: [{ required: ['token_id', 'token_secret'] }, { required: ['user', 'password'] }],
 }
-const kind: Kind = { name: 'proxmox', title: 'Proxmox VE', schema }
+const kind: Kind = { name: 'proxmox', title: 'Proxmox VE', schema, host_keys: false }
 const fields = fieldsOfKind(schema)
 function field(name: string): Field {
   const found = fields.find((one) => one.name === name)
