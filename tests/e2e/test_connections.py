@@ -6,6 +6,10 @@ import socket
 import pytest
 from playwright.sync_api import expect
 
+from sshd import sshd, sshds
+
+__all__ = ["sshd", "sshds"]
+
 VIEWS = {
     "light": ({"width": 1280, "height": 800}, "light"),
     "dark": ({"width": 1280, "height": 800}, "dark"),
@@ -230,3 +234,28 @@ def test_the_page_is_hidden_from_those_who_may_not_see_connections(open_page, si
     main = page.get_by_role("navigation", name="Main")
     expect(main.get_by_role("link", name="Runs", exact=True)).to_be_visible()
     expect(main.get_by_role("link", name="Connections", exact=True)).to_have_count(0)
+
+
+def test_a_new_host_key_is_trusted_if_it_is_the_right_one(
+    own_server, admin, open_page, sign_in, sshd, look
+):
+    body = {"name": "switch", "kind": "ssh", "values": sshd.values()}
+    assert admin.post("/api/connections", json=body).status_code == 200
+    assert admin.post("/api/connections/switch/check").json()["ok"]
+    sshd.change_host_key()
+    page = sign_in(open_page("/connection/switch", at=own_server), "admin")
+    page.get_by_role("button", name="Test switch").click()
+    expect(page.get_by_text("host_key", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Trust new host key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Fingerprint").fill("SHA256:another")
+    trust = dialog.get_by_role("button", name="Trust the new key")
+    trust.click()
+    expect(dialog.get_by_role("alert")).to_contain_text(sshd.fingerprint)
+    look(page, "retrust")
+    dialog.get_by_label("Fingerprint").fill(sshd.fingerprint)
+    trust.click()
+    expect(dialog.get_by_role("status")).to_contain_text(sshd.fingerprint)
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Test switch").click()
+    expect(page.get_by_text("Works")).to_be_visible()
