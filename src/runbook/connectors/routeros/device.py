@@ -146,10 +146,11 @@ class Device:
         output = said.stdout.replace("\r\n", "\n").rstrip("\n")
         if output.endswith(mark):
             return output.removesuffix(mark)
-        error = console_error(output) or (said.stderr.strip() if said.exit_status else None)
         text = f"{self.address}: {command.partition(' password=')[0]}: "
+        last = "".join((said.stderr.strip() or output).splitlines()[-1:])
+        error = console_error(output) or (last if said.exit_status else None)
         if error is None:
-            raise ConnectorError(f"{text}the output ends too early", ErrorCode.TRUNCATED)
+            raise ConnectorError(f"{text}the output ends too early: {last}", ErrorCode.TRUNCATED)
         raise ConnectorError(text + error, code_of(error))
 
     def put(self, name: str, content: bytes) -> None:

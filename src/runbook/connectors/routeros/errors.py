@@ -24,7 +24,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], ErrorCode], ...] = tuple(
 _CONSOLE = re.compile(
     r"^(?:Script Error: |\[[^\]]*\] )?"
     r"(?:failure: |syntax error|bad command name|bad parameter|expected |no such |not enough "
-    r"|not allowed|input does not match|invalid value|value of |missing value|ambiguous value"
+    r"|not allowed|input does not match|invalid |value of |missing value|ambiguous value"
     r"|unknown parameter|error(?: |:)|couldn't |can't |can not |cannot |interrupted)",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ backup doesn't have the entry, so that it can't fire again; in the other case, i
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -125,7 +126,12 @@ def arm(router: Device, run_id: str, seconds: int, script: str | None) -> Revert
     probe = {"connection": router.name, "scheduler": name}
     with effect(f"arm a revert on {router.name}", key=EFFECT_KEY, probe=probe) as change:
         file = _kept(router, name, script)
-        at = _add(router, name, seconds, _event(name, file))
+        try:
+            at = _add(router, name, seconds, _event(name, file))
+        except ConnectorError:
+            with suppress(ConnectorError):
+                router.remove_file(file)
+            raise
         change.outcome.update(file=file, at=at)
     found = [it for it in armed(router, None) if it.name == name]
     if not found and not router.dry_run:

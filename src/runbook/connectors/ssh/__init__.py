@@ -41,14 +41,16 @@ KIND = "ssh"
 EXTRA = "SSH needs more packages. Install them: pip install 'runbook-engine[ssh]'"
 
 
-def connect(input_name: str) -> Session:
-    """Log in at the server of an input with `type: connection`. Raises ConnectorError."""
+def connect(input_name: str, *, host: str | None = None) -> Session:
+    """Log in at the server of an input with `type: connection`. Raises ConnectorError.
+
+    `host` is another server that is reached with the connection's values.
+    """
     given = connection.read(input_name)
     if given.kind != KIND:
         raise invalid(f"The connection {given.name} is of the kind {given.kind}, not {KIND}")
-    return open_session(
-        route_of(given.name, given.values), HostKeysOfRun(), dry_run=commands.dry_run()
-    )
+    values = given.values if host is None else {**given.values, "host": host}
+    return open_session(route_of(given.name, values), HostKeysOfRun(), dry_run=commands.dry_run())
 
 
 def open_session(route: Route, host_keys: HostKeys, *, dry_run: bool = False) -> Session:

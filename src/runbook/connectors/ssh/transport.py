@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from runbook.connectors.host_keys import HostKeys
 from runbook.connectors.ssh.target import Login, Route, Target, Timeouts, invalid
 from runbook.core.ssh.host_key import HostAddress, PublicKey
 
+# Errors are raised: without a handler, they would also be printed with their tracebacks.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _RSA = "ssh-rsa"
 _WINDOW_BYTES = 2 * 1024 * 1024
