@@ -20,6 +20,7 @@ from runbook.core.effects import Effect
 from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
+from runbook.core.ssh.host_key import HostAddress, HostKey, PublicKey
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.script.limits import EffectState
@@ -323,6 +324,10 @@ def work(helper):
         "connections.keep_check": lambda: store.connections.keep_check(
             PVE, LastCheck(True, None, "", None, 1), actor_event()
         ),
+        "host_keys.of": lambda: store.host_keys.of(SERVER.address),
+        "host_keys.all": store.host_keys.all,
+        "host_keys.meet": lambda: store.host_keys.meet(SERVER),
+        "host_keys.replace": lambda: store.host_keys.replace([SERVER], actor_event()),
         "connections.reseal": lambda: store.connections.reseal(lambda _, it: it, actor_event()),
         "connections.use": lambda: store.connections.use(
             "parent", "w2", [ConnectionUse("PVE", "lab", "proxmox", 1)]
@@ -366,6 +371,7 @@ def work(helper):
 
 
 LAB = InstalledToolkit("lab", "Lab", "1.0.0", "d" * 64, ToolkitOrigin.UPLOAD, True, NOW, "ann")
+SERVER = HostKey(HostAddress("sw1", 22), PublicKey("ssh-ed25519", "AAAA"), 1)
 PVE = Connection("lab", "proxmox", sealed=Sealed("k", b"x"))
 
 

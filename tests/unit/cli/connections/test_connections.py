@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from runbook import settings
 from runbook.cli.app import cli
 
+SWITCH = ("--set", "host=sw1", "--set", "username=ann", "--secret", "password=-")
 ADD = (
     "add", "lab", "--kind", "proxmox", "--set", "host=pve.example.com",
     "--set", "token_id=root@pam!rb", "--secret", "token_secret=-",
@@ -73,7 +74,21 @@ def test_mistakes_have_their_exit_code(run, arguments, code):
 def test_a_check_that_fails_ends_with_1(run, monkeypatch):
     run(*ADD, text="s3cret-value\n")
     answer = '{"ok": false, "code": "auth", "message": "401", "version": null}'
-    target = "runbook.engine.connections.connections.ask_module"
+    target = "runbook.engine.connections.asking.ask_module"
     monkeypatch.setattr(target, lambda *arguments, **more: answer)
     done = run("check", "lab")
     assert (done.exit_code, done.stdout) == (1, "lab failed (auth): 401\n")
+
+
+def test_host_keys_are_trusted_anew(run, monkeypatch):
+    run("add", "sw1", "--kind", "ssh", *SWITCH, text="s3cret-value\n")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFTZyuhtxKZH1XJLSGl7mLm0QuPUbiOsXHsWPGi0QPFO"
+    said = {"ok": True, "code": None, "message": "", "version": None, "host_keys": {"sw1:22": key}}
+    target = "runbook.engine.connections.asking.ask_module"
+    monkeypatch.setattr(target, lambda *arguments, **more: json.dumps(said))
+    wrong = run("retrust", "sw1", "--fingerprint", "SHA256:other", "--json")
+    assert (wrong.exit_code, json.loads(wrong.stdout)["code"]) == (1, "host_key")
+    done = run("retrust", "sw1", "--json")
+    (shown,) = json.loads(done.stdout)["host_keys"]
+    assert (done.exit_code, shown["address"], shown["before"]) == (0, "sw1:22", None)
+    assert run("retrust", "sw1", "--fingerprint", shown["fingerprint"]).exit_code == 0
