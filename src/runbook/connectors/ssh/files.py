@@ -9,14 +9,16 @@ from contextlib import contextmanager
 import paramiko
 
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.ssh.limits import limited
 
 READ_BYTES = 32_768
 
 
 def opened(channel: paramiko.Channel, timeout_s: float) -> paramiko.SFTPClient:
     """`timeout_s` is how long a transfer may pause."""
+    with limited(channel, timeout_s):
+        channel.invoke_subsystem("sftp")
     channel.settimeout(timeout_s)
-    channel.invoke_subsystem("sftp")
     return paramiko.SFTPClient(channel)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.ssh.limits import close, limited
 from runbook.connectors.ssh.shell import Shell
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ def _finished(channel: Channel, command: str, deadline: float) -> CommandResult:
             errors.append(error)
 
     try:
-        channel.settimeout(_left(deadline))
-        _start(channel, command)
+        with limited(channel, _left(deadline)):
+            _start(channel, command)
         reader = threading.Thread(target=read_stderr, daemon=True)
         reader.start()
         stdout = bytearray()
@@ -178,7 +179,7 @@ def _finished(channel: Channel, command: str, deadline: float) -> CommandResult:
             text = "The connection broke before the command's output had ended"
             raise ConnectorError(text, ErrorCode.TRUNCATED)
     finally:
-        channel.close()
+        close(channel)
     return CommandResult(_text(stdout), _text(stderr), None if status < 0 else status)
 
 

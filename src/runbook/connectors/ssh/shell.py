@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.ssh.limits import close, limited
 
 if TYPE_CHECKING:
     from paramiko import Channel
@@ -50,8 +51,9 @@ class Shell:
         self._timeout_s = timeout_s
         self._planned_on = planned_on
         with translating("opening a shell"):
-            channel.get_pty("vt100", WIDTH, HEIGHT)
-            channel.invoke_shell()
+            with limited(channel, timeout_s):
+                channel.get_pty("vt100", WIDTH, HEIGHT)
+                channel.invoke_shell()
             self.greeting = self._until(self._prompt, time.monotonic() + timeout_s)
 
     def __enter__(self) -> Self:
@@ -66,7 +68,7 @@ class Shell:
         self.close()
 
     def close(self) -> None:
-        self._channel.close()
+        close(self._channel)
 
     def send(
         self,

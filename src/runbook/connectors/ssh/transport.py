@@ -86,11 +86,8 @@ def translating(address: HostAddress, doing: str, *, unsent: bool = False) -> It
         text = f"{address} didn't answer in time: {doing}"
         raise ConnectorError(text, ErrorCode.TIMEOUT, nothing_changed=unsent) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise ConnectorError(
-            f"{address}: {doing} failed: {_reason(error)}",
-            _code(error),
-            nothing_changed=unsent,
-        ) from None
+        text = f"{address}: {doing} failed: {_reason(error)}"
+        raise ConnectorError(text, _code(error), nothing_changed=unsent) from None
 
 
 def _add(chain: Chain, route: Route, hop: Target, host_keys: HostKeys) -> None:
@@ -222,6 +219,8 @@ def _changed(name: str, hop: Target, expected: PublicKey, shown: PublicKey) -> C
 
 def _code(error: Exception) -> ErrorCode:
     match error:
+        case paramiko.SSHException() if "timeout" in str(error).lower():
+            return ErrorCode.TIMEOUT  # paramiko's own, of opening a channel
         case paramiko.ChannelException():
             # A jump host says only by a number why it can't reach the server.
             return ErrorCode.REFUSED if error.code == 1 else ErrorCode.UNREACHABLE
