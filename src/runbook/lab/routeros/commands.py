@@ -1,0 +1,287 @@
+"""Commands beyond those that every menu has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runbook.lab.routeros import backup, certificates, exporting, files, importing
+from runbook.lab.routeros.clock import write_duration
+from runbook.lab.routeros.console.parser import Signature, Tree
+from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failure
+from runbook.lab.routeros.facts import MODES
+from runbook.lab.routeros.menu import Menu, Shape
+from runbook.lab.routeros.reply import Reply, Special
+from runbook.lab.routeros.session import Session
+from runbook.lab.routeros.versions import NEWEST
+
+if TYPE_CHECKING:
+    from runbook.lab.routeros.router import Router
+
+Given = Mapping[str, str]
+EXPORT = frozenset({"compact", "verbose", "terse", "show-sensitive", "hide-sensitive"})
+PRINT = frozenset(
+    {
+        "detail", "brief", "terse", "as-value", "count-only", "without-paging", "value-list",
+        "stats", "follow", "follow-only", "once",
+    }
+)  # fmt: skip
+CONFIRM_S = 300.0
+
+
+def _export(path: str) -> Special:
+    def run(router: Router, session: Session, given: Given) -> Reply:
+        options = dict(given)
+        if "sensitive" not in session.policies:
+            options.pop("show-sensitive", None)
+            options["hide-sensitive"] = "yes"
+        with router.lock:
+            text = exporting.export(router, path, options)
+        if name := given.get("file"):
+            files.write(router, name if name.endswith(".rsc") else f"{name}.rsc", text.encode())
+            return Reply()
+        return Reply(text=text)
+
+    return Special(run, Signature(frozenset({"file"}), EXPORT), ("read",))
+
+
+def _undo(router: Router, session: Session, _: Given) -> Reply:
+    done = [one for one in router.state.history if not one.undone]
+    if not done:
+        raise failure("nothing to undo")
+    with router.lock:
+        router.config.put_back(done[-1].before)
+        done[-1].undone = True
+        router.changed(*done[-1].before.tables, *done[-1].before.settings)
+    return Reply()
+
+
+def _redo(router: Router, session: Session, _: Given) -> Reply:
+    undone = next((one for one in router.state.history if one.undone), None)
+    if undone is None:
+        raise failure("nothing to redo")
+    with router.lock:
+        router.config.put_back(undone.after)
+        undone.undone = False
+        router.changed(*undone.after.tables, *undone.after.settings)
+    return Reply()
+
+
+def _reboot(router: Router, _: Session, __: Given) -> Reply:
+    router.reboot()
+    raise Rebooting
+
+
+def _shutdown(router: Router, _: Session, __: Given) -> Reply:
+    router.shutdown()
+    raise Rebooting
+
+
+def _reset(router: Router, _: Session, given: Given) -> Reply:
+    script = given.get("run-after-reset", "")
+    if script and script not in router.state.files:
+        raise RouterError("input does not match any value of run-after-reset", Category.ARGUMENT)
+    router.reset(
+        keep_users=given.get("keep-users") == "yes",
+        no_defaults=given.get("no-defaults") == "yes",
+        skip_backup=given.get("skip-backup") == "yes",
+        script=script,
+    )
+    raise Rebooting
+
+
+def _check_for_updates(router: Router, _: Session, __: Given) -> Reply:
+    router.checked_for_updates = router.newest or NEWEST[router.release.number[0]]
+    row = router.operations.rows(router.menus["system/package/update"])[0]
+    text = "\n".join(f"  {name:>17}: {value}" for name, value in row.items())
+    return Reply(text=text, rows=[row])
+
+
+def _download(router: Router, session: Session, given: Given) -> Reply:
+    if not router.checked_for_updates:
+        _check_for_updates(router, session, given)
+    router.downloaded = router.checked_for_updates
+    status = "Downloaded, please reboot router to upgrade it"
+    return Reply(text=f"  status: {status}", rows=[{"status": status}])
+
+
+def _install(router: Router, session: Session, given: Given) -> Reply:
+    _download(router, session, given)
+    router.reboot()
+    raise Rebooting
+
+
+def _upgrade_firmware(router: Router, _: Session, __: Given) -> Reply:
+    router.state.facts["firmware"] = router.release.text
+    return Reply(text="")
+
+
+def _device_mode(router: Router, session: Session, given: Given) -> Reply:
+    """Nothing changes until somebody presses the button or takes away the power."""
+    mode = given.get("mode", router.state.facts.get("mode", router.release.default_mode))
+    if mode not in MODES:
+        raise RouterError("input does not match any value of mode", Category.ARGUMENT)
+    router.wanted_mode = mode
+    left = write_duration(CONFIRM_S)
+    said = f"please activate by turning power off or pressing reset or mode button in {left}"
+    pressed = router.button.wait(router.clock.real_seconds(CONFIRM_S))
+    router.button.clear()
+    router.wanted_mode = ""
+    if not pressed:
+        raise RouterError("update: timed out", Category.INTERRUPTED)
+    router.state.facts["mode"] = mode
+    router.log("system,info", f"device-mode changed to {mode}: {said}")
+    router.reboot()
+    raise Rebooting
+
+
+def _run_script(router: Router, session: Session, given: Given) -> Reply:
+    menu = router.menus["system/script"]
+    which = given.get("numbers") or given.get(".id") or given.get("number") or ""
+    row = router.operations.find(menu, which)
+    output = router.run_script(row.get("source", ""), session)
+    with router.lock:
+        row["run-count"] = str(int(row.get("run-count", "0")) + 1)
+    return Reply(text="\n".join(output))
+
+
+def _read_file(router: Router, _: Session, given: Given) -> Reply:
+    content = files.get(router, given.get("file", "")).content
+    offset = int(given.get("offset") or 0)
+    size = min(int(given.get("chunk-size") or 32768), 32768)
+    part = content[offset : offset + size].decode("utf-8", "replace")
+    return Reply(text=part, rows=[{"data": part}])
+
+
+def _import_key(router: Router, session: Session, given: Given) -> Reply:
+    content = files.get(router, given.get("public-key-file", "")).content.decode("utf-8", "replace")
+    row = {"user": given.get("user", session.user), "key": content.strip()}
+    router.operations.add(router.menus["user/ssh-keys"], row, session)
+    return Reply()
+
+
+def _log_entry(topic: str) -> Special:
+    def run(router: Router, _: Session, given: Given) -> Reply:
+        router.log(f"script,{topic}", given.get("message", ""))
+        return Reply()
+
+    return Special(run, Signature(frozenset({"message"}), unnamed=("message",)))
+
+
+def specials(router: Router) -> dict[tuple[str, str], Special]:
+    names = Signature
+    found = {
+        ("", "export"): _export(""),
+        ("", "import"): Special(
+            importing.run,
+            names(
+                frozenset({"file-name", "from-line", "verbose"}),
+                frozenset({"dry-run"} if router.release.has_dry_run else set()),
+                ("file-name",),
+            ),
+            ("read", "write"),
+        ),
+        ("", "undo"): Special(_undo, policies=("write",)),
+        ("", "redo"): Special(_redo, policies=("write",)),
+        ("system", "reboot"): Special(_reboot, policies=("reboot",)),
+        ("system", "shutdown"): Special(_shutdown, policies=("reboot",)),
+        ("system", "reset-configuration"): Special(
+            _reset,
+            names(
+                frozenset({"keep-users", "no-defaults", "skip-backup", "run-after-reset", "caps-mode"})
+            ),
+            ("policy", "reboot"),
+        ),
+        ("system/backup", "save"): Special(
+            backup.save,
+            names(frozenset({"name", "password", "encryption"}), frozenset({"dont-encrypt"})),
+            ("read", "policy"),
+        ),
+        ("system/backup", "load"): Special(
+            backup.load,
+            names(frozenset({"name", "password"}), frozenset({"force-v6-to-v7-configuration-upgrade"})),
+            ("write", "policy", "reboot"),
+        ),
+        ("system/package/update", "check-for-updates"): Special(
+            _check_for_updates, names(flags=frozenset({"once"})), ("read",)
+        ),
+        ("system/package/update", "download"): Special(_download, policies=("write",)),
+        ("system/package/update", "install"): Special(_install, policies=("write", "reboot")),
+        ("system/routerboard", "upgrade"): Special(_upgrade_firmware, policies=("write",)),
+        ("system/script", "run"): Special(
+            _run_script,
+            names(frozenset({"numbers", "number", ".id"}), unnamed=("numbers",)),
+            ("read",),
+        ),
+        ("user/ssh-keys", "import"): Special(
+            _import_key, names(frozenset({"public-key-file", "user"})), ("policy",)
+        ),
+        ("certificate", "import"): Special(
+            certificates.import_file,
+            names(frozenset({"file-name", "passphrase", "name", "trusted"})),
+            ("write", "policy"),
+        ),
+        **{("log", topic): _log_entry(topic) for topic in ("info", "warning", "error", "debug")},
+    }  # fmt: skip
+    if router.release.reads_files:
+        found["file", "read"] = Special(
+            _read_file, names(frozenset({"file", "offset", "chunk-size"})), ("read",)
+        )
+    if router.release.has_device_mode:
+        found["system/device-mode", "update"] = Special(
+            _device_mode, names(frozenset({"mode", "scheduler", "fetch"})), ("write", "policy")
+        )
+    for path in _folders(router.menus):
+        found[path, "export"] = _export(path)
+    return found
+
+
+def tree_of(menus: dict[str, Menu], found: dict[tuple[str, str], Special]) -> Tree:
+    commands = {path: _commands(menu) for path, menu in menus.items()}
+    for (path, name), special in found.items():
+        commands.setdefault(path, {})[name] = special.signature
+    folders = set(_folders(menus)) | {path for path, _ in found if path}
+    return Tree(frozenset(folders), commands)
+
+
+def _folders(menus: dict[str, Menu]) -> list[str]:
+    found: dict[str, None] = {}
+    for path in menus:
+        parts = path.split("/")
+        found.update({"/".join(parts[:n]): None for n in range(1, len(parts) + 1)})
+    return list(found)
+
+
+def _commands(menu: Menu) -> dict[str, Signature]:
+    rows = menu.has_rows
+    taken = frozenset(menu.properties)
+    writable = frozenset(name for name, one in menu.properties.items() if not one.read_only)
+    numbers = ("numbers",) if rows else ()
+    found = {
+        "print": Signature(
+            frozenset({"file", "from", "interval", "proplist", ".proplist"}), PRINT, where=rows
+        ),
+        "get": Signature(frozenset({"value-name", "number"}), unnamed=("numbers", "value-name")),
+    }
+    if rows:
+        found["find"] = Signature(where=True)
+    if menu.writable:
+        found["set"] = Signature(writable | {"numbers"}, unnamed=numbers)
+    if menu.writable and rows:
+        found["unset"] = Signature(
+            frozenset({"numbers", "value-name"}), unnamed=("numbers", "value-name")
+        )
+        if "disabled" in taken:
+            found["enable"] = found["disable"] = Signature(frozenset({"numbers"}), unnamed=numbers)
+        if "comment" in taken:
+            found["comment"] = Signature(frozenset({"numbers", "comment"}), unnamed=numbers)
+    if menu.shape is Shape.LIST or menu.path == "interface":
+        found["remove"] = Signature(frozenset({"numbers"}), unnamed=numbers)
+    if menu.shape is Shape.LIST:
+        placing = {"place-before", "copy-from"} if menu.ordered else {"copy-from"}
+        found["add"] = Signature(writable | placing)
+    if menu.ordered:
+        found["move"] = Signature(
+            frozenset({"numbers", "destination"}), unnamed=("numbers", "destination")
+        )
+    return found

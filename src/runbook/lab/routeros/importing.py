@@ -1,0 +1,105 @@
+"""`/import`: a script from a file. One that doesn't parse changes nothing, unless it is verbose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runbook.lab.routeros import files
+from runbook.lab.routeros.console.builtins import Return
+from runbook.lab.routeros.console.interpreter import Interpreter
+from runbook.lab.routeros.console.parser import Parser
+from runbook.lab.routeros.console.tree import Block, Code, Command, Literal, Substitution
+from runbook.lab.routeros.errors import Category, RouterError
+from runbook.lab.routeros.reply import Reply
+from runbook.lab.routeros.session import Session
+
+if TYPE_CHECKING:
+    from runbook.lab.routeros.router import Router
+
+DONE = "Script file loaded and executed successfully"
+
+
+def run(router: Router, session: Session, given: Mapping[str, str]) -> Reply:
+    name = given.get("file-name", "")
+    if not name:
+        raise RouterError("missing value(s) of argument(s) file-name", Category.MISSING)
+    text = _text(router, name)
+    verbose = given.get("verbose") == "yes"
+    dry = "dry-run" in given and given["dry-run"] != "no"
+    if dry and not verbose:
+        raise RouterError("dry-run can be used only with verbose=yes", Category.ARGUMENT)
+    first = int(given.get("from-line") or 1)
+    text = "\n".join(text.replace("\r\n", "\n").split("\n")[first - 1 :])
+    interpreter = Interpreter(router, session)
+    try:
+        if verbose:
+            _step_by_step(router, interpreter, text, first, dry=dry)
+        else:
+            interpreter.run(Parser(text, router.tree, first_line=first).script(), interpreter.scope)
+    except Return:
+        pass
+    except RouterError as error:
+        shown = "\n".join([*interpreter.output, _said(router, error)])
+        return Reply(text=shown, error=_as_error(router, error))
+    return Reply(text="\n".join([*interpreter.output, "", DONE]).strip("\n"))
+
+
+def _text(router: Router, name: str) -> str:
+    for one in (name, f"{name}.rsc"):
+        if one in router.state.files:
+            return files.get(router, one).content.decode("utf-8", "replace")
+    raise RouterError("input does not match any value of file-name", Category.ARGUMENT)
+
+
+def _step_by_step(
+    router: Router, interpreter: Interpreter, text: str, first: int, *, dry: bool
+) -> None:
+    parser = Parser(text, router.tree, first_line=first)
+    while True:
+        command = parser.next_command()
+        if command is None:
+            return
+        interpreter.output.append(f"#line {command.line}")
+        try:
+            if dry:
+                _check(router, Block([command]))
+            else:
+                interpreter.execute(command, interpreter.scope)
+        except RouterError as error:
+            raise _placed(error, command) from None
+
+
+def _placed(error: RouterError, command: Command) -> RouterError:
+    return RouterError(
+        error.message,
+        error.category,
+        line=error.line or command.line,
+        column=error.column or command.column,
+    )
+
+
+def _check(router: Router, block: Block) -> None:
+    """Values that are written out are checked; what depends on the state isn't."""
+    for command in block.commands:
+        for one in command.arguments:
+            if isinstance(one.value, Code | Substitution):
+                _check(router, one.value.block)
+        menu = router.menus.get(command.path)
+        if menu is None or command.name not in {"add", "set"}:
+            continue
+        given = {
+            one.name: one.value.text
+            for one in command.arguments
+            if isinstance(one.value, Literal) and one.name in menu.properties
+        }
+        router.operations.checked(menu, given, refer=False)
+
+
+def _said(router: Router, error: RouterError) -> str:
+    """7 says where it comes from."""
+    return error.text if router.release.is_6 else f"Script Error: {error.text}"
+
+
+def _as_error(router: Router, error: RouterError) -> RouterError:
+    return RouterError(_said(router, error), error.category or Category.SCRIPT, output="shown")

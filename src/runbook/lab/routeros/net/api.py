@@ -1,0 +1,227 @@
+"""The binary API, plain and over TLS."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from runbook.lab.routeros import certificates
+from runbook.lab.routeros.errors import Category, Rebooting, RouterError
+from runbook.lab.routeros.net import dispatch, users, wire
+from runbook.lab.routeros.net.endpoints import Connection, Ended
+from runbook.lab.routeros.session import Session
+from runbook.lab.routeros.state import Row
+
+WRONG = "invalid user name or password (6)"
+LONG = ("/import", "/system/script/run", "/system/device-mode/update", "/export")
+"""Commands that don't hold up others of the same connection."""
+HANDSHAKE_S = 10.0
+FOLLOW_S = 0.05
+
+
+def serve(connection: Connection) -> None:
+    if connection.service == "api-ssl":
+        connection.socket.settimeout(HANDSHAKE_S)
+        context = certificates.context(connection.router)
+        connection.socket = context.wrap_socket(connection.socket, server_side=True)
+        connection.socket.settimeout(None)
+    with suppress(wire.WireError, ssl.SSLError):
+        _Api(connection).run()
+
+
+class _Api:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._router = connection.router
+        self._session: Session | None = None
+        self._challenge = b""
+        self._running: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        while self._connection.open:
+            words = wire.read_sentence(self._read)
+            if not words:
+                continue
+            try:
+                request = wire.parse(words)
+            except wire.WireError as error:
+                self._fatal(str(error))
+                return
+            if request.command == "/quit":
+                self._fatal("session terminated on request")
+                return
+            self._handle(request)
+
+    def _read(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            more = self._connection.socket.recv(size - len(found))
+            if not more:
+                raise EOFError
+            self._connection.wait_until_let_through()
+            found += more
+        return found
+
+    # -- commands --------------------------------------------------------------------------
+
+    def _handle(self, request: wire.Request) -> None:
+        if request.command == "/login":
+            self._log_in(request)
+        elif self._session is None:
+            self._send(["!fatal", "not logged in"])
+            self._connection.close()
+        elif request.command == "/cancel":
+            self._cancel(request)
+        elif request.tag and (
+            request.command in LONG or request.command.endswith(("/listen", "/monitor"))
+            or "follow" in request.attributes or "interval" in request.attributes
+        ):  # fmt: skip
+            threading.Thread(target=self._execute_apart, args=(request,), daemon=True).start()
+        else:
+            self._execute(request)
+
+    def _execute_apart(self, request: wire.Request) -> None:
+        with suppress(Ended, OSError):
+            self._execute(request)
+
+    def _execute(self, request: wire.Request) -> None:
+        if self._session is None:
+            return
+        theirs = Session(
+            self._session.user, self._session.policies, "api", values=self._session.values
+        )
+        self._running[request.tag] = theirs
+        command = request.command
+        time.sleep(self._router.faults.delay(command))
+        try:
+            if command.endswith("/listen") or "follow" in request.attributes:
+                self._follow(request, theirs)
+            answer = dispatch.execute(self._router, theirs, request)
+            self._answer(request, answer)
+        except RouterError as error:
+            self._trap(request, error)
+        except Rebooting:
+            self._done(request, {})
+        finally:
+            self._running.pop(request.tag, None)
+
+    def _answer(self, request: wire.Request, answer: dispatch.Answer) -> None:
+        faults, command = self._router.faults, request.command
+        if faults.drops(command):
+            self._break_off(answer.rows)
+        rows = answer.rows
+        if faults.truncates(command):
+            for row in rows[: len(rows) // 2]:
+                self._row(request, row)
+            self._connection.close()
+            raise Ended
+        for row in rows:
+            self._row(request, row)
+        if not rows and self._router.release.says_empty and command.endswith("/print"):
+            self._send(["!empty", *self._tag(request)])
+        self._done(request, answer.done)
+
+    def _break_off(self, rows: list[Row]) -> None:
+        """Half a sentence, and the end."""
+        row = rows[0] if rows else {"ret": "*"}
+        whole = wire.sentence(["!re", *_attributes(row)])
+        with suppress(OSError):
+            self._connection.socket.sendall(whole[: len(whole) // 2 + 1])
+        self._connection.close()
+        raise Ended
+
+    def _follow(self, request: wire.Request, session: Session) -> None:
+        """Rows that are new or changed, until it's cancelled."""
+        path = request.command.strip("/").rpartition("/")[0]
+        seen: dict[str, Row] = {}
+        first = request.command.endswith("/listen") or "follow-only" in request.attributes
+        plain = wire.Request(f"/{path}/print", "", {}, request.queries)
+        while not session.cancelled.wait(FOLLOW_S):
+            rows = dispatch.execute(self._router, session, plain).rows
+            now = {row.get(".id", ""): row for row in rows}
+            for which, row in now.items():
+                if not first and seen.get(which) != row:
+                    self._row(request, row)
+            for which in [] if first else seen.keys() - now.keys():
+                self._row(request, {".id": which, ".dead": "true"})
+            seen, first = now, False
+        raise RouterError("interrupted", Category.INTERRUPTED)
+
+    def _cancel(self, request: wire.Request) -> None:
+        which = request.attributes.get("tag", "")
+        found = [self._running.get(which)] if which else list(self._running.values())
+        if which and not found[0]:
+            self._trap(request, RouterError("no such command", Category.MISSING))
+            return
+        for one in found:
+            if one:
+                one.cancelled.set()
+        self._done(request, {})
+
+    # -- logging in ------------------------------------------------------------------------
+
+    def _log_in(self, request: wire.Request) -> None:
+        given = request.attributes
+        if "name" not in given:
+            self._challenge = secrets.token_bytes(16)
+            self._done(request, {"ret": self._challenge.hex()})
+            return
+        row = users.find(self._router, given["name"])
+        right = row is not None and self._is_right(given, row.get("password", ""))
+        name = given["name"] if right else ""
+        session = users.log_in(self._router, name, "api", "api") if right else None
+        if session is None:
+            message = (
+                "cannot log in" if self._router.release.is_6 and "response" in given else WRONG
+            )
+            self._trap(request, RouterError(message))
+            return
+        self._session = self._connection.session = session
+        self._connection.logged_in = True
+        self._done(request, {})
+
+    def _is_right(self, given: Row, password: str) -> bool:
+        if "response" in given:
+            whole = b"\x00" + password.encode() + self._challenge
+            expected = "00" + hashlib.md5(whole, usedforsecurity=False).hexdigest()
+            return bool(self._challenge) and secrets.compare_digest(given["response"], expected)
+        return secrets.compare_digest(given.get("password", "").encode(), password.encode())
+
+    # -- sentences -------------------------------------------------------------------------
+
+    def _row(self, request: wire.Request, row: Row) -> None:
+        self._send(["!re", *self._tag(request), *_attributes(row)])
+
+    def _done(self, request: wire.Request, row: Row) -> None:
+        self._send(["!done", *self._tag(request), *_attributes(row)])
+
+    def _trap(self, request: wire.Request, error: RouterError) -> None:
+        said: dict[str, Any] = {"message": error.text}
+        if error.category is not None:
+            said = {"category": str(error.category.value), **said}
+        self._send(["!trap", *self._tag(request), *_attributes(said)])
+        self._done(request, {})
+
+    def _fatal(self, message: str) -> None:
+        self._send(["!fatal", message])
+        self._connection.close()
+
+    @staticmethod
+    def _tag(request: wire.Request) -> list[str]:
+        return [f".tag={request.tag}"] if request.tag else []
+
+    def _send(self, words: Iterable[str]) -> None:
+        self._connection.wait_until_let_through()
+        with self._lock:
+            self._connection.socket.sendall(wire.sentence(words))
+
+
+def _attributes(row: Row) -> list[str]:
+    return [f"={name}={value}" for name, value in row.items()]

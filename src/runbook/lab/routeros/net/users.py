@@ -1,0 +1,37 @@
+"""Who may log in, and what they may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook.lab.routeros.session import Session
+from runbook.lab.routeros.state import Row
+
+if TYPE_CHECKING:
+    from runbook.lab.routeros.router import Router
+
+
+def find(router: Router, name: str) -> Row | None:
+    for row in router.config.rows("user"):
+        if row["name"] == name and row.get("disabled") != "yes":
+            return row
+    return None
+
+
+def log_in(router: Router, name: str, via: str, policy: str) -> Session | None:
+    """The session of a user whose password was right, if the group has the policy."""
+    row = find(router, name)
+    policies = policies_of(router, row.get("group", "read")) if row else frozenset()
+    if row is None or policy not in policies:
+        router.log("system,error,critical", f"login failure for user {name} via {via}")
+        return None
+    router.log("system,info,account", f"user {name} logged in from {router.client} via {via}")
+    return Session(name, policies, via, router.client)
+
+
+def policies_of(router: Router, group: str) -> frozenset[str]:
+    for row in router.config.rows("user/group"):
+        if row["name"] == group:
+            said = row.get("policy", "").split(",")
+            return frozenset(one for one in said if one and not one.startswith("!"))
+    return frozenset()
