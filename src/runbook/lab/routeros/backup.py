@@ -7,16 +7,12 @@ import json
 import secrets
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import files
+from runbook.lab.routeros.device import Device, Reply
 from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failure
-from runbook.lab.routeros.reply import Reply
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Config
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 PLAIN = bytes.fromhex("88aca1b1")
 ENCRYPTED = bytes.fromhex("efa89172")
@@ -25,7 +21,7 @@ SALT = 16
 DIGEST = 32
 
 
-def save(router: Router, _: Session, given: Mapping[str, str]) -> Reply:
+def save(router: Device, _: Session, given: Mapping[str, str]) -> Reply:
     moment = router.clock.now()
     identity = router.config.of("system/identity").get("name", "MikroTik")
     name = given.get("name") or f"{identity}-{moment:%Y%m%d-%H%M}"
@@ -38,7 +34,7 @@ def save(router: Router, _: Session, given: Mapping[str, str]) -> Reply:
     return Reply(text="Saving system configuration\nConfiguration backup saved")
 
 
-def load(router: Router, _: Session, given: Mapping[str, str]) -> Reply:
+def load(router: Device, _: Session, given: Mapping[str, str]) -> Reply:
     name = given.get("name", "")
     if not name:
         raise RouterError("missing value(s) of argument(s) name", Category.MISSING)

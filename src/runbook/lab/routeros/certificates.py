@@ -8,16 +8,13 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook.lab.routeros import files
 from runbook.lab.routeros.clock import write_moment
+from runbook.lab.routeros.device import Device, Reply
 from runbook.lab.routeros.errors import Category, RouterError
-from runbook.lab.routeros.reply import Reply
 from runbook.lab.routeros.session import Session
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 PATH = "certificate"
 ANONYMOUS = "ADH-AES128-GCM-SHA256:ADH-AES256-GCM-SHA384:@SECLEVEL=0"
@@ -32,7 +29,7 @@ ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
 """
 
 
-def import_file(router: Router, session: Session, given: Mapping[str, str]) -> Reply:
+def import_file(router: Device, _: Session, given: Mapping[str, str]) -> Reply:
     name = given.get("file-name", "")
     if name not in router.state.files:
         raise RouterError("input does not match any value of file-name", Category.ARGUMENT)
@@ -63,7 +60,7 @@ def _blocks(text: str, what: str) -> list[str]:
     return found
 
 
-def _add(router: Router, name: str, pem: str) -> int:
+def _add(router: Device, name: str, pem: str) -> int:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
@@ -96,7 +93,7 @@ def _common_name(certificate: Any) -> str:
     return str(names[0].value) if names else ""
 
 
-def _add_key(router: Router, pem: str, passphrase: str) -> int:
+def _add_key(router: Device, pem: str, passphrase: str) -> int:
     """It goes to the certificate that it fits."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization as form
@@ -123,7 +120,7 @@ def _add_key(router: Router, pem: str, passphrase: str) -> int:
     return 0
 
 
-def context(router: Router) -> ssl.SSLContext:
+def context(router: Device) -> ssl.SSLContext:
     """That of api-ssl: anonymous as long as no certificate is set."""
     service = next(row for row in router.config.rows("ip/service") if row["name"] == "api-ssl")
     name = service.get("certificate", "none")

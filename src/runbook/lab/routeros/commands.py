@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import backup, certificates, exporting, files, importing
 from runbook.lab.routeros.clock import write_duration
-from runbook.lab.routeros.console.parser import Signature, Tree
+from runbook.lab.routeros.device import Device, Reply, Special
 from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failure
 from runbook.lab.routeros.facts import MODES
+from runbook.lab.routeros.grammar import Signature, Tree
 from runbook.lab.routeros.menu import Menu, Shape
-from runbook.lab.routeros.reply import Reply, Special
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.versions import NEWEST
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 Given = Mapping[str, str]
 EXPORT = frozenset({"compact", "verbose", "terse", "show-sensitive", "hide-sensitive"})
@@ -30,7 +26,7 @@ CONFIRM_S = 300.0
 
 
 def _export(path: str) -> Special:
-    def run(router: Router, session: Session, given: Given) -> Reply:
+    def run(router: Device, session: Session, given: Given) -> Reply:
         options = dict(given)
         if "sensitive" not in session.policies:
             options.pop("show-sensitive", None)
@@ -45,7 +41,7 @@ def _export(path: str) -> Special:
     return Special(run, Signature(frozenset({"file"}), EXPORT), ("read",))
 
 
-def _undo(router: Router, session: Session, _: Given) -> Reply:
+def _undo(router: Device, _: Session, __: Given) -> Reply:
     done = [one for one in router.state.history if not one.undone]
     if not done:
         raise failure("nothing to undo")
@@ -56,7 +52,7 @@ def _undo(router: Router, session: Session, _: Given) -> Reply:
     return Reply()
 
 
-def _redo(router: Router, session: Session, _: Given) -> Reply:
+def _redo(router: Device, _: Session, __: Given) -> Reply:
     undone = next((one for one in router.state.history if one.undone), None)
     if undone is None:
         raise failure("nothing to redo")
@@ -67,17 +63,17 @@ def _redo(router: Router, session: Session, _: Given) -> Reply:
     return Reply()
 
 
-def _reboot(router: Router, _: Session, __: Given) -> Reply:
+def _reboot(router: Device, _: Session, __: Given) -> Reply:
     router.reboot()
     raise Rebooting
 
 
-def _shutdown(router: Router, _: Session, __: Given) -> Reply:
+def _shutdown(router: Device, _: Session, __: Given) -> Reply:
     router.shutdown()
     raise Rebooting
 
 
-def _reset(router: Router, _: Session, given: Given) -> Reply:
+def _reset(router: Device, _: Session, given: Given) -> Reply:
     script = given.get("run-after-reset", "")
     if script and script not in router.state.files:
         raise RouterError("input does not match any value of run-after-reset", Category.ARGUMENT)
@@ -90,14 +86,14 @@ def _reset(router: Router, _: Session, given: Given) -> Reply:
     raise Rebooting
 
 
-def _check_for_updates(router: Router, _: Session, __: Given) -> Reply:
+def _check_for_updates(router: Device, _: Session, __: Given) -> Reply:
     router.checked_for_updates = router.newest or NEWEST[router.release.number[0]]
     row = router.operations.rows(router.menus["system/package/update"])[0]
     text = "\n".join(f"  {name:>17}: {value}" for name, value in row.items())
     return Reply(text=text, rows=[row])
 
 
-def _download(router: Router, session: Session, given: Given) -> Reply:
+def _download(router: Device, session: Session, given: Given) -> Reply:
     if not router.checked_for_updates:
         _check_for_updates(router, session, given)
     router.downloaded = router.checked_for_updates
@@ -105,18 +101,18 @@ def _download(router: Router, session: Session, given: Given) -> Reply:
     return Reply(text=f"  status: {status}", rows=[{"status": status}])
 
 
-def _install(router: Router, session: Session, given: Given) -> Reply:
+def _install(router: Device, session: Session, given: Given) -> Reply:
     _download(router, session, given)
     router.reboot()
     raise Rebooting
 
 
-def _upgrade_firmware(router: Router, _: Session, __: Given) -> Reply:
+def _upgrade_firmware(router: Device, _: Session, __: Given) -> Reply:
     router.state.facts["firmware"] = router.release.text
     return Reply(text="")
 
 
-def _device_mode(router: Router, session: Session, given: Given) -> Reply:
+def _device_mode(router: Device, _: Session, given: Given) -> Reply:
     """Nothing changes until somebody presses the button or takes away the power."""
     mode = given.get("mode", router.state.facts.get("mode", router.release.default_mode))
     if mode not in MODES:
@@ -135,7 +131,7 @@ def _device_mode(router: Router, session: Session, given: Given) -> Reply:
     raise Rebooting
 
 
-def _run_script(router: Router, session: Session, given: Given) -> Reply:
+def _run_script(router: Device, session: Session, given: Given) -> Reply:
     menu = router.menus["system/script"]
     which = given.get("numbers") or given.get(".id") or given.get("number") or ""
     row = router.operations.find(menu, which)
@@ -145,7 +141,7 @@ def _run_script(router: Router, session: Session, given: Given) -> Reply:
     return Reply(text="\n".join(output))
 
 
-def _read_file(router: Router, _: Session, given: Given) -> Reply:
+def _read_file(router: Device, _: Session, given: Given) -> Reply:
     content = files.get(router, given.get("file", "")).content
     offset = int(given.get("offset") or 0)
     size = min(int(given.get("chunk-size") or 32768), 32768)
@@ -153,7 +149,7 @@ def _read_file(router: Router, _: Session, given: Given) -> Reply:
     return Reply(text=part, rows=[{"data": part}])
 
 
-def _import_key(router: Router, session: Session, given: Given) -> Reply:
+def _import_key(router: Device, session: Session, given: Given) -> Reply:
     content = files.get(router, given.get("public-key-file", "")).content.decode("utf-8", "replace")
     row = {"user": given.get("user", session.user), "key": content.strip()}
     router.operations.add(router.menus["user/ssh-keys"], row, session)
@@ -161,14 +157,14 @@ def _import_key(router: Router, session: Session, given: Given) -> Reply:
 
 
 def _log_entry(topic: str) -> Special:
-    def run(router: Router, _: Session, given: Given) -> Reply:
+    def run(router: Device, _: Session, given: Given) -> Reply:
         router.log(f"script,{topic}", given.get("message", ""))
         return Reply()
 
     return Special(run, Signature(frozenset({"message"}), unnamed=("message",)))
 
 
-def specials(router: Router) -> dict[tuple[str, str], Special]:
+def specials(router: Device) -> dict[tuple[str, str], Special]:
     names = Signature
     found = {
         ("", "export"): _export(""),
@@ -188,7 +184,7 @@ def specials(router: Router) -> dict[tuple[str, str], Special]:
         ("system", "reset-configuration"): Special(
             _reset,
             names(
-                frozenset({"keep-users", "no-defaults", "skip-backup", "run-after-reset", "caps-mode"})
+                frozenset({"keep-users", "no-defaults", "skip-backup", "run-after-reset"})
             ),
             ("policy", "reboot"),
         ),
@@ -199,7 +195,7 @@ def specials(router: Router) -> dict[tuple[str, str], Special]:
         ),
         ("system/backup", "load"): Special(
             backup.load,
-            names(frozenset({"name", "password"}), frozenset({"force-v6-to-v7-configuration-upgrade"})),
+            names(frozenset({"name", "password"})),
             ("write", "policy", "reboot"),
         ),
         ("system/package/update", "check-for-updates"): Special(

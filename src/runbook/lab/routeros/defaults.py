@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runbook.lab.routeros import facts
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.session import FULL
 from runbook.lab.routeros.state import Config, Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 PORTS = 5
 SERVICES = {
@@ -21,7 +17,7 @@ READ = "local,telnet,ssh,reboot,read,test,winbox,password,web,sniff,sensitive,ap
 WRITE = READ.replace("read,", "read,write,")
 
 
-def bare(router: Router) -> Config:
+def bare(router: Device) -> Config:
     """Nothing but what can't be removed: after `reset-configuration no-defaults=yes`."""
     config = Config()
     ids = "interface"
@@ -47,7 +43,7 @@ def bare(router: Router) -> Config:
     return config
 
 
-def fill(router: Router, config: Config, address: str) -> None:
+def fill(config: Config, address: str) -> None:
     """The little that a router in use needs: its address, and the way out."""
     _put(config, "ip/address", {"address": address, "interface": "ether1", **_network(address)})
     gateway = address.rpartition(".")[0] + ".254"

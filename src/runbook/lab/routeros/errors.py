@@ -44,7 +44,7 @@ class RouterError(Exception):
         return f"{self.message}{place}"
 
 
-class Denied(RouterError):
+class DeniedError(RouterError):
     """The user's group lacks a policy."""
 
     def __init__(self) -> None:

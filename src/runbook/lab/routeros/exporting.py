@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import facts
 from runbook.lab.routeros.clock import write_date, write_moment
 from runbook.lab.routeros.console.printing import quote
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.menu import Menu, Property, Shape
 from runbook.lab.routeros.state import Row
 from runbook.lab.routeros.values import Kind
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 WIDTH = 78
 INDENT = "    "
 
 
-def export(router: Router, path: str, options: Mapping[str, str]) -> str:
+def export(router: Device, path: str, options: Mapping[str, str]) -> str:
     """Lines end with CRLF, as the router writes them."""
     lines = _header(router)
     terse = "terse" in options
@@ -39,7 +36,7 @@ def _below(path: str, top: str) -> bool:
     return not top or path == top or path.startswith(f"{top}/")
 
 
-def _header(router: Router) -> list[str]:
+def _header(router: Device) -> list[str]:
     moment = write_moment(router.clock.now(), iso=router.release.has_iso_dates)
     return [
         f"# {moment} by RouterOS {router.release.text}",
@@ -53,7 +50,7 @@ def _header(router: Router) -> list[str]:
 class _Menu:
     """What one menu writes."""
 
-    def __init__(self, router: Router, menu: Menu, options: Mapping[str, str]) -> None:
+    def __init__(self, router: Device, menu: Menu, options: Mapping[str, str]) -> None:
         self._router = router
         self._menu = menu
         self._verbose = "verbose" in options

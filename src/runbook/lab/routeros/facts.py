@@ -5,14 +5,12 @@ from __future__ import annotations
 import ipaddress
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 from runbook.lab.routeros.clock import MONTHS, write_date, write_duration, write_moment
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.menu import Menu
 from runbook.lab.routeros.state import Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 BOARD = "RB5009UG+S+"
 BUILT = {6: "May/20/2024 08:11:56", 7: "2025-02-24 09:47:01"}
@@ -27,7 +25,7 @@ FORBIDDEN_BY_MODE = {
 MODES = tuple(FORBIDDEN_BY_MODE)
 
 
-def _resource(router: Router) -> list[Row]:
+def _resource(router: Device) -> list[Row]:
     channel = "(stable)" if not router.release.is_6 else "(long-term)"
     row = {
         "uptime": write_duration(int(router.clock.uptime().total_seconds())),
@@ -54,7 +52,7 @@ def _resource(router: Router) -> list[Row]:
     return [row]
 
 
-def _routerboard(router: Router) -> list[Row]:
+def _routerboard(router: Device) -> list[Row]:
     return [
         {
             "routerboard": "yes",
@@ -69,7 +67,7 @@ def _routerboard(router: Router) -> list[Row]:
     ]
 
 
-def _health(router: Router) -> list[Row]:
+def _health(router: Device) -> list[Row]:
     if not router.release.health_in_rows:
         return [{"voltage": "24.1", "temperature": "41", "cpu-temperature": "52"}]
     return [
@@ -79,7 +77,7 @@ def _health(router: Router) -> list[Row]:
     ]
 
 
-def _packages(router: Router) -> list[Row]:
+def _packages(router: Device) -> list[Row]:
     name = "system" if router.release.is_6 else "routeros"
     return [
         {
@@ -93,20 +91,20 @@ def _packages(router: Router) -> list[Row]:
     ]
 
 
-def _device_mode(router: Router) -> list[Row]:
+def _device_mode(router: Device) -> list[Row]:
     mode = router.state.facts.get("mode", router.release.default_mode)
     forbidden = FORBIDDEN_BY_MODE[mode]
     return [{"mode": mode, **{one: _bool(one not in forbidden) for one in ("scheduler", "fetch")}}]
 
 
-def _log(router: Router) -> list[Row]:
+def _log(router: Device) -> list[Row]:
     return [
         {".id": f"*{n:X}", "time": one.time, "topics": one.topics, "message": one.message}
         for n, one in enumerate(router.state.log, 1)
     ]
 
 
-def _history(router: Router) -> list[Row]:
+def _history(router: Device) -> list[Row]:
     return [
         {
             ".id": f"*{n:X}",
@@ -122,7 +120,7 @@ def _history(router: Router) -> list[Row]:
     ]
 
 
-def _active(router: Router) -> list[Row]:
+def _active(router: Device) -> list[Row]:
     return [
         {
             ".id": f"*{n:X}",
@@ -136,7 +134,7 @@ def _active(router: Router) -> list[Row]:
     ]
 
 
-def _neighbors(router: Router) -> list[Row]:
+def _neighbors(router: Device) -> list[Row]:
     near = [("ether1", "192.0.2.1", "core"), ("ether2", "192.168.88.3", "ap-1")]
     names = [row["name"] for row in router.config.rows("interface/ethernet")]
     return [
@@ -158,7 +156,7 @@ def _neighbors(router: Router) -> list[Row]:
     ]
 
 
-def _wireless(router: Router) -> list[Row]:
+def _wireless(router: Device) -> list[Row]:
     return [
         {
             ".id": "*1",
@@ -173,7 +171,7 @@ def _wireless(router: Router) -> list[Row]:
     ]
 
 
-def _wifi(router: Router) -> list[Row]:
+def _wifi(router: Device) -> list[Row]:
     return [
         {
             ".id": "*1",
@@ -189,11 +187,11 @@ def _wifi(router: Router) -> list[Row]:
     ]
 
 
-def _license(router: Router) -> list[Row]:
+def _license(router: Device) -> list[Row]:
     return [{"software-id": router.software_id, "nlevel": "5", "features": ""}]
 
 
-PROVIDERS: dict[str, Callable[[Router], list[Row]]] = {
+PROVIDERS: dict[str, Callable[[Device], list[Row]]] = {
     "system/resource": _resource,
     "system/routerboard": _routerboard,
     "system/health": _health,
@@ -209,13 +207,13 @@ PROVIDERS: dict[str, Callable[[Router], list[Row]]] = {
 }
 
 
-def mac(router: Router, name: str) -> str:
+def mac(router: Device, name: str) -> str:
     """Always the same for the same router and name."""
     number = zlib.crc32(f"{router.serial}/{name}".encode())
     return "48:A9:" + ":".join(f"{number >> shift & 255:02X}" for shift in (24, 16, 8, 0))
 
 
-def counters(router: Router, name: str) -> Row:
+def counters(router: Device, name: str) -> Row:
     """Bytes that grow with the uptime."""
     seconds = int(router.clock.uptime().total_seconds())
     pace = 1000 + zlib.crc32(name.encode()) % 9000
@@ -230,35 +228,33 @@ def counters(router: Router, name: str) -> Row:
     }
 
 
-def computed(router: Router, menu: Menu, row: Row) -> Row:
+def computed(router: Device, menu: Menu, row: Row) -> Row:
     """What a row says beyond what was set."""
     return _COMPUTED[menu.path](router, row) if menu.path in _COMPUTED else {}
 
 
-def _running(_: Router, row: Row) -> Row:
+def _running(_: Device, row: Row) -> Row:
     return {"running": _bool(row.get("disabled") != "yes")}
 
 
-def _address(_: Router, row: Row) -> Row:
+def _address(_: Device, row: Row) -> Row:
     network = str(ipaddress.ip_interface(row["address"]).network.network_address)
     return {"network": row.get("network") or network, "actual-interface": row["interface"]}
 
 
-def _route(_: Router, row: Row) -> Row:
+def _route(_: Device, row: Row) -> Row:
     return {"active": _bool(row.get("disabled") != "yes")}
 
 
-def _scheduler(router: Router, row: Row) -> Row:
+def _scheduler(router: Device, row: Row) -> Row:
     found: Row = {"run-count": row.get("run-count", "0")}
     due = router.scheduler.due(row[".id"])
     if due is not None:
-        found["next-run"] = _next_run(router, due.timestamp())
+        found["next-run"] = _next_run(router, due)
     return found
 
 
-def _next_run(router: Router, due: float) -> str:
-    from datetime import UTC, datetime
-
+def _next_run(router: Device, due: float) -> str:
     moment = datetime.fromtimestamp(due, UTC)
     if router.release.has_iso_dates:
         return write_moment(moment, iso=True)
@@ -267,7 +263,7 @@ def _next_run(router: Router, due: float) -> str:
     return f"{MONTHS[moment.month - 1]}/{moment.day:02}/{moment.year} {moment:%H:%M:%S}"
 
 
-def _time(router: Router, _: Row) -> Row:
+def _time(router: Device, _: Row) -> Row:
     now = router.clock.now()
     return {
         "time": f"{now:%H:%M:%S}",
@@ -276,7 +272,7 @@ def _time(router: Router, _: Row) -> Row:
     }
 
 
-def _update(router: Router, _: Row) -> Row:
+def _update(router: Device, _: Row) -> Row:
     found = {"installed-version": router.release.text}
     if latest := router.checked_for_updates:
         found["latest-version"] = latest
@@ -285,12 +281,12 @@ def _update(router: Router, _: Row) -> Row:
     return found
 
 
-def _user(_: Router, row: Row) -> Row:
+def _user(_: Device, row: Row) -> Row:
     row.pop("password", None)
     return {}
 
 
-_COMPUTED: dict[str, Callable[[Router, Row], Row]] = {
+_COMPUTED: dict[str, Callable[[Device, Row], Row]] = {
     "interface/ethernet": _running,
     "interface/bridge": _running,
     "interface/vlan": _running,

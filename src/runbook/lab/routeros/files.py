@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros.clock import write_moment
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError, failure, no_such_item
 from runbook.lab.routeros.state import File, Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 SHOWN_BYTES = 60_000
 """`contents` isn't there for larger files. It was 4 KiB before 7."""
 TYPES = {"rsc": "script", "backup": "backup", "npk": "package", "txt": ".txt file"}
 
 
-def write(router: Router, name: str, content: bytes) -> None:
+def write(router: Device, name: str, content: bytes) -> None:
     moment = write_moment(router.clock.now(), iso=router.release.has_iso_dates)
     router.state.files[name] = File(content, moment, _type(name))
     router.file_id(name)
     router.keep()
 
 
-def get(router: Router, name: str) -> File:
+def get(router: Device, name: str) -> File:
     found = router.state.files.get(name.removeprefix("/"))
     if found is None:
         raise no_such_item()
     return found
 
 
-def rows(router: Router) -> list[Row]:
+def rows(router: Device) -> list[Row]:
     return [_row(router, name, one) for name, one in sorted(router.state.files.items())]
 
 
-def add(router: Router, given: Mapping[str, str]) -> str:
+def add(router: Device, given: Mapping[str, str]) -> str:
     if not router.release.creates_files:
         raise RouterError("no such command", Category.MISSING)
     name = given.get("name")
@@ -50,7 +47,7 @@ def add(router: Router, given: Mapping[str, str]) -> str:
     return router.file_id(name)
 
 
-def change(router: Router, which: list[str], given: Mapping[str, str]) -> None:
+def change(router: Device, which: list[str], given: Mapping[str, str]) -> None:
     for one in which:
         name = _name(router, one)
         if "contents" in given:
@@ -59,20 +56,20 @@ def change(router: Router, which: list[str], given: Mapping[str, str]) -> None:
             router.state.files[given["name"]] = router.state.files.pop(name)
 
 
-def remove(router: Router, which: list[str]) -> None:
+def remove(router: Device, which: list[str]) -> None:
     for one in which:
         del router.state.files[_name(router, one)]
     router.keep()
 
 
-def _name(router: Router, which: str) -> str:
+def _name(router: Device, which: str) -> str:
     for name in router.state.files:
         if which in {name, router.file_id(name)}:
             return name
     raise no_such_item()
 
 
-def _row(router: Router, name: str, one: File) -> Row:
+def _row(router: Device, name: str, one: File) -> Row:
     row = {".id": router.file_id(name), "name": name, "type": one.type}
     if one.type == "directory":
         return row

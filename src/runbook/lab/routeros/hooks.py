@@ -5,29 +5,26 @@ from __future__ import annotations
 import base64
 import ipaddress
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import facts
 from runbook.lab.routeros.clock import read_date, read_time, write_time
-from runbook.lab.routeros.errors import Category, Denied, RouterError, failure
+from runbook.lab.routeros.device import Device
+from runbook.lab.routeros.errors import Category, DeniedError, RouterError, failure
 from runbook.lab.routeros.menu import Menu
 from runbook.lab.routeros.menus.system import DEFAULT_POLICY
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
 
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
-
-Hook = Callable[["Router", Row, Row | None, Session], None]
+Hook = Callable[[Device, Row, Row | None, Session], None]
 """The row as it will be, and as it was; None if it is new."""
 
 
-def before_write(router: Router, menu: Menu, row: Row, old: Row | None, session: Session) -> None:
+def before_write(router: Device, menu: Menu, row: Row, old: Row | None, session: Session) -> None:
     if menu.path in _WRITE:
         _WRITE[menu.path](router, row, old, session)
 
 
-def before_remove(router: Router, menu: Menu, row: Row) -> None:
+def before_remove(router: Device, menu: Menu, row: Row) -> None:
     if row.get("dynamic") == "yes":
         raise failure("can not remove dynamic entry")
     if menu.path == "user" and _last_owner(router, row):
@@ -38,7 +35,7 @@ def before_remove(router: Router, menu: Menu, row: Row) -> None:
         raise failure("can not remove default entry")
 
 
-def _address(_: Router, row: Row, old: Row | None, __: Session) -> None:
+def _address(_: Device, row: Row, old: Row | None, __: Session) -> None:
     if old is None or row["address"] != old["address"]:
         network = ipaddress.ip_interface(row["address"]).network.network_address
         if old is None and row.get("network"):
@@ -46,12 +43,12 @@ def _address(_: Router, row: Row, old: Row | None, __: Session) -> None:
         row["network"] = str(network)
 
 
-def _scheduler(router: Router, row: Row, old: Row | None, session: Session) -> None:
+def _scheduler(router: Device, row: Row, _: Row | None, session: Session) -> None:
     if not router.allows("scheduler"):
         raise failure("not allowed by device-mode")
     wanted = set(row.get("policy", DEFAULT_POLICY).split(",")) - {""}
     if not session.policies.issuperset(wanted):
-        raise Denied
+        raise DeniedError
     now = router.clock.now()
     if "start-time" not in row:
         row.setdefault("start-date", now.strftime("%Y-%m-%d"))
@@ -62,14 +59,14 @@ def _scheduler(router: Router, row: Row, old: Row | None, session: Session) -> N
     row["policy"] = row.get("policy", DEFAULT_POLICY)
 
 
-def _script(_: Router, row: Row, old: Row | None, session: Session) -> None:
+def _script(_: Device, row: Row, __: Row | None, session: Session) -> None:
     wanted = set(row.get("policy", DEFAULT_POLICY).split(",")) - {""}
     if not session.policies.issuperset(wanted):
-        raise Denied
+        raise DeniedError
     row.setdefault("owner", session.user)
 
 
-def _wireguard(_: Router, row: Row, old: Row | None, __: Session) -> None:
+def _wireguard(_: Device, row: Row, old: Row | None, __: Session) -> None:
     if old is not None and row.get("private-key") == old.get("private-key"):
         return
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -85,19 +82,19 @@ def _wireguard(_: Router, row: Row, old: Row | None, __: Session) -> None:
     row["public-key"] = base64.b64encode(key.public_key().public_bytes_raw()).decode()
 
 
-def _bridge(router: Router, row: Row, old: Row | None, _: Session) -> None:
+def _bridge(router: Device, row: Row, old: Row | None, _: Session) -> None:
     if old is None:
         row["mac-address"] = row.get("admin-mac") or facts.mac(router, row["name"])
 
 
-def _vlan(router: Router, row: Row, old: Row | None, _: Session) -> None:
+def _vlan(router: Device, row: Row, old: Row | None, _: Session) -> None:
     if not 1 <= int(row["vlan-id"]) <= 4095:
         raise RouterError("value of vlan-id out of range (1..4095)", Category.ARGUMENT)
     if old is None:
         row["mac-address"] = facts.mac(router, row["interface"])
 
 
-def _user(router: Router, row: Row, old: Row | None, _: Session) -> None:
+def _user(router: Device, row: Row, old: Row | None, _: Session) -> None:
     groups = {one["name"] for one in router.config.rows("user/group")}
     if row.get("group", "read") not in groups:
         raise RouterError("input does not match any value of group", Category.ARGUMENT)
@@ -106,7 +103,7 @@ def _user(router: Router, row: Row, old: Row | None, _: Session) -> None:
         raise failure("last user with full permissions can not be removed")
 
 
-def _ssh_key(router: Router, row: Row, _: Row | None, __: Session) -> None:
+def _ssh_key(router: Device, row: Row, _: Row | None, __: Session) -> None:
     """Given as `TYPE BASE64 COMMENT`, kept without the rest."""
     kind, _space, rest = row["key"].strip().partition(" ")
     key, _space, comment = rest.partition(" ")
@@ -117,7 +114,7 @@ def _ssh_key(router: Router, row: Row, _: Row | None, __: Session) -> None:
     row.update({"key": key, "key-type": kind.removeprefix("ssh-"), "key-owner": comment.strip()})
 
 
-def _clock(router: Router, row: Row, _: Row | None, __: Session) -> None:
+def _clock(router: Device, row: Row, _: Row | None, __: Session) -> None:
     """The time isn't kept: it is the clock's."""
     now = router.clock.now()
     date, time = row.pop("date", ""), row.pop("time", "")
@@ -131,18 +128,18 @@ def _clock(router: Router, row: Row, _: Row | None, __: Session) -> None:
         router.scheduler.boot_again()
 
 
-def _list_member(router: Router, row: Row, _: Row | None, __: Session) -> None:
+def _list_member(router: Device, row: Row, _: Row | None, __: Session) -> None:
     if row["list"] not in {one["name"] for one in router.config.rows("interface/list")}:
         raise RouterError("input does not match any value of list", Category.ARGUMENT)
 
 
-def _certificate(router: Router, row: Row, _: Row | None, __: Session) -> None:
+def _certificate(router: Device, row: Row, _: Row | None, __: Session) -> None:
     known = {one["name"] for one in router.config.rows("certificate")}
     if row.get("certificate", "none") not in {*known, "none", ""}:
         raise RouterError("input does not match any value of certificate", Category.ARGUMENT)
 
 
-def _last_owner(router: Router, row: Row) -> bool:
+def _last_owner(router: Device, row: Row) -> bool:
     """No other user who is enabled has all rights."""
     return row.get("group") == "full" and not any(
         one.get("group") == "full" and one.get("disabled") != "yes" and one[".id"] != row[".id"]

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import files
 from runbook.lab.routeros.console.builtins import Return
 from runbook.lab.routeros.console.interpreter import Interpreter
 from runbook.lab.routeros.console.parser import Parser
 from runbook.lab.routeros.console.tree import Block, Code, Command, Literal, Substitution
+from runbook.lab.routeros.device import Device, Reply
 from runbook.lab.routeros.errors import Category, RouterError
-from runbook.lab.routeros.reply import Reply
 from runbook.lab.routeros.session import Session
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 DONE = "Script file loaded and executed successfully"
 
 
-def run(router: Router, session: Session, given: Mapping[str, str]) -> Reply:
+def run(router: Device, session: Session, given: Mapping[str, str]) -> Reply:
     name = given.get("file-name", "")
     if not name:
         raise RouterError("missing value(s) of argument(s) file-name", Category.MISSING)
@@ -45,7 +41,7 @@ def run(router: Router, session: Session, given: Mapping[str, str]) -> Reply:
     return Reply(text="\n".join([*interpreter.output, "", DONE]).strip("\n"))
 
 
-def _text(router: Router, name: str) -> str:
+def _text(router: Device, name: str) -> str:
     for one in (name, f"{name}.rsc"):
         if one in router.state.files:
             return files.get(router, one).content.decode("utf-8", "replace")
@@ -53,7 +49,7 @@ def _text(router: Router, name: str) -> str:
 
 
 def _step_by_step(
-    router: Router, interpreter: Interpreter, text: str, first: int, *, dry: bool
+    router: Device, interpreter: Interpreter, text: str, first: int, *, dry: bool
 ) -> None:
     parser = Parser(text, router.tree, first_line=first)
     while True:
@@ -79,7 +75,7 @@ def _placed(error: RouterError, command: Command) -> RouterError:
     )
 
 
-def _check(router: Router, block: Block) -> None:
+def _check(router: Device, block: Block) -> None:
     """Values that are written out are checked; what depends on the state isn't."""
     for command in block.commands:
         for one in command.arguments:
@@ -96,10 +92,10 @@ def _check(router: Router, block: Block) -> None:
         router.operations.checked(menu, given, refer=False)
 
 
-def _said(router: Router, error: RouterError) -> str:
+def _said(router: Device, error: RouterError) -> str:
     """7 says where it comes from."""
     return error.text if router.release.is_6 else f"Script Error: {error.text}"
 
 
-def _as_error(router: Router, error: RouterError) -> RouterError:
+def _as_error(router: Device, error: RouterError) -> RouterError:
     return RouterError(_said(router, error), error.category or Category.SCRIPT, output="shown")

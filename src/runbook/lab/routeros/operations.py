@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros import facts, files, hooks
 from runbook.lab.routeros.clock import read_date, write_date, write_moment
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError, failure, no_such_item
 from runbook.lab.routeros.menu import Menu, Property, Shape
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Change, Row
 from runbook.lab.routeros.values import Kind, read
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 INTERFACES = (
     "interface/ethernet",
@@ -27,7 +24,7 @@ ANY_INTERFACE = frozenset({"all", "none", "all-ethernet", "all-vlan", "all-wirel
 
 
 class Operations:
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Device) -> None:
         self._router = router
 
     # -- reading ---------------------------------------------------------------------------
@@ -65,14 +62,14 @@ class Operations:
             "type": kind,
             "mtu": mtu,
             "actual-mtu": mtu,
-            **{name: full[name] for name in ("mac-address", "comment") if name in full},
+            **_only(full, "mac-address", "comment"),
             "running": full.get("running", "no"),
             "disabled": full["disabled"],
         }
         return {**made, **facts.counters(self._router, row["name"])}
 
     def _complete(self, menu: Menu, row: Row) -> Row:
-        full = {".id": row[".id"]} if ".id" in row else {}
+        full: Row = {".id": row[".id"]} if ".id" in row else {}
         for name, one in menu.properties.items():
             if name in row:
                 full[name] = self._shown(one, row[name])
@@ -270,3 +267,7 @@ class Operations:
 
 def _no_match(name: str) -> RouterError:
     return RouterError(f"input does not match any value of {name}", Category.ARGUMENT)
+
+
+def _only(row: Row, *names: str) -> Row:
+    return {name: row[name] for name in names if name in row}

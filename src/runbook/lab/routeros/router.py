@@ -15,15 +15,16 @@ from runbook.lab.routeros import certificates, commands, defaults, facts
 from runbook.lab.routeros.clock import Clock, write_moment
 from runbook.lab.routeros.console.builtins import Return
 from runbook.lab.routeros.console.interpreter import Interpreter
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Rebooting, RouterError
+from runbook.lab.routeros.faults import Faults
 from runbook.lab.routeros.menus import menus_of
 from runbook.lab.routeros.net import hub
-from runbook.lab.routeros.net.endpoints import Connection, Endpoints
-from runbook.lab.routeros.net.faults import Faults
+from runbook.lab.routeros.net.endpoints import Endpoints
 from runbook.lab.routeros.operations import Operations
 from runbook.lab.routeros.scheduler import Scheduler
-from runbook.lab.routeros.session import Session
-from runbook.lab.routeros.state import Config, LogEntry, State
+from runbook.lab.routeros.session import Active, Session
+from runbook.lab.routeros.state import LogEntry, State
 from runbook.lab.routeros.versions import Release
 
 MANAGEMENT = "192.168.88.1/24"
@@ -34,10 +35,10 @@ LINGER_S = 0.05
 """So that the answer to the command that reboots still arrives."""
 
 
-class Router:
+class Router(Device):
     """See the package's docstring."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - callers name the few that they need
         self,
         version: str = "7.18",
         *,
@@ -82,14 +83,14 @@ class Router:
         self.software_id = f"{self.serial[2:6]}-{self.serial[6:10]}"
         self._learn_version()
         self.state = self._load() or self._new(management, certificate=certificate)
-        if version := self.state.facts.get("version"):
-            self.release = Release(version)
+        if upgraded := self.state.facts.get("version"):
+            self.release = Release(upgraded)
             self._learn_version()
         self.ca = self.state.facts.get("ca", "")
         self.hub = hub.shared()
-        self.scheduler = Scheduler(self)
+        self.scheduler = Scheduler(self, self.hub)
         ports = {"api": api_port, "api-ssl": api_ssl_port, "ssh": ssh_port}
-        self.endpoints = Endpoints(self, ports)
+        self.endpoints = Endpoints(self, self.hub, ports)
 
     def _learn_version(self) -> None:
         self.menus = menus_of(self.release)
@@ -142,10 +143,6 @@ class Router:
         self.endpoints.host_key.renew()
 
     # -- what tests look at ----------------------------------------------------------------
-
-    @property
-    def config(self) -> Config:
-        return self.state.config
 
     def run(self, text: str) -> str:
         """Execute console commands as the owner, and return what they print."""
@@ -206,7 +203,7 @@ class Router:
         with self.allowed:
             self.allowed.notify_all()
 
-    def active(self) -> list[Connection]:
+    def active(self) -> list[Active]:
         return self.endpoints.active()
 
     def file_id(self, name: str) -> str:
@@ -256,7 +253,7 @@ class Router:
             else:
                 defaults.add_user(config, "admin", "")
             if not no_defaults:
-                defaults.fill(self, config, MANAGEMENT)
+                defaults.fill(config, MANAGEMENT)
             self.state.config = config
             self.state.history = []
             if script:
@@ -329,7 +326,7 @@ class Router:
         state = State(config=defaults.bare(self))
         config = state.config
         config.settings["system/identity"] = {"name": self._identity}
-        defaults.fill(self, config, management)
+        defaults.fill(config, management)
         defaults.add_user(config, self.username, self.password)
         if certificate:
             authority, own, key = certificates.make_authority()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros.clock import read_date, read_duration, read_time
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Rebooting, RouterError
 from runbook.lab.routeros.menus.system import DEFAULT_POLICY
+from runbook.lab.routeros.net.hub import Hub, Timer
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.net.hub import Timer
-    from runbook.lab.routeros.router import Router
 
 PATH = "system/scheduler"
 STARTUP_S = 3.0
@@ -22,14 +19,17 @@ FAILED = "executing script {name} from scheduler failed, please check it manuall
 
 
 class Scheduler:
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Device, hub: Hub) -> None:
         self._router = router
+        self._hub = hub
         self._due: dict[str, datetime] = {}
         self._seen: dict[str, tuple[str, ...]] = {}
         self._timer: Timer | None = None
 
-    def due(self, which: str) -> datetime | None:
-        return self._due.get(which)
+    def due(self, which: str) -> float | None:
+        """As seconds since 1970."""
+        found = self._due.get(which)
+        return found.timestamp() if found else None
 
     def boot(self) -> None:
         """Work out anew when each entry is due."""
@@ -137,7 +137,7 @@ class Scheduler:
             return
         left = (min(self._due.values()) - self._router.clock.now()).total_seconds()
         real = max(self._router.clock.real_seconds(left), 0.0)
-        self._timer = self._router.hub.later(real, self._fire_apart)
+        self._timer = self._hub.later(real, self._fire_apart)
 
     def _fire_apart(self) -> None:
         self._router.background(self.fire, "scheduler")
@@ -147,7 +147,7 @@ def _interval(row: Row) -> timedelta:
     return timedelta(seconds=read_duration(row.get("interval", "0s")))
 
 
-def _source(router: Router, event: str) -> str:
+def _source(router: Device, event: str) -> str:
     """The script of that name, or the text itself."""
     for row in router.config.rows("system/script"):
         if row["name"] == event.strip():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from runbook.lab.routeros.errors import Denied
+from runbook.lab.routeros.errors import DeniedError
 
 FULL = frozenset(
     {
@@ -27,4 +27,12 @@ class Session:
 
     def need(self, *policies: str) -> None:
         if not self.policies.issuperset(policies):
-            raise Denied
+            raise DeniedError
+
+
+@dataclass
+class Active:
+    """A session as `/user active` shows it."""
+
+    session: Session
+    since: str

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from runbook.lab.routeros.clock import read_duration, write_duration
-from runbook.lab.routeros.console.evaluate import Scope, number, text, truth
-from runbook.lab.routeros.console.tree import Code, Command, Value
+from runbook.lab.routeros.console.evaluate import Evaluator, Scope, number, text, truth
+from runbook.lab.routeros.console.tree import Block, Code, Command, Value
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.console.interpreter import Interpreter
+from runbook.lab.routeros.session import Session
 
 LOOPS = 100_000
 
@@ -23,10 +22,21 @@ class _Return(Exception):  # noqa: N818 - leaves the script
         self.value = value
 
 
+class Runner(Protocol):
+    """See interpreter.py."""
+
+    router: Device
+    session: Session
+    output: list[str]
+    evaluator: Evaluator
+
+    def run(self, block: Block, scope: Scope) -> object: ...
+
+
 class Call:
     """The arguments of one command, evaluated when they are asked for."""
 
-    def __init__(self, interpreter: Interpreter, command: Command, scope: Scope) -> None:
+    def __init__(self, interpreter: Runner, command: Command, scope: Scope) -> None:
         self.interpreter = interpreter
         self.command = command
         self.scope = scope
@@ -261,7 +271,7 @@ _FUNCTIONS: dict[str, Callable[[Call], object]] = {
 
 def _called(
     function: Callable[[Call], object],
-) -> Callable[[Interpreter, Command, Scope], object]:
+) -> Callable[[Runner, Command, Scope], object]:
     return lambda interpreter, command, scope: function(Call(interpreter, command, scope))
 
 

@@ -43,13 +43,12 @@ class Scope:
         self._own[name] = value
 
     def set(self, name: str, value: object) -> None:
-        scope: Scope | None = self
-        while scope:
-            if name in scope._own:
-                scope._own[name] = value
-                return
-            scope = scope._around
-        self.shared[name] = value
+        if name in self._own:
+            self._own[name] = value
+        elif self._around:
+            self._around.set(name, value)
+        else:
+            self.shared[name] = value
 
     def inner(self) -> Scope:
         return Scope(self, self.shared)
@@ -94,7 +93,9 @@ class Evaluator:
     def __init__(self, call: Callable[[Block, Scope], object]) -> None:
         self._call = call
 
-    def value(self, tree: Value, scope: Scope, row: Row | None = None) -> object:
+    def value(  # noqa: PLR0911 - one for each kind
+        self, tree: Value, scope: Scope, row: Row | None = None
+    ) -> object:
         match tree:
             case Literal(text=said, quoted=quoted):
                 return said if quoted else _plain(said)

@@ -91,9 +91,10 @@ class Expressions(Reader):
         return Literal(text)
 
     def _string(self) -> Value:
-        parts: list[Value] = []
-        for part in self.string(self.dollar):
-            parts.append(Literal(part, quoted=True) if isinstance(part, str) else part)  # type: ignore[arg-type]
+        parts = [
+            Literal(part, quoted=True) if isinstance(part, str) else part
+            for part in self.string(self.dollar)
+        ]
         return parts[0] if len(parts) == 1 and isinstance(parts[0], Literal) else Joined(parts)
 
     def dollar(self) -> Value:
@@ -103,7 +104,9 @@ class Expressions(Reader):
         if self.peek() == "(":
             return self.parentheses()
         if self.peek() == '"':
-            return Variable("".join(str(part) for part in self.string(self.dollar)))
+            return Variable(
+                "".join(part for part in self.string(self.dollar) if isinstance(part, str))
+            )
         start = self.at
         name = self.name(VARIABLE)
         if not name:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runbook.lab.routeros.console import printing
 from runbook.lab.routeros.console.builtins import BUILTINS
 from runbook.lab.routeros.console.evaluate import Evaluator, Scope, argument, text
 from runbook.lab.routeros.console.parser import Parser
 from runbook.lab.routeros.console.tree import Block, Command
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError, no_such_item
 from runbook.lab.routeros.menu import Menu, Shape
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 DEPTH = 50
 
@@ -23,7 +19,7 @@ DEPTH = 50
 class Interpreter:
     """What it prints gathers in `output`, one line each."""
 
-    def __init__(self, router: Router, session: Session) -> None:
+    def __init__(self, router: Device, session: Session) -> None:
         self.router = router
         self.session = session
         self.output: list[str] = []
@@ -162,11 +158,7 @@ class Interpreter:
     def _matching(self, menu: Menu, command: Command, scope: Scope) -> list[Row]:
         rows = self.router.operations.rows(menu)
         inner = scope.inner()
-        found = []
-        for row in rows:
-            if self.evaluator.holds(command.where, row, inner):
-                found.append(row)
-        return found
+        return [row for row in rows if self.evaluator.holds(command.where, row, inner)]
 
     def _get(self, menu: Menu, given: dict[str, object]) -> object:
         rows = self.router.operations.rows(menu)
@@ -206,8 +198,7 @@ class Interpreter:
                 {key: _typed(value) for key, value in row.items()} for row in rows
             ]
             settings = menu.shape in {Shape.SETTINGS, Shape.FACT}
-            found = values[0] if settings else values
-            return found
+            return values[0] if settings else values
         names = argument(given.get("proplist", given.get(".proplist", "")))
         shown = printing.render(menu, rows, self.router.release, set(given), names)
         if "file" in given:

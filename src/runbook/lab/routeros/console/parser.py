@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from runbook.lab.routeros.console.expressions import Expressions
 from runbook.lab.routeros.console.reader import ENDS_WORD, NAME, VARIABLE
 from runbook.lab.routeros.console.tree import (
@@ -14,6 +12,7 @@ from runbook.lab.routeros.console.tree import (
     Literal,
     Value,
 )
+from runbook.lab.routeros.grammar import Signature, Tree
 
 CODE = frozenset({"do", "else", "on-error", "command"})
 """Arguments of the language's commands that hold a block."""
@@ -40,44 +39,6 @@ GLOBAL: dict[str, frozenset[str]] = {
     },
 }  # fmt: skip
 SEPARATORS = frozenset(" \t/\\")
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a command takes. `unnamed` are the names of what is given by its place."""
-
-    names: frozenset[str] = frozenset()
-    flags: frozenset[str] = frozenset()
-    unnamed: tuple[str, ...] = ()
-    where: bool = False
-    """What follows `where`, or `find`, is a condition."""
-
-
-@dataclass
-class Tree:
-    """What the parser knows of the router: its menus, and the commands in each."""
-
-    menus: frozenset[str] = frozenset()
-    commands: dict[str, dict[str, Signature]] = field(default_factory=dict)
-
-    def child(self, path: str, word: str) -> str:
-        """The menu below, or nothing. A word may be shortened as long as it is unmistakable."""
-        prefix = f"{path}/" if path else ""
-        if prefix + word in self.menus:
-            return prefix + word
-        found = [
-            one
-            for one in self.menus
-            if one.startswith(prefix + word) and "/" not in one[len(prefix) :]
-        ]
-        return found[0] if len(found) == 1 and not self.command(path, word) else ""
-
-    def command(self, path: str, word: str) -> str:
-        known = self.commands.get(path, {})
-        if word in known:
-            return word
-        found = [one for one in known if one.startswith(word)]
-        return found[0] if len(found) == 1 and len(word) > 1 else ""
 
 
 class Parser(Expressions):

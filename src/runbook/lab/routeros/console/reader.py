@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from runbook.lab.routeros.errors import Category, RouterError
 
@@ -15,6 +16,9 @@ BLANK = frozenset(" \t")
 ENDS_WORD = frozenset(' \t\n;])}"')
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 VARIABLE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+
+
+T = TypeVar("T")
 
 
 class Reader:
@@ -73,11 +77,11 @@ class Reader:
             self.at += 1
         return self.text[start : self.at]
 
-    def string(self, dollar: Callable[[], object]) -> list[object]:
+    def string(self, dollar: Callable[[], T]) -> list[str | T]:
         """The parts of a string in quotes; `dollar` reads what follows a `$`."""
         opened = self.at
         self.at += 1
-        parts: list[object] = []
+        parts: list[bytes | T] = []
         text = bytearray()
         while (char := self.peek()) != '"':
             if not char:

@@ -11,7 +11,8 @@ MATCHERS = (
     "connection-nat-state connection-mark packet-mark icmp-options tcp-flags limit "
     "src-mac-address dst-address-type src-address-type ipsec-policy content layer7-protocol "
     "connection-limit psd time dst-limit packet-size random:int hotspot fragment:bool tcp-mss "
-    "dscp routing-mark connection-bytes connection-rate connection-type nth priority per-connection-classifier"
+    "dscp routing-mark connection-bytes connection-rate connection-type nth priority "
+    "per-connection-classifier"
 )
 LOGGED = "log:bool=no log-prefix"
 COUNTED = "bytes:int=0@ packets:int=0@ invalid:bool=no@"

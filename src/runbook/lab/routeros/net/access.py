@@ -5,14 +5,11 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros.defaults import SERVICES
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.operations import INTERFACES
 from runbook.lab.routeros.state import Row
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 DEPTH = 20
 MATCHED = frozenset(
@@ -41,7 +38,7 @@ class Packet:
         return SERVICES[self.service]
 
 
-def listens(router: Router, service: str) -> bool:
+def listens(router: Device, service: str) -> bool:
     """Whether the service is enabled on the port by which we reach it."""
     row = _service(router, service)
     return (
@@ -49,7 +46,7 @@ def listens(router: Router, service: str) -> bool:
     )
 
 
-def verdict(router: Router, packet: Packet) -> Verdict:
+def verdict(router: Device, packet: Packet) -> Verdict:
     if not _has_address(router):
         return Verdict.DROP
     row = _service(router, packet.service) or {}
@@ -58,16 +55,16 @@ def verdict(router: Router, packet: Packet) -> Verdict:
     return _chain(router, "input", packet, 0) or Verdict.ACCEPT
 
 
-def _service(router: Router, name: str) -> Row | None:
+def _service(router: Device, name: str) -> Row | None:
     rows = router.config.rows("ip/service")
     return next((row for row in rows if row["name"] == name), None)
 
 
-def _has_address(router: Router) -> bool:
+def _has_address(router: Device) -> bool:
     return _entry(router) is not None
 
 
-def _entry(router: Router) -> str | None:
+def _entry(router: Device) -> str | None:
     """The interface that has the address by which we reach the router, if it is up."""
     up = {
         row["name"]
@@ -83,7 +80,7 @@ def _entry(router: Router) -> str | None:
     return None
 
 
-def _chain(router: Router, chain: str, packet: Packet, depth: int) -> Verdict | None:
+def _chain(router: Device, chain: str, packet: Packet, depth: int) -> Verdict | None:
     for row in router.config.rows("ip/firewall/filter"):
         if row["chain"] != chain or row.get("disabled") == "yes":
             continue
@@ -105,7 +102,7 @@ def _chain(router: Router, chain: str, packet: Packet, depth: int) -> Verdict | 
     return None
 
 
-def _matches(router: Router, row: Row, packet: Packet) -> bool:
+def _matches(router: Device, row: Row, packet: Packet) -> bool:
     menu = router.menus["ip/firewall/filter"]
     plain = {".id", "chain", "action", "comment", "disabled", "log", "log-prefix", "jump-target",
              "reject-with", "address-list", "address-list-timeout", "hw-offload"}  # fmt: skip
@@ -117,12 +114,12 @@ def _matches(router: Router, row: Row, packet: Packet) -> bool:
     return True
 
 
-def _holds(router: Router, name: str, value: str, packet: Packet) -> bool:
+def _holds(router: Device, name: str, value: str, packet: Packet) -> bool:
     wanted = value.removeprefix("!")
     return _is(router, name, wanted, packet) != value.startswith("!")
 
 
-def _is(router: Router, name: str, value: str, packet: Packet) -> bool:  # noqa: PLR0911 - a table
+def _is(router: Device, name: str, value: str, packet: Packet) -> bool:  # noqa: PLR0911 - a table
     match name:
         case "protocol":
             return value in {"tcp", "6"}
@@ -150,14 +147,14 @@ def _in_ports(port: int, text: str) -> bool:
     return int(first) <= port <= int(last or first)
 
 
-def _members(router: Router, name: str) -> set[str]:
+def _members(router: Device, name: str) -> set[str]:
     rows = router.config.rows("interface/list/member")
     return {
         row["interface"] for row in rows if row["list"] == name and row.get("disabled") != "yes"
     }
 
 
-def _listed(router: Router, address: str, name: str) -> bool:
+def _listed(router: Device, address: str, name: str) -> bool:
     return any(
         row["list"] == name and row.get("disabled") != "yes" and _in(address, row["address"])
         for row in router.config.rows("ip/firewall/address-list")

@@ -14,7 +14,7 @@ from typing import Any
 from runbook.lab.routeros import certificates
 from runbook.lab.routeros.errors import Category, Rebooting, RouterError
 from runbook.lab.routeros.net import dispatch, users, wire
-from runbook.lab.routeros.net.endpoints import Connection, Ended
+from runbook.lab.routeros.net.connection import Connection, Ended
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError, no_such_item
 from runbook.lab.routeros.menu import Menu, Shape
 from runbook.lab.routeros.net.queries import matches
@@ -13,9 +13,6 @@ from runbook.lab.routeros.net.wire import Request
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
 from runbook.lab.routeros.values import Kind
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
 NOT_PROPERTIES = frozenset(
     {
@@ -33,7 +30,7 @@ class Answer:
     """What `!done` holds."""
 
 
-def execute(router: Router, session: Session, request: Request) -> Answer:
+def execute(router: Device, session: Session, request: Request) -> Answer:
     path, name = _split(request.command)
     if special := router.commands.get((path, name)):
         session.need(*special.policies)
@@ -66,7 +63,7 @@ def _flags(attributes: Row) -> Row:
     return found
 
 
-def _on_menu(router: Router, session: Session, menu: Menu, name: str, request: Request) -> Answer:
+def _on_menu(router: Device, session: Session, menu: Menu, name: str, request: Request) -> Answer:
     operations = router.operations
     attributes = dict(request.attributes)
     if name in {"print", "getall", "get"}:
@@ -76,7 +73,7 @@ def _on_menu(router: Router, session: Session, menu: Menu, name: str, request: R
         return Answer(done={"ret": operations.add(menu, attributes, session)})
     if name not in ID_COMMANDS:
         raise RouterError("no such command", Category.MISSING)
-    which = _which(router, menu, attributes)
+    which = _which(menu, attributes)
     match name:
         case "remove":
             operations.remove(menu, which, session)
@@ -93,7 +90,7 @@ def _on_menu(router: Router, session: Session, menu: Menu, name: str, request: R
     return Answer()
 
 
-def _set(router: Router, session: Session, menu: Menu, which: list[str], attributes: Row) -> None:
+def _set(router: Device, session: Session, menu: Menu, which: list[str], attributes: Row) -> None:
     for one in [name for name in attributes if name.startswith("!")]:
         del attributes[one]
         router.operations.unset(menu, which, one[1:], session)
@@ -101,7 +98,7 @@ def _set(router: Router, session: Session, menu: Menu, which: list[str], attribu
         router.operations.set(menu, which, attributes, session)
 
 
-def _which(router: Router, menu: Menu, attributes: Row) -> list[str]:
+def _which(menu: Menu, attributes: Row) -> list[str]:
     said = attributes.pop(".id", None) or attributes.pop("numbers", None)
     if menu.shape is Shape.SETTINGS:
         return []
@@ -110,7 +107,7 @@ def _which(router: Router, menu: Menu, attributes: Row) -> list[str]:
     return [one for one in said.split(",") if one]
 
 
-def _read(router: Router, menu: Menu, name: str, request: Request) -> Answer:
+def _read(router: Device, menu: Menu, name: str, request: Request) -> Answer:
     rows = router.operations.rows(menu)
     for one in request.attributes:
         if one not in NOT_PROPERTIES:

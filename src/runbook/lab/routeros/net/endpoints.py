@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import socket
-import struct
 import threading
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from runbook.lab.routeros.clock import write_moment
-from runbook.lab.routeros.net.access import Packet, Verdict, listens, verdict
+from runbook.lab.routeros.device import Device
+from runbook.lab.routeros.net.access import listens
+from runbook.lab.routeros.net.connection import Connection, Ended
 from runbook.lab.routeros.net.hostkey import HostKey
-from runbook.lab.routeros.session import Session
-
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
+from runbook.lab.routeros.net.hub import Hub
+from runbook.lab.routeros.session import Active
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
-LINGER = struct.pack("ii", 1, 0)
-"""Closing sends a reset."""
-POLL_S = 1.0
-
-
-class Ended(Exception):  # noqa: N818 - the router ended the connection
-    """The connection was cut while it waited."""
-
-
-@dataclass(eq=False)
-class Connection:
-    """One that is open. What it sends and receives passes the firewall."""
-
-    router: Router
-    service: str
-    socket: socket.socket
-    since: str = ""
-    session: Session = field(default_factory=Session)
-    logged_in: bool = False
-    open: bool = True
-
-    def wait_until_let_through(self, *, established: bool = True) -> None:
-        """As long as packets are dropped, both sides hear nothing: raises Ended."""
-        packet = Packet(self.service, established)
-        with self.router.allowed:
-            while True:
-                if not self.open or not self.router.is_up:
-                    raise Ended
-                found = verdict(self.router, packet)
-                if found is Verdict.REJECT:
-                    self.reset()
-                    raise Ended
-                if found is Verdict.ACCEPT and not self.router.faults.hang:
-                    return
-                self.router.allowed.wait(POLL_S)
-                self._notice_that_the_client_left()
-
-    def _notice_that_the_client_left(self) -> None:
-        with suppress(BlockingIOError, ValueError):
-            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            if socket.socket.recv(self.socket, 1, flags) == b"":
-                raise Ended
-
-    def reset(self) -> None:
-        with suppress(OSError):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-        self.close()
-
-    def close(self) -> None:
-        self.open = False
-        self.session.cancelled.set()
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            self.socket.close()
 
 
 class Endpoints:
-    def __init__(self, router: Router, ports: dict[str, int]) -> None:
+    def __init__(self, router: Device, hub: Hub, ports: dict[str, int]) -> None:
         self._router = router
+        self._hub = hub
         self.ports = ports
         self.host_key = HostKey(router)
         self._keepers: dict[str, socket.socket] = {}
@@ -107,11 +49,11 @@ class Endpoints:
         listener = _bound(self.ports[service])
         listener.listen(BACKLOG)
         self._listeners[service] = listener
-        self._router.hub.listen(listener, lambda found: self._accepted(service, found))
+        self._hub.listen(listener, lambda found: self._accepted(service, found))
 
     def _close(self, service: str) -> None:
         listener = self._listeners.pop(service)
-        self._router.hub.forget(listener)
+        self._hub.forget(listener)
         listener.close()
 
     def _accepted(self, service: str, found: socket.socket) -> None:
@@ -140,9 +82,9 @@ class Endpoints:
             with self._lock:
                 self._connections.discard(connection)
 
-    def active(self) -> list[Connection]:
+    def active(self) -> list[Active]:
         with self._lock:
-            return [one for one in self._connections if one.logged_in]
+            return [Active(one.session, one.since) for one in self._connections if one.logged_in]
 
     def cut(self) -> None:
         """The router goes down: all connections with it."""

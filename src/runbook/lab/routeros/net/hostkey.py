@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
+from runbook.lab.routeros.device import Device
 
 NAME = "ssh-host-key"
 
@@ -14,7 +13,7 @@ NAME = "ssh-host-key"
 class HostKey:
     """Made when it's first needed, and kept with the state. A reset or a backup keeps it."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Device) -> None:
         self._router = router
 
     def get(self) -> Any:

@@ -9,11 +9,11 @@ from typing import Any
 import paramiko
 
 from runbook.lab.routeros import files
-from runbook.lab.routeros.net.endpoints import Connection
+from runbook.lab.routeros.net.connection import Connection
 from runbook.lab.routeros.state import File
 
 
-class Files(paramiko.SFTPServerInterface):
+class Files(paramiko.SFTPServerInterface):  # type: ignore[misc]
     def __init__(self, server: Any, connection: Connection) -> None:
         super().__init__(server)
         self._connection = connection
@@ -64,13 +64,13 @@ class Files(paramiko.SFTPServerInterface):
                 lambda: self._router.run_script(content.decode(), self._connection.session), "auto"
             )
 
-    def remove(self, path: str) -> int:
+    def remove(self, path: str) -> Any:
         with self._router.lock:
             if self._router.state.files.pop(path.strip("/"), None) is None:
                 return paramiko.SFTP_NO_SUCH_FILE
         return paramiko.SFTP_OK
 
-    def rename(self, oldpath: str, newpath: str) -> int:
+    def rename(self, oldpath: str, newpath: str) -> Any:
         with self._router.lock:
             found = self._router.state.files.pop(oldpath.strip("/"), None)
             if found is None:
@@ -80,15 +80,15 @@ class Files(paramiko.SFTPServerInterface):
 
     posix_rename = rename
 
-    def mkdir(self, path: str, attr: Any) -> int:  # noqa: ARG002 - of the interface
+    def mkdir(self, path: str, attr: Any) -> Any:  # noqa: ARG002 - of the interface
         self._router.state.files[path.strip("/")] = File(b"", "", "directory")
         return paramiko.SFTP_OK
 
-    def chattr(self, path: str, attr: Any) -> int:  # noqa: ARG002 - of the interface
+    def chattr(self, path: str, attr: Any) -> Any:  # noqa: ARG002 - of the interface
         return paramiko.SFTP_OK
 
 
-class _Handle(paramiko.SFTPHandle):
+class _Handle(paramiko.SFTPHandle):  # type: ignore[misc]
     def __init__(
         self, owner: Files, name: str, content: bytearray, *, writes: bool, flags: int
     ) -> None:
@@ -99,7 +99,7 @@ class _Handle(paramiko.SFTPHandle):
     def read(self, offset: int, length: int) -> bytes:
         return bytes(self._content[offset : offset + length])
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes) -> Any:
         if len(self._content) < offset:
             self._content.extend(bytes(offset - len(self._content)))
         self._content[offset : offset + len(data)] = data

@@ -14,7 +14,7 @@ from runbook.lab.routeros.console.builtins import Return
 from runbook.lab.routeros.console.interpreter import Interpreter
 from runbook.lab.routeros.errors import Rebooting, RouterError
 from runbook.lab.routeros.net import users
-from runbook.lab.routeros.net.endpoints import Connection, Ended
+from runbook.lab.routeros.net.connection import Connection, Ended
 from runbook.lab.routeros.net.sftp import Files
 from runbook.lab.routeros.session import Session
 
@@ -23,7 +23,7 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 def serve(connection: Connection, key: Any) -> None:
-    transport = paramiko.Transport(_Guarded(connection))  # type: ignore[arg-type]
+    transport = paramiko.Transport(_Guarded(connection))
     transport.local_version = VERSION
     transport.add_server_key(key)
     server = _Server(connection)
@@ -74,7 +74,7 @@ class _Guarded:
         return self._socket.fileno()
 
 
-class _Server(paramiko.ServerInterface):
+class _Server(paramiko.ServerInterface):  # type: ignore[misc]
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._router = connection.router
@@ -82,20 +82,20 @@ class _Server(paramiko.ServerInterface):
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - of the interface
         return "publickey,password"
 
-    def check_auth_password(self, username: str, password: str) -> int:
+    def check_auth_password(self, username: str, password: str) -> Any:
         row = users.find(self._router, username)
         if row is None or row.get("password", "") != password:
             return paramiko.AUTH_FAILED
         return self._log_in(username)
 
-    def check_auth_publickey(self, username: str, key: Any) -> int:
+    def check_auth_publickey(self, username: str, key: Any) -> Any:
         text = base64.b64encode(key.asbytes()).decode()
         for row in self._router.config.rows("user/ssh-keys"):
             if row["user"] == username and row.get("key") == text:
                 return self._log_in(username)
         return paramiko.AUTH_FAILED
 
-    def _log_in(self, username: str) -> int:
+    def _log_in(self, username: str) -> Any:
         session = users.log_in(self._router, username, "ssh", "ssh")
         if session is None:
             return paramiko.AUTH_FAILED
@@ -103,7 +103,7 @@ class _Server(paramiko.ServerInterface):
         self._connection.logged_in = True
         return paramiko.AUTH_SUCCESSFUL
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - of the interface
+    def check_channel_request(self, kind: str, chanid: int) -> Any:  # noqa: ARG002 - of the interface
         if kind == "session":
             return paramiko.OPEN_SUCCEEDED
         return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED

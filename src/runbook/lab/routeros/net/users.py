@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
 
-if TYPE_CHECKING:
-    from runbook.lab.routeros.router import Router
 
-
-def find(router: Router, name: str) -> Row | None:
+def find(router: Device, name: str) -> Row | None:
     for row in router.config.rows("user"):
         if row["name"] == name and row.get("disabled") != "yes":
             return row
     return None
 
 
-def log_in(router: Router, name: str, via: str, policy: str) -> Session | None:
+def log_in(router: Device, name: str, via: str, policy: str) -> Session | None:
     """The session of a user whose password was right, if the group has the policy."""
     row = find(router, name)
     policies = policies_of(router, row.get("group", "read")) if row else frozenset()
@@ -29,7 +25,7 @@ def log_in(router: Router, name: str, via: str, policy: str) -> Session | None:
     return Session(name, policies, via, router.client)
 
 
-def policies_of(router: Router, group: str) -> frozenset[str]:
+def policies_of(router: Device, group: str) -> frozenset[str]:
     for row in router.config.rows("user/group"):
         if row["name"] == group:
             said = row.get("policy", "").split(",")
