@@ -137,7 +137,8 @@ def _run_script(router: Device, session: Session, given: Given) -> Reply:
     row = router.operations.find(menu, which)
     output = router.run_script(row.get("source", ""), session)
     with router.lock:
-        row["run-count"] = str(int(row.get("run-count", "0")) + 1)
+        count = str(int(row.get("run-count", "0")) + 1)
+        router.config.replace("system/script", row, {**row, "run-count": count})
     return Reply(text="\n".join(output))
 
 

@@ -139,15 +139,15 @@ class Operations:
         values = self.checked(menu, given)
         with self._recorded(menu, "changed", session):
             if menu.shape is Shape.SETTINGS:
-                row = self._router.config.of(menu.path)
-                row.update(values)
+                row = {**self._router.config.of(menu.path), **values}
                 hooks.before_write(self._router, menu, row, {}, session)
+                self._router.config.settings[menu.path] = row
                 return
-            for row in [self.find(menu, one) for one in which]:
-                old = dict(row)
-                row.update(values)
+            for old in [self.find(menu, one) for one in which]:
+                row = {**old, **values}
                 hooks.before_write(self._router, menu, row, old, session)
                 self._refuse_twin(menu, row)
+                self._router.config.replace(menu.path, old, row)
                 self._rename(menu, old, row)
 
     def unset(self, menu: Menu, which: Iterable[str], name: str, session: Session) -> None:
@@ -156,7 +156,8 @@ class Operations:
             raise RouterError(f"unknown parameter {name}", Category.ARGUMENT)
         with self._recorded(menu, "changed", session):
             for row in [self.find(menu, one) for one in which]:
-                row.pop(name, None)
+                rest = {key: value for key, value in row.items() if key != name}
+                self._router.config.replace(menu.path, row, rest)
 
     def remove(self, menu: Menu, which: Iterable[str], session: Session) -> None:
         self._may_write(menu, session)
@@ -239,10 +240,14 @@ class Operations:
             return
         for path, other in self._router.menus.items():
             names = [n for n, one in other.properties.items() if one.kind is Kind.INTERFACE]
-            for one in self._router.config.rows(path) if names else []:
-                for name in names:
-                    if one.get(name, "").removeprefix("!") == was:
-                        one[name] = one[name].replace(was or "", now)
+            for one in list(self._router.config.rows(path)) if names else []:
+                renamed = {
+                    name: one[name].replace(was or "", now)
+                    for name in names
+                    if one.get(name, "").removeprefix("!") == was
+                }
+                if renamed:
+                    self._router.config.replace(path, one, {**one, **renamed})
 
     @contextmanager
     def _recorded(self, menu: Menu, what: str, session: Session) -> Iterator[None]:

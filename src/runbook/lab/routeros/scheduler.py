@@ -69,7 +69,8 @@ class Scheduler:
         return next((row for row in rows if row[".id"] == which), None)
 
     def _after_run(self, row: Row, now: datetime) -> None:
-        row["run-count"] = str(int(row.get("run-count", "0")) + 1)
+        count = str(int(row.get("run-count", "0")) + 1)
+        self._router.config.replace(PATH, row, {**row, "run-count": count})
         interval = _interval(row)
         if interval:
             due = self._due[row[".id"]]

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, str]
-"""Only what was set. Defaults are added when it is read. `.id` is always there."""
+"""Only what was set. Defaults are added when it is read. `.id` is always there.
+
+A row isn't changed once it's in a table, but replaced, so that copies of the tables are cheap.
+"""
 
 HISTORY = 100
 LOG = 1000
@@ -71,8 +74,8 @@ class Config:
 
     def copy(self) -> Config:
         return Config(
-            {path: [dict(row) for row in rows] for path, rows in self.tables.items()},
-            {path: dict(row) for path, row in self.settings.items()},
+            {path: list(rows) for path, rows in self.tables.items()},
+            dict(self.settings),
             dict(self.counters),
             dict(self.keys),
         )
@@ -91,18 +94,21 @@ class Config:
         ]
         was, now = (
             Part(
-                {path: [dict(row) for row in one.tables.get(path, [])] for path in tables},
-                {path: dict(one.settings.get(path, {})) for path in settings},
+                {path: list(one.tables.get(path, [])) for path in tables},
+                {path: one.settings.get(path, {}) for path in settings},
             )
             for one in (other, self)
         )
         return was, now
 
     def put_back(self, part: Part) -> None:
-        for path, rows in part.tables.items():
-            self.tables[path] = [dict(row) for row in rows]
-        for path, row in part.settings.items():
-            self.settings[path] = dict(row)
+        self.tables.update({path: list(rows) for path, rows in part.tables.items()})
+        self.settings.update(part.settings)
+
+    def replace(self, path: str, old: Row, new: Row) -> None:
+        rows = self.rows(path)
+        at = next(at for at, row in enumerate(rows) if row is old)
+        rows[at] = new
 
     def to_json(self) -> dict[str, Any]:
         return {
