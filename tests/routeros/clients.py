@@ -20,6 +20,8 @@ class RefusedError(Exception):
 
 
 class Librouteros:
+    knows_empty = True
+
     def __init__(self, router, *, challenge=False):
         self._api = librouteros.connect(
             host=router.host,
@@ -44,7 +46,19 @@ class Librouteros:
             self._api.protocol.transport.sock.close()
 
 
+class Queries:
+    """routeros-api keeps queries in a set, but their order matters."""
+
+    def __init__(self, queries):
+        self._words = [f"?{one}".encode() for one in queries]
+
+    def get_api_format(self):
+        return self._words
+
+
 class RouterosApi:
+    knows_empty = True
+
     def __init__(self, router, *, challenge=False):
         self._pool = routeros_api.RouterOsApiPool(
             router.host,
@@ -58,9 +72,8 @@ class RouterosApi:
     def call(self, command, words=None, queries=()):
         path, _, name = command.rpartition("/")
         said = {key: str(value).encode() for key, value in (words or {}).items()}
-        more = [f"?{one}".encode() for one in queries]
         try:
-            answer = self._api.get_binary_resource(path).call(name, said, {}, more)
+            answer = self._api.get_binary_resource(path).call(name, said, {}, [Queries(queries)])
         except routeros_api.exceptions.RouterOsApiError as error:
             raise RefusedError(str(error)) from error
         done = answer.done_message
@@ -72,6 +85,9 @@ class RouterosApi:
 
 class NodeRouteros:
     """A process that reads a command a line."""
+
+    knows_empty = False
+    """1.6.9 ends the connection when a router says `!empty`."""
 
     def __init__(self, router, *, challenge=False):
         self._process = subprocess.Popen(
@@ -112,4 +128,5 @@ def _text(value):
 
 
 def _decoded(row):
-    return {name: value.decode() for name, value in row.items()}
+    """routeros-api calls `.id` id."""
+    return {".id" if name == "id" else name: value.decode() for name, value in row.items()}

@@ -16,8 +16,6 @@ def router(request):
 def client(request, router):
     if request.param == "node-routeros" and not (MODULES / "node-routeros").is_dir():
         pytest.skip("node-routeros isn't installed: npm ci in src/web")
-    if request.param == "node-routeros" and router.release.says_empty:
-        pytest.skip("node-routeros 1.6.9 doesn't know !empty")
     found = CLIENTS[request.param](router)
     yield found
     found.close()
@@ -39,7 +37,8 @@ def test_rows_are_added_changed_and_removed(client, router):
     assert row["comment"] == "a=b"
 
     client.call("/ip/address/remove", {".id": which})
-    assert client.call("/ip/address/print", queries=["interface=ether2"]) == []
+    if client.knows_empty or not router.release.says_empty:
+        assert client.call("/ip/address/print", queries=["interface=ether2"]) == []
 
 
 def test_queries_combine_and_proplist_selects(client, router):
@@ -59,7 +58,8 @@ def test_queries_combine_and_proplist_selects(client, router):
     assert found("list=odd", ">address=10.0.0.1") == ["3", "5"]
     assert found("list=odd", "<address=10.0.0.3", "#&!") == ["2", "3", "4", "5"]
     assert found("-comment") == ["1", "2", "3", "4", "5"]
-    assert found("comment") == []
+    if client.knows_empty or not router.release.says_empty:
+        assert found("comment") == []
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 70000])

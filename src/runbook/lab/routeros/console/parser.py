@@ -118,7 +118,7 @@ class Parser(Expressions):
                 continue
             if name := self._tree.command(path, word):
                 return self._arguments(path, name, at, end)
-            if path == first and word in GLOBAL:
+            if path == first and word in GLOBAL and word != "find":
                 return self._global(word, at, end)
             if path == first and self._tree.command("", word) and path:
                 return self._arguments("", word, at, end)
@@ -153,12 +153,15 @@ class Parser(Expressions):
     # -- commands of menus -----------------------------------------------------------------
 
     def _arguments(self, path: str, name: str, at: int, end: str) -> Command:
+        """What stands in brackets here belongs to the command's menu: `set [find …]`."""
         line, column = self.place(at)
         command = Command(path, name, [], None, line, column)
         takes = self._tree.commands[path][name]
+        self.menu, menu = path or self.menu, self.menu
         while True:
             self.skip_blank()
             if self._ends(end):
+                self.menu = menu
                 return command
             if takes.where and self._where(command, name):
                 continue

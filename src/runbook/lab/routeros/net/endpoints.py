@@ -57,6 +57,7 @@ class Endpoints:
         listener.close()
 
     def _accepted(self, service: str, found: socket.socket) -> None:
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         moment = write_moment(self._router.clock.now(), iso=self._router.release.has_iso_dates)
         connection = Connection(self._router, service, found, moment)
         with self._lock:
