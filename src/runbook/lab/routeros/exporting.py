@@ -85,7 +85,7 @@ class _Menu:
         words = []
         for name in sorted(self._menu.properties):
             one = self._menu.properties[name]
-            value = row.get(name, one.default if self._verbose else None)
+            value = row.get(name, one.default if self._verbose or one.always else None)
             if one.read_only or value is None or self._is_left_out(one, value, original):
                 continue
             if one.kind is Kind.DATE:
@@ -100,7 +100,7 @@ class _Menu:
             return False
         if one.name in original:
             return original[one.name] == value
-        return value == one.default or (value == "" and one.default is None)
+        return (value == one.default and not one.always) or (value == "" and one.default is None)
 
     def _date(self, value: str) -> str:
         if self._router.release.has_iso_dates:

@@ -2,7 +2,7 @@
 
     NAME[:KIND][(CHOICE|CHOICE)][=DEFAULT][FLAGS]
 
-Flags: `!` is required to add, `@` is read-only, `#` is a secret. A property without a default is
+Flags: `!` is required to add, `@` is read-only, `#` is a secret, `+` is in every export. A property without a default is
 left out of what is printed until it is set.
 """
 
@@ -18,8 +18,8 @@ _PROPERTY = re.compile(
     r"(?P<name>[a-z0-9.-]+)"
     r"(:(?P<kind>[a-z]+))?"
     r"(\((?P<choices>[^)]*)\))?"
-    r"(=(?P<default>[^!@#]*))?"
-    r"(?P<flags>[!@#]*)"
+    r"(=(?P<default>[^!@#+]*))?"
+    r"(?P<flags>[!@#+]*)"
 )
 
 
@@ -32,6 +32,8 @@ class Property:
     required: bool = False
     read_only: bool = False
     secret: bool = False
+    always: bool = False
+    """`/export` writes it even if it has its default."""
 
 
 class Shape(Enum):
@@ -92,6 +94,7 @@ def properties(text: str) -> dict[str, Property]:
             required="!" in flags,
             read_only="@" in flags,
             secret="#" in flags,
+            always="+" in flags,
         )
     return found
 

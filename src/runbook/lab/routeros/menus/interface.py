@@ -51,7 +51,7 @@ INTERFACE = (
     ),
     rows(
         "interface/wireguard",
-        "name! listen-port:int=13231 mtu:int=1420 private-key# public-key@ running:bool@",
+        "name! listen-port:int=13231+ mtu:int=1420+ private-key# public-key@ running:bool@",
         unique=("name",),
         duplicate=TAKEN,
         ids=IDS,

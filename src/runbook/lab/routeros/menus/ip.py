@@ -83,31 +83,31 @@ IP = (
     rows(
         "ip/firewall/filter",
         "chain! action:choice(accept|drop|reject|log|passthrough|jump|return|tarpit|"
-        "fasttrack-connection|add-src-to-address-list|add-dst-to-address-list)=accept "
+        "fasttrack-connection|add-src-to-address-list|add-dst-to-address-list)=accept+ "
         f"{MATCHERS} {LOGGED} {TARGETS} reject-with hw-offload:bool {COUNTED}",
         ordered=True,
     ),
     rows(
         "ip/firewall/nat",
         "chain! action:choice(accept|drop|log|passthrough|jump|return|masquerade|dst-nat|src-nat|"
-        "netmap|redirect|same|add-src-to-address-list|add-dst-to-address-list)=accept "
+        "netmap|redirect|same|add-src-to-address-list|add-dst-to-address-list)=accept+ "
         f"to-addresses to-ports {MATCHERS} {LOGGED} {TARGETS} {COUNTED}",
         ordered=True,
     ),
     rows(
         "ip/firewall/mangle",
-        "chain! action=accept new-connection-mark new-packet-mark new-routing-mark new-mss "
+        "chain! action=accept+ new-connection-mark new-packet-mark new-routing-mark new-mss "
         f"passthrough:bool=yes {MATCHERS} {LOGGED} {TARGETS} {COUNTED}",
         ordered=True,
     ),
     rows(
         "ip/firewall/raw",
-        f"chain! action=accept {MATCHERS} {LOGGED} {TARGETS} {COUNTED}",
+        f"chain! action=accept+ {MATCHERS} {LOGGED} {TARGETS} {COUNTED}",
         ordered=True,
     ),
     rows(
         "ip/route",
-        "dst-address:prefix=0.0.0.0/0 gateway distance:int=1 scope:int=30 target-scope:int=10 "
+        "dst-address:prefix=0.0.0.0/0+ gateway distance:int=1 scope:int=30 target-scope:int=10 "
         "routing-table pref-src:ip check-gateway blackhole:bool active:bool=yes@ "
         "dynamic:bool=no@ static:bool=yes@",
     ),
@@ -143,7 +143,7 @@ IP = (
     ),
     rows(
         "ipv6/firewall/filter",
-        f"chain! action=accept {MATCHERS} {LOGGED} {TARGETS} reject-with hop-limit {COUNTED}",
+        f"chain! action=accept+ {MATCHERS} {LOGGED} {TARGETS} reject-with hop-limit {COUNTED}",
         ordered=True,
     ),
     bare_rows(

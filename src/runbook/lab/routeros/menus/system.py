@@ -47,7 +47,7 @@ SYSTEM = (
     rows(
         "system/scheduler",
         "name! start-date:date start-time:start interval:duration=0s on-event "
-        f"policy:list({SCRIPT_POLICIES})={DEFAULT_POLICY} owner@ run-count:int=0@ next-run@",
+        f"policy:list({SCRIPT_POLICIES})={DEFAULT_POLICY}+ owner@ run-count:int=0@ next-run@",
         unique=("name",),
         duplicate="already have scheduled task with such name",
     ),

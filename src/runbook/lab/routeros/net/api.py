@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import socket
 import ssl
 import threading
 import time
@@ -23,6 +24,7 @@ LONG = ("/import", "/system/script/run", "/system/device-mode/update", "/export"
 """Commands that don't hold up others of the same connection."""
 HANDSHAKE_S = 10.0
 FOLLOW_S = 0.05
+CHUNK = 1 << 16
 
 
 def serve(connection: Connection) -> None:
@@ -43,6 +45,7 @@ class _Api:
         self._challenge = b""
         self._running: dict[str, Session] = {}
         self._lock = threading.Lock()
+        self._read_ahead = bytearray()
 
     def run(self) -> None:
         while self._connection.open:
@@ -60,14 +63,21 @@ class _Api:
             self._handle(request)
 
     def _read(self, size: int) -> bytes:
-        found = b""
-        while len(found) < size:
-            more = self._connection.socket.recv(size - len(found))
+        while len(self._read_ahead) < size:
+            more = self._connection.socket.recv(CHUNK)
             if not more:
                 raise EOFError
+            self._acknowledge()
             self._connection.wait_until_let_through()
-            found += more
+            self._read_ahead += more
+        found = bytes(self._read_ahead[:size])
+        del self._read_ahead[:size]
         return found
+
+    def _acknowledge(self) -> None:
+        """At once: clients that send each word by itself would wait for it."""
+        with suppress(OSError):
+            self._connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     # -- commands --------------------------------------------------------------------------
 
