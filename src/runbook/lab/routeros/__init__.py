@@ -13,7 +13,6 @@ For tests, within their own process:
         router.advance(120)  # let two minutes pass at once; timers fire before it returns
         router.wait_until_up(boots=2)       # until it has restarted once
         router.faults.hang = True           # see net/faults.py: hang, refuse, drop, truncate, slow
-        router.refresh_faults()             # after setting `refuse` or unsetting `hang`
         router.config.rows("ip/address")    # rows as they are kept
 
 The client counts as 192.168.88.10, and reaches the router by its address 192.168.88.1 on ether1

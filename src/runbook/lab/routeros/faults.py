@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -20,6 +21,14 @@ class Faults:
     """Seconds, by our clock, before each reply."""
     matching: str = ""
     """Only commands in which this regular expression is found: drop, truncate and slow."""
+
+    changed: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Called after each change: ports open or close, and connections that hang go on."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        if name != "changed" and "changed" in self.__dict__:
+            self.changed()
 
     def concern(self, command: str) -> bool:
         return not self.matching or bool(re.search(self.matching, command))

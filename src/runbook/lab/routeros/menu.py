@@ -2,7 +2,8 @@
 
     NAME[:KIND][(CHOICE|CHOICE)][=DEFAULT][FLAGS]
 
-Flags: `!` is required to add, `@` is read-only, `#` is a secret, `+` is in every export. A property without a default is
+Flags: `!` is required to add, `@` is read-only, `#` is a secret, `+` is in
+every export. A property without a default is
 left out of what is printed until it is set.
 """
 

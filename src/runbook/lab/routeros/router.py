@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import zlib
@@ -33,6 +34,7 @@ BOOT_S = 2.0
 """How long a reboot takes, by the router's clock."""
 LINGER_S = 0.05
 """So that the answer to the command that reboots still arrives."""
+_PACKAGE = re.compile(r"(routeros|system)-.*?(?P<version>\d+\.\d+(\.\d+)?).*\.npk")
 
 
 class Router(Device):
@@ -91,6 +93,7 @@ class Router(Device):
         self.scheduler = Scheduler(self, self.hub)
         ports = {"api": api_port, "api-ssl": api_ssl_port, "ssh": ssh_port}
         self.endpoints = Endpoints(self, self.hub, ports)
+        self.faults.changed = self._faults_changed
 
     def _learn_version(self) -> None:
         self.menus = menus_of(self.release)
@@ -174,8 +177,14 @@ class Router(Device):
 
     def run_script(self, text: str, session: Session) -> list[str]:
         interpreter = Interpreter(self, session)
-        with suppress(Return):
+        try:
             interpreter.run_text(text)
+        except Return:
+            pass
+        except RecursionError:
+            raise RouterError("maximum recursion depth exceeded") from None
+        except ValueError:
+            raise RouterError("invalid value") from None
         return interpreter.output
 
     def log(self, topics: str, message: str) -> None:
@@ -197,8 +206,7 @@ class Router(Device):
             self.allowed.notify_all()
         self.keep()
 
-    def refresh_faults(self) -> None:
-        """After a change of `faults`: ports open or close, and connections that hang go on."""
+    def _faults_changed(self) -> None:
         self.endpoints.refresh()
         with self.allowed:
             self.allowed.notify_all()
@@ -276,15 +284,23 @@ class Router(Device):
         self._go_down()
         time.sleep(self.clock.real_seconds(self.boot_seconds))
         with self.lock:
-            if self.downloaded:
-                self.release = Release(self.downloaded)
-                self.state.facts["version"] = self.downloaded
+            if version := self.downloaded or self._uploaded():
+                self.release = Release(version)
+                self.state.facts["version"] = version
                 self.downloaded = self.checked_for_updates = ""
                 self._learn_version()
             if apply:
                 apply()
             self._rebooting = False
         self._boot()
+
+    def _uploaded(self) -> str:
+        """The version of a package among the files, which is used up by the restart."""
+        for name in list(self.state.files):
+            if match := _PACKAGE.fullmatch(name):
+                del self.state.files[name]
+                return match["version"]
+        return ""
 
     def _go_down(self) -> None:
         self.log("system,info", "router rebooted")

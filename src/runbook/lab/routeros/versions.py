@@ -35,6 +35,11 @@ class Release:
         return not self.is_6
 
     @property
+    def asks_for_response(self) -> bool:
+        """Logs in by a challenge instead of the password."""
+        return self.number < (6, 43)
+
+    @property
     def health_in_rows(self) -> bool:
         return not self.is_6
 

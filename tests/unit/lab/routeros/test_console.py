@@ -1,5 +1,7 @@
 """The console's language, its errors with their places, and exports that import again."""
 
+# ruff: noqa: E501 - lines of the router
+
 import pytest
 
 from runbook.lab.routeros.errors import RouterError
@@ -29,10 +31,10 @@ def router():
         ("# a comment\n:put one ; :put two", "one\ntwo"),
         (':put "a\\\n    b"', "ab"),
         (":put [/ip address print count-only where interface=ether1]", "1"),
-        (":put ([/ip address print as-value]->0->\"address\")", "192.168.88.1/24"),
+        (':put ([/ip address print as-value]->0->"address")', "192.168.88.1/24"),
         ("/ip address { add address=10.0.0.1/24 interface=ether2; :put [:len [find]] }", "2"),
         ("/ip/address/print count-only", "1"),
-        ("/interface; print count-only where type=\"ether\" !disabled", "5"),
+        ('/interface; print count-only where type="ether" !disabled', "5"),
         (":global g 4\n:put ($g = 4 && !false)", "true"),
     ],
 )  # fmt: skip
@@ -89,7 +91,9 @@ EVERYTHING = r"""
 @pytest.mark.parametrize("options", [(), ("terse",), ("verbose",)])
 def test_an_export_makes_the_same_router(version, options):
     with Router(version, certificate=False) as first, Router(version, certificate=False) as second:
-        lines = EVERYTHING.replace("/interface wireguard", "# ") if first.release.is_6 else EVERYTHING
+        lines = (
+            EVERYTHING.replace("/interface wireguard", "# ") if first.release.is_6 else EVERYTHING
+        )
         first.run(lines)
         exported = first.export("show-sensitive", *options)
         second.run("/ip address remove [find]; /ip route remove [find]")

@@ -206,6 +206,13 @@ def _divided(left: object, right: object) -> int:
     return number(left) // number(right)
 
 
+def _matches(left: object, right: object) -> bool:
+    try:
+        return bool(re.search(text(right), text(left)))
+    except re.error:
+        raise RouterError("invalid regular expression", Category.SCRIPT) from None
+
+
 OPERATORS: dict[str, Callable[[object, object], object]] = {
     "=": _same,
     "!=": lambda a, b: not _same(a, b),
@@ -213,7 +220,7 @@ OPERATORS: dict[str, Callable[[object, object], object]] = {
     ">": lambda a, b: _less(b, a),
     "<=": lambda a, b: not _less(b, a),
     ">=": lambda a, b: not _less(a, b),
-    "~": lambda a, b: bool(re.search(text(b), text(a))),
+    "~": _matches,
     "in": lambda a, b: a in b if isinstance(b, list) else text(a) in text(b),
     ",": _joined_lists,
     ".": _concatenated,

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -89,36 +89,38 @@ class _Api:
             self._connection.close()
         elif request.command == "/cancel":
             self._cancel(request)
-        elif request.tag and (
-            request.command in LONG or request.command.endswith(("/listen", "/monitor"))
-            or "follow" in request.attributes or "interval" in request.attributes
-        ):  # fmt: skip
-            threading.Thread(target=self._execute_apart, args=(request,), daemon=True).start()
         else:
-            self._execute(request)
+            self._begin(request, self._session)
 
-    def _execute_apart(self, request: wire.Request) -> None:
-        with suppress(Ended, OSError):
-            self._execute(request)
-
-    def _execute(self, request: wire.Request) -> None:
-        if self._session is None:
-            return
-        theirs = Session(
-            self._session.user, self._session.policies, "api", values=self._session.values
-        )
+    def _begin(self, request: wire.Request, session: Session) -> None:
+        theirs = Session(session.user, session.policies, "api", values=session.values)
         self._running[request.tag] = theirs
-        command = request.command
-        time.sleep(self._router.faults.delay(command))
+        if _follows(request):
+            seen = {} if "follow" in request.attributes else self._now(request, theirs)
+            self._apart(lambda: self._follow(request, theirs, seen))
+        elif request.tag and request.command in LONG:
+            self._apart(lambda: self._execute(request, theirs))
+        else:
+            self._execute(request, theirs)
+
+    @staticmethod
+    def _apart(work: Callable[[], None]) -> None:
+        def run() -> None:
+            with suppress(Ended, OSError):
+                work()
+
+        threading.Thread(target=run, name="routeros-command", daemon=True).start()
+
+    def _execute(self, request: wire.Request, session: Session) -> None:
+        time.sleep(self._router.faults.delay(request.command))
         try:
-            if command.endswith("/listen") or "follow" in request.attributes:
-                self._follow(request, theirs)
-            answer = dispatch.execute(self._router, theirs, request)
-            self._answer(request, answer)
+            self._answer(request, dispatch.execute(self._router, session, request))
         except RouterError as error:
             self._trap(request, error)
         except Rebooting:
             self._done(request, {})
+        except ValueError:
+            self._trap(request, RouterError("invalid value", Category.ARGUMENT))
         finally:
             self._running.pop(request.tag, None)
 
@@ -147,22 +149,27 @@ class _Api:
         self._connection.close()
         raise Ended
 
-    def _follow(self, request: wire.Request, session: Session) -> None:
-        """Rows that are new or changed, until it's cancelled."""
+    def _now(self, request: wire.Request, session: Session) -> dict[str, Row]:
         path = request.command.strip("/").rpartition("/")[0]
-        seen: dict[str, Row] = {}
-        first = request.command.endswith("/listen") or "follow-only" in request.attributes
         plain = wire.Request(f"/{path}/print", "", {}, request.queries)
-        while not session.cancelled.wait(FOLLOW_S):
+        try:
             rows = dispatch.execute(self._router, session, plain).rows
-            now = {row.get(".id", ""): row for row in rows}
+        except RouterError:
+            return {}
+        return {row.get(".id", ""): row for row in rows}
+
+    def _follow(self, request: wire.Request, session: Session, seen: dict[str, Row]) -> None:
+        """Rows that are new or changed, until it's cancelled."""
+        while not session.cancelled.wait(FOLLOW_S):
+            now = self._now(request, session)
             for which, row in now.items():
-                if not first and seen.get(which) != row:
+                if seen.get(which) != row:
                     self._row(request, row)
-            for which in [] if first else seen.keys() - now.keys():
+            for which in seen.keys() - now.keys():
                 self._row(request, {".id": which, ".dead": "true"})
-            seen, first = now, False
-        raise RouterError("interrupted", Category.INTERRUPTED)
+            seen = now
+        self._running.pop(request.tag, None)
+        self._trap(request, RouterError("interrupted", Category.INTERRUPTED))
 
     def _cancel(self, request: wire.Request) -> None:
         which = request.attributes.get("tag", "")
@@ -179,11 +186,11 @@ class _Api:
 
     def _log_in(self, request: wire.Request) -> None:
         given = request.attributes
-        if "name" not in given:
+        if self._router.release.asks_for_response and "response" not in given:
             self._challenge = secrets.token_bytes(16)
             self._done(request, {"ret": self._challenge.hex()})
             return
-        row = users.find(self._router, given["name"])
+        row = users.find(self._router, given.get("name", ""))
         right = row is not None and self._is_right(given, row.get("password", ""))
         name = given["name"] if right else ""
         session = users.log_in(self._router, name, "api", "api") if right else None
@@ -198,7 +205,7 @@ class _Api:
         self._done(request, {})
 
     def _is_right(self, given: Row, password: str) -> bool:
-        if "response" in given:
+        if self._router.release.asks_for_response:
             whole = b"\x00" + password.encode() + self._challenge
             expected = "00" + hashlib.md5(whole, usedforsecurity=False).hexdigest()
             return bool(self._challenge) and secrets.compare_digest(given["response"], expected)
@@ -231,6 +238,11 @@ class _Api:
         self._connection.wait_until_let_through()
         with self._lock:
             self._connection.socket.sendall(wire.sentence(words))
+
+
+def _follows(request: wire.Request) -> bool:
+    options = {"follow", "follow-only"} & request.attributes.keys()
+    return request.command.endswith("/listen") or bool(options)
 
 
 def _attributes(row: Row) -> list[str]:

@@ -160,4 +160,6 @@ def run(connection: Connection, command: str) -> tuple[list[str], int]:
     except RouterError as error:
         shown = [] if error.output else [error.text]
         return [*interpreter.output, *shown], router.release.exit_status_of_errors
+    except ValueError:
+        return [*interpreter.output, "invalid value"], router.release.exit_status_of_errors
     return interpreter.output, 0
