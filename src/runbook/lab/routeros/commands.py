@@ -8,7 +8,7 @@ from runbook.lab.routeros import backup, certificates, exporting, files, importi
 from runbook.lab.routeros.clock import write_duration
 from runbook.lab.routeros.device import Device, Reply, Special
 from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failure
-from runbook.lab.routeros.facts import MODES
+from runbook.lab.routeros.facts import FEATURES, MODES
 from runbook.lab.routeros.grammar import Signature, Tree
 from runbook.lab.routeros.menu import Menu, Shape
 from runbook.lab.routeros.session import Session
@@ -128,6 +128,10 @@ def _device_mode(router: Device, _: Session, given: Given) -> Reply:
     if not pressed:
         raise RouterError("update: timed out", Category.INTERRUPTED)
     router.state.facts["mode"] = mode
+    for feature in FEATURES:
+        router.state.facts.pop(f"mode/{feature}", None)
+        if feature in given:
+            router.state.facts[f"mode/{feature}"] = given[feature]
     router.log("system,info", f"device-mode changed to {mode}: {said}")
     router.reboot()
     raise Rebooting
@@ -228,7 +232,7 @@ def specials(router: Device) -> dict[tuple[str, str], Special]:
         )
     if router.release.has_device_mode:
         found["system/device-mode", "update"] = Special(
-            _device_mode, names(frozenset({"mode", "scheduler", "fetch"})), ("write", "policy")
+            _device_mode, names(frozenset({"mode", *FEATURES})), ("write", "policy")
         )
     for path in _folders(router.menus):
         found[path, "export"] = _export(path)

@@ -23,6 +23,8 @@ FORBIDDEN_BY_MODE = {
     "rose": (),
 }
 MODES = tuple(FORBIDDEN_BY_MODE)
+FEATURES = ("scheduler", "fetch")
+"""Those that can be allowed or forbidden one by one, too."""
 
 
 def _resource(router: Device) -> list[Row]:

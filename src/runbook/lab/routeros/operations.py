@@ -1,4 +1,4 @@
-"""Reading and changing the rows of menus, whoever asks: the API, the console or a script."""
+"""Reading and changing the rows of menus, for the API, the console and scripts."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Operations:
             bare = text.removeprefix("!")
             if bare not in self.interface_names() and bare not in ANY_INTERFACE:
                 raise _no_match(one.name)
-        if one.kind is Kind.DATE and "/" in text and self._router.release.has_iso_dates:
+        if one.kind is Kind.DATE and ("/" in text) == self._router.release.has_iso_dates:
             raise RouterError(f"invalid value for argument {one.name}", Category.ARGUMENT)
         try:
             return read(one.kind, text, one.choices)

@@ -193,7 +193,10 @@ class Router(Device):
 
     def allows(self, feature: str) -> bool:
         mode = self.state.facts.get("mode", self.release.default_mode)
-        return feature not in facts.FORBIDDEN_BY_MODE[mode]
+        allowed = self.state.facts.get(f"mode/{feature}")
+        return allowed != "no" and (
+            allowed == "yes" or feature not in facts.FORBIDDEN_BY_MODE[mode]
+        )
 
     def changed(self, *paths: str) -> None:
         """Something in these menus is different."""

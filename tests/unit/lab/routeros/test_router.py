@@ -188,3 +188,16 @@ def test_the_state_survives_the_process(tmp_path):
         before, key = first.snapshot(), first.host_key
     with Router("7.20", state=kept) as second:
         assert (second.snapshot(), second.host_key) == (before, key)
+
+
+def test_a_timer_that_falls_back_on_an_error_removes_itself(router):
+    """The event that a push leaves: its quotes are within those of another command."""
+    router.run(
+        "/system scheduler add name=revert interval=5m start-time=startup on-event="
+        '":do { /system backup load name=\\"gone\\" password=\\"\\" } on-error={ :log error '
+        '\\"revert failed\\" }; /system scheduler remove [find name=\\"revert\\"]"'
+    )
+    router.advance(301)
+    assert router.run("/system scheduler print count-only") == "0"
+    assert "revert failed" in router.run("/log print")
+    assert router.boots == 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Category, RouterError, no_such_item
+from runbook.lab.routeros.facts import FEATURES
 from runbook.lab.routeros.menu import Menu, Shape
 from runbook.lab.routeros.net.queries import matches
 from runbook.lab.routeros.net.wire import Request
@@ -57,7 +58,7 @@ def _flags(attributes: Row) -> Row:
     """Flags come as `=compact=`, or as yes and no."""
     found = {}
     for name, value in attributes.items():
-        if value in {"no", "false"}:
+        if value in {"no", "false"} and name not in FEATURES:
             continue
         found[name] = "yes" if value in {"", "true"} and name != "password" else value
     return found
