@@ -41,7 +41,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", default="7.18", help=f"such as {', '.join(KNOWN)}")
     parser.add_argument("--count", type=int, default=1, help="how many routers")
-    parser.add_argument("--identity", default="", help="its name; router-1, router-2, … otherwise")
+    parser.add_argument(
+        "--identity", default="", help="its name; with --count, of the first part of each"
+    )
     parser.add_argument("--username", default="admin")
     parser.add_argument("--password", default="", help="empty by default, as on a new router")
     parser.add_argument(
@@ -74,7 +76,7 @@ def _router(options: argparse.Namespace, n: int, password: str) -> Router:
         options.version,
         username=options.username,
         password=password,
-        identity=options.identity or f"router-{n + 1}",
+        identity=_identity(options, n),
         management=options.management,
         client=options.client,
         clock_rate=options.clock_rate,
@@ -86,6 +88,12 @@ def _router(options: argparse.Namespace, n: int, password: str) -> Router:
         setattr(router.faults, fault, True)
     router.faults.slow = options.slow
     return router
+
+
+def _identity(options: argparse.Namespace, n: int) -> str:
+    if options.identity and options.count == 1:
+        return str(options.identity)
+    return f"{options.identity or 'router'}-{n + 1}"
 
 
 def _said(routers: list[Router]) -> dict[str, object]:

@@ -163,6 +163,23 @@ def _import_key(router: Device, session: Session, given: Given) -> Reply:
     return Reply()
 
 
+def _ping(router: Device, session: Session, given: Given) -> Reply:
+    """Every address answers, but those of the documentation (203.0.113.0/24) don't."""
+    address, count = given.get("address", ""), int(given.get("count") or 4)
+    answers = not address.startswith("203.0.113.")
+    rows = []
+    for n in range(count):
+        row = {"seq": str(n), "host": address, "sent": str(n + 1)}
+        said = {"size": "56", "ttl": "64", "time": "412us"} if answers else {"status": "timeout"}
+        received = n + 1 if answers else 0
+        loss = {"received": str(received), "packet-loss": "0" if answers else "100"}
+        rows.append({**row, **said, **loss})
+        if router.sleep(1 if n + 1 < count else 0, session.cancelled):
+            break
+    text = "\n".join(" ".join(f"{key}={value}" for key, value in row.items()) for row in rows)
+    return Reply(text=text, rows=rows, ret=rows[-1]["received"])
+
+
 def _log_entry(topic: str) -> Special:
     def run(router: Device, _: Session, given: Given) -> Reply:
         router.log(f"script,{topic}", given.get("message", ""))
@@ -186,6 +203,11 @@ def specials(router: Device) -> dict[tuple[str, str], Special]:
         ),
         ("", "undo"): Special(_undo, policies=("write",)),
         ("", "redo"): Special(_redo, policies=("write",)),
+        ("", "ping"): Special(
+            _ping,
+            names(frozenset({"address", "count", "interval", "size"}), unnamed=("address",)),
+            ("test",),
+        ),
         ("system", "reboot"): Special(_reboot, policies=("reboot",)),
         ("system", "shutdown"): Special(_shutdown, policies=("reboot",)),
         ("system", "reset-configuration"): Special(

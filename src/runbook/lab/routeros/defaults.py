@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.lab.routeros import facts
 from runbook.lab.routeros.device import Device
+from runbook.lab.routeros.menus.more import WIFI
 from runbook.lab.routeros.session import FULL
 from runbook.lab.routeros.state import Config, Row
 
@@ -26,6 +27,13 @@ def bare(router: Device) -> Config:
         address = facts.mac(router, name)
         row = {"name": name, "default-name": name, "mac-address": address}
         _put(config, "interface/ethernet", row | {"orig-mac-address": address}, ids)
+    radio = "wifi" if router.release.number >= WIFI else "wireless"
+    name = "wifi1" if radio == "wifi" else "wlan1"
+    row = {"name": name, "default-name": name, "mac-address": facts.mac(router, name)}
+    _put(config, f"interface/{radio}", {**row, "disabled": "yes"}, ids)
+    if radio == "wireless":
+        profile = {"name": "default", "default": "yes", "supplicant-identity": "MikroTik"}
+        _put(config, "interface/wireless/security-profiles", profile)
     for name in ("all", "none", "dynamic", "static"):
         _put(config, "interface/list", {"name": name, "builtin": "yes"})
     for name, port in SERVICES.items():

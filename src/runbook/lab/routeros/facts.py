@@ -95,8 +95,7 @@ def _packages(router: Device) -> list[Row]:
 
 def _device_mode(router: Device) -> list[Row]:
     mode = router.state.facts.get("mode", router.release.default_mode)
-    forbidden = FORBIDDEN_BY_MODE[mode]
-    return [{"mode": mode, **{one: _bool(one not in forbidden) for one in ("scheduler", "fetch")}}]
+    return [{"mode": mode, **{one: _bool(router.allows(one)) for one in FEATURES}}]
 
 
 def _log(router: Device) -> list[Row]:
@@ -293,6 +292,13 @@ _COMPUTED: dict[str, Callable[[Device, Row], Row]] = {
     "interface/bridge": _running,
     "interface/vlan": _running,
     "interface/wireguard": _running,
+    "interface/wireless": _running,
+    "interface/wifi": _running,
+    "interface/bonding": _running,
+    "interface/eoip": _running,
+    "interface/gre": _running,
+    "interface/pppoe-client": _running,
+    "interface/vrrp": _running,
     "ip/address": _address,
     "ip/route": _route,
     "system/scheduler": _scheduler,

@@ -56,7 +56,7 @@ def _step_by_step(
         command = parser.next_command()
         if command is None:
             return
-        interpreter.output.append(f"#line {command.line}")
+        interpreter.output += [f"#line {command.line}", *parser.source_of_last().splitlines()]
         try:
             if dry:
                 _check(router, Block([command]))

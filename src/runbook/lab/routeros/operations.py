@@ -19,7 +19,16 @@ INTERFACES = (
     "interface/bridge",
     "interface/vlan",
     "interface/wireguard",
+    "interface/wireless",
+    "interface/wifi",
+    "interface/bonding",
+    "interface/eoip",
+    "interface/gre",
+    "interface/pppoe-client",
+    "interface/vrrp",
 )
+TYPES = {"ethernet": "ether", "wireguard": "wg", "wireless": "wlan", "bonding": "bond",
+         "eoip": "eoip", "gre": "gre-tunnel", "pppoe-client": "pppoe-out"}  # fmt: skip
 ANY_INTERFACE = frozenset({"all", "none", "all-ethernet", "all-vlan", "all-wireless", ""})
 
 
@@ -54,12 +63,12 @@ class Operations:
 
     def _as_interface(self, path: str, row: Row) -> Row:
         full = self._complete(self._router.menus[path], row)
-        kind = path.rpartition("/")[2].replace("ethernet", "ether").replace("wireguard", "wg")
+        kind = path.rpartition("/")[2]
         mtu = full.get("mtu", "1500").replace("auto", "1500")
         made = {
             ".id": row[".id"],
             "name": row["name"],
-            "type": kind,
+            "type": TYPES.get(kind, kind),
             "mtu": mtu,
             "actual-mtu": mtu,
             **_only(full, "mac-address", "comment"),

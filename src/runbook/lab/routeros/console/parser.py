@@ -46,6 +46,7 @@ class Parser(Expressions):
         super().__init__(text, first_line)
         self._tree = tree
         self.menu = menu
+        self._last = 0
 
     def script(self) -> Block:
         return self.block("")
@@ -56,8 +57,12 @@ class Parser(Expressions):
             self.skip_space()
             if not self.peek():
                 return None
+            self._last = self.at
             if found := self._command(""):
                 return found
+
+    def source_of_last(self) -> str:
+        return self.text[self._last : self.at]
 
     def block(self, end: str) -> Block:
         opened = self.at - 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from runbook.lab.routeros.menu import Menu
 from runbook.lab.routeros.menus.interface import INTERFACE
 from runbook.lab.routeros.menus.ip import IP
+from runbook.lab.routeros.menus.more import MORE
 from runbook.lab.routeros.menus.system import SYSTEM
 from runbook.lab.routeros.versions import Release
 
@@ -18,7 +19,33 @@ SINCE_7 = {
     "system/ntp/client": ("servers", "status"),
 }
 """Properties that 6 doesn't have."""
-ALL = (*INTERFACE, *IP, *SYSTEM)
+FIRST = (
+    "interface/bridge",
+    "interface/ethernet",
+    "interface",
+    "ip/pool",
+    "ip",
+    "ipv6",
+    "ppp",
+    "queue",
+    "routing",
+    "radius",
+    "snmp",
+    "system",
+    "tool",
+    "user",
+)
+
+
+def _place(menu: Menu) -> int:
+    """As `/export` orders them: what others refer to comes first."""
+    found = [
+        at for at, path in enumerate(FIRST) if menu.path == path or menu.path.startswith(f"{path}/")
+    ]
+    return min(found, default=len(FIRST))
+
+
+ALL = tuple(sorted((*INTERFACE, *MORE, *IP, *SYSTEM), key=_place))
 
 
 def menus_of(release: Release) -> dict[str, Menu]:

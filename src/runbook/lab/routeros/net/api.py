@@ -20,7 +20,7 @@ from runbook.lab.routeros.session import Session
 from runbook.lab.routeros.state import Row
 
 WRONG = "invalid user name or password (6)"
-LONG = ("/import", "/system/script/run", "/system/device-mode/update", "/export")
+LONG = ("/ping", "/import", "/system/script/run", "/system/device-mode/update", "/export")
 """Commands that don't hold up others of the same connection."""
 HANDSHAKE_S = 10.0
 FOLLOW_S = 0.05
