@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
 from runbook.lab.routeros import backup, certificates, exporting, files, importing
 from runbook.lab.routeros.clock import write_duration
@@ -11,10 +13,12 @@ from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failur
 from runbook.lab.routeros.facts import FEATURES, MODES
 from runbook.lab.routeros.grammar import Signature, Tree
 from runbook.lab.routeros.menu import Menu, Shape
+from runbook.lab.routeros.menus import menus_of
 from runbook.lab.routeros.session import Session
-from runbook.lab.routeros.versions import NEWEST
+from runbook.lab.routeros.versions import NEWEST, Release
 
 Given = Mapping[str, str]
+Commands = dict[tuple[str, str], Special]
 EXPORT = frozenset({"compact", "verbose", "terse", "show-sensitive", "hide-sensitive"})
 PRINT = frozenset(
     {
@@ -188,7 +192,24 @@ def _log_entry(topic: str) -> Special:
     return Special(run, Signature(frozenset({"message"}), unnamed=("message",)))
 
 
-def specials(router: Device) -> dict[tuple[str, str], Special]:
+@dataclass(frozen=True)
+class Vocabulary:
+    """All that a version of RouterOS understands."""
+
+    menus: dict[str, Menu]
+    commands: Commands
+    tree: Tree
+
+
+@cache
+def vocabulary(release: Release) -> Vocabulary:
+    """Routers of the same version share it."""
+    menus = menus_of(release)
+    found = _specials(release, menus)
+    return Vocabulary(menus, found, _tree(menus, found))
+
+
+def _specials(release: Release, menus: dict[str, Menu]) -> Commands:
     names = Signature
     found = {
         ("", "export"): _export(""),
@@ -196,7 +217,7 @@ def specials(router: Device) -> dict[tuple[str, str], Special]:
             importing.run,
             names(
                 frozenset({"file-name", "from-line", "verbose"}),
-                frozenset({"dry-run"} if router.release.has_dry_run else set()),
+                frozenset({"dry-run"} if release.has_dry_run else set()),
                 ("file-name",),
             ),
             ("read", "write"),
@@ -248,20 +269,20 @@ def specials(router: Device) -> dict[tuple[str, str], Special]:
         ),
         **{("log", topic): _log_entry(topic) for topic in ("info", "warning", "error", "debug")},
     }  # fmt: skip
-    if router.release.reads_files:
+    if release.reads_files:
         found["file", "read"] = Special(
             _read_file, names(frozenset({"file", "offset", "chunk-size"})), ("read",)
         )
-    if router.release.has_device_mode:
+    if release.has_device_mode:
         found["system/device-mode", "update"] = Special(
             _device_mode, names(frozenset({"mode", *FEATURES})), ("write", "policy")
         )
-    for path in _folders(router.menus):
+    for path in _folders(menus):
         found[path, "export"] = _export(path)
     return found
 
 
-def tree_of(menus: dict[str, Menu], found: dict[tuple[str, str], Special]) -> Tree:
+def _tree(menus: dict[str, Menu], found: Commands) -> Tree:
     commands = {path: _commands(menu) for path, menu in menus.items()}
     for (path, name), special in found.items():
         commands.setdefault(path, {})[name] = special.signature

@@ -19,7 +19,6 @@ from runbook.lab.routeros.console.interpreter import Interpreter
 from runbook.lab.routeros.device import Device
 from runbook.lab.routeros.errors import Rebooting, RouterError
 from runbook.lab.routeros.faults import Faults
-from runbook.lab.routeros.menus import menus_of
 from runbook.lab.routeros.net import hub
 from runbook.lab.routeros.net.endpoints import Endpoints
 from runbook.lab.routeros.operations import Operations
@@ -96,9 +95,8 @@ class Router(Device):
         self.faults.changed = self._faults_changed
 
     def _learn_version(self) -> None:
-        self.menus = menus_of(self.release)
-        self.commands = commands.specials(self)
-        self.tree = commands.tree_of(self.menus, self.commands)
+        words = commands.vocabulary(self.release)
+        self.menus, self.commands, self.tree = words.menus, words.commands, words.tree
         self.operations = Operations(self)
         self.factory = defaults.bare(self)
 
