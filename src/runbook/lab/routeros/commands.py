@@ -23,7 +23,8 @@ EXPORT = frozenset({"compact", "verbose", "terse", "show-sensitive", "hide-sensi
 PRINT = frozenset(
     {
         "detail", "brief", "terse", "as-value", "count-only", "without-paging", "value-list",
-        "stats", "follow", "follow-only", "once",
+        "stats", "follow", "follow-only", "follow-strict", "once", "show-ids", "all", "dynamic",
+        "static",
     }
 )  # fmt: skip
 CONFIRM_S = 300.0
@@ -305,7 +306,9 @@ def _commands(menu: Menu) -> dict[str, Signature]:
     numbers = ("numbers",) if rows else ()
     found = {
         "print": Signature(
-            frozenset({"file", "from", "interval", "proplist", ".proplist"}), PRINT, where=rows
+            frozenset({"append", "file", "from", "interval", "proplist", ".proplist"}),
+            PRINT,
+            where=rows,
         ),
         "get": Signature(frozenset({"value-name", "number"}), unnamed=("numbers", "value-name")),
     }

@@ -36,6 +36,8 @@ class RouterError(Exception):
         self.line = line
         self.column = column
         self.output = output
+        self.at: tuple[str, int] | None = None
+        """The command that failed, and its line, once it's known."""
 
     @property
     def text(self) -> str:

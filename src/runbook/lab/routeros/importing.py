@@ -8,7 +8,7 @@ from runbook.lab.routeros import files
 from runbook.lab.routeros.console.builtins import Return
 from runbook.lab.routeros.console.interpreter import Interpreter
 from runbook.lab.routeros.console.parser import Parser
-from runbook.lab.routeros.console.tree import Block, Code, Command, Literal, Substitution
+from runbook.lab.routeros.console.tree import Block, Code, Literal, Substitution
 from runbook.lab.routeros.device import Device, Reply
 from runbook.lab.routeros.errors import Category, RouterError
 from runbook.lab.routeros.session import Session
@@ -38,14 +38,17 @@ def run(router: Device, session: Session, given: Mapping[str, str]) -> Reply:
     except RouterError as error:
         shown = "\n".join([*interpreter.output, _said(router, error)])
         return Reply(text=shown, error=_as_error(router, error))
-    return Reply(text="\n".join([*interpreter.output, "", DONE]).strip("\n"))
+    opening = [f"Opening script file {name}", ""] if router.release.is_6 else []
+    return Reply(text="\n".join([*opening, *interpreter.output, DONE]))
 
 
 def _text(router: Device, name: str) -> str:
     for one in (name, f"{name}.rsc"):
         if one in router.state.files:
             return files.get(router, one).content.decode("utf-8", "replace")
-    raise RouterError("input does not match any value of file-name", Category.ARGUMENT)
+    if router.release.is_6:
+        raise RouterError("input does not match any value of file-name", Category.ARGUMENT)
+    raise RouterError("Cannot open import file, file does not exist", Category.MISSING)
 
 
 def _step_by_step(
@@ -63,16 +66,8 @@ def _step_by_step(
             else:
                 interpreter.execute(command, interpreter.scope)
         except RouterError as error:
-            raise _placed(error, command) from None
-
-
-def _placed(error: RouterError, command: Command) -> RouterError:
-    return RouterError(
-        error.message,
-        error.category,
-        line=error.line or command.line,
-        column=error.column or command.column,
-    )
+            error.at = error.at or (f"/{command.path}/{command.name}", command.line)
+            raise
 
 
 def _check(router: Device, block: Block) -> None:
@@ -93,8 +88,13 @@ def _check(router: Device, block: Block) -> None:
 
 
 def _said(router: Device, error: RouterError) -> str:
-    """7 says where it comes from."""
-    return error.text if router.release.is_6 else f"Script Error: {error.text}"
+    """7 says where it comes from, and newer versions which command it was."""
+    if router.release.is_6:
+        return error.text
+    place = ""
+    if error.at and not error.line and router.release.places_errors:
+        place = f" ({error.at[0]}; line {error.at[1]})"
+    return f"Script Error: {error.text}{place}"
 
 
 def _as_error(router: Device, error: RouterError) -> RouterError:

@@ -71,6 +71,11 @@ class Release:
         return "advanced" if self.number >= (7, 17) else "enterprise"
 
     @property
-    def exit_status_of_errors(self) -> int:
-        """What an SSH command that failed exits with."""
+    def places_errors(self) -> bool:
+        """An import that fails says where: the command and its line."""
+        return self.number >= (7, 18)
+
+    @property
+    def exit_status_of_syntax(self) -> int:
+        """What an SSH command that doesn't parse exits with. One that fails exits with 0."""
         return 0 if self.is_6 else 1

@@ -59,6 +59,13 @@ class Interpreter:
     def execute(self, command: Command, scope: Scope, *, bracketed: bool = False) -> object:
         if command.path == ":":
             return BUILTINS[command.name](self, command, scope)
+        try:
+            return self._execute(command, scope, bracketed=bracketed)
+        except RouterError as error:
+            error.at = error.at or (f"/{command.path}/{command.name}", command.line)
+            raise
+
+    def _execute(self, command: Command, scope: Scope, *, bracketed: bool) -> object:
         given = {one.name: self.evaluator.value(one.value, scope) for one in command.arguments}
         if (command.path, command.name) in self.router.commands:
             return self._special(command, given)

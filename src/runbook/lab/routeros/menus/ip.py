@@ -12,7 +12,8 @@ MATCHERS = (
     "src-mac-address dst-address-type src-address-type ipsec-policy content layer7-protocol "
     "connection-limit psd time dst-limit packet-size random:int hotspot fragment:bool tcp-mss "
     "dscp routing-mark connection-bytes connection-rate connection-type nth priority "
-    "per-connection-classifier"
+    "per-connection-classifier in-bridge-port in-bridge-port-list out-bridge-port "
+    "out-bridge-port-list ingress-priority ipv4-options p2p realm tls-host ttl"
 )
 LOGGED = "log:bool=no log-prefix"
 COUNTED = "bytes:int=0@ packets:int=0@ invalid:bool=no@"
@@ -28,15 +29,25 @@ IP = (
     rows(
         "ip/dhcp-server",
         "name! interface:interface! address-pool=static-only lease-time:duration=30m "
-        "authoritative=yes bootp-support=static add-arp:bool=no",
+        "authoritative=yes bootp-support=static add-arp:bool=no always-broadcast:bool "
+        "bootp-lease-time client-mac-limit conflict-detection:bool delay-threshold "
+        "dhcp-option-set insert-queue-before lease-script parent-queue relay server-address "
+        "use-framed-as-classless:bool use-radius",
         unique=("name",),
         duplicate="already have dhcp server with such name",
     ),
-    settings("ip/settings", "ip-forward:bool=yes rp-filter=no tcp-syncookies:bool=no"),
+    settings(
+        "ip/settings",
+        "ip-forward:bool=yes rp-filter=no tcp-syncookies:bool=no accept-redirects:bool=no "
+        "accept-source-route:bool=no allow-fast-path:bool=yes arp-timeout:duration=30s "
+        "icmp-rate-limit:int=10 icmp-rate-mask=0x1818 max-neighbor-entries:int=16384 "
+        "secure-redirects:bool=yes send-redirects:bool=yes",
+    ),
     settings("ip/neighbor/discovery-settings", "discover-interface-list=static"),
     rows(
         "ip/address",
-        "address:prefix! interface:interface! network:ip actual-interface@ dynamic:bool=no@ "
+        "address:prefix! interface:interface! network:ip broadcast:ip netmask:ip "
+        "actual-interface@ dynamic:bool=no@ "
         "invalid:bool=no@",
         unique=("address", "interface"),
         duplicate="already have such address",
@@ -49,7 +60,7 @@ IP = (
     rows(
         "ip/dhcp-client",
         "interface:interface! add-default-route=yes default-route-distance:int=1 "
-        "use-peer-dns:bool=yes use-peer-ntp:bool=yes dhcp-options=hostname,clientid status@",
+        "use-peer-dns:bool=yes use-peer-ntp:bool=yes dhcp-options=hostname,clientid script status@",
         unique=("interface",),
         duplicate="dhcp-client on that interface already exists",
     ),
@@ -62,18 +73,27 @@ IP = (
     ),
     bare_rows(
         "ip/dhcp-server/network",
-        "address:prefix! gateway dns-server domain netmask:int=0 ntp-server comment",
+        "address:prefix! gateway dns-server domain netmask:int=0 ntp-server "
+        "boot-file-name caps-manager dhcp-option dhcp-option-set dns-none:bool next-server "
+        "wins-server comment",
         unique=("address",),
         duplicate="dhcp-network with this address exists",
     ),
     settings(
         "ip/dns",
         "servers dynamic-servers@ allow-remote-requests:bool=no cache-size:int=2048 "
-        "cache-max-ttl:duration=1w max-udp-packet-size:int=4096 use-doh-server",
+        "cache-max-ttl:duration=1w max-udp-packet-size:int=4096 use-doh-server "
+        "verify-doh-cert:bool doh-max-concurrent-queries:int doh-max-server-connections:int "
+        "doh-timeout:duration max-concurrent-queries:int max-concurrent-tcp-sessions:int "
+        "query-server-timeout:duration query-total-timeout:duration "
+        "address-list-extra-time:duration",
     ),
     rows(
         "ip/dns/static",
-        "name address cname text type ttl:duration=1d regexp dynamic:bool=no@",
+        "name address cname text type ttl:duration=1d regexp address-list forward-to "
+        "match-subdomain:bool mx-exchange mx-preference:int ns srv-port:int srv-priority:int "
+        "srv-target srv-weight:int dynamic:bool=no@",
+        ordered=True,
     ),
     rows(
         "ip/firewall/address-list",
@@ -97,6 +117,8 @@ IP = (
     rows(
         "ip/firewall/mangle",
         "chain! action=accept+ new-connection-mark new-packet-mark new-routing-mark new-mss "
+        "new-dscp new-priority "
+        "new-ttl route-dst:ip sniff-id sniff-target:ip sniff-target-port:int "
         f"passthrough:bool=yes {MATCHERS} {LOGGED} {TARGETS} {COUNTED}",
         ordered=True,
     ),
@@ -108,7 +130,8 @@ IP = (
     rows(
         "ip/route",
         "dst-address:prefix=0.0.0.0/0+ gateway distance:int=1 scope:int=30 target-scope:int=10 "
-        "routing-table pref-src:ip check-gateway blackhole:bool active:bool=yes@ "
+        "routing-table pref-src:ip check-gateway blackhole:bool suppress-hw-offload:bool "
+        "vrf-interface active:bool=yes@ "
         "dynamic:bool=no@ static:bool=yes@",
     ),
     Menu(

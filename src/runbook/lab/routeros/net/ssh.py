@@ -159,7 +159,8 @@ def run(connection: Connection, command: str) -> tuple[list[str], int]:
         return interpreter.output, 0
     except RouterError as error:
         shown = [] if error.output else [error.text]
-        return [*interpreter.output, *shown], router.release.exit_status_of_errors
+        status = router.release.exit_status_of_syntax if error.line and shown else 0
+        return [*interpreter.output, *shown], status
     except ValueError:
-        return [*interpreter.output, "invalid value"], router.release.exit_status_of_errors
+        return [*interpreter.output, "invalid value"], 0
     return interpreter.output, 0
