@@ -3,9 +3,12 @@
 # ruff: noqa: E501 - lines of the router
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runbook.lab.routeros.errors import RouterError
 from runbook.lab.routeros.router import Router
+from runbook.lab.routeros.session import Session
 
 
 @pytest.fixture
@@ -125,3 +128,16 @@ def test_dates_are_as_in_the_version(version, header, date):
         assert router.run(":put [/system clock get date]") == date
         router.run("/system scheduler add name=s interval=1m on-event=x")
         assert f"start-date={date}" in router.run("/system scheduler print detail")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.sampled_from('ab "\\$\r\n\t;{}[]()#=é€_?'), max_size=200))
+def test_any_text_survives_an_export(text):
+    first, second = (Router("7.18", certificate=False) for _ in range(2))
+    for path, name in (("system/script", "source"), ("interface/bridge", "comment")):
+        values = {"name": "x", name: text}
+        first.operations.add(first.menus[path], values, Session())
+    second.run("/ip address remove [find]; /ip route remove [find]")
+    second.run(first.export())
+    assert second.snapshot() == first.snapshot()
+    assert second.config.rows("system/script")[0].get("source", "") == text

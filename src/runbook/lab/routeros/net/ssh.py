@@ -19,14 +19,15 @@ from runbook.lab.routeros.net.sftp import Files
 from runbook.lab.routeros.session import Session
 
 VERSION = "SSH-2.0-ROSSSH"
+ANSWER_S = 10.0
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 def serve(connection: Connection, key: Any) -> None:
-    transport = paramiko.Transport(_Guarded(connection))
+    transport = _Transport(_Guarded(connection))
     transport.local_version = VERSION
     transport.add_server_key(key)
-    server = _Server(connection)
+    server = _Server(connection, transport)
     transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files, connection)
     try:
         transport.start_server(server=server)
@@ -36,6 +37,25 @@ def serve(connection: Connection, key: Any) -> None:
         pass
     finally:
         transport.close()
+
+
+class _Transport(paramiko.Transport):  # type: ignore[misc]
+    """Knows when it has answered a request: before, a quick command would close its channel."""
+
+    def __init__(self, connected: Any) -> None:
+        super().__init__(connected)
+        self._waiting: list[threading.Event] = []
+
+    def next_answer(self) -> threading.Event:
+        found = threading.Event()
+        self._waiting.append(found)
+        return found
+
+    def _send_user_message(self, data: Any) -> None:
+        super()._send_user_message(data)
+        if threading.current_thread() is self:
+            while self._waiting:
+                self._waiting.pop().set()
 
 
 class _Guarded:
@@ -75,8 +95,9 @@ class _Guarded:
 
 
 class _Server(paramiko.ServerInterface):  # type: ignore[misc]
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, transport: _Transport) -> None:
         self._connection = connection
+        self._transport = transport
         self._router = connection.router
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - of the interface
@@ -110,7 +131,8 @@ class _Server(paramiko.ServerInterface):  # type: ignore[misc]
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         text = command.decode("utf-8", "replace")
-        threading.Thread(target=self._execute, args=(channel, text), daemon=True).start()
+        work = (channel, text, self._transport.next_answer())
+        threading.Thread(target=self._execute, args=work, daemon=True).start()
         return True
 
     def check_channel_pty_request(self, *_: Any) -> bool:
@@ -124,7 +146,8 @@ class _Server(paramiko.ServerInterface):  # type: ignore[misc]
     def check_channel_env_request(self, *_: Any) -> bool:
         return False
 
-    def _execute(self, channel: paramiko.Channel, text: str) -> None:
+    def _execute(self, channel: paramiko.Channel, text: str, accepted: threading.Event) -> None:
+        accepted.wait(ANSWER_S)
         command = text.splitlines()[0] if text.strip() else ""
         faults = self._router.faults
         time.sleep(faults.delay(command))
