@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from runbook.lab.routeros import facts
@@ -14,6 +15,7 @@ from runbook.lab.routeros.values import Kind
 
 WIDTH = 78
 INDENT = "    "
+_PIECE = re.compile(r"\\[0-9A-F]{2}|\\.|.", re.DOTALL)
 
 
 def export(router: Device, path: str, options: Mapping[str, str]) -> str:
@@ -125,20 +127,14 @@ def _wrapped(command: str) -> list[str]:
 
 def _break(text: str) -> int:
     """After a blank outside strings; else within one, but never within an escape."""
-    quoted, escaped = False, False
+    quoted = False
     blank, inside = 0, 0
-    for at, char in enumerate(text[:WIDTH]):
-        if escaped:
-            escaped = False
-            continue
-        if char == "\\":
-            escaped = True
-        elif char == '"':
+    for match in _PIECE.finditer(text, 0, WIDTH):
+        piece = match.group()
+        if piece == '"':
             quoted = not quoted
         elif quoted:
-            inside = at
-        elif char == " " and text[:at].strip():
-            blank = at + 1
-    if blank > len(INDENT):
-        return blank
-    return inside if text[inside - 3 : inside - 2] != "\\" else inside - 3
+            inside = match.start()
+        elif piece == " " and text[: match.start()].strip():
+            blank = match.end()
+    return blank if blank > len(INDENT) else inside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import heapq
 import itertools
 import selectors
@@ -36,6 +37,7 @@ class Hub:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._started = False
+        self._ended = False
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call it in the hub's thread. It must be quick."""
@@ -61,14 +63,16 @@ class Hub:
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            threading.Thread(target=self._run, name="routeros-hub", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, name="routeros-hub", daemon=True)
+            self._thread.start()
+            atexit.register(self._end)
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):
             self._waking.send(b"x")
 
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             for key, _ in self._selector.select(self._until_next()):
                 if key.data is None:
                     with suppress(BlockingIOError):
@@ -76,6 +80,14 @@ class Hub:
                 else:
                     self._accept(key.fileobj, key.data)  # type: ignore[arg-type]
             self._fire()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._wake()
+        self._thread.join(1)
+        self._selector.close()
+        self._asking.close()
+        self._waking.close()
 
     def _until_next(self) -> float | None:
         with self._lock:
