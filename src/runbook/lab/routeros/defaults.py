@@ -51,11 +51,17 @@ def bare(router: Device) -> Config:
     return config
 
 
-def fill(config: Config, address: str) -> None:
-    """The little that a router in use needs: its address, and the way out."""
+def fill(router: Device, config: Config, address: str) -> None:
+    """The little that a router in use has: its address, the way out, and somebody near it."""
     _put(config, "ip/address", {"address": address, "interface": "ether1", **_network(address)})
     gateway = address.rpartition(".")[0] + ".254"
     _put(config, "ip/route", {"dst-address": "0.0.0.0/0", "gateway": gateway})
+    for near in (gateway, router.client):
+        row = {"address": near, "interface": "ether1", "mac-address": facts.mac(router, near)}
+        _put(config, "ip/arp", {**row, "dynamic": "yes"})
+    printer = address.rpartition(".")[0] + ".20"
+    lease = {"address": printer, "mac-address": facts.mac(router, printer), "host-name": "printer"}
+    _put(config, "ip/dhcp-server/lease", {**lease, "status": "bound", "dynamic": "yes"})
 
 
 def add_user(config: Config, name: str, password: str, group: str = "full") -> None:

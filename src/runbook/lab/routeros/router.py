@@ -262,7 +262,7 @@ class Router(Device):
             else:
                 defaults.add_user(config, "admin", "")
             if not no_defaults:
-                defaults.fill(config, MANAGEMENT)
+                defaults.fill(self, config, MANAGEMENT)
             self.state.config = config
             self.state.history = []
             if script:
@@ -343,7 +343,7 @@ class Router(Device):
         state = State(config=defaults.bare(self))
         config = state.config
         config.settings["system/identity"] = {"name": self._identity}
-        defaults.fill(config, management)
+        defaults.fill(self, config, management)
         defaults.add_user(config, self.username, self.password)
         if certificate:
             authority, own, key = certificates.make_authority()

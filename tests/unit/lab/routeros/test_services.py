@@ -4,6 +4,7 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import paramiko
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,9 +95,9 @@ def test_tagged_commands_interleave_and_are_cancelled(router):
 
 def test_an_empty_answer_is_said_since_7_18(router):
     with api(router) as client:
-        assert client.ask("/ip/arp/print") == [["!empty"], ["!done"]]
+        assert client.ask("/ip/pool/print") == [["!empty"], ["!done"]]
     with Router("7.12", certificate=False) as older, api(older) as client:
-        assert client.ask("/ip/arp/print") == [["!done"]]
+        assert client.ask("/ip/pool/print") == [["!done"]]
 
 
 def test_what_a_group_may_not_do_is_refused(router):
@@ -203,3 +204,35 @@ def test_a_timer_whose_policy_is_too_narrow_changes_nothing(router):
     router.advance(61)
     assert router.boots == 1
     assert "executing script t from scheduler failed" in router.run("/log print")
+
+
+def test_a_truncated_export_looks_like_a_whole_one(router):
+    whole = router.export()
+    router.faults.truncate, router.faults.matching = True, "export"
+    router.run("/export file=x")
+    assert len(router.state.files["x.rsc"].content) < len(whole)
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(router.host, router.ssh_port, "admin", "", timeout=5, allow_agent=False)
+        _, stdout, _ = client.exec_command("/export")
+        said = stdout.read().decode()
+        assert stdout.channel.recv_exit_status() == 0
+    assert 0 < len(said) < len(whole)
+
+
+def test_a_timer_runs_a_script_by_its_name(router):
+    router.run('/system script add name=job source="/system note set note=done"')
+    router.run("/system scheduler add name=t interval=10m on-event=job")
+    router.advance(599)
+    assert router.run(":put [/system note get note]") == ""
+    router.advance(2)
+    assert router.run(":put [/system note get note]") == "done"
+    router.advance(600)
+    assert router.run(":put [/system scheduler get t run-count]") == "2"
+
+
+def test_the_clock_of_the_router_fires_timers_by_itself(router):
+    """A minute of the router is a second of ours."""
+    boots = router.boots
+    router.run('/system scheduler add name=t interval=10s on-event="/system reboot"')
+    assert router.wait_until_up(boots=boots + 1)
