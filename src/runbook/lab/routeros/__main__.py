@@ -21,8 +21,10 @@ FAULTS = ("hang", "refuse", "drop", "truncate")
 
 def main() -> None:
     options = _options(sys.argv[1:])
-    password = given()["password"] if options.given else options.password
-    routers = [_router(options, n, password) for n in range(options.count)]
+    if options.given:
+        said = given()
+        options.password, options.rescue = said["password"], said.get("rescue", "")
+    routers = [_router(options, n) for n in range(options.count)]
     for router in routers:
         router.start()
     announce(_said(routers))
@@ -47,7 +49,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--username", default="admin")
     parser.add_argument("--password", default="", help="empty by default, as on a new router")
     parser.add_argument(
-        "--given", action="store_true", help="read the password from standard input"
+        "--given", action="store_true", help="read the passwords from standard input"
     )
     for service in ("api", "api-ssl", "ssh"):
         text = "of the first router; the next routers take the next ports. 0 finds free ports"
@@ -57,12 +59,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--clock-rate", type=float, default=1.0, help="60: a minute in a second")
     parser.add_argument("--no-certificate", action="store_true", help="anonymous TLS, as if new")
     parser.add_argument("--state", type=Path, help="file or, with --count, folder of the state")
+    parser.add_argument("--rescue", default="", help="password of a user who always gets in")
     parser.add_argument("--fault", choices=FAULTS, action="append", default=[])
     parser.add_argument("--slow", type=float, default=0.0, help="seconds before each reply")
     return parser.parse_args(arguments)
 
 
-def _router(options: argparse.Namespace, n: int, password: str) -> Router:
+def _router(options: argparse.Namespace, n: int) -> Router:
     ports = {
         f"{name}_port": number + n if number else 0
         for name in ("api", "api_ssl", "ssh")
@@ -75,7 +78,8 @@ def _router(options: argparse.Namespace, n: int, password: str) -> Router:
     router = Router(
         options.version,
         username=options.username,
-        password=password,
+        password=options.password,
+        rescue=options.rescue,
         identity=_identity(options, n),
         management=options.management,
         client=options.client,

@@ -66,15 +66,15 @@ def pack(config: Config, password: str) -> bytes:
 def unpack(content: bytes, password: str) -> Config:
     """Raises RouterError if it's damaged, or if the password is wrong."""
     magic, size = content[:4], int.from_bytes(content[4:8], "little")
-    rest = content[8:]
-    if magic == ENCRYPTED:
-        salt, rest = rest[:SALT], rest[SALT:]
-        rest = _mixed(rest, password, salt)
-    elif magic != PLAIN:
+    if magic not in {PLAIN, ENCRYPTED}:
         raise failure("bad backup file")
-    digest, packed = rest[:DIGEST], rest[DIGEST:]
+    start = 8 + (SALT if magic == ENCRYPTED else 0)
+    rest = content[start:]
     if len(rest) != size:
         raise failure("backup file is truncated")
+    if magic == ENCRYPTED:
+        rest = _mixed(rest, password, content[8:start])
+    digest, packed = rest[:DIGEST], rest[DIGEST:]
     if hashlib.sha256(packed).digest() != digest:
         raise failure("wrong password or corrupt backup file")
     return Config.from_json(json.loads(zlib.decompress(packed)))

@@ -104,6 +104,8 @@ class Device(ABC):
     wanted_mode: str
     button: threading.Event
     is_up: bool
+    rescue: str
+    """Password of the user `rescue`, who gets in whatever the configuration says; empty if none."""
 
     @property
     def config(self) -> Config:

@@ -55,6 +55,7 @@ class Router(Device):
         certificate: bool = True,
         state: Path | None = None,
         boot_seconds: float = BOOT_S,
+        rescue: str = "",
     ) -> None:
         self.release = Release(version)
         self.username, self.password = username, password
@@ -73,6 +74,7 @@ class Router(Device):
         self.button = threading.Event()
         self.globals: dict[str, object] = {}
         self.boot_seconds = boot_seconds
+        self.rescue = rescue
         self.boots = 0
         self.is_up = False
         self.ca = ""
@@ -92,7 +94,7 @@ class Router(Device):
         self.scheduler = Scheduler(self, self.hub)
         ports = {"api": api_port, "api-ssl": api_ssl_port, "ssh": ssh_port}
         self.endpoints = Endpoints(self, self.hub, ports)
-        self.faults.changed = self._faults_changed
+        self.faults.changed = self.refresh_faults
 
     def _learn_version(self) -> None:
         words = commands.vocabulary(self.release)
@@ -207,7 +209,7 @@ class Router(Device):
             self.allowed.notify_all()
         self.keep()
 
-    def _faults_changed(self) -> None:
+    def refresh_faults(self) -> None:
         self.endpoints.refresh()
         with self.allowed:
             self.allowed.notify_all()

@@ -8,7 +8,8 @@ import librouteros
 import pytest
 from librouteros.exceptions import LibRouterosError, TrapError
 
-from runbook.lab.routeros.errors import RouterError
+from runbook.lab.routeros import backup
+from runbook.lab.routeros.errors import Rebooting, RouterError
 from runbook.lab.routeros.net import wire
 from runbook.lab.routeros.router import Router
 
@@ -151,6 +152,45 @@ def test_backups_are_refused_when_damaged_or_with_the_wrong_password(router):
     with pytest.raises(RouterError):
         router.run("/system backup load name=a password=right")
     assert router.boots == 1
+
+
+DAMAGES = {
+    "empty": lambda whole: b"",
+    "short": lambda whole: whole[:6],
+    "header": lambda whole: whole[:12],
+    "cut": lambda whole: whole[:-1],
+    "longer": lambda whole: whole + b"\0",
+    "other": lambda whole: b"not a backup at all",
+    "magic": lambda whole: b"\0" + whole[1:],
+    "size": lambda whole: whole[:4] + bytes([whole[4] ^ 1]) + whole[5:],
+    "middle": lambda whole: whole[:99] + bytes([whole[99] ^ 1]) + whole[100:],
+    "zeros": lambda whole: whole[:8] + bytes(len(whole) - 8),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("password", ["", "right"])
+def test_a_damaged_backup_is_never_loaded(damage, password):
+    whole = backup.pack(Router("7.18", certificate=False).config, password)
+    assert backup.unpack(whole, password)
+    with pytest.raises(RouterError):
+        backup.unpack(DAMAGES[damage](whole), password)
+
+
+def test_a_backup_of_another_router_can_be_tried(router):
+    router.run("/ip firewall filter add chain=input action=drop; /user set admin password=other")
+    before = router.export()
+    router.run("/system backup save name=b dont-encrypt=yes")
+    with Router("7.18", rescue="way in", certificate=False, boot_seconds=0) as spare:
+        spare.state.files = router.state.files
+        with pytest.raises(Rebooting):
+            spare.run('/system backup load name=b password=""')
+        assert spare.wait_until_up(boots=2)
+        api = librouteros.connect(spare.host, "rescue", "way in", port=spare.api_port)
+        assert len(list(api.path("ip", "firewall", "filter"))) == 1
+        api.close()
+        api.protocol.transport.sock.close()
+        assert spare.export().split("model")[1] == before.split("model")[1]
 
 
 def test_a_reset_runs_the_script(router):

@@ -236,3 +236,17 @@ def test_the_clock_of_the_router_fires_timers_by_itself(router):
     boots = router.boots
     router.run('/system scheduler add name=t interval=10s on-event="/system reboot"')
     assert router.wait_until_up(boots=boots + 1)
+
+
+def test_an_ssh_session_that_stalls_ends_with_the_restart(router):
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(router.host, router.ssh_port, "admin", "", timeout=5, allow_agent=False)
+        router.run("/ip firewall filter add chain=input action=drop")
+        with pytest.raises((paramiko.SSHException, TimeoutError)):
+            client.exec_command("/system identity print", timeout=0.2)
+        router.reboot()
+        assert router.wait_until_up(boots=2)
+        client.get_transport().join(5)
+        assert not client.get_transport().is_active()
+    assert router.active() == []

@@ -85,7 +85,11 @@ class Endpoints:
 
     def active(self) -> list[Active]:
         with self._lock:
-            return [Active(one.session, one.since) for one in self._connections if one.logged_in]
+            return [
+                Active(one.session, one.since)
+                for one in self._connections
+                if one.logged_in and one.open
+            ]
 
     def cut(self) -> None:
         """The router goes down: all connections with it."""

@@ -81,6 +81,11 @@ class _Guarded:
         except Ended:
             raise EOFError from None
 
+    @property
+    def _closed(self) -> bool:
+        """Paramiko asks before it waits for its thread."""
+        return not self._connection.open
+
     def close(self) -> None:
         self._connection.close()
 
