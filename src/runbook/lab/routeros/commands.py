@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from runbook.lab.routeros import backup, certificates, exporting, files, importing
-from runbook.lab.routeros.clock import write_duration
+from runbook.lab.routeros.clock import write_duration, write_moment
 from runbook.lab.routeros.device import Device, Reply, Special
 from runbook.lab.routeros.errors import Category, Rebooting, RouterError, failure
 from runbook.lab.routeros.facts import FEATURES, MODES
@@ -15,6 +15,7 @@ from runbook.lab.routeros.grammar import Signature, Tree
 from runbook.lab.routeros.menu import Menu, Shape
 from runbook.lab.routeros.menus import menus_of
 from runbook.lab.routeros.session import Session
+from runbook.lab.routeros.state import Part
 from runbook.lab.routeros.versions import NEWEST, Release
 
 Given = Mapping[str, str]
@@ -30,7 +31,7 @@ PRINT = frozenset(
 CONFIRM_S = 300.0
 
 
-def _export(path: str) -> Special:
+def _export(path: str, *, where: bool = False) -> Special:
     def run(router: Device, session: Session, given: Given) -> Reply:
         options = dict(given)
         if "sensitive" not in session.policies:
@@ -45,7 +46,7 @@ def _export(path: str) -> Special:
             return Reply()
         return Reply(text=text)
 
-    return Special(run, Signature(frozenset({"file"}), EXPORT), ("read",))
+    return Special(run, Signature(frozenset({"file"}), EXPORT, where=where), ("read",))
 
 
 def _undo(router: Device, _: Session, __: Given) -> Reply:
@@ -55,7 +56,7 @@ def _undo(router: Device, _: Session, __: Given) -> Reply:
     with router.lock:
         router.config.put_back(done[-1].before)
         done[-1].undone = True
-        router.changed(*done[-1].before.tables, *done[-1].before.settings)
+        _restored(router, done[-1].before)
     return Reply()
 
 
@@ -66,8 +67,14 @@ def _redo(router: Device, _: Session, __: Given) -> Reply:
     with router.lock:
         router.config.put_back(undone.after)
         undone.undone = False
-        router.changed(*undone.after.tables, *undone.after.settings)
+        _restored(router, undone.after)
     return Reply()
+
+
+def _restored(router: Device, part: Part) -> None:
+    moment = write_moment(router.clock.now(), iso=router.release.has_iso_dates)
+    router.state.facts["last-config-change"] = moment
+    router.changed(*part.tables, *part.settings)
 
 
 def _reboot(router: Device, _: Session, __: Given) -> Reply:
@@ -115,8 +122,9 @@ def _install(router: Device, session: Session, given: Given) -> Reply:
 
 
 def _upgrade_firmware(router: Device, _: Session, __: Given) -> Reply:
-    router.state.facts["firmware"] = router.release.text
-    return Reply(text="")
+    """The next restart writes it."""
+    router.state.facts["new-firmware"] = router.release.text
+    return Reply()
 
 
 def _device_mode(router: Device, _: Session, given: Given) -> Reply:
@@ -230,6 +238,7 @@ def _specials(release: Release, menus: dict[str, Menu]) -> Commands:
             names(frozenset({"address", "count", "interval", "size"}), unnamed=("address",)),
             ("test",),
         ),
+        ("", "quit"): Special(lambda *_: Reply()),
         ("system", "reboot"): Special(_reboot, policies=("reboot",)),
         ("system", "shutdown"): Special(_shutdown, policies=("reboot",)),
         ("system", "reset-configuration"): Special(
@@ -279,7 +288,8 @@ def _specials(release: Release, menus: dict[str, Menu]) -> Commands:
             _device_mode, names(frozenset({"mode", *FEATURES})), ("write", "policy")
         )
     for path in _folders(menus):
-        found[path, "export"] = _export(path)
+        has_rows = path in menus and menus[path].has_rows
+        found[path, "export"] = _export(path, where=has_rows and release.exports_some)
     return found
 
 

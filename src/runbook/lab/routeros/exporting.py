@@ -56,6 +56,7 @@ class _Menu:
         self._router = router
         self._menu = menu
         self._verbose = "verbose" in options
+        self._only = options["ids"].split(",") if "ids" in options else None
         hidden = router.release.hides_secrets or "hide-sensitive" in options
         self._secrets = "show-sensitive" in options or not hidden
 
@@ -68,6 +69,8 @@ class _Menu:
         factory = {row[".id"]: row for row in self._router.factory.rows(menu.path)}
         for row in config.rows(menu.path):
             if row.get("dynamic") == "yes" or row.get("builtin") == "yes":
+                continue
+            if self._only is not None and row[".id"] not in self._only:
                 continue
             original = factory.get(row[".id"])
             if original is not None and menu.found_by:

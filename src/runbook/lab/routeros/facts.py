@@ -63,7 +63,7 @@ def _routerboard(router: Device) -> list[Row]:
             "serial-number": router.serial,
             "firmware-type": "70x0",
             "factory-firmware": "7.4",
-            "current-firmware": router.state.facts.get("firmware", router.release.text),
+            "current-firmware": router.state.facts.get("firmware", "7.4"),
             "upgrade-firmware": router.release.text,
         }
     ]

@@ -292,6 +292,8 @@ class Router(Device):
                 self.state.facts["version"] = version
                 self.downloaded = self.checked_for_updates = ""
                 self._learn_version()
+            if firmware := self.state.facts.pop("new-firmware", ""):
+                self.state.facts["firmware"] = firmware
             if apply:
                 apply()
             self._rebooting = False

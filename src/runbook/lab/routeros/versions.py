@@ -53,6 +53,11 @@ class Release:
         return self.number >= (7, 16)
 
     @property
+    def exports_some(self) -> bool:
+        """`/export where` in a menu."""
+        return self.number >= (7, 13)
+
+    @property
     def reads_files(self) -> bool:
         """Has `/file/read`."""
         return self.number >= (7, 13)

@@ -141,3 +141,17 @@ def test_any_text_survives_an_export(text):
     second.run(first.export())
     assert second.snapshot() == first.snapshot()
     assert second.config.rows("system/script")[0].get("source", "") == text
+
+
+def test_some_rows_of_a_menu_are_exported(router):
+    router.run("/ip firewall address-list; add list=a address=10.0.0.1; add list=b address=10.0.0.2")
+    said = router.run("/ip firewall address-list export where list=a")
+    assert said.splitlines()[-1] == "add address=10.0.0.1 list=a"
+
+
+def test_names_of_interfaces_follow(router):
+    router.run("/ip firewall filter add chain=input in-interface=!ether2 action=accept")
+    router.run("/interface set ether2 name=lan")
+    assert "in-interface=!lan" in router.export()
+    with pytest.raises(RouterError, match="does not match"):
+        router.run("/ip address add address=10.0.0.1/24 interface=ether2")

@@ -68,6 +68,9 @@ class Interpreter:
     def _execute(self, command: Command, scope: Scope, *, bracketed: bool) -> object:
         given = {one.name: self.evaluator.value(one.value, scope) for one in command.arguments}
         if (command.path, command.name) in self.router.commands:
+            if command.where is not None:
+                rows = self._matching(self.router.menus[command.path], command, scope)
+                given["ids"] = [row[".id"] for row in rows]
             return self._special(command, given)
         with self.router.lock:
             return self._on_menu(command, given, scope, bracketed=bracketed)
