@@ -176,11 +176,13 @@ class Operations:
         if menu.shape is not Shape.LIST and menu.path != "interface":
             raise RouterError("no such command", Category.MISSING)
         with self._recorded(menu, "removed", session):
-            for one in list(which):
-                row = self.find(menu, one)
-                path = next(path for path, kept in self._kept(menu) if kept is row)
+            known = {row[".id"]: (path, row) for path, row in self._kept(menu)}
+            for one in which:
+                which_id = one if one in known else self.find(menu, one)[".id"]
+                path, row = known[which_id]
                 hooks.before_remove(self._router, self._router.menus[path], row)
-                self._router.config.rows(path).remove(row)
+                rows = self._router.config.rows(path)
+                rows[:] = [one for one in rows if one is not row]
 
     def move(self, menu: Menu, which: Iterable[str], before: str, session: Session) -> None:
         self._may_write(menu, session)
@@ -235,11 +237,13 @@ class Operations:
     def _refuse_twin(self, menu: Menu, row: Row) -> None:
         if not menu.unique:
             return
-        key = [row.get(name) for name in menu.unique]
+        *more, telling = menu.unique  # the last differs the most
+        value = row.get(telling)
         rows = self._interfaces() if menu.ids == "interface" else self._kept(menu)
         for _, other in rows:
-            same = [other.get(name) for name in menu.unique] == key
-            if same and other[".id"] != row[".id"]:
+            if other.get(telling) != value or other[".id"] == row[".id"]:
+                continue
+            if all(other.get(name) == row.get(name) for name in more):
                 raise failure(menu.duplicate)
 
     def _rename(self, menu: Menu, old: Row, row: Row) -> None:

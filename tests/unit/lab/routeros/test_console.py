@@ -144,7 +144,9 @@ def test_any_text_survives_an_export(text):
 
 
 def test_some_rows_of_a_menu_are_exported(router):
-    router.run("/ip firewall address-list; add list=a address=10.0.0.1; add list=b address=10.0.0.2")
+    router.run(
+        "/ip firewall address-list; add list=a address=10.0.0.1; add list=b address=10.0.0.2"
+    )
     said = router.run("/ip firewall address-list export where list=a")
     assert said.splitlines()[-1] == "add address=10.0.0.1 list=a"
 

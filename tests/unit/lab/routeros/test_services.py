@@ -119,9 +119,15 @@ def test_what_a_group_may_not_do_is_refused(router):
 
 
 def test_the_last_owner_stays(router):
-    for command in ("/user remove admin", "/user disable admin", "/user set admin group=read"):
+    router.run("/user add name=second group=full")
+    for command in (
+        "/user remove [find]",
+        "/user disable [find]",
+        "/user set [find] group=read",
+    ):
         with pytest.raises(RouterError):
             router.run(command)
+    assert len(router.config.rows("user")) == 2
 
 
 def test_faults(router):

@@ -154,13 +154,18 @@ class Interpreter:
             return []
         said = numbers if isinstance(numbers, list) else text(numbers).split(",")
         rows = self.router.operations.rows(menu)
-        return [self._one(rows, text(one)) for one in said if text(one)]
+        known = {
+            row[key]: row[".id"]
+            for key in ("default-name", "name", ".id")
+            for row in reversed(rows)
+            if key in row
+        }
+        return [self._one(rows, known, text(one)) for one in said if text(one)]
 
     @staticmethod
-    def _one(rows: list[Row], said: str) -> str:
-        for row in rows:
-            if said in {row.get(".id"), row.get("name", ""), row.get("default-name", "")}:
-                return row[".id"]
+    def _one(rows: list[Row], known: dict[str, str], said: str) -> str:
+        if said in known:
+            return known[said]
         if said.isdigit() and int(said) < len(rows):
             return rows[int(said)][".id"]
         raise no_such_item()
