@@ -239,12 +239,14 @@ class Operations:
             return
         *more, telling = menu.unique  # the last differs the most
         value = row.get(telling)
-        rows = self._interfaces() if menu.ids == "interface" else self._kept(menu)
-        for _, other in rows:
-            if other.get(telling) != value or other[".id"] == row[".id"]:
-                continue
-            if all(other.get(name) == row.get(name) for name in more):
-                raise failure(menu.duplicate)
+        paths = INTERFACES if menu.ids == "interface" else (menu.path,)
+        for path in paths:
+            rows = self._router.config.rows(path)
+            alike = [other for other in rows if other.get(telling) == value]
+            for other in alike:
+                same = all(other.get(name) == row.get(name) for name in more)
+                if same and other[".id"] != row[".id"]:
+                    raise failure(menu.duplicate)
 
     def _rename(self, menu: Menu, old: Row, row: Row) -> None:
         """What refers to an interface follows its name."""
