@@ -334,6 +334,7 @@ class Router(Device):
         with self.lock:
             text = json.dumps(self.state.to_json())
         new = self._kept.with_suffix(".new")
+        new.touch(mode=0o600)  # it holds passwords and keys
         new.write_text(text)
         new.replace(self._kept)
 

@@ -226,6 +226,7 @@ def test_the_state_survives_the_process(tmp_path):
     with Router("7.20", state=kept) as first:
         first.run('/ip address add address=10.0.0.1/24 interface=ether2 comment="äö \\"x\\""')
         before, key = first.snapshot(), first.host_key
+    assert kept.stat().st_mode & 0o777 == 0o600
     with Router("7.20", state=kept) as second:
         assert (second.snapshot(), second.host_key) == (before, key)
 
