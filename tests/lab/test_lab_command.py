@@ -5,6 +5,10 @@ import json
 import pytest
 
 from netbox.commands import Toolkits, ended
+from runbook.connectors.kinds import KINDS
+
+ROUTERS = ("lab-router-1", "lab-router-2") if "routeros" in KINDS else ()
+NAMES = ("lab-netbox", "lab-proxmox", *ROUTERS)
 
 
 @pytest.fixture
@@ -31,10 +35,10 @@ def test_the_lab_goes_up_and_down(commands):
     ended_text(commands, "lab", "up")
 
     connections = listed(commands, "connections list")["connections"]
-    assert {one["name"] for one in connections} == {"lab-netbox", "lab-proxmox"}
+    assert {one["name"] for one in connections} == set(NAMES)
     toolkits = {one["slug"]: one["enabled"] for one in listed(commands, "toolkit list")["toolkits"]}
     assert [toolkits[slug] for slug in ("lab", "netbox", "proxmox")] == [True, True, True]
-    for name in ("lab-netbox", "lab-proxmox"):
+    for name in NAMES:
         assert listed(commands, f"connections check {name}")["ok"]
     choices = ended(commands.start_execute("netbox/Prefixes.md", NETBOX="lab-netbox"))
     assert "10.10.20.0/24" in choices.printed

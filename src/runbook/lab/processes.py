@@ -38,11 +38,19 @@ class Part:
     module: str
     secret: str
     more: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
 
 
 IPAM = Part("ipam", "runbook.lab.ipam", "token", {})
 PVE = Part("pve", "runbook.lab.pve", "token_secret", {"token_id": "root@pam!lab"})
-PARTS = (IPAM, PVE)
+ROUTERS = Part(
+    "routers",
+    "runbook.lab.routeros",
+    "password",
+    {"username": "admin"},
+    ("--given", "--count", "2", "--identity", "lab-router"),
+)
+PARTS = (IPAM, PVE, ROUTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class Processes:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-P", "-m", part.module],
+            [sys.executable, "-P", "-m", part.module, *part.arguments],
             {name: value for name, value in self._environment.items() if name in PASSED},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, stdin, 0),
@@ -135,7 +143,7 @@ class Processes:
 
 def _failure(part: Part, log: Path) -> RunbookError:
     said = log.read_text(errors="replace").strip()
-    if "No module named 'fakepve'" in said:
+    if any(f"No module named '{name}'" in said for name in ("fakepve", "paramiko")):
         return ConfigurationError(MISSING)
     last = said.splitlines()[-1] if said else "it said nothing"
     return ServerUnavailableError(f"The lab's {part.name} didn't start: {last}")

@@ -3,7 +3,9 @@ import subprocess
 import sys
 
 import httpx
+import librouteros
 import pytest
+from librouteros.exceptions import LibRouterosError
 
 from runbook.errors import ServerUnavailableError
 from runbook.lab import processes
@@ -18,7 +20,7 @@ def lab(tmp_path):
 
 
 def test_the_processes_start_answer_and_end(lab):
-    ipam, pve = lab.start()
+    ipam, pve, routers = lab.start()
 
     assert lab.are_running()
     headers = {"Authorization": f"Token {ipam.given['token']}"}
@@ -26,7 +28,17 @@ def test_the_processes_start_answer_and_end(lab):
     assert answer.json()["count"] > 0
     assert pve.said["ca"].startswith("-----BEGIN CERTIFICATE-----")
 
-    assert lab.stop() == 2
+    assert [one["identity"] for one in routers.said["routers"]] == ["lab-router-1", "lab-router-2"]
+    with pytest.raises(LibRouterosError):
+        librouteros.connect("127.0.0.1", "admin", "wrong", port=routers.said["api_port"])
+    api = librouteros.connect(
+        "127.0.0.1", "admin", routers.given["password"], port=routers.said["api_port"]
+    )
+    assert list(api.path("system", "identity")) == [{"name": "lab-router-1"}]
+    api.close()
+    api.protocol.transport.sock.close()
+
+    assert lab.stop() == 3
     assert not lab.are_running()
     assert lab.stop() == 0
 

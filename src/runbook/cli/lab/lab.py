@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 TOOLKITS = ("proxmox", "netbox", "lab")
 LABELS = {"site": "lab"}
-NAMES = {"ipam": "lab-netbox", "pve": "lab-proxmox"}
-HELP = """Try the toolkits without hardware, with endpoints like those of Proxmox VE and NetBox.
+ROUTERS = ("lab-router-1", "lab-router-2")
+NAMES = ("lab-netbox", "lab-proxmox", *ROUTERS)
+HELP = """Try the toolkits without hardware, with endpoints like Proxmox VE, NetBox and RouterOS.
 
 \b
 Examples:
@@ -61,7 +62,7 @@ def up() -> None:
             for started in processes.start():
                 _connect(engine, principal, started)
         _enable(settings, engine, principal)
-    print_line("The lab is up, with the connections lab-proxmox and lab-netbox.")
+    print_line(f"The lab is up, with the connections {', '.join(_names())}.")
     print_line(f"In the web app: http://localhost:{settings.api_port}/execute/lab/Provision.md")
     print_line("In a terminal:  runbook execute --runbook lab/Provision.md --ask")
 
@@ -80,7 +81,7 @@ def down() -> None:
 
     with _opened() as (settings, engine, principal):
         ended = Processes(settings.data_dir, process_environment()).stop()
-        for name in NAMES.values():
+        for name in NAMES:
             with suppress(NotFoundError):
                 engine.connections.remove(name, principal)
     print_line("The lab is down." if ended else "The lab wasn't up.")
@@ -97,17 +98,38 @@ def _opened() -> Iterator[tuple[Settings, Engine, Principal]]:
         yield settings, engine, local_operator(settings)
 
 
+def _names() -> list[str]:
+    from runbook.connectors.kinds import KINDS
+
+    return [name for name in NAMES if name not in ROUTERS or "routeros" in KINDS]
+
+
 def _connect(engine: Engine, principal: Principal, started: Started) -> None:
-    """Add the connection of an endpoint, in place of an earlier one."""
+    """Add the connections of an endpoint, in place of earlier ones."""
+    from runbook.connectors.kinds import KINDS
     from runbook.engine.connections.connections import NewConnection
 
-    name = NAMES[started.part.name]
-    kind = "netbox" if started.part.name == "ipam" else "proxmox"
-    values = {**started.said, **started.given}
-    with suppress(NotFoundError):
-        engine.connections.remove(name, principal)
-    new = NewConnection(name, kind, values, {}, LABELS, "Of runbook lab; holds nothing real")
-    engine.connections.add(new, principal)
+    for name, kind, values in _connections(started):
+        if kind not in KINDS:
+            continue
+        with suppress(NotFoundError):
+            engine.connections.remove(name, principal)
+        new = NewConnection(name, kind, values, {}, LABELS, "Of runbook lab; holds nothing real")
+        engine.connections.add(new, principal)
+
+
+def _connections(started: Started) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The name, kind and values of each."""
+    given = dict(started.given)
+    match started.part.name:
+        case "ipam":
+            yield "lab-netbox", "netbox", {**started.said, **given}
+        case "pve":
+            yield "lab-proxmox", "proxmox", {**started.said, **given}
+        case _:
+            for name, said in zip(ROUTERS, started.said["routers"], strict=True):
+                values = {one: said[one] for one in ("host", "port", "ca", "ssh_port")}
+                yield name, "routeros", {**values, **given}
 
 
 def _enable(settings: Settings, engine: Engine, principal: Principal) -> None:

@@ -1,0 +1,1 @@
+"""How the router is reached: the API, SSH and SFTP on loopback."""
