@@ -18,6 +18,7 @@ from runbook.cli.connections.connections import connections
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.inputs import inputs
+from runbook.cli.inventory.inventory import inventory
 from runbook.cli.keeping.backup import backup, restore
 from runbook.cli.keeping.database import database
 from runbook.cli.lab.lab import lab
@@ -70,6 +71,7 @@ COMMANDS = (
     who_can,
     toolkit,
     connections,
+    inventory,
     lab,
     token,
     serve,

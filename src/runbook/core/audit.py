@@ -50,6 +50,11 @@ class AuditAction(StrEnum):
     CONNECTION_REMOVE = "connection.remove"
     CONNECTION_CHECK = "connection.check"
     CONNECTIONS_RESEAL = "connections.reseal"
+    DEVICE_ADD = "device.add"
+    DEVICE_EDIT = "device.edit"
+    DEVICE_REMOVE = "device.remove"
+    INVENTORY_IMPORT = "inventory.import"
+    INVENTORY_REPORT = "inventory.report"
     ACCESS_REFUSED = "access.refused"
 
 
@@ -64,6 +69,8 @@ class TargetKind(StrEnum):
     STORE = "store"
     TOOLKIT = "toolkit"
     CONNECTION = "connection"
+    DEVICE = "device"
+    INVENTORY = "inventory"
 
 
 @dataclass(frozen=True, slots=True)

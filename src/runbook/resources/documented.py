@@ -13,6 +13,13 @@ from runbook.resources.connection import (
     ConnectionListJson,
 )
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
+from runbook.resources.device import (
+    DeviceExportJson,
+    DeviceFiltersJson,
+    DeviceJson,
+    DevicePageJson,
+    ImportedDevicesJson,
+)
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
 from runbook.resources.log import LogHitsJson
@@ -75,5 +82,10 @@ DOCUMENTED: tuple[type, ...] = (
     ConnectionJson,
     ConnectionCheckJson,
     ToolkitReadmeJson,
+    DevicePageJson,
+    DeviceJson,
+    DeviceFiltersJson,
+    DeviceExportJson,
+    ImportedDevicesJson,
     ProblemJson,
 )

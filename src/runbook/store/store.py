@@ -16,6 +16,7 @@ from runbook.store.blobs import Blobs
 from runbook.store.connections import Connections
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
+from runbook.store.inventory.devices import Devices
 from runbook.store.leases import Leases
 from runbook.store.locks import Locks
 from runbook.store.log.events import Events
@@ -65,6 +66,7 @@ class Store:
         self.runbooks = Runbooks(self._database, clock)
         self.toolkits = Toolkits(self._database, clock)
         self.connections = Connections(self._database, clock)
+        self.devices = Devices(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.notices = Notices(self._database, clock)

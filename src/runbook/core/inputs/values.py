@@ -17,7 +17,7 @@ FILE_LIMIT = 1024 * 1024
 """Maximum size of an input's file, in bytes."""
 FILE_NAME_LIMIT = 255
 """In UTF-8 bytes; the limit of common file systems for a name."""
-_STRUCTURED = (InputType.JSON, InputType.LIST)
+_STRUCTURED = (InputType.JSON, InputType.LIST, InputType.DEVICES)
 FILE_FORM = 'Send {"name": "...", "content_base64": "..."}, or use --env NAME=@PATH'
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from runbook.core.document import Language, Script
 from runbook.core.environ import BaseVariables, RunVariables, child_env
+from runbook.core.inventory.script import REPORT_BYTES
 from runbook.core.output.handover import Assignments
 from runbook.core.run import Run
 from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.inventory.reports import DeviceReports
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Command, Ended, Stop, run_process
 from runbook.engine.process.workspace import Workspace
@@ -81,6 +83,15 @@ class ScriptRunner:
     def take_outputs(self) -> Assignments:
         return take_outputs(self._workspace)
 
+    def report_devices(self, reports: DeviceReports, counts: bool) -> None:
+        """Hand what a script said of devices to the inventory."""
+        path = self._workspace.handover.devices
+        data = self._workspace.read_handover(path, REPORT_BYTES + 1)
+        if data:
+            self._workspace.discard(path)
+        if counts:
+            reports.take(data)
+
     def summary(self) -> str | None:
         """The Markdown summary that the scripts wrote, masked; None without one."""
         path = self._workspace.handover.summary
@@ -121,6 +132,7 @@ class ScriptRunner:
                 mask=str(handover.mask),
                 effects=str(handover.effects),
                 summary=str(handover.summary),
+                devices=str(handover.devices),
                 artifacts=str(handover.artifacts),
                 dry_run=run.request.dry_run,
                 call_socket=options.call_socket,

@@ -74,6 +74,7 @@ class HandOver:
     mask: Path
     effects: Path
     summary: Path
+    devices: Path
     artifacts: Path
     """A directory."""
 
@@ -93,6 +94,7 @@ class HandOver:
             mask=hidden / "mask",
             effects=hidden / "effects",
             summary=hidden / "summary",
+            devices=hidden / "devices",
             artifacts=directory / ARTIFACTS,
         )
 

@@ -63,6 +63,7 @@ class InputKnowledge:
             facts,
             choices=self.choices(entry, principal),
             check_connection=partial(self._parts.connections.problem, principal=principal),
+            find_devices=partial(self._parts.devices.find, principal=principal),
         )
 
     def _supplied(self, entry: Entry) -> Mapping[str, str]:
