@@ -236,11 +236,11 @@ class RunVariables:
     mask: str
     effects: str
     summary: str
-    devices: str
     artifacts: str
     dry_run: bool = False
     call_socket: str = ""
     connections: str = ""
+    devices: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))

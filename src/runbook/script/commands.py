@@ -91,7 +91,7 @@ def output(name: str, value: object) -> None:
     _assign("RUNBOOK_OUTPUT", name, value, OUTPUT_NAME)
 
 
-def device(name: str, **fields: object) -> None:
+def device(name: str, /, **fields: object) -> None:
     """Report what is known of a device now; a new one is added. Fields not given stay.
 
     Times are ISO 8601 or "now". The Policy needs `inventory: update`. Raises TypeError and

@@ -28,6 +28,14 @@ DELETE /api/connections/<connection>               connection.write
 GET   /api/connections/<connection>                connection.read
 PATCH /api/connections/<connection>                connection.write
 POST  /api/connections/<connection>/check          connection.read
+GET   /api/inventory                               inventory.read
+DELETE /api/inventory/<device>                     inventory.write
+GET   /api/inventory/<device>                      inventory.read
+PATCH /api/inventory/<device>                      inventory.write
+PUT   /api/inventory/<device>                      inventory.write
+GET   /api/inventory-export                        inventory.read
+GET   /api/inventory-filters                       inventory.read
+POST  /api/inventory-import                        inventory.write
 GET   /api/public                                  anyone
 GET   /api/runbooks                                runbook.list
 GET   /api/runbooks/<ref:ref>                      runbook.read
@@ -115,6 +123,10 @@ def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
         ("POST", "/api/connections"),
         ("PATCH", "/api/connections/<connection>"),
         ("DELETE", "/api/connections/<connection>"),
+        ("PUT", "/api/inventory/<device>"),
+        ("PATCH", "/api/inventory/<device>"),
+        ("DELETE", "/api/inventory/<device>"),
+        ("POST", "/api/inventory-import"),
         ("POST", "/api/shutdown"),
     }
 
@@ -136,6 +148,10 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "PATCH /api/connections/<connection>",
         "DELETE /api/connections/<connection>",
         "POST /api/connections/<connection>/check",
+        "PUT /api/inventory/<device>",
+        "PATCH /api/inventory/<device>",
+        "DELETE /api/inventory/<device>",
+        "POST /api/inventory-import",
         "POST /api/runs/<run_id>/cancel",
         "POST /api/runs/<run_id>/resume",
         "POST /api/runs/<run_id>/retry",

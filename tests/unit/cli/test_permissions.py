@@ -45,6 +45,13 @@ connections edit     connection.write
 connections remove   connection.write
 connections check    connection.read
 connections reseal   connection.write
+inventory list       inventory.read
+inventory show       inventory.read
+inventory add        inventory.write
+inventory set        inventory.write
+inventory remove     inventory.write
+inventory import     inventory.write
+inventory export     inventory.read
 lab up               connection.write
 lab down             connection.write
 token        token.issue
@@ -67,6 +74,7 @@ summary      -
 mask         -
 plan         -
 artifact     -
+device       -
 """
 
 

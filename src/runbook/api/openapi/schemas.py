@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from runbook.api.bodies import ChoicesBody, LoginBody, ResumeBody, RunBody, SwitchBody
 from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody
+from runbook.api.inventory.bodies import DeviceBody, ImportBody
 from runbook.resources.documented import DOCUMENTED
 
 Json = dict[str, Any]
@@ -23,6 +24,8 @@ BODIES: tuple[type[BaseModel], ...] = (
     LoginBody,
     SwitchBody,
     NewConnectionBody,
+    DeviceBody,
+    ImportBody,
     ConnectionChangesBody,
 )
 # Responses may get more members in later versions.

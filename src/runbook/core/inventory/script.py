@@ -9,8 +9,8 @@ from dataclasses import field
 from runbook.core.inventory.device import TIMES, Device, Field
 from runbook.core.times import iso
 from runbook.quick_dataclass import dataclass
+from runbook.script.limits import REPORT_BYTES
 
-REPORT_BYTES = 4 * 1024 * 1024
 MOST_REPORTED = 5000
 """How many devices a step can report."""
 

@@ -16,7 +16,6 @@ from runbook.core.inputs.connections import (
     wrong_kind,
 )
 from runbook.core.inventory.device import Device
-from runbook.core.inventory.script import script_json
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.authorization import may_with_connection
@@ -54,6 +53,8 @@ class InUse:
     def as_json(self) -> str:
         if self.device is None:
             return self.opened.as_json()
+        from runbook.core.inventory.script import script_json
+
         return self.opened.as_json(device=script_json(self.device))
 
 

@@ -23,11 +23,10 @@ from runbook.engine.execute.effects import EffectJournal
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.recorder import Recorder
-from runbook.engine.execute.reporting import reporter_of
+from runbook.engine.execute.reporting import Reporting
 from runbook.engine.execute.run_files import content_of, files_of
 from runbook.engine.execute.script_runner import ScriptRunner
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
-from runbook.engine.inventory.reports import DeviceReports
 from runbook.engine.options import EngineOptions
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
@@ -215,7 +214,8 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            reports = self._reports()
+            policy, may_keep = self._runbook.policy, recorder.may_keep
+            reports = Reporting(self._parts, self._run, policy, may_keep)
             runner = self._runner(scripts)
             runner.after_attempt = partial(scripts.report_devices, reports)
             outcome = self._judged(self._run_steps(runner))
@@ -260,11 +260,6 @@ class Execution:
         rows = steps_of_all(store, earlier, self._runbook)
         touched = touched_by(store, earlier, self._runbook)
         return undo_steps(self._runbook, rows, undone, touched)
-
-    def _reports(self) -> DeviceReports:
-        reporter = reporter_of(self._parts, self._run, self._runbook.policy)
-        may_keep = self._recorder.may_keep
-        return DeviceReports(self._parts.store, reporter, may_keep, self._parts.clock)
 
     def _runner(self, scripts: ScriptRunner) -> StepRunner:
         return StepRunner(

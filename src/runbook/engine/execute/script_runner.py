@@ -7,15 +7,15 @@ from pathlib import Path
 
 from runbook.core.document import Language, Script
 from runbook.core.environ import BaseVariables, RunVariables, child_env
-from runbook.core.inventory.script import REPORT_BYTES
 from runbook.core.output.handover import Assignments
 from runbook.core.run import Run
 from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
 from runbook.engine.execute.recorder import Recorder
-from runbook.engine.inventory.reports import DeviceReports
+from runbook.engine.execute.reporting import Reporting
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Command, Ended, Stop, run_process
 from runbook.engine.process.workspace import Workspace
+from runbook.script.limits import REPORT_BYTES
 
 SUMMARY_BYTES = 256 * 1024
 
@@ -83,7 +83,7 @@ class ScriptRunner:
     def take_outputs(self) -> Assignments:
         return take_outputs(self._workspace)
 
-    def report_devices(self, reports: DeviceReports, counts: bool) -> None:
+    def report_devices(self, reports: Reporting, counts: bool) -> None:
         """Hand what a script said of devices to the inventory."""
         path = self._workspace.handover.devices
         data = self._workspace.read_handover(path, REPORT_BYTES + 1)

@@ -37,6 +37,9 @@ from runbook.store.store import Store
 
 _READ, _WRITE = Permission.INVENTORY_READ, Permission.INVENTORY_WRITE
 _EXPORTED_AT_ONCE = 500
+NOTHING_IMPORTED = "Nothing was imported: some devices in the table are invalid"
+MOST_PROBLEMS = 1000
+"""How many mistakes of a table are named."""
 _NAMED = 50
 """How many devices an audit event names."""
 
@@ -165,7 +168,7 @@ class Inventory:
             for problem in (*filter(None, [name_problem(row.name)]), *found.problems)
         ]
         wrong += _twice(rows)
-        _raise(wrong)
+        _raise(wrong, NOTHING_IMPORTED)
         outcome: list[Imported] = []
 
         def merge(known: Mapping[str, Device]) -> DeviceChanges:
@@ -184,7 +187,7 @@ class Inventory:
                     afters.append(after)
                     if before is not None:
                         changed[row.name] = sorted(differing(before, found.changes))
-            _raise(refused)
+            _raise(refused, NOTHING_IMPORTED)
             added = [device.name for device in afters if device.name not in known]
             outcome.append(Imported(added, changed, len(rows) - len(afters), dry_run))
             if dry_run or not afters:
@@ -257,9 +260,10 @@ def _no_such(name: str) -> NotFoundError:
     return NotFoundError(f"There is no device named {name[:80]}.")
 
 
-def _raise(problems: Sequence[Problem]) -> None:
+def _raise(problems: Sequence[Problem], text: str = "") -> None:
     if problems:
-        raise InvalidDeviceError("; ".join(texts_of(problems[:20])), problems=tuple(problems))
+        said = text or "; ".join(texts_of(problems))
+        raise InvalidDeviceError(said, problems=tuple(problems[:MOST_PROBLEMS]))
 
 
 def _at(row: NewFields, problem: Problem) -> Problem:

@@ -150,7 +150,7 @@ def test_a_run_reports_what_it_found_out(workshop, devices):
     assert device.last_poll is not None
     assert (device.updated_by, device.updated_run, device.revision) == ("bob", run.id, 1)
     assert workshop.engine.runs.details(run, ANN).devices == ("edge-1",)
-    assert [one.action for one in workshop.store.audit.page().events][0] == "device.add"
+    assert next(one.action for one in workshop.store.audit.page().events) == "device.add"
 
 
 def test_who_may_not_write_the_inventory_adds_and_moves_nothing(workshop, devices):
