@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typing_extensions import TypedDict
 
 from runbook.core.inventory.device import Counted, DeviceCounts
-from runbook.core.inventory.views import Imported, SeenDevice, SeenPage
+from runbook.core.inventory.views import DeviceRunbook, Imported, SeenDevice, SeenPage
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
 
@@ -56,6 +56,19 @@ class DevicePageJson(TypedDict):
 
 class DeviceExportJson(TypedDict):
     devices: list[DeviceJson]
+
+
+class DeviceRunbookJson(TypedDict):
+    """A runbook that you can execute for a device."""
+
+    runbook: str
+    name: str
+    description: str
+    input: Annotated[str, Doc("The input that takes the device")]
+
+
+class DeviceRunbookListJson(TypedDict):
+    runbooks: list[DeviceRunbookJson]
 
 
 class CountedJson(TypedDict):
@@ -122,6 +135,20 @@ def device_json(seen: SeenDevice) -> DeviceJson:
 def device_page_json(page: SeenPage) -> DevicePageJson:
     devices = [device_item_json(seen) for seen in page.devices]
     return {"devices": devices, "next_cursor": page.next_cursor}
+
+
+def device_runbooks_json(found: Iterable[DeviceRunbook]) -> DeviceRunbookListJson:
+    return {
+        "runbooks": [
+            {
+                "runbook": one.ref,
+                "name": one.name,
+                "description": one.description,
+                "input": one.input,
+            }
+            for one in found
+        ]
+    }
 
 
 def device_filters_json(found: DeviceCounts) -> DeviceFiltersJson:

@@ -18,6 +18,7 @@ from runbook.resources.device import (
     DeviceFiltersJson,
     DeviceJson,
     DevicePageJson,
+    DeviceRunbookListJson,
     ImportedDevicesJson,
 )
 from runbook.resources.event import DoneJson, EventJson
@@ -86,6 +87,7 @@ DOCUMENTED: tuple[type, ...] = (
     DeviceJson,
     DeviceFiltersJson,
     DeviceExportJson,
+    DeviceRunbookListJson,
     ImportedDevicesJson,
     ProblemJson,
 )

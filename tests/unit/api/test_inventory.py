@@ -104,3 +104,18 @@ def test_a_table_is_imported_whole_or_not_at_all(client, edge):
     assert client.get("/api/inventory-export").json["devices"][0]["name"] == "edge-1"
     audited = client.get("/api/audit?action=inventory.import").json["events"]
     assert audited[0]["details"]["devices"] == ["edge-1", "edge-2"]
+
+
+def test_a_device_has_the_runbooks_that_take_it(app, client, edge, headers):
+    path = f"{PATH}/runbooks"
+    expected = {"runbook": "Poll.md", "name": "Poll", "description": "", "input": "ROUTER"}
+    assert client.get(path).json == {"runbooks": [expected]}
+    assert app.test_client().get(path, headers=headers("dev")).json == {"runbooks": []}
+    client.patch(PATH, json={"tags": []})
+    assert client.get(path).json == {"runbooks": []}
+    assert client.get("/api/inventory/edge-9/runbooks").status_code == 404
+
+
+def test_a_form_offers_the_devices_that_fit(client, edge):
+    found = client.post("/api/runbooks/Poll.md/choices/ROUTER", json={}).json["choices"]
+    assert found == [{"value": "edge-1", "label": "edge-1", "description": "192.0.2.1, fra"}]

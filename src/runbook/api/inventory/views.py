@@ -19,11 +19,13 @@ from runbook.core.inventory.device import DeviceFilter
 from runbook.core.inventory.table import write_table
 from runbook.core.inventory.views import NewFields, SeenDevice, Wanted
 from runbook.core.permissions import Permission
+from runbook.engine.inventory.runbooks import runbooks_for
 from runbook.engine.inventory.tables import import_table
 from runbook.resources.device import (
     device_filters_json,
     device_json,
     device_page_json,
+    device_runbooks_json,
     imported_json,
 )
 
@@ -153,6 +155,22 @@ def import_devices() -> Response:
 )
 def get_device(device: str) -> Response:
     return _reply(engine().inventory.show(device, principal()))
+
+
+@route(
+    blueprint,
+    "/api/inventory/<device>/runbooks",
+    policy=RoutePolicy(
+        Permission.INVENTORY_READ,
+        Limit.NORMAL,
+        "List the runbooks that you can execute for a device",
+        schema="DeviceRunbookList",
+    ),
+)
+def list_device_runbooks(device: str) -> Response:
+    seen = engine().inventory.show(device, principal())
+    found = runbooks_for(seen, engine().runbooks.listing(principal()))
+    return wire.json_reply(device_runbooks_json(found))
 
 
 @route(

@@ -28,6 +28,16 @@ class SeenPage:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceRunbook:
+    """A runbook that can be executed for a device, with the input that takes it."""
+
+    ref: str
+    name: str
+    description: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What to list. `kind` and `usable` are about the devices' connections."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from runbook.core.access import Principal, permitted
 from runbook.core.connection import Opened
@@ -18,13 +19,15 @@ from runbook.core.inputs.devices import (
     unfitting,
     without_connection,
 )
+from runbook.core.inputs.live_choices import Choice
 from runbook.core.inventory.device import Device, DeviceFilter
-from runbook.core.inventory.selector import MOST_SELECTED, Term, TermKind, read_selector
+from runbook.core.inventory.selector import ALL, MOST_SELECTED, Term, TermKind, read_selector
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.connections.book import ConnectionBook, InUse, UnusableConnectionError
 from runbook.store.store import Store
 
+MOST_OFFERED = 200
 _PAGE = 1000
 _NO_CONNECTION = Opened("", "", {})
 _FILTERS: Mapping[TermKind, Callable[[str], DeviceFilter]] = {
@@ -57,9 +60,17 @@ class DeviceBook:
         problem = not_found(item, text) if device is None else self.problem(item, device, principal)
         return text, [problem] if problem else []
 
+    def offered(self, item: Input, principal: Principal) -> tuple[Choice, ...]:
+        """The first devices that the principal can use for this input, by name."""
+        if not permitted(principal, Permission.INVENTORY_READ).allowed:
+            return ()
+        usable = self._connections.usable(principal, item.kind)
+        found = islice(self._matching(item, (ALL,), usable), MOST_OFFERED)
+        return tuple(Choice(one.name, one.name, _about(one)) for one in found)
+
     def problem(self, item: Input, device: Device, principal: Principal) -> Problem | None:
         """Why the principal can't use this device for this input."""
-        if (rule := _unfit(item, device)) is not None:
+        if (rule := unfit(item, device)) is not None:
             return unfitting(item, device.name, rule)
         if device.connection is None:
             return without_connection(item, device.name) if item.kind else None
@@ -168,7 +179,13 @@ def at_address(opened: Opened, address: str) -> Opened:
     return replace(opened, values={**opened.values, "host": address})
 
 
-def _unfit(item: Input, device: Device) -> str | None:
+def _about(device: Device) -> str | None:
+    texts = (device.vendor, device.model, device.address, device.site)
+    return ", ".join(text for text in texts if text) or None
+
+
+def unfit(item: Input, device: Device) -> str | None:
+    """Why the device is not one that the input asks for, as the rest of a sentence."""
     if item.vendor and item.vendor.casefold() != device.vendor.casefold():
         return f"is not one of {item.vendor}"
     if item.tag and item.tag not in device.tags:
@@ -177,6 +194,6 @@ def _unfit(item: Input, device: Device) -> str | None:
 
 
 def _is_usable(item: Input, device: Device, usable: frozenset[str]) -> bool:
-    if _unfit(item, device) is not None:
+    if unfit(item, device) is not None:
         return False
     return item.kind is None if device.connection is None else device.connection in usable
