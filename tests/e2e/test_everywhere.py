@@ -35,6 +35,8 @@ PAGES = {
     "/connections": "No connections",
     "/connections/new?kind=proxmox": "Access and labels",
     "/connection/nothing": "View all connections",
+    "/inventory": "No devices",
+    "/device/nothing": "View all devices",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
 }
