@@ -15,6 +15,7 @@ from runbook.core.inputs.connections import (
     unknown_kind,
     wrong_kind,
 )
+from runbook.core.inputs.devices import device_inputs
 from runbook.core.inventory.device import Device
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
@@ -92,9 +93,17 @@ class ConnectionBook:
         """The connections of inputs that aren't set, by input: see LooseConnections.for_input."""
         return {
             item.name: name
-            for item in connection_inputs(inputs)
-            if (name := self._loose.for_input(item.name, item.kind or "")) is not None
+            for item in (*connection_inputs(inputs), *device_inputs(inputs))
+            if item.kind is not None
+            if (name := self._loose.for_input(item.name, item.kind)) is not None
         }
+
+    def is_loose(self, item: Input, name: str) -> bool:
+        """Whether there is such a connection for this process only: it makes a device by itself."""
+        try:
+            return self._loose.find(name, item.kind or "") is not None
+        except RunbookError:  # told when it's opened
+            return True
 
     def problem(self, item: Input, name: str, principal: Principal) -> Problem | None:
         """Why the principal can't use this connection for this input."""

@@ -56,9 +56,16 @@ class DeviceBook:
             return text, [not_allowed(item, text[:80], tuple(map(str, decision.missing)))]
         if item.type is InputType.DEVICES:
             return self._select(item, text, principal)
-        device = self._store.devices.get(text)
+        device = self._get(item, text)
         problem = not_found(item, text) if device is None else self.problem(item, device, principal)
         return text, [problem] if problem else []
+
+    def _get(self, item: Input, name: str) -> Device | None:
+        """Of the inventory; or what a connection of this process only leads to, as in an image."""
+        found = self._store.devices.get(name)
+        if found is None and self._connections.is_loose(item, name):
+            return Device(name, connection=name)
+        return found
 
     def offered(self, item: Input, principal: Principal) -> tuple[Choice, ...]:
         """The first devices that the principal can use for this input, by name."""
@@ -133,7 +140,7 @@ class DeviceBook:
         """The secrets of the devices' connections, to keep them out of what is recorded."""
         found: list[str] = []
         for item in self._single(inputs, values):
-            device = self._store.devices.get(values[item.name])
+            device = self._get(item, values[item.name])
             if device is not None and device.connection is not None:
                 found += self._connections.secrets_of(item, device.connection)
         return found
@@ -157,7 +164,7 @@ class DeviceBook:
         ]
 
     def _in_use(self, item: Input, name: str, run: Run) -> InUse:
-        device = self._store.devices.get(name)
+        device = self._get(item, name)
         if device is None:
             raise UnusableConnectionError(not_found(item, name))
         if device.connection is None and item.kind:

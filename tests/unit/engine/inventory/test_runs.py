@@ -10,6 +10,7 @@ from runbook.core.permissions import ALL_GRANTS, STANDARD_ROLES, RolePermissions
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.connections.connections import NewConnection
+from runbook.engine.connections.loose import LooseConnections
 from runbook.store.models import RunFilter
 
 ROUTER = "ROUTER: {type: device, kind: proxmox}"
@@ -183,3 +184,16 @@ def test_what_cannot_be_used_of_a_report_is_a_warning(workshop, devices, line, p
     _, warnings = report(workshop, ANN, line, policy=policy)
     assert warnings == [code]
     assert workshop.store.devices.get("edge-1").version == ""
+
+
+def test_a_connection_of_this_process_is_a_device_too(workshop, monkeypatch):
+    variables = {f"PROXMOX_{name.upper()}": value for name, value in VALUES.items()}
+    book = workshop.engine.parts.connections
+    monkeypatch.setattr(book, "_loose", LooseConnections(environment=variables))
+    workshop.write("Reads", "print $ROUTER; cat $RUNBOOK_CONNECTIONS/ROUTER.json", inputs=ROUTER)
+    workshop.register()
+    workshop.submit("Reads.md")
+    run = workshop.execute()
+    assert run.status is RunStatus.SUCCEEDED, workshop.output(run)
+    name, text = workshop.output(run).splitlines()
+    assert (name, json.loads(text)["values"]["host"]) == ("environment", "pve.example.com")
