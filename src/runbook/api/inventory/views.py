@@ -21,6 +21,7 @@ from runbook.core.inventory.views import NewFields, SeenDevice, Wanted
 from runbook.core.permissions import Permission
 from runbook.engine.inventory.runbooks import runbooks_for
 from runbook.engine.inventory.tables import import_table
+from runbook.errors import RequestError
 from runbook.resources.device import (
     device_filters_json,
     device_json,
@@ -69,9 +70,10 @@ _INVALID = {422: "Some fields are invalid; `errors` names each"}
     ),
 )
 def list_devices() -> Response:
-    page = engine().inventory.list(
-        principal(), _wanted(), cursor=request.args.get("cursor"), limit=page_size()
-    )
+    cursor = request.args.get("cursor")
+    if cursor == "":
+        raise RequestError("Invalid cursor: use next_cursor of an earlier page.")
+    page = engine().inventory.list(principal(), _wanted(), cursor=cursor, limit=page_size())
     reply = wire.json_reply(device_page_json(page))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
