@@ -85,7 +85,7 @@ class ScriptRunner:
 
     def report_devices(self, reports: Reporting, counts: bool) -> None:
         """Hand what a script said of devices to the inventory."""
-        path = self._workspace.handover.devices
+        path = self._workspace.handover.device
         data = self._workspace.read_handover(path, REPORT_BYTES + 1)
         if data:
             self._workspace.discard(path)
@@ -132,7 +132,7 @@ class ScriptRunner:
                 mask=str(handover.mask),
                 effects=str(handover.effects),
                 summary=str(handover.summary),
-                devices=str(handover.devices),
+                devices=str(handover.device),
                 artifacts=str(handover.artifacts),
                 dry_run=run.request.dry_run,
                 call_socket=options.call_socket,

@@ -91,7 +91,8 @@ class DeviceBook:
         terms = read_selector(text) or ()
         usable = self._connections.usable(principal, item.kind)
         named = [term.value for term in terms if term.kind is TermKind.NAME]
-        known = self._store.devices.named(named)
+        known: dict[str, Device | None] = {**self._store.devices.named(named)}
+        known |= {name: self._get(item, name) for name in named if name not in known}
         problems = [
             problem
             for name in named

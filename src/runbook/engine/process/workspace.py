@@ -74,7 +74,8 @@ class HandOver:
     mask: Path
     effects: Path
     summary: Path
-    devices: Path
+    device: Path
+    """Devices that the script reports."""
     artifacts: Path
     """A directory."""
 
@@ -94,7 +95,7 @@ class HandOver:
             mask=hidden / "mask",
             effects=hidden / "effects",
             summary=hidden / "summary",
-            devices=hidden / "devices",
+            device=hidden / "devices",
             artifacts=directory / ARTIFACTS,
         )
 
