@@ -27,6 +27,7 @@ from runbook.engine.connections.book import ConnectionBook
 from runbook.engine.connections.loose import NONE, LooseConnections
 from runbook.engine.connections.vault import Vault
 from runbook.engine.engine import Engine
+from runbook.engine.inventory.book import DeviceBook
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
 from runbook.engine.process.family import Families
@@ -164,6 +165,7 @@ def build_engine(
     wakeups = Wakeups(settings.data_dir / "wake", role, store.notices)
     catalog = build_catalog(settings, build_switchboard(settings, store))
     records = Records(options, store, catalog)
+    connections = build_book(settings, store, loose)
     return Engine(
         Parts(
             options=options,
@@ -172,7 +174,8 @@ def build_engine(
             runbooks=CheckedRunbooks(catalog, Shells(options.search_path)),
             authorizer=Authorizer(store, catalog),
             sealer=Sealer(stored_key(settings.data_dir / "keys" / "inputs")),
-            connections=build_book(settings, store, loose),
+            connections=connections,
+            devices=DeviceBook(store, connections),
             wakeups=wakeups,
             families=Families(),
             records=records,
@@ -212,6 +215,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
         user=user_name(),
+        role_grants=settings.role_permissions.grants,
         limits=ScriptLimits(
             processes=settings.script_max_processes or None,
             memory_bytes=settings.script_max_memory_bytes or None,

@@ -238,6 +238,14 @@ class InvalidConnectionError(RunbookError):
     exit_code = 65
 
 
+class InvalidDeviceError(RunbookError):
+    """Something is wrong with a device, or with a table of devices; see `errors`."""
+
+    code = "invalid_device"
+    http_status = 422
+    exit_code = 65
+
+
 class CatalogueError(RunbookError):
     """The catalogue of toolkits, or an archive in it, can't be read."""
 

@@ -35,6 +35,8 @@ PAGES = {
     "/connections": "No connections",
     "/connections/new?kind=proxmox": "Access and labels",
     "/connection/nothing": "View all connections",
+    "/inventory": "No devices",
+    "/device/nothing": "View all devices",
     "/admin": "RUNBOOKS_DIR",
     "/nowhere/at/all": "No page at this URL",
 }
@@ -241,7 +243,7 @@ def test_the_bars_of_a_phone_cover_nothing_that_has_the_focus(open_page, sign_in
 def test_the_tab_of_a_phone_that_is_open_looks_different(open_page, sign_in):
     page = sign_in(open_page("/runbooks", viewport=VIEWS["phone"][0]))
     tabs = page.get_by_role("navigation", name="Main").get_by_role("link")
-    expect(tabs).to_have_count(5)
+    expect(tabs).to_have_count(6)
     expect(tabs.nth(0)).to_have_attribute("aria-current", "page")
     colours = tabs.evaluate_all("tabs => tabs.map(tab => getComputedStyle(tab).color)")
     assert colours[0] != colours[1] == colours[2]

@@ -18,8 +18,9 @@ from runbook.core.language.parse import parse
 
 ROOT = Path(__file__).parents[2]
 TABLE = yaml.safe_load((ROOT / "tests" / "data" / "input_values.yaml").read_text())
-# Which connections there are, the table doesn't know.
-CASES = [case for case in TABLE if case["declared"].get("type") != "connection"]
+# Which connections and devices there are, the table doesn't know.
+KNOWN_TO_SERVERS = ("connection", "device", "devices")
+CASES = [case for case in TABLE if case["declared"].get("type") not in KNOWN_TO_SERVERS]
 SAMPLE = ROOT / "samples" / "runbooks" / "language" / "Inputs.md"
 SAMPLE_CASES = yaml.safe_load(SAMPLE.with_suffix(".test.yaml").read_text())["cases"]
 ALL = "All.md"

@@ -75,6 +75,17 @@ include-name = ["POST /api/connections", "PATCH /api/connections/{connection}"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 422]
 
 [[operations]]
+include-name = ["PUT /api/inventory/{device}", "PATCH /api/inventory/{device}"]
+# No schema can say what a time is, or which connections there are. A body of null is accepted.
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 422]
+checks.negative_data_rejection.expected-statuses = [200, 400, 404, 405, 409, 415, 422]
+
+[[operations]]
+include-name = "POST /api/inventory-import"
+# No schema can say what a table is.
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 422]
+
+[[operations]]
 include-method = "PATCH"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
 

@@ -1,5 +1,6 @@
 """A device that a real SNMP agent describes, from there to NetBox and back."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -89,6 +90,12 @@ def test_a_device_is_added_once_and_undone_whole(watched, agent, tmp_path):
     after = len(endpoint.changing)
     again = site.execute("ImportBySnmp", *options, **given)
     assert (again.code, len(endpoint.changing)) == (0, after)
+
+    imported = site.execute("ImportDevices")
+    assert (imported.code, imported.outputs) == (0, {"COUNT": "1"}), imported.text
+    out, _ = site.toolkits.start("inventory", "list", "--json").communicate(timeout=PATIENCE_S)
+    (device,) = json.loads(out)["devices"]
+    assert (device["site"], device["updated_run"]) == ("berlin", imported.run)
 
     undone = site.toolkits.rerun("undo", added.run, *options)
     assert (undone.code, counts()) == (0, [0, 0, 0, 0]), undone.text

@@ -133,3 +133,32 @@ def test_a_device_that_says_nothing():
     from netbox_toolkit import snmp
 
     assert snmp.read_device(snmp.read_values("Timeout")).interfaces == ()
+
+
+def device(name, **more):
+    named = SimpleNamespace
+    return named(
+        id=7, name=name, primary_ip="192.0.2.1/24", site=named(slug="fra"), serial=None,
+        role=named(slug="router"), tags=[named(slug="core")],
+        device_type=named(manufacturer="MikroTik", model="CCR2004"),
+    ) if not more else named(**(vars(device(name)) | more))  # fmt: skip
+
+
+def test_the_devices_for_the_inventory(capsys):
+    from netbox_toolkit import inventory
+
+    devices = [
+        device("Edge 1"),
+        device("edge-1"),
+        device(None),
+        device("_x", primary_ip=None, role=None),
+    ]
+    found = inventory.named(devices, connection="routers")
+    assert found["edge-1"] == {
+        "address": "192.0.2.1", "vendor": "MikroTik", "model": "CCR2004", "site": "fra",
+        "role": "router", "tags": ["core"], "facts": {"netbox_id": 7, "serial": ""},
+        "connection": "routers",
+    }  # fmt: skip
+    assert (list(found), found["x"]["address"], found["x"]["role"]) == (["edge-1", "x"], "", "")
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert "connection" not in inventory.named([device("a")])["a"]

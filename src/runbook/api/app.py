@@ -32,6 +32,7 @@ from runbook.api.bodies import EmptyBody, read_body
 from runbook.api.connections import views as connections
 from runbook.api.context import Application
 from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
+from runbook.api.inventory import views as inventory
 from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
 from runbook.errors import AccessDeniedError, NotFoundError, RunbookError
@@ -56,6 +57,7 @@ _MODULES = (
     reruns,
     toolkits,
     connections,
+    inventory,
     audit,
     session,
     operations,

@@ -79,6 +79,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
                 "contains; repeatable. Secrets are never stored",
                 schema=TEXTS,
             ),
+            Parameter("device", "Filter by a device that they were for"),
             Parameter("relation", "Filter by relation to an earlier run", schema=_RELATION),
             Parameter("dry_run", "Filter by dry run", schema=BOOLEAN),
             Parameter(
@@ -128,6 +129,7 @@ def _filter() -> RunFilter:
         dry_run=switch("dry_run"),
         purpose=one_of("purpose", Purpose),
         active=switch("active"),
+        device=request.args.get("device") or None,
         inputs=tuple(map(InputMatch.of, filter(None, request.args.getlist("input")))),
     )
 

@@ -23,7 +23,7 @@ PAGES = "pages.json"
 """Built list of the files that each page needs, by the first segment of its path."""
 PAGE = re.compile(
     r"(?:login|runbooks|runs|toolkits|admin)/?"
-    r"|(?:runbook|execute|run|compare|connection|connections)(?:/.*)?"
+    r"|(?:runbook|execute|run|compare|connection|connections|device|inventory)(?:/.*)?"
 )
 """The pages of src/web/src/router.ts."""
 START = "runbooks"

@@ -18,13 +18,14 @@ from runbook.cli.connections.connections import connections
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.inputs import inputs
+from runbook.cli.inventory.inventory import inventory
 from runbook.cli.keeping.backup import backup, restore
 from runbook.cli.keeping.database import database
 from runbook.cli.lab.lab import lab
 from runbook.cli.rerun import resume, retry, undo
 from runbook.cli.runbooks import list_runbooks, show, validate
 from runbook.cli.runs import cancel, list_runs, logs
-from runbook.cli.script_values import artifact, env, mask, output, plan, progress, summary
+from runbook.cli.script_values import artifact, device, env, mask, output, plan, progress, summary
 from runbook.cli.serve import serve
 from runbook.cli.token import token
 from runbook.cli.toolkits.toolkit import toolkit
@@ -45,7 +46,7 @@ A runbook is a Markdown file that states its inputs, who may run it, and its ste
 appends a record of each run to it. `runbook COMMAND --help` shows examples for each command.
 """
 
-OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact)
+OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact, device)
 """Commands for scripts."""
 
 COMMANDS = (
@@ -70,6 +71,7 @@ COMMANDS = (
     who_can,
     toolkit,
     connections,
+    inventory,
     lab,
     token,
     serve,

@@ -12,7 +12,7 @@ import click
 from runbook.cli.terminal.messages import print_error, print_lines, settle_streams, silence
 from runbook.core.document import Problem
 from runbook.core.permissions import Permission
-from runbook.errors import RunbookError, ToolkitRefusedError
+from runbook.errors import InvalidDeviceError, RunbookError, ToolkitRefusedError
 from runbook.quick_dataclass import dataclass
 
 IO_ERROR_CODE = 74
@@ -120,16 +120,18 @@ def _exit_code_of(command: Callable[[], object]) -> int:
 
 
 def _lines_below(error: RunbookError) -> str:
-    """What doesn't fit into one line: how documents differ, or the mistakes in a manifest."""
+    """What doesn't fit into one line: how documents differ, or mistakes in a file."""
     problems, diff = error.details.get("problems"), error.details.get("diff")
-    if isinstance(error, ToolkitRefusedError) and isinstance(problems, tuple):
-        return "\n".join(map(_problem_shown, problems))
+    if isinstance(error, ToolkitRefusedError | InvalidDeviceError) and isinstance(problems, tuple):
+        return "\n".join(_problem_shown(it) for it in problems if it.line is not None)
     return diff if isinstance(diff, str) else ""
 
 
 def _problem_shown(problem: Problem) -> str:
     hint = f". {problem.hint}" if problem.hint else ""
-    return f"  line {problem.line}: {problem.message}{hint}"
+    column = problem.params.get("column")
+    place = f"{problem.line}, column {column}" if column else problem.line
+    return f"  line {place}: {problem.message}{hint}"
 
 
 def hint_for(error: RunbookError) -> str | None:

@@ -63,6 +63,7 @@ OUTPUT = ("stdout", "stderr")
     multiple=True,
     help="Filter by a stored input: one with this value, or any that contains TEXT. Repeatable.",
 )
+@click.option("--device", metavar="NAME", help="Filter by a device that they were for.")
 @click.option(
     "--dry-run/--no-dry-run",
     default=None,
@@ -77,12 +78,13 @@ OUTPUT = ("stdout", "stderr")
 )
 @json_option
 @source_options
-def list_runs(
+def list_runs(  # noqa: PLR0913, PLR0917 - one per filter
     runbook: str | None,
     statuses: tuple[str, ...],
     who: str | None,
     since: int | None,
     inputs: tuple[str, ...],
+    device: str | None,
     dry_run: bool | None,
     limit: int,
     as_json: bool,
@@ -92,7 +94,7 @@ def list_runs(
 
     --input searches the values stored with runs. Secrets and short-form inputs are not stored.
     """
-    query = RunQuery(runbook, statuses, who, since, dry_run, inputs)
+    query = RunQuery(runbook, statuses, who, since, dry_run, inputs, device)
     with SourceOptions(**given).open() as source:
         found, cursor = collect_pages(partial(source.runs, query), "runs", limit)
     if as_json:

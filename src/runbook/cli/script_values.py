@@ -75,6 +75,27 @@ def output(assignments: tuple[str, ...]) -> None:
     _assign(assignments, script.output)
 
 
+@click.command(
+    "device",
+    cls=ExampleCommand,
+    permission=None,
+    examples=(
+        "runbook device edge-1 version=7.18 last_seen=now",
+        "runbook device edge-2 connection=routers address=192.0.2.2 tags=edge,new",
+    ),
+    short_help="Report what is known of a device.",
+)
+@click.argument("name")
+@click.argument("assignments", nargs=-1, metavar="[FIELD=VALUE]...")
+def device(name: str, assignments: tuple[str, ...]) -> None:
+    """Report fields of a device; a new one is added to the inventory.
+
+    Times are ISO 8601, or now. The Policy needs `inventory: update`.
+    """
+    with plain_errors():
+        script.device(name, **dict(map(_divided, assignments)))
+
+
 def _assign(assignments: tuple[str, ...], assign: Callable[[str, object], None]) -> None:
     divided = [_divided(text) for text in assignments]
     if sum(value == STDIN for _, value in divided) > 1:

@@ -21,15 +21,19 @@ FOLDER = "RUNBOOK_CONNECTIONS"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionValues:
-    """A connection. `values` includes its secrets; the engine masks them in all output."""
+    """A connection. `values` includes its secrets; the engine masks them in all output.
+
+    `device` has the fields of the device that it is for; None for an input of type connection.
+    """
 
     name: str
     kind: str
     values: Mapping[str, object] = field(repr=False)
+    device: Mapping[str, object] | None = field(default=None, repr=False)
 
 
 def read(input_name: str) -> ConnectionValues:
-    """The connection of an input with `type: connection`.
+    """The connection of an input with `type: connection` or `type: device`.
 
     Raises ConnectorError if the runbook doesn't declare it, or if an optional one isn't set.
     """
@@ -37,10 +41,10 @@ def read(input_name: str) -> ConnectionValues:
     try:
         text = (Path(folder) / f"{Path(input_name).name}.json").read_text(encoding="utf-8")
         found = json.loads(text) if folder else {}
-        return ConnectionValues(found["name"], found["kind"], found["values"])
+        return ConnectionValues(found["name"], found["kind"], found["values"], found.get("device"))
     except (OSError, ValueError, KeyError, TypeError):
         message = (
             f"This run has no connection for {input_name}. Declare {input_name} with type: "
-            "connection and a kind, and set it to the name of a connection"
+            "connection and a kind, or type: device, and set it to a name"
         )
         raise ConnectorError(message, ErrorCode.NOT_FOUND) from None

@@ -51,6 +51,11 @@ class AuditAction(StrEnum):
     CONNECTION_CHECK = "connection.check"
     CONNECTION_RETRUST = "connection.retrust"
     CONNECTIONS_RESEAL = "connections.reseal"
+    DEVICE_ADD = "device.add"
+    DEVICE_EDIT = "device.edit"
+    DEVICE_REMOVE = "device.remove"
+    INVENTORY_IMPORT = "inventory.import"
+    INVENTORY_REPORT = "inventory.report"
     ACCESS_REFUSED = "access.refused"
 
 
@@ -65,6 +70,8 @@ class TargetKind(StrEnum):
     STORE = "store"
     TOOLKIT = "toolkit"
     CONNECTION = "connection"
+    DEVICE = "device"
+    INVENTORY = "inventory"
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,8 +142,11 @@ class Opened:
     revision: int | None = None
     """None for a connection that isn't in the database."""
 
-    def as_json(self) -> str:
-        return json.dumps({"name": self.name, "kind": self.kind, "values": dict(self.values)})
+    def as_json(self, **more: object) -> str:
+        """What the script reads."""
+        return json.dumps(
+            {"name": self.name, "kind": self.kind, "values": dict(self.values), **more}
+        )
 
 
 @dataclass(frozen=True, slots=True)

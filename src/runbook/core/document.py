@@ -108,6 +108,10 @@ class InputType(StrEnum):
     """Rows of fields; the script gets a JSON array of objects."""
     CONNECTION = "connection"
     """The name of a connection; the script can read its values."""
+    DEVICE = "device"
+    """The name of a device; the script can read it, and the values of its connection."""
+    DEVICES = "devices"
+    """A selection of devices; the script gets a JSON array of their names."""
 
 
 class SecretKind(StrEnum):
@@ -184,7 +188,9 @@ class Input:
     items: tuple[Input, ...] = ()
     show_if: tuple[Condition, ...] = ()
     kind: str | None = None
-    """The kind of a connection."""
+    """The kind of a connection, or of a device's."""
+    vendor: str | None = None
+    tag: str | None = None
 
     @property
     def secret(self) -> bool:
@@ -302,7 +308,8 @@ class Policy:
 
     `confirm` is the text that a person must type. `dry_run` says that the script supports dry runs:
     it makes no changes if RUNBOOK_DRY_RUN is 1. If `timeout_s` is None, the server's timeout
-    applies. `provides_choices` says that other runbooks can run it for the choices of an input.
+    applies. `provides_choices` says that other runbooks can run it for the choices of an input,
+    `updates_inventory` that its runs may report what they find out about devices.
     """
 
     timeout_s: float | None = None
@@ -316,6 +323,7 @@ class Policy:
     confirm: str | None = None
     success_codes: frozenset[int] = frozenset({0})
     provides_choices: bool = False
+    updates_inventory: bool = False
 
 
 NO_POLICY = Policy()

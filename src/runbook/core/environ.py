@@ -218,9 +218,9 @@ class RunVariables:
     """The variables that describe a run to its script.
 
     `chain` lists the refs from the outermost runbook to this one. `output`, `env`, `progress`,
-    `plan`, `mask`, `effects` and `summary` are files that the script can write, `artifacts` is a
-    folder. `call_socket` is the socket for `runbook call`; empty if a server handles calls.
-    `connections` is the folder with the run's connections; empty if it has none.
+    `plan`, `mask`, `effects`, `summary` and `devices` are files that the script can write,
+    `artifacts` is a folder. `call_socket` is the socket for `runbook call`; empty if a server
+    handles calls. `connections` is the folder with the run's connections; empty if it has none.
     """
 
     api_token: str
@@ -240,6 +240,7 @@ class RunVariables:
     dry_run: bool = False
     call_socket: str = ""
     connections: str = ""
+    devices: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))
@@ -269,6 +270,7 @@ class RunVariables:
             "RUNBOOK_MASK": self.mask,
             "RUNBOOK_EFFECTS": self.effects,
             "RUNBOOK_SUMMARY": self.summary,
+            "RUNBOOK_DEVICES": self.devices,
             "RUNBOOK_ARTIFACTS": self.artifacts,
             # Empty for a real run, so that `[ -n ... ]`, `= 1` and `(( ... ))` all work as tests.
             "RUNBOOK_DRY_RUN": "1" if self.dry_run else "",

@@ -28,6 +28,8 @@ class Permission(StrEnum):
     CONNECTION_READ = "connection.read"
     CONNECTION_USE = "connection.use"
     CONNECTION_WRITE = "connection.write"
+    INVENTORY_READ = "inventory.read"
+    INVENTORY_WRITE = "inventory.write"
     AUDIT_READ = "audit.read"
     CONFIG_READ = "config.read"
     SERVER_READ = "server.read"
@@ -46,6 +48,7 @@ SCRIPT_PERMISSIONS = frozenset(
         Permission.RUNBOOK_HISTORY,
         Permission.RUN_READ,
         Permission.CONNECTION_USE,
+        Permission.INVENTORY_READ,
     }
 )
 """The upper limit of a script's permissions, regardless of who requested its run."""
@@ -54,7 +57,7 @@ ANY = "*"
 STANDARD_ROLES = (
     "*=runbook.list,runbook.read,runbook.validate,runbook.execute,runbook.history,"
     "run.read,run.cancel,run.rerun,token.issue,toolkit.read,connection.read,"
-    "connection.use,config.read,server.read;admin=*"
+    "connection.use,inventory.read,config.read,server.read;admin=*"
 )
 """The default role permissions, overridden by ROLE_PERMISSIONS: see RolePermissions.parse."""
 

@@ -47,6 +47,7 @@ class RunDetails:
     artifacts: tuple[Artifact, ...]
     effects: tuple[Effect, ...]
     connections: tuple[ConnectionUse, ...]
+    devices: tuple[str, ...]
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]

@@ -43,6 +43,7 @@ from runbook.store.store import Store
 if TYPE_CHECKING:
     from runbook.engine.adopting import HistoryAdoption
     from runbook.engine.connections.connections import Connections
+    from runbook.engine.inventory.inventory import Inventory
 
 FORM_HEARTBEAT_SECONDS = 0.5
 
@@ -93,6 +94,13 @@ class Engine:
             parts.clock,
             parts.options.search_path,
         )
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        from runbook.engine.inventory.inventory import Inventory
+
+        parts = self.parts
+        return Inventory(parts.store, parts.authorizer, parts.connections, parts.clock)
 
     @property
     def wakeups(self) -> Wakeups:

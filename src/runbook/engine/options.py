@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+from runbook.core.permissions import NO_GRANTS, Grants
 from runbook.core.run import Run
 from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.run import Grace
@@ -71,3 +72,5 @@ class EngineOptions:
     grace: Grace = field(default_factory=Grace)
     limits: ScriptLimits = field(default_factory=ScriptLimits)
     call_socket: str = ""
+    role_grants: Callable[[Iterable[str]], Grants] = lambda _roles: NO_GRANTS
+    """What the roles of a run's requester grant, for what the engine does on a run's behalf."""

@@ -11,6 +11,7 @@ from runbook.core.language.parse import parse_stored
 from runbook.engine.authorization import Authorizer
 from runbook.engine.checked import CheckedRunbooks
 from runbook.engine.connections.book import ConnectionBook
+from runbook.engine.inventory.book import DeviceBook
 from runbook.engine.options import EngineOptions, Observer
 from runbook.engine.process.family import Families
 from runbook.engine.record.artifacts import ArtifactStore
@@ -61,6 +62,7 @@ class Parts:
     authorizer: Authorizer
     sealer: Sealer
     connections: ConnectionBook
+    devices: DeviceBook
     wakeups: Wakeups
     families: Families
     records: Records

@@ -72,7 +72,9 @@ class FieldItemJson(_From):
     max: str | None
     group: str | None
     example: str | None
-    kind: Annotated[str | None, Doc("Kind of connection")]
+    kind: Annotated[str | None, Doc("Kind of connection, also of devices")]
+    vendor: Annotated[str | None, Doc("For devices: only those of this vendor")]
+    tag: Annotated[str | None, Doc("For devices: only those with this tag")]
     line: int
 
 
@@ -116,6 +118,7 @@ class PolicyItemJson(TypedDict):
     confirm: Annotated[str | None, Doc("Text that must be typed to confirm")]
     success_codes: list[int]
     provides_choices: Annotated[bool, Doc("Whether forms can run it for choices")]
+    updates_inventory: Annotated[bool, Doc("Whether its runs update devices in the inventory")]
 
 
 class NamedInputJson(TypedDict):
@@ -183,6 +186,8 @@ def field_json(item: Input) -> FieldItemJson:
         "group": item.group,
         "example": item.example,
         "kind": item.kind,
+        "vendor": item.vendor,
+        "tag": item.tag,
         "from": None if item.source is None else item.source.kind,
         "line": item.line,
     }
@@ -237,6 +242,7 @@ def policy_json(policy: Policy) -> PolicyItemJson:
         "confirm": policy.confirm,
         "success_codes": sorted(policy.success_codes),
         "provides_choices": policy.provides_choices,
+        "updates_inventory": policy.updates_inventory,
     }
 
 

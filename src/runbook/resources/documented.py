@@ -14,6 +14,14 @@ from runbook.resources.connection import (
     RetrustJson,
 )
 from runbook.resources.declaration import InputSchemaJson, RequiredEnvJson
+from runbook.resources.device import (
+    DeviceExportJson,
+    DeviceFiltersJson,
+    DeviceJson,
+    DevicePageJson,
+    DeviceRunbookListJson,
+    ImportedDevicesJson,
+)
 from runbook.resources.event import DoneJson, EventJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
 from runbook.resources.log import LogHitsJson
@@ -77,5 +85,11 @@ DOCUMENTED: tuple[type, ...] = (
     ConnectionCheckJson,
     RetrustJson,
     ToolkitReadmeJson,
+    DevicePageJson,
+    DeviceJson,
+    DeviceFiltersJson,
+    DeviceExportJson,
+    DeviceRunbookListJson,
+    ImportedDevicesJson,
     ProblemJson,
 )

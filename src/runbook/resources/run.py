@@ -184,6 +184,7 @@ class WholeRunJson(ChildRunJson):
     connections: Annotated[
         list[ConnectionUseJson], Doc("The connections that the run used, by input")
     ]
+    devices: Annotated[list[str], Doc("The first 200 devices that the run was for, or reported")]
     parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
     related: Annotated[
         RelativeJson | None,
@@ -293,6 +294,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "artifacts": [artifact_json(artifact) for artifact in details.artifacts],
         "effects": [effect_json(effect) for effect in details.effects],
         "connections": [connection_use_json(use) for use in details.connections],
+        "devices": list(details.devices),
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
         "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],

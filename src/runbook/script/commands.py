@@ -29,6 +29,7 @@ __all__ = [
     "NotInRunError",
     "artifact",
     "call",
+    "device",
     "dry_run",
     "env",
     "file_inputs",
@@ -88,6 +89,19 @@ def env(name: str, value: object) -> None:
 def output(name: str, value: object) -> None:
     """Set an output of the run; non-strings are stored as JSON. Raises ValueError and TypeError."""
     _assign("RUNBOOK_OUTPUT", name, value, OUTPUT_NAME)
+
+
+def device(name: str, /, **fields: object) -> None:
+    """Report what is known of a device now; a new one is added. Fields not given stay.
+
+    Times are ISO 8601 or "now". The Policy needs `inventory: update`. Raises TypeError and
+    ValueError for what is not JSON.
+    """
+    import json
+
+    _append(
+        "RUNBOOK_DEVICES", json.dumps({**fields, "name": name}, allow_nan=False).encode() + b"\n"
+    )
 
 
 def summary(markdown: str) -> None:

@@ -10,6 +10,8 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 LINE_BYTES = 4096
 """The longest line of progress or of a plan, which is the longest atomic write to a pipe: longer
 lines could mix with those of another process."""
+REPORT_BYTES = 4 * 1024 * 1024
+"""The longest report of devices of one step."""
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 

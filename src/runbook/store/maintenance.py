@@ -20,6 +20,7 @@ from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.audit import record
 from runbook.store.database import Database
+from runbook.store.device_tables import run_devices
 from runbook.store.dialects.sqlite import SQLite, url_for
 from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
@@ -82,7 +83,15 @@ _DELETE_EVENTS = sa.delete(events).where(
 _DELETE_RUN = sa.delete(runs).where(runs.c.seq == sa.bindparam("of_run"))
 _DELETE_PARTS = tuple(
     sa.delete(table).where(table.c.run_seq == sa.bindparam("of_run"))
-    for table in (steps, effects, artifacts, run_files, quarantine, connection_uses)
+    for table in (
+        steps,
+        effects,
+        artifacts,
+        run_files,
+        quarantine,
+        connection_uses,
+        run_devices,
+    )
 )
 
 

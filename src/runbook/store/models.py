@@ -94,8 +94,8 @@ class NewRun:
 
     `assigned_to` is the only worker that may claim it; a run created as running belongs to it.
     `sealed_inputs` are the encrypted values; `request.inputs` holds only those that may be shown.
-    `result` is for runs created as finished. `created_at` and `finished_at` default to the store's
-    clock.
+    `devices` are those that it is for, by input. `result` is for runs created as finished.
+    `created_at` and `finished_at` default to the store's clock.
     """
 
     id: str
@@ -112,6 +112,7 @@ class NewRun:
     finished_at: Millis | None = None
     rerun_of: RerunOf | None = None
     rerun_claim: RerunClaim | None = None
+    devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def ref(self) -> str:
@@ -225,9 +226,9 @@ class RunFilter:
 
     `since` is inclusive, `until` exclusive; both apply to `created_at`. `active` is whether the run
     is unfinished. `text` is searched in ref and name, with 3 characters or more in the reason, and
-    with 8 or more at both ends of the ID, ignoring case. All of `inputs`
-    must match; there is no index for them: see `page_by_inputs`. Without `purpose`, runs that have
-    one are left out, unless `ids`, `root_id` or `parent_id` names them.
+    with 8 or more at both ends of the ID, ignoring case. All of `inputs` must match; there is no
+    index for them: see `page_by_inputs`. `device` is one that they were for. Without `purpose`,
+    runs that have one are left out, unless `ids`, `root_id` or `parent_id` names them.
     """
 
     visible: Visibility = EVERYTHING
@@ -245,6 +246,7 @@ class RunFilter:
     dry_run: bool | None = None
     active: bool | None = None
     inputs: tuple[InputMatch, ...] = ()
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from runbook.store import device_tables as _more  # noqa: F401 - tables, too
+from runbook.store import schema
 from runbook.store.dialects.portable import Text
 from runbook.store.dialects.values import Bytes
 
-metadata = sa.MetaData()
-
-# SQLite only assigns row numbers to columns of type INTEGER, which has 64 bits there.
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def _json() -> sa.JSON:
-    return sa.JSON(none_as_null=True)
+metadata = schema.metadata
+_BIG = schema.BIG
+_json = schema.json_column
 
 
 documents = sa.Table(

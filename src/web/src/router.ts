@@ -24,6 +24,7 @@ export const routes: RouteRecordRaw[] = [
   ...['/', '/runbook', '/execute'].map((path) => ({ path, redirect: '/runbooks' })),
   ...['/run', '/compare'].map((path) => ({ path, redirect: '/runs' })),
   { path: '/connection', redirect: '/connections' },
+  { path: '/device', redirect: '/inventory' },
   {
     path: '/login',
     name: 'login',
@@ -93,6 +94,19 @@ export const routes: RouteRecordRaw[] = [
     name: 'connection',
     meta: { title: 'Connection' },
     component: () => import('@/features/connections/ConnectionPage.vue'),
+    props: true,
+  },
+  {
+    path: '/inventory',
+    name: 'inventory',
+    meta: { title: 'Inventory' },
+    component: () => import('@/features/inventory/InventoryPage.vue'),
+  },
+  {
+    path: '/device/:name',
+    name: 'device',
+    meta: { title: 'Device' },
+    component: () => import('@/features/inventory/DevicePage.vue'),
     props: true,
   },
   {

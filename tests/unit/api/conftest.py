@@ -39,6 +39,8 @@ def settings(tmp_path_factory):
     claims = "# Required Claims\n```yaml\nroles: sre\n```\n\n# Script"
     text = RUNBOOK.replace("# Script", claims).replace("# Quick", "# Sre")
     (folder / "runbooks" / "Sre.md").write_text(text)
+    text = RUNBOOK.replace("```yaml\n```", "```yaml\nROUTER: {type: device, tag: core}\n```", 1)
+    (folder / "runbooks" / "Poll.md").write_text(text.replace("# Quick", "# Poll"))
     environment = {
         "RUNBOOKS_DIR": str(folder / "runbooks"),
         "DATA_DIR": str(folder / "data"),

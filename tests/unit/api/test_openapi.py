@@ -8,12 +8,14 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection cancelRun changeConnection changeToolkit checkConnection checkForUpdates
-checkLiveness checkReadiness executeRunbook executeRunbookAsJson findChoices followChanges
-followRun getArtifact getConfig getConnection getHistoryEntry getInputs getMetrics getPublicInfo
-getRequiredEnv getRun getRunbook getRunDocument getRunLog getStatus getToolkit getToolkitReadme
-installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections
-listHistoryEntries listLocks listRunbooks listRuns listToolkits logIn previewUndo removeConnection
+addConnection cancelRun changeConnection changeDevice changeToolkit checkConnection checkForUpdates
+checkLiveness checkReadiness executeRunbook executeRunbookAsJson exportDevices findChoices
+followChanges followRun getArtifact getConfig getConnection getDevice getHistoryEntry getInputs
+getMetrics getPublicInfo getRequiredEnv getRun getRunbook getRunDocument getRunLog getStatus
+getToolkit getToolkitReadme importDevices installToolkit listArtifacts listAuditEvents
+listConnectionKinds listConnections listDeviceFilters listDeviceRunbooks listDevices
+listHistoryEntries listLocks
+listRunbooks listRuns listToolkits logIn previewUndo putDevice removeConnection removeDevice
 removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit
 uploadToolkit validateRunbook validateRunbookShort
 """
@@ -70,7 +72,7 @@ def test_what_starts_a_run_is_typed(operations, name):
     assert {"X-Run-Id", "Location"} <= set(replies["202"]["headers"])
 
 
-WITH_A_BODY = {"addConnection"}
+WITH_A_BODY = {"addConnection", "importDevices"}
 
 
 def test_most_bodies_are_optional_and_have_no_required_members(found, operations):

@@ -29,6 +29,15 @@ GET   /api/connections/<connection>                connection.read
 PATCH /api/connections/<connection>                connection.write
 POST  /api/connections/<connection>/check          connection.read
 POST  /api/connections/<connection>/retrust        connection.write
+GET   /api/inventory                               inventory.read
+DELETE /api/inventory/<device>                     inventory.write
+GET   /api/inventory/<device>                      inventory.read
+PATCH /api/inventory/<device>                      inventory.write
+PUT   /api/inventory/<device>                      inventory.write
+GET   /api/inventory/<device>/runbooks             inventory.read
+GET   /api/inventory-export                        inventory.read
+GET   /api/inventory-filters                       inventory.read
+POST  /api/inventory-import                        inventory.write
 GET   /api/public                                  anyone
 GET   /api/runbooks                                runbook.list
 GET   /api/runbooks/<ref:ref>                      runbook.read
@@ -117,6 +126,10 @@ def test_everyone_with_a_token_may_do_all_but_what_admins_do(app):
         ("PATCH", "/api/connections/<connection>"),
         ("DELETE", "/api/connections/<connection>"),
         ("POST", "/api/connections/<connection>/retrust"),
+        ("PUT", "/api/inventory/<device>"),
+        ("PATCH", "/api/inventory/<device>"),
+        ("DELETE", "/api/inventory/<device>"),
+        ("POST", "/api/inventory-import"),
         ("POST", "/api/shutdown"),
     }
 
@@ -139,6 +152,10 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "DELETE /api/connections/<connection>",
         "POST /api/connections/<connection>/retrust",
         "POST /api/connections/<connection>/check",
+        "PUT /api/inventory/<device>",
+        "PATCH /api/inventory/<device>",
+        "DELETE /api/inventory/<device>",
+        "POST /api/inventory-import",
         "POST /api/runs/<run_id>/cancel",
         "POST /api/runs/<run_id>/resume",
         "POST /api/runs/<run_id>/retry",

@@ -46,6 +46,13 @@ connections remove   connection.write
 connections check    connection.read
 connections retrust  connection.write
 connections reseal   connection.write
+inventory list       inventory.read
+inventory show       inventory.read
+inventory add        inventory.write
+inventory set        inventory.write
+inventory remove     inventory.write
+inventory import     inventory.write
+inventory export     inventory.read
 lab up               connection.write
 lab down             connection.write
 token        token.issue
@@ -68,6 +75,7 @@ summary      -
 mask         -
 plan         -
 artifact     -
+device       -
 """
 
 

@@ -16,6 +16,9 @@ def test_a_declared_connection_is_read(monkeypatch, tmp_path):
     found = connection.read("PVE")
     assert (found.name, found.kind, found.values) == ("lab", "proxmox", {"host": "pve"})
     assert "pve" not in repr(found)
+    assert found.device is None
+    (tmp_path / "ROUTER.json").write_text(json.dumps(PVE | {"device": {"name": "edge-1"}}))
+    assert connection.read("ROUTER").device == {"name": "edge-1"}
 
 
 @pytest.mark.parametrize("name", ["OTHER", "", "../PVE", "BAD"])

@@ -82,6 +82,7 @@ def test_the_whole_environment():
         "RUNBOOK_PLAN": "/run/1/.plan",
         "RUNBOOK_MASK": "/run/1/.m",
         "RUNBOOK_EFFECTS": "/run/1/.effects",
+        "RUNBOOK_DEVICES": "",
         "RUNBOOK_SUMMARY": "/run/1/.s",
         "RUNBOOK_ARTIFACTS": "/run/1/artifacts",
         "RUNBOOK_DRY_RUN": "",

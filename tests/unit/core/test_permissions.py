@@ -26,6 +26,7 @@ EVERYONE = {
     "toolkit.read",
     "connection.read",
     "connection.use",
+    "inventory.read",
     "config.read",
     "server.read",
 }

@@ -94,6 +94,7 @@ def test_a_policy():
         "confirm": "push ${HOST}",
         "success_codes": [0, 3],
         "provides_choices": False,
+        "updates_inventory": False,
     }
     assert PolicyItemJson.__annotations__.keys() == policy_json(policy).keys()
 

@@ -17,6 +17,7 @@ from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, Targe
 from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
 from runbook.core.document import Problem
 from runbook.core.effects import Effect
+from runbook.core.inventory.device import Device, DeviceFilter
 from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
@@ -24,6 +25,7 @@ from runbook.core.ssh.host_key import HostAddress, HostKey, PublicKey
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.toolkit import InstalledToolkit, ToolkitOrigin
 from runbook.script.limits import EffectState
+from runbook.store.inventory.devices import DeviceChanges
 from runbook.store.models import (
     EVERYTHING,
     AuditFilter,
@@ -188,6 +190,8 @@ FILTERS = (
     RunFilter(until=NOW - 5_000_000),
     RunFilter(since=NOW - 6_000_000, until=NOW - 5_000_000, statuses=FAILED),
     RunFilter(since=0, until=NOW * 2),
+    RunFilter(device="r1"),
+    RunFilter(device="r1", statuses=FAILED),
 )
 FILTERS_OF_ANYBODY = (
     RunFilter(),
@@ -334,6 +338,18 @@ def work(helper):
         ),
         "connections.used_by": lambda: store.connections.used_by("parent"),
         "connections.remove": lambda: store.connections.remove("lab", actor_event()),
+        "devices.change": lambda: store.devices.change(
+            ["r1"], lambda _: DeviceChanges([Device("r1", tags=("a",))], actor_event(), 1)
+        ),
+        "devices.page": lambda: [
+            store.devices.page(DeviceFilter(tag="a", group="b")),
+            store.devices.page(DeviceFilter(text="a", site="b")),
+        ],
+        "devices.get": lambda: store.devices.get("r1"),
+        "devices.named": lambda: store.devices.named(["r1"]),
+        "devices.counts": store.devices.counts,
+        "devices.of_run": lambda: store.devices.of_run("ended"),
+        "devices.remove": lambda: store.devices.remove("r1", actor_event()),
         "workers.register": lambda: workers.register(worker),
         "workers.beat": lambda: workers.beat("w"),
         "workers.all": workers.all,

@@ -39,6 +39,10 @@ _PATH_PARAMETERS: dict[str, Json] = {
         "description": "The connection's name",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
     },
+    "device": {
+        "description": "The device's name",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
+    },
     "n": {
         "description": "The number of the entry, from 1",
         "schema": {"type": "integer", "minimum": 1},
@@ -54,6 +58,7 @@ _TAGS = {
     "runs": "Follow, cancel and rerun runs, and read their output",
     "toolkits": "List, install and enable toolkits",
     "connections": "List, add, change, check and remove connections to other systems",
+    "inventory": "List, add, change, import and export devices",
     "audit": "Read the audit trail",
     "session": "Sign in, and read the configuration",
     "server": "Check, monitor and shut down the server",

@@ -77,6 +77,7 @@ class LocalSource:
             since=query.since,
             dry_run=query.dry_run,
             inputs=tuple(map(InputMatch.of, filter(None, query.inputs))),
+            device=query.device,
         )
         page = self._engine.runs.page(self._principal, wanted, cursor=cursor, limit=limit)
         return run_page_json(page.runs, page.next_cursor)

@@ -27,6 +27,7 @@ class RunQuery:
     since: int | None = None
     dry_run: bool | None = None
     inputs: tuple[str, ...] = ()
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class RemoteSource:
             "since": None if query.since is None else iso(query.since),
             "dry_run": None if query.dry_run is None else str(query.dry_run).lower(),
             "input": list(query.inputs),
+            "device": query.device,
             "cursor": cursor,
             "limit": limit,
         }

@@ -130,7 +130,7 @@ class _Asking:
         for number, (value, text) in enumerate(choices.shown(), start=1):
             about = escaped(f"{value}{text}")
             write_error(f"  {number}) {about}\n")
-        if cell.declared["x-type"] == "multichoice":
+        if cell.declared["x-type"] in ("multichoice", "devices"):
             words = str(cell.entered("numbers or values, separated by commas")).split(",")
             return [choices.chosen(word.strip()) for word in words if word.strip()]
         while True:
@@ -144,7 +144,8 @@ class _Asking:
         listed = declared.get("enum") or declared.get("items", {}).get("enum")
         if listed:
             return _Choices({str(value): "" for value in listed}, strict=True)
-        source = declared.get("x-choices")
+        is_device = declared["x-type"] in ("device", "devices")
+        source = declared.get("x-choices", {"strict": False} if is_device else None)
         if source is None:
             return _Choices({})
         found = self.form.choices(cell.path, self.values, cell.row)

@@ -17,7 +17,7 @@ from runbook.core.authoring.shell_names import NameUse, shell_names
 from runbook.core.document import Document, Input, Language, Problem, Runbook, Script, Severity
 from runbook.core.environ import is_reserved, set_by_zsh
 from runbook.core.inputs.choices import all_inputs
-from runbook.core.inputs.connections import connection_inputs, unknown_kind
+from runbook.core.inputs.connections import unknown_kind
 from runbook.core.inputs.references import names_used, source_problems
 from runbook.core.inputs.secret_names import is_sensitive
 from runbook.core.syntax.markdown import BlockKind, read_head
@@ -35,6 +35,7 @@ _ASSIGNED = re.compile(r"(?<![\w$])(?<!\$\{)([A-Z][A-Z0-9_]*)(?:\+?=|\[|<<|:=)")
 _MADE_ELSEWHERE = re.compile(r"\brunbook env\b(?!\s+[\"']?[A-Za-z_]\w*=)|\bRUNBOOK_ENV\b")
 _CALL = re.compile(r"\brunbook call\b[^\n;|&#]*?[\s\"']([\w][\w./-]*\.md)(?=[\s\"';|&)]|$)")
 _EXECUTE = re.compile(r"\$\{?RUNBOOK_URL\}?/([\w%][^\s\"'$?#]*?\.md)/execute\b")
+_REPORTS = re.compile(r"\bRUNBOOK_DEVICES\b|\brunbook device\b|\brunbook\.device\(")
 _DISABLE = re.compile(r"<!--\s*runbook-lint:\s*disable=([\w,\s]+?)\s*-->")
 
 
@@ -130,13 +131,27 @@ def _findings(document: Document, around: Surroundings) -> Iterator[Problem]:
     for item in all_inputs(document.inputs):
         if item.live is not None and item.live.ref in around.sources:
             yield from source_problems(item, item.live, around.sources[item.live.ref])
-    for item in connection_inputs(document.inputs):
+    for item in document.inputs:
         if around.kinds is not None and item.kind and item.kind not in around.kinds:
             yield unknown_kind(item.kind, around.kinds, item.line)
     if document.runbook is not None:
         names = _read_names(document)
         yield from _undeclared(document.runbook, names, around.passed)
         yield from _unused(document, document.runbook, names)
+        yield from _reports(document, document.runbook)
+
+
+def _reports(document: Document, runbook: Runbook) -> Iterator[Problem]:
+    """Reports of devices that the engine will ignore."""
+    if runbook.policy.updates_inventory:
+        return
+    for script in scripts_of(document):
+        for number, text in enumerate(script.source.split("\n"), start=script.line):
+            if _REPORTS.search(text) and not text.lstrip().startswith("#"):
+                said = "The script reports devices, but the Policy doesn't let it"
+                hint = "Add `inventory: update` to Policy"
+                yield Problem("inventory_not_declared", said, number, Severity.WARNING, hint)
+                return
 
 
 def _secrets_by_name(inputs: tuple[Input, ...]) -> Iterator[Problem]:

@@ -319,6 +319,8 @@ _FIELDS: MappingType[str, Reader] = {
     "example": _value_key(lambda item, text: replace(item, example=text)),
     "from": _text_key(_with_source),
     "kind": _text_key(lambda item, value: replace(item, kind=value.text.strip())),
+    "vendor": _text_key(lambda item, value: replace(item, vendor=value.text.strip() or None)),
+    "tag": _text_key(lambda item, value: replace(item, tag=value.text.strip() or None)),
 }
 _CONTEXTUAL: MappingType[str, ContextualReader[Input]] = {
     "choices_from": _with_choices_source,

@@ -19,7 +19,7 @@ from runbook.core.document import (
 from runbook.core.environ import NAME_RULE, check_total, check_value, is_reserved, valid_name
 from runbook.core.inputs.choices import Choices
 from runbook.core.inputs.rows import RowsContext, read_rows
-from runbook.core.inputs.types import check_text, has_value
+from runbook.core.inputs.types import OF_DEVICES, check_text, has_value
 from runbook.core.inputs.values import GivenFile, GivenValues, coerce_values
 from runbook.quick_dataclass import dataclass
 
@@ -54,6 +54,13 @@ def _any_connection(_item: Input, _name: str) -> Problem | None:
     return None
 
 
+Found = tuple[str, list[Problem]]
+
+
+def _any_devices(_item: Input, text: str) -> Found:
+    return text, []
+
+
 @dataclass(frozen=True, slots=True)
 class InputFacts:
     """What the server knows about inputs besides the request.
@@ -62,7 +69,8 @@ class InputFacts:
     the secret for a `from`, or None. `choices` holds those that are not in the document, by input
     or LIST.FIELD; `live` gets those of runbooks that are run for them. `hidden` names the values
     that no problem may show, secret or not. `check_connection` says why the connection of this name
-    can't be used for an input.
+    can't be used for an input. `find_devices` returns what the script gets for a value of type
+    device or devices, and why it can't.
     """
 
     supplied: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +79,7 @@ class InputFacts:
     hidden: frozenset[str] = frozenset()
     allow_undeclared: bool = False
     check_connection: Callable[[Input, str], Problem | None] = _any_connection
+    find_devices: Callable[[Input, str], Found] = _any_devices
     live: AskLive = _none_known
 
     def ask(self, path: str, item: Input, above: Mapping[str, str]) -> Choices | None:
@@ -288,6 +297,9 @@ def _read(
     found = check_text(item, value, choices=choices, hidden=hidden)
     if found is None and item.type is InputType.CONNECTION:
         found = facts.check_connection(item, value)
+    if found is None and item.type in OF_DEVICES:
+        value, problems = facts.find_devices(item, value)
+        return value, problems or [it for it in (check_value(item.name, value),) if it]
     return value, [found] if found else []
 
 

@@ -12,6 +12,7 @@ from runbook.core.inputs.types import (
     CHOOSING,
     COUNTED,
     MATCHED,
+    OF_DEVICES,
     bounds_of,
     check_text,
 )
@@ -26,7 +27,9 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
     "max": BOUNDED,
     "from": frozenset({InputType.SECRET}),
     "items": frozenset({InputType.LIST}),
-    "kind": frozenset({InputType.CONNECTION}),
+    "kind": frozenset({InputType.CONNECTION}) | OF_DEVICES,
+    "vendor": OF_DEVICES,
+    "tag": OF_DEVICES,
     "default": frozenset(InputType) - {InputType.FILE},
     "example": frozenset(InputType) - {InputType.FILE},
 }

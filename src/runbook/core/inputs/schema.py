@@ -24,6 +24,7 @@ from runbook.core.inputs.types import (
     json_value,
 )
 from runbook.core.inputs.values import FILE_LIMIT, FILE_NAME_LIMIT
+from runbook.core.inventory.names import DEVICE_NAME
 from runbook.core.syntax.durations import UNITS
 from runbook.quick_dataclass import dataclass
 
@@ -36,6 +37,8 @@ _CIDR_4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}/(?:3[0-2]|[12]?[0-9])"
 _CIDR_6 = r"(?=[^/]*:)[0-9A-Fa-f:.]+/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 CIDR = f"^(?:{_CIDR_4}|{_CIDR_6})$"
 DURATION = f"^(?=.)(?:{_AMOUNT}|{''.join(f'(?:{_AMOUNT}{unit})?' for unit in UNITS)})$"
+SELECTOR_PART = rf"(?:tag|site|group):[^\s,\x00][^,\r\n\x00]*|{DEVICE_NAME}"
+SELECTOR = f"(?:{SELECTOR_PART})(?:, ?(?:{SELECTOR_PART}))*"
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 PLAIN_NAME = r"^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+$"
 # Supported by Python's regular expressions, but not by ECMAScript's, which schemas use.
@@ -120,8 +123,7 @@ def _described(item: Input, order: int, place: _Place) -> Json:
         described["x-from"] = item.source.kind.value
     if item.choices_from is not None:
         described["x-choices-from"] = f"{item.choices_from.ref}#{item.choices_from.output}"
-    if item.kind is not None:
-        described["x-kind"] = item.kind
+    described |= _narrowed(item)
     if item.live is not None:
         described["x-choices"] = {
             "href": place.choices_url(item),
@@ -137,6 +139,12 @@ def _described(item: Input, order: int, place: _Place) -> Json:
         ]
         described |= {"x-required": True} if _is_required(item) else {}
     return described
+
+
+def _narrowed(item: Input) -> Json:
+    """Which connections or devices there are to choose from."""
+    given = (("x-kind", item.kind), ("x-vendor", item.vendor), ("x-tag", item.tag))
+    return {name: text for name, text in given if text is not None}
 
 
 def _typed(item: Input, place: _Place) -> Json:
@@ -186,6 +194,13 @@ def _connection(_item: Input, choices: tuple[str, ...]) -> Json:
     return {"type": "string", "pattern": f"^{CONNECTION_NAME}$"} | (
         {"enum": list(choices)} if choices else {}
     )
+
+
+def _devices(_item: Input, _choices: tuple[str, ...]) -> Json:
+    """A selection as text, or as a list of its parts."""
+    part = {"type": "string", "pattern": f"^(?:{SELECTOR_PART})$"}
+    parts = {"type": "array", "items": part, "minItems": 1}
+    return {"anyOf": [{"type": "string", "pattern": f"^{SELECTOR}$"}, parts]}
 
 
 def _multichoice(item: Input, choices: tuple[str, ...]) -> Json:
@@ -249,4 +264,6 @@ _MAKERS: Mapping[InputType, Callable[[Input, tuple[str, ...]], Json]] = {
     InputType.URL: _fixed(type="string", format="uri", pattern=f"^(?:{URL})$"),
     InputType.JSON: _fixed(type=["object", "array", "string", "number", "boolean"]),
     InputType.CONNECTION: _connection,
+    InputType.DEVICE: _fixed(type="string", pattern=f"^{DEVICE_NAME}$"),
+    InputType.DEVICES: _devices,
 }

@@ -11,6 +11,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from runbook.core.document import Input, InputType, Problem
+from runbook.core.inventory.names import DEVICE_NAME, DEVICE_RULE
+from runbook.core.inventory.selector import SELECTOR_RULE, is_selector
 from runbook.core.syntax.durations import DURATION_RULE, parse_duration
 from runbook.core.syntax.patterns import PATTERN_VALUE_LIMIT, compiled
 from runbook.core.syntax.unknown_keys import most_like
@@ -34,6 +36,7 @@ CONNECTION_RULE = "Use up to 64 letters, digits, dots, hyphens and underscores, 
 COUNTED = frozenset({InputType.STRING, InputType.TEXT, InputType.SECRET})
 """Types whose bounds count characters."""
 CHOOSING = frozenset({InputType.CHOICE, InputType.MULTICHOICE})
+OF_DEVICES = frozenset({InputType.DEVICE, InputType.DEVICES})
 MATCHED = COUNTED | {InputType.HOSTNAME, InputType.URL}
 """Types that support a pattern."""
 FIELD_TYPES = MATCHED - {InputType.SECRET} | {
@@ -332,4 +335,10 @@ TYPE_RULES: Mapping[InputType, TypeRule] = {
         "must be the name of a connection",
         CONNECTION_RULE,
     ),
+    InputType.DEVICE: TypeRule(
+        lambda text: re.fullmatch(DEVICE_NAME, text) is not None,
+        "must be the name of a device",
+        DEVICE_RULE,
+    ),
+    InputType.DEVICES: TypeRule(is_selector, "must be a selection of devices", SELECTOR_RULE),
 }

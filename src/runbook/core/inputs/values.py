@@ -76,7 +76,8 @@ def read_value(
         return _file(item, value)
     if item and kind is InputType.MULTICHOICE and isinstance(value, list):
         return _joined(item, value, hidden=hidden)
-    if kind in _STRUCTURED and isinstance(value, dict | list):
+    is_selection = kind is InputType.DEVICES and isinstance(value, list)
+    if is_selection or (kind in _STRUCTURED and isinstance(value, dict | list)):
         text = _json(value)
     elif kind is InputType.INTEGER and isinstance(value, float) and value.is_integer():
         text = str(int(value))  # JSON doesn't distinguish 5 from 5.0

@@ -48,6 +48,10 @@ class _Provides(StrEnum):
     CHOICES = "choices"
 
 
+class _Inventory(StrEnum):
+    UPDATE = "update"
+
+
 def read_policy(section: Section, inputs: tuple[Input, ...], problems: list[Problem]) -> Policy:
     """The section's policy. Anything invalid is an error, never ignored."""
     blocks = [block for block in section.blocks if block.is_yaml]
@@ -136,6 +140,11 @@ def _with_provides(policy: Policy, node: Node, context: Context) -> Policy:
     return replace(policy, provides_choices=True)
 
 
+def _with_inventory(policy: Policy, node: Node, context: Context) -> Policy:
+    read_word(node, _Inventory, context)
+    return replace(policy, updates_inventory=True)
+
+
 _FIELDS: MappingType[str, Reader[Policy]] = {
     "timeout": lambda policy, node, context: replace(
         policy, timeout_s=read_time_limit(node, context)
@@ -155,6 +164,7 @@ _FIELDS: MappingType[str, Reader[Policy]] = {
     "dry_run": _with_dry_run,
     "confirm": lambda policy, node, context: replace(policy, confirm=_read_template(node, context)),
     "provides": _with_provides,
+    "inventory": _with_inventory,
     "success_codes": lambda policy, node, context: replace(
         policy, success_codes=read_codes(node, 0, context)
     ),

@@ -15,6 +15,8 @@ from runbook.core.inputs.connections import (
     unknown_kind,
     wrong_kind,
 )
+from runbook.core.inputs.devices import device_inputs
+from runbook.core.inventory.device import Device
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.authorization import may_with_connection
@@ -41,11 +43,20 @@ class InUse:
 
     input: str
     opened: Opened
+    device: Device | None = None
+    """The device that the connection is for, if the input is a device."""
 
     @property
     def use(self) -> ConnectionUse:
         one = self.opened
         return ConnectionUse(self.input, one.name, one.kind, one.revision)
+
+    def as_json(self) -> str:
+        if self.device is None:
+            return self.opened.as_json()
+        from runbook.core.inventory.script import script_json
+
+        return self.opened.as_json(device=script_json(self.device))
 
 
 class ConnectionBook:
@@ -82,9 +93,17 @@ class ConnectionBook:
         """The connections of inputs that aren't set, by input: see LooseConnections.for_input."""
         return {
             item.name: name
-            for item in connection_inputs(inputs)
-            if (name := self._loose.for_input(item.name, item.kind or "")) is not None
+            for item in (*connection_inputs(inputs), *device_inputs(inputs))
+            if item.kind is not None
+            if (name := self._loose.for_input(item.name, item.kind)) is not None
         }
+
+    def is_loose(self, item: Input, name: str) -> bool:
+        """Whether there is such a connection for this process only: it makes a device by itself."""
+        try:
+            return self._loose.find(name, item.kind or "") is not None
+        except RunbookError:  # told when it's opened
+            return True
 
     def problem(self, item: Input, name: str, principal: Principal) -> Problem | None:
         """Why the principal can't use this connection for this input."""
@@ -95,7 +114,7 @@ class ConnectionBook:
         if found is None:
             usable = self._choices(item, self._store.connections.all(), principal)
             return not_found(item, name, () if isinstance(usable, Problem) else usable)
-        if found.kind != item.kind:
+        if item.kind not in (None, found.kind):
             return wrong_kind(item, name, found.kind)
         if isinstance(found, Connection):
             return _refused(item, name, may_with_connection(principal, _USE, found))
@@ -104,15 +123,23 @@ class ConnectionBook:
     def secrets(self, inputs: Sequence[Input], values: Mapping[str, str]) -> Sequence[str]:
         """The secrets of connections that can be used, to keep them out of what is recorded."""
         wanted = [item for item in connection_inputs(inputs) if values.get(item.name)]
-        found: list[str] = []
-        for item in wanted:
-            try:
-                one = self._find(item, values[item.name])
-                opened_ = self.open(one) if isinstance(one, Connection) else one
-            except RunbookError:  # told when the run starts
-                continue
-            found += opened_.secrets if opened_ else ()
-        return found
+        return [text for item in wanted for text in self.secrets_of(item, values[item.name])]
+
+    def secrets_of(self, item: Input, name: str) -> Sequence[str]:
+        try:
+            one = self._find(item, name)
+            opened_ = self.open(one) if isinstance(one, Connection) else one
+        except RunbookError:  # told when the run starts
+            return ()
+        return opened_.secrets if opened_ else ()
+
+    def usable(self, principal: Principal, kind: str | None = None) -> frozenset[str]:
+        """The names of the connections, of this kind or any, that the principal may use."""
+        return frozenset(self._loose.given) | {
+            one.name
+            for one in self._store.connections.all()
+            if kind in (None, one.kind) and may_with_connection(principal, _USE, one).allowed
+        }
 
     def of_run(
         self, run: Run, inputs: Sequence[Input], values: Mapping[str, str]
@@ -123,18 +150,22 @@ class ConnectionBook:
         """
         wanted = [item for item in connection_inputs(inputs) if values.get(item.name)]
         return tuple(
-            InUse(item.name, self._opened(item, values[item.name], run)) for item in wanted
+            InUse(item.name, self.opened_for(item, values[item.name], run)) for item in wanted
         )
 
-    def _opened(self, item: Input, name: str, run: Run) -> Opened:
+    def opened_for(self, item: Input, name: str, run: Run) -> Opened:
+        """The connection `name` for an input of a run, whose kind, if it has one, must be its own.
+
+        Raises UnusableConnectionError, and StoreUnavailableError if it can't be decrypted.
+        """
         found = self._find(item, name)
         if found is None:
             raise UnusableConnectionError(not_found(item, name, ()))
-        if found.kind != item.kind:
+        if item.kind not in (None, found.kind):
             raise UnusableConnectionError(wrong_kind(item, name, found.kind))
         if isinstance(found, Opened):
             return found
-        decision = authorize(self._requester(run), found.required_claims, _USE)
+        decision = authorize(self.requester_of(run), found.required_claims, _USE)
         if (problem := _refused(item, name, decision)) is not None:
             raise UnusableConnectionError(problem)
         return self.open(found)
@@ -151,13 +182,13 @@ class ConnectionBook:
         loose = self._loose.find(name, item.kind or "")
         return loose or self._store.connections.get(name)
 
-    def _requester(self, run: Run) -> Principal:
+    def requester_of(self, run: Run) -> Principal:
         """Who asked for the run. What a script calls is asked for by its run's requester."""
         who = run.requester
         local = was_local(who)
-        if not local and run.tree.parent_id is not None:
-            parent = self._store.runs.get(run.tree.parent_id)
-            local = parent is not None and was_local(parent.requester)
+        if not local and run.tree.root_id is not None:
+            root = self._store.runs.get(run.tree.root_id)
+            local = root is not None and was_local(root.requester)
         local = local and not self._enforce_claims
         return Principal(who.subject, who.origin, who.claims, who.address, local=local)
 

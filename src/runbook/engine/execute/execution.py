@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from runbook import log
@@ -17,12 +18,13 @@ from runbook.core.output.mask import unmaskable
 from runbook.core.output.pipeline import OutputPipeline
 from runbook.core.reruns import Numbered, numbered, restored_steps, undo_steps
 from runbook.core.run import Relation, Run
-from runbook.core.run_files import RunFile, digest_of
 from runbook.core.status import RunStatus
 from runbook.engine.execute.effects import EffectJournal
 from runbook.engine.execute.handover import LiveHandOver
 from runbook.engine.execute.outcome import judge
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.execute.reporting import Reporting
+from runbook.engine.execute.run_files import content_of, files_of
 from runbook.engine.execute.script_runner import ScriptRunner
 from runbook.engine.execute.steps import StepRunner, StepsEnd, Values
 from runbook.engine.options import EngineOptions
@@ -163,7 +165,9 @@ class Execution:
         )
         try:
             if self._runbook.files_in:
-                workspace.write_run_files(self._run_files(), self._content_of)
+                store = self._parts.store
+                files = files_of(store, self._run)
+                workspace.write_run_files(files, partial(content_of, store))
             workspace.write_input_files(self._given.files)
             if connections:
                 workspace.write_connections(connections)
@@ -179,27 +183,15 @@ class Execution:
         UnusableConnectionError.
         """
         parts, run = self._parts, self._run
-        used = parts.connections.of_run(run, self._runbook.inputs, self._given.values)
+        asked = (run, self._runbook.inputs, self._given.values)
+        used = (*parts.connections.of_run(*asked), *parts.devices.of_run(*asked))
         if used:
             for secret in (secret for one in used for secret in one.opened.secrets):
                 self._mask(secret)
             self._keep_masks()
-            parts.store.connections.use(run.id, self._worker_id, [one.use for one in used])
-        return {one.input: one.opened.as_json() for one in used}
-
-    def _run_files(self) -> tuple[RunFile, ...]:
-        """Raises NotFoundError for runs of versions that didn't store files."""
-        files = self._parts.store.blobs.files_of(self._run.id)
-        if not files:
-            raise NotFoundError("The run's input files are not stored: retry the run.")
-        return files
-
-    def _content_of(self, digest: str) -> bytes:
-        """Raises NotFoundError if the database has no such content, or a changed one."""
-        content = self._parts.store.blobs.content(digest)
-        if content is None or digest_of(content) != digest:
-            raise NotFoundError("An input file is not in the database as it was kept.")
-        return content
+            uses = [one.use for one in used if one.opened.name]
+            parts.store.connections.use(run.id, self._worker_id, uses)
+        return {one.input: one.as_json() for one in used}
 
     def _in_workspace(self, workspace: Workspace) -> Outcome:
         recorder = self._recorder
@@ -222,13 +214,17 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            outcome = self._judged(self._run_steps(self._runner(scripts)))
+            policy, may_keep = self._runbook.policy, recorder.may_keep
+            reports = Reporting(self._parts, self._run, policy, may_keep)
+            runner = self._runner(scripts)
+            runner.after_attempt = partial(scripts.report_devices, reports)
+            outcome = self._judged(self._run_steps(runner))
             summary = scripts.summary()
         folder, may_keep = workspace.handover.artifacts, recorder.may_keep
         kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
         return dataclasses.replace(
             outcome,
-            warnings=(*outcome.warnings, *kept.warnings),
+            warnings=(*outcome.warnings, *kept.warnings, *reports.warnings),
             artifacts=tuple(kept.artifacts),
             summary=summary,
         )

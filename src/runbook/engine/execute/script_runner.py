@@ -11,9 +11,11 @@ from runbook.core.output.handover import Assignments
 from runbook.core.run import Run
 from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.execute.reporting import Reporting
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Command, Ended, Stop, run_process
 from runbook.engine.process.workspace import Workspace
+from runbook.script.limits import REPORT_BYTES
 
 SUMMARY_BYTES = 256 * 1024
 
@@ -81,6 +83,15 @@ class ScriptRunner:
     def take_outputs(self) -> Assignments:
         return take_outputs(self._workspace)
 
+    def report_devices(self, reports: Reporting, counts: bool) -> None:
+        """Hand what a script said of devices to the inventory."""
+        path = self._workspace.handover.device
+        data = self._workspace.read_handover(path, REPORT_BYTES + 1)
+        if data:
+            self._workspace.discard(path)
+        if counts:
+            reports.take(data)
+
     def summary(self) -> str | None:
         """The Markdown summary that the scripts wrote, masked; None without one."""
         path = self._workspace.handover.summary
@@ -121,6 +132,7 @@ class ScriptRunner:
                 mask=str(handover.mask),
                 effects=str(handover.effects),
                 summary=str(handover.summary),
+                devices=str(handover.device),
                 artifacts=str(handover.artifacts),
                 dry_run=run.request.dry_run,
                 call_socket=options.call_socket,

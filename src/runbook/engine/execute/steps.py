@@ -97,6 +97,8 @@ class StepRunner:
         self._deadline = deadline
         self._clock = clock
         self._announced = announced
+        self.after_attempt: Callable[[bool], None] = lambda _counts: None
+        """Takes what else a script handed over, unless it doesn't count: another try follows."""
 
     def restore(self, steps: Sequence[StepRun]) -> None:
         """Record the steps that an earlier run has completed."""
@@ -211,6 +213,7 @@ class StepRunner:
         """Read the values that the step handed over. Unreadable ones make it fail."""
         env = self._named_openly(self._scripts.take_env())
         outputs = self._named_openly(self._scripts.take_outputs())
+        self.after_attempt(True)
         self._values.variables.update(env.values)
         self._values.outputs.update(outputs.values)
         problem = env.problem or outputs.problem
@@ -242,6 +245,7 @@ class StepRunner:
         """Discard what a failed attempt handed over."""
         self._scripts.take_env()
         self._scripts.take_outputs()
+        self.after_attempt(False)
 
     def _kept(self, values: Mapping[str, str]) -> dict[str, str | None]:
         """Values to record: None for those that contain a secret, without names that do."""

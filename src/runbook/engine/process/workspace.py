@@ -74,6 +74,8 @@ class HandOver:
     mask: Path
     effects: Path
     summary: Path
+    device: Path
+    """Devices that the script reports."""
     artifacts: Path
     """A directory."""
 
@@ -93,6 +95,7 @@ class HandOver:
             mask=hidden / "mask",
             effects=hidden / "effects",
             summary=hidden / "summary",
+            device=hidden / "devices",
             artifacts=directory / ARTIFACTS,
         )
 

@@ -26,6 +26,7 @@ from runbook.core.inputs.preflight import (
     known_row,
     known_values,
 )
+from runbook.core.inputs.types import OF_DEVICES
 from runbook.core.permissions import Permission
 from runbook.engine.form_choices import FormChoices
 from runbook.engine.parts import Parts
@@ -63,6 +64,7 @@ class InputKnowledge:
             facts,
             choices=self.choices(entry, principal),
             check_connection=partial(self._parts.connections.problem, principal=principal),
+            find_devices=partial(self._parts.devices.find, principal=principal),
         )
 
     def _supplied(self, entry: Entry) -> Mapping[str, str]:
@@ -106,6 +108,8 @@ class InputKnowledge:
         if item.live is not None:
             above = self._above(entry, path, values)
             return self._live.offered(entry.ref, principal, item, item.live, above, anew=anew)
+        if item.type in OF_DEVICES:
+            return Offered(self._parts.devices.offered(item, principal))
         words: Choices = item.choices
         if item.choices_from is not None:
             words = self._choices(entry.ref, item, item.choices_from, principal)

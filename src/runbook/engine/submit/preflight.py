@@ -62,8 +62,8 @@ class Preflight:
         chains = [check_chain(entry.ref, chain, depth) for chain in attempt.chains]
         recursions = [problem for problem in chains if problem is not None]
         if not errors_of(unfit):
-            connections = self._parts.connections
-            attempt.concealer.add(connections.secrets(document.inputs, inputs.values))
+            for book in (self._parts.connections, self._parts.devices):
+                attempt.concealer.add(book.secrets(document.inputs, inputs.values))
         self._log_bad_names(attempt, unfit)
         attempt = dataclasses.replace(attempt, inputs=inputs)
         needed = [found for found in refused if found.params.get("variable") not in inputs.hidden]

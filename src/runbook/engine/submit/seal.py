@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runbook.core.inputs.devices import devices_of
 from runbook.engine.sealing import RunInputs, Sealer
 from runbook.engine.submit.attempt import Attempt
 
@@ -38,4 +39,6 @@ def seal_inherited(attempt: Attempt, inputs: RunInputs, sealer: Sealer) -> Attem
 
 
 def _sealed(attempt: Attempt, inputs: RunInputs, sealer: Sealer) -> Attempt:
-    return attempt.recording(sealed_inputs=sealer.seal(inputs, attempt.new.id))
+    devices = devices_of(attempt.entry.document.inputs, inputs.values)
+    sealed = sealer.seal(inputs, attempt.new.id)
+    return attempt.recording(sealed_inputs=sealed, devices=devices)

@@ -45,6 +45,7 @@ class Turn(IntEnum):
     MIGRATION = 1
     QUEUE = 2
     LOCKS = 3
+    INVENTORY = 5  # the numbers are those of the database's locks, not their order
     AUDIT = 4
 
 

@@ -18,6 +18,7 @@ from runbook.errors import (
     RunEndedError,
 )
 from runbook.store.dialects.portable import Turn, exclusively
+from runbook.store.inventory.devices import keep_run_devices
 from runbook.store.models import IdempotencyKey, NewEvent, NewRun, StoredDocument
 from runbook.store.reading import RUN_COLUMNS, first_of, run_of
 from runbook.store.rows import INSERT_EVENTS, event_rows, grown, row_of
@@ -198,4 +199,5 @@ def insert_run(
     row["seq"] = int(key[0]) if key else 0
     if events:
         connection.execute(INSERT_EVENTS, event_rows(row["seq"], 0, events))
+    keep_run_devices(connection, row["seq"], run.devices)
     return run_of(row)

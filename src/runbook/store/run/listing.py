@@ -82,6 +82,9 @@ class _Page:
     texts: Texts | None = None
 
     def rows(self) -> list[Row]:
+        if self.wanted.device is not None:
+            sources = self._sources(self.span, self.size, self.wanted)
+            return self._read(sources.of_device(self.wanted.device))
         if not self._has_many_keys():
             return self.found()
         latest = self._latest()

@@ -12,6 +12,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from runbook.quick_dataclass import dataclass
+from runbook.store.device_tables import run_devices
 from runbook.store.dialects.portable import each_of, unindexed
 from runbook.store.tables import runs
 
@@ -55,6 +56,13 @@ class Sources:
         """For a key that few runs have."""
         # Ordered by what no index has: a database might look for them among all runs otherwise.
         return self.in_order(_SEQ + 0, *key)
+
+    def of_device(self, device: str) -> Source:
+        """The newest runs that were for a device."""
+        seq = run_devices.c.run_seq
+        found = self._found(seq, run_devices.c.device == device)
+        found = found.select_from(run_devices.join(CANDIDATE, seq == _SEQ))
+        return found.order_by(seq.desc()).limit(self.size)
 
     def in_order(self, order: sa.ColumnElement[int], *key: Condition) -> Source:
         """For a key whose index has the order of another column than the number."""

@@ -18,6 +18,7 @@ export interface RunFilter {
   /** One or more, separated by commas. */
   status?: string
   who?: string
+  device?: string
   /** `NAME=value`, or a text in any stored value. */
   input?: string
   /** ISO 8601, or a span up to now: `24h`, `7d`. */

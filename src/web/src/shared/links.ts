@@ -29,6 +29,10 @@ export function connectionLink(name: string): string {
   return path('connection', name)
 }
 
+export function deviceLink(name: string): string {
+  return path('device', name)
+}
+
 export function compareLink(a: string, b: string): string {
   return `/compare/${encodeURIComponent(a)}/${encodeURIComponent(b)}`
 }

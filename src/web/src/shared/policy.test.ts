@@ -6,7 +6,7 @@ it('says what a policy means', () => {
   const policy: Policy = {
     timeout_seconds: 300, locks: ['machine:${MACHINE}'], on_busy: 'fail', concurrency: 1,
     retry: { attempts: 3, backoff_seconds: 5, on: [75, 111] }, on_failure: 'undo', queue: 'default',
-    dry_run: false, confirm: 'drain ${MACHINE}', success_codes: [0, 3], provides_choices: false,
+    dry_run: false, confirm: 'drain ${MACHINE}', success_codes: [0, 3], provides_choices: false, updates_inventory: false,
   }
   const rules = Object.fromEntries(policyRules(policy).map((rule) => [rule.name, rule.text]))
   expect(Object.keys(rules)).toEqual([

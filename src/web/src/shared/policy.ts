@@ -38,6 +38,7 @@ export function policyRules(policy: Policy): Rule[] {
   if (policy.success_codes.join() !== '0') {
     rules.push({ name: 'Success codes', text: `Exit codes ${policy.success_codes.join(', ')}.` })
   }
+  if (policy.updates_inventory) rules.push({ name: 'Inventory', text: 'Runs report devices, and update them.' })
   if (policy.queue && policy.queue !== 'default') rules.push({ name: 'Queue', text: '', code: [policy.queue] })
   return rules
 }

@@ -1,4 +1,11 @@
-import { mdiBookOpenVariant, mdiCogOutline, mdiConnection, mdiHistory, mdiToolboxOutline } from '@mdi/js'
+import {
+  mdiBookOpenVariant,
+  mdiCogOutline,
+  mdiConnection,
+  mdiHistory,
+  mdiRouterNetwork,
+  mdiToolboxOutline,
+} from '@mdi/js'
 import { computed } from 'vue'
 import { usePermissions } from '@/api/config'
 
@@ -44,6 +51,14 @@ const ITEMS: readonly NavigationItem[] = [
     keys: 'g c',
     covers: (path) => /^\/connections?(\/|$)/.test(path),
     permission: 'connection.read',
+  },
+  {
+    text: 'Inventory',
+    to: '/inventory',
+    icon: mdiRouterNetwork,
+    keys: 'g i',
+    covers: (path) => /^\/(inventory|device)(\/|$)/.test(path),
+    permission: 'inventory.read',
   },
   {
     text: 'Admin',

@@ -179,3 +179,9 @@ def test_rows_are_asked_for_field_by_field():
 def test_a_list_may_have_no_rows():
     inputs = NICS.replace("max: 2", "min: 0")
     assert ask(inputs, "n")[0] == {"NICS": []}
+
+
+def test_devices_are_chosen_or_selected():
+    inputs = "A: {type: device}\nB: {type: devices}"
+    assert ask(inputs, "2", "1, tag:core")[0] == {"A": "n2", "B": ["n1", "tag:core"]}
+    assert ask(inputs, "edge-1", "all")[0] == {"A": "edge-1", "B": ["all"]}

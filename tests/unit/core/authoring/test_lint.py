@@ -318,3 +318,17 @@ def test_a_kind_of_connection_must_exist():
     ]
     assert codes("echo $PVE", Surroundings(kinds={"proxmux"}), inputs=inputs) == []
     assert codes("echo $PVE", inputs=inputs) == []
+
+
+@pytest.mark.parametrize("script", ["runbook device r1 site=x", "echo {} >> $RUNBOOK_DEVICES"])
+def test_reports_of_devices_need_the_policy(script):
+    assert codes(f"true\n# {script}\n{script}") == ["inventory_not_declared"]
+    policy = "Text.\n\n# Policy\n```yaml\ninventory: update\n```"
+    assert codes(script, above=policy) == []
+
+
+def test_a_device_has_a_kind_that_exists():
+    around = Surroundings(kinds=frozenset({"proxmox"}))
+    assert codes("true $R", around, inputs="R: {type: device, kind: proxmux}") == [
+        "unknown_connection_kind"
+    ]

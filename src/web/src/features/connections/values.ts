@@ -31,6 +31,8 @@ const PLAIN = {
   group: null,
   example: null,
   kind: null,
+  vendor: null,
+  tag: null,
   line: 0,
   items: [],
 } satisfies Partial<InputItem>

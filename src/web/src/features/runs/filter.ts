@@ -10,6 +10,7 @@ export const FIELDS = [
   'runbook',
   'input',
   'who',
+  'device',
   'since',
   'until',
   'relation',
@@ -20,7 +21,7 @@ export type Field = (typeof FIELDS)[number]
 export type Filter = Partial<Record<Field, string>>
 
 /** Fields that are hidden until the user opens the filters. */
-export const MORE: readonly Field[] = ['input', 'who', 'since', 'until', 'relation', 'dry_run']
+export const MORE: readonly Field[] = ['input', 'who', 'device', 'since', 'until', 'relation', 'dry_run']
 
 /** Whether the fields that are hidden at first filter the list; a preset span has its own buttons. */
 export function countMore(filter: Filter): number {

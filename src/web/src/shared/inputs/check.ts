@@ -26,6 +26,10 @@ const RULES: Partial<Record<Field['type'], [rule: string, hint?: string]>> = {
     'Such as https://example.com/path',
   ],
   json: ['must be JSON'],
+  device: [
+    'must be the name of a device',
+    'Use up to 63 lowercase letters, digits, dots, hyphens and underscores, such as edge-1',
+  ],
 }
 
 interface Broken {

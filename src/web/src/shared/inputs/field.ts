@@ -1,3 +1,4 @@
+import type { DeviceFilter } from '@/api/inventory'
 import type { Condition, GivenFile, InputItem, Row } from '@/api/runbooks'
 
 /** Choices that the server finds for the values in the form. */
@@ -36,6 +37,8 @@ export interface Field {
   live: Live | null
   /** The kind of a connection; null for any other input. */
   kind: string | null
+  /** Which devices an input of type device or devices takes; null for any other input. */
+  devices: DeviceFilter | null
   /** It shows, and has a value, only while all of them hold. */
   conditions: readonly Condition[]
   /** The fields of a list. */

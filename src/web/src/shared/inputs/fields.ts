@@ -1,3 +1,4 @@
+import type { DeviceFilter } from '@/api/inventory'
 import type { FieldItem, GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
 import { missing } from './check'
 import type { Field, Files, Given, Live, Values } from './field'
@@ -42,6 +43,11 @@ function liveOf(property: InputProperty | undefined): Live | null {
   return { href, inputs, strict, ttlMs: ttl * 1000 }
 }
 
+function devicesOf({ type, kind, vendor, tag }: FieldItem): DeviceFilter | null {
+  if (type !== 'device' && type !== 'devices') return null
+  return { usable: true, ...(kind && { kind }), ...(vendor && { vendor }), ...(tag && { tag }) }
+}
+
 function fieldOf(input: FieldItem | InputItem, property: InputProperty | undefined, supplied: boolean): Field {
   // The declared pattern comes in addition to the type's, unless only Python supports it.
   const own = input.pattern !== null && !property?.['x-pattern'] ? property?.pattern : undefined
@@ -64,6 +70,7 @@ function fieldOf(input: FieldItem | InputItem, property: InputProperty | undefin
     choicesFrom: input.choices_from?.runbook ?? null,
     live: liveOf(property),
     kind: input.type === 'connection' ? (input.kind ?? '') : null,
+    devices: devicesOf(input),
     conditions: input.show_if,
     columns: 'items' in input ? fieldsOf(input.items as FieldItem[], property?.items?.properties ?? {}, []) : [],
     fewest: property?.minItems ?? 0,

@@ -8,7 +8,7 @@ function input(name: string, more: Partial<InputItem> = {}): InputItem {
   return {
     name, description: '', type: 'string', typed: true, default: null, optional: false,
     sensitive: more.type === 'secret',
-    choices: [], choices_from: null, live_choices: null, show_if: [], kind: null, items: [], pattern: null, min: null, max: null, group: null, label: null,
+    choices: [], choices_from: null, live_choices: null, show_if: [], kind: null, vendor: null, tag: null, items: [], pattern: null, min: null, max: null, group: null, label: null,
     example: null, from: null, line: 1, ...more,
   }
 }

@@ -10,7 +10,7 @@ const LINES = 'info:\n  name: demo\n\tslug: demo\n'
 
 function field(type: Field['type'], typed = true): Field {
   const item = {
-    name: 'X', description: '', type, typed, default: null, optional: false, choices: [], choices_from: null, live_choices: null, show_if: [], kind: null, items: [],
+    name: 'X', description: '', type, typed, default: null, optional: false, choices: [], choices_from: null, live_choices: null, show_if: [], kind: null, vendor: null, tag: null, items: [],
     pattern: null, min: null, max: null, group: null, label: null, example: null, from: null, sensitive: false, line: 1,
   }
   return fieldsOf([item], {}, [])[0] as Field

@@ -28,3 +28,13 @@ it('starts from the URL once earlier changes are done', async () => {
   await change(() => ({}))
   expect(route.query).toEqual({})
 })
+
+it('does not cancel a navigation to another page for a change that changes nothing', async () => {
+  const { route, change } = await open('/?q=x')
+  let replaced = 0
+  const other = urlOf(route, { replace: async () => void (replaced += 1) })
+  await other.change((query) => ({ ...query, q: 'x', site: undefined }))
+  expect(replaced).toBe(0)
+  await change({ query: { q: 'y' } })
+  expect(route.query).toEqual({ q: 'y' })
+})

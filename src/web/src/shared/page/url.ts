@@ -27,12 +27,19 @@ export function urlOf(route: Pick<RouteLocationNormalizedLoaded, 'query' | 'hash
       const { query, hash = before.hash }: Parts =
         typeof change === 'function' ? { query: change(before.query) } : { ...change, query: { ...before.query, ...change.query } }
       const place = { query: withoutUnset(query ?? {}), hash }
+      // Replacing the URL with itself would cancel a navigation to another page.
+      if (next === null && isSame(place, route)) return
       next = place
       await router.replace(place).finally(() => {
         if (next === place) next = null
       })
     },
   }
+}
+
+function isSame(place: Place, { query, hash }: Place): boolean {
+  const sorted = (one: LocationQuery) => JSON.stringify(Object.entries(one).sort())
+  return place.hash === hash && sorted(place.query) === sorted(query)
 }
 
 function withoutUnset(query: LocationQueryRaw): LocationQuery {

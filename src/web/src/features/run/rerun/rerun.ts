@@ -49,7 +49,7 @@ function handedOver(name: string): Field {
   return {
     name, type: 'secret', typed: true, label: '', description: 'Passed on by a completed step.', group: '',
     required: true, optional: false, supplied: false, source: '', default: null, hasDefault: false, example: null,
-    choices: [], choicesFrom: null, live: null, kind: null, conditions: [], columns: [], fewest: 0, most: 0, min: null, max: null, pattern: null, basePattern: undefined,
+    choices: [], choicesFrom: null, live: null, kind: null, devices: null, conditions: [], columns: [], fewest: 0, most: 0, min: null, max: null, pattern: null, basePattern: undefined,
     ownPattern: undefined, note: 'Not stored. Enter it again.', emptyText: 'never', kept: false,
   }
 }
