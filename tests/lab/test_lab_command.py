@@ -5,9 +5,8 @@ import json
 import pytest
 
 from netbox.commands import Toolkits, ended
-from runbook.connectors.kinds import KINDS
 
-ROUTERS = ("lab-router-1", "lab-router-2") if "routeros" in KINDS else ()
+ROUTERS = ("lab-router-1", "lab-router-2")
 NAMES = ("lab-netbox", "lab-proxmox", *ROUTERS)
 
 

@@ -62,7 +62,7 @@ def up() -> None:
             for started in processes.start():
                 _connect(engine, principal, started)
         _enable(settings, engine, principal)
-    print_line(f"The lab is up, with the connections {', '.join(_names())}.")
+    print_line(f"The lab is up, with the connections {', '.join(NAMES)}.")
     print_line(f"In the web app: http://localhost:{settings.api_port}/execute/lab/Provision.md")
     print_line("In a terminal:  runbook execute --runbook lab/Provision.md --ask")
 
@@ -98,20 +98,11 @@ def _opened() -> Iterator[tuple[Settings, Engine, Principal]]:
         yield settings, engine, local_operator(settings)
 
 
-def _names() -> list[str]:
-    from runbook.connectors.kinds import KINDS
-
-    return [name for name in NAMES if name not in ROUTERS or "routeros" in KINDS]
-
-
 def _connect(engine: Engine, principal: Principal, started: Started) -> None:
     """Add the connections of an endpoint, in place of earlier ones."""
-    from runbook.connectors.kinds import KINDS
     from runbook.engine.connections.connections import NewConnection
 
     for name, kind, values in _connections(started):
-        if kind not in KINDS:
-            continue
         with suppress(NotFoundError):
             engine.connections.remove(name, principal)
         new = NewConnection(name, kind, values, {}, LABELS, "Of runbook lab; holds nothing real")
