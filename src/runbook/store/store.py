@@ -17,6 +17,7 @@ from runbook.store.connections import Connections
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
 from runbook.store.inventory.devices import Devices
+from runbook.store.inventory.fanouts import Fanouts
 from runbook.store.leases import Leases
 from runbook.store.locks import Locks
 from runbook.store.log.events import Events
@@ -67,6 +68,7 @@ class Store:
         self.toolkits = Toolkits(self._database, clock)
         self.connections = Connections(self._database, clock)
         self.devices = Devices(self._database, clock)
+        self.fanouts = Fanouts(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.notices = Notices(self._database, clock)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runbook import log
 from runbook.cli.commands import hint_for
+from runbook.cli.one_shot.fanning import fan_out
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
 from runbook.engine.engine import Engine
@@ -168,8 +169,10 @@ class CallServer:
                 run = self._engine.submit(ref, principal, _execute_request(request)).run
                 yield {"run": run.id}
                 yield from self._follow(run.id)
+            case "plan" | "advance":
+                yield dict(fan_out(self._engine, principal, request, _stack))
             case _:
-                raise RequestError("op must be call or inputs")
+                raise RequestError("op must be call, inputs, plan or advance")
 
     def _principal(self, request: Json) -> Principal:
         """The calling script's principal. Only tokens of runs are accepted here."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from runbook.core.document import Policy, Problem
+from runbook.core.fanout.device_locks import device_locks_of, with_locks
 from runbook.core.language.policy_rules import check_confirm, lock_request
+from runbook.core.run import LockRequest
 from runbook.engine.submit.attempt import Attempt
 
 
@@ -22,7 +24,7 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
     if confirm and (unconfirmed := _unconfirmed(attempt, policy)):
         problems.append(unconfirmed)
     return attempt.with_problems(*problems).requesting(
-        locks=None if isinstance(locks, Problem) else locks,
+        locks=None if isinstance(locks, Problem) else with_locks(locks, _device_locks(attempt)),
         queue=policy.queue,
         timeout_s=attempt.request.timeout_s or policy.timeout_s or default_timeout_s,
     )
@@ -33,3 +35,10 @@ def _unconfirmed(attempt: Attempt, policy: Policy) -> Problem | None:
         return None
     values, masked = attempt.inputs.values, attempt.concealer.text
     return check_confirm(policy, attempt.request.confirm, values, masked)
+
+
+def _device_locks(attempt: Attempt) -> LockRequest | None:
+    """Those that the request asks for, or that the run had which this one reruns."""
+    if attempt.rerun is not None:
+        return device_locks_of(attempt.rerun.run.request.locks)
+    return attempt.request.locks
