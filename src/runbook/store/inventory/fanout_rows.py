@@ -28,6 +28,7 @@ DEVICES = sa.select(
     runs.c.seq.label("child_seq"),
     runs.c.status.label("child_status"),
     runs.c.errors.label("child_errors"),
+    runs.c.return_code.label("child_code"),
     runs.c.started_at.label("child_started"),
     runs.c.finished_at.label("child_finished"),
     runs.c.dry_run.label("child_dry"),
@@ -49,16 +50,25 @@ _COUNTS = (
 RUNNING = DEVICES.where(OF_FANOUT, fanout_devices.c.state == DeviceState.RUNNING.value).order_by(
     fanout_devices.c.place
 )
-_PROGRESS = (
-    sa.select(events.c.data)
-    .where(
-        events.c.key > sa.bindparam("first"),
-        events.c.key < sa.bindparam("beyond"),
-        events.c.type == EventType.PROGRESS.value,
+
+
+def _last(kind: EventType, column: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The last event of a run of this kind."""
+    return (
+        sa.select(column)
+        .where(
+            events.c.key > sa.bindparam("first"),
+            events.c.key < sa.bindparam("beyond"),
+            events.c.type == kind.value,
+        )
+        .order_by(events.c.key.desc())
+        .limit(1)
     )
-    .order_by(events.c.key.desc())
-    .limit(1)
-)
+
+
+_PROGRESS = _last(EventType.PROGRESS, events.c.data)
+_ERROR_OUTPUT = _last(EventType.STDERR, events.c.text)
+MESSAGE_LENGTH = 300
 _OWN = tuple(
     column.name for column in fanout_devices.c if column.name not in ("run_seq", "state")
 )
@@ -127,7 +137,7 @@ def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
         device,
         state=state_of(status, problem and problem.code),
         code=problem and problem.code,
-        message=problem.message if problem else _waiting(status),
+        message=problem.message if problem else _message(connection, row, status),
         phase=phase,
         percent=percent,
         started_at=row["child_started"],
@@ -135,14 +145,25 @@ def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
     )
 
 
-def _waiting(status: RunStatus) -> str | None:
-    return "Waiting for a lock" if status is RunStatus.WAITING else None
+def _message(connection: sa.Connection, row: sa.RowMapping, status: RunStatus) -> str | None:
+    """Why a run waits, or what it said last before it failed."""
+    if status is RunStatus.WAITING:
+        return "Waiting for a lock"
+    if not status.terminal or status is RunStatus.SUCCEEDED:
+        return None
+    written = connection.scalar(_ERROR_OUTPUT, _events_of(row["child_seq"])) or b""
+    lines = bytes(written).decode("utf-8", "replace").split("\n")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), None)
+    return said[:MESSAGE_LENGTH] if said else f"Return code {row['child_code']}"
+
+
+def _events_of(run_seq: int) -> dict[str, int]:
+    return {"first": event_key(run_seq, 0), "beyond": event_key(run_seq + 1, 0)}
 
 
 def _progress(connection: sa.Connection, run_seq: int) -> tuple[float | None, str | None]:
     """How far a run said last that it was."""
-    span = {"first": event_key(run_seq, 0), "beyond": event_key(run_seq + 1, 0)}
-    data = connection.scalar(_PROGRESS, span)
+    data = connection.scalar(_PROGRESS, _events_of(run_seq))
     if not isinstance(data, dict):
         return None, None
     percent, text = data.get("percent"), data.get("text")
