@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_no_device_is_worked_on_twice_at_once(server, client, write, submit, inv
     assert {(one["state"], one["code"]) for one in skipped.values()} == {("skipped", "lock_held")}
     gate.touch()
     for run_id in (first, waiting):
-        assert wait_for(lambda: ended(client, run_id), PATIENCE_S)["status"] == "succeeded"
+        assert wait_for(partial(ended, client, run_id), PATIENCE_S)["status"] == "succeeded"
         assert counts_of(table, run_id)["succeeded"] == 4
 
 

@@ -17,6 +17,7 @@ from runbook.cli.config import config
 from runbook.cli.connections.connections import connections
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.fanout.devices import continue_, devices, pause
 from runbook.cli.fanout.fanout import fanout
 from runbook.cli.inputs import inputs
 from runbook.cli.inventory.inventory import inventory
@@ -58,7 +59,10 @@ COMMANDS = (
     inputs,
     list_runs,
     logs,
+    devices,
     cancel,
+    pause,
+    continue_,
     retry,
     resume,
     undo,

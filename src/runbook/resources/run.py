@@ -175,6 +175,9 @@ class UnavailableJson(TypedDict):
 class WholeRunJson(ChildRunJson):
     """A run with its steps, artifacts and related runs."""
 
+    more_children: Annotated[
+        bool, Doc("Whether it called more runs than the latest 200, which `children` has")
+    ]
     steps: list[StepRunJson]
     summary: Annotated[str | None, Doc("Markdown")]
     artifacts: list[ArtifactJson]
@@ -304,7 +307,8 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
             for action, problem in actions.unavailable.items()
         ],
         "resume_from": actions.resume_from,
-        "children": _children_json(details.run, details.tree),
+        "children": _children_json(details.run, details.below),
+        "more_children": details.more_below,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -141,9 +140,7 @@ def devices_of(text: str) -> list[str]:
     """
     text = text.strip()
     if _VARIABLE.fullmatch(text):
-        if text not in os.environ:
-            raise ValueError(f"--over: there is no variable {text}")
-        text = os.environ[text].strip()
+        text = script.variable(text).strip()
     elif text.startswith("@"):
         text = Path(text[1:]).read_text(encoding="utf-8").strip()
     if not text.startswith("["):

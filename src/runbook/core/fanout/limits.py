@@ -34,7 +34,9 @@ class Share:
         """`10` or `20%`. Raises ValueError."""
         found = _SHARE.fullmatch(text.strip())
         if found is None:
-            raise ValueError(f"{text[:40]!r} is not a number such as 10, or a percentage such as 20%")
+            raise ValueError(
+                f"{text[:40]!r} is not a number such as 10, or a percentage such as 20%"
+            )
         number, percent = int(found[1]), bool(found[2])
         if number < 1 or (percent and number > 100):
             raise ValueError(f"{text[:40]!r} must be at least 1, and at most 100%")

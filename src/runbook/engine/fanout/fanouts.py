@@ -16,7 +16,14 @@ from runbook.core.audit import AuditAction, run_event
 from runbook.core.fanout.device_locks import device_lock
 from runbook.core.fanout.limits import WhenBusy
 from runbook.core.fanout.progress import BUSY, DeviceState, next_starts
-from runbook.core.fanout.views import Advanced, CountedFanout, Fanout, FanoutDevice, FanoutPage, FanoutPlace
+from runbook.core.fanout.views import (
+    Advanced,
+    CountedFanout,
+    Fanout,
+    FanoutDevice,
+    FanoutPage,
+    FanoutPlace,
+)
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.core.status import StepStatus
@@ -138,7 +145,7 @@ class Fanouts:
 class _Turn:
     """One look at a fan-out, by a request of its script."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is about, and for whom
+    def __init__(
         self,
         parts: Parts,
         submit: Submit,
@@ -220,6 +227,9 @@ def _after(cursor: str | None) -> tuple[int, int]:
     if cursor is None:
         return 0, 0
     n, _, place = cursor.partition(".")
-    if not (n.isascii() and n.isdigit() and place.isascii() and place.isdigit()) or len(cursor) > 20:
+    if (
+        not (n.isascii() and n.isdigit() and place.isascii() and place.isdigit())
+        or len(cursor) > 20
+    ):
         raise RequestError("cursor must be the next_cursor of an earlier page")
     return int(n), int(place)

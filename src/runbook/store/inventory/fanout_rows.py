@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -69,16 +69,14 @@ def _last(kind: EventType, column: sa.ColumnElement[Any]) -> sa.Select[Any]:
 _PROGRESS = _last(EventType.PROGRESS, events.c.data)
 _ERROR_OUTPUT = _last(EventType.STDERR, events.c.text)
 MESSAGE_LENGTH = 300
-_OWN = tuple(
-    column.name for column in fanout_devices.c if column.name not in ("run_seq", "state")
-)
+_OWN = tuple(column.name for column in fanout_devices.c if column.name not in ("run_seq", "state"))
 
 
 def key_of(fanout: Fanout) -> dict[str, int]:
     return {"of_run": fanout.run_seq, "of_n": fanout.n}
 
 
-def fanout_of(row: Mapping[str, Any]) -> Fanout:
+def fanout_of(row: sa.RowMapping) -> Fanout:
     return Fanout(
         row["run_seq"],
         row["n"],
@@ -125,18 +123,17 @@ def devices_of(connection: sa.Connection, rows: Iterable[sa.RowMapping]) -> list
 
 
 def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
-    device = FanoutDevice(
-        state=DeviceState(row["state"]), **{name: row[name] for name in _OWN}
-    )
+    device = FanoutDevice(state=DeviceState(row["state"]), **{name: row[name] for name in _OWN})
     if row["child_status"] is None:
         return device
     percent, phase = _progress(connection, row["child_seq"])
     status = RunStatus(row["child_status"])
     problem = next(iter(problems_of(row["child_errors"] or (), Severity.ERROR)), None)
+    code = None if problem is None else problem.code
     return replace(
         device,
-        state=state_of(status, problem and problem.code),
-        code=problem and problem.code,
+        state=state_of(status, code),
+        code=code,
         message=problem.message if problem else _message(connection, row, status),
         phase=phase,
         percent=percent,
@@ -175,7 +172,9 @@ def _progress(connection: sa.Connection, run_seq: int) -> tuple[float | None, st
 
 def counts_of(connection: sa.Connection, fanout: Fanout) -> Counts:
     """As settled: a child run that has ended meanwhile is still counted as running."""
-    found = {str(state): int(number) for state, number in connection.execute(_COUNTS, key_of(fanout))}
+    found = {
+        str(state): int(number) for state, number in connection.execute(_COUNTS, key_of(fanout))
+    }
     return Counts(**{state.value: found.get(state.value, 0) for state in DeviceState})
 
 

@@ -91,9 +91,7 @@ class Turn:
 
 
 class Fanouts(Component):
-    def create(
-        self, run: Run, made: Callable[[int], Fanout], devices: Sequence[str]
-    ) -> Fanout:
+    def create(self, run: Run, made: Callable[[int], Fanout], devices: Sequence[str]) -> Fanout:
         """Plan a fan-out of the run; `made` gets its number, from 1.
 
         Devices that succeeded in the same fan-out before are taken over from there: in an earlier
@@ -311,9 +309,7 @@ def _taken_over(
     }
 
 
-def _planned(
-    n: int, place: int, name: str, done: Mapping[str, FanoutDevice]
-) -> FanoutDevice:
+def _planned(n: int, place: int, name: str, done: Mapping[str, FanoutDevice]) -> FanoutDevice:
     if name in done:
         return replace(done[name], n=n, place=place, earlier=True)
     return FanoutDevice(n, place, name)

@@ -15,7 +15,7 @@ def test_a_share_is_a_number_or_a_percentage(text, total, number):
 
 @pytest.mark.parametrize("text", ["", "0", "0%", "101%", "-1", "1.5", "ten", "1234567", "5 %"])
 def test_what_is_no_share(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         Share.read(text)
 
 

@@ -203,7 +203,9 @@ def test_nothing_is_taken_over_from_another_fan_out(store, helper, fan_out, star
     again = rerun(helper, ended, Relation.UNDO if what == "undo" else Relation.RETRY)
     if what == "second":
         fan_out(again, ["a"])
-    fan_out(again, ["a"], step=2 if what == "step" else 1, ref="X.md" if what == "ref" else "Poll.md")
+    fan_out(
+        again, ["a"], step=2 if what == "step" else 1, ref="X.md" if what == "ref" else "Poll.md"
+    )
     assert store.fanouts.page(again).devices[-1].state is DeviceState.PENDING
 
 
@@ -237,9 +239,7 @@ def test_pages_have_all_devices_of_all_fan_outs_in_order(store, helper, fan_out,
 
 def test_pausing_is_audited_and_only_for_those_that_go_on(store, helper, fan_out):
     run = helper.running()
-    audit = NewAuditEvent(
-        Actor("ann"), AuditAction.RUN_PAUSE, Target(TargetKind.RUN, run.id)
-    )
+    audit = NewAuditEvent(Actor("ann"), AuditAction.RUN_PAUSE, Target(TargetKind.RUN, run.id))
     assert store.fanouts.pause(run, paused=True, audit=audit) == 0
     fanout = fan_out(run)
     assert store.fanouts.pause(run, paused=True, audit=audit) == 1

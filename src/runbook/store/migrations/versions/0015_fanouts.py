@@ -46,9 +46,7 @@ def upgrade() -> None:
         sa.Column("started_at", BIG),
         sa.Column("finished_at", BIG),
     )
-    op.create_index(
-        "ix_fanout_devices_state", "fanout_devices", ["run_seq", "n", "state", "place"]
-    )
+    op.create_index("ix_fanout_devices_state", "fanout_devices", ["run_seq", "n", "state", "place"])
     op.create_table(
         "breakers",
         sa.Column("ref", TEXT, primary_key=True),
