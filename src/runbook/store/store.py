@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from runbook.core.times import Millis
 from runbook.store.audit import Audit
@@ -17,7 +19,6 @@ from runbook.store.connections import Connections
 from runbook.store.database import PATIENCE_S, Database
 from runbook.store.documents import Documents
 from runbook.store.inventory.devices import Devices
-from runbook.store.inventory.fanouts import Fanouts
 from runbook.store.leases import Leases
 from runbook.store.locks import Locks
 from runbook.store.log.events import Events
@@ -32,6 +33,9 @@ from runbook.store.run.steps import Steps
 from runbook.store.runbooks import Runbooks
 from runbook.store.toolkits import Toolkits
 from runbook.store.workers import Workers
+
+if TYPE_CHECKING:
+    from runbook.store.inventory.fanouts import Fanouts
 
 
 def now_ms() -> Millis:
@@ -54,6 +58,7 @@ class Store:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._database = Database(url, read_only=read_only, patience_s=patience_s)
+        self._clock = clock
         self.runs = Runs(self._database, clock)
         self.events = Events(self._database, clock)
         self.quarantine = Quarantine(self._database, clock)
@@ -68,12 +73,18 @@ class Store:
         self.toolkits = Toolkits(self._database, clock)
         self.connections = Connections(self._database, clock)
         self.devices = Devices(self._database, clock)
-        self.fanouts = Fanouts(self._database, clock)
         self.workers = Workers(self._database, clock)
         self.leases = Leases(self._database, clock)
         self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
         self.audit = Audit(self._database, clock)
+
+    @cached_property
+    def fanouts(self) -> Fanouts:
+        # Imported late, as few commands use it.
+        from runbook.store.inventory.fanouts import Fanouts
+
+        return Fanouts(self._database, self._clock)
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and is of this version."""

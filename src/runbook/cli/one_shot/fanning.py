@@ -8,7 +8,9 @@ from typing import Any
 from runbook.core.access import Principal
 from runbook.core.fanout.limits import DEFAULT_PARALLEL, WhenBusy
 from runbook.engine.engine import Engine
+from runbook.engine.fanout.requests import ChildInputs, FanoutPlan
 from runbook.errors import NotFoundError, RequestError
+from runbook.resources.fanout import advanced_json, fanout_json
 
 Json = Mapping[str, Any]
 
@@ -20,9 +22,6 @@ def fan_out(
     stack_of: Callable[[object], tuple[str, ...]],
 ) -> Json:
     """Plan or advance a fan-out of the calling run. Raises RunbookError."""
-    from runbook.engine.fanout.requests import ChildInputs
-    from runbook.resources.fanout import advanced_json, fanout_json
-
     run = engine.calling_run(principal)
     if run is None:
         raise NotFoundError("Only the script of a run can fan out for it.")
@@ -39,9 +38,7 @@ def fan_out(
     return advanced_json(engine.fanouts.advance(run, n, principal, inputs))
 
 
-def _plan(given: object) -> Any:
-    from runbook.engine.fanout.requests import FanoutPlan
-
+def _plan(given: object) -> FanoutPlan:
     asked = given if isinstance(given, dict) else {}
     devices = asked.get("devices")
     if not isinstance(devices, list) or not all(isinstance(name, str) for name in devices):

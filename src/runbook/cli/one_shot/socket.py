@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runbook import log
 from runbook.cli.commands import hint_for
-from runbook.cli.one_shot.fanning import fan_out
 from runbook.cli.terminal.messages import print_warning
 from runbook.core.access import Principal
 from runbook.engine.engine import Engine
@@ -170,6 +169,8 @@ class CallServer:
                 yield {"run": run.id}
                 yield from self._follow(run.id)
             case "plan" | "advance":
+                from runbook.cli.one_shot.fanning import fan_out
+
                 yield dict(fan_out(self._engine, principal, request, _stack))
             case _:
                 raise RequestError("op must be call, inputs, plan or advance")

@@ -10,8 +10,6 @@ FAILURES = 5
 """So many in a row open it."""
 FIRST_PAUSE_MS = 30_000
 LONGEST_PAUSE_MS = 15 * 60_000
-BREAKER_OPEN = "breaker_open"
-"""The code of a device that was skipped because its breaker was open."""
 
 
 @dataclass(frozen=True, slots=True)

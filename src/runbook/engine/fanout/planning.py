@@ -18,13 +18,14 @@ def checked_devices(devices: Sequence[str]) -> list[str]:
     """Each once, in order. Raises RequestError."""
     found = list(dict.fromkeys(devices))
     if not found:
-        raise _refused("no_devices", "There is no device to work on")
+        raise _refused(Problem("no_devices", "There is no device to work on"))
     if len(found) > MOST_DEVICES:
-        text = f"At most {MOST_DEVICES} devices can be worked on at once"
-        raise _refused("too_many_devices", text, limit=MOST_DEVICES)
+        text = f"One fan-out can work on {MOST_DEVICES} devices at most"
+        raise _refused(Problem("too_many_devices", text, params={"limit": MOST_DEVICES}))
     for name in found:
         if _NAME.fullmatch(name) is None:
-            raise _refused("bad_device", f"{name[:80]!r} is not a device's name", device=name[:80])
+            text = f"{name[:80]!r} is not a device's name"
+            raise _refused(Problem("bad_device_name", text, params={"device": name[:80]}))
     return found
 
 
@@ -43,14 +44,14 @@ def device_input(inputs: Sequence[Input], wanted: str | None, ref: str) -> str:
         return wanted
     if wanted is None and len(names) == 1:
         return names[0]
-    if wanted is not None:
-        text = f"{ref} has no input {wanted[:80]} of type device"
-        raise _refused("no_device_input", text, runbook=ref, input=wanted[:80])
-    if not names:
-        raise _refused("no_device_input", f"{ref} has no input of type device", runbook=ref)
-    text = f"{ref} has several inputs of type device: {', '.join(names)}. Say which, with --input"
-    raise _refused("several_device_inputs", text, runbook=ref)
+    if wanted is not None or not names:
+        named = f" {wanted[:80]}" if wanted else ""
+        text = f"{ref} has no input{named} of type device"
+        raise _refused(Problem("no_device_input", text, params={"runbook": ref}))
+    text = f"{ref} has several inputs of type device: {', '.join(names)}"
+    hint = "Say which one gets the device, with --input"
+    raise _refused(Problem("several_device_inputs", text, hint=hint, params={"runbook": ref}))
 
 
-def _refused(code: str, text: str, **params: str | int) -> RequestError:
-    return RequestError(text, problems=(Problem(code, text, params=params),))
+def _refused(problem: Problem) -> RequestError:
+    return RequestError(problem.message, problems=(problem,))

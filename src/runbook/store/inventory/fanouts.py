@@ -11,7 +11,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from runbook.core.audit import NewAuditEvent
-from runbook.core.fanout.breaker import BREAKER_OPEN
+from runbook.core.document import Problem
 from runbook.core.fanout.progress import Counts, DeviceState, StopReason
 from runbook.core.fanout.views import CountedFanout, Fanout, FanoutDevice, FanoutPage
 from runbook.core.run import Relation, Run
@@ -151,7 +151,7 @@ class Fanouts(Component):
         return self._database.write(work)
 
     def take(self, fanout: Fanout, most: int) -> Turn:
-        """Take the next devices, at most so many, and skip those whose breaker is open."""
+        """Take the next devices, up to `most`, and skip those whose breaker is open."""
 
         def work(connection: sa.Connection) -> Turn:
             connection.execute(_LOCK, key_of(fanout))
@@ -317,11 +317,12 @@ def _planned(n: int, place: int, name: str, done: Mapping[str, FanoutDevice]) ->
 
 def _rests(device: FanoutDevice, until: Millis, now: Millis) -> FanoutDevice:
     text = f"Breaker open until {iso(until)}"
+    problem = Problem("breaker_open", text, params={"until": iso(until)})
     return replace(
         device,
         state=DeviceState.SKIPPED,
-        code=BREAKER_OPEN,
-        message=text,
+        code=problem.code,
+        message=problem.message,
         until=until,
         finished_at=now,
     )

@@ -303,7 +303,7 @@ class Runs(Component):
         return self._select(_RERUNS, {"run_id": run_id})
 
     def below(self, run_id: str, most: int) -> list[Run]:
-        """Descendants of a run, at most so many, oldest first: of each generation the latest."""
+        """Up to `most` descendants of a run, oldest first: of each generation the latest."""
 
         def work(connection: sa.Connection) -> list[Run]:
             found: dict[str, Run] = {}
