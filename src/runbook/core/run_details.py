@@ -48,6 +48,7 @@ class RunDetails:
     effects: tuple[Effect, ...]
     connections: tuple[ConnectionUse, ...]
     devices: tuple[str, ...]
+    fanouts: int
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]

@@ -73,6 +73,7 @@ class RunReader:
             effects=tuple(store.effects.of(run.id)),
             connections=store.connections.used_by(run.id),
             devices=store.devices.of_run(run.id),
+            fanouts=store.devices.fanouts_of(run),
             parent=self._visible(run.tree.parent_id, principal),
             related=self._visible(run.related_id, principal),
             reruns=readable(principal, store.runs.reruns(run.id))[-SHOWN_RERUNS:],

@@ -188,6 +188,7 @@ class WholeRunJson(ChildRunJson):
         list[ConnectionUseJson], Doc("The connections that the run used, by input")
     ]
     devices: Annotated[list[str], Doc("The first 200 devices that the run was for, or reported")]
+    fanouts: Annotated[int, Doc("Number of its fan-outs: /api/runs/{id}/devices has their devices")]
     parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
     related: Annotated[
         RelativeJson | None,
@@ -298,6 +299,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "effects": [effect_json(effect) for effect in details.effects],
         "connections": [connection_use_json(use) for use in details.connections],
         "devices": list(details.devices),
+        "fanouts": details.fanouts,
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
         "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],

@@ -369,6 +369,7 @@ def work(helper):
         "devices.get": lambda: store.devices.get("r1"),
         "devices.named": lambda: store.devices.named(["r1"]),
         "devices.counts": store.devices.counts,
+        "devices.fanouts_of": lambda: store.devices.fanouts_of(runs.get("ended")),
         "devices.of_run": lambda: store.devices.of_run("ended"),
         "devices.remove": lambda: store.devices.remove("r1", actor_event()),
         **fan_outs(store.fanouts, helper.running(id="fans out", worker="w2")),

@@ -61,6 +61,7 @@ def test_a_fan_out_comes_back_as_it_was(store, helper, fan_out):
     made = fan_out(run, paused=True)
     assert store.fanouts.get(run, 1) == made
     assert store.fanouts.get(run, 2) is None
+    assert store.devices.fanouts_of(run) == 1
     assert store.fanouts.get(helper.running(), 1) is None
     assert store.fanouts.counts(made) == Counts(pending=4)
     store.fanouts.finish(made, StopReason.CANARY)
