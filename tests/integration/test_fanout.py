@@ -133,6 +133,28 @@ def test_no_device_is_worked_on_twice_at_once(server, client, write, submit, inv
         assert counts_of(table, run_id)["succeeded"] == 4
 
 
+def test_the_toolkit_pushes_to_a_canary_first(server, beside, write, execute, inventory):
+    for verb in ("install", "enable"):
+        assert beside.run("toolkit", verb, "fleet").returncode == 0
+    inventory("bad-push", "push-1", "push-2")
+    write("Pushed", CHILD, f"{ROUTER}\nCHANGE: text")
+    given = {"DEVICES": "bad-push,push-1,push-2", "RUNBOOK": "Pushed.md"}
+    with server.client("op", ("operator",)) as client:
+        done = execute(client, "fleet/Push.md", **given, INPUTS="CHANGE=a=b\n")
+        page = client.get(f"/api/runs/{done['run_id']}/devices").json()
+        assert done["return_code"] == 1, done
+        assert done["outputs"] == {
+            "SUCCEEDED": "0", "FAILED": "1", "SKIPPED": "0", "NOT_STARTED": "2",
+        }  # fmt: skip
+        assert [one["stopped"] for one in page["fanouts"]] == ["canary"]
+        assert [one["state"] for one in page["devices"]] == ["failed", "pending", "pending"]
+        incomplete = execute(client, "fleet/Push.md", **given)
+        page = client.get(f"/api/runs/{incomplete['run_id']}/devices").json()
+        assert page["devices"][0]["code"] == "missing_input"
+        done = execute(client, "fleet/Run.md", **given | {"RUNBOOK": "fleet/Run.md"})
+        assert "no input of type device" in done["stderr"]
+
+
 def test_a_fan_out_pauses_and_goes_on(server, client, write, submit, inventory, table):
     names = [f"pause-{n}" for n in range(3)]
     inventory(*names)
