@@ -210,3 +210,13 @@ def test_after_a_killed_worker_each_device_left_is_done_once(
     assert sorted(done.read_text().split()) == names
     _, devices = table(resumed)
     assert [name for name in names if devices[name]["earlier"]] == names[:3]
+
+
+def test_without_a_server_the_engine_process_runs_the_children(beside, write, inventory):
+    inventory("solo-1", "bad-solo")
+    write("Solo", CHILD, ROUTER)
+    fleet = "result=$(runbook fanout Solo.md --over solo-1,bad-solo)\nprint $? $result"
+    done = beside.run("execute", "--runbook", write("FleetSolo", fleet))
+    code, result = done.stdout.strip().split(" ", 1)
+    assert (code, json.loads(result)["succeeded"], json.loads(result)["failed"]) == ("1", 1, 1)
+    assert "no answer from bad-solo" in done.stderr

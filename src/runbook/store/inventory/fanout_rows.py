@@ -50,6 +50,7 @@ _COUNTS = (
 RUNNING = DEVICES.where(OF_FANOUT, fanout_devices.c.state == DeviceState.RUNNING.value).order_by(
     fanout_devices.c.place
 )
+ENDED = RUNNING.where(runs.c.finished_at.is_not(None))
 
 
 def _last(kind: EventType, column: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -183,9 +184,9 @@ def counts_now(connection: sa.Connection, fanout: Fanout) -> Counts:
     counts = counts_of(connection, fanout)
     if not counts.running:
         return counts
-    running = devices_of(connection, connection.execute(RUNNING, key_of(fanout)).mappings())
+    ended = devices_of(connection, connection.execute(ENDED, key_of(fanout)).mappings())
     numbers = {state.value: getattr(counts, state.value) for state in DeviceState}
-    for device in running:
+    for device in ended:
         numbers[DeviceState.RUNNING.value] -= 1
         numbers[device.state.value] += 1
     return Counts(**numbers)

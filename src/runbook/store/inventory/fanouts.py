@@ -23,6 +23,7 @@ from runbook.store.device_tables import fanout_devices, fanouts
 from runbook.store.inventory.breakers import DeviceEnd, count_end, open_breakers
 from runbook.store.inventory.fanout_rows import (
     DEVICES,
+    ENDED,
     OF_FANOUT,
     RUNNING,
     counts_now,
@@ -58,6 +59,7 @@ _PENDING = (
     .order_by(fanout_devices.c.place)
     .limit(sa.bindparam("most"))
 )
+_UNSTARTED = RUNNING.where(fanout_devices.c.run_id.is_(None))
 _PLACE = sa.and_(OF_FANOUT, fanout_devices.c.place == sa.bindparam("of_place"))
 _IS_RUNNING = fanout_devices.c.state == DeviceState.RUNNING.value
 _ATTACH = sa.update(fanout_devices).where(_PLACE, _IS_RUNNING).values(run_id=sa.bindparam("child"))
@@ -129,11 +131,10 @@ class Fanouts(Component):
         """Record how child runs ended, and count it for their breakers. Each is returned once."""
 
         def ended(connection: sa.Connection) -> list[tuple[FanoutDevice, RunStatus, bool]]:
-            rows = list(connection.execute(RUNNING, key_of(fanout)).mappings())
+            rows = list(connection.execute(ENDED, key_of(fanout)).mappings())
             return [
                 (device, RunStatus(row["child_status"]), bool(row["child_dry"]))
                 for row, device in zip(rows, devices_of(connection, rows), strict=True)
-                if row["child_status"] and device.state is not DeviceState.RUNNING
             ]
 
         def work(connection: sa.Connection) -> list[FanoutDevice]:
@@ -180,8 +181,7 @@ class Fanouts(Component):
         """Devices that were taken, but whose child run is not known yet."""
 
         def work(connection: sa.Connection) -> list[FanoutDevice]:
-            rows = connection.execute(RUNNING, key_of(fanout)).mappings()
-            return [one for one in devices_of(connection, rows) if one.run_id is None]
+            return devices_of(connection, connection.execute(_UNSTARTED, key_of(fanout)).mappings())
 
         return self._database.read(work)
 
