@@ -70,7 +70,7 @@ fanouts = sa.Table(
     sa.Column("input", Text, nullable=False),
     sa.Column("parallel", sa.Integer, nullable=False),
     sa.Column("max_failures", sa.Integer),
-    sa.Column("canary", sa.Integer, nullable=False),
+    sa.Column("canaries", sa.Integer, nullable=False),
     sa.Column("when_busy", Text, nullable=False),
     sa.Column("paused", sa.Boolean, nullable=False),
     sa.Column("created_at", BIG, nullable=False),

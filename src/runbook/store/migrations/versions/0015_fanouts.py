@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("input", TEXT, nullable=False),
         sa.Column("parallel", sa.Integer, nullable=False),
         sa.Column("max_failures", sa.Integer),
-        sa.Column("canary", sa.Integer, nullable=False),
+        sa.Column("canaries", sa.Integer, nullable=False),
         sa.Column("when_busy", TEXT, nullable=False),
         sa.Column("paused", sa.Boolean, nullable=False),
         sa.Column("created_at", BIG, nullable=False),
