@@ -58,13 +58,14 @@ def devices(run_id: str, limit: int, as_json: bool, **given: Any) -> None:
     if not fanouts:
         note("the run has no fan-out")
         return
-    for line in _lines(fanouts, found):
+    for line in device_lines(fanouts, found):
         print_line(line)
     if cursor:
         note(f"to list more, use --limit {limit * 5}")
 
 
-def _lines(fanouts: list[Json], found: list[Json]) -> Iterator[str]:
+def device_lines(fanouts: list[Json], found: list[Json]) -> Iterator[str]:
+    """Each fan-out with a table of those devices."""
     from runbook.settings import process_environment
 
     colour = color.wanted(sys.stdout, process_environment())

@@ -42,7 +42,7 @@ from runbook.errors import (
 
 Submit = Callable[[str, Principal, ExecuteRequest], Submitted]
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 5.0
 """How long a request waits for the next change."""
 POLL_SECONDS = 1.0
 
@@ -56,9 +56,10 @@ class Fanouts:
         self._submit = submit
 
     def plan(self, run: Run, principal: Principal, asked: FanoutPlan) -> CountedFanout:
-        """Record what is to be done. Raises RequestError and NotFoundError."""
+        """Record what is to be done. Raises RequestError, NotFoundError and AccessDeniedError."""
         self._check_own(run, principal)
         entry = self._parts.runbooks.get(asked.ref)
+        self._parts.authorizer.require(principal, Permission.RUNBOOK_READ, entry)
         devices = checked_devices(asked.devices)
         limits = checked_limits(asked, len(devices))
         given = device_input(entry.document.inputs, asked.input, asked.ref)

@@ -140,8 +140,10 @@ class Fanouts(Component):
         def work(connection: sa.Connection) -> list[FanoutDevice]:
             connection.execute(_LOCK, key_of(fanout))
             found = ended(connection)
-            for device, status, dry in found:
+            for device, _, _ in found:
                 _change(connection, fanout, device)
+            # In one order, so that two fan-outs over the same devices can't block each other.
+            for device, status, dry in sorted(found, key=lambda item: item[0].device):
                 if not dry and device.state is not DeviceState.SKIPPED:
                     at = device.finished_at or self._clock()
                     count_end(connection, DeviceEnd(fanout.ref, device.device, status, at))
