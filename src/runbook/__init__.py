@@ -6,12 +6,14 @@ TYPE_CHECKING = False  # type checkers know this name; importing `typing` would 
 if TYPE_CHECKING:
     from runbook.script.commands import (
         CalledRunbookError,
+        FanoutFailedError,
         NotInRunError,
         artifact,
         call,
         device,
         dry_run,
         env,
+        fanout,
         mask,
         output,
         plan,
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CalledRunbookError",
+    "FanoutFailedError",
     "NotInRunError",
     "artifact",
     "call",
     "device",
     "dry_run",
     "env",
+    "fanout",
     "mask",
     "output",
     "plan",

@@ -73,7 +73,7 @@ def execute_request(body: RunBody) -> ExecuteRequest:
         dry_run=body.dry_run,
         digest=body.digest,
         correlation_id=g.correlation_id,
-        recursion_stack=_recursion_stack(),
+        recursion_stack=recursion_stack(),
         idempotency_key=key,
     )
 
@@ -97,7 +97,7 @@ def started_reply(submitted: Submitted, *, as_json: bool) -> Response:
     return reply
 
 
-def _recursion_stack() -> tuple[str, ...]:
+def recursion_stack() -> tuple[str, ...]:
     """The chain of refs that the caller sent. Raises RequestError unless it is a list of texts."""
     text = request.headers.get("X-Recursion-Stack", "").strip()
     if not text:

@@ -17,6 +17,8 @@ from runbook.cli.config import config
 from runbook.cli.connections.connections import connections
 from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
+from runbook.cli.fanout.devices import continue_, devices, pause
+from runbook.cli.fanout.fanout import fanout
 from runbook.cli.inputs import inputs
 from runbook.cli.inventory.inventory import inventory
 from runbook.cli.keeping.backup import backup, restore
@@ -46,7 +48,7 @@ A runbook is a Markdown file that states its inputs, who may run it, and its ste
 appends a record of each run to it. `runbook COMMAND --help` shows examples for each command.
 """
 
-OF_SCRIPTS = (call, progress, env, output, summary, mask, plan, artifact, device)
+OF_SCRIPTS = (call, fanout, progress, env, output, summary, mask, plan, artifact, device)
 """Commands for scripts."""
 
 COMMANDS = (
@@ -57,7 +59,10 @@ COMMANDS = (
     inputs,
     list_runs,
     logs,
+    devices,
     cancel,
+    pause,
+    continue_,
     retry,
     resume,
     undo,

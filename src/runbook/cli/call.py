@@ -41,7 +41,7 @@ def call(ref: str, assignments: tuple[Assignment, ...], confirm: str | None, qui
     """
     try:
         with plain_errors():
-            inputs = _values(ref, assignments)
+            inputs = assigned_values(ref, assignments)
             outputs = script.call(ref, inputs, confirm=confirm, quiet=quiet)
     except script.CalledRunbookError as error:
         _print_failure(error, shown=not quiet)
@@ -50,7 +50,8 @@ def call(ref: str, assignments: tuple[Assignment, ...], confirm: str | None, qui
     return 0
 
 
-def _values(ref: str, assignments: Iterable[Assignment]) -> dict[str, object]:
+def assigned_values(ref: str, assignments: Iterable[Assignment]) -> dict[str, object]:
+    """Files for file inputs, texts for the others."""
     values: dict[str, object] = {item.name: item.value for item in assignments}
     paths = {item.name: Path(item.value[1:]) for item in assignments if item.value[:1] == "@"}
     if not paths:

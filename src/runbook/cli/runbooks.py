@@ -33,6 +33,8 @@ from runbook.script.narration import status_shown
 
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 RECENT_RUNS = 5
+SHOWN_DEVICES = 50
+DEVICE_LOCK = "device:"
 
 
 def _colour() -> bool:
@@ -122,11 +124,24 @@ def show(what: str, as_json: bool, **given: Any) -> None:
     with SourceOptions(**given).open() as source:
         found = source.run(what) if is_run else source.runbook(what)
         recent = [] if is_run or as_json else _recent(source, what)
+        fleet = [] if as_json or not found.get("fanouts") else _fleet(source, what)
     if as_json:
         print_json(found)
         return
     for line in run_lines(found, colour=_colour()) if is_run else _runbook_lines(found, recent):
         print_line(line)
+    for line in fleet:
+        print_line(line)
+
+
+def _fleet(source: RunSource, run_id: str) -> list[str]:
+    """The first devices that the run works on."""
+    from runbook.cli.fanout.devices import device_lines
+
+    page = source.devices(run_id, None, SHOWN_DEVICES)
+    more = f"... `runbook devices {text_of(run_id)}` lists all of them"
+    lines = device_lines(page["fanouts"], page["devices"])
+    return ["", *lines, *([more] if page["next_cursor"] else [])]
 
 
 def _recent(source: RunSource, ref: str) -> list[Json]:
@@ -245,7 +260,15 @@ def run_lines(run: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
     yield from _block("warnings", ([text_of(warning)] for warning in run.get("warnings", [])))
     outputs = run.get("outputs") or {}
     yield from _block("outputs", ([text_of(k), text_of(v)] for k, v in outputs.items()))
-    yield from _block("called runs", (_run_row(child) for child in run.get("children", [])))
+    yield from _block("called runs", map(_run_row, _called(run)))
+
+
+def _called(run: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The runs that it called, except those of a fan-out."""
+    for child in run.get("children", []):
+        of_device = any(lock.startswith(DEVICE_LOCK) for lock in child.get("locks", []))
+        if not (run.get("fanouts") and of_device):
+            yield child
 
 
 def _given(value: Mapping[str, Any]) -> str:

@@ -34,6 +34,8 @@ class AuditAction(StrEnum):
     RUN_RETRY = "run.retry"
     RUN_RESUME = "run.resume"
     RUN_UNDO = "run.undo"
+    RUN_PAUSE = "run.pause"
+    RUN_CONTINUE = "run.continue"
     RUNS_PURGE = "runs.purge"
     AUDIT_PURGE = "audit.purge"
     SERVER_SHUTDOWN = "server.shutdown"

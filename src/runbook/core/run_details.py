@@ -36,9 +36,9 @@ class Actions:
 class RunDetails:
     """What one caller may see of a run.
 
-    `parent` and `related` are also None if the caller may not see them. `tree` holds the run, its
-    ancestors and all their descendants, `reruns` the runs that reran it, as far as the caller may
-    see them.
+    `parent` and `related` are also None if the caller may not see them. `below` has the latest of
+    the runs that it called, directly or not, and `reruns` the runs that reran it, as far as the
+    caller may see them. `more_below` says whether it called more.
     """
 
     run: Run
@@ -48,8 +48,10 @@ class RunDetails:
     effects: tuple[Effect, ...]
     connections: tuple[ConnectionUse, ...]
     devices: tuple[str, ...]
+    fanouts: int
     parent: Run | None
     related: Run | None
     reruns: tuple[Run, ...]
-    tree: tuple[Run, ...]
+    below: tuple[Run, ...]
+    more_below: bool
     actions: Actions

@@ -43,6 +43,7 @@ from runbook.store.store import Store
 if TYPE_CHECKING:
     from runbook.engine.adopting import HistoryAdoption
     from runbook.engine.connections.connections import Connections
+    from runbook.engine.fanout.fanouts import Fanouts
     from runbook.engine.inventory.inventory import Inventory
 
 FORM_HEARTBEAT_SECONDS = 0.5
@@ -101,6 +102,12 @@ class Engine:
 
         parts = self.parts
         return Inventory(parts.store, parts.authorizer, parts.connections, parts.clock)
+
+    @cached_property
+    def fanouts(self) -> Fanouts:
+        from runbook.engine.fanout.fanouts import Fanouts
+
+        return Fanouts(self.parts, self.submit)
 
     @property
     def wakeups(self) -> Wakeups:

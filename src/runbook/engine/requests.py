@@ -7,7 +7,7 @@ from dataclasses import field
 from runbook.core.access import Decision
 from runbook.core.document import Problem
 from runbook.core.reruns import Numbered, Restored
-from runbook.core.run import Purpose, Relation, Run
+from runbook.core.run import LockRequest, Purpose, Relation, Run
 from runbook.library.catalog import Entry
 from runbook.library.search import Match
 from runbook.quick_dataclass import dataclass
@@ -23,6 +23,7 @@ class ExecuteRequest:
     worker `assigned_to` may execute the run. `confirm` is the confirmation typed by the user.
     With `digest`, the request is refused unless it is the runbook's current digest. `hidden` names
     the values that are not shown because they contain a secret. `purpose` is that of the run.
+    `locks` are taken besides those of its policy.
     """
 
     env_vars: object = None
@@ -38,6 +39,7 @@ class ExecuteRequest:
     digest: str | None = None
     hidden: frozenset[str] = frozenset()
     purpose: Purpose | None = None
+    locks: LockRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

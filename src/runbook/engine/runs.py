@@ -22,6 +22,7 @@ from runbook.store.models import RunFilter, RunPage
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
 SHOWN_RERUNS = 100
+SHOWN_BELOW = 200
 
 
 class RunReader:
@@ -63,6 +64,7 @@ class RunReader:
         """The run with its steps, artifacts, available actions and visible relatives."""
         store = self._store
         readable = self._authorizer.readable
+        below = store.runs.below(run.id, SHOWN_BELOW + 1)
         return RunDetails(
             run,
             steps=tuple(store.steps.of(run.id)),
@@ -71,10 +73,12 @@ class RunReader:
             effects=tuple(store.effects.of(run.id)),
             connections=store.connections.used_by(run.id),
             devices=store.devices.of_run(run.id),
+            fanouts=store.devices.fanouts_of(run),
             parent=self._visible(run.tree.parent_id, principal),
             related=self._visible(run.related_id, principal),
             reruns=readable(principal, store.runs.reruns(run.id))[-SHOWN_RERUNS:],
-            tree=readable(principal, store.runs.tree(run.tree_id)),
+            below=readable(principal, below[-SHOWN_BELOW:]),
+            more_below=len(below) > SHOWN_BELOW,
             actions=self._actions.of(run, principal),
         )
 

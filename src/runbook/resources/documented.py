@@ -23,6 +23,7 @@ from runbook.resources.device import (
     ImportedDevicesJson,
 )
 from runbook.resources.event import DoneJson, EventJson
+from runbook.resources.fanout import AdvancedJson, FanoutJson, FanoutPageJson
 from runbook.resources.history import HistoryEntryJson, HistoryPageJson
 from runbook.resources.log import LogHitsJson
 from runbook.resources.preview import RunbookLocksJson
@@ -67,6 +68,9 @@ DOCUMENTED: tuple[type, ...] = (
     WholeRunJson,
     ArtifactListJson,
     RunPageJson,
+    FanoutJson,
+    FanoutPageJson,
+    AdvancedJson,
     RunDocumentJson,
     UndoingJson,
     EventJson,

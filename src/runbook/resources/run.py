@@ -175,6 +175,9 @@ class UnavailableJson(TypedDict):
 class WholeRunJson(ChildRunJson):
     """A run with its steps, artifacts and related runs."""
 
+    more_children: Annotated[
+        bool, Doc("Whether it called more runs than the latest 200, which `children` has")
+    ]
     steps: list[StepRunJson]
     summary: Annotated[str | None, Doc("Markdown")]
     artifacts: list[ArtifactJson]
@@ -185,6 +188,7 @@ class WholeRunJson(ChildRunJson):
         list[ConnectionUseJson], Doc("The connections that the run used, by input")
     ]
     devices: Annotated[list[str], Doc("The first 200 devices that the run was for, or reported")]
+    fanouts: Annotated[int, Doc("Number of its fan-outs: /api/runs/{id}/devices has their devices")]
     parent: Annotated[RelativeJson | None, Doc("The run that called this one, if you may see it")]
     related: Annotated[
         RelativeJson | None,
@@ -295,6 +299,7 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
         "effects": [effect_json(effect) for effect in details.effects],
         "connections": [connection_use_json(use) for use in details.connections],
         "devices": list(details.devices),
+        "fanouts": details.fanouts,
         "parent": None if parent is None else relative_json(parent),
         "related": None if related is None else relative_json(related),
         "followers": [_follower_json(one, one.relation) for one in details.reruns if one.relation],
@@ -304,7 +309,8 @@ def whole_run_json(details: RunDetails) -> WholeRunJson:
             for action, problem in actions.unavailable.items()
         ],
         "resume_from": actions.resume_from,
-        "children": _children_json(details.run, details.tree),
+        "children": _children_json(details.run, details.below),
+        "more_children": details.more_below,
     }
 
 

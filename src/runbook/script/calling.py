@@ -49,6 +49,7 @@ class Caller:
     socket: str = ""
     correlation_id: str = ""
     recursion_stack: str = ""
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ class Transport(Protocol):
 
     def events(self, request: CallRequest) -> Iterator[Json]:
         """`{"run": id}` once the run is recorded, then its events up to `done`."""
+
+    def plan(self, asked: Json) -> Json:
+        """Plan a fan-out of the calling run."""
+
+    def advance(self, n: int, request: CallRequest) -> Json:
+        """Advance the `n`-th one; the request has the inputs besides the device."""
 
 
 def transport(caller: Caller) -> Transport:
@@ -127,9 +134,7 @@ class SocketTransport:
         self._caller = caller
 
     def inputs(self, ref: str) -> Json:
-        for answer in self._ask({"op": "inputs", "ref": ref}):
-            return answer
-        raise ServerUnavailableError("The engine of this run doesn't respond")
+        return self._one({"op": "inputs", "ref": ref})
 
     def events(self, request: CallRequest) -> Iterator[Json]:
         asked: Json = {
@@ -141,6 +146,26 @@ class SocketTransport:
         if request.confirm is not None:
             asked["confirm"] = request.confirm
         return self._ask(asked)
+
+    def plan(self, asked: Json) -> Json:
+        return self._one({"op": "plan", "plan": asked, "ref": asked["runbook"]})
+
+    def advance(self, n: int, request: CallRequest) -> Json:
+        asked: Json = {
+            "op": "advance",
+            "fanout": n,
+            "ref": request.ref,
+            "env_vars": dict(request.env_vars),
+            "recursion_stack": self._caller.recursion_stack,
+        }
+        if request.confirm is not None:
+            asked["confirm"] = request.confirm
+        return self._one(asked)
+
+    def _one(self, request: Json) -> Json:
+        for answer in self._ask(request):
+            return answer
+        raise ServerUnavailableError("The engine of this run doesn't respond")
 
     def _ask(self, request: Json) -> Iterator[Json]:
         data = json.dumps({"token": self._caller.token, **request}).encode()
@@ -187,6 +212,20 @@ class HttpTransport:
         run_id = str(accepted.get("run_id"))
         yield {"run": run_id}
         yield from self._follow(f"/api/runs/{quote(run_id, safe='')}/events")
+
+    def plan(self, asked: Json) -> Json:
+        return self._post(f"/api/runs/{quote(self._caller.run_id)}/fanouts", asked)
+
+    def advance(self, n: int, request: CallRequest) -> Json:
+        body: Json = {"env_vars": dict(request.env_vars)}
+        if request.confirm is not None:
+            body["confirm"] = request.confirm
+        path = f"/api/runs/{quote(self._caller.run_id)}/fanouts/{n}/advance"
+        return self._post(path, body)
+
+    def _post(self, path: str, body: Json) -> Json:
+        headers = {"Content-Type": "application/json"}
+        return self._json("POST", path, json.dumps(body).encode(), headers)
 
     def _follow(self, path: str) -> Iterator[Json]:
         after, self._heard = 0, time.monotonic()

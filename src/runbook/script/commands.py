@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CalledRunbookError",
+    "FanoutFailedError",
     "NotInRunError",
     "artifact",
     "call",
     "device",
     "dry_run",
     "env",
+    "fanout",
     "file_inputs",
     "mask",
     "output",
@@ -40,6 +42,7 @@ __all__ = [
     "summary",
 ]
 
+OnBusy = Literal["wait", "skip"]
 Label = Literal["verified", "assumed", "unknown"]
 LABELS: tuple[Label, ...] = ("verified", "assumed", "unknown")
 
@@ -58,6 +61,15 @@ class CalledRunbookError(RunbookError):
     def __init__(self, done: Mapping[str, Any]) -> None:
         super().__init__(_failure(done))
         self.done = done
+
+
+class FanoutFailedError(RunbookError):
+    """A fan-out did not succeed for every device. `result` is what it would have returned."""
+
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        done, left = result["failed"], result["not_started"]
+        super().__init__(f"{result['runbook']} failed for {done} devices; {left} weren't started")
+        self.result = result
 
 
 def progress(percent: float, text: str = "") -> None:
@@ -197,6 +209,49 @@ def _relay(start: float, end: float) -> Callable[[float, str], None]:
     return report
 
 
+def fanout(  # noqa: PLR0913 - as many as the command has options
+    ref: str,
+    over: Sequence[str],
+    inputs: Mapping[str, object] | None = None,
+    *,
+    input: str | None = None,  # noqa: A002 - as in the command
+    parallel: int | str = "10",
+    max_failures: int | str | None = None,
+    canary: int = 0,
+    on_busy: OnBusy = "wait",
+    confirm: str | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Execute a runbook once for each device, and wait until all have finished.
+
+    `over` has the devices' names, which the runbook's input `input` of type device gets: its only
+    one unless given. `inputs` are the same for all. `parallel` and `max_failures` are numbers, or
+    percentages such as "20%". Returns what the command prints. Raises FanoutFailedError if a device
+    failed or wasn't started, another RunbookError if it can't go on, and OSError for an unreadable
+    file.
+    """
+    import sys
+
+    from runbook.script import calling, fanning
+
+    _encoded("the ref", ref)
+    values = {name: calling.sent(value) for name, value in (inputs or {}).items()}
+    asked = fanning.Asked(
+        calling.CallRequest(ref, values, confirm),
+        over,
+        input,
+        str(parallel),
+        None if max_failures is None else str(max_failures),
+        canary,
+        on_busy,
+    )
+    shown = None if quiet else sys.stderr
+    result = fanning.fan_out(calling.transport(_caller()), asked, shown, progress)
+    if result["failed"] or result["not_started"]:
+        raise FanoutFailedError(result)
+    return result
+
+
 def file_inputs(ref: str) -> frozenset[str]:
     """The names of a runbook's file inputs. Raises RunbookError."""
     from runbook.script import calling
@@ -214,6 +269,7 @@ def _caller() -> Caller:
         socket=environment.get("RUNBOOK_SOCKET", ""),
         correlation_id=environment.get("RUNBOOK_CORRELATION_ID", ""),
         recursion_stack=environment.get("RUNBOOK_RECURSION_STACK", ""),
+        run_id=environment.get("RUNBOOK_RUN_ID", ""),
     )
 
 

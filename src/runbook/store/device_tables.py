@@ -55,3 +55,62 @@ run_devices = sa.Table(
     sa.Column("input", Text, nullable=False),
 )
 sa.Index("ix_run_devices_run", run_devices.c.run_seq)
+
+# Fan-outs: the `n`-th of a run executes runbook `ref` for each device. `session` is that of the
+# script, `ordinal` counts those of one script in one session.
+fanouts = sa.Table(
+    "fanouts",
+    metadata,
+    sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("session", Text, nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("ref", Text, nullable=False),
+    sa.Column("input", Text, nullable=False),
+    sa.Column("parallel", sa.Integer, nullable=False),
+    sa.Column("max_failures", sa.Integer),
+    sa.Column("canaries", sa.Integer, nullable=False),
+    sa.Column("when_busy", Text, nullable=False),
+    sa.Column("paused", sa.Boolean, nullable=False),
+    sa.Column("created_at", BIG, nullable=False),
+    sa.Column("finished_at", BIG),
+    sa.Column("stopped", Text),
+)
+
+# A device of a fan-out. The columns from `code` on are set once its child run has ended.
+fanout_devices = sa.Table(
+    "fanout_devices",
+    metadata,
+    sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("device", Text, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("run_id", Text),
+    sa.Column("earlier", sa.Boolean, nullable=False),
+    sa.Column("code", Text),
+    sa.Column("message", Text),
+    sa.Column("until", BIG),
+    sa.Column("phase", Text),
+    sa.Column("percent", sa.Float),
+    sa.Column("started_at", BIG),
+    sa.Column("finished_at", BIG),
+)
+sa.Index(
+    "ix_fanout_devices_state",
+    fanout_devices.c.run_seq,
+    fanout_devices.c.n,
+    fanout_devices.c.state,
+    fanout_devices.c.place,
+)
+
+# Circuit breakers that aren't closed.
+breakers = sa.Table(
+    "breakers",
+    metadata,
+    sa.Column("ref", Text, primary_key=True),
+    sa.Column("device", Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("open_until", BIG, nullable=False),
+)

@@ -20,7 +20,7 @@ from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.audit import record
 from runbook.store.database import Database
-from runbook.store.device_tables import run_devices
+from runbook.store.device_tables import fanout_devices, fanouts, run_devices
 from runbook.store.dialects.sqlite import SQLite, url_for
 from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
@@ -91,6 +91,8 @@ _DELETE_PARTS = tuple(
         quarantine,
         connection_uses,
         run_devices,
+        fanout_devices,
+        fanouts,
     )
 )
 

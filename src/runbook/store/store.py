@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from runbook.core.times import Millis
 from runbook.store.audit import Audit
@@ -33,6 +35,9 @@ from runbook.store.runbooks import Runbooks
 from runbook.store.toolkits import Toolkits
 from runbook.store.workers import Workers
 
+if TYPE_CHECKING:
+    from runbook.store.inventory.fanouts import Fanouts
+
 
 def now_ms() -> Millis:
     return time.time_ns() // 1_000_000
@@ -54,6 +59,7 @@ class Store:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._database = Database(url, read_only=read_only, patience_s=patience_s)
+        self._clock = clock
         self.runs = Runs(self._database, clock)
         self.events = Events(self._database, clock)
         self.quarantine = Quarantine(self._database, clock)
@@ -74,6 +80,13 @@ class Store:
         self.notices = Notices(self._database, clock)
         self.maintenance = Maintenance(self._database, clock)
         self.audit = Audit(self._database, clock)
+
+    @cached_property
+    def fanouts(self) -> Fanouts:
+        # Imported late, as few commands use it.
+        from runbook.store.inventory.fanouts import Fanouts
+
+        return Fanouts(self._database, self._clock)
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the database answers and is of this version."""

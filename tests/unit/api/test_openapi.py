@@ -8,16 +8,16 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection cancelRun changeConnection changeDevice changeToolkit checkConnection checkForUpdates
-checkLiveness checkReadiness executeRunbook executeRunbookAsJson exportDevices findChoices
-followChanges followRun getArtifact getConfig getConnection getDevice getHistoryEntry getInputs
-getMetrics getPublicInfo getRequiredEnv getRun getRunbook getRunDocument getRunLog getStatus
-getToolkit getToolkitReadme importDevices installToolkit listArtifacts listAuditEvents
-listConnectionKinds listConnections listDeviceFilters listDeviceRunbooks listDevices
-listHistoryEntries listLocks
-listRunbooks listRuns listToolkits logIn previewUndo putDevice removeConnection removeDevice
-removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit
-uploadToolkit validateRunbook validateRunbookShort
+addConnection advanceFanout cancelRun changeConnection changeDevice changeToolkit checkConnection
+checkForUpdates checkLiveness checkReadiness continueRun executeRunbook executeRunbookAsJson
+exportDevices exportRunDevices findChoices followChanges followRun getArtifact getConfig
+getConnection getDevice getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
+getRunDocument getRunLog getRunbook getStatus getToolkit getToolkitReadme importDevices
+installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections listDeviceFilters
+listDeviceRunbooks listDevices listHistoryEntries listLocks listRunDevices listRunbooks listRuns
+listToolkits logIn pauseRun planFanout previewUndo putDevice removeConnection removeDevice
+removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit uploadToolkit
+validateRunbook validateRunbookShort
 """
 
 
@@ -72,7 +72,7 @@ def test_what_starts_a_run_is_typed(operations, name):
     assert {"X-Run-Id", "Location"} <= set(replies["202"]["headers"])
 
 
-WITH_A_BODY = {"addConnection", "importDevices"}
+WITH_A_BODY = {"addConnection", "importDevices", "planFanout"}
 
 
 def test_most_bodies_are_optional_and_have_no_required_members(found, operations):

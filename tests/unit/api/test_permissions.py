@@ -56,6 +56,12 @@ GET   /api/runs/<run_id>                           run.read
 GET   /api/runs/<run_id>/artifacts                 run.read
 GET   /api/runs/<run_id>/artifacts/<path:artifact> run.read
 POST  /api/runs/<run_id>/cancel                    run.cancel
+POST  /api/runs/<run_id>/continue                  run.cancel
+GET   /api/runs/<run_id>/devices                   run.read
+GET   /api/runs/<run_id>/devices.csv               run.read
+POST  /api/runs/<run_id>/fanouts                   runbook.execute
+POST  /api/runs/<run_id>/fanouts/<int:n>/advance   runbook.execute
+POST  /api/runs/<run_id>/pause                     run.cancel
 GET   /api/runs/<run_id>/document                  run.read
 GET   /api/runs/<run_id>/events                    run.read
 GET   /api/runs/<run_id>/log                       run.read
@@ -157,6 +163,8 @@ def test_a_scripts_token_is_refused_where_it_always_was(app):
         "DELETE /api/inventory/<device>",
         "POST /api/inventory-import",
         "POST /api/runs/<run_id>/cancel",
+        "POST /api/runs/<run_id>/continue",
+        "POST /api/runs/<run_id>/pause",
         "POST /api/runs/<run_id>/resume",
         "POST /api/runs/<run_id>/retry",
         "POST /api/runs/<run_id>/undo",

@@ -13,7 +13,11 @@ show         runbook.read
 inputs       runbook.read
 runs         run.read
 logs         run.read
+devices      run.read
 cancel       run.cancel
+pause        run.cancel
+continue     run.cancel
+fanout       runbook.execute
 retry        run.rerun
 resume       run.rerun
 undo         run.rerun

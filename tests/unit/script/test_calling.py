@@ -203,10 +203,10 @@ def test_only_inputs_that_are_files_are_read(server, monkeypatch, tmp_path):
         Assignment("N", "1"),
     ]
 
-    assert command._values("B.md", given[2:]) == {"N": "1"}
+    assert command.assigned_values("B.md", given[2:]) == {"N": "1"}
     assert server.asked == []
     server.answers = [(200, SCHEMA), (202, {"run_id": "r"}), (200, event(DONE))]
-    values = command._values("B.md", given)
+    values = command.assigned_values("B.md", given)
     assert command.script.call("B.md", values, quiet=True) == {"a": "1"}
     assert json.loads(server.asked[1][3])["env_vars"] == {
         "CONFIG": {"name": "sw1.cfg", "content_base64": base64.b64encode(b"\0\xff").decode()},

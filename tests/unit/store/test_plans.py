@@ -17,6 +17,9 @@ from runbook.core.audit import SYSTEM, AuditAction, NewAuditEvent, Target, Targe
 from runbook.core.connection import Connection, ConnectionUse, LastCheck, Sealed
 from runbook.core.document import Problem
 from runbook.core.effects import Effect
+from runbook.core.fanout.limits import Limits, WhenBusy
+from runbook.core.fanout.progress import DeviceState
+from runbook.core.fanout.views import Fanout, FanoutPlace
 from runbook.core.inventory.device import Device, DeviceFilter
 from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
@@ -231,6 +234,29 @@ def actor_event(action=AuditAction.RUN_CANCEL):
     return NewAuditEvent(SYSTEM, action, Target(TargetKind.RUN, "x"), {})
 
 
+def fan_outs(fanouts, run):
+    """The methods for fan-outs, in an order in which each has something to do."""
+    fanout = Fanout(run.seq, 1, FanoutPlace(1, "s", 1), "a.md", "R", Limits(1), WhenBusy.WAIT, NOW)
+
+    def first():
+        return fanouts.page(run).devices[0]
+
+    return {
+        "fanouts.create": lambda: fanouts.create(run, lambda _: fanout, ["r1", "r2"]),
+        "fanouts.take": lambda: fanouts.take(fanout, 1),
+        "fanouts.unstarted": lambda: fanouts.unstarted(fanout),
+        "fanouts.attach": lambda: fanouts.attach(fanout, first(), "ended"),
+        "fanouts.counts": lambda: fanouts.counts(fanout),
+        "fanouts.of": lambda: fanouts.of(run),
+        "fanouts.page": lambda: fanouts.page(run, states=[DeviceState.RUNNING]),
+        "fanouts.settle": lambda: fanouts.settle(fanout),
+        "fanouts.get": lambda: fanouts.get(run, 1),
+        "fanouts.change": lambda: fanouts.change(fanout, first()),
+        "fanouts.pause": lambda: fanouts.pause(run, paused=True, audit=actor_event()),
+        "fanouts.finish": lambda: fanouts.finish(fanout, None),
+    }
+
+
 def work(helper):
     """Each public method by component and name, with the ways in which to call it."""
     store = helper.store
@@ -284,7 +310,7 @@ def work(helper):
         "runs.children": lambda: runs.children("parent"),
         "runs.active_children": lambda: runs.active_children("parent"),
         "runs.reruns": lambda: runs.reruns("ended"),
-        "runs.tree": lambda: runs.tree("parent"),
+        "runs.below": lambda: runs.below("parent", 200),
         "runs.known": lambda: runs.known(["ended", "x"]),
         "runs.active": runs.active,
         "runs.activity": runs.activity,
@@ -348,8 +374,10 @@ def work(helper):
         "devices.get": lambda: store.devices.get("r1"),
         "devices.named": lambda: store.devices.named(["r1"]),
         "devices.counts": store.devices.counts,
+        "devices.fanouts_of": lambda: store.devices.fanouts_of(runs.get("ended")),
         "devices.of_run": lambda: store.devices.of_run("ended"),
         "devices.remove": lambda: store.devices.remove("r1", actor_event()),
+        **fan_outs(store.fanouts, helper.running(id="fans out", worker="w2")),
         "workers.register": lambda: workers.register(worker),
         "workers.beat": lambda: workers.beat("w"),
         "workers.all": workers.all,

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from runbook.api.bodies import ChoicesBody, LoginBody, ResumeBody, RunBody, SwitchBody
 from runbook.api.connections.bodies import ConnectionChangesBody, NewConnectionBody, RetrustBody
+from runbook.api.fanout.bodies import AdvanceBody, FanoutBody
 from runbook.api.inventory.bodies import DeviceBody, ImportBody
 from runbook.resources.documented import DOCUMENTED
 
@@ -27,6 +28,8 @@ BODIES: tuple[type[BaseModel], ...] = (
     RetrustBody,
     DeviceBody,
     ImportBody,
+    FanoutBody,
+    AdvanceBody,
     ConnectionChangesBody,
 )
 # Responses may get more members in later versions.

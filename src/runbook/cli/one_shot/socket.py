@@ -168,8 +168,12 @@ class CallServer:
                 run = self._engine.submit(ref, principal, _execute_request(request)).run
                 yield {"run": run.id}
                 yield from self._follow(run.id)
+            case "plan" | "advance":
+                from runbook.cli.one_shot.fanning import fan_out
+
+                yield dict(fan_out(self._engine, principal, request, _stack))
             case _:
-                raise RequestError("op must be call or inputs")
+                raise RequestError("op must be call, inputs, plan or advance")
 
     def _principal(self, request: Json) -> Principal:
         """The calling script's principal. Only tokens of runs are accepted here."""

@@ -96,6 +96,17 @@ class LocalSource:
         run = self._engine.runs.get(run_id, self._principal)
         return run_json(self._engine.cancel(run, self._principal))
 
+    def devices(self, run_id: str, cursor: str | None, limit: int) -> Json:
+        from runbook.resources.fanout import fanout_page_json
+
+        run = self._engine.runs.get(run_id, self._principal)
+        return fanout_page_json(self._engine.fanouts.page(run, cursor=cursor, limit=limit))
+
+    def pause(self, run_id: str, *, paused: bool) -> Json:
+        run = self._engine.runs.get(run_id, self._principal)
+        self._engine.fanouts.pause(run, self._principal, paused=paused)
+        return run_json(run)
+
     def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
         wanted = AuditFilter(query.who, query.action, query.target, query.since, query.until)
         page = self._engine.audit_events(self._principal, wanted, cursor=cursor, limit=limit)

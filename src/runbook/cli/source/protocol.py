@@ -73,6 +73,12 @@ class RunSource(Protocol):
 
     def cancel(self, run_id: str) -> Json: ...
 
+    def devices(self, run_id: str, cursor: str | None, limit: int) -> Json:
+        """The fan-outs of a run, and a page of their devices, at most `limit` (to 200)."""
+
+    def pause(self, run_id: str, *, paused: bool) -> Json:
+        """Pause the fan-outs of a run, or continue them."""
+
     def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
         """`{"events": [...], "next_cursor": ...}`, newest first, at most `limit` (to 200)."""
 

@@ -67,6 +67,15 @@ class RemoteSource:
     def cancel(self, run_id: str) -> Json:
         return self._client.post(f"/api/runs/{quote(run_id, safe='')}/cancel")
 
+    def devices(self, run_id: str, cursor: str | None, limit: int) -> Json:
+        more = {} if cursor is None else {"cursor": cursor}
+        path = f"/api/runs/{quote(run_id, safe='')}/devices"
+        return self._client.get(path, limit=limit, **more)
+
+    def pause(self, run_id: str, *, paused: bool) -> Json:
+        action = "pause" if paused else "continue"
+        return self._client.post(f"/api/runs/{quote(run_id, safe='')}/{action}")
+
     def audit(self, query: AuditQuery, cursor: int | None, limit: int) -> Json:
         asked: dict[str, Any] = {
             "who": query.who,

@@ -16,12 +16,13 @@ from runbook.core.inventory.device import (
     DeviceFilter,
     DevicePage,
 )
+from runbook.core.run import Run
 from runbook.core.storable import storable
 from runbook.errors import NotFoundError
 from runbook.quick_dataclass import dataclass
 from runbook.store.audit import append_audit
 from runbook.store.conditions import SEQ_BY_ID
-from runbook.store.device_tables import device_words, devices, run_devices
+from runbook.store.device_tables import device_words, devices, fanouts, run_devices
 from runbook.store.dialects.portable import (
     Turn,
     exclusively,
@@ -59,6 +60,12 @@ _OF_RUN = (
     sa.select(run_devices.c.device)
     .where(run_devices.c.run_seq == SEQ_BY_ID)
     .order_by(run_devices.c.device)
+)
+
+_FANOUTS = (
+    sa.select(sa.func.count())
+    .select_from(fanouts)
+    .where(fanouts.c.run_seq == sa.bindparam("of_run"))
 )
 
 
@@ -181,6 +188,12 @@ class Devices(Component):
                     _OF_RUN.limit(sa.bindparam("most")), {"run_id": run_id, "most": limit}
                 )
             )
+        )
+
+    def fanouts_of(self, run: Run) -> int:
+        """How many fan-outs the run has."""
+        return self._database.read(
+            lambda connection: connection.scalar(_FANOUTS, {"of_run": run.seq}) or 0
         )
 
 

@@ -92,9 +92,6 @@ _SEALED = sa.select(runs.c.sealed_inputs).where(runs.c.id == sa.bindparam("run_i
 _KNOWN = sa.select(runs.c.id)
 _CHILDREN = _RUNS.where(runs.c.parent_id == sa.bindparam("run_id")).order_by(runs.c.seq)
 _RERUNS = _RUNS.where(runs.c.related_id == sa.bindparam("run_id")).order_by(runs.c.seq)
-_TREE = _RUNS.where(
-    sa.or_(runs.c.id == sa.bindparam("run_id"), runs.c.root_id == sa.bindparam("run_id"))
-).order_by(runs.c.seq)
 _ACTIVE_RUNS = _RUNS.where(IS_ACTIVE).order_by(runs.c.seq)
 _LAST_OUTPUTS = (
     sa.select(runs.c.outputs)
@@ -305,9 +302,21 @@ class Runs(Component):
         """The runs that retried, resumed or undid this one, oldest first."""
         return self._select(_RERUNS, {"run_id": run_id})
 
-    def tree(self, root_id: str) -> list[Run]:
-        """A root run and all its descendants, oldest first."""
-        return self._select(_TREE, {"run_id": root_id})
+    def below(self, run_id: str, most: int) -> list[Run]:
+        """Up to `most` descendants of a run, oldest first: of each generation the latest."""
+
+        def work(connection: sa.Connection) -> list[Run]:
+            found: dict[str, Run] = {}
+            parents = {run_id}
+            while parents and len(found) < most:
+                children = _RUNS.where(one_of(runs.c.parent_id, parents))
+                latest = children.order_by(runs.c.seq.desc()).limit(most - len(found))
+                level = {run.id: run for run in runs_of(connection.execute(latest))}
+                parents = level.keys() - found.keys()
+                found |= level
+            return sorted(found.values(), key=lambda run: run.seq)
+
+        return self._database.read(work)
 
     def known(self, run_ids: Iterable[str]) -> frozenset[str]:
         """The subset of these runs that still exists."""

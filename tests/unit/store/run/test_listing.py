@@ -139,10 +139,18 @@ class TestTree:
         helper.queued(id="stranger")
         return [root, one, two, deep]
 
-    def test_children_and_tree_oldest_first(self, store, family):
+    def test_children_and_descendants_oldest_first(self, store, family):
         assert [run.id for run in store.runs.children("root")] == [run.id for run in family[1:3]]
-        assert [run.id for run in store.runs.tree("root")] == [run.id for run in family]
-        assert store.runs.tree("nobody") == []
+        below = {
+            (run_id, most): [run.id for run in store.runs.below(run_id, most)]
+            for run_id, most in (("root", 9), ("root", 2), ("one", 9), ("nobody", 9))
+        }
+        assert below == {
+            ("root", 9): ["one", "two", "deep"],
+            ("root", 2): ["one", "two"],
+            ("one", 9): ["deep"],
+            ("nobody", 9): [],
+        }
 
 
 def test_active_runs_oldest_first(helper, store):
