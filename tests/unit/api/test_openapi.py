@@ -16,7 +16,8 @@ getRunDocument getRunLog getRunbook getStatus getToolkit getToolkitReadme import
 installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections listDeviceFilters
 listDeviceRunbooks listDevices listHistoryEntries listLocks listRunDevices listRunbooks listRuns
 listToolkits logIn pauseRun planFanout previewUndo putDevice removeConnection removeDevice
-removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit uploadToolkit
+removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit
+uploadToolkit
 validateRunbook validateRunbookShort
 """
 
