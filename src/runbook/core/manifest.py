@@ -116,7 +116,7 @@ def _read_slug(node: Node, context: Context) -> str:
 
 
 def _read_version(node: Node, context: Context) -> str:
-    text = read_text(node, context)
+    text = _read_limited(node, context)
     try:
         Version(text)
     except InvalidVersion:
@@ -125,7 +125,7 @@ def _read_version(node: Node, context: Context) -> str:
 
 
 def _read_engine(node: Node, context: Context) -> str:
-    text = read_text(node, context)
+    text = _read_limited(node, context)
     try:
         SpecifierSet(text)
     except InvalidSpecifier:

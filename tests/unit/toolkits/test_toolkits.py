@@ -115,6 +115,17 @@ def test_an_archive(site):
     assert job(site) == (folder / "Job.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("lib.pyc", "generated_file"), ("a\u202eb.md", "bad_name")]
+)
+def test_a_folder_with_what_an_archive_must_not_have(site, name, reason):
+    folder = site.make()
+    (folder / name).write_text("")
+    with pytest.raises(ToolkitRefusedError) as caught:
+        site.toolkits.install_folder(folder, ANN)
+    assert caught.value.details["reason"] == reason
+
+
 def tree(folder):
     """Everything in it, with what tells whether it was touched."""
     return {

@@ -15,6 +15,11 @@ _TURN = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CODE = frozenset({BlockKind.FENCE, BlockKind.CODE})
 
 
+def turns_direction(text: str) -> bool:
+    """Whether the text has such characters."""
+    return _TURN.search(text) is not None
+
+
 def turned_lines(head: Head) -> Iterator[Problem]:
     """A warning for each line of a code block that contains such characters."""
     for block in head.blocks:
