@@ -130,6 +130,7 @@ HOSTILE = {
     "our own folders": (lambda: named(b".previous/x/y"), "bad_name"),
     "no name": (lambda: named(b"/"), "bad_name"),
     "deep": (lambda: named(b"a/" * 20 + b"b.md"), "bad_name"),
+    "long in all": (lambda: named((b"n" * 200 + b"/") * 10 + b"b.md"), "bad_name"),
     "long": (lambda: named(b"n" * 300), "bad_name"),
     "turned name": (lambda: named_alike("a\u202eb.md"), "bad_name"),
     "device of Windows": (lambda: named_alike("lib/Con.md"), "bad_name"),

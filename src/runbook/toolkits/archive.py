@@ -19,7 +19,7 @@ from typing import IO
 
 from runbook.core.manifest import MANIFEST
 from runbook.errors import ToolkitRefusedError
-from runbook.library.refs import shown, valid_segment
+from runbook.library.refs import REF_LIMIT, shown, valid_segment
 from runbook.quick_dataclass import dataclass
 from runbook.toolkits.names import check_name
 
@@ -113,7 +113,7 @@ def _entry(info: zipfile.ZipInfo) -> _Entry:
     is_folder = name.endswith("/")
     parts = tuple(name.removesuffix("/").split("/"))
     is_valid = all(valid_segment(part) for part in parts) and not _DRIVE.match(name)
-    if not is_valid or len(parts) > MOST_DEPTH:
+    if not is_valid or len(parts) > MOST_DEPTH or len(name.encode()) > REF_LIMIT:
         text = (
             f"Invalid name in the archive: {shown(name)}. Use relative paths without .., "
             "backslashes, control characters and hidden files"
