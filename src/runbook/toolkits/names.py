@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from runbook.core.syntax.bidi import turns_direction
+from runbook.core.syntax.bidi import without_turns
 from runbook.errors import ToolkitRefusedError
 from runbook.library.refs import shown
 from runbook.library.rotation import archive_path
@@ -28,23 +28,23 @@ def check_name(parts: Sequence[str]) -> None:
 
     Raises ToolkitRefusedError.
     """
-    name = "/".join(parts)
+    name = shown(without_turns("/".join(parts)))
     if any(map(_misleads, parts)):
         text = (
-            f"Invalid name: {shown(name)}. Don't use names that some systems can't store, "
+            f"Invalid name: {name}. Don't use names that some systems can't store, "
             "or characters that change the text direction"
         )
-        raise ToolkitRefusedError(text, reason="bad_name", file=shown(name))
+        raise ToolkitRefusedError(text, reason="bad_name", file=name)
     if any(map(_is_generated, parts)):
         text = (
-            f"{shown(name)} is a generated file. Use runbook toolkit package: it leaves out "
+            f"{name} is a generated file. Use runbook toolkit package: it leaves out "
             "__pycache__, node_modules and histories"
         )
-        raise ToolkitRefusedError(text, reason="generated_file", file=shown(name))
+        raise ToolkitRefusedError(text, reason="generated_file", file=name)
 
 
 def _misleads(name: str) -> bool:
-    return name.endswith((".", " ")) or bool(_DEVICE.fullmatch(name)) or turns_direction(name)
+    return name.endswith((".", " ")) or bool(_DEVICE.fullmatch(name)) or name != without_turns(name)
 
 
 def _is_generated(name: str) -> bool:

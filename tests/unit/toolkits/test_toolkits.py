@@ -62,7 +62,9 @@ def test_an_upgrade_keeps_the_histories_and_the_version_before(site):
     site.installed()
     site.toolkits.enable("lab", ANN)
     append(site, "\n### then\n")
+    (site.folder / "toolkits/lab/Job.history").write_text("older")
     made = site.installed(version="1.1.0", text="two")
+    assert (site.folder / "toolkits/lab/Job.history").read_text() == "older"
     assert (made.version, made.previous, made.enabled) == ("1.1.0", "1.0.0", True)
     assert "echo two" in job(site)
     assert job(site).endswith("# History\n\n### then\n")

@@ -15,9 +15,9 @@ _TURN = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CODE = frozenset({BlockKind.FENCE, BlockKind.CODE})
 
 
-def turns_direction(text: str) -> bool:
-    """Whether the text has such characters."""
-    return _TURN.search(text) is not None
+def without_turns(text: str) -> str:
+    """The text with U+FFFD in the place of such characters."""
+    return _TURN.sub("\ufffd", text)
 
 
 def turned_lines(head: Head) -> Iterator[Problem]:
