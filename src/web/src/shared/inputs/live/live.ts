@@ -34,16 +34,18 @@ export function dependence(live: Live, { env_vars: given, row }: ChoicesBody, co
   return JSON.stringify(values)
 }
 
-/** Live choices for the values in a form. Asks again soon after a value changed that they depend on. */
+/** Live choices for the values in a form, if the user may ask. Asks again soon after a value changed that they depend on. */
 export function useLiveChoices(
   live: MaybeRefOrGetter<Live>,
   ask: () => ChoicesBody,
   columns: () => readonly string[],
+  mayAsk: () => boolean,
 ) {
   const wanted = computed(() => dependence(toValue(live), ask(), columns()))
   const settled = useDebounced(wanted, TYPING_MS)
   let isAnew = false
   const { data, error, isFetching, isPlaceholderData, refetch } = useQuery({
+    enabled: mayAsk,
     queryKey: computed(() => ['choices', toValue(live).href, settled.value]),
     queryFn: ({ signal }) => findChoices(toValue(live).href, { ...ask(), refresh: isAnew }, signal),
     // Keeps the earlier choices until the new ones are there.
