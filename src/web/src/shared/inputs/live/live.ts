@@ -3,6 +3,7 @@ import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import { type ChoicesBody, findChoices, type OfferedChoices } from '@/api/choices'
 import type { Row } from '@/api/runbooks'
 import { useDebounced } from '@/shared/page/debounce'
+import { namesText } from '@/shared/text/names'
 import { formatTime } from '@/shared/time/format'
 import type { Field, Given, Live } from '../field'
 import { givenRow } from '../list/rows'
@@ -71,8 +72,7 @@ export function useLiveChoices(
 
 /** `REGION and ZONE`: the labels of inputs that the source needs first. */
 export function neededNames(names: string, fields: readonly Field[]): string {
-  const labels = names.split(', ').map((name) => fields.find((field) => field.name === name)?.label || name)
-  return labels.length < 2 ? labels.join('') : `${labels.slice(0, -1).join(', ')} and ${labels.at(-1)}`
+  return namesText(names.split(', ').map((name) => fields.find((field) => field.name === name)?.label || name))
 }
 
 /** `14:02`, or with the date if that is another day. */
