@@ -165,6 +165,7 @@ def test_a_run_names_what_it_used_and_a_removal_the_runbooks(
     page = sign_in(open_page(f"/run/{run_id}", at=own_server), "admin")
     used = page.get_by_role("complementary", name="Run details").get_by_role("link", name=added)
     expect(used).to_have_attribute("href", f"/connection/{added}")
+    expect(page.get_by_role("complementary", name="Run details")).to_contain_text("Proxmox VE for PVE")
     look(page, "run")
     used.click()
     expect(page.locator(f"a[href='/run/{run_id}']")).to_have_text("just now")
