@@ -48,6 +48,13 @@ def named_alike(*names):
     return zipped(MANIFEST, *((name, b"x") for name in names))
 
 
+def not_utf8():
+    """A name that isn't the UTF-8 it claims to be."""
+    accented = "caf\u00e9.md"
+    data = zipped(MANIFEST, (accented, b"x"))
+    return data.replace(accented.encode(), accented.encode()[:-4] + b"\xff.md")
+
+
 def nested():
     """An archive of zeros, stored, in an archive: it's small only on the outside."""
     inner = io.BytesIO()
@@ -123,7 +130,16 @@ HOSTILE = {
     "our own folders": (lambda: named(b".previous/x/y"), "bad_name"),
     "no name": (lambda: named(b"/"), "bad_name"),
     "deep": (lambda: named(b"a/" * 20 + b"b.md"), "bad_name"),
+    "long in all": (lambda: named((b"n" * 200 + b"/") * 10 + b"b.md"), "bad_name"),
     "long": (lambda: named(b"n" * 300), "bad_name"),
+    "turned name": (lambda: named_alike("a\u202eb.md"), "bad_name"),
+    "device of Windows": (lambda: named_alike("lib/Con.md"), "bad_name"),
+    "dot at the end": (lambda: named_alike("lib./a.py"), "bad_name"),
+    "not UTF-8": (not_utf8, "not_a_zip"),
+    "bytecode": (lambda: named_alike("lib/__pycache__/a.cpython-311.pyc"), "generated_file"),
+    "bytecode, loose": (lambda: named_alike("lib/a.PYC"), "generated_file"),
+    "modules of Node": (lambda: named_alike("lib/node_modules/a.py"), "generated_file"),
+    "history": (lambda: named_alike("Job.history"), "generated_file"),
     "symbolic link": (lambda: special(stat.S_IFLNK | 0o777), "special_file"),
     "file behind a link": (
         lambda: special(stat.S_IFLNK | 0o777, "link", [("link/x", b"x")]),
@@ -138,6 +154,7 @@ HOSTILE = {
     "set group ID": (lambda: special(stat.S_IFREG | stat.S_ISGID | 0o755), "special_file"),
     "file that is a folder": (lambda: special(stat.S_IFDIR | 0o755), "special_file"),
     "twice": (lambda: named_alike("Job.md", "Job.md"), "duplicate"),
+    "twice, one letter": (lambda: named_alike("x", "x"), "duplicate"),
     "case": (lambda: named_alike("Job.md", "job.md"), "duplicate"),
     "case, folded": (lambda: named_alike("Stra\u00dfe.md", "STRASSE.md"), "duplicate"),
     "Unicode form": (lambda: named_alike("caf\u00e9.md", "cafe\u0301.md"), "duplicate"),

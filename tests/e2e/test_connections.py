@@ -16,6 +16,7 @@ VIEWS = {
     "phone": ({"width": 390, "height": 844}, "dark"),
 }
 SECRET = "s3cret-of-the-lab"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmg\n-----END CERTIFICATE-----\n"
 SCRIPT = "print -r -- uses $PVE"
 # Everything that a page holds, in texts, attributes, fields and storage.
 HELD = """() => document.documentElement.outerHTML
@@ -169,9 +170,17 @@ def test_a_run_names_what_it_used_and_a_removal_the_runbooks(
     page = sign_in(open_page(f"/run/{run_id}", at=own_server), "admin")
     used = page.get_by_role("complementary", name="Run details").get_by_role("link", name=added)
     expect(used).to_have_attribute("href", f"/connection/{added}")
+    expect(page.get_by_role("complementary", name="Run details")).to_contain_text(
+        "Proxmox VE for PVE"
+    )
     look(page, "run")
+    changes = {"values": {"ca": CERTIFICATE}}
+    assert admin.patch(f"/api/connections/{added}", json=changes).status_code == 200
     used.click()
     expect(page.locator(f"a[href='/run/{run_id}']")).to_have_text("just now")
+    expect(page.get_by_text("MIIBszCCAVmg")).to_be_hidden()
+    page.get_by_text("3 lines").click()
+    expect(page.get_by_text("MIIBszCCAVmg")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("link", name=ref)).to_be_visible()

@@ -214,7 +214,7 @@ def test_an_address_fills_the_form_but_never_with_secrets(open_page, sign_in):
 
 def test_a_text_must_be_typed_where_the_policy_wants_it(open_page, sign_in, server):
     page = sign_in(open_page(POLICY))
-    expect(page.get_by_text("drain ${MACHINE}").first).to_be_visible()
+    expect(page.get_by_text("Fill in MACHINE first")).to_be_visible()
     field(page, "MACHINE").fill("web7")
     confirm = page.get_by_label("Type drain web7 to confirm")
     confirm.fill("drain web1")

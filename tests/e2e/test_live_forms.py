@@ -153,6 +153,14 @@ def test_pages_and_review_on_a_phone(open_form, client, wait_for, check_accessib
     expect(page.get_by_role("region", name="Rows of Interfaces")).to_contain_text("lan")
     check_accessibility(page)
     picture(page, "live-form-review-phone")
+    page.get_by_label("Dry run").check()
+    press(page, "Execute as a dry run")
+    assert wait_for(run_of(page, client)["id"])["dry_run"]
+    page.go_back()
+    expect(page.get_by_text("192.0.2.5/24")).to_be_visible()
     press(page, "Execute")
     run = wait_for(run_of(page, client)["id"])
     assert run["inputs"]["ADDRESS"]["value"] == "192.0.2.5/24"
+    page.go_back()
+    expect(field(page, "REGION")).to_have_value("")
+    expect(page.locator("form .fault:not(:empty), form .faulty")).to_have_count(0)

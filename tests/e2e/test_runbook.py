@@ -162,7 +162,7 @@ def test_what_it_declares(view, picture):
     expect(policy).to_contain_text("Up to 2 runs of this runbook at a time; another waits.")
     expect(policy).to_contain_text("tried up to 3 times on exit code 75, 0.1 s apart at first")
     expect(policy).to_contain_text("Exit codes 0, 3.")
-    expect(policy).to_contain_text("drain ${MACHINE}")
+    expect(policy).to_contain_text("drain <MACHINE>")
     steps = beside(page, "Steps")
     expect(steps.get_by_role("listitem")).to_have_count(2)
     expect(steps.get_by_text("Undo")).to_have_count(2)

@@ -210,4 +210,4 @@ def test_the_quick_start_needs_nothing_that_is_not_named_or_installed():
         for line in re.sub(r"'[^']*'|\"[^\"]*\"|\\\n", " ", block).splitlines()
         for word in re.findall(r"(?:^|[|(] *)([\w./-]+)(?= |$)", line)
     }
-    assert commands == {"make", "curl", "python3", "tail", "echo", ".venv/bin/runbook"}
+    assert commands == {"make", "curl", "python3", "tail", "echo", "export", ".venv/bin/runbook"}

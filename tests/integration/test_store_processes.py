@@ -27,7 +27,7 @@ PROCESSES = 8
 @pytest.fixture
 def unopened(new_url):
     """A store that was made before the fork and has not connected."""
-    return Store(new_url)
+    return Store(new_url, patience_s=PATIENCE_S)
 
 
 @pytest.fixture

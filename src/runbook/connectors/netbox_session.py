@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
-from runbook.connectors.transport import code_and_effect, reason_of, verifies
+from runbook.connectors.transport import PASSED_ON, code_and_effect, reason_of, verifies
 
 Json = Any
 
@@ -31,8 +31,6 @@ NOUNS = {
 SHOWN = ("name", "address", "prefix", "model", "vid", "slug")
 """The first of these that an object has is what the plan calls it."""
 TEXT_LIMIT = 500
-_PASSED_ON = (502, 503, 504)
-"""Something in front of NetBox answers, which may have passed the request on."""
 PLACE = re.compile(r".*/api/(?P<path>[^/]+/(?P<kind>[^/]+))/(?:(?P<id>\d+)/)?(?P<rest>.*)")
 
 
@@ -164,11 +162,11 @@ def refusal(response: requests.Response) -> ConnectorError:
     """What NetBox says against a request, with its messages for each field."""
     said = _said(response)
     code = _code(response, said)
+    answered = response.status_code not in PASSED_ON
     # What the server reports of itself says nothing about the change.
-    refused = response.status_code < 500
+    refused = answered and response.status_code < 500
     what = "doesn't accept the token" if code is ErrorCode.AUTH else "refuses the request"
     text = f"NetBox {what}: {said}" if refused else f"NetBox failed: {said}"
-    answered = response.status_code not in _PASSED_ON
     return ConnectorError(
         text, code, nothing_changed=refused, answered=answered, fields=_fields(response)
     )

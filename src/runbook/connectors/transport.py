@@ -10,6 +10,9 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from runbook.connectors.errors import ConnectorError, ErrorCode
 
+PASSED_ON = frozenset({408, 499, 502, 503, 504, *range(520, 528)})
+"""Statuses of proxies, which may have passed the request on: the system may still work on it."""
+
 
 def tls_context(values: Mapping[str, object]) -> ssl.SSLContext:
     """How a connection's `ca` and `verify_tls` verify certificates.

@@ -116,7 +116,7 @@ def _read_slug(node: Node, context: Context) -> str:
 
 
 def _read_version(node: Node, context: Context) -> str:
-    text = read_text(node, context)
+    text = _read_limited(node, context)
     try:
         Version(text)
     except InvalidVersion:
@@ -125,7 +125,7 @@ def _read_version(node: Node, context: Context) -> str:
 
 
 def _read_engine(node: Node, context: Context) -> str:
-    text = read_text(node, context)
+    text = _read_limited(node, context)
     try:
         SpecifierSet(text)
     except InvalidSpecifier:
@@ -194,9 +194,9 @@ def manifest_schema() -> dict[str, object]:
         "properties": {
             "slug": {"type": "string", "pattern": f"^{SLUG.pattern}$", "description": SLUG_RULE},
             "name": text,
-            "version": {"type": "string", "examples": ["1.2.0"]},
+            "version": {**text, "examples": ["1.2.0"]},
             "description": text,
-            "engine": {"type": "string", "examples": [">=0.1"]},
+            "engine": {"type": "string", "maxLength": TEXT_LIMIT, "examples": [">=0.1"]},
             "extras": words,
             "commands": words,
             "connections": words,

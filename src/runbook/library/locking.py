@@ -7,7 +7,8 @@ Two locks are taken in this order (docs/adr/010):
     .Name.history.lock   flock: excludes other engine processes. Only those who may write the
                          runbook can open this file; it exists only while it is held
 
-If the second file can't be created, the first lock must be acquired.
+If the second file can't be created, the first lock must be acquired, and a writer also locks the
+bytes, since others wait only briefly for the first lock.
 
 Nearly always nobody else uses the file. An entry is then appended under a write lock on its bytes
 instead of the second file (`appending`): only those who may write it can hold one, but any reader
@@ -70,6 +71,8 @@ def locked(path: Path, *, seconds: float, write: bool) -> Iterator[int]:
         finally:
             if guard is not None:
                 guard.release()
+            elif write:
+                _set_bytes_lock(descriptor, fcntl.F_UNLCK)
             _unlock(descriptor)
         if time.monotonic() > deadline:
             raise HistoryError("The runbook's file keeps being replaced. Try again later.")
@@ -142,8 +145,10 @@ def _acquire(path: Path, descriptor: int, deadline: float, *, write: bool) -> _G
         _wait_for_append(descriptor, deadline)
         # Again, as the one who held it may have been an engine process that is done now.
         held = held or _attempt(descriptor, kind)
-        if not held and guard is None and write:
-            _lock(descriptor, kind, deadline)
+        if guard is None and write:
+            if not held:
+                _lock(descriptor, kind, deadline)
+            _set_bytes_lock(descriptor, fcntl.F_WRLCK)
         elif not held:
             _remember_stuck(path, descriptor, kind)
     except BaseException:

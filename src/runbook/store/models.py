@@ -136,14 +136,13 @@ class Claimed:
     """A run that the caller now owns, with everything needed to execute it.
 
     `busy` is the holder of a lock, if the run doesn't wait for it or would deadlock. The run is
-    then only finished. `history` is the last known entry of its runbook's history.
+    then only finished.
     """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
     busy: WaitReason | None = None
-    history: HistoryHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from typing import IO
 
 from runbook.core.manifest import MANIFEST
 from runbook.errors import ToolkitRefusedError
-from runbook.library.refs import shown, valid_segment
+from runbook.library.refs import REF_LIMIT, shown, valid_segment
 from runbook.quick_dataclass import dataclass
+from runbook.toolkits.names import check_name
 
 MOST_ENTRIES = 10_000
 MOST_BYTES = 256 * 1024 * 1024
@@ -42,6 +43,15 @@ _DRIVE = re.compile("[A-Za-z]:")
 _ENCRYPTED = 0x1
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LOCAL_HEADER = 30
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,  # names that aren't the UTF-8 they claim, offsets before the start
+)
 _UNIX = 3
 
 
@@ -64,7 +74,7 @@ def unpack(archive: IO[bytes], target: Path) -> None:
             entries = _checked(opened.infolist())
             top = _top(entries)
             _write(opened, [entry for entry in entries if len(entry.parts) > top], target, top)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise _refused("not_a_zip", f"The archive can't be read: {shown(str(error))}") from None
 
 
@@ -103,12 +113,14 @@ def _entry(info: zipfile.ZipInfo) -> _Entry:
     is_folder = name.endswith("/")
     parts = tuple(name.removesuffix("/").split("/"))
     is_valid = all(valid_segment(part) for part in parts) and not _DRIVE.match(name)
-    if not is_valid or len(parts) > MOST_DEPTH:
+    if not is_valid or len(parts) > MOST_DEPTH or len(name.encode()) > REF_LIMIT:
         text = (
             f"Invalid name in the archive: {shown(name)}. Use relative paths without .., "
             "backslashes, control characters and hidden files"
         )
         raise _refused("bad_name", text, name)
+    if parts[0] != _IGNORED:
+        check_name(parts)
     _check_kind(info, name, is_folder=is_folder)
     return _Entry(info, parts, is_folder)
 
@@ -145,8 +157,11 @@ def _check_collisions(entries: Sequence[_Entry]) -> None:
                 raise _refused(
                     "duplicate", f"Two names in the archive collide: {shown(name)}", name
                 )
-        if not entry.is_folder and files.setdefault(_folded(entry.parts), name) is not name:
+        if entry.is_folder:
+            continue
+        if _folded(entry.parts) in files:
             raise _refused("duplicate", f"Two names in the archive collide: {shown(name)}", name)
+        files[_folded(entry.parts)] = name
     for path in files.keys() & folders.keys():
         name = files[path]
         raise _refused("duplicate", f"{shown(name)} is both a file and a folder", name)

@@ -14,32 +14,35 @@ import io
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from runbook import log
 from runbook.core.manifest import SLUG
 from runbook.core.times import Millis
 from runbook.errors import CatalogueError, ToolkitRefusedError
-from runbook.library.refs import shown
+from runbook.library.refs import has_forbidden, shown
 from runbook.quick_dataclass import dataclass
+from runbook.toolkits.download import beside, fetch
 
 CATALOGUE_BYTES = 1024 * 1024
 ARCHIVE_BYTES = 50 * 1024 * 1024
-WAIT_SECONDS = 10.0
-"""For a connection, and for each piece of an answer."""
-MOST_SECONDS = 120.0
-"""For a whole answer."""
-_PIECE = 64 * 1024
+TEXT_LIMIT = 500
+"""Of each text of an offer, in characters; more than enough for a URL."""
 _SHA256 = re.compile("[0-9a-f]{64}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_INVALID = (
+    ValueError,  # also of versions, specifiers and JSON
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ class Catalogue:
             found = json.loads(self._memory.read_text())
             if found["location"] != self._location:
                 return Reading()
-            offers = tuple(Offer(**offer) for offer in found["offers"])
+            offers = tuple(_offer(offer) for offer in found["offers"])
             return Reading(offers, found["checked_at"], found["problem"])
-        except (OSError, ValueError, LookupError, TypeError):  # never read, or by another version
+        except (OSError, *_INVALID):  # never read, or by another version
             return Reading()
 
     def check(self) -> Reading:
@@ -117,86 +120,23 @@ def read_offers(content: bytes) -> tuple[Offer, ...]:
     """Raises CatalogueError."""
     try:
         return tuple(_offer(found) for found in json.loads(content)["toolkits"])
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        InvalidVersion,
-        InvalidSpecifier,
-        RecursionError,
-    ) as error:
+    except _INVALID as error:
         text = f"The catalogue is invalid: {type(error).__name__} {shown(str(error))}"
         raise CatalogueError(text, hint="docs/toolkits.md describes its format") from None
 
 
 def _offer(found: dict[str, Any]) -> Offer:
+    """Raises one of _INVALID."""
     offer = Offer(
         found["slug"], found["version"], found["archive"], found["sha256"], found.get("engine", "")
     )
+    for name, value in asdict(offer).items():
+        if not isinstance(value, str) or len(value) > TEXT_LIMIT or has_forbidden(value):
+            raise ValueError(f"{name} must be a text of at most {TEXT_LIMIT} characters")
     Version(offer.version)
     SpecifierSet(offer.engine)
+    urlsplit(offer.archive)
     is_named = SLUG.fullmatch(offer.slug) and _SHA256.fullmatch(offer.sha256)
-    if not is_named or not isinstance(offer.archive, str) or not offer.archive:
+    if not is_named or not offer.archive:
         raise ValueError(f"slug, archive or sha256 of {offer.slug}")
     return offer
-
-
-def beside(location: str, archive: str) -> str:
-    """The archive's location: a URL, or a path if the catalogue is one."""
-    if is_url(location) or is_url(archive):
-        return urljoin(location, archive)
-    return str(Path(location).parent / archive)
-
-
-def is_url(location: str) -> bool:
-    return "://" in location
-
-
-def fetch(location: str, limit: int) -> bytes:
-    """The content of a file or URL. Raises CatalogueError."""
-    try:
-        content = _download(location, limit) if is_url(location) else _read(location, limit)
-    except OSError as error:
-        raise CatalogueError(f"{shown(location)} can't be read: {error.strerror}") from None
-    if len(content) > limit:
-        raise CatalogueError(f"{shown(location)} is larger than {limit // 1024} KiB")
-    return content
-
-
-def _read(path: str, limit: int) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(limit + 1)
-
-
-def _download(url: str, limit: int) -> bytes:
-    import httpx
-
-    deadline = time.monotonic() + MOST_SECONDS
-    content = bytearray()
-    try:
-        with (
-            httpx.Client(timeout=WAIT_SECONDS, follow_redirects=True) as client,
-            client.stream("GET", _safe(url)) as reply,
-        ):
-            for earlier in (*reply.history, reply):
-                _safe(str(earlier.url))
-            reply.raise_for_status()
-            for piece in reply.iter_bytes(_PIECE):
-                content += piece
-                if len(content) > limit:
-                    break
-                if time.monotonic() > deadline:
-                    raise CatalogueError(f"{shown(url)} takes too long")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        text = str(error).partition("\n")[0] or type(error).__name__
-        raise CatalogueError(f"{shown(url)} can't be read: {shown(text)}") from None
-    return bytes(content)
-
-
-def _safe(url: str) -> str:
-    """The URL, if nobody on the way can change what comes from it. Raises CatalogueError."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return url
-    raise CatalogueError(f"{shown(url)} is not an https URL")

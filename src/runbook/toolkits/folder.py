@@ -16,14 +16,13 @@ from runbook.core.syntax.markdown import read_head
 from runbook.errors import ToolkitRefusedError
 from runbook.library.loading import Identity
 from runbook.library.refs import SUFFIX, shown, valid_segment
-from runbook.library.rotation import archive_path
 from runbook.quick_dataclass import dataclass
+from runbook.toolkits.names import SKIPPED, check_name, is_history
 
 MOST_FILES = 10_000
 MANIFEST_BYTES = 64 * 1024
 README = "README.md"
 README_BYTES = 256 * 1024
-_SKIPPED = frozenset({"__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 def copy_toolkit(source: Path, target: Path) -> None:
     """Copy a toolkit's files into the empty folder `target`. Raises as files_in, and OSError."""
     for path in files_in(source):
+        check_name(path.relative_to(source).parts)
         copied = target / path.relative_to(source)
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copied, follow_symlinks=False)
@@ -113,7 +113,7 @@ def _is_readme(path: Path) -> bool:
 def _walk(folder: Path, top: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in _SKIPPED:
+            if entry.name.startswith(".") or entry.name in SKIPPED:
                 continue
             name = shown(str(Path(entry.path).relative_to(top)))
             mode = entry.stat(follow_symlinks=False).st_mode
@@ -122,7 +122,7 @@ def _walk(folder: Path, top: Path) -> Iterator[Path]:
                 raise ToolkitRefusedError(text, reason="special_file", file=name)
             if stat.S_ISDIR(mode):
                 yield from _walk(Path(entry.path), top)
-            elif entry.name != archive_path(Path(entry.path)).name:
+            elif not is_history(entry.name):
                 yield Path(entry.path)
 
 

@@ -103,10 +103,10 @@ def test_a_connection_of_the_command_line_shows_nowhere(
     text = tricky(f"Loose23{given}")
     add("Loose", READS + every_form, INPUTS, language="python")
     values = {"host": "pve", "token_id": "root@pam!rb", "token_secret": text}
-    name = "lab" if given == "option" else "PVE"
+    name = "loose" if given == "option" else "PVE"
     (tmp_path / f"{name}.yaml").write_text(json.dumps({"kind": "proxmox", "values": values}))
     more = {
-        "option": ["--connection", f"lab=@{tmp_path}/lab.yaml", "--env", "PVE=lab"],
+        "option": ["--connection", f"loose=@{tmp_path}/loose.yaml", "--env", "PVE=loose"],
         "folder": [],
         "variables": [],
     }

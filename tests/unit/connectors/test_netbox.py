@@ -121,7 +121,8 @@ def test_a_full_prefix_is_full_and_an_object_in_use_a_conflict(endpoint):
         (401, b"{}", ErrorCode.AUTH, True, True),
         (403, b'{"detail": "You do not have permission"}', ErrorCode.REFUSED, True, True),
         (500, b"<html>", ErrorCode.SERVER, False, True),
-        (503, b"", ErrorCode.SERVER, False, False),
+        (429, b"", ErrorCode.SERVER, True, True),
+        *((status, b"", ErrorCode.SERVER, False, False) for status in (408, 499, 503, 520, 527)),
     ],
 )
 def test_a_status_has_its_code(status, body, code, nothing_changed, answered):

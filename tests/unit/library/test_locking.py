@@ -142,6 +142,24 @@ def test_in_a_folder_without_room_for_the_lock_the_file_itself_is_locked(
         pass
 
 
+def test_who_cannot_create_the_lock_still_excludes_others(path, monkeypatch):
+    """Also those who can: they wait only briefly for the lock on the file."""
+    really_open, refused = os.open, True
+
+    def refuse(name, *arguments):
+        if refused and name == lock_path(path):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return really_open(name, *arguments)
+
+    monkeypatch.setattr(locking.os, "open", refuse)
+    with locked(path, seconds=0.02, write=True):
+        refused = False
+        with pytest.raises(HistoryError, match="locked"), locked(path, seconds=0.02, write=True):
+            pass
+    with locked(path, seconds=0.02, write=True):
+        pass
+
+
 def test_something_else_in_the_place_of_the_lock_is_not_touched(path):
     lock_path(path).mkdir()
     with locked(path, seconds=0.1, write=True):

@@ -42,3 +42,9 @@ def test_the_manifest_is_at_the_top_or_in_the_only_folder(tmp_path):
     unpack(io.BytesIO(zipped(*files)), tmp_path)
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert found == ["lib", "lib/x.py", "toolkit.yaml"]
+
+
+def test_an_error_does_not_mislead_either(tmp_path):
+    with pytest.raises(ToolkitRefusedError) as caught:
+        unpack(io.BytesIO(zipped(MANIFEST, ("a\u202eb.md", b""))), tmp_path)
+    assert caught.value.details["file"] == "a\ufffdb.md"

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from hostile_zips import zipped
+from http_files import serving
 from runbook.core.toolkit import ToolkitOrigin
 from runbook.errors import CatalogueError, ConflictError, NotFoundError, ToolkitRefusedError
-from runbook.toolkits import catalogue
-from runbook.toolkits.catalogue import Catalogue, Offer, fetch, read_offers
+from runbook.toolkits.catalogue import Catalogue, Offer, Reading, read_offers
 from toolkit_site import ANN, Site
 
 
@@ -131,7 +129,16 @@ GOOD = {"slug": "lab", "version": "2.0.0", "archive": "lab.zip", "sha256": "0" *
                 {"slug": "../lab"},
                 {"version": "two"},
                 {"version": 2},
+                {"version": "9" * 5000},
+                {"slug": ["lab"]},
                 {"archive": 1},
+                {"archive": "\0"},
+                {"archive": "http://["},
+                {"archive": "\ud800"},
+                {"sha256": ["0" * 64]},
+                {"engine": [">=0"]},
+                {"engine": None},
+                {"engine": ">=" + "9" * 5000},
                 {"sha256": "abc"},
                 {"engine": "new"},
             )
@@ -143,63 +150,33 @@ def test_invalid_catalogues(text):
         read_offers(text.encode())
 
 
-@pytest.fixture
-def url(site):
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *given):
-            super().__init__(*given, directory=site.published)
-
-        def log_message(self, *_given):
-            pass
-
-        def do_GET(self):
-            if self.path == "/moved.json":
-                self.send_response(302)
-                self.send_header("Location", "http://runbook.invalid/catalogue.json")
-                self.end_headers()
-            else:
-                super().do_GET()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_over_http(site, url, tmp_path):
+def test_over_http(site, tmp_path):
     publish(site)
-    remote = Catalogue(f"{url}/catalogue.json", tmp_path / "other", lambda: 8)
-    site.toolkits = site.made_of(catalogue=remote)
+    with serving(site.published) as url:
+        remote = Catalogue(f"{url}/catalogue.json", tmp_path / "other", lambda: 8)
+        site.toolkits = site.made_of(catalogue=remote)
+        site.toolkits.check_for_updates(ANN)
+        assert site.toolkits.update("lab", ANN).version == "2.0.0"
+
+
+def test_what_an_earlier_version_kept_is_checked(site):
+    publish(site)
+    site.catalogue.check()
+    memory = site.folder / "toolkits.catalogue"
+    kept = json.loads(memory.read_text())
+    kept["offers"][0]["engine"] = [">=0"]
+    memory.write_text(json.dumps(kept))
+    assert site.catalogue.known() == Reading()
+    assert offered(site) is None
+
+
+def test_an_archive_outside_the_catalogues_folder(site):
+    (site.folder / "lab.zip").write_bytes(archive())
+    publish(site, archive="../lab.zip")
     site.toolkits.check_for_updates(ANN)
-    assert site.toolkits.update("lab", ANN).version == "2.0.0"
-
-
-def test_what_is_not_fetched(site, url, monkeypatch):
-    (site.published / "large").write_bytes(bytes(101))
-    assert len(fetch(f"{url}/large", 101)) == 101
-    for location in (f"{url}/large", str(site.published / "large")):
-        with pytest.raises(CatalogueError):
-            fetch(location, 100)
-    for location in (
-        f"{url}/none",
-        str(site.published / "none"),
-        f"{url}/moved.json",
-        "http://runbook.invalid/x",
-        "ftp://localhost/x",
-    ):
-        with pytest.raises(CatalogueError):
-            fetch(location, 1000)
-    monkeypatch.setattr(catalogue, "MOST_SECONDS", -1.0)
     with pytest.raises(CatalogueError):
-        fetch(f"{url}/large", 1000)
+        site.toolkits.update("lab", ANN)
 
 
-def test_archives_beside_the_catalogue():
-    beside = catalogue.beside
-    assert beside("/srv/kits/c.json", "lab.zip") == "/srv/kits/lab.zip"
-    assert beside("https://a.example/kits/c.json", "lab.zip") == "https://a.example/kits/lab.zip"
-    assert beside("https://a.example/c.json", "https://b.example/l") == "https://b.example/l"
+def test_suitable_engines():
     assert Offer("lab", "1", "a", "b").suits("0.1")

@@ -52,6 +52,8 @@ def test_what_is_packed_can_be_installed(tmp_path, folder):
         (lambda folder: (folder / "link").symlink_to("README.md"), "special_file"),
         (lambda folder: (folder / "toolkit.yaml").write_text("slug: lab\n"), "bad_manifest"),
         (lambda folder: (folder / "toolkit.yaml").unlink(), "no_manifest"),
+        (lambda folder: (folder / "a.pyc").write_bytes(b""), "generated_file"),
+        (lambda folder: (folder / "a\u202eb.md").write_text(""), "bad_name"),
         (lambda folder: folder.rename(folder.with_name("elsewhere")), "folder_name"),
     ],
 )

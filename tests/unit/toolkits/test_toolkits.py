@@ -62,7 +62,9 @@ def test_an_upgrade_keeps_the_histories_and_the_version_before(site):
     site.installed()
     site.toolkits.enable("lab", ANN)
     append(site, "\n### then\n")
+    (site.folder / "toolkits/lab/Job.history").write_text("older")
     made = site.installed(version="1.1.0", text="two")
+    assert (site.folder / "toolkits/lab/Job.history").read_text() == "older"
     assert (made.version, made.previous, made.enabled) == ("1.1.0", "1.0.0", True)
     assert "echo two" in job(site)
     assert job(site).endswith("# History\n\n### then\n")
@@ -113,6 +115,17 @@ def test_an_archive(site):
             made.write(path, f"lab/{path.name}")
     assert site.toolkits.install_archive(buffer, ANN).origin is ToolkitOrigin.UPLOAD
     assert job(site) == (folder / "Job.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("lib.pyc", "generated_file"), ("a\u202eb.md", "bad_name")]
+)
+def test_a_folder_with_what_an_archive_must_not_have(site, name, reason):
+    folder = site.make()
+    (folder / name).write_text("")
+    with pytest.raises(ToolkitRefusedError) as caught:
+        site.toolkits.install_folder(folder, ANN)
+    assert caught.value.details["reason"] == reason
 
 
 def tree(folder):

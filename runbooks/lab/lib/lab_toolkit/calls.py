@@ -9,7 +9,11 @@ import runbook
 from runbook.connectors.errors import EXIT_CODES, ConnectorError, ErrorCode
 
 CODES = {number: code for code, number in EXIT_CODES.items()}
-_UNANSWERED = (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
+_UNANSWERED = (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE, ErrorCode.LOCKED, ErrorCode.SERVER)
+"""With these, the last request of the called runbook may not have ended.
+
+`server` is also the code if a proxy has passed it on, and `locked` if its work hasn't ended.
+"""
 
 
 def call(ref: str, inputs: Mapping[str, object], **options: Any) -> dict[str, Any]:

@@ -350,13 +350,22 @@ def undo_release(nb: Api) -> list[str]:
     """Allocate again what the undone run released. Returns the addresses."""
     restored = []
     for change in earlier("release"):
-        if nb.ipam.ip_addresses.get(change.probe["id"]) is not None:
+        if not _is_released(nb, change):
             change.did_not_happen()
             continue
         nb.ipam.ip_addresses.create(change.probe["given"])
         restored.append(str(change.probe["given"]["address"]))
         change.undone()
     return restored
+
+
+def _is_released(nb: Api, change: EarlierChange) -> bool:
+    number = change.probe["id"]
+
+    def gone() -> list[Record]:
+        return [number] if nb.ipam.ip_addresses.get(number) is None else []
+
+    return bool(look_until_settled(nb, change, gone))
 
 
 def owner_of(record: Record) -> str:

@@ -126,7 +126,7 @@ def back_up(pve: Proxmox, guest: Guest) -> None:
     """Back a guest up, or go on with the backup that an earlier attempt has made."""
     storage = inputs.text("STORAGE")
     for before in earlier(BACKUP):
-        if volume := _backup(pve, before.probe):
+        if volume := _made(pve, before):
             print(f"Run {before.run_id} has made {volume} already", flush=True)
             before.adopt(volume=volume)
             runbook.output("volume", volume)
@@ -147,18 +147,29 @@ def back_up(pve: Proxmox, guest: Guest) -> None:
     probe = {"vmid": guest.vmid, "node": guest.node, "storage": storage, "mark": mark}
     with effect(f"back up {guest.title} to {storage}", key=BACKUP, probe=probe) as change:
         pve.run(pve.api.nodes(guest.node).vzdump.post(**values))
-        change.outcome["volume"] = "" if pve.dry_run else _backup(pve, probe)
+        try:
+            change.outcome["volume"] = "" if pve.dry_run else _backup(pve, probe)
+        except ConnectorError as error:
+            # What is refused is the look: the backup is there.
+            raise ConnectorError(error.message, error.code, answered=True) from error
     runbook.output("volume", change.outcome["volume"])
 
 
 def remove_made_backup(pve: Proxmox) -> None:
     """Undo: delete the backup that earlier attempts have made."""
     for change in earlier(BACKUP):
-        if volume := _backup(pve, change.probe):
+        if volume := _made(pve, change):
             storage = pve.api.nodes(change.probe["node"]).storage(change.probe["storage"])
             with doing(f"delete {volume}"):
                 pve.run(storage.content.delete(volume))
         change.undone()
+
+
+def _made(pve: Proxmox, change: EarlierChange) -> str:
+    """The volume of the backup that an earlier attempt has made; empty if there is none."""
+    while not (volume := _backup(pve, change.probe)) and _may_still_come(pve, change):
+        time.sleep(POLL_S)
+    return volume
 
 
 def _backup(pve: Proxmox, probe: Mapping[str, Any]) -> str:

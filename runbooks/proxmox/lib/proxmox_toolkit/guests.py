@@ -27,7 +27,6 @@ LOCK_PATIENCE_S = 600.0
 POLL_S = 0.5
 _UNFINISHED = ("create", "clone")
 CREATING = Span(0, 80)
-_UNCERTAIN = (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
 NAMES = {"qemu": "virtual machine", "lxc": "container"}
 
 
@@ -143,8 +142,13 @@ def _look_again(pve: Proxmox, probe: Mapping[str, Any], error: ConnectorError) -
 
     Raises it unless it was created and only the answer got lost.
     """
-    lost = error.code in _UNCERTAIN
-    presence = _present(pve, probe, settled_at=time.time() + pve.timeout_s if lost else 0.0)
+    lost = not error.answered
+    try:
+        presence = _present(pve, probe, settled_at=time.time() + pve.timeout_s if lost else 0.0)
+    except ConnectorError as failure:
+        if not failure.nothing_changed:
+            raise
+        raise error from failure  # what is refused is the look: the guest may be there
     if presence is not Presence.OURS:
         raise ConnectorError(error.message, error.code, nothing_changed=True) from error
     if not lost:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,8 +66,10 @@ def up() -> None:
                 _connect(engine, principal, started)
         _enable(settings, engine, principal)
     print_line(f"The lab is up, with the connections {', '.join(NAMES)}.")
-    print_line(f"In the web app: http://localhost:{settings.api_port}/execute/lab/Provision.md")
-    print_line("In a terminal:  runbook execute --runbook lab/Provision.md --ask")
+    print_line("In the web app, as admin or operator:")
+    print_line(f"    http://localhost:{settings.api_port}/execute/lab/Provision.md")
+    print_line("In a terminal:")
+    print_line(f"    {_command()} execute --runbook lab/Provision.md --ask")
 
 
 @lab.command(
@@ -85,6 +90,11 @@ def down() -> None:
             with suppress(NotFoundError):
                 engine.connections.remove(name, principal)
     print_line("The lab is down." if ended else "The lab wasn't up.")
+
+
+def _command() -> str:
+    """`runbook`, with its path if it isn't on the PATH."""
+    return "runbook" if shutil.which("runbook") else str(Path(sys.executable).with_name("runbook"))
 
 
 @contextmanager

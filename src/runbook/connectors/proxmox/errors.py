@@ -33,12 +33,14 @@ _STATUSES = {
     597: ErrorCode.UNREACHABLE,
     599: ErrorCode.UNREACHABLE,
 }
-# Something in front of the API, or the node that we ask, may have passed the request on.
-_UNSURE = (502, 503, 504, 596, 597, 599)
+_LOST = (596, 597, 599)
+"""The node that we ask has passed the request on, and lost the connection."""
 
 
 def error_of(host: str, status: int, reason: str, body: str) -> ConnectorError:
     """The error of an answer with this HTTP status."""
+    from runbook.connectors.transport import PASSED_ON  # needs the extra
+
     fields = _fields(body)
     texts = [reason.strip() or f"HTTP {status}"]
     texts += [f"{name}: {text.strip()}" for name, text in fields.items()]
@@ -47,7 +49,8 @@ def error_of(host: str, status: int, reason: str, body: str) -> ConnectorError:
     if code in (None, ErrorCode.INVALID):
         code = code_of(message) or code or ErrorCode.SERVER
     text = f"{host}: {message}"
-    return ConnectorError(text, code, nothing_changed=status not in _UNSURE, fields=fields)
+    refused = status not in PASSED_ON and status not in _LOST
+    return ConnectorError(text, code, nothing_changed=refused, fields=fields)
 
 
 def code_of(text: str) -> ErrorCode | None:

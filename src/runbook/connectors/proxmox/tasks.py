@@ -87,10 +87,12 @@ class _Follower:
         try:
             status: dict[str, Any] = self._task.status.get()
         except ConnectorError as error:
-            passing = error.code in (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
-            if not passing or time.monotonic() - self._heard > PATIENCE_S:
-                raise
-            return None
+            away = error.code in (ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE)
+            passing = away or not error.answered
+            if passing and time.monotonic() - self._heard <= PATIENCE_S:
+                return None
+            # What is refused is the look: the change goes on.
+            raise ConnectorError(error.message, error.code) from error
         self._heard = time.monotonic()
         return status
 

@@ -15,6 +15,11 @@ _TURN = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CODE = frozenset({BlockKind.FENCE, BlockKind.CODE})
 
 
+def without_turns(text: str) -> str:
+    """The text with U+FFFD in the place of such characters."""
+    return _TURN.sub("\ufffd", text)
+
+
 def turned_lines(head: Head) -> Iterator[Problem]:
     """A warning for each line of a code block that contains such characters."""
     for block in head.blocks:

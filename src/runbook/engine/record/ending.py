@@ -56,13 +56,11 @@ class Ending:
         worker_id: str | None,
         once: bool = False,
         took_ms: int | None = None,
-        known: HistoryHead | None = None,
     ) -> Run | None:
         """The ended run, or None if another process ended it before.
 
         `once`: its worker died, so the run may have a history entry already. `took_ms` is the
         duration by a clock that can't jump; without it, the duration follows from the times.
-        `known` is the last entry of the history that the database knew lately.
         """
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
@@ -73,17 +71,17 @@ class Ending:
             times=dataclasses.replace(run.times, finished_at=now, duration_ms=took_ms),
             result=RunResult.of(outcome),
         )
-        head, problem = self._write_history(ended, output, once=once, known=known)
+        head, problem = self._write_history(ended, output, once=once)
         if problem:
             outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, problem))
         return self._finish(ended, outcome, output, events, head, worker_id)
 
     def _write_history(
-        self, run: Run, output: RecordedOutput, *, once: bool, known: HistoryHead | None = None
+        self, run: Run, output: RecordedOutput, *, once: bool
     ) -> tuple[HistoryHead | None, Problem | None]:
         """Whatever keeps the entry from being written, the run ends."""
         try:
-            return self._records.write_history(run, output, once=once, known=known)
+            return self._records.write_history(run, output, once=once)
         except RunbookError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged record, or a fault of ours
@@ -113,15 +111,17 @@ class Ending:
             )
         except ConflictError:
             log.warning("run.ended_before", run_id=run.id, status=outcome.status.value)
+            # Perhaps by us, and the database failed before the children were cancelled.
+            self._cancel(self._store.runs.active_children(run.id))
             return None
         self._wakeups.wake_followers(run.id)
         if run.tree.parent_id is not None:
             self._wakeups.wake_followers(run.tree.parent_id)
         for _ in range(finished.going_on):
             self._wakeups.wake_workers()
-        self._cancel(finished.children)
         self._records.log_run(finished.run, output)
         self._observer.run_ended(finished.run)
+        self._cancel(finished.children)  # last: it can fail, and is then done with the next attempt
         return finished.run
 
     def quarantine(self, run: Run, reason: str) -> None:

@@ -16,12 +16,12 @@ from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
 from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
 from runbook.quick_dataclass import dataclass
+from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument, UnclaimableRunError
 from runbook.store.reading import RUN_COLUMNS, first_of, run_of
 from runbook.store.rows import INSERT_EVENTS, event_rows
-from runbook.store.runbooks import head_of
-from runbook.store.tables import documents, runbooks, runs
+from runbook.store.tables import runs
 
 _AT = sa.bindparam("at", type_=sa.BigInteger)
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
@@ -137,13 +137,6 @@ class Claim:
             raise UnclaimableRunError(self._taking, reason) from error
 
 
-_DOCUMENT = (
-    sa.select(documents.c.content, runbooks.c.history_n, runbooks.c.history_digest)
-    .join_from(documents, runbooks, runbooks.c.ref == sa.bindparam("ref"), isouter=True)
-    .where(documents.c.digest == sa.bindparam("digest"))
-)
-
-
 def _claimed_or_waiting(
     connection: sa.Connection, run: Run, sealed_inputs: bytes | None, now: Millis
 ) -> Claimed | WaitReason:
@@ -155,6 +148,5 @@ def _claimed_or_waiting(
     started = NewEvent(now, EventType.STARTED, data={"worker": run.worker_id})
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [started]))
     digest = run.runbook.digest
-    found = connection.execute(_DOCUMENT, {"digest": digest, "ref": run.ref}).mappings().first()
-    document = StoredDocument(digest, found["content"] if found else b"")
-    return Claimed(run, sealed_inputs, document, busy, head_of(found) if found else None)
+    document = StoredDocument(digest, content_of(connection, digest) or b"")
+    return Claimed(run, sealed_inputs, document, busy)

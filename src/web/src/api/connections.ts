@@ -43,9 +43,15 @@ export function useConnection(name: MaybeRefOrGetter<string>) {
   })
 }
 
-/** They come with the server, so they don't change. */
-export function useKinds() {
+/** What people call a kind, such as `NetBox`. */
+export function kindTitle(kind: string, kinds: readonly Kind[] = []): string {
+  return kinds.find(({ name }) => name === kind)?.title ?? kind
+}
+
+/** They come with the server, so they don't change. Only for those who may see connections. */
+export function useKinds(isNeeded: () => boolean = () => true) {
   return useQuery({
+    enabled: isNeeded,
     queryKey: ['connection-kinds'],
     queryFn: async ({ signal }) =>
       (await bodyOf(api.GET('/api/connection-kinds', { signal }))).kinds as unknown as Kind[],

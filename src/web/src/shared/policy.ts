@@ -1,4 +1,4 @@
-import type { Policy } from '@/api/runbooks'
+import type { Policy, Runbook } from '@/api/runbooks'
 import { spanText } from '@/shared/time/format'
 
 export interface Rule {
@@ -9,7 +9,8 @@ export interface Rule {
 }
 
 /** The policy in words. Defaults are omitted, except for the three that matter most. */
-export function policyRules(policy: Policy): Rule[] {
+export function policyRules({ policy, inputs }: Pick<Runbook, 'policy' | 'inputs'>): Rule[] {
+  if (!policy) return []
   const rules: Rule[] = [
     {
       name: 'Dry run',
@@ -22,7 +23,7 @@ export function policyRules(policy: Policy): Rule[] {
       text: policy.timeout_seconds === null ? 'Server default.' : `${spanText(policy.timeout_seconds)} for all steps.`,
     },
   ]
-  if (policy.confirm) rules.unshift({ name: 'Confirmation', text: 'Type to confirm:', code: [policy.confirm] })
+  if (policy.confirm) rules.unshift(confirmRule(policy.confirm, inputs))
   const busy = policy.on_busy === 'wait' ? 'waits' : 'fails immediately'
   if (policy.locks.length) {
     rules.push({ name: 'Locks', text: `If another run holds a lock, the run ${busy}.`, code: policy.locks })
@@ -41,6 +42,17 @@ export function policyRules(policy: Policy): Rule[] {
   if (policy.updates_inventory) rules.push({ name: 'Inventory', text: 'Runs report devices, and update them.' })
   if (policy.queue && policy.queue !== 'default') rules.push({ name: 'Queue', text: '', code: [policy.queue] })
   return rules
+}
+
+const PLACEHOLDER = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g
+
+/** Names inputs by their labels: `drain <Machine>`, or `the value of Machine` if that is all. */
+function confirmRule(confirm: string, inputs: Runbook['inputs']): Rule {
+  const labelled = (name: string) => inputs.find((input) => input.name === name)?.label || name
+  const text = confirm.trim().replace(PLACEHOLDER, (_, name: string) => `<${labelled(name)}>`)
+  const [, only] = /^\$\{(\w+)\}$/.exec(confirm.trim()) ?? []
+  if (only) return { name: 'Confirmation', text: `Type the value of ${labelled(only)} to confirm.` }
+  return { name: 'Confirmation', text: 'Type to confirm:', code: [text] }
 }
 
 function counted(n: number, word: string): string {

@@ -102,6 +102,8 @@ def test_the_servers_own_field_errors_are_in_the_message(pve):
         ("offline", ErrorCode.UNREACHABLE),
         ("broken", ErrorCode.UNREACHABLE),
         ("gateway", ErrorCode.SERVER),
+        ("proxy", ErrorCode.SERVER),
+        ("patience", ErrorCode.SERVER),
     ],
 )
 def test_errors_have_codes(lab, pve, name, code):
@@ -115,12 +117,14 @@ def test_errors_have_codes(lab, pve, name, code):
         "offline": (595, "No route to host"),
         "broken": (596, "Connection timed out"),
         "gateway": (502, "Bad Gateway"),
+        "proxy": (524, "A timeout occurred"),
+        "patience": (408, "Request Timeout"),
     }
     lab.pve.fail("POST", START, *failures[name])
     error = error_of(pve.api(START[1:]).post)
     assert error.code is code
     assert failures[name][1] in error.message
-    assert error.nothing_changed is (name not in ("broken", "gateway"))
+    assert error.nothing_changed is (name not in ("broken", "gateway", "proxy", "patience"))
 
 
 def test_a_read_is_repeated_on_a_flaky_network(lab, pve):
@@ -200,10 +204,22 @@ def test_a_script_that_is_cancelled_stops_its_task(lab, pve, said, monkeypatch):
     assert lab.changes() == [("DELETE", f"/nodes/pve1/tasks/{upid}", {})]
 
 
-def test_a_server_that_is_away_for_a_while_does_not_end_the_wait(lab, pve, said):
+@pytest.mark.parametrize("status", [595, 502])
+def test_a_server_that_is_away_for_a_while_does_not_end_the_wait(lab, pve, said, status):
     upid = started(lab)
-    lab.pve.fail("GET", f"/tasks/{upid}/status", 595, "No route to host", times=7)
+    lab.pve.fail("GET", f"/tasks/{upid}/status", status, "No route to host", times=7)
     pve.run(upid)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(595, ErrorCode.UNREACHABLE), (403, ErrorCode.REFUSED)]
+)
+def test_a_task_that_can_not_be_followed_goes_on(lab, pve, said, monkeypatch, status, code):
+    monkeypatch.setattr(tasks, "PATIENCE_S", -1)
+    upid = started(lab)
+    lab.pve.fail("GET", f"/tasks/{upid}/status", status, "No", times=9)
+    error = error_of(pve.run, upid)
+    assert (error.code, error.nothing_changed, error.answered) == (code, False, False)
 
 
 def test_an_answer_that_is_no_task(pve):

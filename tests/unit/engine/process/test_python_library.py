@@ -1,5 +1,8 @@
 """Modules of a toolkit in its Python steps."""
 
+import py_compile
+from importlib.util import cache_from_source
+
 import pytest
 
 from runbook.core.events import EventType
@@ -48,6 +51,23 @@ def test_a_step_imports_what_its_toolkit_brings_along(workshop, run_in_toolkit, 
     script = "from __future__ import annotations\nimport json, sys\nimport kit_modules\n"
     run = run_in_toolkit(script + "print(kit_modules.WORD, sys.argv[1:], __name__)", ref)
     assert workshop.output(run) == "from the library [] __main__\n"
+
+
+def test_bytecode_is_neither_read_nor_written(workshop, run_in_toolkit, tmp_path):
+    package = workshop.settings.runbooks_dir / "kit/lib/kit_modules"
+    (package / "deeper").mkdir()
+    (package / "deeper/__init__.py").write_text("")
+    hidden = tmp_path / "hidden.py"
+    hidden.write_text("WORD = 'hidden'\n")
+    for target in (cache_from_source(str(package / "__init__.py")), str(package / "loose.pyc")):
+        py_compile.compile(
+            str(hidden), target, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        )
+    run = run_in_toolkit("import kit_modules.deeper\nprint(kit_modules.WORD)")
+    assert workshop.output(run) == "from the library\n"
+    assert not (package / "deeper/__pycache__").exists()
+    run = run_in_toolkit("import kit_modules.loose", "kit/Other.md")
+    assert "ModuleNotFoundError" in workshop.output(run, EventType.STDERR)
 
 
 def test_other_runbooks_do_not(workshop, run_in_toolkit):

@@ -11,7 +11,7 @@ from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.record.history_entry import RecordedOutput
-from runbook.errors import HistoryReadOnlyError
+from runbook.errors import HistoryReadOnlyError, StoreBusyError
 from runbook.store.models import NewEvent
 
 DONE = Outcome(RunStatus.SUCCEEDED, 0, outputs={"ip": "192.0.2.7"})
@@ -165,3 +165,31 @@ def test_a_duration_is_that_of_a_clock_that_cannot_jump(workshop, run, ending, j
     assert ended.times.duration_ms == 1500
     assert ended.times.finished_at >= run.times.started_at + 1500
     assert ", 1500 ms, " in workshop.history("Quick")
+
+
+def test_children_are_cancelled_even_if_the_database_fails_in_between(
+    workshop, ending, monkeypatch
+):
+    workshop.write("Calls")
+    workshop.write("Quick")
+    workshop.submit("Calls.md")
+    parent = workshop.claim().run
+    script = Principal(
+        "ann", Origin.RUNBOOK, {"roles": ["sre"]}, grants=ALL_GRANTS, run_id=parent.id
+    )
+    child = workshop.submit("Quick.md", script)
+    runs = workshop.store.runs
+    really_cancel, tried = runs.request_cancel, []
+
+    def fail_once(*arguments):
+        tried.append(arguments)
+        if len(tried) == 1:
+            raise StoreBusyError
+        return really_cancel(*arguments)
+
+    monkeypatch.setattr(runs, "request_cancel", fail_once)
+    with pytest.raises(StoreBusyError):
+        ending.end(parent, DONE, OUTPUT, worker_id="w")
+    assert ending.end(parent, DONE, OUTPUT, worker_id="w", once=True) is None
+
+    assert runs.get(child.id).cancel is not None

@@ -9,6 +9,7 @@ from runbook.core.events import EventType
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.run import Relation, RerunOf
 from runbook.core.status import RunStatus
+from runbook.engine.process.run import Stop
 from runbook.engine.record.history_entry import REMEMBERED_RUNBOOKS, RateBound, RecordedOutput
 from runbook.library.history import verify_file
 from runbook.log import RECORD_LOGGER
@@ -128,6 +129,21 @@ def test_once_means_once(workshop, ended):
 
     assert (again, warning) == (first, None)
     assert workshop.history("Quick").count("### ") == 1
+
+
+def test_entries_lost_while_a_run_goes_on_are_told(workshop, caplog):
+    path = workshop.write("Quick")
+    for _ in range(2):
+        workshop.submit("Quick.md")
+    long = workshop.claim()
+    stale = path.read_text()
+    workshop.execute()
+    path.write_text(stale)
+
+    workshop.engine.execute(long, "w", Stop())
+
+    logged = [r.fields for r in caplog.records if r.getMessage() == "history.entries_missing"]
+    assert [(one["known"], one["found"]) for one in logged] == [(1, 0)]
 
 
 @pytest.mark.parametrize(("is_old", "told"), [(True, [(2, 1), (2, 2)]), (False, [])])

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Connection, Kind, ValuesSchema } from '@/api/connections'
+import { type Connection, type Kind, kindTitle, type ValuesSchema } from '@/api/connections'
 import { checkText } from '@/shared/inputs/check'
 import type { Field } from '@/shared/inputs/field'
 import { sorted } from './form'
@@ -49,6 +49,7 @@ it('sends what differs, and null for what was removed', () => {
 })
 
 it('says which alternatives there are and what the one that was begun lacks', () => {
+  expect(['proxmox', 'gone'].map((name) => kindTitle(name, [kind]))).toEqual(['Proxmox VE', 'gone'])
   expect(alternativesText(kind)).toBe('Token ID and Token secret, or User and Password')
   const given = (...names: string[]) => missingOf(kind, (name) => names.includes(name))
   expect([given()?.name, given('password')?.name, given('token_id')?.name]).toEqual(['token_id', 'user', 'token_secret'])

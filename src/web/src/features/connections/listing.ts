@@ -1,4 +1,4 @@
-import type { Connection, Kind } from '@/api/connections'
+import type { Connection } from '@/api/connections'
 
 type Shown = Pick<Connection, 'name' | 'kind' | 'description' | 'values' | 'claims' | 'labels'>
 
@@ -19,10 +19,6 @@ export function whoText({ claims }: Pick<Connection, 'claims'>): string {
 
 export function labelTexts({ labels }: Pick<Connection, 'labels'>): string[] {
   return Object.entries(labels).map(([name, value]) => (value ? `${name}: ${value}` : name))
-}
-
-export function kindTitle(kind: string, kinds: readonly Kind[] = []): string {
-  return kinds.find(({ name }) => name === kind)?.title ?? kind
 }
 
 /** The connections of the kind that have all the words somewhere in what the list shows. */

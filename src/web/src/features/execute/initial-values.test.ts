@@ -22,7 +22,7 @@ const RUN = {
 } as unknown as WholeRun
 
 const draft = (values: Record<string, string> = {}, mark = ''): FormDraft =>
-  ({ values, empty: [], reason: undefined, has: (one) => one === mark })
+  ({ isThere: true, values, empty: [], reason: undefined, has: (one) => one === mark })
 
 it('takes what a run kept, and names the rest', () => {
   const { start } = beginning({}, FIELDS, draft(), RUN)

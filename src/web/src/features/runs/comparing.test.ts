@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { WholeRun } from '@/api/runs'
-import { factRows, inputRows, outputRows, stepRows } from './comparing'
+import { absentText, factRows, inputRows, outputRows, stepRows } from './comparing'
 
 const run = (more: Partial<WholeRun>) =>
   ({
@@ -26,6 +26,13 @@ test('tells what differs, and leaves out what neither has', () => {
   const differing = rows.filter((row) => row.differs).map((row) => row.name)
   expect(differing).toEqual(['Exit code', 'Requested by'])
   expect(rows.map((row) => row.name)).not.toContain('Reason')
+})
+
+test('an ordinary run has a kind beside another one, and a missing value is not set', () => {
+  const kind = factRows(run({}), run({ dry_run: true, relation: 'retry' })).find((row) => row.name === 'Kind')
+  expect(kind).toMatchObject({ texts: ['Run', 'Dry run, retry'], differs: true })
+  expect(factRows(run({}), run({})).map((row) => row.name)).not.toContain('Kind')
+  expect(outputRows(run({ outputs: { n: 1 } }), run({})).map(absentText)).toEqual(['Not set'])
 })
 
 test('a duration differs where it is far longer', () => {

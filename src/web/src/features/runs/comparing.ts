@@ -19,18 +19,25 @@ function row(name: string, left: Text, right: Text, code = false): CompareRow {
   return { name, texts: [left, right], differs: left !== right, code }
 }
 
+/** What stands for a value that only the other run has. */
+export function absentText({ code }: Pick<CompareRow, 'code'>): string {
+  return code ? 'Not set' : 'None'
+}
+
 export function factRows(a: WholeRun, b: WholeRun): CompareRow[] {
   const code = (run: WholeRun) => exitCodeOf(run)?.toString() ?? null
   const time = (run: WholeRun) => (run.started_at ? formatTime(run.started_at) : null)
   const kind = (run: WholeRun) =>
-    [run.dry_run ? 'dry run' : '', run.relation ?? ''].filter(Boolean).join(', ') || null
+    capital([run.dry_run ? 'dry run' : '', run.relation ?? ''].filter(Boolean).join(', ')) || 'Run'
+  const isPlain = kind(a) === 'Run' && kind(b) === 'Run'
   const rows = [
     row('Exit code', code(a), code(b)),
     durationRow(a, b),
     // Different start times are expected.
     { ...row('Started', time(a), time(b)), differs: false },
     row('Requested by', `${a.by} via ${a.origin}`, `${b.by} via ${b.origin}`),
-    row('Kind', kind(a), kind(b)),
+    // Two ordinary runs need no kind.
+    ...(isPlain ? [] : [row('Kind', kind(a), kind(b))]),
     row('Reason', a.reason, b.reason),
     row('Errors', a.errors.join('\n') || null, b.errors.join('\n') || null),
     row('Warnings', a.warnings.join('\n') || null, b.warnings.join('\n') || null),

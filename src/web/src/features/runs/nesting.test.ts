@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Run } from '@/api/runs'
 import { storedInputs } from './inputs'
-import { belowText, nested } from './nesting'
+import { belowText, listedText, nested } from './nesting'
 
 const run = (id: string, parent: string | null = null, success = true) =>
   ({ id, parent_id: parent, success, active: false }) as Run
@@ -20,6 +20,8 @@ it('counts all runs below, and those that failed', () => {
   const rows = nested(RUNS, new Set())
   expect(belowText(rows[1]?.below ?? [])).toBe('3 runs, 1 failed')
   expect(rows[0]?.below).toEqual([])
+  expect(listedText(RUNS)).toBe('2 runs and 3 that they called')
+  expect(listedText(RUNS.slice(0, 1))).toBe('1 run')
 })
 
 it('shows stored values only, each on one short line', () => {

@@ -11,6 +11,14 @@ export interface NestedRun {
   isOpen: boolean
 }
 
+/** `13 runs and 11 that they called`: called runs are folded below their callers. */
+export function listedText(runs: readonly Run[]): string {
+  const ids = new Set(runs.map((run) => run.id))
+  const called = runs.filter((run) => run.parent_id !== null && ids.has(run.parent_id)).length
+  const own = counted(runs.length - called, 'run')
+  return called ? `${own} and ${called} that ${runs.length - called === 1 ? 'it' : 'they'} called` : own
+}
+
 /** The runs with those that they called below them, oldest first, if they are unfolded. */
 export function nested(runs: readonly Run[], open: ReadonlySet<string>): NestedRun[] {
   const ids = new Set(runs.map((run) => run.id))

@@ -9,6 +9,7 @@ const EMPTY = ' empty'
 const REASON = ' reason'
 
 export interface FormDraft {
+  isThere: boolean
   values: Values
   /** The names of fields that submit an empty value. */
   empty: string[]
@@ -20,6 +21,7 @@ export interface FormDraft {
 export function loadFormDraft(name: string): FormDraft {
   const draft = loadDraft(name)
   return {
+    isThere: Object.keys(draft).length > 0,
     values: Object.fromEntries(Object.entries(draft).filter(([key]) => !key.startsWith(' '))),
     empty: (draft[EMPTY] ?? '').split(',').filter(Boolean),
     reason: draft[REASON],

@@ -3,7 +3,7 @@ import type { InputItem, InputProperty, Policy } from '@/api/runbooks'
 import { checkText, secondsOf } from './check'
 import type { Field } from './field'
 import {
-  cleaned, confirmText, emptyOnes, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues,
+  cleaned, confirmNeeds, confirmText, emptyOnes, fieldsOf, groupsOf, keptValues, placed, prefilled, sentValues, startValues,
 } from './fields'
 
 function input(name: string, more: Partial<InputItem> = {}): InputItem {
@@ -100,6 +100,8 @@ it('joins the values of a repeated name only where several are meant', () => {
 it('fills the text to confirm once its inputs are known', () => {
   const policy = { confirm: ' drop ${TARGET} on ${PORT} ' } as Policy
   expect(confirmText(policy, FIELDS, {})).toBeNull()
+  expect(confirmNeeds(policy, FIELDS, {}).map((one) => one.name)).toEqual(['TARGET'])
+  expect(confirmNeeds(policy, FIELDS, { TARGET: '' })).toEqual([])
   expect(confirmText(policy, FIELDS, { TARGET: '$&' })).toBe('drop $& on 8080')
   expect(confirmText(policy, FIELDS, { TARGET: '', PORT: '80' })).toBe('drop  on 80')
 })

@@ -1,5 +1,6 @@
 import type { DeviceFilter } from '@/api/inventory'
 import type { FieldItem, GivenFile, InputItem, InputProperty, Policy, Problem } from '@/api/runbooks'
+import { namesText } from '@/shared/text/names'
 import { missing } from './check'
 import type { Field, Files, Given, Live, Values } from './field'
 import { cellKey, givenRows } from './list/rows'
@@ -204,15 +205,29 @@ export function confirmText(
   fields: readonly Field[],
   given: Given,
 ): string | null {
-  if (!policy?.confirm) return null
-  let known = true
+  if (!policy?.confirm || confirmNeeds(policy, fields, given).length) return null
   const text = policy.confirm.replace(PLACEHOLDER, (_, name: string) => {
-    const field = fields.find((one) => one.name === name)
-    const value = given[name] ?? field?.default
-    if (value === undefined || value === null) known &&= !field || field.optional
+    const value = given[name] ?? fields.find((one) => one.name === name)?.default
     return typeof value === 'string' ? value : ''
   })
-  return known ? text.trim() : null
+  return text.trim()
+}
+
+/** The inputs that the confirmation still needs. */
+export function confirmNeeds(policy: Policy | null, fields: readonly Field[], given: Given): Field[] {
+  const named = [...(policy?.confirm ?? '').matchAll(PLACEHOLDER)].map(([, name]) => name)
+  return fields.filter(
+    (field) => named.includes(field.name) && !field.optional && (given[field.name] ?? field.default ?? null) === null,
+  )
+}
+
+const CHOSEN: readonly Field['type'][] = ['choice', 'multichoice', 'boolean', 'connection']
+
+/** `Choose Machine first`: what to do before the confirmation. */
+export function needsText(needs: readonly Field[]): string {
+  const names = namesText(needs.map((field) => field.label || field.name))
+  const isChosen = needs.every((field) => field.live || CHOSEN.includes(field.type))
+  return `${isChosen ? 'Choose' : 'Fill in'} ${names} first`
 }
 
 export interface Faults {

@@ -15,8 +15,8 @@ export interface Start {
   touched?: readonly string[]
 }
 
-/** The values in a form and their errors. */
-export function useInputForm(fields: () => readonly Field[], start: Start) {
+/** The values in a form and their errors. `mayAsk`: whether the server gives this user live choices. */
+export function useInputForm(fields: () => readonly Field[], start: Start, mayAsk = () => true) {
   const values = reactive<Values>({ ...start.values })
   const files = reactive<Files>({})
   const empty = reactive(new Set<string>(start.empty))
@@ -156,7 +156,7 @@ export function useInputForm(fields: () => readonly Field[], start: Start) {
   }
 
   return {
-    values, files, empty, others, rows, cells,
+    values, files, empty, others, rows, cells, mayAsk,
     /** The fields that show now. */
     shown: () => showing.value.shown,
     /** The values that conditions of fields in rows compare. */

@@ -30,8 +30,16 @@ export function pagesOf(fields: readonly Field[], groups: readonly InputGroup[])
   return pages.length > 1 ? pages : []
 }
 
-/** The page of a long form that the URL names. `heading` gets the focus when the page changes. */
-export function useFormPages(all: () => FormPage[], form: InputForm, heading: () => HTMLElement | null) {
+/**
+ * The page of a long form that the URL names. `heading` gets the focus when the page changes. A form that nobody
+ * has begun has nothing to review: it opens at its first page.
+ */
+export function useFormPages(
+  all: () => FormPage[],
+  form: InputForm,
+  isBegun: boolean,
+  heading: () => HTMLElement | null,
+) {
   const { route, change } = useUrl()
   const named = computed(() => String(route.query.page ?? ''))
   const isLong = computed(() => all().length > 0)
@@ -65,7 +73,9 @@ export function useFormPages(all: () => FormPage[], form: InputForm, heading: ()
   }
 
   onMounted(() => {
-    if (isReview.value) form.check()
+    if (!isReview.value) return
+    if (isBegun) form.check()
+    else void change({ query: { page: undefined } })
   })
 
   return reactive({

@@ -1,7 +1,9 @@
-import { expect, it } from 'vitest'
+import { VueQueryPlugin } from '@tanstack/vue-query'
+import { expect, it, vi } from 'vitest'
+import { createApp, effectScope, nextTick } from 'vue'
 import type { OfferedChoices } from '@/api/choices'
 import type { Field, Live } from '../field'
-import { askedBody, asOf, dependence, isWithout, neededNames, strangers } from './live'
+import { askedBody, asOf, dependence, isWithout, neededNames, strangers, useLiveChoices } from './live'
 
 const LIVE: Live = { href: '/', inputs: ['REGION', 'ZONE'], strict: true, ttlMs: 0 }
 const field = (name: string, more: Partial<Field> = {}) =>
@@ -23,6 +25,21 @@ it('asks again only when a value changes that the choices depend on; a field of 
   expect(dependence(LIVE, body)).toBe('["north","n1"]')
   expect(dependence(LIVE, body, ['ZONE'])).toBe('["north","n2"]')
   expect(dependence(LIVE, { ...body, row: {} }, ['ZONE'])).toBe('["north",""]')
+})
+
+it('asks only for users who may execute the runbook', async () => {
+  const fetched = vi.fn(() => Promise.resolve(new Response(JSON.stringify({ choices: [], problem: null }))))
+  vi.stubGlobal('fetch', fetched)
+  const app = createApp({}).use(VueQueryPlugin)
+  const scope = effectScope()
+  const begin = (mayAsk: boolean) =>
+    app.runWithContext(() => scope.run(() => useLiveChoices(LIVE, () => ({ env_vars: {} }), () => [], () => mayAsk)))
+  const barred = begin(false)
+  await nextTick()
+  expect([fetched.mock.calls.length, barred?.isLoading.value, barred?.error.value]).toEqual([0, false, null])
+  begin(true)
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledOnce())
+  scope.stop()
 })
 
 it('marks what is no longer offered, once that is known', () => {

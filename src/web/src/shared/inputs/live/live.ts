@@ -3,6 +3,7 @@ import { computed, type MaybeRefOrGetter, toValue } from 'vue'
 import { type ChoicesBody, findChoices, type OfferedChoices } from '@/api/choices'
 import type { Row } from '@/api/runbooks'
 import { useDebounced } from '@/shared/page/debounce'
+import { namesText } from '@/shared/text/names'
 import { formatTime } from '@/shared/time/format'
 import type { Field, Given, Live } from '../field'
 import { givenRow } from '../list/rows'
@@ -34,16 +35,18 @@ export function dependence(live: Live, { env_vars: given, row }: ChoicesBody, co
   return JSON.stringify(values)
 }
 
-/** Live choices for the values in a form. Asks again soon after a value changed that they depend on. */
+/** Live choices for the values in a form, if the user may ask. Asks again soon after a value changed that they depend on. */
 export function useLiveChoices(
   live: MaybeRefOrGetter<Live>,
   ask: () => ChoicesBody,
   columns: () => readonly string[],
+  mayAsk: () => boolean,
 ) {
   const wanted = computed(() => dependence(toValue(live), ask(), columns()))
   const settled = useDebounced(wanted, TYPING_MS)
   let isAnew = false
   const { data, error, isFetching, isPlaceholderData, refetch } = useQuery({
+    enabled: mayAsk,
     queryKey: computed(() => ['choices', toValue(live).href, settled.value]),
     queryFn: ({ signal }) => findChoices(toValue(live).href, { ...ask(), refresh: isAnew }, signal),
     // Keeps the earlier choices until the new ones are there.
@@ -69,8 +72,7 @@ export function useLiveChoices(
 
 /** `REGION and ZONE`: the labels of inputs that the source needs first. */
 export function neededNames(names: string, fields: readonly Field[]): string {
-  const labels = names.split(', ').map((name) => fields.find((field) => field.name === name)?.label || name)
-  return labels.length < 2 ? labels.join('') : `${labels.slice(0, -1).join(', ')} and ${labels.at(-1)}`
+  return namesText(names.split(', ').map((name) => fields.find((field) => field.name === name)?.label || name))
 }
 
 /** `14:02`, or with the date if that is another day. */

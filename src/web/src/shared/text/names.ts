@@ -1,0 +1,4 @@
+/** `A, B and C`. */
+export function namesText(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
