@@ -1,4 +1,4 @@
-"""Runbooks of the toolkit, executed in this process: their text, their library, simulated routers."""
+"""Runbooks of a toolkit, executed in this process: their text and their library."""
 
 import io
 import json
@@ -137,7 +137,7 @@ class Bench:
 
     def _environment(self, space, values, *, dry_run):
         for name in list(os.environ):
-            if name.startswith("RUNBOOK_") or name.isupper() and name in self._ours:
+            if name.startswith("RUNBOOK_") or (name.isupper() and name in self._ours):
                 self.patch.delenv(name)
         self._ours = set(values)
         for name in HANDED_OVER:

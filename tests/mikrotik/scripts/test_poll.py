@@ -61,8 +61,8 @@ def test_a_router_that_does_not_answer_is_offline(site):
 def test_rates_come_from_the_counters_of_the_poll_before(site):
     router = site.router()
     router.advance(1000)
-    before = {"polled_at": 0, "interfaces": {"ether1": {"rx": 0, "tx": 0}, "ether2": {"rx": 10**15}}}
-    site.know("core-1", facts=before)
+    counted = {"ether1": {"rx": 0, "tx": 0}, "ether2": {"rx": 10**15}}
+    site.know("core-1", facts={"polled_at": 0, "interfaces": counted})
 
     done = site.execute("Poll", ROUTER="core-1")
 

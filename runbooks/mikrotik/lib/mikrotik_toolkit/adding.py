@@ -37,7 +37,7 @@ def named(found: Facts, address: str) -> str:
     own = str(found["facts"].get("identity", ""))
     name = known.device_name(own)
     if not name or name == "mikrotik":
-        text = f"The router at {address or 'the address of the connection'} is named {own!r}. Set NAME"
+        text = f"{address or 'The router'} says that its name is {own!r}. Set NAME"
         raise ConnectorError(text, ErrorCode.INVALID, nothing_changed=True)
     return name
 

@@ -193,7 +193,7 @@ def show(poll: Poll) -> None:
     if poll.change in changes:
         print(changes[poll.change])
     described = {**load, **poll.health}
-    rows = [(what, value) for what, value in described.items()]
+    rows = list(described.items())
     showing.table(("", "value"), rows, title=heading)
     showing.table(
         ("interface", "type", "state", "received", "sent", "bit/s in", "bit/s out"),
@@ -211,4 +211,5 @@ def show(poll: Poll) -> None:
 
 def _shown(one: Interface) -> tuple[object, ...]:
     rates = one.rates or ("", "")
-    return (one.name, one.type, one.state, showing.size(one.received), showing.size(one.sent), *rates)
+    counted = (showing.size(one.received), showing.size(one.sent))
+    return (one.name, one.type, one.state, *counted, *rates)

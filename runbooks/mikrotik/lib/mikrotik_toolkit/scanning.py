@@ -143,8 +143,8 @@ def add(found: dict[str, Answer]) -> None:
         if answer.reason:
             continue
         own = known.device_name(str(answer.facts["facts"].get("identity", "")))
-        name = own if own not in ("", "mikrotik", *taken) else known.device_name(f"router-{address}")
-        name = name.replace(":", "-")
+        usable = own not in ("", "mikrotik", *taken)
+        name = own if usable else known.device_name(f"router-{address}")
         taken.add(name)
         adding.add(name, address, answer.facts)
     runbook.output("ADDED", sorted(taken))
