@@ -221,6 +221,7 @@ class RunVariables:
     `plan`, `mask`, `effects`, `summary` and `devices` are files that the script can write,
     `artifacts` is a folder. `call_socket` is the socket for `runbook call`; empty if a server
     handles calls. `connections` is the folder with the run's connections; empty if it has none.
+    `backups` is the folder with the configurations of devices, `requested_by` a token's subject.
     """
 
     api_token: str
@@ -241,6 +242,8 @@ class RunVariables:
     call_socket: str = ""
     connections: str = ""
     devices: str = ""
+    backups: str = ""
+    requested_by: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))
@@ -271,6 +274,8 @@ class RunVariables:
             "RUNBOOK_EFFECTS": self.effects,
             "RUNBOOK_SUMMARY": self.summary,
             "RUNBOOK_DEVICES": self.devices,
+            "RUNBOOK_BACKUPS": self.backups,
+            "RUNBOOK_REQUESTED_BY": self.requested_by,
             "RUNBOOK_ARTIFACTS": self.artifacts,
             # Empty for a real run, so that `[ -n ... ]`, `= 1` and `(( ... ))` all work as tests.
             "RUNBOOK_DRY_RUN": "1" if self.dry_run else "",

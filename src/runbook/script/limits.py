@@ -34,6 +34,8 @@ class EffectState(StrEnum):
         return self in (EffectState.INTENDED, EffectState.DONE)
 
 
+DEVICE_BACKUPS = "device-backups"
+"""The folder in DATA_DIR with the configurations of devices."""
 EARLIER_EFFECTS = "earlier-effects"
 MOST_EFFECTS = 10_000
 EFFECT_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([1-9][0-9]{0,8})")

@@ -83,6 +83,8 @@ def test_the_whole_environment():
         "RUNBOOK_MASK": "/run/1/.m",
         "RUNBOOK_EFFECTS": "/run/1/.effects",
         "RUNBOOK_DEVICES": "",
+        "RUNBOOK_BACKUPS": "",
+        "RUNBOOK_REQUESTED_BY": "",
         "RUNBOOK_SUMMARY": "/run/1/.s",
         "RUNBOOK_ARTIFACTS": "/run/1/artifacts",
         "RUNBOOK_DRY_RUN": "",

@@ -15,7 +15,7 @@ from runbook.engine.execute.reporting import Reporting
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Command, Ended, Stop, run_process
 from runbook.engine.process.workspace import Workspace
-from runbook.script.limits import REPORT_BYTES
+from runbook.script.limits import DEVICE_BACKUPS, REPORT_BYTES
 
 SUMMARY_BYTES = 256 * 1024
 
@@ -137,5 +137,7 @@ class ScriptRunner:
                 dry_run=run.request.dry_run,
                 call_socket=options.call_socket,
                 connections=str(self._workspace.connections or ""),
+                backups=str(options.data_dir / DEVICE_BACKUPS),
+                requested_by=run.requester.subject,
             ),
         )

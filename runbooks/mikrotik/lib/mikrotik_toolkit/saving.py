@@ -1,0 +1,139 @@
+"""Configurations of routers as the store of backups keeps them.
+
+from mikrotik_toolkit import saving
+
+seen = saving.look(router)               # reads the configuration
+seen.export                              # normalized, without secrets
+saving.save(router, seen, Origin.SEEN, step="Back up")     # a commit, if it has changed
+saving.device_name("ROUTER")             # the name under which it is kept
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import runbook
+from runbook.connectors import backups, connection
+from runbook.connectors.backups import BackupStore, Origin, Saved, Snapshot
+from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.routeros import rsc
+from runbook.connectors.routeros.config import persistent
+from runbook.connectors.routeros.router import Router
+
+_REVERT = re.compile(r'add\b.*\bname="?runbook-revert-')
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A configuration. Only `fingerprint` tells whether a secret has changed."""
+
+    export: str
+    fingerprint: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def same_as(self, fingerprint: str) -> bool:
+        return self.fingerprint == fingerprint
+
+
+def device_name(input_name: str) -> str:
+    """The name of the device of an input with `type: device`."""
+    found = connection.read(input_name)
+    return str((found.device or {}).get("name") or found.name)
+
+
+def look(router: Router, store: BackupStore | None = None) -> Seen:
+    """Read the configuration. Reverts of this engine are left out: they come and go."""
+    known = store or backups.open_store()
+    whole = without_reverts(rsc.normalized(_with_secrets(router)))
+    export = without_reverts(rsc.normalized(router.export()))
+    facts = {
+        "version": str(router.version),
+        "model": router.board,
+        "identity": router.print("/system/identity")[0].get("name", ""),
+    }
+    return Seen(export, known.fingerprint(whole), facts)
+
+
+def _with_secrets(router: Router) -> str:
+    try:
+        return router.export(show_sensitive=True)
+    except ConnectorError as error:
+        if error.code is not ErrorCode.REFUSED:
+            raise
+        return router.export()  # the user may not see secrets
+
+
+def without_reverts(export: str) -> str:
+    """The export without the reverts that this engine armed."""
+    kept, dropping, wrapped = list[str](), False, ""
+    for line in export.split("\n"):
+        wrapped += line.removesuffix("\\")
+        kept.append(line)
+        if line.endswith("\\"):
+            continue
+        if _REVERT.match(re.sub(r"\s+", " ", wrapped)):
+            dropping = True
+            while kept and (kept[-1] == line or kept[-1].endswith("\\")):
+                kept.pop()
+                line = ""
+        wrapped = ""
+    return _without_empty_menus("\n".join(kept)) if dropping else export
+
+
+def _without_empty_menus(text: str) -> str:
+    """Without headings of menus that nothing follows."""
+    lines = text.split("\n")
+    return "\n".join(
+        line
+        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+        if not (line == "/system scheduler" and (following.startswith("/") or not following))
+    )
+
+
+def save(
+    router: Router,
+    seen: Seen,
+    origin: Origin,
+    *,
+    device: str,
+    step: str,
+    store: BackupStore | None = None,
+) -> Saved:
+    """Commit it with a binary backup, if it isn't what is stored; say so to the inventory."""
+    known = store or backups.open_store()
+    taken = Snapshot(device, seen.export, seen.facts, seen.fingerprint)
+    source = backups.source_of_run(step)
+    saved = known.save(taken, origin, source, binary=partial(binary_backup, router))
+    runbook.device(
+        device,
+        vendor="MikroTik",
+        model=seen.facts["model"],
+        version=seen.facts["version"],
+        last_seen="now",
+        last_backup="now",
+    )
+    return saved
+
+
+def binary_backup(router: Router) -> bytes:
+    """What `/system backup` saves, fetched and removed. It goes no further than to the store."""
+    name = f"runbook-{secrets.token_hex(6)}"
+    file = router.backup(name)
+    try:
+        content = router.get(file)
+    finally:
+        router.remove_file(file)
+    if not content:
+        raise ConnectorError(f"{router.address}: the backup is empty", ErrorCode.TRUNCATED)
+    return content
+
+
+def put_backup(router: Router, content: bytes) -> str:
+    """Upload a binary backup. Returns the name of the file."""
+    file = persistent(router, f"runbook-restore-{secrets.token_hex(6)}.backup")
+    router.put(file, content)
+    return file

@@ -1,0 +1,151 @@
+"""A bare repository, used through the program git. One writer at a time; readers need no lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook.errors import RunbookError
+
+BRANCH = "refs/heads/main"
+SECONDS = 120
+_OPTIONS = (
+    *("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync", "-c", "safe.directory=*"),
+    *("-c", "gc.autoDetach=false", "-c", "core.quotePath=false"),
+)
+_AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "runbook"), ("EMAIL", "runbook@localhost"))
+}
+
+
+class GitError(RunbookError):
+    """Git refuses, or isn't installed."""
+
+    code = "git"
+    exit_code = 74
+
+
+class _Held(threading.local):
+    """What a thread that writes keeps locked."""
+
+    descriptors: tuple[int, ...] = ()
+
+
+class Git:
+    """`folder` gets the repository; it is made when something is written for the first time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._repository = folder / "repository.git"
+        self._held = _Held()
+
+    @property
+    def exists(self) -> bool:
+        return (self._repository / "HEAD").exists()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The only writer of all processes."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Also held by git itself: if we are killed, the next writer waits for it to end.
+            self._held.descriptors = (lock.fileno(),)
+            try:
+                self._remove_leftovers()
+                if not self.exists:
+                    self._create()
+                yield
+            finally:
+                self._held.descriptors = ()
+
+    def _create(self) -> None:
+        self._repository.mkdir(mode=0o700, exist_ok=True)
+        self._run(["init", "--quiet", "--bare", "--initial-branch=main", "."])
+
+    def _remove_leftovers(self) -> None:
+        """What a writer that was killed has left: nobody else writes now."""
+        for path in (*self._repository.glob("refs/heads/*.lock"), *self._repository.glob("*.lock")):
+            path.unlink(missing_ok=True)
+        for path in self._folder.glob("index*"):
+            path.unlink(missing_ok=True)
+
+    def head(self) -> str | None:
+        if not self.exists:
+            return None
+        found = self._run(["rev-parse", "--verify", "--quiet", BRANCH], fails=True)
+        return found.decode().strip() or None
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """The content of a file; None if the commit doesn't have it. Raises GitError."""
+        if not self._run(["ls-tree", "--full-tree", commit, "--", path]):
+            return None
+        return self._run(["cat-file", "blob", f"{commit}:{path}"])
+
+    def commit(self, files: Mapping[str, bytes], message: str) -> str:
+        """Write these files, and keep all others. Only while `writing`."""
+        index = {"GIT_INDEX_FILE": str(self._folder / "index")}
+        parent = self.head()
+        if parent:
+            self._run(["read-tree", parent], more=index)
+        for path, content in files.items():
+            blob = self._run(["hash-object", "-w", "--stdin"], content).decode().strip()
+            self._run(["update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"], more=index)
+        tree = self._run(["write-tree"], more=index).decode().strip()
+        parents = ["-p", parent] if parent else []
+        made = self._run(["commit-tree", tree, *parents], message.encode()).decode().strip()
+        self._run(["update-ref", BRANCH, made, parent or "0" * 40])
+        (self._folder / "index").unlink(missing_ok=True)
+        return made
+
+    def tidy(self) -> None:
+        """Pack what has piled up. Only while `writing`."""
+        self._run(["gc", "--auto", "--quiet"], fails=True)
+
+    def text(self, *arguments: str) -> str:
+        """What a reading command prints."""
+        return self._run(list(arguments)).decode("utf-8", "replace")
+
+    def _run(
+        self,
+        arguments: list[str],
+        data: bytes = b"",
+        *,
+        more: Mapping[str, str] | None = None,
+        fails: bool = False,
+    ) -> bytes:
+        environment = {
+            "PATH": os.defpath,
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self._folder),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_DIR": str(self._repository),
+            **_AUTHOR,
+            **(more or {}),
+        }
+        try:
+            done = subprocess.run(
+                ["git", *_OPTIONS, *arguments],
+                input=data,
+                capture_output=True,
+                check=False,
+                cwd=self._repository,
+                env=environment,
+                timeout=SECONDS,
+                pass_fds=self._held.descriptors,
+            )
+        except FileNotFoundError:
+            raise GitError("The program git isn't installed; backups of devices need it") from None
+        except subprocess.TimeoutExpired:
+            raise GitError(f"git {arguments[0]} didn't end within {SECONDS} s") from None
+        if done.returncode and not fails:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise GitError(f"git {arguments[0]}: {said}")
+        return done.stdout
