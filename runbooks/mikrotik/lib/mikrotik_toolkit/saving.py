@@ -68,30 +68,32 @@ def _with_secrets(router: Router) -> str:
 
 
 def without_reverts(export: str) -> str:
-    """The export without the reverts that this engine armed."""
-    kept, dropping, wrapped = list[str](), False, ""
-    for line in export.split("\n"):
-        wrapped += line.removesuffix("\\")
-        kept.append(line)
-        if line.endswith("\\"):
-            continue
-        if _REVERT.match(re.sub(r"\s+", " ", wrapped)):
-            dropping = True
-            while kept and (kept[-1] == line or kept[-1].endswith("\\")):
-                kept.pop()
-                line = ""
-        wrapped = ""
-    return _without_empty_menus("\n".join(kept)) if dropping else export
-
-
-def _without_empty_menus(text: str) -> str:
-    """Without headings of menus that nothing follows."""
-    lines = text.split("\n")
+    """The export without the reverts that this engine armed, and their menu if it is empty then."""
+    commands = _commands(export)
+    kept = [one for one in commands if not _REVERT.match(_joined(one))]
+    if len(kept) == len(commands):
+        return export
+    following = [*(one[0] for one in kept[1:]), "/"]
     return "\n".join(
         line
-        for line, following in zip(lines, [*lines[1:], ""], strict=True)
-        if not (line == "/system scheduler" and (following.startswith("/") or not following))
+        for one, after in zip(kept, following, strict=True)
+        if one != ["/system scheduler"] or not (after.startswith("/") or not after)
+        for line in one
     )
+
+
+def _commands(export: str) -> list[list[str]]:
+    """The lines of each command: a backslash at the end of a line continues it."""
+    found: list[list[str]] = [[]]
+    for line in export.split("\n"):
+        found[-1].append(line)
+        if not line.endswith("\\"):
+            found.append([])
+    return [one for one in found if one]
+
+
+def _joined(lines: list[str]) -> str:
+    return "".join([lines[0].rstrip("\\"), *(it.lstrip().rstrip("\\") for it in lines[1:])])
 
 
 def save(
