@@ -137,7 +137,8 @@ class Bench:
 
     def _environment(self, space, values, *, dry_run):
         for name in list(os.environ):
-            if name.startswith("RUNBOOK_") or (name.isupper() and name in self._ours):
+            ours = name.startswith("RUNBOOK_") and name not in self.kept
+            if ours or (name.isupper() and name in self._ours):
                 self.patch.delenv(name)
         self._ours = set(values)
         for name in HANDED_OVER:
@@ -149,6 +150,8 @@ class Bench:
         self.patch.setenv("RUNBOOK_CONNECTIONS", str(self._connections))
         self.patch.setenv("RUNBOOK_DRY_RUN", "1" if dry_run else "")
 
+    kept = ()
+    """Variables of runs that tests set themselves."""
     _ours = frozenset()
 
     def _executed(self, space, name, scripts):
