@@ -3,6 +3,9 @@
 import pytest
 
 from mikrotik.scripts.bench import PASSWORD, Bench, forget
+from runbook.connectors.connection import ConnectionValues
+from runbook.connectors.host_keys import CollectedHostKeys
+from runbook.connectors.routeros import open_router
 
 simulator = pytest.importorskip("runbook.lab.routeros.router")
 
@@ -33,6 +36,11 @@ class Site(Bench):
             "command_timeout": 10,
             **more,
         }
+
+    def opened(self, name):
+        """A connection of the test's own."""
+        given = ConnectionValues(name, "routeros", self.values(name))
+        return open_router(given, CollectedHostKeys({}))
 
     def know(self, name, *, facts=None, **more):
         """Have the device in the inventory, with these facts."""

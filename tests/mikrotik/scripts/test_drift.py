@@ -4,9 +4,6 @@ import pytest
 
 from runbook.connectors import backups
 from runbook.connectors.backups import Origin
-from runbook.connectors.connection import ConnectionValues
-from runbook.connectors.host_keys import CollectedHostKeys
-from runbook.connectors.routeros import open_router
 
 DRIFTED = 3
 WITHOUT_BACKUP = 65
@@ -24,8 +21,7 @@ def backed_up(site, monkeypatch, tmp_path):
         def save():
             from mikrotik_toolkit import saving
 
-            given = ConnectionValues("core-1", "routeros", site.values("core-1"))
-            with open_router(given, CollectedHostKeys({})) as opened:
+            with site.opened("core-1") as opened:
                 store = backups.open_store()
                 seen = saving.look(opened, store)
                 taken = backups.Snapshot("core-1", seen.export, seen.facts, seen.fingerprint)

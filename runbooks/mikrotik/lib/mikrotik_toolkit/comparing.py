@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.rsc import Command
 
-# What tells the rows of a menu apart, the most telling first. Those in brackets choose a row to set.
+# What tells the rows of a menu apart, the most telling first.
 _KEYS = ("default-name", "name", "mac-address", "user", "topics", "dst-address", "address",
          "comment", "interface", "chain")  # fmt: skip
 _PAIR = re.compile(r'([\w.-]+)=("(?:\\.|[^"\\])*"|[^\s\]]*)')
