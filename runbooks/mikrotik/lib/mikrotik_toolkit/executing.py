@@ -1,0 +1,154 @@
+"""Reads and changes single rows of a router's menus."""
+
+from __future__ import annotations
+
+import runbook
+from mikrotik_toolkit import given, known, menus, showing
+from runbook.connectors import routeros
+from runbook.connectors.effects import EarlierChange, earlier, effect
+from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.routeros.device import Row
+from runbook.connectors.routeros.router import Router
+
+EFFECT = "exec"
+PRINT, ADD, SET, REMOVE, RUN = "print", "add", "set", "remove", "run"
+LONGEST = 1000
+"""Characters of the values that the journal of effects keeps."""
+_OWN = frozenset({".id", "dynamic", "invalid", "running", "bytes", "packets", "default"})
+
+
+def main() -> None:
+    """The input ACTION says what is done."""
+    action = given.text("ACTION")
+    path, values = menus.path_of(given.text("MENU")), given.pairs("VALUES")
+    menus.check_properties(list(values))
+    if action == RUN:
+        # The last word is the command; the menu itself may be denied, or all of it.
+        menus.path_of(f"{path}/{given.text('COMMAND')}")
+    with routeros.connect("ROUTER") as router:
+        _ACTIONS[action](router, path, values)
+
+
+def _print(router: Router, path: str, values: dict[str, str]) -> None:
+    show(router.print(path, where=values or None))
+
+
+def _add(router: Router, path: str, values: dict[str, str]) -> None:
+    probe = {"menu": path, "action": ADD}
+    with effect(
+        f"add {_named(values)} to {path} of {known.name_of()}", key=EFFECT, probe=probe
+    ) as (change):
+        change.outcome["row"] = router.add(path, values)
+    runbook.output("ROW", change.outcome["row"])
+
+
+def _set(router: Router, path: str, values: dict[str, str]) -> None:
+    if not values:
+        raise given.invalid("VALUES is empty: there is nothing to set")
+    row = given.text("ROW")
+    found = row_of(router, path, row)
+    before = {name: found.get(name, "") for name in values}
+    which = found.get(".id") if row else None
+    probe = {"menu": path, "action": SET, "row": which or "", "before": _short(before)}
+    what = f"set {_named(values)} in {path} {row}".rstrip()
+    with effect(f"{what} of {known.name_of()}", key=EFFECT, probe=probe):
+        router.set(path, which, values)
+    runbook.output("BEFORE", before)
+
+
+def _remove(router: Router, path: str, values: dict[str, str]) -> None:
+    if values:
+        raise given.invalid("VALUES is not used to remove a row. Name it in ROW")
+    row = given.text("ROW")
+    if not row:
+        raise given.invalid("ROW is needed: which row to remove")
+    found = row_of(router, path, row)
+    probe = {
+        "menu": path,
+        "action": REMOVE,
+        "row": found[".id"],
+        "before": _short(_settable(found)),
+    }
+    with effect(f"remove {row} from {path} of {known.name_of()}", key=EFFECT, probe=probe):
+        router.remove(path, found[".id"])
+    runbook.output("BEFORE", _settable(found))
+
+
+def _run(router: Router, path: str, values: dict[str, str]) -> None:
+    command = f"{path}/{given.text('COMMAND')}"
+    row = given.text("ROW")
+    if row:
+        values = {"numbers": row_of(router, path, row)[".id"], **values}
+    probe = {"menu": path, "action": RUN, "command": command}
+    with effect(f"run {command} on {known.name_of()}", key=EFFECT, probe=probe):
+        rows = router.call(command, values)
+    show(rows)
+
+
+_ACTIONS = {PRINT: _print, ADD: _add, SET: _set, REMOVE: _remove, RUN: _run}
+
+
+def row_of(router: Router, path: str, row: str) -> Row:
+    """By its ID or its name; the only row of a menu of settings if `row` is empty."""
+    if not row:
+        rows = router.print(path)
+        if len(rows) == 1 and ".id" not in rows[0]:
+            return rows[0]
+        raise given.invalid(f"ROW is needed: {path} has rows")
+    rows = router.print(path, where={".id" if row.startswith("*") else "name": row})
+    if len(rows) == 1:
+        return rows[0]
+    text = f"{path} has {'no' if not rows else 'more than one'} row {row}"
+    raise ConnectorError(text, ErrorCode.NOT_FOUND, nothing_changed=True)
+
+
+def show(rows: list[Row]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    showing.table(names, [[row.get(name, "") for name in names] for row in rows])
+    for row in rows:
+        print(" ".join(f"{name}={value}" for name, value in row.items()))
+    runbook.output("ROWS", rows[: showing.MOST_ROWS])
+    runbook.output("COUNT", len(rows))
+
+
+# -- undo ----------------------------------------------------------------------------------------
+
+
+def undo() -> None:
+    """Remove what was added, and set what was set back."""
+    with routeros.connect("ROUTER") as router:
+        for change in earlier(EFFECT):
+            _undone(router, change)
+
+
+def _undone(router: Router, change: EarlierChange) -> None:
+    probe = change.probe
+    path, action = str(probe["menu"]), probe["action"]
+    row = str(probe.get("row") or change.outcome.get("row") or "")
+    if action == ADD and row:
+        if router.print(path, where={".id": row}):
+            router.remove(path, row)
+    elif action == SET and probe["before"] is not None:
+        router.set(path, row or None, probe["before"])
+    else:
+        text = f"Run {change.run_id} did this, which can't be reversed here: {change.what}"
+        raise ConnectorError(f"{text}. Use Rollback or Restore", ErrorCode.CONFLICT)
+    change.undone()
+    print(f"Reversed: {change.what}")
+
+
+def _named(values: dict[str, str]) -> str:
+    """For people, without secrets: only names of properties."""
+    return ", ".join(values) or "a row"
+
+
+def _short(before: dict[str, str]) -> dict[str, str] | None:
+    """What the journal keeps: never a secret, and not too much. None if it can't be kept."""
+    secret = {"password", "secret", "private-key", "preshared-key", "pre-shared-key", "passphrase"}
+    if any(name.split(".")[-1] in secret or "key" in name for name in before):
+        return None
+    return before if sum(map(len, (*before, *before.values()))) <= LONGEST else None
+
+
+def _settable(row: Row) -> dict[str, str]:
+    return {name: value for name, value in row.items() if name not in _OWN}

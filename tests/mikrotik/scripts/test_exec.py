@@ -1,0 +1,102 @@
+"""Single rows are read and changed, and what could do harm is refused."""
+
+import pytest
+
+from runbook.connectors.errors import ErrorCode
+
+
+def rows(**values):
+    return [{"NAME": name.replace("_", "-"), "VALUE": value} for name, value in values.items()]
+
+
+def execute(site, action="print", menu="/ip/address", **inputs):
+    return site.execute("Exec", ROUTER="core-1", ACTION=action, MENU=menu, **inputs)
+
+
+def test_a_row_is_added_changed_printed_and_removed(site):
+    site.router()
+    added = execute(site, "add", VALUES=rows(address="10.0.0.1/24", interface="ether2"))
+    row = added.outputs["ROW"]
+    changed = execute(site, "set", "ip address", ROW=row, VALUES=rows(comment="up"))
+    printed = execute(site, VALUES=rows(interface="ether2"))
+    removed = execute(site, "remove", ROW=row)
+    missing = execute(site, "remove", ROW=row)
+
+    assert changed.outputs["BEFORE"] == {"comment": ""}
+    assert [one["comment"] for one in printed.outputs["ROWS"]] == ["up"]
+    assert removed.outputs["BEFORE"]["address"] == "10.0.0.1/24"
+    assert missing.error.code is ErrorCode.NOT_FOUND
+    assert site.journal.states == ["done"] * 3
+
+
+def test_undo_brings_back_what_was(site):
+    router = site.router()
+    before = router.snapshot()
+    execute(site, "add", VALUES=rows(address="10.0.0.1/24", interface="ether2"))
+    execute(site, "set", "/system/identity", VALUES=rows(name="other"))
+
+    site.execute("Exec", undo=True, ROUTER="core-1", ACTION="add", MENU="/ip/address")
+
+    assert router.snapshot() == before
+    assert site.journal.states == ["undone"] * 2
+
+
+def test_a_removed_row_cannot_be_undone(site):
+    router = site.router()
+    router.run("/ip pool add name=p ranges=10.0.0.1-10.0.0.9")
+    execute(site, "remove", "/ip/pool", ROW="p")
+    done = site.execute("Exec", undo=True, ROUTER="core-1", MENU="/ip/pool")
+    assert (done.error.code, site.journal.states) == (ErrorCode.CONFLICT, ["done"])
+
+
+def test_a_dry_run_changes_nothing_and_shows_the_request(site):
+    router = site.router()
+    before = router.snapshot()
+    done = execute(site, "set", "/system/identity", VALUES=rows(name="other"), dry_run=True)
+    assert (router.snapshot(), site.journal.made) == (before, [])
+    assert len(done.plan) == 1
+    assert "/system/identity/set" in done.plan[0]
+
+
+def test_a_refusal_of_the_router_changed_nothing(site):
+    site.router()
+    done = execute(site, "add", VALUES=rows(address="nonsense", interface="ether2"))
+    assert (done.error.code, site.journal.states) == (ErrorCode.INVALID, ["failed"])
+
+
+@pytest.mark.parametrize(
+    ("menu", "inputs"),
+    [
+        ("/system/reset-configuration", {}),
+        ("system reboot", {}),
+        ("/user", {}),
+        ("//user//group", {}),
+        ("/user/ssh-keys", {}),
+        ("/system/backup", {}),
+        ("/certificate", {}),
+        ("/radius", {}),
+        ("/system/script", {}),
+        ("/system/scheduler", {}),
+        ("/ip/dhcp-server", {"VALUES": rows(lease_script="x")}),
+    ],
+)
+@pytest.mark.parametrize("action", ["print", "add"])
+def test_what_could_do_harm_is_refused(site, menu, inputs, action):
+    # There is no router: it isn't even asked.
+    site.connect("core-1", {}, device={})
+    assert execute(site, action, menu, **inputs).error.code is ErrorCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("menu", "command"), [("/system", "reboot"), ("/tool", "fetch"), ("/ip/address", "export")]
+)
+def test_commands_that_could_do_harm_are_refused(site, menu, command):
+    site.connect("core-1", {}, device={})
+    done = execute(site, "run", menu, COMMAND=command)
+    assert done.error.code is ErrorCode.REFUSED
+
+
+@pytest.mark.parametrize("menu", ["/ip/../user", "/ip/address; /user", "/", "/Ip/address"])
+def test_what_is_no_menu_is_refused(site, menu):
+    site.connect("core-1", {}, device={})
+    assert execute(site, "add", menu).error.code is ErrorCode.INVALID
