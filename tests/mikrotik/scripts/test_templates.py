@@ -41,7 +41,7 @@ def test_the_starter_templates_can_be_pushed_again_and_again(site, name, version
     states = []
     for _ in range(2):
         with site.opened("core-1") as opened:
-            opened.apply(inputs["SCRIPT"])
+            opened.apply(inputs["CHANGE"])
         states.append(router.snapshot())
     assert states[0] == states[1]
 
@@ -69,7 +69,7 @@ def test_variables_have_types(site):
     fine = {"n": "4", "a": "2001:db8::1", "s": "10.0.0.0/30", "c": "x", "free": 'a "$b"'}
 
     push(site, "own", text, VARIABLES=rows(**fine))
-    assert site.calls[0][1]["SCRIPT"] == '5 yes 2001:db8::1 10.0.0.1 x "a \\"\\$b\\"" core-1\n'
+    assert site.calls[0][1]["CHANGE"] == '5 yes 2001:db8::1 10.0.0.1 x "a \\"\\$b\\"" core-1\n'
 
     bad = {"n": "4x", "on": "maybe", "a": "10.0.0.300", "s": "10.0.0.1/24", "c": "z", "other": "1"}
     done = push(site, "own", text, VARIABLES=rows(**bad))

@@ -31,7 +31,13 @@ def main() -> None:
             check(router.validate(script))
             print("The router accepts the script. Nothing was pushed.")
             return
-    runbook.call(PUSH, ROUTER=known.name_of(), SCRIPT=script, progress=(10, 100))
+    runbook.call(
+        PUSH,
+        ROUTER=known.name_of(),
+        CHANGE=script,
+        REVERT_AFTER=given.text("REVERT_AFTER"),
+        progress=(10, 100),
+    )
 
 
 def text_of(name: str) -> str:

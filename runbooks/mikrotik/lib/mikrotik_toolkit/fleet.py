@@ -1,0 +1,45 @@
+"""Executes a runbook for each of several devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+import runbook
+from runbook.errors import RunbookError
+
+AT_ONCE = 4
+INCOMPLETE = 4
+"""Exit code of runbooks that couldn't read some of their devices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run for a device returned, or why it failed."""
+
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+def each(names: list[str], ref: str, *, until: float = 100) -> dict[str, Result]:
+    """In the order of the names. Progress goes up to `until` per cent."""
+    found: dict[str, Result] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        asked = {pool.submit(_called, ref, name): name for name in names}
+        for number, future in enumerate(as_completed(asked), start=1):
+            found[asked[future]] = future.result()
+            runbook.progress(until * number / len(names), f"{number} of {len(names)} routers")
+    return {name: found[name] for name in names}
+
+
+def _called(ref: str, name: str) -> Result:
+    try:
+        return Result(runbook.call(ref, ROUTER=name, quiet=True))
+    except RunbookError as error:
+        return Result(error=error.message)
+
+
+def failed(results: Mapping[str, Result]) -> dict[str, str]:
+    return {name: one.error for name, one in results.items() if one.error}
