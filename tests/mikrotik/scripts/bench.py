@@ -160,6 +160,7 @@ class Bench:
             try:
                 for source in scripts:
                     exec(compile(source, f"{name}.md", "exec"), {"__name__": "__main__"})
+                    self._hand_over(space)
             except RunbookError as raised:
                 code, error = raised.exit_code, raised
             except SystemExit as ended:
@@ -174,6 +175,13 @@ class Bench:
             _text(space, "MASK"),
             error,
         )
+
+    def _hand_over(self, space):
+        """The variables that a step has set, to the next ones."""
+        for line in _text(space, "ENV").splitlines():
+            name, _, value = line.partition("=")
+            self.patch.setenv(name, value)
+            self._ours = {*self._ours, name}
 
     def handed_over(self, what):
         """What the last run, or what was called since in this process, wrote as JSON lines."""
@@ -221,6 +229,7 @@ def _assigned(text):
 
 def _json(value):
     try:
-        return json.loads(value)
+        # 7.20 is a version.
+        return json.loads(value, parse_float=str)
     except ValueError:
         return value

@@ -1,6 +1,7 @@
 """Logs, clients, neighbors and reports."""
 
 import json
+from ipaddress import ip_address
 
 import pytest
 
@@ -42,8 +43,8 @@ def test_clients_are_merged_by_mac_address(site, version):
 
     found = {one["mac"]: one for one in done.outputs["CLIENTS"]}
     addresses = [one["address"] for one in done.outputs["CLIENTS"] if one["address"]]
-    assert addresses[0] == "192.168.88.3"
-    assert addresses[-1] == "192.168.88.33"
+    assert addresses == sorted(addresses, key=ip_address)
+    assert {"192.168.88.3", "192.168.88.33"} <= set(addresses)
     assert found["02:00:00:00:00:AA"]["lease"]
     assert done.outputs["WIRELESS"] == 1
     searched = site.execute("Clients", ROUTER="core-1", TEXT="00:bb")
