@@ -22,6 +22,8 @@ NOT_PROPERTIES = frozenset(
     }
 )  # fmt: skip
 ID_COMMANDS = frozenset({"set", "remove", "enable", "disable", "unset", "move", "comment"})
+TEXTS = frozenset({"password", "passphrase"})
+"""Of these, an empty value isn't a flag."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ def _flags(attributes: Row) -> Row:
     for name, value in attributes.items():
         if value in {"no", "false"} and name not in FEATURES:
             continue
-        found[name] = "yes" if value in {"", "true"} and name != "password" else value
+        found[name] = "yes" if value in {"", "true"} and name not in TEXTS else value
     return found
 
 
