@@ -18,7 +18,7 @@ from functools import partial
 
 import runbook
 from runbook.connectors import backups, connection
-from runbook.connectors.backups import BackupStore, Origin, Saved, Snapshot
+from runbook.connectors.backups import BackupStore, Origin, Saved, Snapshot, Source
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.config import persistent
@@ -43,6 +43,14 @@ def device_name(input_name: str) -> str:
     """The name of the device of an input with `type: device`."""
     found = connection.read(input_name)
     return str((found.device or {}).get("name") or found.name)
+
+
+def report(input_name: str, router: Router, **fields: object) -> None:
+    """Tell the inventory of a device, if it is there: without a database, it may not be."""
+    found = connection.read(input_name).device
+    if found and found.get("stored"):
+        known = {"vendor": "MikroTik", "model": router.board, "version": str(router.version)}
+        runbook.device(str(found["name"]), **known, last_seen="now", **fields)
 
 
 def look(router: Router, store: BackupStore | None = None) -> Seen:
@@ -103,21 +111,15 @@ def save(
     *,
     device: str,
     step: str,
+    source: Source | None = None,
     store: BackupStore | None = None,
 ) -> Saved:
     """Commit it with a binary backup, if it isn't what is stored; say so to the inventory."""
     known = store or backups.open_store()
     taken = Snapshot(device, seen.export, seen.facts, seen.fingerprint)
-    source = backups.source_of_run(step)
-    saved = known.save(taken, origin, source, binary=partial(binary_backup, router))
-    runbook.device(
-        device,
-        vendor="MikroTik",
-        model=seen.facts["model"],
-        version=seen.facts["version"],
-        last_seen="now",
-        last_backup="now",
-    )
+    whose = source or backups.source_of_run(step)
+    saved = known.save(taken, origin, whose, binary=partial(binary_backup, router))
+    report("ROUTER", router, last_backup="now")
     return saved
 
 

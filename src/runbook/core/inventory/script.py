@@ -24,7 +24,9 @@ class Reports:
 
 
 def script_json(device: Device) -> dict[str, object]:
-    return {"name": device.name, **{name.value: field_json(device, name) for name in Field}}
+    """`stored` is false for a connection of this process that makes a device by itself."""
+    fields = {name.value: field_json(device, name) for name in Field}
+    return {"name": device.name, "stored": device.created_at > 0, **fields}
 
 
 def field_json(device: Device, name: Field) -> object:

@@ -1,0 +1,97 @@
+"""What is known of a change that hasn't ended, next to the store of backups.
+
+It is on disk before each phase begins, so that another run can end the change: PushRecover, a
+retry, a resume or an undo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from runbook.connectors import backups
+
+
+class Phase(StrEnum):
+    ARMING = "arming"
+    """The revert may be armed; nothing is applied."""
+    APPLYING = "applying"
+    """Anything may be applied."""
+    APPLIED = "applied"
+    """The router has said that all of it was applied."""
+    VERIFIED = "verified"
+    CONFIRMING = "confirming"
+    """The revert may be gone: what is there stays."""
+    REVERTING = "reverting"
+    """It was decided that it is not to stay."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """`before` and `after` are fingerprints; `after` is empty until it is known.
+
+    `commit` has the configuration from before. `until` is when the revert is due, in seconds since
+    the epoch; `due` is the same by the router's clock, as it writes it, and `seconds` is how long
+    that was after it was armed. `checks` says that a new connection alone doesn't verify it.
+    """
+
+    device: str
+    run_id: str
+    runbook: str
+    requested_by: str
+    phase: Phase
+    script: str
+    before: str
+    commit: str
+    until: float
+    seconds: int
+    due: str = ""
+    checks: bool = False
+    after: str = ""
+
+    @property
+    def source(self) -> backups.Source:
+        return backups.Source(self.run_id, self.runbook, "Apply", self.requested_by)
+
+    def at(self, phase: Phase, **more: str | float) -> Pending:
+        """Go on to this phase: on disk when this returns."""
+        new = replace(self, phase=phase, **more)  # type: ignore[arg-type]
+        path = _path(self.device)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_suffix(".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(new)))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync(path.parent)
+        return new
+
+    def over(self) -> None:
+        path = _path(self.device)
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
+
+
+def pending(device: str) -> Pending | None:
+    """The change of this device that hasn't ended."""
+    try:
+        found = json.loads(_path(device).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Pending(**{**found, "phase": Phase(found["phase"])})
+
+
+def _path(device: str) -> Path:
+    return Path(os.environ[backups.FOLDER]) / "pending" / f"{device}.json"
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,119 @@
+"""Connections to a router that may be away for a while, and its revert."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mikrotik_toolkit import saving
+from mikrotik_toolkit.saving import Seen
+from runbook.connectors import backups, routeros
+from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.routeros.revert import PREFIX, Revert
+from runbook.connectors.routeros.router import Router
+from runbook.connectors.routeros.versions import read_moment
+
+ROUTER = "ROUTER"
+BOOT_S = 300.0
+"""How long a router may take to restart."""
+PAUSE_S = 0.5
+BROKEN = frozenset({ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE, ErrorCode.TRUNCATED})
+"""Nobody knows what became of the command."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a router says of itself. `revert` is that of one run."""
+
+    seen: Seen
+    revert: Revert | None
+    left_s: float
+    """Until the revert is due, by the router's clock; 0 without one, or if it has fired."""
+    booted: datetime
+    """By the router's clock."""
+
+
+@contextmanager
+def reached(until: float, text: str = "Waiting for the router") -> Iterator[Router]:
+    """A new connection, tried until this moment, in seconds since the epoch.
+
+    Then the last error is raised.
+    """
+    said = False
+    while True:
+        try:
+            router = routeros.connect(ROUTER)
+            break
+        except ConnectorError as error:
+            if time.time() >= until:
+                raise
+            if not said:
+                print(f"{text}: {error.message}", flush=True)
+                said = True
+        time.sleep(PAUSE_S)
+    with router:
+        yield router
+
+
+def state(router: Router, run_id: str) -> State:
+    """Raises ConnectorError."""
+    seen = saving.look(router)
+    name = f"{PREFIX}{run_id}"
+    revert = next((one for one in router.reverts() if one.name == name), None)
+    clock = router.print("/system/clock")[0]
+    now = read_moment(clock["date"], clock["time"])
+    left = 0.0
+    if revert and not revert.run_count:
+        left = max(0.0, (moment(revert.at) - now).total_seconds())
+    uptime = router.print("/system/resource", properties=("uptime",))[0]["uptime"]
+    return State(seen, revert, left, now - timedelta(seconds=_seconds(uptime)))
+
+
+def moment(text: str) -> datetime:
+    """Date and time as the router writes them."""
+    return read_moment(*text.split(" ", 1))
+
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+
+
+def _seconds(uptime: str) -> int:
+    return sum(
+        int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([wdhms])(?!s)", uptime)
+    )
+
+
+def load(router: Router, file: str) -> None:
+    """Let it load a binary backup without a password. The router restarts.
+
+    Raises ConnectorError if it refuses; the answer may get lost in the restart.
+    """
+    try:
+        router.call("/system/backup/load", {"name": file, "password": ""})
+    except ConnectorError as error:
+        if error.code not in BROKEN:
+            raise
+
+
+def load_stored(router: Router, device: str, commit: str) -> None:
+    """Upload a stored backup, and let the router load it. Raises ConnectorError, DamagedError."""
+    content = backups.open_store().binary(device, commit)
+    file = saving.put_backup(router, content)
+    try:
+        load(router, file)
+    except ConnectorError:
+        with suppress(ConnectorError):
+            router.remove_file(file)
+        raise
+
+
+def remove_uploaded() -> None:
+    """Remove the backups that `load_stored` has left on the router, which hold its secrets."""
+    with suppress(ConnectorError), routeros.connect(ROUTER) as router:
+        for row in router.print("/file", properties=("name",)):
+            if "runbook-restore-" in row.get("name", ""):
+                router.remove_file(row["name"])

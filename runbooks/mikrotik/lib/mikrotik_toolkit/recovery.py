@@ -1,0 +1,187 @@
+"""Ends changes that haven't ended, and says truthfully how: see `settle`."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from enum import StrEnum
+
+from mikrotik_toolkit import reaching, saving
+from mikrotik_toolkit.outcomes import Outcome, Result, reverted, unknown
+from mikrotik_toolkit.pending import Pending, Phase
+from mikrotik_toolkit.reaching import BOOT_S, PAUSE_S, State, reached
+from runbook.connectors import backups
+from runbook.connectors.backups import DamagedError, Origin
+from runbook.connectors.errors import ConnectorError
+from runbook.connectors.routeros.router import Router
+
+LEAST_LEFT_S = 3.0
+"""A revert that is due so soon is not cancelled: nobody could tell which came first."""
+GRACE_S = 2.0
+"""In which a request that was sent before a crash may still be carried out."""
+WHOLE = (Phase.APPLIED, Phase.VERIFIED, Phase.CONFIRMING)
+
+
+class Wish(StrEnum):
+    AUTOMATIC = "automatic"
+    """What was applied as a whole stays, anything else goes."""
+    KEEP = "keep"
+    """What the router has now stays."""
+    BACK = "go back"
+    """The router goes back to the configuration from before."""
+
+
+def settle(change: Pending, wish: Wish = Wish.AUTOMATIC) -> Result:
+    """End a change. Nothing is assumed: the result says what the router has when this returns."""
+    patience = max(change.until, time.time()) + BOOT_S
+    unverified = change.phase is Phase.APPLIED and change.checks
+    if change.phase is Phase.ARMING:
+        time.sleep(GRACE_S)
+    elif wish is Wish.BACK or (wish is Wish.AUTOMATIC and unverified):
+        change = change.at(Phase.REVERTING)
+    try:
+        return _settled(change, patience, wish)
+    except ConnectorError as error:
+        return unknown(error.code, f"The router can't be reached: {error.message}")
+
+
+def _settled(change: Pending, patience: float, wish: Wish) -> Result:
+    keeps = wish is Wish.KEEP or change.phase in WHOLE
+    while True:
+        with reached(patience) as router:
+            now = reaching.state(router, change.run_id)
+            if now.revert and now.left_s <= LEAST_LEFT_S:
+                pass  # it is due, or it has fired: the router restarts
+            elif now.revert and keeps:
+                return confirm(change, router, now)
+            elif now.revert and change.phase is Phase.ARMING:
+                return never_applied(change, router, now)
+            elif now.revert:
+                return go_back(change, router, now)
+            else:
+                return _without_revert(change, router, now, wish)
+        if time.time() >= patience:
+            return unknown("stuck", "The revert has fired, but the router didn't restart")
+        time.sleep(PAUSE_S)
+
+
+def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> Result:
+    """The revert has fired, or was cancelled, or was never armed."""
+    is_old = now.seen.same_as(change.before)
+    if wish is Wish.KEEP or (
+        change.phase is Phase.CONFIRMING and (not is_old or change.before == change.after)
+    ):
+        return _committed(change, router, now)
+    if is_old:
+        return _reverted(change, "reverted")
+    if change.phase is Phase.ARMING:
+        return never_applied(change, router, now)
+    if _restarted(change, now):
+        text = "The router went back to the configuration from before, and was changed since"
+        change.over()
+        return reverted("changed_since", text)
+    if wish is Wish.BACK:
+        return go_back(change, router, now)
+    return unknown("revert_lost", "The revert is gone, but the router has not gone back")
+
+
+def _restarted(change: Pending, now: State) -> bool:
+    """Whether it has since the revert was armed. If the entry is gone, the backup was loaded."""
+    if not change.due:
+        return False
+    return now.booted > reaching.moment(change.due) - timedelta(seconds=change.seconds)
+
+
+def never_applied(change: Pending, router: Router, now: State) -> Result:
+    if now.revert is not None and not router.cancel_rollback(now.revert):
+        return wait_for_revert(change)
+    return _reverted(change, "never_applied")
+
+
+def _reverted(change: Pending, reason: str) -> Result:
+    change.over()
+    return reverted(reason, "The router has the configuration from before")
+
+
+def confirm(change: Pending, router: Router, now: State) -> Result:
+    """Cancel the revert. The result says which of the two was faster."""
+    change = change.at(Phase.CONFIRMING, after=now.seen.fingerprint)
+    if now.revert is None or not router.cancel_rollback(now.revert):
+        return settle(change)
+    return _committed(change, router, now)
+
+
+def _committed(change: Pending, router: Router, now: State) -> Result:
+    saving.save(
+        router, now.seen, Origin.RUN, device=change.device, step="Apply", source=change.source
+    )
+    change.over()
+    return Result(Outcome.COMMITTED, "committed", "The router has the new configuration")
+
+
+def go_back(change: Pending, router: Router, now: State, reason: str = "reverted") -> Result:
+    """Let the router load the backup from before at once, rather than when the revert is due.
+
+    Also if it seems to have that configuration: an import may still go on, which the restart ends.
+    """
+    change = change.at(Phase.REVERTING)
+    try:
+        if now.revert is not None and now.revert.file:
+            reaching.load(router, now.revert.file)
+        else:
+            reaching.load_stored(router, change.device, change.commit)
+    except (ConnectorError, DamagedError) as error:
+        if now.revert is None:
+            return unknown(error.code, f"The router can't go back: {error.message}")
+    return wait_for_revert(change, reason)
+
+
+def wait_for_revert(change: Pending, reason: str = "reverted") -> Result:
+    """Until the router has the configuration from before."""
+    patience = max(change.until, time.time()) + BOOT_S
+    text = "Waiting for the router to go back"
+    while True:
+        try:
+            with reached(patience, text) as router:
+                now = reaching.state(router, change.run_id)
+        except ConnectorError as error:
+            if time.time() >= patience:
+                return unknown(error.code, f"The router can't be reached: {error.message}")
+        else:
+            if now.seen.same_as(change.before) and now.revert is None:
+                reaching.remove_uploaded()
+                return _reverted(change, reason)
+            if time.time() >= patience:
+                return unknown("not_reverted", "The router has not gone back")
+        time.sleep(PAUSE_S)
+
+
+def restore_before(device: str, before: str, commit: str, after: str) -> Result:
+    """Undo a change that was committed: load the backup from before."""
+    with reached(time.time()) as router:
+        seen = saving.look(router)
+        if seen.same_as(before):
+            return reverted("reverted", "The router has the configuration from before")
+        if not seen.same_as(after):
+            text = "The router was changed again since: use Rollback or Restore"
+            return Result(Outcome.REFUSED, "changed_since", text)
+        reaching.load_stored(router, device, commit)
+    source = backups.source_of_run("Undo")
+    change = Pending(
+        device=device,
+        run_id=source.run_id,
+        runbook=source.runbook,
+        requested_by=source.requested_by,
+        phase=Phase.REVERTING,
+        script="",
+        before=before,
+        commit=commit,
+        until=time.time(),
+        seconds=0,
+    )
+    result = wait_for_revert(change)
+    if result.outcome is Outcome.REVERTED:
+        with reached(time.time()) as router:
+            seen = saving.look(router)
+            saving.save(router, seen, Origin.RUN, device=device, step="Undo")
+    return result

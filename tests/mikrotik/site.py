@@ -1,0 +1,79 @@
+"""Simulated routers in this process, and the toolkit's runbooks executed for them."""
+
+import os
+import signal
+import time
+
+from netbox.commands import Toolkits, ended
+from runbook.connectors.backups import BackupStore, folder_of, key_of
+from runbook.lab.routeros.router import Router
+
+PASSWORD = "secret-word"
+NAME = "core-1"
+ADD = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n"
+CUT = "/ip address\nset [find address=192.168.88.1/24] disabled=yes\n"
+BROKEN = "/ip address\nadd address=10.0.0.1/24 interface=ether2\nadd adress=10.0.0.2/24\n"
+HALF = (
+    "/ip address\nadd address=10.0.0.1/24 interface=ether2\nadd address=10.0.0.2/24 interface=no\n"
+)
+
+
+class Site:
+    """Routers by name, each with a connection of its name, which is its device."""
+
+    def __init__(self, folder):
+        self.toolkits = Toolkits(folder, "mikrotik")
+        data = folder / "data"
+        self.store = BackupStore(folder_of(data), key_of(data))
+        self.routers = {}
+
+    def add(self, name=NAME, version="7.18", **options):
+        given = {"boot_seconds": 2, "clock_rate": 10, **options}
+        router = Router(version, password=PASSWORD, identity=name, **given).start()
+        self.routers[name] = router
+        self.toolkits.connect(
+            name,
+            "routeros",
+            host="127.0.0.1",
+            port=router.api_ssl_port,
+            username="admin",
+            password=PASSWORD,
+            ca=router.ca,
+            ssh_port=router.ssh_port,
+            timeout=2,
+            command_timeout=3,
+        )
+        return router
+
+    def close(self):
+        for router in self.routers.values():
+            router.stop()
+
+    def execute(self, name, *options, router=NAME, **inputs):
+        return self.toolkits.execute(f"mikrotik/{name}.md", *options, ROUTER=router, **inputs)
+
+    def push(self, change, *options, **inputs):
+        return self.execute("Push", *options, CHANGE=change, **inputs)
+
+    def killed_push(self, change, after_s, **inputs):
+        """The ID of a run whose engine and script were killed this long after its first step
+        began; None if it had ended by then."""
+        process = self.toolkits.start_execute(
+            "mikrotik/Push.md", ROUTER=inputs.pop("router", NAME), CHANGE=change, **inputs
+        )
+        run = None
+        for line in process.stdout:
+            if '"run_id"' in line and run is None:
+                run = __import__("json").loads(line)["run_id"]
+            if '"step"' in line:
+                break
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return run
+
+    def rerun(self, how, run):
+        return self.toolkits.rerun(how, run)
+
+
+__all__ = ["ADD", "BROKEN", "CUT", "HALF", "NAME", "Site", "ended"]
