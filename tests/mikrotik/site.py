@@ -1,8 +1,11 @@
 """Simulated routers in this process, and the toolkit's runbooks executed for them."""
 
+import json
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from netbox.commands import Toolkits, ended
 from runbook.connectors.backups import BackupStore, folder_of, key_of
@@ -16,6 +19,15 @@ BROKEN = "/ip address\nadd address=10.0.0.1/24 interface=ether2\nadd adress=10.0
 HALF = (
     "/ip address\nadd address=10.0.0.1/24 interface=ether2\nadd address=10.0.0.2/24 interface=no\n"
 )
+
+
+def scripts_of(run):
+    """The processes of a run's script: they have its ID in their environment."""
+    mark = f"RUNBOOK_RUN_ID={run}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                yield int(folder.name)
 
 
 class Site:
@@ -55,21 +67,30 @@ class Site:
     def push(self, change, *options, **inputs):
         return self.execute("Push", *options, CHANGE=change, **inputs)
 
-    def killed_push(self, change, after_s, **inputs):
-        """The ID of a run whose engine and script were killed this long after its first step
-        began; None if it had ended by then."""
-        process = self.toolkits.start_execute(
-            "mikrotik/Push.md", ROUTER=inputs.pop("router", NAME), CHANGE=change, **inputs
+    def killed_push(self, change, after_s, *, router=NAME, script=True, **inputs):
+        """The ID of a run whose engine and script were killed this long after its first step began.
+
+        None if it was killed before it was a run.
+        """
+        started = self.toolkits.start_execute(
+            "mikrotik/Push.md", ROUTER=router, CHANGE=change, **inputs
         )
+        return self.kill(started, after_s, script=script)
+
+    def kill(self, process, after_s, *, script=True):
+        """The engine with its guardian and, unless it is spared for a while, the script."""
         run = None
-        for line in process.stdout:
-            if '"run_id"' in line and run is None:
-                run = __import__("json").loads(line)["run_id"]
-            if '"step"' in line:
-                break
-        time.sleep(after_s)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        with process:
+            for line in process.stdout:
+                event = json.loads(line)
+                run = run or event.get("run_id")
+                if event["type"] == "step":
+                    break
+            time.sleep(after_s)
+            os.killpg(process.pid, signal.SIGKILL)
+            for pid in scripts_of(run) if script else ():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         return run
 
     def rerun(self, how, run):

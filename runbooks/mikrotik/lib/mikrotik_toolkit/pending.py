@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from mikrotik_toolkit.outcomes import Outcome
 from runbook.connectors import backups
 
 
@@ -27,6 +28,7 @@ class Phase(StrEnum):
     """The revert may be gone: what is there stays."""
     REVERTING = "reverting"
     """It was decided that it is not to stay."""
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Pending:
     due: str = ""
     checks: bool = False
     after: str = ""
+    outcome: str = ""
+    """Once it has ended."""
 
     @property
     def source(self) -> backups.Source:
@@ -70,19 +74,24 @@ class Pending:
         _sync(path.parent)
         return new
 
-    def over(self) -> None:
-        path = _path(self.device)
-        path.unlink(missing_ok=True)
-        _sync(path.parent)
+    def ended(self, outcome: Outcome) -> Pending:
+        """The record stays: the run may die before it says how it ended."""
+        return self.at(Phase.ENDED, outcome=outcome.value)
 
 
-def pending(device: str) -> Pending | None:
-    """The change of this device that hasn't ended."""
+def last(device: str) -> Pending | None:
+    """The latest change of this device."""
     try:
         found = json.loads(_path(device).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return Pending(**{**found, "phase": Phase(found["phase"])})
+
+
+def pending(device: str) -> Pending | None:
+    """The change of this device that hasn't ended."""
+    known = last(device)
+    return None if known is None or known.phase is Phase.ENDED else known
 
 
 def _path(device: str) -> Path:

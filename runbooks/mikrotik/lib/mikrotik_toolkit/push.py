@@ -15,7 +15,7 @@ from typing import NoReturn
 import runbook
 from mikrotik_toolkit import reaching, recovery, saving
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused, unknown
-from mikrotik_toolkit.pending import Pending, Phase, pending
+from mikrotik_toolkit.pending import Pending, Phase, last, pending
 from mikrotik_toolkit.reaching import BROKEN, PAUSE_S, ROUTER, reached
 from mikrotik_toolkit.recovery import LEAST_LEFT_S, Wish, settle
 from runbook.connectors import backups, routeros, ssh
@@ -73,7 +73,14 @@ def check() -> None:
 
 def _end_earlier() -> None:
     """A change that was interrupted. One that turns out to be this one isn't made again."""
-    known = pending(saving.device_name(ROUTER))
+    device = saving.device_name(ROUTER)
+    ended = last(device)
+    if ended and ended.phase is Phase.ENDED and earlier(revert.EFFECT_KEY):
+        # This run retries it, and it has died before it could say how it ended.
+        if ended.outcome == Outcome.COMMITTED and ended.script == _digest(_script()):
+            _end(_said(ended))
+        _close_effects()
+    known = pending(device)
     if known is None:
         return
     if runbook.dry_run():
@@ -181,8 +188,9 @@ def disarm() -> None:
     if known is not None:
         result = settle(known, Wish.BACK)
     else:
-        commit = os.environ.get(COMMIT, "")
-        after = os.environ.get(AFTER, "")
+        ended, commit = last(device), os.environ.get(COMMIT, "")
+        is_ours = ended is not None and ended.commit == commit
+        after = ended.after if ended and is_ours else os.environ.get(AFTER, "")
         result = recovery.restore_before(device, os.environ.get(BEFORE, ""), commit, after)
     result.tell()
     if result.outcome is not Outcome.REVERTED:
@@ -221,7 +229,7 @@ def _import_failed(change: Pending, router: Router, error: ConnectorError) -> Re
         return recovery.go_back(change, router, now, "import_failed")
     if now.revert is None or not router.cancel_rollback(now.revert):
         return recovery.wait_for_revert(change.at(Phase.REVERTING), "import_failed")
-    change.over()
+    change.ended(Outcome.REFUSED)
     return refused("import_failed", error.message)
 
 
@@ -303,17 +311,21 @@ def record() -> None:
 
 def recover() -> None:
     """PushRecover: end the change of this router, whichever run made it."""
-    known = pending(saving.device_name(ROUTER))
+    known = last(saving.device_name(ROUTER))
     if known is None:
         print("No change of this router was interrupted")
         runbook.output("outcome", "none")
+        return
+    runbook.output("run", known.run_id)
+    if known.phase is Phase.ENDED:
+        print(f"No change is open. The last one, of run {known.run_id}, was {known.outcome}")
+        runbook.output("outcome", known.outcome)
         return
     print(f"The change of run {known.run_id} was interrupted while {known.phase}", flush=True)
     if runbook.dry_run():
         runbook.plan(f"end the change of run {known.run_id}", label="verified")
         return
     result = settle(known, Wish(os.environ.get("DECISION") or Wish.AUTOMATIC))
-    runbook.output("run", known.run_id)
     result.tell()
     if result.outcome is Outcome.UNKNOWN:
         raise SystemExit(EXIT_CODES[result.outcome])
@@ -321,24 +333,30 @@ def recover() -> None:
 
 def _mine() -> Pending:
     """The change of this run. That of a run which this one resumes is ended here and now."""
-    known = pending(saving.device_name(ROUTER))
-    if known is None:
+    known = last(saving.device_name(ROUTER))
+    if known is None or known.commit != os.environ[COMMIT]:
         _end(unknown("no_record", "What this run has done isn't recorded"))
+    if known.phase is Phase.ENDED:
+        _end(_said(known))
     if known.run_id != os.environ["RUNBOOK_RUN_ID"]:
         _end(settle(known))
     return known
 
 
+def _said(ended: Pending) -> Result:
+    return Result(Outcome(ended.outcome), "ended_before", f"It was {ended.outcome} already")
+
+
 def _end(result: Result) -> NoReturn:
     """The run ends, or its other steps have nothing to do."""
-    if result.outcome is not Outcome.UNKNOWN:
-        _close_effects()
     if result.outcome is Outcome.COMMITTED:
         store, device = backups.open_store(), saving.device_name(ROUTER)
         runbook.env(ENDED, result.outcome.value)
         runbook.env(AFTER, store.facts(device).get("fingerprint", ""))
         runbook.output("after", store.latest(device) or "")
     result.tell()
+    if result.outcome is not Outcome.UNKNOWN:
+        _close_effects()
     raise SystemExit(EXIT_CODES[result.outcome])
 
 

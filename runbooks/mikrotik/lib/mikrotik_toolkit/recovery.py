@@ -78,7 +78,7 @@ def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> 
         return never_applied(change, router, now)
     if _restarted(change, now):
         text = "The router went back to the configuration from before, and was changed since"
-        change.over()
+        change.ended(Outcome.REVERTED)
         return reverted("changed_since", text)
     if wish is Wish.BACK:
         return go_back(change, router, now)
@@ -99,7 +99,7 @@ def never_applied(change: Pending, router: Router, now: State) -> Result:
 
 
 def _reverted(change: Pending, reason: str) -> Result:
-    change.over()
+    change.ended(Outcome.REVERTED)
     return reverted(reason, "The router has the configuration from before")
 
 
@@ -115,7 +115,7 @@ def _committed(change: Pending, router: Router, now: State) -> Result:
     saving.save(
         router, now.seen, Origin.RUN, device=change.device, step="Apply", source=change.source
     )
-    change.over()
+    change.at(Phase.CONFIRMING, after=now.seen.fingerprint).ended(Outcome.COMMITTED)
     return Result(Outcome.COMMITTED, "committed", "The router has the new configuration")
 
 

@@ -1,0 +1,142 @@
+"""Kills Push at seeded moments, settles what is left, and compares the router with the record.
+
+`PYTHONPATH=tests python -m mikrotik.storm --seeds 40`. The engine and its guardian are killed, and
+mostly the script, too. `--first N --seeds 1` repeats seed N.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mikrotik.site import NAME, Site
+
+CLOCK_RATE, REVERT_AFTER = 12, 300
+SLOW = 12
+"""Seconds by the router's clock that it pauses amid the change."""
+PLANS = ("recover", "undo", "resume", "retry", "wait, recover")
+LATEST_S = 14.0
+RESUMED = ("committed", "ended_before")
+
+
+@dataclass(frozen=True)
+class Seed:
+    n: int
+    after_s: float
+    plan: str
+    again_s: float | None
+    """When the plan is killed, too; it is then followed by PushRecover."""
+    script: bool
+    """Whether the script is killed with the engine, or only when the next command finds it."""
+
+    @classmethod
+    def of(cls, n, latest_s):
+        chance = random.Random(n)
+        after_s = latest_s * (n % 20 + chance.random()) / 20
+        again = chance.uniform(0.3, 3) if chance.random() < 0.3 else None
+        return cls(n, after_s, PLANS[n % len(PLANS)], again, chance.random() < 0.7)
+
+
+def change_of(n):
+    first, second = f"10.{n % 250}.1.1/24", f"10.{n % 250}.2.1/24"
+    return (
+        f"/ip address\nadd address={first} interface=ether2\n:delay {SLOW}s\n"
+        f"add address={second} interface=ether2\n"
+        f"/ip firewall filter\nadd chain=forward comment=push-{n} action=accept\n"
+    )
+
+
+def without(router, n):
+    """Remove the whole change: True if all of it was there."""
+    removed = [
+        router.run(f"/ip address remove [find address=10.{n % 250}.{part}.1/24]") for part in (1, 2)
+    ]
+    router.run(f"/ip firewall filter remove [find comment=push-{n}]")
+    return removed
+
+
+def crash(site, seed):
+    """What was done, and what is wrong."""
+    router = site.routers[NAME]
+    before = router.snapshot()
+    given = {"REVERT_AFTER": str(REVERT_AFTER), "script": seed.script}
+    run = site.killed_push(change_of(seed.n), seed.after_s, **given)
+    said = [f"killed at {seed.after_s:.1f} s{'' if seed.script else ' (not the script)'}"]
+    if run is None:
+        return said, ["no run"]
+    plan = seed.plan
+    if plan.startswith("wait"):
+        router.advance(2 * REVERT_AFTER)
+        router.wait_until_up()
+        time.sleep(1)
+    elif plan != "recover":
+        said.append(_rerun(site, plan, run, seed.again_s))
+    done = site.execute("PushRecover")
+    outcome, whose = done.outputs.get("outcome"), done.outputs.get("run")
+    said.append(f"recover: {outcome}{'' if whose == run else ' (another run)'}")
+    wrong = [] if done.code == 0 else [f"PushRecover ended with {done.code}", done.text]
+    boots = router.boots
+    router.advance(86_400)
+    time.sleep(0.3)
+    if router.boots != boots:
+        wrong.append("a stale revert fired")
+    after = router.snapshot()
+    if "runbook-revert" in after:
+        wrong.append("a revert is still armed")
+    is_old = after == before
+    without(router, seed.n)
+    is_new = not is_old and router.snapshot() == before and after.count(f"push-{seed.n}") == 1
+    said.append("old" if is_old else "new" if is_new else "MIXED")
+    is_ours = whose in (run, *_later(site, run))
+    expected = "new" if is_ours and outcome == "committed" else "old"
+    if said[-1] != expected:
+        wrong.append(f"the record says {expected}")
+    if wrong:
+        wrong += [done.text, after]
+    return said, wrong
+
+
+def _later(site, run):
+    """The runs that retry or resume it."""
+    return [one["id"] for one in site.toolkits.runs() if one["id"] > run]
+
+
+def _rerun(site, plan, run, again_s):
+    if again_s is None:
+        done = site.rerun(plan, run)
+        return f"{plan}: {done.code} {done.events[-1].get('outputs', {}).get('outcome', '') if done.events else done.stderr.strip()[-100:]}"
+    site.kill(site.toolkits.start(plan, run, "--json"), again_s)
+    return f"{plan} killed at {again_s:.1f} s"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m mikrotik.storm", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--version", default="7.18")
+    parser.add_argument("--latest", type=float, default=LATEST_S, help="of the kills, in seconds")
+    given = parser.parse_args()
+    good = 0
+    for n in range(given.first, given.first + given.seeds):
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
+            site = Site(Path(folder))
+            site.add(version=given.version, clock_rate=CLOCK_RATE)
+            try:
+                said, wrong = crash(site, Seed.of(n, given.latest))
+            finally:
+                site.close()
+        good += not wrong
+        verdict = "WRONG" if wrong else "ok"
+        print(f"{n:3} {verdict:5} {time.monotonic() - began:5.1f} s  {'; '.join(said)}", flush=True)
+        for text in wrong:
+            print(f"    {text}", flush=True)
+    print(f"{good} of {given.seeds}: the router has what the record says")
+    return 0 if good == given.seeds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
