@@ -11,6 +11,7 @@ from netbox.commands import Toolkits, ended
 from runbook.connectors.backups import BackupStore, folder_of, key_of
 from runbook.lab.routeros.router import Router
 
+TOOLKIT = Path(__file__).parents[2] / "runbooks" / "mikrotik"
 PASSWORD = "secret-word"
 NAME = "core-1"
 ADD = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n"

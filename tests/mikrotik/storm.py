@@ -107,7 +107,8 @@ def _later(site, run):
 def _rerun(site, plan, run, again_s):
     if again_s is None:
         done = site.rerun(plan, run)
-        return f"{plan}: {done.code} {done.events[-1].get('outputs', {}).get('outcome', '') if done.events else done.stderr.strip()[-100:]}"
+        outcome = done.outputs.get("outcome", "") if done.events else done.stderr.strip()[-100:]
+        return f"{plan}: {done.code} {outcome}"
     site.kill(site.toolkits.start(plan, run, "--json"), again_s)
     return f"{plan} killed at {again_s:.1f} s"
 
