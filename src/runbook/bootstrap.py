@@ -51,6 +51,7 @@ from runbook.toolkits.switchboard import Switchboard
 if TYPE_CHECKING:
     # Imports PyJWT, which is slow: one-shot commands rarely verify tokens.
     from runbook.access.authenticators import Authenticators
+    from runbook.connectors.backups import BackupStore
     from runbook.resources.server import ConfigItemJson
     from runbook.toolkits.catalogue import Catalogue
     from runbook.toolkits.parts import Offload
@@ -186,6 +187,13 @@ def build_engine(
             clock=now_ms,
         )
     )
+
+
+def build_backups(settings: Settings) -> BackupStore:
+    """The configurations of devices."""
+    from runbook.connectors.backups import BackupStore, folder_of, key_of
+
+    return BackupStore(folder_of(settings.data_dir), key_of(settings.data_dir))
 
 
 def build_artifacts(settings: Settings) -> ArtifactStore:

@@ -20,6 +20,7 @@ from runbook.cli.execute import execute
 from runbook.cli.fanout.devices import continue_, devices, pause
 from runbook.cli.fanout.fanout import fanout
 from runbook.cli.inputs import inputs
+from runbook.cli.inventory.blame import blame
 from runbook.cli.inventory.inventory import inventory
 from runbook.cli.keeping.backup import backup, restore
 from runbook.cli.keeping.database import database
@@ -77,6 +78,7 @@ COMMANDS = (
     toolkit,
     connections,
     inventory,
+    blame,
     lab,
     token,
     serve,
