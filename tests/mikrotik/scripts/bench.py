@@ -146,6 +146,8 @@ class Bench:
         for name, value in values.items():
             self.patch.setenv(name, value)
         self.patch.setenv("RUNBOOK_RUN_ID", "run-1")
+        self.patch.setenv("RUNBOOK_RECURSION_STACK", "[]")
+        self.patch.setenv("RUNBOOK_REQUESTED_BY", "ada")
         self.patch.setenv("RUNBOOK_ARTIFACTS", str(space / "artifacts"))
         self.patch.setenv("RUNBOOK_CONNECTIONS", str(self._connections))
         self.patch.setenv("RUNBOOK_DRY_RUN", "1" if dry_run else "")
