@@ -152,7 +152,7 @@ def verify(router: Router, material: Material, services: list[str]) -> None:
 
 
 def shown_by(host: str, port: int) -> str:
-    """The SHA-256 of the certificate, whoever signed it: whether we trust it is asked later."""
+    """The SHA-256 of the certificate. Whether we trust it is asked later."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

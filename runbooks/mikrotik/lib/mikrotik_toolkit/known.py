@@ -69,7 +69,7 @@ def board_of(router: Router) -> Mapping[str, str]:
 
 
 def rows_of(router: Router, menu: str, **options: Any) -> list[dict[str, str]]:
-    """The rows of a menu; none if the router has no such menu, for want of a package."""
+    """The rows of a menu; none if the router has no such menu: a package is missing."""
     try:
         return router.print(menu, **options)
     except ConnectorError as error:
