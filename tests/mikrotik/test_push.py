@@ -1,6 +1,9 @@
 """Push, step by step, on a simulated router."""
 
+import os
 import pkgutil
+import random
+from contextlib import suppress
 
 import pytest
 
@@ -9,7 +12,9 @@ from mikrotik.site import ADD, BROKEN, CUT, HALF, NAME
 from runbook.connectors.backups import Origin
 from runbook.connectors.backups.blame import blame
 
-REFUSED, REVERTED, UNKNOWN = 40, 41, 42
+# What is killed here leaves its connections open, which a process would not.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+REFUSED, REVERTED = 40, 41
 
 
 def settled(bench):
@@ -34,7 +39,7 @@ def test_a_change_is_committed_and_kept_with_its_source(bench_of, version):
         "Apply",
     )
     assert (first.commit, latest.commit) == (bench.outputs["before"], bench.outputs["after"])
-    assert not bench._earlier()
+    assert [one["key"] for one in bench._earlier()] == ["mikrotik.change"]
 
 
 def test_a_mistake_is_refused_and_nothing_changes(bench):
@@ -105,15 +110,6 @@ def test_somebody_elses_change_between_backup_and_change_is_noticed(bench):
 
 # -- killed --------------------------------------------------------------------------------------
 
-POINTS = {
-    "arming": ("runbook.connectors.routeros.revert._add", "old"),
-    "armed": ("mikrotik_toolkit.reaching.state", "old"),
-    "applying": ("runbook.connectors.routeros.config.apply", "old"),
-    "applied": ("mikrotik_toolkit.push._missing", "new"),
-    "confirming": ("runbook.connectors.routeros.revert.cancel", "new"),
-    "recording": ("mikrotik_toolkit.saving.save", "new"),
-}
-
 
 def killed(bench, monkeypatch, place, change=ADD, *, after=False):
     """A push that is killed before or after a function."""
@@ -133,26 +129,87 @@ def killed(bench, monkeypatch, place, change=ADD, *, after=False):
             bench.push(change, STEPS[first:], fresh=not first)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
-def test_a_killed_push_ends_as_old_or_new_and_the_record_says_which(
-    bench, monkeypatch, point, after
-):
-    place, expected = POINTS[point]
+class Hits:
+    """Counts what is said to the router and kept on disk, and dies at one of these moments."""
+
+    PLACES = (
+        "runbook.connectors.routeros.client.Client.raw",
+        "runbook.connectors.ssh.session.Session.run",
+        "runbook.connectors.ssh.session.Session.put",
+        "mikrotik_toolkit.pending.Pending.at",
+        "runbook.connectors.backups.git.Git.commit",
+        "runbook.script.effects.intend",
+        "runbook.script.effects.settle",
+    )
+
+    def __init__(self, patch):
+        self.count, self.fatal, self.after = 0, None, False
+        for place in self.PLACES:
+            patch.setattr(place, self._counting(pkgutil.resolve_name(place)))
+
+    def _counting(self, original):
+        def hit(*given, **more):
+            self.count += 1
+            is_fatal = self.count == self.fatal
+            if is_fatal and not self.after:
+                raise Killed
+            result = original(*given, **more)
+            if is_fatal:
+                raise Killed
+            return result
+
+        return hit
+
+
+def changed_by(bench, hits, fatal, *, after):
+    """Push, killed at this hit."""
+    hits.count, hits.fatal, hits.after = 0, fatal, after
+    with pytest.raises(Killed):
+        bench.push(ADD)
+    hits.fatal = None
+
+
+SEEDS = range(int(os.environ.get("PUSH_SEEDS", "6")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_killed_push_ends_as_old_or_new_and_the_record_says_which(bench, monkeypatch, seed):
+    chance = random.Random(seed)
     before = bench.router.snapshot()
-    bench.new_run()
-    bench.backup()
-    killed(bench, monkeypatch, place, after=after)
+    with monkeypatch.context() as patch:
+        hits = Hits(patch)
+        assert bench.push(ADD) == 0
+        total, new = hits.count, bench.router.snapshot()
+        assert bench.call("push", "disarm") == 0
+        share = (seed + chance.random()) / len(SEEDS)
+        changed_by(bench, hits, 1 + int(total * share), after=chance.random() < 0.5)
+    run = os.environ["RUNBOOK_RUN_ID"]
+    if chance.random() < 0.3:
+        bench.router.advance(600)
+        bench.router.wait_until_up()
+    if chance.random() < 0.3:  # the recovery is killed, too
+        with monkeypatch.context() as patch:
+            hits = Hits(patch)
+            hits.fatal = chance.randint(1, 20)
+            with suppress(Killed):
+                bench.recover()
 
     code, outcome = bench.recover()
 
-    is_new = "10.0.0.1/24" in bench.router.snapshot()
-    assert (code, outcome) == (0, "committed" if is_new else "reverted")
-    assert is_new == (expected == "new")
-    assert is_new or bench.router.snapshot() == before
-    assert bench.outputs["run"] == "run-3"
+    is_its_own = bench.outputs["run"] == run
+    found = bench.router.snapshot()
+    assert (code, found) == (0, new if is_its_own and outcome == "committed" else before)
     settled(bench)
     assert bench.recover() == (0, outcome)
+
+
+def test_a_retry_of_a_push_that_died_after_its_end_doesnt_push_again(bench, monkeypatch):
+    killed(bench, monkeypatch, "mikrotik_toolkit.phases.close_effects", after=True)
+    new = bench.router.snapshot()
+    assert (bench.push(ADD), bench.outputs["outcome"]) == (0, "committed")
+    assert bench.router.snapshot() == new
+    assert (bench.call("push", "disarm"), bench.outputs["outcome"]) == (0, "reverted")
+    assert "10.0.0.1/24" not in bench.router.snapshot()
 
 
 def test_a_killed_push_reverts_by_itself(bench, monkeypatch):

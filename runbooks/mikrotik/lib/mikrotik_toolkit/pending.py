@@ -26,6 +26,8 @@ class Phase(StrEnum):
     VERIFIED = "verified"
     CONFIRMING = "confirming"
     """The revert may be gone: what is there stays."""
+    RESTORING = "restoring"
+    """It may load a stored backup, which makes it all new or leaves it all old."""
     REVERTING = "reverting"
     """It was decided that it is not to stay."""
     ENDED = "ended"
@@ -58,7 +60,8 @@ class Pending:
 
     @property
     def source(self) -> backups.Source:
-        return backups.Source(self.run_id, self.runbook, "Apply", self.requested_by)
+        step = "Restore" if self.phase is Phase.RESTORING else "Apply"
+        return backups.Source(self.run_id, self.runbook, step, self.requested_by)
 
     def at(self, phase: Phase, **more: str | float) -> Pending:
         """Go on to this phase: on disk when this returns."""

@@ -5,28 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
-from typing import NoReturn
 
 import runbook
 from mikrotik_toolkit import reaching, recovery, saving
-from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused, unknown
+from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused
 from mikrotik_toolkit.pending import Pending, Phase, last, pending
+from mikrotik_toolkit.phases import (
+    AFTER,
+    BEFORE,
+    COMMIT,
+    EFFECT_KEY,
+    checks,
+    close_effects,
+    end,
+    mine,
+    missing,
+    refusing,
+    safely,
+    said,
+    step,
+)
 from mikrotik_toolkit.reaching import BROKEN, PAUSE_S, ROUTER, reached
 from mikrotik_toolkit.recovery import LEAST_LEFT_S, Wish, settle
-from runbook.connectors import backups, routeros, ssh
+from runbook.connectors import backups, routeros
 from runbook.connectors.backups import Origin
-from runbook.connectors.effects import earlier
+from runbook.connectors.effects import earlier, effect
 from runbook.connectors.errors import ConnectorError
-from runbook.connectors.routeros import revert, rsc
+from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.router import Router
 
-ENDED = "PUSH_ENDED"
-BEFORE, COMMIT, AFTER = "PUSH_BEFORE", "PUSH_COMMIT", "PUSH_AFTER"
 FORBIDDEN = frozenset(
     {
         ("/system", "reset-configuration"),
@@ -38,48 +46,31 @@ FORBIDDEN = frozenset(
 """Menu and command: these would cut the change short, or remove the revert."""
 
 
-def step(percent: float, text: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """A step of a push: with progress, and nothing to do if an earlier attempt was ended."""
-
-    def decorate(work: Callable[[], None]) -> Callable[[], None]:
-        @wraps(work)
-        def stepped() -> None:
-            if os.environ.get(ENDED):
-                print("An earlier attempt has ended: nothing is left to do")
-                return
-            runbook.progress(percent, text)
-            work()
-
-        return stepped
-
-    return decorate
-
-
 # -- before anything is changed ------------------------------------------------------------------
 
 
 @step(2, "Checking the router")
 def check() -> None:
     """Reachable, a known version, and able to revert by itself. Earlier changes are ended first."""
-    _end_earlier()
+    end_earlier(_digest(_script()))
     if not rsc.parse(_script()).commands:
         refused("empty", "The change has no commands").end()
-    with _refusing(), routeros.connect(ROUTER) as router:
+    with refusing(), routeros.connect(ROUTER) as router:
         print(f"{router.board}, RouterOS {router.version}, at {router.address}")
         for obstacle in router.revert_obstacles():
             refused(obstacle.code, obstacle.message).end()
         saving.report(ROUTER, router)
 
 
-def _end_earlier() -> None:
+def end_earlier(script: str) -> None:
     """A change that was interrupted. One that turns out to be this one isn't made again."""
     device = saving.device_name(ROUTER)
-    ended = last(device)
-    if ended and ended.phase is Phase.ENDED and earlier(revert.EFFECT_KEY):
-        # This run retries it, and it has died before it could say how it ended.
-        if ended.outcome == Outcome.COMMITTED and ended.script == _digest(_script()):
-            _end(_said(ended))
-        _close_effects()
+    ended, recorded = last(device), [one.run_id for one in earlier(EFFECT_KEY)]
+    if ended and ended.phase is Phase.ENDED and ended.run_id in recorded:
+        # This run retries one that has died before it could say how it ended.
+        if ended.outcome == Outcome.COMMITTED and ended.script == script:
+            end(said(ended))
+        close_effects()
     known = pending(device)
     if known is None:
         return
@@ -90,10 +81,10 @@ def _end_earlier() -> None:
     result = settle(known)
     print(f"It is {result.outcome}: {result.text}", flush=True)
     if result.outcome is Outcome.UNKNOWN or (
-        result.outcome is Outcome.COMMITTED and known.script == _digest(_script())
+        result.outcome is Outcome.COMMITTED and known.script == script
     ):
-        _end(result)
-    _close_effects()
+        end(result)
+    close_effects()
 
 
 @step(10, "Backing up")
@@ -101,7 +92,7 @@ def back_up() -> None:
     if runbook.dry_run():
         return
     device, store = saving.device_name(ROUTER), backups.open_store()
-    with _refusing(), routeros.connect(ROUTER) as router:
+    with refusing(), routeros.connect(ROUTER) as router:
         seen = saving.look(router, store)
         saved = saving.save(router, seen, Origin.SEEN, device=device, step="Back up", store=store)
     print(f"Version {saved.commit[:12]} of {device}" + ("" if saved.is_new else ", as stored"))
@@ -117,7 +108,7 @@ def validate() -> None:
         if (command.path, command.verb) in FORBIDDEN:
             text = f"line {command.line}: {command.path} {command.verb} can't be part of a change"
             refused("forbidden", text).end()
-    with _refusing(), routeros.connect(ROUTER) as router:
+    with refusing(), routeros.connect(ROUTER) as router:
         found = router.validate(script)
         for one in found.findings:
             print(f"line {one.line or '?'}: {one.message}")
@@ -136,7 +127,7 @@ def validate() -> None:
 @step(35, "Removing stale reverts")
 def clear_stale() -> None:
     """A timer of another change must not fire amid this one, or later."""
-    with _refusing(), routeros.connect(ROUTER) as router:
+    with refusing(), routeros.connect(ROUTER) as router:
         for stale in router.reverts():
             if runbook.dry_run():
                 runbook.plan(f"remove the stale revert {stale.name}", label="verified")
@@ -151,9 +142,9 @@ def arm() -> None:
         runbook.plan(f"revert after {_seconds()} s unless confirmed", label="assumed")
         return
     if pending(saving.device_name(ROUTER)) is not None:
-        _mine()  # this step is tried again, or this run resumes another one
+        mine()  # this step is tried again, or this run resumes another one
     device, run_id = saving.device_name(ROUTER), os.environ["RUNBOOK_RUN_ID"]
-    with _refusing(), routeros.connect(ROUTER) as router:
+    with refusing(), routeros.connect(ROUTER) as router:
         if not saving.look(router).same_as(os.environ[BEFORE]):
             refused("changed_meanwhile", "Somebody has changed the router since the backup").end()
         source = backups.source_of_run("Apply")
@@ -168,10 +159,11 @@ def arm() -> None:
             commit=os.environ[COMMIT],
             until=time.time() + _seconds(),
             seconds=_seconds(),
-            checks=bool(os.environ.get("VANTAGE") or os.environ.get("PING")),
+            checks=checks(),
         ).at(Phase.ARMING)
         try:
-            armed = router.arm_rollback(run_id, _seconds())
+            with effect(f"change {device}", key=EFFECT_KEY, probe={"commit": change.commit}):
+                armed = router.arm_rollback(run_id, _seconds())
         except ConnectorError as error:
             result = settle(change)
             if result.outcome is Outcome.UNKNOWN:
@@ -195,7 +187,7 @@ def disarm() -> None:
     result.tell()
     if result.outcome is not Outcome.REVERTED:
         raise SystemExit(EXIT_CODES[result.outcome] or 1)
-    _close_effects()
+    close_effects()
 
 
 # -- the change ----------------------------------------------------------------------------------
@@ -205,19 +197,19 @@ def disarm() -> None:
 def apply() -> None:
     if runbook.dry_run():
         return
-    change = _mine()
-    with _safely(change), routeros.connect(ROUTER) as router:
+    change = mine()
+    with safely(change), routeros.connect(ROUTER) as router:
         now = reaching.state(router, change.run_id)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
-            _end(settle(change))
+            end(settle(change))
         change = change.at(Phase.APPLYING)
         try:
             router.apply(_script())
         except ConnectorError as error:
             if error.code in BROKEN:
                 print(error.message, flush=True)
-                _end(recovery.wait_for_revert(change.at(Phase.REVERTING), "cut_off"))
-            _end(_import_failed(change, router, error))
+                end(recovery.wait_for_revert(change.at(Phase.REVERTING), "cut_off"))
+            end(_import_failed(change, router, error))
         change.at(Phase.APPLIED)
 
 
@@ -238,64 +230,35 @@ def verify() -> None:
     """By a new connection. Until it succeeds or the router has gone back."""
     if runbook.dry_run():
         return
-    change = _mine()
-    with _safely(change):
+    change = mine()
+    with safely(change):
         while True:
             with reached(change.until + reaching.BOOT_S, "The router can't be reached") as router:
                 now = reaching.state(router, change.run_id)
                 if now.revert is None and now.seen.same_as(change.before):
-                    _end(recovery.wait_for_revert(change, "cut_off"))
+                    end(recovery.wait_for_revert(change, "cut_off"))
                 if now.revert is None:
-                    _end(recovery.go_back(change, router, now, "revert_lost"))
+                    end(recovery.go_back(change, router, now, "revert_lost"))
                 if now.left_s > LEAST_LEFT_S:
-                    missing = _missing(router)
-                    if missing:
-                        _end(recovery.go_back(change, router, now, missing))
+                    if reason := missing(router):
+                        end(recovery.go_back(change, router, now, reason))
                     change.at(Phase.VERIFIED, after=now.seen.fingerprint)
                     return
             time.sleep(PAUSE_S)  # too late: it is about to go back
-
-
-def _missing(router: Router) -> str:
-    """What can't be reached any more, as a reason; empty if everything can."""
-    for address in filter(None, map(str.strip, os.environ.get("PING", "").split(","))):
-        rows = router.call("/ping", {"address": address, "count": "3"}, reads=True)
-        if not any(int(row.get("received") or 0) for row in rows):
-            print(f"The router doesn't reach {address} any more")
-            return "ping"
-    if os.environ.get("VANTAGE") and not _seen_from_vantage(router):
-        return "vantage"
-    return ""
-
-
-def _seen_from_vantage(router: Router) -> bool:
-    address = os.environ.get("VANTAGE_ADDRESS") or router.address.host
-    port = router.address.port
-    host = shlex.quote(address)
-    inner = shlex.quote(f"exec 3<>/dev/tcp/{address}/{port}")
-    command = f"nc -z -w 5 {host} {port} || timeout 5 bash -c {inner}"
-    try:
-        with ssh.connect("VANTAGE") as server:
-            is_seen = server.run(command, reads=True, timeout=30).exit_status == 0
-    except ConnectorError as error:
-        print(f"The second vantage point can't tell: {error.message}")
-        return False
-    print(f"{address}:{port} can{'' if is_seen else 't'} be reached from the second vantage point")
-    return is_seen
 
 
 @step(85, "Confirming")
 def confirm() -> None:
     if runbook.dry_run():
         return
-    change = _mine()
-    with _safely(change), routeros.connect(ROUTER) as router:
+    change = mine()
+    with safely(change), routeros.connect(ROUTER) as router:
         now = reaching.state(router, change.run_id)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
-            _end(settle(change))
+            end(settle(change))
         change = change.at(Phase.CONFIRMING)
         if not router.cancel_rollback(now.revert):
-            _end(settle(change))
+            end(settle(change))
         print("The revert is gone: the change stays")
 
 
@@ -303,7 +266,7 @@ def confirm() -> None:
 def record() -> None:
     if runbook.dry_run():
         return
-    _end(settle(_mine()))
+    end(settle(mine()))
 
 
 # -- after a crash -------------------------------------------------------------------------------
@@ -329,60 +292,6 @@ def recover() -> None:
     result.tell()
     if result.outcome is Outcome.UNKNOWN:
         raise SystemExit(EXIT_CODES[result.outcome])
-
-
-def _mine() -> Pending:
-    """The change of this run. That of a run which this one resumes is ended here and now."""
-    known = last(saving.device_name(ROUTER))
-    if known is None or known.commit != os.environ[COMMIT]:
-        _end(unknown("no_record", "What this run has done isn't recorded"))
-    if known.phase is Phase.ENDED:
-        _end(_said(known))
-    if known.run_id != os.environ["RUNBOOK_RUN_ID"]:
-        _end(settle(known))
-    return known
-
-
-def _said(ended: Pending) -> Result:
-    return Result(Outcome(ended.outcome), "ended_before", f"It was {ended.outcome} already")
-
-
-def _end(result: Result) -> NoReturn:
-    """The run ends, or its other steps have nothing to do."""
-    if result.outcome is Outcome.COMMITTED:
-        store, device = backups.open_store(), saving.device_name(ROUTER)
-        runbook.env(ENDED, result.outcome.value)
-        runbook.env(AFTER, store.facts(device).get("fingerprint", ""))
-        runbook.output("after", store.latest(device) or "")
-    result.tell()
-    if result.outcome is not Outcome.UNKNOWN:
-        _close_effects()
-    raise SystemExit(EXIT_CODES[result.outcome])
-
-
-def _close_effects() -> None:
-    """The reverts that this run, or one that it goes on from, has armed are gone."""
-    for change in earlier(revert.EFFECT_KEY):
-        change.undone()
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Nothing is changed yet: an error refuses the change."""
-    try:
-        yield
-    except ConnectorError as error:
-        refused(error.code, error.message).end()
-
-
-@contextmanager
-def _safely(change: Pending) -> Iterator[None]:
-    """An error of the connection: the change is ended from what the router has."""
-    try:
-        yield
-    except ConnectorError as error:
-        print(error.message, flush=True)
-        _end(settle(pending(change.device) or change))
 
 
 def _script() -> str:

@@ -19,6 +19,8 @@ LEAST_LEFT_S = 3.0
 """A revert that is due so soon is not cancelled: nobody could tell which came first."""
 GRACE_S = 2.0
 """In which a request that was sent before a crash may still be carried out."""
+QUIET_S = 10.0
+"""A router that was told to restart does so within this time."""
 WHOLE = (Phase.APPLIED, Phase.VERIFIED, Phase.CONFIRMING)
 
 
@@ -40,6 +42,8 @@ def settle(change: Pending, wish: Wish = Wish.AUTOMATIC) -> Result:
     elif wish is Wish.BACK or (wish is Wish.AUTOMATIC and unverified):
         change = change.at(Phase.REVERTING)
     try:
+        if change.phase is Phase.RESTORING and wish is Wish.AUTOMATIC:
+            return settle_restored(change, patience)
         return _settled(change, patience, wish)
     except ConnectorError as error:
         return unknown(error.code, f"The router can't be reached: {error.message}")
@@ -90,6 +94,25 @@ def _restarted(change: Pending, now: State) -> bool:
     if not change.due:
         return False
     return now.booted > reaching.moment(change.due) - timedelta(seconds=change.seconds)
+
+
+def settle_restored(change: Pending, patience: float) -> Result:
+    """A backup was loaded, or was not: the router restarts for it."""
+    quiet_since = time.time()
+    while True:
+        with reached(patience) as router:
+            now = reaching.state(router, change.run_id)
+            is_old = now.seen.same_as(change.before)
+            if now.seen.same_as(change.after) or not (is_old or change.after):
+                reaching.remove_uploaded()
+                return _committed(change, router, now)
+            if not is_old:
+                text = "The router has neither the old configuration nor the restored one"
+                return unknown("neither", text)
+        if time.time() - quiet_since > QUIET_S:
+            reaching.remove_uploaded()
+            return _reverted(change, "not_restored")
+        time.sleep(PAUSE_S)
 
 
 def never_applied(change: Pending, router: Router, now: State) -> Result:

@@ -63,7 +63,16 @@ def look(router: Router, store: BackupStore | None = None) -> Seen:
         "model": router.board,
         "identity": router.print("/system/identity")[0].get("name", ""),
     }
-    return Seen(export, known.fingerprint(whole), facts)
+    return Seen(export, fingerprint(known, whole), facts)
+
+
+def fingerprint(store: BackupStore, export: str) -> str:
+    """Without remarks, which name the hardware: another router can prove a backup."""
+    return store.fingerprint("\n".join(commands_of(export)))
+
+
+def commands_of(export: str) -> list[str]:
+    return [line for line in export.split("\n") if not line.startswith("#")]
 
 
 def _with_secrets(router: Router) -> str:
