@@ -49,8 +49,13 @@ class Bench:
         device = {"name": NAME, "stored": True}
         found = {"name": "routers", "kind": "routeros", "values": values, "device": device}
         (connections / "ROUTER.json").write_text(json.dumps(found))
+        self.use()
+
+    def use(self):
+        """What is called from now on is for this router."""
+        data, monkeypatch = self.folder / "data", self._patch
         self.set(
-            RUNBOOK_CONNECTIONS=str(connections),
+            RUNBOOK_CONNECTIONS=str(self.folder / "connections"),
             RUNBOOK_BACKUPS=str(folder_of(data)),
             RUNBOOK_RECURSION_STACK='["mikrotik/Push.md"]',
             RUNBOOK_REQUESTED_BY="ann",
@@ -66,7 +71,7 @@ class Bench:
         monkeypatch.setattr("runbook.output", self.outputs.__setitem__)
         monkeypatch.setattr("runbook.env", lambda name, value: self.set(**{name: str(value)}))
         monkeypatch.setattr("runbook.device", lambda name, **said: self.reports.append(said))
-        for name in ("progress", "summary", "plan"):
+        for name in ("progress", "summary", "plan", "mask"):
             monkeypatch.setattr(f"runbook.{name}", lambda *_, **__: None)
 
     def set(self, **variables):
@@ -136,8 +141,8 @@ def bench_of(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(library)
 
     def start(version="7.18", **options):
-        given = {"clock_rate": 60, "boot_seconds": 2, **options}
-        router = Router(version, password=PASSWORD, identity=NAME, **given).start()
+        given = {"clock_rate": 60, "boot_seconds": 2, "identity": NAME, **options}
+        router = Router(version, password=PASSWORD, **given).start()
         started.append(router)
         folder = tmp_path / f"bench-{len(started)}"
         folder.mkdir()

@@ -176,6 +176,7 @@ SEEDS = range(int(os.environ.get("PUSH_SEEDS", "6")))
 def test_a_killed_push_ends_as_old_or_new_and_the_record_says_which(bench, monkeypatch, seed):
     chance = random.Random(seed)
     before = bench.router.snapshot()
+    assert bench.backup() == 0
     with monkeypatch.context() as patch:
         hits = Hits(patch)
         assert bench.push(ADD) == 0

@@ -111,9 +111,9 @@ def load_stored(router: Router, device: str, commit: str) -> None:
         raise
 
 
-def remove_uploaded() -> None:
+def remove_uploaded(input_name: str = ROUTER) -> None:
     """Remove the backups that `load_stored` has left on the router, which hold its secrets."""
-    with suppress(ConnectorError), routeros.connect(ROUTER) as router:
+    with suppress(ConnectorError), routeros.connect(input_name) as router:
         for row in router.print("/file", properties=("name",)):
             if "runbook-restore-" in row.get("name", ""):
                 router.remove_file(row["name"])
