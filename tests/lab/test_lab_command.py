@@ -36,7 +36,9 @@ def test_the_lab_goes_up_and_down(commands):
     connections = listed(commands, "connections list")["connections"]
     assert {one["name"] for one in connections} == set(NAMES)
     toolkits = {one["slug"]: one["enabled"] for one in listed(commands, "toolkit list")["toolkits"]}
-    assert [toolkits[slug] for slug in ("lab", "netbox", "proxmox")] == [True, True, True]
+    assert all(toolkits[slug] for slug in ("lab", "netbox", "proxmox", "mikrotik"))
+    devices = listed(commands, "inventory list")["devices"]
+    assert [(one["name"], one["connection"]) for one in devices] == [(it, it) for it in ROUTERS]
     for name in NAMES:
         assert listed(commands, f"connections check {name}")["ok"]
     choices = ended(commands.start_execute("netbox/Prefixes.md", NETBOX="lab-netbox"))
@@ -44,3 +46,4 @@ def test_the_lab_goes_up_and_down(commands):
 
     ended_text(commands, "lab", "down")
     assert listed(commands, "connections list")["connections"] == []
+    assert listed(commands, "inventory list")["devices"] == []

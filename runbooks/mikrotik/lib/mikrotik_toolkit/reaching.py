@@ -22,7 +22,7 @@ BOOT_S = 300.0
 """How long a router may take to restart."""
 PAUSE_S = 0.5
 BROKEN = frozenset({ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE, ErrorCode.TRUNCATED})
-"""Nobody knows what became of the command."""
+"""Nobody knows whether the command was executed."""
 
 
 @dataclass(frozen=True)

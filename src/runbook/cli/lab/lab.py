@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook.lab.processes import Started
     from runbook.settings import Settings
 
-TOOLKITS = ("proxmox", "netbox", "lab")
+TOOLKITS = ("proxmox", "netbox", "lab", "mikrotik")
 LABELS = {"site": "lab"}
 ROUTERS = ("lab-router-1", "lab-router-2")
 NAMES = ("lab-netbox", "lab-proxmox", *ROUTERS)
@@ -64,12 +64,14 @@ def up() -> None:
             processes.stop()
             for started in processes.start():
                 _connect(engine, principal, started)
+            _add_devices(engine, principal)
         _enable(settings, engine, principal)
     print_line(f"The lab is up, with the connections {', '.join(NAMES)}.")
     print_line("In the web app, as admin or operator:")
     print_line(f"    http://localhost:{settings.api_port}/execute/lab/Provision.md")
     print_line("In a terminal:")
     print_line(f"    {_command()} execute --runbook lab/Provision.md --ask")
+    print_line(f"    {_command()} execute --runbook mikrotik/Push.md --ask")
 
 
 @lab.command(
@@ -86,6 +88,9 @@ def down() -> None:
 
     with _opened() as (settings, engine, principal):
         ended = Processes(settings.data_dir, process_environment()).stop()
+        for name in ROUTERS:
+            with suppress(NotFoundError):
+                engine.inventory.remove(name, principal)
         for name in NAMES:
             with suppress(NotFoundError):
                 engine.connections.remove(name, principal)
@@ -117,6 +122,17 @@ def _connect(engine: Engine, principal: Principal, started: Started) -> None:
             engine.connections.remove(name, principal)
         new = NewConnection(name, kind, values, {}, LABELS, "Of runbook lab; holds nothing real")
         engine.connections.add(new, principal)
+
+
+def _add_devices(engine: Engine, principal: Principal) -> None:
+    """The routers, as devices of the inventory."""
+    from runbook.core.inventory.views import NewFields
+
+    for name in ROUTERS:
+        with suppress(NotFoundError):
+            engine.inventory.remove(name, principal)
+        fields = {"connection": name, "vendor": "MikroTik", "tags": "lab"}
+        engine.inventory.put(NewFields(name, fields), principal, add=True)
 
 
 def _connections(started: Started) -> Iterator[tuple[str, str, dict[str, Any]]]:

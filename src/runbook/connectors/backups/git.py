@@ -28,7 +28,7 @@ _AUTHOR = {
 class GitError(RunbookError):
     """Git refuses, or isn't installed."""
 
-    code = "git"
+    code = "git_failed"
     exit_code = 74
 
 

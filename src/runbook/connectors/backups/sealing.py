@@ -22,7 +22,7 @@ class DamagedError(RunbookError):
     """A stored backup can't be used as it is."""
 
     code = "backup_damaged"
-    exit_code = 65
+    exit_code = 74
 
 
 class Sealer:
