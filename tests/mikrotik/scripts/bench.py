@@ -28,6 +28,8 @@ class Done:
     plan: list
     summary: str
     masked: str
+    texts: dict
+    """The outputs as a caller gets them."""
     error: RunbookError | None = None
 
     @property
@@ -175,6 +177,7 @@ class Bench:
             _text(space, "PLAN").splitlines(),
             _text(space, "SUMMARY"),
             _text(space, "MASK"),
+            _assigned(_text(space, "OUTPUT"), parsed=False),
             error,
         )
 
@@ -217,15 +220,15 @@ def _text(space, name):
     return path.read_text() if path.exists() else ""
 
 
-def _assigned(text):
-    """The outputs, with JSON as such."""
+def _assigned(text, *, parsed=True):
+    """The outputs, with JSON as such if it is parsed."""
     values, lines = {}, iter(text.splitlines())
     for line in lines:
         name, _, value = line.partition("=")
         if "<<" in name or ("<<" in line and "=" not in line):
             name, _, end = line.partition("<<")
             value = "\n".join(iter(lines.__next__, end))
-        values[name] = _json(value)
+        values[name] = _json(value) if parsed else value
     return values
 
 

@@ -57,9 +57,9 @@ def test_neighbors_become_a_topology(site):
     assert {one["identity"] for one in done.outputs["NEIGHBORS"]} == {"core", "ap-1"}
 
     others = {
-        "core": {"IDENTITY": "CORE", "ADDRESSES": ["192.0.2.1/24"], "NEIGHBORS": []},
-        "lonely": {"IDENTITY": "x", "ADDRESSES": ["192.168.88.9/24"], "NEIGHBORS": []},
-        "edge-1": done.outputs,
+        "core": {"IDENTITY": "CORE", "ADDRESSES": '["192.0.2.1/24"]', "NEIGHBORS": "[]"},
+        "lonely": {"IDENTITY": "x", "ADDRESSES": '["192.168.88.9/24"]', "NEIGHBORS": "[]"},
+        "edge-1": done.texts,
     }
 
     def answer(inputs):
@@ -86,7 +86,7 @@ def test_a_report_has_what_is_wrong(site, monkeypatch, tmp_path):
     monkeypatch.setenv("RUNBOOK_BACKUPS", str(tmp_path / "data" / "device-backups"))
     site.kept = ("RUNBOOK_BACKUPS",)
     site.router()
-    polled = site.execute("Poll", ROUTER="core-1").outputs
+    polled = site.execute("Poll", ROUTER="core-1").texts
 
     def answer(inputs):
         if inputs["ROUTER"] == "dead":

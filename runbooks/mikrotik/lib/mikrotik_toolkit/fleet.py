@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import runbook
 from runbook.errors import RunbookError
 
 AT_ONCE = 4
+LISTS = frozenset({"LOAD", "INTERFACES_DOWN", "ADDRESSES", "NEIGHBORS"})
+"""Outputs of Poll and Neighbors that are JSON."""
 INCOMPLETE = 4
 """Exit code of runbooks that couldn't read some of their devices."""
 
@@ -36,9 +39,15 @@ def each(names: list[str], ref: str, *, until: float = 100) -> dict[str, Result]
 
 def _called(ref: str, name: str) -> Result:
     try:
-        return Result(runbook.call(ref, ROUTER=name, quiet=True))
+        outputs = runbook.call(ref, ROUTER=name, quiet=True)
+        return Result({key: _decoded(key, value) for key, value in outputs.items()})
     except RunbookError as error:
         return Result(error=error.message)
+
+
+def _decoded(key: str, value: str) -> Any:
+    """Outputs of called runs are texts."""
+    return json.loads(value) if key in LISTS else value
 
 
 def failed(results: Mapping[str, Result]) -> dict[str, str]:
