@@ -9,6 +9,17 @@ def rows(**values):
     return [{"NAME": name.replace("_", "-"), "VALUE": value} for name, value in values.items()]
 
 
+ADD_RULE = {"MENU": "/ip/firewall/filter", "VALUES": rows(chain="input", action="accept")}
+SET_NAME = {"MENU": "/system/identity", "VALUES": rows(name="other")}
+
+
+def take(site):
+    """The states of what was recorded; the next run isn't a retry then."""
+    states = site.journal.states
+    site.journal.made.clear()
+    return states
+
+
 def execute(site, action="print", menu="/ip/address", **inputs):
     return site.execute("Exec", ROUTER="core-1", ACTION=action, MENU=menu, **inputs)
 
@@ -17,28 +28,70 @@ def test_a_row_is_added_changed_printed_and_removed(site):
     site.router()
     added = execute(site, "add", VALUES=rows(address="10.0.0.1/24", interface="ether2"))
     row = added.outputs["ROW"]
+    states = take(site)
     changed = execute(site, "set", "ip address", ROW=row, VALUES=rows(comment="up"))
+    states += take(site)
     printed = execute(site, VALUES=rows(interface="ether2"))
     removed = execute(site, "remove", ROW=row)
+    states += take(site)
     missing = execute(site, "remove", ROW=row)
 
     assert changed.outputs["BEFORE"] == {"comment": ""}
     assert [one["comment"] for one in printed.outputs["ROWS"]] == ["up"]
     assert removed.outputs["BEFORE"]["address"] == "10.0.0.1/24"
     assert missing.error.code is ErrorCode.NOT_FOUND
-    assert site.journal.states == ["done"] * 3
+    assert states == ["done"] * 3
 
 
 def test_undo_brings_back_what_was(site):
     router = site.router()
     before = router.snapshot()
     execute(site, "add", VALUES=rows(address="10.0.0.1/24", interface="ether2"))
+    first = site.journal.made[:]
+    site.journal.made.clear()
     execute(site, "set", "/system/identity", VALUES=rows(name="other"))
+    site.journal.made[0]["id"] = "run-1/2"
+    site.journal.made[:0] = first
 
     site.execute("Exec", undo=True, ROUTER="core-1", ACTION="add", MENU="/ip/address")
 
     assert router.snapshot() == before
     assert site.journal.states == ["undone"] * 2
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "made"),
+    [
+        ("add", ADD_RULE, True),
+        ("add", ADD_RULE, False),
+        ("set", SET_NAME, True),
+        ("set", SET_NAME, False),
+        ("remove", {"MENU": "/ip/pool", "ROW": "p"}, True),
+    ],
+)
+def test_a_retry_does_not_repeat_what_was_done(site, made, action, inputs):
+    router = site.router()
+    router.run("/ip pool add name=p ranges=10.0.0.1-10.0.0.9")
+    before = router.snapshot()
+    given = {"ROUTER": "core-1", "ACTION": action, **inputs}
+    site.execute("Exec", **given)
+    after = router.snapshot()
+    site.journal.made[0] |= {"state": "intended", "outcome": {}}
+    if not made:
+        router.run("/ip firewall filter remove [find]; /system identity set name=core-1")
+        assert router.snapshot() == before
+
+    assert site.execute("Exec", **given).code == 0
+
+    assert router.snapshot() == after
+    assert site.journal.states == (["done"] if made else ["failed", "done"])
+
+
+def test_a_command_that_may_have_run_is_not_run_again(site):
+    site.router()
+    site.journal.intend("", "exec", "run it", {"menu": "/interface", "action": "run"})
+    done = execute(site, "run", "/interface", COMMAND="reset-counters", ROW="ether1")
+    assert done.error.code is ErrorCode.CONFLICT
 
 
 def test_a_removed_row_cannot_be_undone(site):

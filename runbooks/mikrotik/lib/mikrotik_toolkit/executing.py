@@ -26,7 +26,8 @@ def main() -> None:
         # The last word is the command; the menu itself may be denied, or all of it.
         menus.path_of(f"{path}/{given.text('COMMAND')}")
     with routeros.connect("ROUTER") as router:
-        _ACTIONS[action](router, path, values)
+        if not _made_before(router, path, values):
+            _ACTIONS[action](router, path, values)
 
 
 def _print(router: Router, path: str, values: dict[str, str]) -> None:
@@ -34,10 +35,9 @@ def _print(router: Router, path: str, values: dict[str, str]) -> None:
 
 
 def _add(router: Router, path: str, values: dict[str, str]) -> None:
-    probe = {"menu": path, "action": ADD}
-    with effect(
-        f"add {_named(values)} to {path} of {known.name_of()}", key=EFFECT, probe=probe
-    ) as (change):
+    probe = {"menu": path, "action": ADD, "last": _last(router, path)}
+    what = f"add {_named(values)} to {path} of {known.name_of()}"
+    with effect(what, key=EFFECT, probe=probe) as change:
         change.outcome["row"] = router.add(path, values)
     runbook.output("ROW", change.outcome["row"])
 
@@ -109,6 +109,61 @@ def show(rows: list[Row]) -> None:
         print(" ".join(f"{name}={value}" for name, value in row.items()))
     runbook.output("ROWS", rows[: showing.MOST_ROWS])
     runbook.output("COUNT", len(rows))
+
+
+# -- earlier attempts ------------------------------------------------------------------------------
+
+
+def _made_before(router: Router, path: str, values: dict[str, str]) -> bool:
+    """Whether an attempt that was killed has made the change. Raises `conflict` if nobody knows."""
+    made = False
+    for change in earlier(EFFECT):
+        row = _result_of(router, change, path, values)
+        if row is None:
+            change.did_not_happen()
+            continue
+        change.adopt(row=row)
+        print(f"Run {change.run_id} has done this already: {change.what}")
+        runbook.output("ROW", row)
+        made = True
+    return made
+
+
+def _result_of(
+    router: Router, change: EarlierChange, path: str, values: dict[str, str]
+) -> str | None:
+    """The row that was changed; None if the change wasn't made."""
+    action, row = change.probe["action"], str(change.probe.get("row") or "")
+    if action == ADD:
+        since = [one for one in _ids(router, path) if _number(one) > change.probe["last"]]
+        if len(since) > 1:
+            raise _unsure(change, "several rows were added since")
+        return since[0] if since else None
+    if action == RUN:
+        raise _unsure(change, "nothing tells whether it was")
+    found = router.print(path, where={".id": row} if row else None)
+    if action == REMOVE:
+        return None if found else row
+    is_set = bool(found) and all(found[0].get(name) == value for name, value in values.items())
+    return row if is_set else None
+
+
+def _unsure(change: EarlierChange, why: str) -> ConnectorError:
+    text = f"Run {change.run_id} was interrupted when it was about to {change.what}, and {why}"
+    return ConnectorError(f"{text}. Look at the router, then start a new run", ErrorCode.CONFLICT)
+
+
+def _last(router: Router, path: str) -> int:
+    """The number of the newest row: numbers only grow."""
+    return max(map(_number, _ids(router, path)), default=0)
+
+
+def _ids(router: Router, path: str) -> list[str]:
+    return [row[".id"] for row in router.print(path, properties=(".id",)) if ".id" in row]
+
+
+def _number(row: str) -> int:
+    return int(row.removeprefix("*"), 16)
 
 
 # -- undo ----------------------------------------------------------------------------------------
