@@ -35,9 +35,8 @@ def test_a_router_is_added_polled_changed_and_reported_on(tmp_path):
         shelf.answer("connections", "add", "routers", "--file", str(file))
 
         added = shelf.execute("mikrotik/AddDevice.md", CONNECTION="routers", SITE="fra")
-        preview = shelf.execute(
-            "mikrotik/TemplatePush.md", ROUTER="core-1", TEMPLATE="firewall", PREVIEW="true"
-        )
+        pushed = shelf.execute("mikrotik/TemplatePush.md", ROUTER="core-1", TEMPLATE="firewall")
+        rules = router.config.rows("ip/firewall/filter")
         named = [{"NAME": "name", "VALUE": "core-2"}]
         change = {"ACTION": "set", "MENU": "/system/identity", "VALUES": json.dumps(named)}
         changed = shelf.execute("mikrotik/Exec.md", ROUTER="core-1", **change)
@@ -47,8 +46,9 @@ def test_a_router_is_added_polled_changed_and_reported_on(tmp_path):
         restored = router.run(":put [/system identity get name]")
 
     assert not added.end.get("warnings"), added.end
-    codes = [one.code for one in (added, preview, changed, report, undone)]
-    assert codes == [0] * 5, added.text + preview.text + changed.text + report.text + undone.text
+    codes = [one.code for one in (added, pushed, changed, report, undone)]
+    assert codes == [0] * 5, pushed.text + report.text
+    assert len(rules) == 8
     assert report.outputs["FAILED"] == "[]"
     assert (identity.strip(), restored.strip()) == ("core-2", "core-1")
     [device] = json.loads(shelf.answer("inventory", "export", "--format", "json"))["devices"]

@@ -20,6 +20,7 @@ def test_the_inventory_gets_what_the_router_is_and_how_it_is(site, version):
     assert (facts["voltage"], facts["temperature"]) == (24.1, 52.0)
     assert (facts["memory"], facts["disk"], facts["cpu"]) == (25, 50, 3)
     assert facts["interfaces"]["ether1"]["state"] == "up"
+    assert facts["wireless_clients"] == 1
     # What others have found out stays.
     assert (facts["owner"], facts["state"]) == ("noc", "online")
     assert "reason" not in facts
@@ -56,6 +57,14 @@ def test_a_router_that_does_not_answer_is_offline(site):
     facts = done.device["facts"]
     assert (facts["state"], facts["reason"], facts["uptime"]) == ("offline", done.error.code, 5)
     assert "last_seen" not in done.device
+
+
+def test_a_router_that_hangs_ends_by_its_time_out(site):
+    router = site.router()
+    router.faults.hang = True
+    site.know("core-1", timeout=0.5, command_timeout=0.5)
+    done = site.execute("Poll", ROUTER="core-1")
+    assert (done.error.code, done.device["facts"]["reason"]) == (ErrorCode.TIMEOUT, "timeout")
 
 
 def test_rates_come_from_the_counters_of_the_poll_before(site):

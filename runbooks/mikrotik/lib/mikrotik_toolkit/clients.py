@@ -13,6 +13,7 @@ from runbook.connectors.routeros.router import Router
 
 WIRELESS = ("/interface/wifi/registration-table", "/interface/wifiwave2/registration-table",
             "/interface/wireless/registration-table")  # fmt: skip
+"""Menus of the wireless drivers; a router has those of its own."""
 HEADERS = ("mac", "address", "name", "interface", "lease", "wireless", "signal", "comment")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import runbook
-from mikrotik_toolkit import given, known, showing
+from mikrotik_toolkit import clients, given, known, showing
 from mikrotik_toolkit.known import Facts
 from runbook.connectors import routeros
 from runbook.connectors.errors import ConnectorError
@@ -57,6 +57,8 @@ class Poll:
     load: Facts
     health: Facts
     interfaces: tuple[Interface, ...]
+    wireless: int
+    """Wireless clients."""
     changed_at: str
     change: Change
 
@@ -83,6 +85,7 @@ def read(router: Router, before: Facts, *, now: float) -> Poll:
         load_of(router.resource),
         health_of(known.rows_of(router, "/system/health")),
         interfaces_of(router, before, now=now),
+        sum(len(known.rows_of(router, menu, properties=(".id",))) for menu in clients.WIRELESS),
         changed_at,
         compared(before.get("config_changed_at"), changed_at),
     )
@@ -177,6 +180,7 @@ def facts_from(poll: Poll, *, now: float) -> Facts:
         "state": "online",
         "reason": None,
         "config_changed_at": poll.changed_at,
+        "wireless_clients": poll.wireless,
         "polled_at": int(now),
         "interfaces": counted,
     }
@@ -192,7 +196,7 @@ def show(poll: Poll) -> None:
     }
     if poll.change in changes:
         print(changes[poll.change])
-    described = {**load, **poll.health}
+    described = {**load, **poll.health, "wireless clients": poll.wireless}
     rows = list(described.items())
     showing.table(("", "value"), rows, title=heading)
     showing.table(
