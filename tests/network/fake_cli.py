@@ -43,7 +43,7 @@ class Device:
         self.lock = threading.RLock()
         self._timer = None
         self._before = None
-        self._key = paramiko.RSAKey.generate(2048)
+        self._key = paramiko.ECDSAKey.generate()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._transports = []
         self.port = self._socket.getsockname()[1]

@@ -75,7 +75,7 @@ def test_differences_and_changed_secrets_are_shown(site):
     device.lines = [*IOS, "ntp server 192.0.2.1"]
     added = site.run("Diff", FAIL="true")
 
-    assert (without.code, same.code, secret.code, added.code) == (65, 0, 3, 3)
+    assert (without.code, same.code, secret.code, added.code) == (15, 0, 3, 3)
     assert secret.outputs["SECRET_CHANGED"] is True
     assert (added.outputs["ADDED"], added.outputs["REMOVED"]) == (1, 0)
 

@@ -6,7 +6,6 @@ from runbook.connectors import backups
 from runbook.connectors.backups import Origin
 
 DRIFTED = 3
-WITHOUT_BACKUP = 65
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_a_secret_that_changes_is_drift_without_a_diff(site, backed_up):
 
 def test_without_a_backup_there_is_nothing_to_compare(site, backed_up):
     backed_up("7.18")
-    assert site.execute("Drift", ROUTER="core-1").code == WITHOUT_BACKUP
+    assert site.execute("Drift", ROUTER="core-1").error.code == "not_found"
 
 
 def test_saved_configurations_and_files_are_compared(site, backed_up, tmp_path):

@@ -56,7 +56,7 @@ def drift() -> None:
 
 
 def side(store: BackupStore, device: str, which: str) -> Side:
-    """Raises DamagedError if there is no such backup, and ConnectorError."""
+    """Raises DamagedError and ConnectorError."""
     if which == RUNNING:
         with routeros.connect("ROUTER") as router:
             seen = saving.look(router, store)
@@ -64,21 +64,25 @@ def side(store: BackupStore, device: str, which: str) -> Side:
     if which == FILE:
         return Side("file", file_of(given.text("FILE")))
     commit = commit_of(store, device, which)
-    fingerprint = store.facts(device, commit).get("fingerprint", "")
-    name = f"{device} {commit[:10]}" if commit else f"{device} saved"
-    return Side(name, store.export(device, commit), fingerprint)
+    export, facts = store.export(device, commit), store.facts(device, commit)
+    return Side(f"{device} {commit[:10]}", export, facts.get("fingerprint", ""))
 
 
-def commit_of(store: BackupStore, device: str, which: str) -> str | None:
-    """None if there is no backup at all: reading it says so."""
-    if which in (LATEST, PREVIOUS):
-        number = 0 if which == LATEST else 1
-        history = store.history(device, limit=2)
-        if history and number >= len(history):
-            text = f"{device} has only one backup, so there is no previous one"
-            raise ConnectorError(text, ErrorCode.NOT_FOUND, nothing_changed=True)
-        return history[number].commit if history else None
-    return store.version(device, which).commit
+def commit_of(store: BackupStore, device: str, which: str) -> str:
+    """Raises `not_found`, or DamagedError for a commit that isn't there."""
+    history = store.history(device, limit=2)
+    if not history:
+        raise missing(f"{device} has no backup yet. Execute Backup first")
+    if which not in (LATEST, PREVIOUS):
+        return store.version(device, which).commit
+    number = 0 if which == LATEST else 1
+    if number >= len(history):
+        raise missing(f"{device} has only one backup, so there is no previous one")
+    return history[number].commit
+
+
+def missing(text: str) -> ConnectorError:
+    return ConnectorError(text, ErrorCode.NOT_FOUND, nothing_changed=True)
 
 
 def file_of(path: str) -> str:

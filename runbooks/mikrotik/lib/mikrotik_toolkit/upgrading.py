@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 import urllib.request
 from collections.abc import Callable
@@ -27,6 +28,7 @@ SETTLE_S = 5.0
 """A router that still answers has not begun to restart."""
 MOST_BYTES = 128 * 1024 * 1024
 DOWNLOAD_S = 60
+ROUTER_DOWNLOAD_S = 1800
 GONE = (ErrorCode.UNREACHABLE, ErrorCode.TRUNCATED, ErrorCode.TIMEOUT, ErrorCode.REFUSED,
         ErrorCode.TLS)  # fmt: skip
 
@@ -69,8 +71,16 @@ def fetch() -> None:
                 router.put(name, content)
         else:
             with doing(f"let {known.name_of()} download RouterOS {target}"):
-                router.call(f"{firmware.UPDATE}/download")
+                _download(router)
     runbook.progress(50, "the package is there")
+
+
+def _download(router: Router) -> None:
+    """By SSH, as the API's limit for a command is too short for it."""
+    said = router.console("/system package update download", timeout=ROUTER_DOWNLOAD_S)
+    if found := re.search(r"status: (ERROR.*)", said, re.IGNORECASE):
+        text = f"{known.name_of()} can't download the package: {found[1].strip()}"
+        raise ConnectorError(text, ErrorCode.DEVICE_ERROR, nothing_changed=True)
 
 
 def downloaded(url: str, target: str) -> tuple[str, bytes]:

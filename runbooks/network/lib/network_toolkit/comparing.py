@@ -11,6 +11,7 @@ from pathlib import Path
 import runbook
 from network_toolkit import devices, given
 from runbook.connectors import backups
+from runbook.connectors.errors import ConnectorError, ErrorCode
 
 LATEST = "latest"
 DIFFERENT = 3
@@ -35,6 +36,9 @@ def main() -> None:
     """Diff."""
     store, name = backups.open_store(), devices.name_of()
     which = given.text("COMMIT", LATEST)
+    if store.latest(name) is None:
+        text = f"{name} has no backup yet. Execute Backup first"
+        raise ConnectorError(text, ErrorCode.NOT_FOUND, nothing_changed=True)
     commit = None if which == LATEST else store.version(name, which).commit
     saved, facts = store.export(name, commit), store.facts(name, commit)
     with devices.opened(devices.vendor_of()) as cli:
