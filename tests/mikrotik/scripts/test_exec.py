@@ -102,6 +102,24 @@ def test_a_removed_row_cannot_be_undone(site):
     assert (done.error.code, site.journal.states) == (ErrorCode.CONFLICT, ["done"])
 
 
+def test_secrets_are_neither_shown_nor_recorded(site):
+    router = site.router()
+    router.run("/ppp secret add name=joe password=hidden-word")
+    printed = execute(site, menu="/ppp/secret")
+    changed = execute(
+        site, "set", "/ppp/secret", ROW="joe", VALUES=rows(password="$SECRET"), SECRET="other-word"
+    )
+    missing = execute(site, "set", "/ppp/secret", ROW="joe", VALUES=rows(password="$SECRET"))
+    take(site)
+    assert missing.error.code is ErrorCode.INVALID
+    assert router.config.rows("ppp/secret")[0]["password"] == "other-word"
+    removed = execute(site, "remove", "/ppp/secret", ROW="joe")
+    for done in (printed, changed, removed):
+        assert done.code == 0
+        shown = f"{done.printed}{done.texts}{done.summary}{site.journal.made}"
+        assert not [word for word in ("hidden-word", "other-word") if word in shown]
+
+
 def test_a_dry_run_changes_nothing_and_shows_the_request(site):
     router = site.router()
     before = router.snapshot()

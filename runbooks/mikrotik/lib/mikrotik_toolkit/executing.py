@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import runbook
 from mikrotik_toolkit import given, known, menus, showing
 from runbook.connectors import routeros
@@ -12,6 +14,7 @@ from runbook.connectors.routeros.router import Router
 
 EFFECT = "exec"
 PRINT, ADD, SET, REMOVE, RUN = "print", "add", "set", "remove", "run"
+PLACEHOLDER = "$SECRET"
 LONGEST = 1000
 """Characters of the values that the journal of effects keeps."""
 _OWN = frozenset({".id", "dynamic", "invalid", "running", "bytes", "packets", "default"})
@@ -22,12 +25,23 @@ def main() -> None:
     action = given.text("ACTION")
     path, values = menus.path_of(given.text("MENU")), given.pairs("VALUES")
     menus.check_properties(list(values))
+    values = {name: _filled(value) for name, value in values.items()}
     if action == RUN:
         # The last word is the command; the menu itself may be denied, or all of it.
         menus.path_of(f"{path}/{given.text('COMMAND')}")
     with routeros.connect("ROUTER") as router:
         if not _made_before(router, path, values):
             _ACTIONS[action](router, path, values)
+
+
+def _filled(value: str) -> str:
+    """The secret where a value stands for it: values of lists are stored with the run."""
+    if value != PLACEHOLDER:
+        return value
+    secret = os.environ.get("SECRET", "")
+    if not secret:
+        raise given.invalid(f"SECRET is needed for the value {PLACEHOLDER}")
+    return secret
 
 
 def _print(router: Router, path: str, values: dict[str, str]) -> None:
@@ -53,7 +67,7 @@ def _set(router: Router, path: str, values: dict[str, str]) -> None:
     what = f"set {_named(values)} in {path} {row}".rstrip()
     with effect(f"{what} of {known.name_of()}", key=EFFECT, probe=probe):
         router.set(path, which, values)
-    runbook.output("BEFORE", before)
+    runbook.output("BEFORE", menus.hidden(before))
 
 
 def _remove(router: Router, path: str, values: dict[str, str]) -> None:
@@ -71,7 +85,7 @@ def _remove(router: Router, path: str, values: dict[str, str]) -> None:
     }
     with effect(f"remove {row} from {path} of {known.name_of()}", key=EFFECT, probe=probe):
         router.remove(path, found[".id"])
-    runbook.output("BEFORE", _settable(found))
+    runbook.output("BEFORE", menus.hidden(_settable(found)))
 
 
 def _run(router: Router, path: str, values: dict[str, str]) -> None:
@@ -103,6 +117,7 @@ def row_of(router: Router, path: str, row: str) -> Row:
 
 
 def show(rows: list[Row]) -> None:
+    rows = list(map(menus.hidden, rows))
     names = list(dict.fromkeys(name for row in rows for name in row))
     showing.table(names, [[row.get(name, "") for name in names] for row in rows])
     for row in rows:
@@ -199,8 +214,7 @@ def _named(values: dict[str, str]) -> str:
 
 def _short(before: dict[str, str]) -> dict[str, str] | None:
     """What the journal keeps: never a secret, and not too much. None if it can't be kept."""
-    secret = {"password", "secret", "private-key", "preshared-key", "pre-shared-key", "passphrase"}
-    if any(name.split(".")[-1] in secret or "key" in name for name in before):
+    if any(map(menus.is_secret, before)):
         return None
     return before if sum(map(len, (*before, *before.values()))) <= LONGEST else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from mikrotik_toolkit.given import invalid
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -28,6 +29,8 @@ DENIED_PROPERTIES = frozenset(
 """Their values are scripts, which could do anything."""
 DENIED_COMMANDS = frozenset({"export", "import", "edit", "reset-configuration", "backup"})
 """In whatever menu."""
+SECRETS = frozenset({"password", "secret", "passphrase", "authentication-password",
+                     "encryption-password", "community", "key"})  # fmt: skip
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PROPERTY = re.compile(r"\.?[a-z0-9][a-z0-9.-]*")
 
@@ -52,6 +55,17 @@ def check_properties(names: list[str]) -> None:
             raise invalid(f"{name!r} is not a property")
         if name in DENIED_PROPERTIES:
             raise refused(f"{name} is a script, and is not allowed here")
+
+
+def is_secret(name: str) -> bool:
+    """Whether the property's value must not be shown or recorded."""
+    last = name.rpartition(".")[2]
+    return last in SECRETS or (last.endswith("-key") and last != "public-key")
+
+
+def hidden(row: Mapping[str, str]) -> dict[str, str]:
+    """The row with its secrets masked."""
+    return {name: "***" if value and is_secret(name) else value for name, value in row.items()}
 
 
 def refused(message: str) -> ConnectorError:
