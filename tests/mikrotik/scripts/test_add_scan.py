@@ -71,7 +71,7 @@ def test_a_scan_finds_routers_and_adds_them(site):
 
 def test_routers_without_a_name_of_their_own_are_named_by_address(site):
     site.execute("Scan", NETWORK="127.0.0.1/32", PORTS=str(closed_port()), NAMES="false")
-    from mikrotik_toolkit import scanning
+    from mikrotik_toolkit.watch import scanning
 
     site.connect("lab", {})
     site.patch.setenv("CONNECTION", "lab")

@@ -108,7 +108,7 @@ def test_undo_and_removal_leave_nothing_behind(site, trusted):
 
 def test_a_given_certificate_is_deployed_once(site, trusted):
     router, authority = trusted
-    from mikrotik_toolkit import certificates
+    from mikrotik_toolkit.change import certificates
 
     made = certificates.signed_material(authority.pem, authority.key, ["127.0.0.1"], 10)
     # A form may make blanks of line ends.

@@ -16,7 +16,7 @@ PACKAGE = b"package" * 1000
 @pytest.fixture
 def quick(site, monkeypatch):
     """Looks at a router that restarts more often than in practice."""
-    from mikrotik_toolkit import upgrading
+    from mikrotik_toolkit.change import upgrading
 
     monkeypatch.setattr(upgrading, "POLL_S", 0.05)
     monkeypatch.setattr(upgrading, "SETTLE_S", 0.2)
@@ -103,7 +103,7 @@ def test_without_a_backup_nothing_is_upgraded(quick):
 
 def test_a_router_that_comes_back_with_the_old_version_fails(quick, monkeypatch):
     router = quick.router(version="7.18", boot_seconds=0.2)
-    from mikrotik_toolkit import upgrading
+    from mikrotik_toolkit.change import upgrading
 
     monkeypatch.setattr(upgrading, "fetch", lambda: None)
     done = quick.execute("FirmwareUpgrade", ROUTER="core-1", VERSION="7.20", WAIT="1")
@@ -118,7 +118,7 @@ def test_a_retry_finds_what_an_attempt_that_was_killed_has_done(quick):
     router.reboot()
 
     quick.patch.setenv("UPGRADE_TARGET", "7.20")
-    from mikrotik_toolkit import upgrading
+    from mikrotik_toolkit.change import upgrading
 
     router.wait_until_up(boots=2)
     quick.execute("FirmwareCheck", ROUTER="core-1")

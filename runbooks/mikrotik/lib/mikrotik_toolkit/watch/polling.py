@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import runbook
-from mikrotik_toolkit import clients, given, known, showing
+from mikrotik_toolkit import given, known, showing
 from mikrotik_toolkit.known import Facts
+from mikrotik_toolkit.watch import clients
 from runbook.connectors import routeros
 from runbook.connectors.errors import ConnectorError
 from runbook.connectors.routeros.router import Router

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import runbook
-from mikrotik_toolkit import given, known, showing, templates
-from mikrotik_toolkit.templates import Target, Template
+from mikrotik_toolkit import given, known, showing
+from mikrotik_toolkit.change import templates
+from mikrotik_toolkit.change.templates import Target, Template
 from runbook.connectors import connection, routeros
 from runbook.connectors.connection import ConnectionValues
 from runbook.connectors.errors import ConnectorError, ErrorCode

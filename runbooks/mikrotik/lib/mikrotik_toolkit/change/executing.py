@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import runbook
-from mikrotik_toolkit import given, known, menus, showing
+from mikrotik_toolkit import given, known, showing
+from mikrotik_toolkit.change import menus
 from runbook.connectors import routeros
 from runbook.connectors.effects import EarlierChange, earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode

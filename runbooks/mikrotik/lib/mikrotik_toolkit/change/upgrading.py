@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import runbook
-from mikrotik_toolkit import firmware, given, known
+from mikrotik_toolkit import given, known
+from mikrotik_toolkit.watch import firmware
 from runbook.connectors import routeros
 from runbook.connectors.effects import doing, earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode

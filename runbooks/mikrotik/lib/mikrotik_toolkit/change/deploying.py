@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import runbook
-from mikrotik_toolkit import certificates, given, known
-from mikrotik_toolkit.certificates import Material
+from mikrotik_toolkit import given, known
+from mikrotik_toolkit.change import certificates
+from mikrotik_toolkit.change.certificates import Material
 from runbook.connectors import connection, routeros
 from runbook.connectors.effects import earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode

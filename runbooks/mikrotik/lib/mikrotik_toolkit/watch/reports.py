@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import runbook
-from mikrotik_toolkit import fleet, given, showing
-from mikrotik_toolkit.fleet import Result
+from mikrotik_toolkit import given, showing
+from mikrotik_toolkit.watch import fleet
+from mikrotik_toolkit.watch.fleet import Result
 from runbook.connectors import backups
 from runbook.connectors.backups import Version
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import runbook
-from mikrotik_toolkit import adding, given, known, showing
+from mikrotik_toolkit import given, known, showing
 from mikrotik_toolkit.known import Facts
+from mikrotik_toolkit.watch import adding
 from runbook.connectors.errors import ConnectorError
 
 MOST_ADDRESSES = 4096

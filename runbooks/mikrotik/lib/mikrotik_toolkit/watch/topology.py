@@ -11,7 +11,8 @@ from itertools import combinations
 from typing import Any
 
 import runbook
-from mikrotik_toolkit import fleet, given, known, showing
+from mikrotik_toolkit import given, known, showing
+from mikrotik_toolkit.watch import fleet
 from runbook.connectors import routeros
 from runbook.connectors.routeros.router import Router
 

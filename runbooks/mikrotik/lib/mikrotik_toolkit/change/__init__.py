@@ -1,0 +1,1 @@
+"""Changes of routers that are not a push or a restore."""

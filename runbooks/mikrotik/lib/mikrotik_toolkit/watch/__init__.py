@@ -1,0 +1,1 @@
+"""Looks at routers, and changes nothing on them."""
