@@ -1,5 +1,7 @@
 """The running configuration and the saved ones."""
 
+import json
+
 import pytest
 
 from runbook.connectors import backups
@@ -79,6 +81,12 @@ def test_saved_configurations_and_files_are_compared(site, backed_up, tmp_path):
     by_commit = site.execute("Diff", ROUTER="core-1", BEFORE="latest", AFTER=first[:8])
     wanted = site.execute("Diff", ROUTER="core-1", AFTER="file", FILE=str(file))
 
+    offered = json.loads(site.execute("Versions", ROUTER="core-1").printed)
+    unknown = site.execute("Diff", ROUTER="core-1", BEFORE="nonsense", AFTER="latest")
+
+    assert [one["value"] for one in offered][:4] == ["running", "latest", "previous", "file"]
+    assert offered[-1]["value"] == first[:10]
+    assert unknown.code != 0
     assert only_one.error.code == "not_found"
     assert [one["menu"] for one in between.outputs["MENUS"]] == ["/system identity"]
     assert between.outputs["MENUS"] == by_commit.outputs["MENUS"]

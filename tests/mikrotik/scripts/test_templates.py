@@ -1,5 +1,7 @@
 """Templates become scripts that routers accept."""
 
+import json
+
 import pytest
 
 from runbook.connectors.errors import ErrorCode
@@ -59,6 +61,14 @@ def test_a_preview_is_checked_by_the_router_and_pushes_nothing(site):
     assert wrong.error.code is ErrorCode.INVALID
     assert (dry.code, dry.outputs, dry.plan) == (0, fine.outputs, [])
     assert router.snapshot() == before
+
+
+@pytest.mark.parametrize("name", [*STARTERS, "own"])
+def test_forms_offer_the_variables_of_a_template(site, name):
+    done = site.execute("TemplateVariables", TEMPLATE=name)
+    offered = {one["value"]: one for one in json.loads(done.printed)}
+    assert set(STARTERS.get(name, ())) <= set(offered)
+    assert all(one["description"] for one in offered.values())
 
 
 def test_variables_have_types(site):
