@@ -126,7 +126,7 @@ class Bench:
 
     def recover(self, **inputs):
         self.new_run()
-        self.set(DECISION="automatic", **inputs)
+        self.set(**{"DECISION": "automatic", **inputs})
         return self.call("push", "recover"), self.outputs["outcome"]
 
     def backup(self):
@@ -144,6 +144,8 @@ def bench_of(tmp_path, monkeypatch):
         given = {"clock_rate": 60, "boot_seconds": 2, "identity": NAME, **options}
         router = Router(version, password=PASSWORD, **given).start()
         started.append(router)
+        for module in ("push", "restoring", "backup", "drilling"):  # before anything is patched
+            importlib.import_module(f"mikrotik_toolkit.{module}")
         folder = tmp_path / f"bench-{len(started)}"
         folder.mkdir()
         monkeypatch.setattr("mikrotik_toolkit.reaching.PAUSE_S", 0.05)

@@ -11,6 +11,7 @@ from mikrotik.conftest import STEPS, Killed
 from mikrotik.site import ADD, BROKEN, CUT, HALF, NAME
 from runbook.connectors.backups import Origin
 from runbook.connectors.backups.blame import blame
+from runbook.connectors.ssh.session import CommandResult
 
 # What is killed here leaves its connections open, which a process would not.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -144,12 +145,14 @@ class Hits:
 
     def __init__(self, patch):
         self.count, self.fatal, self.after = 0, None, False
+        self.said = []
         for place in self.PLACES:
             patch.setattr(place, self._counting(pkgutil.resolve_name(place)))
 
     def _counting(self, original):
         def hit(*given, **more):
             self.count += 1
+            self.said.append(str(given[1:2]))
             is_fatal = self.count == self.fatal
             if is_fatal and not self.after:
                 raise Killed
@@ -204,6 +207,24 @@ def test_a_killed_push_ends_as_old_or_new_and_the_record_says_which(bench, monke
     assert bench.recover() == (0, outcome)
 
 
+@pytest.mark.parametrize("seed", SEEDS[::3])
+def test_a_killed_undo_ends_as_old_or_new_and_the_record_says_which(bench, monkeypatch, seed):
+    chance = random.Random(seed)
+    before = bench.router.snapshot()
+    assert bench.backup() == 0
+    assert bench.push(ADD) == 0
+    new = bench.router.snapshot()
+    with monkeypatch.context() as patch:
+        hits = Hits(patch)
+        hits.fatal = 1 + int(40 * (seed + chance.random()) / len(SEEDS))
+        hits.after = chance.random() < 0.5
+        with suppress(Killed):
+            bench.call("push", "disarm")
+    code, outcome = bench.recover()
+    assert (code, bench.router.snapshot()) == (0, new if outcome == "committed" else before)
+    settled(bench)
+
+
 def test_a_retry_of_a_push_that_died_after_its_end_doesnt_push_again(bench, monkeypatch):
     killed(bench, monkeypatch, "mikrotik_toolkit.phases.close_effects", after=True)
     new = bench.router.snapshot()
@@ -235,12 +256,23 @@ def test_undo_takes_a_committed_change_back_unless_others_followed(bench):
     assert bench.call("push", "disarm") == REFUSED
 
 
+PUSHES, EDITS = (int(it) for it in os.environ.get("PUSHES_EDITS", "4 2").split())
+
+
 def test_lines_are_blamed_on_pushes_and_on_changes_outside(bench):
+    chance = random.Random(7)
     expected = {}
-    for n in range(4):
-        assert bench.push(f"/ip address add address=10.1.{n}.1/24 interface=ether2\n") == 0
-        expected[f"10.1.{n}.1/24"] = f"run-{n + 1}"
-        if n % 2:
+    edits = set(chance.sample(range(PUSHES), EDITS))
+    for n in range(PUSHES):
+        # A change replaces a line of an earlier one now and then.
+        gone = chance.choice([*expected]) if n and chance.random() < 0.3 else None
+        remove = f"/ip address remove [find address={gone}]\n" if gone else ""
+        expected.pop(gone, None)
+        added = f"10.1.{n}.1/24"
+        change = f"{remove}/ip address add address={added} interface=ether2\n"
+        assert bench.push(change) == 0
+        expected[added] = os.environ["RUNBOOK_RUN_ID"]
+        if n in edits:
             bench.router.run(f"/ip address add address=10.2.{n}.1/24 interface=ether3")
             expected[f"10.2.{n}.1/24"] = None
     assert bench.backup() == 0
@@ -253,15 +285,65 @@ def test_lines_are_blamed_on_pushes_and_on_changes_outside(bench):
     assert found == expected
 
 
-def test_backups_of_an_unchanged_router_are_one_commit(bench):
-    for _ in range(5):
+BACKUPS = int(os.environ.get("BACKUPS", "4"))
+
+
+@pytest.mark.parametrize("version", ["6.49", "7.12", "7.18", "7.20"])
+def test_backups_of_an_unchanged_router_are_one_commit(bench_of, version):
+    bench = bench_of(version)
+    for _ in range(BACKUPS):
         assert bench.backup() == 0
         bench.router.advance(90_000)
     assert len(bench.store.history(NAME)) == 1
     assert bench.reports[-1]["last_backup"] == "now"
-    # A secret isn't in the export, but its change is one.
-    bench.router.run("/ppp secret add name=site password=one")
-    assert bench.backup() == 0
-    bench.router.run("/ppp secret set site password=two")
-    assert bench.backup() == 0
-    assert len(bench.store.history(NAME)) == 3
+
+
+def test_a_changed_secret_is_a_commit_though_no_export_shows_it(bench):
+    for secret in ("one", "two"):
+        bench.router.run("/ppp secret remove [find]")
+        bench.router.run(f"/ppp secret add name=site password={secret}")
+        assert bench.backup() == 0
+    newer, older = bench.store.history(NAME)
+    assert bench.store.export(NAME, newer.commit) == bench.store.export(NAME, older.commit)
+
+
+def test_a_second_vantage_point_must_reach_the_router(bench, monkeypatch):
+    asked = []
+
+    class Server:
+        def __init__(self, name):
+            assert name == "VANTAGE"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def run(self, command, **options):
+            asked.append(command)
+            return CommandResult("", "", 0 if "192.0.2.7" in command else 1)
+
+    monkeypatch.setattr("runbook.connectors.ssh.connect", Server)
+    before = bench.router.snapshot()
+    bench.set(VANTAGE="jump", VANTAGE_ADDRESS="192.0.2.8")
+    assert (bench.push(ADD), bench.outputs["reason"]) == (REVERTED, "vantage")
+    assert bench.router.snapshot() == before
+    bench.set(VANTAGE_ADDRESS="192.0.2.7")
+    assert bench.push(ADD) == 0
+    assert all(str(bench.router.api_ssl_port) in command for command in asked)
+
+
+def test_what_nobody_can_tell_is_unknown_until_somebody_decides(bench, monkeypatch):
+    with monkeypatch.context() as patch:
+        hits = Hits(patch)
+        assert bench.push(ADD) == 0
+        assert bench.call("push", "disarm") == 0
+        applied = next(n for n, what in enumerate(hits.said, 1) if "applied" in what)
+        changed_by(bench, hits, applied, after=False)
+    # Somebody removes the revert, which was the only way to know.
+    bench.router.run("/system scheduler remove [find]")
+    assert bench.recover() == (42, "unknown")
+    assert bench.push(ADD) == 42
+    assert bench.recover(DECISION="go back") == (0, "reverted")
+    settled(bench)

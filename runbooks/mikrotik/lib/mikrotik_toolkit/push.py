@@ -180,14 +180,34 @@ def disarm() -> None:
     if known is not None:
         result = settle(known, Wish.BACK)
     else:
-        ended, commit = last(device), os.environ.get(COMMIT, "")
-        is_ours = ended is not None and ended.commit == commit
-        after = ended.after if ended and is_ours else os.environ.get(AFTER, "")
-        result = recovery.restore_before(device, os.environ.get(BEFORE, ""), commit, after)
+        result = recovery.restore_before(_committed(device))
     result.tell()
     if result.outcome is not Outcome.REVERTED:
         raise SystemExit(EXIT_CODES[result.outcome] or 1)
     close_effects()
+
+
+def _committed(device: str) -> Pending:
+    """The change of the run that is undone, which has ended."""
+    before, commit = os.environ.get(BEFORE, ""), os.environ.get(COMMIT, "")
+    ended = last(device)
+    if ended and (ended.before, ended.commit) == (before, commit):
+        return ended
+    source = backups.source_of_run("Apply")
+    return Pending(
+        device=device,
+        run_id=source.run_id,
+        runbook=source.runbook,
+        requested_by=source.requested_by,
+        phase=Phase.ENDED,
+        script="",
+        before=before,
+        commit=commit,
+        until=time.time(),
+        seconds=0,
+        after=os.environ.get(AFTER, ""),
+        outcome=Outcome.COMMITTED.value,
+    )
 
 
 # -- the change ----------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from enum import StrEnum
 from mikrotik_toolkit import reaching, saving
 from mikrotik_toolkit.outcomes import Outcome, Result, reverted, unknown
 from mikrotik_toolkit.pending import Pending, Phase
-from mikrotik_toolkit.reaching import BOOT_S, PAUSE_S, State, reached
-from runbook.connectors import backups
+from mikrotik_toolkit.reaching import BOOT_S, BROKEN, PAUSE_S, State, reached
 from runbook.connectors.backups import DamagedError, Origin
 from runbook.connectors.errors import ConnectorError
 from runbook.connectors.routeros.router import Router
@@ -41,12 +40,16 @@ def settle(change: Pending, wish: Wish = Wish.AUTOMATIC) -> Result:
         time.sleep(GRACE_S)
     elif wish is Wish.BACK or (wish is Wish.AUTOMATIC and unverified):
         change = change.at(Phase.REVERTING)
-    try:
-        if change.phase is Phase.RESTORING and wish is Wish.AUTOMATIC:
-            return settle_restored(change, patience)
-        return _settled(change, patience, wish)
-    except ConnectorError as error:
-        return unknown(error.code, f"The router can't be reached: {error.message}")
+    while True:
+        try:
+            if change.phase is Phase.RESTORING and wish is Wish.AUTOMATIC:
+                return settle_restored(change, patience)
+            return _settled(change, patience, wish)
+        except ConnectorError as error:
+            if time.time() >= patience:
+                return unknown(error.code, f"The router can't be reached: {error.message}")
+            print(error.message, flush=True)  # it may be restarting
+        time.sleep(PAUSE_S)
 
 
 def _settled(change: Pending, patience: float, wish: Wish) -> Result:
@@ -84,7 +87,8 @@ def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> 
         text = "The router went back to the configuration from before, and was changed since"
         change.ended(Outcome.REVERTED)
         return reverted("changed_since", text)
-    if wish is Wish.BACK:
+    undone = change.phase is Phase.REVERTING and change.after and now.seen.same_as(change.after)
+    if wish is Wish.BACK or undone:  # nobody else's changes get lost
         return go_back(change, router, now)
     return unknown("revert_lost", "The revert is gone, but the router has not gone back")
 
@@ -145,6 +149,7 @@ def _committed(change: Pending, router: Router, now: State) -> Result:
 def go_back(change: Pending, router: Router, now: State, reason: str = "reverted") -> Result:
     """Let the router load the backup from before at once, rather than when the revert is due.
 
+    Raises ConnectorError if the connection breaks, so that nobody knows: settle the change then.
     Also if it seems to have that configuration: an import may still go on, which the restart ends.
     """
     change = change.at(Phase.REVERTING)
@@ -153,7 +158,11 @@ def go_back(change: Pending, router: Router, now: State, reason: str = "reverted
             reaching.load(router, now.revert.file)
         else:
             reaching.load_stored(router, change.device, change.commit)
-    except (ConnectorError, DamagedError) as error:
+    except DamagedError as error:
+        return unknown(str(error.code), f"The router can't go back: {error.message}")
+    except ConnectorError as error:
+        if now.revert is None and error.code in BROKEN:
+            raise
         if now.revert is None:
             return unknown(error.code, f"The router can't go back: {error.message}")
     return wait_for_revert(change, reason)
@@ -179,32 +188,27 @@ def wait_for_revert(change: Pending, reason: str = "reverted") -> Result:
         time.sleep(PAUSE_S)
 
 
-def restore_before(device: str, before: str, commit: str, after: str) -> Result:
+def restore_before(change: Pending) -> Result:
     """Undo a change that was committed: load the backup from before."""
     with reached(time.time()) as router:
         seen = saving.look(router)
-        if seen.same_as(before):
+        if seen.same_as(change.before):
+            change.ended(Outcome.REVERTED)
             return reverted("reverted", "The router has the configuration from before")
-        if not seen.same_as(after):
+        if not seen.same_as(change.after):
             text = "The router was changed again since: use Rollback or Restore"
             return Result(Outcome.REFUSED, "changed_since", text)
-        reaching.load_stored(router, device, commit)
-    source = backups.source_of_run("Undo")
-    change = Pending(
-        device=device,
-        run_id=source.run_id,
-        runbook=source.runbook,
-        requested_by=source.requested_by,
-        phase=Phase.REVERTING,
-        script="",
-        before=before,
-        commit=commit,
-        until=time.time(),
-        seconds=0,
-    )
+        change = change.at(Phase.REVERTING)
+        try:
+            reaching.load_stored(router, change.device, change.commit)
+        except (ConnectorError, DamagedError) as error:
+            if isinstance(error, ConnectorError) and error.code in BROKEN:
+                return unknown(error.code, error.message)
+            change.ended(Outcome.COMMITTED)
+            return Result(Outcome.REFUSED, str(error.code), error.message)
     result = wait_for_revert(change)
     if result.outcome is Outcome.REVERTED:
         with reached(time.time()) as router:
             seen = saving.look(router)
-            saving.save(router, seen, Origin.RUN, device=device, step="Undo")
+            saving.save(router, seen, Origin.RUN, device=change.device, step="Undo")
     return result
