@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+LONGEST_S = 3600.0
+"""The kernel takes no timeout of more than 24 days, but a timer may be due in years."""
+
 
 class Timer:
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -89,9 +92,10 @@ class Hub:
         self._asking.close()
         self._waking.close()
 
-    def _until_next(self) -> float | None:
+    def _until_next(self) -> float:
         with self._lock:
-            return max(self._timers[0][0] - time.monotonic(), 0.0) if self._timers else None
+            left = self._timers[0][0] - time.monotonic() if self._timers else LONGEST_S
+            return min(max(left, 0.0), LONGEST_S)
 
     def _fire(self) -> None:
         while True:
