@@ -55,8 +55,11 @@ def test_a_preview_is_checked_by_the_router_and_pushes_nothing(site):
     fine = push(site, "firewall", PREVIEW="true")
     wrong = push(site, "own", "/ip address add adress=10.0.0.1/24\n", PREVIEW="true")
     dry = push(site, "firewall", PREVIEW="true", dry_run=True)
+    calls = site.calls[:]
+    planned = push(site, "firewall", dry_run=True)
 
-    assert (fine.code, site.calls) == (0, [])
+    assert (fine.code, calls) == (0, [])
+    assert (planned.code, len(planned.plan), len(site.calls)) == (0, 1, 1)
     assert "/ip firewall filter" in fine.outputs["MENUS"]
     assert wrong.error.code is ErrorCode.INVALID
     assert (dry.code, dry.outputs, dry.plan) == (0, fine.outputs, [])

@@ -32,6 +32,9 @@ def main() -> None:
             check(router.validate(script))
             print("The router accepts the script. Nothing was pushed.")
             return
+    if runbook.dry_run():
+        lines = len(script.splitlines())
+        runbook.plan(f"push {lines} lines to {known.name_of()} by {PUSH}", label="assumed")
     runbook.call(
         PUSH,
         ROUTER=known.name_of(),
