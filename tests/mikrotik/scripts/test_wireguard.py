@@ -69,10 +69,12 @@ def test_undo_removes_what_was_added_and_spares_others(site):
 def test_a_peer_is_removed(site):
     router = site.router()
     add(site, 1)
+    site.journal.made.clear()
     given = {"ROUTER": "core-1", "ACTION": "remove"}
     assert site.execute("WireguardPeer", PUBLIC_KEY=key(1), **given).code == 0
     assert site.execute("WireguardPeer", PUBLIC_KEY=key(1), **given).code == 0
     assert router.config.rows("interface/wireguard/peers") == []
+    assert site.journal.states == ["done"]
 
 
 def test_a_dry_run_plans_all_three_additions(site):

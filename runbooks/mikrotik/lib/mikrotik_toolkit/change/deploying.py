@@ -20,7 +20,7 @@ from runbook.connectors.routeros.device import Row
 from runbook.connectors.routeros.router import Router
 
 CERTIFICATES, SERVICES = "/certificate", "/ip/service"
-EFFECT = "certificate"
+EFFECT, REMOVAL = "certificate", "certificate removal"
 PREFIX = "runbook-"
 SIGN = "sign"
 API = "api-ssl"
@@ -173,11 +173,15 @@ def remove_old(router: Router, kept: set[str]) -> None:
     Those from just before are kept: an undo needs them.
     """
     kept |= {row.get("certificate", "") for row in router.print(SERVICES)}
-    for row in router.print(CERTIFICATES):
+    rows = router.print(CERTIFICATES)
+    for change in earlier(REMOVAL):
+        is_there = change.probe["name"] in {row.get("name") for row in rows}
+        change.did_not_happen() if is_there else change.adopt()
+    for row in rows:
         old = row.get("name", "")
         if old.startswith(PREFIX) and old not in kept:
             probe = {"part": "remove", "name": old}
-            with effect(f"remove certificate {old}", key="certificate removal", probe=probe):
+            with effect(f"remove certificate {old}", key=REMOVAL, probe=probe):
                 router.remove(CERTIFICATES, row[".id"])
 
 

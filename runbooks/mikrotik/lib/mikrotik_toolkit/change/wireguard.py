@@ -18,7 +18,7 @@ from runbook.connectors.routeros.device import Row
 from runbook.connectors.routeros.router import Router
 
 INTERFACES, PEERS, ADDRESSES = "/interface/wireguard", "/interface/wireguard/peers", "/ip/address"
-EFFECT = "wireguard"
+EFFECT, REMOVAL = "wireguard", "wireguard removal"
 KEY_BYTES = 32
 MOST_TRIED = 65_536
 SINCE = (7, 1)
@@ -179,11 +179,13 @@ def remove() -> None:
     key, name = given.text("PUBLIC_KEY"), given.text("INTERFACE")
     with routeros.connect("ROUTER") as router:
         row = _row_of(router.print(PEERS, where={"interface": name}), key)
+        for change in earlier(REMOVAL):
+            change.adopt() if row is None else change.did_not_happen()
         if row is None:
             print(f"{name} has no such peer")
             return
         what = f"remove peer {row.get('comment') or key} from {name}"
-        with effect(what, key="wireguard removal", probe={"menu": PEERS, "name": key}):
+        with effect(what, key=REMOVAL, probe={"menu": PEERS, "name": key}):
             router.remove(PEERS, row[".id"])
 
 
