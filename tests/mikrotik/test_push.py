@@ -172,7 +172,7 @@ def changed_by(bench, hits, fatal, *, after):
     hits.fatal = None
 
 
-SEEDS = range(int(os.environ.get("PUSH_SEEDS", "6")))
+SEEDS = range(int(os.environ.get("PUSH_SEEDS", "4")))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -256,7 +256,7 @@ def test_undo_takes_a_committed_change_back_unless_others_followed(bench):
     assert bench.call("push", "disarm") == REFUSED
 
 
-PUSHES, EDITS = (int(it) for it in os.environ.get("PUSHES_EDITS", "4 2").split())
+PUSHES, EDITS = (int(it) for it in os.environ.get("PUSHES_EDITS", "3 1").split())
 
 
 def test_lines_are_blamed_on_pushes_and_on_changes_outside(bench):
@@ -285,7 +285,7 @@ def test_lines_are_blamed_on_pushes_and_on_changes_outside(bench):
     assert found == expected
 
 
-BACKUPS = int(os.environ.get("BACKUPS", "4"))
+BACKUPS = int(os.environ.get("BACKUPS", "3"))
 
 
 @pytest.mark.parametrize("version", ["6.49", "7.12", "7.18", "7.20"])
