@@ -23,6 +23,7 @@ def settled(bench):
     boots = bench.router.boots
     bench.router.advance(86_400)
     assert "runbook-revert" not in bench.router.snapshot()
+    assert "runbook-re" not in bench.router.run("/file print")
     assert bench.router.boots == boots
 
 

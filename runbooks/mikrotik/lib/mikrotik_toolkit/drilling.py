@@ -240,4 +240,5 @@ def _spare() -> Iterator[Connect]:
         yield connect
     finally:
         _restored(connect, own)
-        reaching.remove_uploaded("SPARE")
+        with connect() as router:
+            reaching.remove_leftovers(router)

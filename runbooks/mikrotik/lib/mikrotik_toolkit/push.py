@@ -134,6 +134,8 @@ def clear_stale() -> None:
                 continue
             router.cancel_rollback(stale)
             print(f"Removed the stale revert {stale.name}, which was due at {stale.at}")
+        if not runbook.dry_run():
+            reaching.remove_leftovers(router)
 
 
 @step(40, "Arming the revert")

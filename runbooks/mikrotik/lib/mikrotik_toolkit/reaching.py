@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mikrotik_toolkit import saving
-from mikrotik_toolkit.saving import Seen
+from mikrotik_toolkit.saving import RESTORED, Seen
 from runbook.connectors import backups, routeros
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.routeros.revert import PREFIX, Revert
@@ -111,9 +111,12 @@ def load_stored(router: Router, device: str, commit: str) -> None:
         raise
 
 
-def remove_uploaded(input_name: str = ROUTER) -> None:
-    """Remove the backups that `load_stored` has left on the router, which hold its secrets."""
-    with suppress(ConnectorError), routeros.connect(input_name) as router:
+def remove_leftovers(router: Router) -> None:
+    """Remove backups that restores, and reverts that have fired, have left: they hold secrets."""
+    with suppress(ConnectorError):
+        armed = {one.file for one in router.reverts()}
         for row in router.print("/file", properties=("name",)):
-            if "runbook-restore-" in row.get("name", ""):
-                router.remove_file(row["name"])
+            name = row.get("name", "")
+            is_ours = name.removeprefix("flash/").startswith((PREFIX, RESTORED))
+            if is_ours and name not in armed:
+                router.remove_file(name)

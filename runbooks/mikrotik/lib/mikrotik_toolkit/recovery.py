@@ -80,6 +80,7 @@ def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> 
     ):
         return _committed(change, router, now)
     if is_old:
+        reaching.remove_leftovers(router)
         return _reverted(change, "reverted")
     if change.phase is Phase.ARMING:
         return never_applied(change, router, now)
@@ -108,14 +109,14 @@ def settle_restored(change: Pending, patience: float) -> Result:
             now = reaching.state(router, change.run_id)
             is_old = now.seen.same_as(change.before)
             if now.seen.same_as(change.after) or not (is_old or change.after):
-                reaching.remove_uploaded()
+                reaching.remove_leftovers(router)
                 return _committed(change, router, now)
             if not is_old:
                 text = "The router has neither the old configuration nor the restored one"
                 return unknown("neither", text)
-        if time.time() - quiet_since > QUIET_S:
-            reaching.remove_uploaded()
-            return _reverted(change, "not_restored")
+            if time.time() - quiet_since > QUIET_S:
+                reaching.remove_leftovers(router)
+                return _reverted(change, "not_restored")
         time.sleep(PAUSE_S)
 
 
@@ -176,15 +177,14 @@ def wait_for_revert(change: Pending, reason: str = "reverted") -> Result:
         try:
             with reached(patience, text) as router:
                 now = reaching.state(router, change.run_id)
+                if now.seen.same_as(change.before) and now.revert is None:
+                    reaching.remove_leftovers(router)
+                    return _reverted(change, reason)
         except ConnectorError as error:
             if time.time() >= patience:
                 return unknown(error.code, f"The router can't be reached: {error.message}")
-        else:
-            if now.seen.same_as(change.before) and now.revert is None:
-                reaching.remove_uploaded()
-                return _reverted(change, reason)
-            if time.time() >= patience:
-                return unknown("not_reverted", "The router has not gone back")
+        if time.time() >= patience:
+            return unknown("not_reverted", "The router has not gone back")
         time.sleep(PAUSE_S)
 
 

@@ -24,6 +24,7 @@ from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.config import persistent
 from runbook.connectors.routeros.router import Router
 
+RESTORED = "runbook-restore-"
 _REVERT = re.compile(r'add\b.*\bname="?runbook-revert-')
 
 
@@ -147,6 +148,6 @@ def binary_backup(router: Router) -> bytes:
 
 def put_backup(router: Router, content: bytes) -> str:
     """Upload a binary backup. Returns the name of the file."""
-    file = persistent(router, f"runbook-restore-{secrets.token_hex(6)}.backup")
+    file = persistent(router, f"{RESTORED}{secrets.token_hex(6)}.backup")
     router.put(file, content)
     return file
