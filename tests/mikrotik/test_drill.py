@@ -1,6 +1,7 @@
 """RestoreDrill: a backup that can't be restored is named before it is needed."""
 
 import json
+import os
 
 import pytest
 
@@ -9,6 +10,7 @@ from runbook.connectors.backups import Origin, Snapshot, Source
 from runbook.connectors.backups.store import BINARY, EXPORT, FACTS
 
 OTHER = "core-2"
+GOOD = int(os.environ.get("GOOD_BACKUPS", "1"))
 
 
 @pytest.fixture
@@ -75,10 +77,23 @@ def test_a_damaged_backup_is_named_and_a_good_one_proven(bench, backed_up):
             }
             paths = {f"{device}/{name}": content for name, content in files.items()}
             bench.store.git.commit(paths, f"First\n\nDevice: {device}\nOrigin: first\n")
-    code, found = drill(bench, NAME, *names.values(), "never")
-    assert (code, found.pop(NAME), found.pop("never")) == (43, "proven", "missing")
-    assert found == dict.fromkeys(names.values(), "damaged"), names
+    expected = {NAME: "proven", "never": "missing"}
+    for n in range(GOOD):
+        device = f"good-{n}"
+        expected[device] = "proven"
+        kept = Snapshot(device, bench.store.export(NAME), *facts_of(new))
+        binary = bench.store.binary(NAME)
+        bench.store.save(kept, Origin.SEEN, Source(), binary=lambda kept=binary: kept)
+    assert drill(bench, *expected, *names.values()) == (
+        43,
+        expected | dict.fromkeys(names.values(), "damaged"),
+    )
     assert bench.reports[-1] == {"last_proof": "now"}
+
+
+def facts_of(files):
+    facts = json.loads(files[FACTS])
+    return facts, facts["fingerprint"]
 
 
 def sealed_for(bench, device, files):

@@ -137,5 +137,6 @@ def _seen_from_vantage(router: Router) -> bool:
     except ConnectorError as error:
         print(f"The second vantage point can't tell: {error.message}")
         return False
-    print(f"{address}:{port} can{'' if is_seen else 't'} be reached from the second vantage point")
+    word = "can" if is_seen else "can't"
+    print(f"{address}:{port} {word} be reached from the second vantage point")
     return is_seen

@@ -317,10 +317,7 @@ def recover() -> None:
 
 
 def _script() -> str:
-    if file := os.environ.get("CHANGE_FILE"):
-        with open(file, encoding="utf-8") as text:  # noqa: PTH123 - a short script
-            return text.read()
-    return os.environ.get("CHANGE", "")
+    return os.environ["CHANGE"]
 
 
 def _seconds() -> int:
