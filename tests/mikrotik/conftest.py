@@ -163,4 +163,4 @@ def bench_of(tmp_path, monkeypatch):
 
 @pytest.fixture
 def bench(bench_of):
-    return bench_of()
+    return bench_of(os.environ.get("ROUTEROS", "7.18"))

@@ -109,7 +109,6 @@ def settle_restored(change: Pending, patience: float) -> Result:
             now = reaching.state(router, change.run_id)
             is_old = now.seen.same_as(change.before)
             if now.seen.same_as(change.after) or not (is_old or change.after):
-                reaching.remove_leftovers(router)
                 return _committed(change, router, now)
             if not is_old:
                 text = "The router has neither the old configuration nor the restored one"
@@ -140,6 +139,7 @@ def confirm(change: Pending, router: Router, now: State) -> Result:
 
 
 def _committed(change: Pending, router: Router, now: State) -> Result:
+    reaching.remove_leftovers(router)
     saving.save(
         router, now.seen, Origin.RUN, device=change.device, step="Apply", source=change.source
     )
