@@ -19,7 +19,6 @@ SLOW = 12
 """Seconds by the router's clock that it pauses amid the change."""
 PLANS = ("recover", "undo", "resume", "retry", "wait, recover")
 LATEST_S = 14.0
-RESUMED = ("committed", "ended_before")
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ def crash(site, seed):
         router.advance(2 * REVERT_AFTER)
         router.wait_until_up()
         time.sleep(1)
+    elif plan in ("retry", "resume") and _succeeded(site, run):
+        said.append("killed too late")  # a retry would rightly push again
     elif plan != "recover":
         said.append(_rerun(site, plan, run, seed.again_s))
     done = site.execute("PushRecover")
@@ -97,6 +98,10 @@ def crash(site, seed):
     if wrong:
         wrong += [done.text, after]
     return said, wrong
+
+
+def _succeeded(site, run):
+    return any(one["id"] == run and one["status"] == "succeeded" for one in site.toolkits.runs())
 
 
 def _later(site, run):

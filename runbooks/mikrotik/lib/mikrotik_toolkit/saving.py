@@ -4,8 +4,8 @@ from mikrotik_toolkit import saving
 
 seen = saving.look(router)               # reads the configuration
 seen.export                              # normalized, without secrets
-saving.save(router, seen, Origin.SEEN, step="Back up")     # a commit, if it has changed
-saving.device_name("ROUTER")             # the name under which it is kept
+name = saving.device_name("ROUTER")      # under which it is kept
+saving.save(router, seen, Origin.SEEN, device=name, step="Back up")  # a commit, if it has changed
 """
 
 from __future__ import annotations
