@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
-import databases
-from bench import Client, Figure, Server, median_ms, table, timed, write
+# The benchmark makes the tests' modules importable, so it comes first.
+from bench import Client, Figure, Server, databases, median_ms, table, timed, write  # isort: skip
 from many_runs import RUNBOOKS, fill
 from runbook.store.store import Store
 

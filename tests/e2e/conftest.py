@@ -35,6 +35,11 @@ FLAGS = [
     "--disable-sync",
 ]
 DESKTOP = {"width": 1280, "height": 800}
+VIEWS = {
+    "light": (DESKTOP, "light"),
+    "dark": (DESKTOP, "dark"),
+    "phone": ({"width": 390, "height": 844}, "dark"),
+}
 # How long anything may take on a machine that does much else: nothing here is about speed.
 PATIENCE_MS = 1000 * PATIENCE_S
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -292,3 +297,24 @@ def check_accessibility(axe_script):
         assert not found, "\n".join(found)
 
     return check
+
+
+@pytest.fixture
+def look(picture, check_accessibility):
+    """Looks at the page as it is now in every view, and then goes on in the first one."""
+    from playwright.sync_api import expect
+
+    def show(page, viewport, scheme):
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator(f".v-theme--{scheme}").first).to_be_attached()
+
+    def look_(page, name):
+        for view, shown in VIEWS.items():
+            show(page, *shown)
+            picture(page, f"{name}-{view}")
+            check_accessibility(page)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        show(page, *VIEWS["light"])
+
+    return look_

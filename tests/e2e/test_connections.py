@@ -10,11 +10,6 @@ from sshd import sshd, sshds
 
 __all__ = ["sshd", "sshds"]
 
-VIEWS = {
-    "light": ({"width": 1280, "height": 800}, "light"),
-    "dark": ({"width": 1280, "height": 800}, "dark"),
-    "phone": ({"width": 390, "height": 844}, "dark"),
-}
 SECRET = "s3cret-of-the-lab"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmg\n-----END CERTIFICATE-----\n"
 SCRIPT = "print -r -- uses $PVE"
@@ -48,23 +43,6 @@ def closed_port():
         yield taken.getsockname()[1]
 
 
-@pytest.fixture
-def look(picture, check_accessibility):
-    """Looks at the page in every view."""
-
-    def look_(page, name):
-        for view, (viewport, scheme) in VIEWS.items():
-            page.set_viewport_size(viewport)
-            page.emulate_media(color_scheme=scheme)
-            expect(page.locator(f".v-theme--{scheme}").first).to_be_attached()
-            picture(page, f"connections-{name}-{view}")
-            check_accessibility(page)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        page.set_viewport_size(VIEWS["light"][0])
-
-    return look_
-
-
 def field(page, name):
     return page.locator(f"#input-{name}")
 
@@ -90,7 +68,7 @@ def test_a_connection_is_added_once_its_values_are_right(
     page = sign_in(open_page("/runbooks", at=own_server), "admin")
     page.get_by_role("link", name="Connections", exact=True).click()
     expect(page.get_by_text("No connections", exact=True)).to_be_visible()
-    look(page, "none")
+    look(page, "connections-none")
     page.get_by_role("link", name="Add connection").click()
     page.get_by_label("Kind").select_option("Proxmox VE")
     add = page.get_by_role("button", name="Add connection")
@@ -105,7 +83,7 @@ def test_a_connection_is_added_once_its_values_are_right(
     expect(field(page, "port")).to_be_focused()
     for fault in ("must be at most 65535", "Fill in Token ID", "At least one value is required"):
         expect(page.locator(".fault", has_text=fault)).to_be_visible()
-    look(page, "faults")
+    look(page, "connections-faults")
     field(page, "port").fill("8006")
     field(page, "token_secret").fill(SECRET)
     page.get_by_label("Allowed values of claim 1").fill("sre, admin")
@@ -116,7 +94,7 @@ def test_a_connection_is_added_once_its_values_are_right(
     guard.allow("422")
     add.click()
     expect(page.get_by_label("Name of label 1")).to_be_focused()
-    look(page, "refused")
+    look(page, "connections-refused")
     page.get_by_label("Name of label 1").fill("site")
     add.click()
     expect(page).to_have_url(re.compile("/connection/lab-pve$"))
@@ -141,12 +119,12 @@ def test_a_test_says_what_is_wrong_and_a_secret_is_replaced_unseen(
     assert check["code"] in ("unreachable", "missing_extra")
     expect(result.locator("code")).to_have_text(check["code"])
     expect(result).to_contain_text(check["message"])
-    look(page, "tested")
+    look(page, "connections-tested")
 
     page.get_by_role("link", name="Edit").click()
     expect(page.get_by_role("group", name="Token secret")).to_contain_text("Set")
     assert SECRET not in page.evaluate(HELD)
-    look(page, "edit")
+    look(page, "connections-edit")
     page.get_by_role("button", name="Replace Token secret").click()
     expect(field(page, "token_secret")).to_be_focused()
     save = page.get_by_role("button", name="Save changes")
@@ -173,7 +151,7 @@ def test_a_run_names_what_it_used_and_a_removal_the_runbooks(
     expect(page.get_by_role("complementary", name="Run details")).to_contain_text(
         "Proxmox VE for PVE"
     )
-    look(page, "run")
+    look(page, "connections-run")
     changes = {"values": {"ca": CERTIFICATE}}
     assert admin.patch(f"/api/connections/{added}", json=changes).status_code == 200
     used.click()
@@ -187,7 +165,7 @@ def test_a_run_names_what_it_used_and_a_removal_the_runbooks(
     remove = dialog.get_by_role("button", name="Remove")
     remove.click()
     expect(dialog).to_contain_text("Confirmation required")
-    look(page, "remove")
+    look(page, "connections-remove")
     dialog.get_by_role("textbox").fill(added)
     remove.click()
     expect(page.get_by_text("No connections", exact=True)).to_be_visible()
@@ -205,7 +183,7 @@ def test_each_sees_what_their_claims_allow(own_server, admin, open_page, sign_in
     expect(rows).to_have_count(4)
     expect(page.get_by_role("link", name="Add connection")).to_have_count(0)
     expect(rows.filter(has_text="ipam")).to_contain_text("https://ipam.example.com")
-    look(page, "list")
+    look(page, "connections-list")
     page.get_by_role("searchbox").fill("site berlin")
     expect(rows).to_have_count(2)
     expect(page).to_have_url(re.compile(r"\?q=site"))

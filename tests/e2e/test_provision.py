@@ -9,11 +9,6 @@ from playwright.sync_api import expect
 from lab.stage import NAME, PROVISION, TEMPLATE, set_up
 
 MACHINES = "/virtual-machines/"
-VIEWS = {
-    "desktop": ({"width": 1280, "height": 800}, "light"),
-    "dark": ({"width": 1280, "height": 800}, "dark"),
-    "phone": ({"width": 390, "height": 844}, "light"),
-}
 # The page of the form on which a value is, with the values to choose or to enter.
 WHERE = {"PROXMOX": "pve", "NETBOX": "ipam", "NODE": "pve1", "CLUSTER": "lab"}
 MACHINE = {"TEMPLATE": f"local:vztmpl/{TEMPLATE}", "STORAGE": "local-lvm"}
@@ -27,24 +22,6 @@ NICS = [
 def stage(tmp_path):
     with set_up(tmp_path, "sqlite") as stage:
         yield stage
-
-
-@pytest.fixture
-def look(picture, check_accessibility):
-    """Looks at the page in every view: at all of it, or at what is on screen."""
-
-    def look_(page, name):
-        for view, (viewport, scheme) in VIEWS.items():
-            page.set_viewport_size(viewport)
-            page.emulate_media(color_scheme=scheme)
-            expect(page.locator(f".v-theme--{scheme}").first).to_be_attached()
-            picture(page, f"provision-{name}-{view}")
-            check_accessibility(page)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        page.set_viewport_size(VIEWS["desktop"][0])
-        page.emulate_media(color_scheme="light")
-
-    return look_
 
 
 def choose(page, name, value):
@@ -70,12 +47,12 @@ def test_a_machine_is_provisioned_from_the_browser(stage, open_page, sign_in, lo
     page = sign_in(open_page(f"/execute/{PROVISION}", at=stage.server), "admin")
     for name, value in WHERE.items():
         choose(page, name, value)
-    look(page, "where")
+    look(page, "provision-where")
     press(page, "Next")
     page.locator("#input-NAME").fill(NAME)
     for name, value in MACHINE.items():
         choose(page, name, value)
-    look(page, "machine")
+    look(page, "provision-machine")
     press(page, "Next")
     press(page, "Add row")
     for at, row in enumerate(NICS):
@@ -83,13 +60,13 @@ def test_a_machine_is_provisioned_from_the_browser(stage, open_page, sign_in, lo
             choose(page, f"NICS-{at}-{name}", value)
     page.locator("#input-NICS-0-VLAN").fill("20")
     seek(page, "NICS-1-ADDRESS", "10.10.30.7")
-    look(page, "network")
+    look(page, "provision-network")
     press(page, "Next")
     press(page, "Review")
     rows = page.get_by_role("region", name="Rows of Network interfaces")
     expect(rows).to_contain_text("10.10.20.0/24 Servers")
     expect(rows).to_contain_text("10.10.30.7")
-    look(page, "review")
+    look(page, "provision-review")
 
     seen = threading.Event()
     stage.endpoints.watch(lambda request, _: request.path.endswith(MACHINES) and seen.wait(20))
@@ -99,7 +76,7 @@ def test_a_machine_is_provisioned_from_the_browser(stage, open_page, sign_in, lo
     seen.set()
     run = stage.ended(page.url.rpartition("/")[2])
     expect(page.get_by_role("link", name="Execute again")).to_be_visible()
-    look(page, "run")
+    look(page, "provision-run")
 
     assert run["success"]
     told = [(one["percent"], one["text"]) for one in stage.events(run["id"], "progress")]

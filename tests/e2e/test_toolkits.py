@@ -8,11 +8,6 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
-VIEWS = {
-    "light": ({"width": 1280, "height": 800}, "light"),
-    "dark": ({"width": 1280, "height": 800}, "dark"),
-    "phone": ({"width": 390, "height": 844}, "dark"),
-}
 RUNBOOK = """# Greet
 
 Says hello.
@@ -72,22 +67,6 @@ def own_server(integration, tmp_path):
         yield server
 
 
-@pytest.fixture
-def look(picture, check_accessibility):
-    """Looks at the page in every view."""
-
-    def look_(page, name):
-        for view, (viewport, scheme) in VIEWS.items():
-            page.set_viewport_size(viewport)
-            page.emulate_media(color_scheme=scheme)
-            expect(page.locator(f".v-theme--{scheme}").first).to_be_attached()
-            picture(page, f"toolkits-{name}-{view}")
-            check_accessibility(page)
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-    return look_
-
-
 def card(page, name):
     return page.get_by_role("article", name=name, exact=True)
 
@@ -106,7 +85,7 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     page.get_by_role("link", name="Toolkits", exact=True).click()
     health, greetings = card(page, "Health"), card(page, "Greetings")
     expect(health).to_contain_text("Not installed")
-    look(page, "available")
+    look(page, "toolkits-available")
 
     page.get_by_role("button", name="Install Health").click()
     expect(health).to_contain_text("Disabled")
@@ -136,14 +115,14 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     expect(greetings.get_by_role("link", name="Greet").last).to_have_attribute(
         "href", "/runbook/greetings/Greet.md"
     )
-    look(page, "installed")
+    look(page, "toolkits-installed")
 
     choose(page, "Greetings", "Roll back to 1.0.0")
     expect(greetings).to_contain_text("Version 1.0.0")
     guard.allow("422")
     upload(page, archive("1.0", slug="Not A Slug"))
     expect(page.get_by_role("alert")).to_contain_text("slug")
-    look(page, "refused")
+    look(page, "toolkits-refused")
 
     choose(page, "Greetings", "Remove")
     dialog = page.get_by_role("dialog")
@@ -151,7 +130,7 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     remove.click()
     expect(dialog).to_contain_text("Confirmation required")
     dialog.get_by_role("textbox").fill("greetings")
-    look(page, "remove")
+    look(page, "toolkits-remove")
     remove.click()
     expect(greetings).to_have_count(0)
     expect(dialog).to_be_hidden()
@@ -168,7 +147,7 @@ def test_updates_are_looked_up_in_the_catalogue(own_server, open_page, sign_in, 
     page.get_by_role("button", name="Check for updates").click()
     expect(page.get_by_role("status")).to_have_text("1 update available")
     expect(page.get_by_text("Checked for updates")).to_be_visible()
-    look(page, "update")
+    look(page, "toolkits-update")
     page.get_by_role("button", name="Upgrade to 1.2.0 Greetings").click()
     expect(card(page, "Greetings")).to_contain_text("Version 1.2.0")
 

@@ -79,7 +79,7 @@ class EarlierChange:
 
     @property
     def may_still_come(self) -> bool:
-        """Whether its request may be on its way: nobody has heard yet that it ended."""
+        """Whether its request may still be running: there was no answer to it."""
         return self.state is EffectState.INTENDED and not self.outcome.get(ANSWERED)
 
     def adopt(self, **outcome: object) -> None:

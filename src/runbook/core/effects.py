@@ -57,7 +57,7 @@ class Intent:
 class Settlement:
     """How a change ended. `reply` names the pipe for the answer.
 
-    `INTENDED` says that its request ended, and that nobody knows whether it was made.
+    `INTENDED` means that its request ended, but not whether the change was made.
     """
 
     reply: str

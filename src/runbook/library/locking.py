@@ -10,7 +10,7 @@ Two locks are taken in this order (docs/adr/010):
 If the second file can't be created, the first lock must be acquired, and a writer also locks the
 bytes, since others wait only briefly for the first lock.
 
-Nearly always nobody else uses the file. An entry is then appended under a write lock on its bytes
+Usually no one else uses the file. An entry is then appended under a write lock on its bytes
 instead of the second file (`appending`): only those who may write it can hold one, but any reader
 can prevent it. The holder of the second file waits until there is no such write lock.
 """
@@ -237,9 +237,9 @@ _SET, _GET = (getattr(fcntl, name, None) for name in ("F_OFD_SETLK", "F_OFD_GETL
 
 
 def _lock_to_append(path: Path, descriptor: int) -> bool:
-    """Both locks on the file itself, if nobody has a lock on it and the second file isn't there.
+    """Lock the file itself in both ways; False if it's locked, or if the second file exists.
 
-    Who creates the second file after that finds the lock on the bytes, and waits.
+    A writer that creates the second file later sees the lock on the bytes, and waits.
     """
     return (
         _attempt(descriptor, fcntl.LOCK_EX)
@@ -262,7 +262,7 @@ def _set_bytes_lock(descriptor: int, kind: int) -> bool:
 
 
 def _wait_for_append(descriptor: int, deadline: float) -> None:
-    """Wait until nobody appends. A reader's lock on the bytes rules out a writer's."""
+    """Wait until no one is appending. A reader's lock on the bytes rules out a writer's."""
     while _GET is not None:
         try:
             asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def source_only(library: str) -> Callable[[str], FileFinder]:
-    """Finds modules below the folder by their source: nobody has reviewed bytecode.
+    """Finds modules below the folder by their source, never by bytecode, which isn't reviewed.
 
     It isn't written either. That of Python's own and installed modules is used as ever.
     """

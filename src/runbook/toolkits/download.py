@@ -186,7 +186,7 @@ def _is_local(url: str) -> bool:
 
 
 def _safe(url: str, *, may_be_local: bool) -> str:
-    """The URL, if nobody on the way can change what comes from it, and it may be asked for.
+    """The URL, if it may be requested and its content can't be changed on the way.
 
     Another host must not make us send requests to this one. Raises CatalogueError.
     """

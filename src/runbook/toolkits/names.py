@@ -24,7 +24,7 @@ def is_history(name: str) -> bool:
 
 
 def check_name(parts: Sequence[str]) -> None:
-    """Refuse code that nobody can read or that no digest covers, and names that mislead.
+    """Refuse compiled code, files outside the digest, and misleading names.
 
     Raises ToolkitRefusedError.
     """
