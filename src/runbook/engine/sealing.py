@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import asdict, field
+from dataclasses import field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,12 +49,15 @@ class Sealer:
     def seal(self, inputs: RunInputs, run_id: str) -> bytes:
         plain = json.dumps(
             {
-                **asdict(inputs),
+                "values": inputs.values,
                 "secrets": sorted(inputs.secrets),
                 "files": {
                     name: [file.name, base64.b64encode(file.content).decode()]
                     for name, file in inputs.files.items()
                 },
+                "variables": inputs.variables,
+                "outputs": inputs.outputs,
+                "masks": inputs.masks,
             }
         )
         nonce = os.urandom(NONCE_BYTES)

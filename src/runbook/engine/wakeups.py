@@ -1,7 +1,7 @@
 """Wake-ups between processes: datagrams that make things faster, nothing more.
 
 Each process binds one socket in a folder below DATA_DIR. A message says that something changed
-(`queued`, `cancel`, or the id of a run with new events); the receiver then looks into the store.
+(one of those below, or the id of a run with new events); the receiver then looks into the store.
 A lost, late or forged message costs a poll at most. Where hosts share a database, messages also
 pass through it (see `broadcast`); those of processes with the same folder are known already.
 """
@@ -26,6 +26,9 @@ from runbook.store.notices import Notices
 MESSAGE_BYTES = 128
 SUFFIX = ".sock"
 QUEUED = "queued"
+"""A run can be claimed, perhaps without a free slot: a child run, or one for a form."""
+ROOT_QUEUED = "root_queued"
+"""A run can be claimed by a worker with a free slot."""
 CANCEL = "cancel"
 ANY_RUN = "*"
 """Followers of it hear of every run."""

@@ -136,13 +136,14 @@ class Claimed:
     """A run that the caller now owns, with everything needed to execute it.
 
     `busy` is the holder of a lock, if the run doesn't wait for it or would deadlock. The run is
-    then only finished.
+    then only finished. `head` is the last known entry of the runbook's history.
     """
 
     run: Run
     sealed_inputs: bytes | None
     document: StoredDocument
     busy: WaitReason | None = None
+    head: HistoryHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Runbooks(Component):
     def history_head(self, ref: str) -> HistoryHead | None:
         """The last known entry of the runbook's history."""
         row = self._database.read(lambda c: c.execute(_HEAD, {"ref": ref}).mappings().first())
-        return None if row is None else _head_of(row)
+        return None if row is None else head_of(row)
 
     def reset_history(
         self, ref: str, head: HistoryHead | None, audit: NewAuditEvent | None = None
@@ -147,11 +147,12 @@ def _last_run_of(known: sa.RowMapping) -> LastRun:
         last_finished_at=_time(known["last_finished_at"]),
         last_success_at=_time(known["last_success_at"]),
         last_by=_text(known["last_by"]),
-        history=_head_of(known),
+        history=head_of(known),
     )
 
 
-def _head_of(known: sa.RowMapping) -> HistoryHead | None:
+def head_of(known: sa.RowMapping) -> HistoryHead | None:
+    """The history head in a row with its columns."""
     n, digest = known["history_n"], known["history_digest"]
     return HistoryHead(n, digest) if isinstance(n, int) and isinstance(digest, str) else None
 

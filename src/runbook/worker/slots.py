@@ -20,7 +20,7 @@ from runbook import log
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
 from runbook.engine.process.run import Stop, StopReason
-from runbook.engine.wakeups import CANCEL, QUEUED, Wakeups
+from runbook.engine.wakeups import CANCEL, QUEUED, ROOT_QUEUED, Wakeups
 from runbook.errors import RunbookError, StoreDamagedError
 from runbook.quick_dataclass import dataclass
 from runbook.store.models import Claimed, WorkerKind
@@ -192,7 +192,11 @@ class ClaimLoop:
 
     def _turn(self, pool: ThreadPoolExecutor, messages: Sequence[str]) -> None:
         """Pass on wake-ups and do what is due. If the store is busy, the next turn retries."""
-        for _ in range(messages.count(QUEUED)):
+        claimable = messages.count(QUEUED)
+        # Without a free slot, the threads that execute claim it: they look for more at the end.
+        if self._free_slots()[0]:
+            claimable += messages.count(ROOT_QUEUED)
+        for _ in range(claimable):
             # A one-shot worker reads before it takes the write lock: most wake-ups are for others.
             self._take(pool, expected=self._orders.only is None)
         try:

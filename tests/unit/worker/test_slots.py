@@ -74,6 +74,30 @@ def test_runs_and_forms_do_not_wait_for_each_other(engine, local, submit, ended)
     assert ended(waiting) is RunStatus.SUCCEEDED
 
 
+def test_a_worker_without_a_free_slot_looks_only_for_runs_that_need_none(
+    local, submit, ended, engine, monkeypatch
+):
+    monkeypatch.setattr(slots, "BEAT_SECONDS", 1000)
+    looks = []
+    worker = local(slots=1)
+    claim = worker.workers.claim
+
+    def counted(*given, **more):
+        looks.append(more["root_slots"])
+        return claim(*given, **more)
+
+    long = submit("Long", "print begun; sleep 1000")
+    for event in engine.follow(long.id):
+        if event is not None and event.text == "begun\n":
+            monkeypatch.setattr(worker.workers, "claim", counted)
+            break
+    waiting = [submit(f"Waiting{n}") for n in range(3)]
+    assert ended(submit("Choices", purpose=Purpose.CHOICES)) is RunStatus.SUCCEEDED
+    assert len(looks) <= 2  # for the form's run, and once more after it
+    engine.cancel(long, ANN)
+    assert [ended(run) for run in waiting] == [RunStatus.SUCCEEDED] * 3
+
+
 def test_a_worker_that_was_taken_for_dead_makes_itself_known_again(
     engine, local, submit, ended, monkeypatch
 ):

@@ -80,6 +80,7 @@ class Execution:
         self._parts = parts
         self._options: EngineOptions = parts.options
         self._run: Run = claimed.run
+        self._head = claimed.head
         self._worker_id = worker_id
         self._stop = stop
         self._undo = undo
@@ -365,6 +366,7 @@ class Execution:
                     worker_id=self._worker_id,
                     once=attempt > 0,
                     took_ms=took_ms,
+                    known=self._head,
                 )
             except (StoreBusyError, StoreUnavailableError) as error:
                 log.warning("run.end_delayed", run_id=self._run.id, error=error.message)

@@ -56,11 +56,13 @@ class Ending:
         worker_id: str | None,
         once: bool = False,
         took_ms: int | None = None,
+        known: HistoryHead | None = None,
     ) -> Run | None:
         """The ended run, or None if another process ended it before.
 
         `once`: its worker died, so the run may have a history entry already. `took_ms` is the
         duration by a clock that can't jump; without it, the duration follows from the times.
+        `known` is an entry that the history had; without it, the database is asked.
         """
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
@@ -71,17 +73,17 @@ class Ending:
             times=dataclasses.replace(run.times, finished_at=now, duration_ms=took_ms),
             result=RunResult.of(outcome),
         )
-        head, problem = self._write_history(ended, output, once=once)
+        head, problem = self._write_history(ended, output, once=once, known=known)
         if problem:
             outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, problem))
         return self._finish(ended, outcome, output, events, head, worker_id)
 
     def _write_history(
-        self, run: Run, output: RecordedOutput, *, once: bool
+        self, run: Run, output: RecordedOutput, *, once: bool, known: HistoryHead | None = None
     ) -> tuple[HistoryHead | None, Problem | None]:
         """Whatever keeps the entry from being written, the run ends."""
         try:
-            return self._records.write_history(run, output, once=once)
+            return self._records.write_history(run, output, once=once, known=known)
         except RunbookError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged record, or a fault of ours

@@ -82,19 +82,25 @@ class Records:
         self._refusals = RateBound(REFUSALS_PER_MINUTE)
 
     def write_history(
-        self, run: Run, output: RecordedOutput, *, once: bool = False
+        self,
+        run: Run,
+        output: RecordedOutput,
+        *,
+        once: bool = False,
+        known: HistoryHead | None = None,
     ) -> tuple[HistoryHead | None, Problem | None]:
         """Append the run's entry. Returns the new head of the chain, or a warning.
 
-        With `once`, no second entry is written for a run; this reads the whole history. Runs for
-        the choices of a form get no entry: the database has them.
+        With `once`, no second entry is written for a run; this reads the whole history. `known` is
+        an entry that the history had; without it, the database is asked. Runs for the choices of a
+        form get no entry: the database has them.
         """
         if not self._options.history_in_file or run.request.purpose is not None:
             return None, None
         if run.status is RunStatus.REFUSED and not self._refusals.admits(run.ref):
             log.warning("history.refusals_limited", runbook=run.ref, run_id=run.id)
             return None, None
-        known = self._known_head(run.ref)
+        known = known or self._known_head(run.ref)
         try:
             appended = self._append(run, output, once=once)
         except HistoryReadOnlyError as failure:

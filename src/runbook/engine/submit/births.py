@@ -24,6 +24,7 @@ from runbook.engine.submit.attempt import Attempt, document_of, version_of
 from runbook.engine.submit.audit import rerun_event
 from runbook.engine.submit.concealment import concealed
 from runbook.engine.submit.idempotency import idempotency_of
+from runbook.engine.wakeups import QUEUED, ROOT_QUEUED
 from runbook.errors import AlreadyRerunError, QueueFullError
 from runbook.library.catalog import Entry
 from runbook.store.models import NewEvent, NewRun
@@ -77,7 +78,8 @@ class Births:
 
     def _announce(self, new: NewRun) -> None:
         wakeups = self._parts.wakeups
-        wakeups.wake_workers()
+        needs_slot = new.tree.parent_id is None and new.request.purpose is None
+        wakeups.wake_workers(ROOT_QUEUED if needs_slot else QUEUED)
         wakeups.wake_followers(new.id)
         if new.tree.parent_id is not None:
             wakeups.wake_followers(new.tree.parent_id)

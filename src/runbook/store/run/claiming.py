@@ -16,12 +16,12 @@ from runbook.core.times import Millis
 from runbook.core.waiting import WaitReason
 from runbook.errors import RunbookError, StoreBusyError, StoreUnavailableError
 from runbook.quick_dataclass import dataclass
-from runbook.store.documents import content_of
 from runbook.store.locks import may_wait, park, take_locks
 from runbook.store.models import Claimed, NewEvent, StoredDocument, UnclaimableRunError
 from runbook.store.reading import RUN_COLUMNS, first_of, run_of
 from runbook.store.rows import INSERT_EVENTS, event_rows
-from runbook.store.tables import runs
+from runbook.store.runbooks import head_of
+from runbook.store.tables import documents, runbooks, runs
 
 _AT = sa.bindparam("at", type_=sa.BigInteger)
 _QUEUED = sa.and_(runs.c.finished_at.is_(None), runs.c.status == RunStatus.QUEUED.value)
@@ -44,6 +44,11 @@ _OF_QUEUES = sa.or_(
     runs.c.cancel_at.is_not(None),
     runs.c.assigned_to.is_not(None),
     sa.func.coalesce(runs.c.queue, DEFAULT_QUEUE).in_(sa.bindparam("queues", expanding=True)),
+)
+_DOCUMENT = (
+    sa.select(documents.c.content, runbooks.c.history_n, runbooks.c.history_digest)
+    .select_from(documents.outerjoin(runbooks, runbooks.c.ref == sa.bindparam("of_ref")))
+    .where(documents.c.digest == sa.bindparam("wanted"))
 )
 
 
@@ -147,6 +152,7 @@ def _claimed_or_waiting(
         return busy
     started = NewEvent(now, EventType.STARTED, data={"worker": run.worker_id})
     connection.execute(INSERT_EVENTS, event_rows(run.seq, run.log.last_event - 1, [started]))
-    digest = run.runbook.digest
-    document = StoredDocument(digest, content_of(connection, digest) or b"")
-    return Claimed(run, sealed_inputs, document, busy)
+    wanted = {"wanted": run.runbook.digest, "of_ref": run.ref}
+    row = connection.execute(_DOCUMENT, wanted).mappings().first()
+    document = StoredDocument(run.runbook.digest, row["content"] if row else b"")
+    return Claimed(run, sealed_inputs, document, busy, head_of(row) if row else None)
