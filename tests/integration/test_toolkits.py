@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 
 import httpx
@@ -16,6 +17,7 @@ REF = "health/Health.md"
 REQUESTS = 24
 """New connections, so that both web processes get some."""
 FILES = 100
+TRIES = 20
 ZIP = {"Content-Type": "application/zip"}
 DOCUMENT = """\
 # {name}
@@ -116,17 +118,22 @@ def made(server, beside, tmp_path):
     beside.run("toolkit", "remove", "lab")
 
 
+def killed_at(mark, made, beside):
+    """Whether an installer was killed when it had this in progress, before it was done."""
+    other = made.folders[2 - made.installed()]
+    with beside.start("toolkit", "install", str(other)) as process:
+        while process.poll() is None and mark not in made.work():
+            time.sleep(0)
+        process.kill()
+    return process.returncode == -signal.SIGKILL
+
+
 def test_an_installer_that_is_killed_leaves_a_whole_version(made, beside, client, execute):
     assert beside.run("toolkit", "install", str(made.folders[0])).returncode == 0
     beside.run("toolkit", "enable", "lab")
     histories = [execute(client, "lab/Job.md")["run_id"]]
     for mark in (".staged", ".intent", ".incoming"):
-        other = made.folders[2 - made.installed()]
-        with beside.start("toolkit", "install", str(other)) as process:
-            while process.poll() is None and mark not in made.work():
-                time.sleep(0)
-            process.kill()
-        assert process.returncode == -9, "too fast for this test: let it have more files"
+        assert any(killed_at(mark, made, beside) for _ in range(TRIES)), "always done before"
         done = execute(client, "lab/Job.md")
         assert done["stdout"] == f"version {made.installed()}\n"
         histories.append(done["run_id"])

@@ -149,7 +149,7 @@ def killed(place, moment):
     killer = Killer(place, moment)
     killer.process = process = place.start()
     process.communicate()
-    assert killer.left == 0
+    assert killer.left <= 0  # the script may live a moment longer than the engine
     killer.process = None
     (lost,) = [one for one in place.toolkits.runs() if one["runbook"] == "lab/Provision.md"]
     return lost["id"]

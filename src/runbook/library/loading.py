@@ -196,7 +196,9 @@ def _scan_rest(
     while offset < size:
         base = min(scan.offset, max(offset - _TAIL_BYTES, 0))
         again = offset - base  # a long line is scanned again in larger and larger parts
-        data = os.pread(file.fileno(), again + max(again, _CHUNK_BYTES), base)
+        # Not beyond `size`: the file may have grown since, and the tail is that of this size.
+        wanted = min(again + max(again, _CHUNK_BYTES), size - base)
+        data = os.pread(file.fileno(), wanted, base)
         if base + len(data) <= offset:  # the file has become shorter
             break
         offset = base + len(data)

@@ -163,6 +163,23 @@ def test_after_an_append_only_the_new_part_is_read(root, catalog, reads):
     assert after == catalog_of(root).get("Demo.md")
 
 
+def test_a_file_that_grows_while_it_is_read(root, catalog, monkeypatch):
+    path = write(root, "Demo.md", text("Demo"))
+    catalog.get("Demo.md")
+    append(path, ENTRY)
+    fstat = os.fstat
+
+    def before_it_grows(descriptor: int) -> os.stat_result:
+        facts = fstat(descriptor)
+        append(path, ENTRY)
+        return facts
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loading.os, "fstat", before_it_grows)
+        catalog.get("Demo.md")
+    assert catalog.get("Demo.md") == catalog_of(root).get("Demo.md")
+
+
 @pytest.mark.parametrize("addition", ["# Script\n", "Script\n===\n", "\n# Required Claims"])
 def test_what_is_appended_is_checked(root, catalog, addition):
     path = write(root, "Demo.md", text("Demo") + ENTRY * 500)
