@@ -114,9 +114,9 @@ def test_a_list_imports_no_server(loaded):
 
 def test_help_imports_no_engine(loaded):
     (modules,) = loaded("-m", "runbook", "--help")
-    check(modules, 161, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
+    check(modules, 162, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
 
 
 def test_the_supervisor_imports_no_engine(loaded):
     (modules,) = loaded("-c", SERVE)
-    check(modules, 175, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], "sqlalchemy", "runbook.store"))
+    check(modules, 176, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], "sqlalchemy", "runbook.store"))

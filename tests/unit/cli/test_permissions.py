@@ -57,6 +57,7 @@ inventory set        inventory.write
 inventory remove     inventory.write
 inventory import     inventory.write
 inventory export     inventory.read
+blame        inventory.read
 lab up               connection.write
 lab down             connection.write
 token        token.issue

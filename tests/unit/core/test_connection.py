@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runbook.connectors.kinds import NETBOX, PROXMOX
+from runbook.connectors.kinds import NETBOX, PROXMOX, SSH
 from runbook.core.connection import (
     Connection,
     check_claims,
@@ -53,6 +53,13 @@ def test_what_is_wrong_is_named_by_its_field(changed, found):
 def test_a_field_that_was_misspelt_is_suggested():
     (problem,) = check_values(PROXMOX, {**TOKEN, "hots": "x"})[1]
     assert problem.hint == "Did you mean host?"
+
+
+def test_the_ssh_servers_of_a_connection():
+    given = {"host": "Core.example", "jump_host": "gate", "jump_port": 2222}
+    assert [str(one) for one in SSH.ssh_addresses(given)] == ["gate:2222", "core.example:22"]
+    assert [str(one) for one in SSH.ssh_addresses({"host": "core"})] == ["core:22"]
+    assert PROXMOX.ssh_addresses(TOKEN) == ()
 
 
 def test_a_password_does_instead_of_a_token():

@@ -4,13 +4,23 @@ import json
 
 import pytest
 
-from runbook.core.effects import Effect, Intent, Settlement, read_effect, touched_steps
+from runbook.core.effects import (
+    Effect,
+    HostKeyQuestion,
+    Intent,
+    Settlement,
+    read_effect,
+    touched_steps,
+)
 from runbook.core.language.parse import parse
+from runbook.core.ssh.host_key import HostAddress, read_public_key
 from runbook.script.limits import EffectState
 
 REPLY = "0" * 32
 INTEND = {"op": "intend", "reply": REPLY, "key": "guest", "what": "create", "probe": {"id": 1}}
 SETTLE = {"op": "settle", "reply": REPLY, "id": "run-1/2", "state": "done", "outcome": {}}
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFTZyuhtxKZH1XJLSGl7mLm0QuPUbiOsXHsWPGi0QPFO"
+ASK = {"op": "host_key", "reply": REPLY, "host": "Core.example", "port": 22}
 STEPS = """# A
 
 # Environment Requirements
@@ -51,6 +61,10 @@ def test_what_a_script_says():
     assert read_effect(json.dumps(INTEND)) == Intent(REPLY, "guest", "create", {"id": 1})
     said = read_effect(json.dumps(SETTLE))
     assert said == Settlement(REPLY, effect().id, EffectState.DONE, {})
+    address = HostAddress("core.example", 22)
+    assert read_effect(json.dumps(ASK)) == HostKeyQuestion(REPLY, address, None)
+    shown = read_effect(json.dumps({**ASK, "key": KEY}))
+    assert shown == HostKeyQuestion(REPLY, address, read_public_key(KEY))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,7 @@ def test_what_a_script_says():
                 {"probe": []},
             )
         ),
+        *(json.dumps({**ASK, **wrong}) for wrong in ({"port": 0}, {"key": "no key"}, {"host": []})),
         *(
             json.dumps({**SETTLE, **wrong})
             for wrong in (

@@ -11,4 +11,5 @@ def test_every_action_but_a_cancellation_makes_a_rerun():
 
 def test_every_action_is_audited_by_its_name():
     audited = {action.value for action in AuditAction if action.startswith("run.")}
-    assert audited == {f"run.{action}" for action in RunAction}
+    of_fan_outs = {"run.pause", "run.continue"}
+    assert audited - of_fan_outs == {f"run.{action}" for action in RunAction}

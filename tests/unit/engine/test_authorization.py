@@ -190,8 +190,8 @@ def test_a_script_has_its_own_tree_whatever_refs_its_grants_name(rooms):
 def test_of_the_runs_that_a_run_called_only_those_are_shown_that_are_seen(rooms):
     parent = rooms.claim().run
     called = rooms.submit("Closed.md", dataclasses.replace(ANN, run_id=parent.id))
-    assert [run.id for run in rooms.engine.runs.details(parent, BOB).tree] == [parent.id, called.id]
-    assert [run.id for run in rooms.engine.runs.details(parent, VIC).tree] == [parent.id]
+    assert [run.id for run in rooms.engine.runs.details(parent, BOB).below] == [called.id]
+    assert rooms.engine.runs.details(parent, VIC).below == ()
 
 
 def test_of_the_reruns_of_a_run_only_those_are_shown_that_are_seen(rooms):

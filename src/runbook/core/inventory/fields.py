@@ -163,10 +163,10 @@ def _moment(value: object, now: Millis) -> Millis | None:
     except ValueError:
         raise _UnfitError("must be an ISO 8601 time, such as 2026-01-31T08:00:00Z") from None
     at = found if found.tzinfo else found.replace(tzinfo=UTC)
-    try:
-        return max(0, int(at.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        raise _UnfitError("must be a time since 1970") from None
+    millis = int(at.timestamp() * 1000)
+    if not 0 <= millis <= _LATEST:
+        raise _UnfitError("must be a time since 1970, up to the year 9999")
+    return millis
 
 
 def _facts(value: object) -> dict[str, object]:

@@ -59,12 +59,21 @@ def test_values_become_those_of_a_device():
         ("facts", {"a": "x" * 17_000}, "bad_device_field"),
         ("facts", {"a": float("nan")}, "bad_device_field"),
         ("facts", {"a": "\0"}, "bad_device_field"),
+        ("last_seen", "0001-01-01T00:00:00+14:00", "bad_device_field"),
+        ("last_seen", "9999-12-31T23:59:59-14:00", "bad_device_field"),
     ],
 )
 def test_what_does_not_fit_is_named(field, value, code):
     found = check_fields("edge-1", {field: value}, NOW)
     assert [(one.code, one.params["field"]) for one in found.problems] == [(code, field)]
     assert found.changes == {}
+
+
+def test_times_and_facts_can_be_emptied():
+    found = check_fields("edge-1", {"last_seen": "", "last_poll": None, "facts": None}, NOW)
+    assert found.changes == {Field.LAST_SEEN: None, Field.LAST_POLL: None, Field.FACTS: {}}
+    milliseconds = check_fields("edge-1", {"last_seen": NOW - 1}, NOW)
+    assert milliseconds.changes == {Field.LAST_SEEN: NOW - 1}
 
 
 @pytest.mark.parametrize("name", ["", "Edge", "-a", "a b", "a/b", "x" * 64, "a\n"])

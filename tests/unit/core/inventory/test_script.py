@@ -1,7 +1,17 @@
 """What scripts report of devices."""
 
 from runbook.core.inventory import script
-from runbook.core.inventory.script import read_reports
+from runbook.core.inventory.device import Device
+from runbook.core.inventory.script import read_reports, script_json
+
+
+def test_a_script_gets_json():
+    device = Device("a", site="s", tags=("core",), last_seen=0, facts={"cpu": 3}, created_at=1)
+    known = script_json(device)
+    assert (known["name"], known["stored"], known["site"]) == ("a", True, "s")
+    assert (known["tags"], known["facts"]) == (["core"], {"cpu": 3})
+    assert (known["last_seen"], known["last_poll"]) == ("1970-01-01T00:00:00.000Z", None)
+    assert script_json(Device("b"))["stored"] is False
 
 
 def test_lines_of_a_device_add_up():

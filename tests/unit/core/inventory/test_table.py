@@ -2,6 +2,7 @@
 
 import pytest
 
+from runbook.core.inventory import table
 from runbook.core.inventory.device import Device
 from runbook.core.inventory.fields import changed, check_fields
 from runbook.core.inventory.table import read_table, write_table
@@ -28,6 +29,13 @@ def test_rows_know_their_lines_and_columns():
     rows, problems = read_table('\ufeffName;site\r\n\r\na;"two\nlines"\r\nb;x\r\n')
     assert problems == []
     assert [(row.line, row.name, row.columns["site"]) for row in rows] == [(3, "a", 2), (5, "b", 2)]
+
+
+def test_a_table_that_is_too_long(monkeypatch):
+    monkeypatch.setattr(table, "MOST_ROWS", 1)
+    assert [len(each) for each in read_table("name\na\n\n")] == [1, 0]
+    rows, (problem,) = read_table("name\na\nb\n")
+    assert (rows, problem.code, problem.line) == ([], "bad_device_table", 3)
 
 
 @pytest.mark.parametrize(

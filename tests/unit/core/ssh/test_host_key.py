@@ -2,7 +2,13 @@
 
 import pytest
 
-from runbook.core.ssh.host_key import HostAddress, address_of, read_address, read_public_key
+from runbook.core.ssh.host_key import (
+    HostAddress,
+    ShownKey,
+    address_of,
+    read_address,
+    read_public_key,
+)
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFTZyuhtxKZH1XJLSGl7mLm0QuPUbiOsXHsWPGi0QPFO"
 FINGERPRINT = "SHA256:bqN27Pze5vxd3eDb3MhKMPsXgsMDYy+tQ8kOPFT7Ecc"
@@ -33,6 +39,16 @@ def test_a_port_is_a_number(port):
 def test_a_key_is_read_without_its_comment():
     key = read_public_key(f"{ED25519} root@router\n")
     assert (str(key), key.fingerprint) == (ED25519, FINGERPRINT)
+
+
+def test_a_shown_key_is_compared_with_the_one_before():
+    key, address = read_public_key(ED25519), HostAddress("router", 22)
+    assert not ShownKey(address, key, key).is_changed
+    first = ShownKey(address, key, None)
+    assert first.is_changed
+    details = {"address": "router:22", "before": None, "after": FINGERPRINT}
+    assert first.as_details() == details
+    assert ShownKey(address, key, key).as_details() == {**details, "before": FINGERPRINT}
 
 
 @pytest.mark.parametrize(
