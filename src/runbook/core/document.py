@@ -191,6 +191,8 @@ class Input:
     """The kind of a connection, or of a device's."""
     vendor: str | None = None
     tag: str | None = None
+    connections: bool = False
+    """Whether the script gets the connections of all the devices."""
 
     @property
     def secret(self) -> bool:
