@@ -192,7 +192,6 @@ class Input:
     vendor: str | None = None
     tag: str | None = None
     connections: bool = False
-    """Whether the script gets the connections of all the devices."""
 
     @property
     def secret(self) -> bool:

@@ -87,11 +87,11 @@ def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> 
         return _reverted(change, "reverted")
     if change.phase is Phase.ARMING:
         return never_applied(change, router, now)
-    if restarted(change, now):
+    undone = change.phase is Phase.REVERTING and change.after and now.seen.same_as(change.after)
+    if not undone and restarted(change, now):
         text = "The router went back to the configuration from before, and was changed since"
         change.ended(Outcome.REVERTED)
         return reverted("changed_since", text)
-    undone = change.phase is Phase.REVERTING and change.after and now.seen.same_as(change.after)
     if wish is Wish.BACK or undone:  # nobody else's changes get lost
         return go_back(change, router, now)
     return unknown("revert_lost", "The revert is gone, but the router has not gone back")

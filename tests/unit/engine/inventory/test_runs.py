@@ -127,6 +127,8 @@ def test_a_lock_named_after_a_selection_is_one_for_each_device(workshop, devices
     run = workshop.submit("Reads.md", ANN, env_vars={"ALL": "tag:core"})
     names = [want.name for want in run.request.locks.wants]
     assert names == ["fleet", "device:edge-1", "device:edge-2"]
+    known = workshop.engine.runbooks.locks("Reads.md", ANN, {"ALL": "tag:core"})
+    assert [*known] == ["fleet"]
 
 
 @pytest.mark.parametrize(

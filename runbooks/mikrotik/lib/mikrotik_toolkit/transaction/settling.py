@@ -201,6 +201,8 @@ def _gone_back(transaction: Transaction, device: str) -> Result:
         return refused("never_armed", "Nothing was changed")
     if change.phase is Phase.ENDED:
         return Result(Outcome(change.outcome), "ended_before", f"It was {change.outcome} already")
+    if change.phase is Phase.CONFIRMED and (result := _changed_since(change)):
+        return result
     if change.phase is Phase.ARMING:
         result = recovery.settle(change)
         if result.outcome is Outcome.REVERTED:
@@ -213,12 +215,31 @@ def _gone_back(transaction: Transaction, device: str) -> Result:
     return result
 
 
+def _changed_since(change: Pending) -> Result | None:
+    """Why a router that was confirmed can't go back: what somebody did since would be lost."""
+    patience = max(change.until, time.time()) + reaching.BOOT_S
+    try:
+        with reached(
+            patience, "Waiting for the router to take its confirmed change back"
+        ) as router:
+            seen = saving.look(router)
+    except ConnectorError as error:
+        return unknown(error.code, f"The router can't be reached: {error.message}")
+    if seen.same_as(change.before) or seen.same_as(change.after):
+        return None
+    return unknown("changed_since", "The router was changed again since it was confirmed")
+
+
 def _together(transaction: Transaction, results: dict[str, Result]) -> Result:
     found = {one.outcome for one in results.values()}
     reason = transaction.reason
     if Outcome.UNKNOWN in found:
         names = ", ".join(it for it, one in results.items() if one.outcome is Outcome.UNKNOWN)
         return unknown(reason, f"The others went back, but nobody can tell what {names} has")
+    if Outcome.COMMITTED in found:
+        names = ", ".join(it for it, one in results.items() if one.outcome is Outcome.COMMITTED)
+        text = f"Somebody decided that {names} keep the change; the others went back"
+        return Result(Outcome.UNKNOWN, "kept", text)
     if found == {Outcome.REFUSED}:
         return refused(reason, f"Nothing was changed ({reason})")
     return reverted(reason, f"All routers have the configuration from before ({reason})")
