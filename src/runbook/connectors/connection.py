@@ -35,7 +35,8 @@ class ConnectionValues:
 def read(input_name: str) -> ConnectionValues:
     """The connection of an input with `type: connection` or `type: device`.
 
-    Raises ConnectorError if the runbook doesn't declare it, or if an optional one isn't set.
+    `FLEET.edge-1` is a device of an input with `type: devices` and `connections: true`. Raises
+    ConnectorError if the runbook doesn't declare it, or if an optional one isn't set.
     """
     folder = os.environ.get(FOLDER, "")
     try:

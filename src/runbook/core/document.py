@@ -191,6 +191,7 @@ class Input:
     """The kind of a connection, or of a device's."""
     vendor: str | None = None
     tag: str | None = None
+    connections: bool = False
 
     @property
     def secret(self) -> bool:

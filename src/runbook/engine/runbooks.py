@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runbook.core.access import Principal
-from runbook.core.document import Input
+from runbook.core.document import Input, InputType
 from runbook.core.inputs.live_choices import Offered
 from runbook.core.inputs.preflight import RequiredEnv, required_env
 from runbook.core.inputs.schema import input_schema
@@ -174,7 +174,11 @@ class RunbookReader:
         runbook = entry.document.runbook
         if runbook is None:
             return {}
-        wants = known_locks(runbook.policy, ref, _known_values(runbook.inputs, given))
+        values = _known_values(runbook.inputs, given)
+        for item in runbook.inputs:
+            if item.type is InputType.DEVICES:  # whose names are known once it is requested
+                values.pop(item.name, None)
+        wants = known_locks(runbook.policy, ref, values)
         return {want.name: self._parts.store.locks.holder(want) for want in wants}
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from mikrotik_toolkit import durable
 from mikrotik_toolkit.outcomes import Outcome
 from runbook.connectors import backups
 
@@ -26,6 +27,8 @@ class Phase(StrEnum):
     VERIFIED = "verified"
     CONFIRMING = "confirming"
     """The revert may be gone: what is there stays."""
+    CONFIRMED = "confirmed"
+    """The revert is gone. Only in a transaction, which may still take it back."""
     RESTORING = "restoring"
     """It may load a stored backup, which makes it all new or leaves it all old."""
     REVERTING = "reverting"
@@ -57,6 +60,8 @@ class Pending:
     after: str = ""
     outcome: str = ""
     """Once it has ended."""
+    transaction: str = ""
+    """The transaction that it is a part of, which decides how it ends."""
 
     @property
     def source(self) -> backups.Source:
@@ -66,15 +71,7 @@ class Pending:
     def at(self, phase: Phase, **more: str | float) -> Pending:
         """Go on to this phase: on disk when this returns."""
         new = replace(self, phase=phase, **more)  # type: ignore[arg-type]
-        path = _path(self.device)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(new)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync(path.parent)
+        durable.write(_path(self.device), json.dumps(asdict(new)))
         return new
 
     def ended(self, outcome: Outcome) -> Pending:
@@ -99,11 +96,3 @@ def pending(device: str) -> Pending | None:
 
 def _path(device: str) -> Path:
     return Path(os.environ[backups.FOLDER]) / "pending" / f"{device}.json"
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mikrotik_toolkit import saving
+from mikrotik_toolkit import current, saving
 from mikrotik_toolkit.saving import RESTORED, Seen
 from runbook.connectors import backups, routeros
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -17,7 +17,7 @@ from runbook.connectors.routeros.revert import PREFIX, Revert
 from runbook.connectors.routeros.router import Router
 from runbook.connectors.routeros.versions import read_moment
 
-ROUTER = "ROUTER"
+ROUTER = current.ROUTER
 BOOT_S = 300.0
 """How long a router may take to restart."""
 PAUSE_S = 0.5
@@ -46,7 +46,7 @@ def reached(until: float, text: str = "Waiting for the router") -> Iterator[Rout
     said = False
     while True:
         try:
-            router = routeros.connect(ROUTER)
+            router = routeros.connect(current.input_name())
             break
         except ConnectorError as error:
             if time.time() >= until:
@@ -62,6 +62,13 @@ def reached(until: float, text: str = "Waiting for the router") -> Iterator[Rout
 def state(router: Router, run_id: str) -> State:
     """Raises ConnectorError."""
     seen = saving.look(router)
+    revert, left, now = timer(router, run_id)
+    uptime = router.print("/system/resource", properties=("uptime",))[0]["uptime"]
+    return State(seen, revert, left, now - timedelta(seconds=_seconds(uptime)))
+
+
+def timer(router: Router, run_id: str) -> tuple[Revert | None, float, datetime]:
+    """The revert of a run, for how long, and the time of the router. Raises ConnectorError."""
     name = f"{PREFIX}{run_id}"
     revert = next((one for one in router.reverts() if one.name == name), None)
     clock = router.print("/system/clock")[0]
@@ -69,8 +76,7 @@ def state(router: Router, run_id: str) -> State:
     left = 0.0
     if revert and not revert.run_count:
         left = max(0.0, (moment(revert.at) - now).total_seconds())
-    uptime = router.print("/system/resource", properties=("uptime",))[0]["uptime"]
-    return State(seen, revert, left, now - timedelta(seconds=_seconds(uptime)))
+    return revert, left, now
 
 
 def moment(text: str) -> datetime:

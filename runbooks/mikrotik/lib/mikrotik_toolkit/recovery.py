@@ -6,10 +6,11 @@ import time
 from datetime import timedelta
 from enum import StrEnum
 
-from mikrotik_toolkit import reaching, saving
+from mikrotik_toolkit import current, reaching, saving
 from mikrotik_toolkit.outcomes import Outcome, Result, reverted, unknown
 from mikrotik_toolkit.pending import Pending, Phase
 from mikrotik_toolkit.reaching import BOOT_S, BROKEN, PAUSE_S, State, reached
+from mikrotik_toolkit.transaction import joining
 from runbook.connectors.backups import DamagedError, Origin
 from runbook.connectors.errors import ConnectorError
 from runbook.connectors.routeros.router import Router
@@ -34,6 +35,8 @@ class Wish(StrEnum):
 
 def settle(change: Pending, wish: Wish = Wish.AUTOMATIC) -> Result:
     """End a change. Nothing is assumed: the result says what the router has when this returns."""
+    if change.transaction and wish is Wish.AUTOMATIC and not current.one_of_several():
+        return joining.settle(change)
     patience = max(change.until, time.time()) + BOOT_S
     unverified = change.phase is Phase.APPLIED and change.checks
     if change.phase is Phase.ARMING:
@@ -84,17 +87,17 @@ def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> 
         return _reverted(change, "reverted")
     if change.phase is Phase.ARMING:
         return never_applied(change, router, now)
-    if _restarted(change, now):
+    undone = change.phase is Phase.REVERTING and change.after and now.seen.same_as(change.after)
+    if not undone and restarted(change, now):
         text = "The router went back to the configuration from before, and was changed since"
         change.ended(Outcome.REVERTED)
         return reverted("changed_since", text)
-    undone = change.phase is Phase.REVERTING and change.after and now.seen.same_as(change.after)
     if wish is Wish.BACK or undone:  # nobody else's changes get lost
         return go_back(change, router, now)
     return unknown("revert_lost", "The revert is gone, but the router has not gone back")
 
 
-def _restarted(change: Pending, now: State) -> bool:
+def restarted(change: Pending, now: State) -> bool:
     """Whether it has since the revert was armed. If the entry is gone, the backup was loaded."""
     if not change.due:
         return False

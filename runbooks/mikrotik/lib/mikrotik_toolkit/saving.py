@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import runbook
+from mikrotik_toolkit import current
 from runbook.connectors import backups, connection
 from runbook.connectors.backups import BackupStore, Origin, Saved, Snapshot, Source
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -129,7 +130,7 @@ def save(
     taken = Snapshot(device, seen.export, seen.facts, seen.fingerprint)
     whose = source or backups.source_of_run(step)
     saved = known.save(taken, origin, whose, binary=partial(binary_backup, router))
-    report("ROUTER", router, last_backup="now")
+    report(current.input_name(), router, last_backup="now")
     return saved
 
 

@@ -321,6 +321,7 @@ _FIELDS: MappingType[str, Reader] = {
     "kind": _text_key(lambda item, value: replace(item, kind=value.text.strip())),
     "vendor": _text_key(lambda item, value: replace(item, vendor=value.text.strip() or None)),
     "tag": _text_key(lambda item, value: replace(item, tag=value.text.strip() or None)),
+    "connections": _truth_key(lambda item, truth: replace(item, connections=truth)),
 }
 _CONTEXTUAL: MappingType[str, ContextualReader[Input]] = {
     "choices_from": _with_choices_source,

@@ -30,6 +30,7 @@ _FITTING: Mapping[str, frozenset[InputType]] = {
     "kind": frozenset({InputType.CONNECTION}) | OF_DEVICES,
     "vendor": OF_DEVICES,
     "tag": OF_DEVICES,
+    "connections": frozenset({InputType.DEVICES}),
     "default": frozenset(InputType) - {InputType.FILE},
     "example": frozenset(InputType) - {InputType.FILE},
 }

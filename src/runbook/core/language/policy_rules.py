@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 
 from runbook.core.document import OnBusy, Policy, Problem, Retry, Step
 from runbook.core.run import LockRequest, LockWant
@@ -15,6 +16,7 @@ CONCURRENCY = "concurrency:"
 """Prefix of the locks that limit a runbook's concurrent runs."""
 Masking = Callable[[str], str]
 """Replaces the secrets in a text."""
+NO_LISTS: Mapping[str, tuple[str, ...]] = {}
 TEXT_LIMIT = 200
 """Maximum length of a lock's name or a confirmation text, in characters."""
 
@@ -29,18 +31,21 @@ def lock_request(
     ref: str,
     values: Mapping[str, str],
     masked: Masking = str,
+    lists: Mapping[str, tuple[str, ...]] = NO_LISTS,
 ) -> LockRequest | Problem | None:
     """The locks that a run of `ref` needs; None if none, a problem if a name is invalid.
+
+    For an input in `lists`, there is one lock for each of its values.
 
     Everyone sees the names of locks. So a secret in one is invalid: if it were masked, runs with
     different values would share the lock, or runs that must share it would not. At most
     `policy.concurrency` runs of one ref hold its own lock at once.
     """
     names: dict[str, LockWant] = {}
-    for template in policy.locks:
-        name = fill(template, values).strip()
+    for template, given in (pair for one in policy.locks for pair in _each(one, values, lists)):
+        name = fill(template, given).strip()
         reason = _unusable(name, reserved=CONCURRENCY)
-        if reason is None and _reveals(template, values, masked):
+        if reason is None and _reveals(template, given, masked):
             reason = "contains a secret"
         if reason:
             text = f"The lock '{template}' {reason} with these inputs"
@@ -55,6 +60,15 @@ def lock_request(
     if policy.concurrency is not None:
         wants += (LockWant(f"{CONCURRENCY}{ref}", policy.concurrency),)
     return LockRequest(wants, waits=policy.on_busy is OnBusy.WAIT) if wants else None
+
+
+def _each(
+    template: str, values: Mapping[str, str], lists: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The template with the values of each lock that it stands for."""
+    several = [name for name in dict.fromkeys(_PLACEHOLDER.findall(template)) if name in lists]
+    for chosen in product(*(lists[name] for name in several)):
+        yield template, {**values, **dict(zip(several, chosen, strict=True))}
 
 
 def known_locks(policy: Policy, ref: str, values: Mapping[str, str]) -> tuple[LockWant, ...]:

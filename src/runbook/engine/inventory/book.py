@@ -12,6 +12,7 @@ from runbook.core.connection import Opened
 from runbook.core.document import Input, InputType, Problem
 from runbook.core.inputs.devices import (
     device_inputs,
+    devices_of,
     none_selected,
     not_allowed,
     not_found,
@@ -140,8 +141,8 @@ class DeviceBook:
     def secrets(self, inputs: Sequence[Input], values: Mapping[str, str]) -> Sequence[str]:
         """The secrets of the devices' connections, to keep them out of what is recorded."""
         found: list[str] = []
-        for item in self._single(inputs, values):
-            device = self._get(item, values[item.name])
+        for item, name, _ in _given(inputs, values):
+            device = self._get(item, name)
             if device is not None and device.connection is not None:
                 found += self._connections.secrets_of(item, device.connection)
         return found
@@ -154,17 +155,10 @@ class DeviceBook:
         Raises UnusableConnectionError, and StoreUnavailableError if one can't be decrypted.
         """
         return tuple(
-            self._in_use(item, values[item.name], run) for item in self._single(inputs, values)
+            self._in_use(item, name, key, run) for item, name, key in _given(inputs, values)
         )
 
-    def _single(self, inputs: Sequence[Input], values: Mapping[str, str]) -> list[Input]:
-        return [
-            item
-            for item in device_inputs(inputs)
-            if item.type is InputType.DEVICE and values.get(item.name)
-        ]
-
-    def _in_use(self, item: Input, name: str, run: Run) -> InUse:
+    def _in_use(self, item: Input, name: str, key: str, run: Run) -> InUse:
         device = self._get(item, name)
         if device is None:
             raise UnusableConnectionError(not_found(item, name))
@@ -173,7 +167,17 @@ class DeviceBook:
         opened = _NO_CONNECTION
         if device.connection is not None:
             opened = self._connections.opened_for(item, device.connection, run)
-        return InUse(item.name, at_address(opened, device.address), device)
+        return InUse(key, at_address(opened, device.address), device)
+
+
+def _given(inputs: Sequence[Input], values: Mapping[str, str]) -> Iterator[tuple[Input, str, str]]:
+    """The devices that a script gets with their connections, and how it reads each."""
+    for item in device_inputs(inputs):
+        names = devices_of((item,), values).get(item.name, ())
+        if item.type is InputType.DEVICE:
+            yield from ((item, name, item.name) for name in names)
+        elif item.connections:
+            yield from ((item, name, f"{item.name}.{name}") for name in names)
 
 
 def at_address(opened: Opened, address: str) -> Opened:

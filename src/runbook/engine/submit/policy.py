@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.core.document import Policy, Problem
+from runbook.core.inputs.devices import devices_of
 from runbook.core.language.policy_rules import check_confirm, lock_request
 from runbook.core.run import LockRequest
 from runbook.engine.submit.attempt import Attempt
@@ -18,7 +19,8 @@ def apply_policy(attempt: Attempt, default_timeout_s: float, *, confirm: bool = 
         return attempt
     policy = runbook.policy
     values, masked = attempt.inputs.values, attempt.concealer.text
-    locks = lock_request(policy, attempt.entry.ref, values, masked)
+    devices = devices_of(attempt.entry.document.inputs, values)
+    locks = lock_request(policy, attempt.entry.ref, values, masked, devices)
     problems = [locks] if isinstance(locks, Problem) else []
     if confirm and (unconfirmed := _unconfirmed(attempt, policy)):
         problems.append(unconfirmed)

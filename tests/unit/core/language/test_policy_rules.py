@@ -56,6 +56,15 @@ def test_locks_are_filled_stripped_and_merged():
     )
 
 
+def test_an_input_with_several_values_makes_a_lock_of_each():
+    policy = Policy(locks=("device:${ALL}", "${HOST}", "${ALL}@${HOST}"))
+    found = lock_request(policy, REF, VALUES | {"ALL": "x"}, lists={"ALL": ("a", "b")})
+    assert [want.name for want in found.wants] == ["device:a", "device:b", "r1", "a@r1", "b@r1"]
+    assert (
+        lock_request(policy, REF, VALUES, lists={"ALL": ("a", "x" * 201)}).code == "bad_lock_name"
+    )
+
+
 def test_the_locks_known_so_far():
     policy = Policy(locks=("device:${HOST}", "site:${SITE}", "fleet", "${EMPTY}"), concurrency=2)
     known = known_locks(policy, REF, {"HOST": "a", "EMPTY": ""})

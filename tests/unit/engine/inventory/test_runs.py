@@ -102,6 +102,35 @@ def test_a_selection_is_resolved_once_for_who_asks(workshop, devices, selector, 
     assert workshop.engine.runs.details(run, ANN).devices == tuple(found)
 
 
+def test_a_script_gets_the_connections_of_a_selection_only_if_it_asks_for_them(workshop, devices):
+    script = "for file in $RUNBOOK_CONNECTIONS/ALL.*(N); do cat $file; print; done"
+    for narrowing, found in (("connections: true", ["edge-1", "edge-2"]), ("", [])):
+        inputs = f"ALL: {{type: devices, kind: proxmox, {narrowing}}}"
+        workshop.write("Reads", script, inputs=inputs)
+        workshop.register()
+        workshop.submit("Reads.md", ANN, env_vars={"ALL": "tag:core"})
+        run = workshop.execute()
+        read = [json.loads(line) for line in workshop.output(run).splitlines()]
+        assert [one["device"]["name"] for one in read] == found
+        assert {one["values"]["token_secret"] for one in read} <= {"***"}
+        uses = workshop.engine.runs.details(run, ANN).connections
+        assert [one.input for one in uses] == [f"ALL.{name}" for name in found]
+
+
+def test_a_lock_named_after_a_selection_is_one_for_each_device(workshop, devices, step):
+    workshop.write_steps(
+        "Reads",
+        step("one"),
+        policy="locks: [fleet, 'device:${ALL}']",
+        inputs="ALL: {type: devices}",
+    )
+    run = workshop.submit("Reads.md", ANN, env_vars={"ALL": "tag:core"})
+    names = [want.name for want in run.request.locks.wants]
+    assert names == ["fleet", "device:edge-1", "device:edge-2"]
+    known = workshop.engine.runbooks.locks("Reads.md", ANN, {"ALL": "tag:core"})
+    assert [*known] == ["fleet"]
+
+
 @pytest.mark.parametrize(
     ("selector", "principal", "code"),
     [

@@ -1,0 +1,235 @@
+"""The steps of FleetPush. Each may be killed at any time: see `settling`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import runbook
+from mikrotik_toolkit import current, reaching, recovery, saving
+from mikrotik_toolkit.outcomes import unknown
+from mikrotik_toolkit.pending import Pending, Phase
+from mikrotik_toolkit.phases import checks, missing, step
+from mikrotik_toolkit.push import FORBIDDEN
+from mikrotik_toolkit.reaching import BROKEN
+from mikrotik_toolkit.transaction import common, deciding, interrupted, members, settling
+from mikrotik_toolkit.transaction.members import MemberError, Row, Span, Stop
+from mikrotik_toolkit.transaction.record import Decision, Transaction, begin, open_ones
+from mikrotik_toolkit.transaction.settling import Ended
+from runbook.connectors import backups, routeros
+from runbook.connectors.backups import Origin
+from runbook.connectors.effects import effect
+from runbook.connectors.errors import ConnectorError
+from runbook.connectors.routeros import rsc
+
+MOST_DEVICES = 200
+
+
+# -- before anything is changed ------------------------------------------------------------------
+
+
+@step(1, "Checking the routers")
+def check() -> None:
+    """Reachable, and able to revert by themselves. What was interrupted before is ended first."""
+    if not rsc.parse(common.script()).commands:
+        common.refuse("empty", "The change has no commands")
+    if len(members.given()) > MOST_DEVICES:
+        common.refuse("too_many", f"At most {MOST_DEVICES} routers can be changed together")
+    interrupted.end_earlier()
+    common.or_refuse(common.on_each(_check, Span(1, 8, "Checked")), "check")
+
+
+def _check(_device: str) -> bool:
+    with routeros.connect(current.input_name()) as router:
+        print(f"{router.board}, RouterOS {router.version}, at {router.address}")
+        for obstacle in router.revert_obstacles():
+            raise MemberError(obstacle.code, obstacle.message)
+        saving.report(current.input_name(), router)
+    return True
+
+
+@step(8, "Backing up")
+def back_up() -> None:
+    done = common.on_each(_back_up, Span(8, 25, "Backed up"))
+    common.or_refuse(done, "back up")
+    runbook.env(common.MEMBERS, {device: one[:2] for device, one in done.results.items()})
+    runbook.env(common.LOOK_S, max(float(one[2]) for one in done.results.values()))
+
+
+def _back_up(device: str) -> tuple[str, str, float]:
+    """The fingerprint, the commit, and how long it took to look."""
+    store, began = backups.open_store(), time.monotonic()
+    with routeros.connect(current.input_name()) as router:
+        seen = saving.look(router, store)
+        took = time.monotonic() - began
+        if runbook.dry_run():
+            return seen.fingerprint, "", took
+        saved = saving.save(router, seen, Origin.SEEN, device=device, step="Back up", store=store)
+    return seen.fingerprint, saved.commit, took
+
+
+@step(25, "Validating")
+def validate() -> None:
+    parsed = rsc.parse(common.script())
+    for command in parsed.commands:
+        if (command.path, command.verb) in FORBIDDEN:
+            text = f"line {command.line}: {command.path} {command.verb} can't be part of a change"
+            common.refuse("forbidden", text)
+    common.or_refuse(common.on_each(_validate, Span(25, 35, "Validated")), "validate")
+    for section in parsed.sections:
+        counts = f"{section.add} add, {section.set} set, {section.remove} remove"
+        print(f"{section.path}: {counts}, {section.other} other")
+
+
+def _validate(device: str) -> bool:
+    with routeros.connect(current.input_name()) as router:
+        for one in router.validate(common.script()).findings:
+            raise MemberError("invalid_script", f"line {one.line or '?'}: {one.message}")
+        if runbook.dry_run():
+            runbook.plan(f"change {device}", label="verified")
+    return True
+
+
+@step(35, "Arming the reverts")
+def arm() -> None:
+    devices, parallel, look_s = members.given(), int(os.environ["PARALLEL"]), common.look_s()
+    margin_s = float(os.environ["MARGIN"])
+    needed_s = deciding.needed_s(len(devices), parallel, look_s, margin_s)
+    print(f"{needed_s:.0f} s are needed for {len(devices)} routers, {parallel} at once")
+    if needed_s > common.seconds():
+        text = (
+            f"The reverts would be due after {common.seconds()} s, but {needed_s:.0f} s are needed"
+        )
+        common.refuse("too_short", f"{text}. Set REVERT_AFTER, or PARALLEL, higher")
+    if runbook.dry_run():
+        runbook.plan(f"revert after {common.seconds()} s unless all are confirmed", label="assumed")
+        return
+    for begun in open_ones(devices):  # this step is tried again, or this run resumes another
+        common.end(settling.settle(begun))
+    transaction = begin(
+        Transaction(
+            os.environ["RUNBOOK_RUN_ID"],
+            common.digest(),
+            tuple(devices),
+            parallel,
+            look_s,
+            margin_s,
+        )
+    )
+    runbook.env(common.TRANSACTION, transaction.id)
+    probe = {"transaction": transaction.id}
+    with effect(f"change {len(devices)} routers", key=common.EFFECT_KEY, probe=probe):
+        done = common.on_each(_arm, Span(35, 50, "Armed"))
+    common.or_go_back(transaction, done, "arm")
+
+
+def _arm(device: str) -> bool:
+    before, commit = json.loads(os.environ[common.MEMBERS])[device]
+    run_id, source = os.environ["RUNBOOK_RUN_ID"], backups.source_of_run("Apply")
+    with routeros.connect(current.input_name()) as router:
+        if not saving.look(router).same_as(before):
+            raise MemberError("changed_meanwhile", "Somebody has changed it since the backup")
+        for stale in router.reverts():
+            router.cancel_rollback(stale)
+            print(f"Removed the stale revert {stale.name}, which was due at {stale.at}")
+        reaching.remove_leftovers(router)
+        change = Pending(
+            device=device,
+            run_id=run_id,
+            runbook=source.runbook,
+            requested_by=source.requested_by,
+            phase=Phase.ARMING,
+            script=common.digest(),
+            before=before,
+            commit=commit,
+            until=time.time() + common.seconds(),
+            seconds=common.seconds(),
+            checks=checks(),
+            transaction=run_id,
+        ).at(Phase.ARMING)
+        armed = router.arm_rollback(run_id, common.seconds())
+        change.at(Phase.ARMING, due=armed.at, until=time.time() + common.seconds())
+    return True
+
+
+# -- the change ----------------------------------------------------------------------------------
+
+
+@step(50, "Applying")
+def apply() -> None:
+    if not runbook.dry_run():
+        transaction = common.still_open()
+        common.or_go_back(transaction, common.on_each(_apply, Span(50, 62, "Applied")), "apply")
+
+
+def _apply(device: str) -> bool:
+    change = common.change_of(device)
+    with routeros.connect(current.input_name()) as router:
+        armed, left_s, _ = reaching.timer(router, change.run_id)
+        if armed is None or left_s <= recovery.LEAST_LEFT_S:
+            raise MemberError("revert_lost", "The revert is gone, or due already")
+        change = change.at(Phase.APPLYING)
+        try:
+            router.apply(common.script())
+        except ConnectorError as error:
+            code = "cut_off" if error.code in BROKEN else "import_failed"
+            raise MemberError(code, error.message) from None
+        change.at(Phase.APPLIED)
+    return True
+
+
+@step(62, "Verifying")
+def verify() -> None:
+    """By new connections. Until they succeed, or it is too late to confirm all of them."""
+    if runbook.dry_run():
+        return
+    transaction, stop = common.still_open(), Stop()
+    done = common.on_each(
+        lambda device: _verify(transaction, device, stop), Span(62, 78, "Verified"), stop
+    )
+    common.or_go_back(transaction, done, "verify")
+
+
+def _verify(transaction: Transaction, device: str, stop: Stop) -> bool:
+    change = common.change_of(device)
+    reserve_s = transaction.margin_s + deciding.confirm_s(
+        len(transaction.devices), transaction.parallel, transaction.look_s
+    )
+    while True:
+        try:
+            with routeros.connect(current.input_name()) as router:
+                now = reaching.state(router, change.run_id)
+                if now.revert is None:
+                    raise MemberError("revert_lost", "The revert is gone, or has fired")
+                if reason := missing(router):
+                    raise MemberError(reason, "What has to be reached can't be any more")
+                change.at(Phase.VERIFIED, after=now.seen.fingerprint)
+                return True
+        except ConnectorError as error:
+            print(error.message, flush=True)
+            if stop.is_set() or time.time() > change.until - reserve_s:
+                raise MemberError("cut_off", error.message) from None
+        time.sleep(reaching.PAUSE_S)
+
+
+@step(78, "Confirming")
+def confirm() -> None:
+    """All routers are asked once more, and it is decided. Then no router decides alone."""
+    if runbook.dry_run():
+        return
+    transaction = settling.carry_out(common.still_open())
+    if transaction.decision is not Decision.COMMITTED:
+        common.end(settling.settle(transaction))
+    members.tell([Row(device, "committed", "confirmed") for device in transaction.devices])
+    print("No revert is armed any more: the change stays")
+
+
+@step(90, "Recording")
+def record() -> None:
+    if runbook.dry_run():
+        return
+    transaction = common.mine()
+    if transaction is None:
+        common.end(Ended(unknown("no_record", "What this run has done isn't recorded"), []))
+    common.end(settling.settle(transaction))

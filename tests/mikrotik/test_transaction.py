@@ -1,0 +1,239 @@
+"""FleetPush on simulated routers: all of them get the change, or none."""
+
+import importlib
+import os
+import random
+from contextlib import suppress
+
+import pytest
+
+from mikrotik.conftest import Killed
+from mikrotik.fleet import BEFORE_CHANGES, STEPS, FleetBench, Hits
+from mikrotik.site import ADD, CUT, HALF, PASSWORD
+from runbook.connectors.backups import Origin
+from runbook.lab.routeros.router import Router
+
+# What is killed here leaves its connections open, which a process would not.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+REFUSED, REVERTED, UNKNOWN = 40, 41, 42
+NAMES = ("core-1", "core-2", "core-3")
+
+
+@pytest.fixture
+def fleet(bench_of, tmp_path, monkeypatch):
+    """Three routers. One is started by the other fixture, which patches what makes steps wait."""
+    options = {"clock_rate": 1, "boot_seconds": 0.3}
+    routers = {NAMES[0]: bench_of(**options).router}
+    for name in NAMES[1:]:
+        routers[name] = Router("7.18", password=PASSWORD, identity=name, **options).start()
+    importlib.import_module("mikrotik_toolkit.transaction.steps")
+    yield FleetBench(_made(tmp_path / "fleet"), monkeypatch, routers)
+    for name in NAMES[1:]:
+        routers[name].stop()
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def settled(fleet):
+    """Nothing is armed, and nothing fires later."""
+    boots = fleet.advance(86_400)
+    for name, router in fleet.routers.items():
+        assert "runbook-revert" not in router.snapshot()
+        assert "runbook-re" not in router.run("/file print")
+        assert router.boots == boots[name]
+
+
+def is_new(fleet):
+    """Whether all have the change; None if only some have it."""
+    found = {"10.0.0.1/24" in text for text in fleet.snapshots().values()}
+    return found.pop() if len(found) == 1 else None
+
+
+def test_all_routers_are_committed_and_backed_up_with_their_source(fleet):
+    assert (fleet.push_all(ADD), fleet.outputs["outcome"]) == (0, "committed")
+    assert is_new(fleet)
+    settled(fleet)
+    for name in NAMES:
+        latest, _ = fleet.store.history(name)
+        assert (latest.origin, latest.source.run_id) == (Origin.RUN, "run-1")
+        assert fleet.rows()[name]["state"] == "committed"
+    assert fleet.undo() == 0
+    assert is_new(fleet) is False
+    settled(fleet)
+
+
+def test_one_router_that_refuses_leaves_all_alone(fleet):
+    before = fleet.snapshots()
+    fleet.routers["core-2"].state.facts["mode"] = "home"
+    assert (fleet.push_all(ADD), fleet.outputs["reason"]) == (REFUSED, "device_mode")
+    assert fleet.rows()["core-2"]["state"] == "failed"
+    fleet.routers["core-2"].state.facts["mode"] = "advanced"
+    assert (fleet.push_all(ADD, REVERT_AFTER="8"), fleet.outputs["reason"]) == (
+        REFUSED,
+        "too_short",
+    )
+    fleet.set(REVERT_AFTER="300")
+    fleet.push_all(ADD, BEFORE_CHANGES[:-1])
+    fleet.routers["core-3"].run("/ip address add address=10.9.9.9/24 interface=ether3")
+    before["core-3"] = fleet.routers["core-3"].snapshot()
+    assert (fleet.step("arm"), fleet.outputs["reason"]) == (REFUSED, "changed_meanwhile")
+    assert fleet.snapshots() == before
+    assert {router.boots for router in fleet.routers.values()} == {1}
+    settled(fleet)
+
+
+@pytest.mark.parametrize(("change", "reason"), [(HALF, "import_failed"), (CUT, "cut_off")])
+def test_one_router_on_which_the_change_fails_takes_all_back(fleet, change, reason):
+    """The others have what the change needs: only on this one it fails."""
+    before = fleet.snapshots()
+    assert fleet.push_all(ADD, BEFORE_CHANGES) == 0
+    steps = importlib.import_module("mikrotik_toolkit.transaction.common")
+    fleet._patch.setattr(
+        steps, "script", lambda: change if _device() == "core-2" else ADD, raising=True
+    )
+    if change == CUT:  # its revert is due before anybody waits for it
+        fleet._patch.setattr("mikrotik_toolkit.reaching.PAUSE_S", 0.2)
+        fleet.routers["core-2"].clock.rate = 60
+    code = fleet.push_all(ADD, STEPS[4:], fresh=False)
+    assert (code, fleet.outputs["outcome"]) == (REVERTED, "reverted")
+    assert fleet.outputs["reason"] in (reason, "revert_lost")
+    assert fleet.snapshots() == before
+    settled(fleet)
+
+
+def _device():
+    return importlib.import_module("mikrotik_toolkit.current").one_of_several()
+
+
+def test_a_router_that_is_lost_after_it_was_verified_takes_all_back(fleet):
+    before = fleet.snapshots()
+    assert fleet.push_all(ADD, STEPS[:6]) == 0
+    lost = fleet.routers["core-2"]
+    lost.run("/ip firewall filter add chain=input action=drop")
+    lost.clock.rate = 100
+    assert (fleet.step("confirm"), fleet.outputs["outcome"]) == (REVERTED, "reverted")
+    assert fleet.snapshots() == before
+    settled(fleet)
+
+
+# -- killed --------------------------------------------------------------------------------------
+
+
+def killed_between_confirms(fleet, patch, confirmed=1):
+    """Killed once so many routers are confirmed."""
+    hits = Hits(patch)
+    original = importlib.import_module("mikrotik_toolkit.durable").write
+
+    def write(path, text):
+        original(path, text)
+        if '"confirmed"' in text:
+            write.left -= 1
+            hits.dead = write.left <= 0
+
+    write.left = confirmed
+    patch.setattr("mikrotik_toolkit.durable.write", write)
+    fleet.set(PARALLEL="1")
+    with pytest.raises(Killed):
+        fleet.push_all(ADD)
+    fleet.set(PARALLEL="2")
+
+
+@pytest.mark.parametrize("how", ["recover", "retry", "resume", "one", "push"])
+def test_what_was_decided_is_carried_out_in_time(fleet, monkeypatch, how):
+    with monkeypatch.context() as patch:
+        killed_between_confirms(fleet, patch)
+    assert is_new(fleet)
+    assert sum("runbook-revert" in text for text in fleet.snapshots().values()) == 2
+    if how == "recover":
+        assert fleet.recover_all() == (0, "committed")
+    elif how == "retry":
+        assert (fleet.push_all(ADD), fleet.outputs["outcome"]) == (0, "committed")
+    elif how == "resume":
+        fleet.set(RUNBOOK_RUN_ID="run-2")
+        assert (fleet.step("confirm"), fleet.outputs["outcome"]) == (0, "committed")
+    elif how == "one":
+        assert fleet.recover_one("core-3") == (0, "committed")
+    else:
+        change = "/ip address add address=10.7.7.7/24 interface=ether3\n"
+        assert fleet.push(change) == 0
+    assert is_new(fleet)
+    settled(fleet)
+
+
+@pytest.mark.parametrize("how", ["late", "undo"])
+def test_what_cant_be_confirmed_any_more_goes_back_and_the_confirmed_ones_too(
+    fleet, monkeypatch, how
+):
+    before = fleet.snapshots()
+    with monkeypatch.context() as patch:
+        killed_between_confirms(fleet, patch)
+    if how == "late":
+        fleet.advance(301)
+        fleet.wait_until_up()
+        assert is_new(fleet) is None
+        assert fleet.recover_all() == (0, "reverted")
+    else:
+        fleet.set(RUNBOOK_RUN_ID="run-2")
+        assert (fleet.undo(), fleet.outputs["outcome"]) == (0, "reverted")
+    assert fleet.snapshots() == before
+    settled(fleet)
+
+
+def test_a_router_that_stays_away_is_unknown_until_it_comes_back(fleet, monkeypatch):
+    before = fleet.snapshots()
+    with monkeypatch.context() as patch:
+        killed_between_confirms(fleet, patch)
+    confirmed = next(
+        router for router in fleet.routers.values() if "runbook-revert" not in router.snapshot()
+    )
+    fleet.advance(301)
+    fleet.wait_until_up()
+    monkeypatch.setattr("mikrotik_toolkit.recovery.BOOT_S", -600)
+    confirmed.faults.refuse = True
+    code, outcome = fleet.recover_all()
+    assert (code, outcome) == (UNKNOWN, "unknown")
+    confirmed.faults.refuse = False
+    assert fleet.recover_one("core-1") == (0, "reverted")
+    assert fleet.snapshots() == before
+    settled(fleet)
+
+
+SEEDS = range(int(os.environ.get("TRANSACTION_SEEDS", "3")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_killed_fleet_push_ends_as_old_or_new_and_the_record_says_which(fleet, monkeypatch, seed):
+    chance = random.Random(seed)
+    before = fleet.snapshots()
+    with monkeypatch.context() as patch:
+        hits = Hits(patch)
+        assert fleet.push_all(ADD) == 0
+        assert fleet.undo() == 0
+        total, hits.count = hits.count // 2, 0
+        hits.fatal = 1 + int(total * (seed + chance.random()) / len(SEEDS))
+        hits.after = chance.random() < 0.5
+        with suppress(Killed):
+            fleet.push_all(ADD)
+    if chance.random() < 0.3:
+        fleet.advance(301)
+        fleet.wait_until_up()
+    if chance.random() < 0.3:  # the recovery is killed, too
+        with monkeypatch.context() as patch:
+            hits = Hits(patch)
+            hits.fatal = chance.randint(1, 60)
+            with suppress(Killed):
+                fleet.recover_all()
+
+    code, outcome = fleet.recover_all()
+
+    assert code == 0
+    found = is_new(fleet)
+    assert found is not None
+    if outcome != "none":
+        assert found is (outcome == "committed")
+    if not found:
+        assert fleet.snapshots() == before
+    settled(fleet)
