@@ -1,5 +1,5 @@
 import type { LocationQuery } from 'vue-router'
-import type { Device, DeviceFilter, DeviceItem } from '@/api/inventory'
+import type { Device, DeviceFilter, DeviceItem, DeviceSort } from '@/api/inventory'
 
 export const CHOICES = [
   { name: 'tag', title: 'tags', all: 'All tags' },
@@ -15,6 +15,40 @@ export function readFilter(query: LocationQuery): DeviceFilter {
   return Object.fromEntries(given)
 }
 
+export const SORTS = [
+  { value: 'name', text: 'Name' },
+  { value: '-last_seen', text: 'Seen last' },
+  { value: 'last_seen', text: 'Not seen for longest' },
+  { value: 'last_poll', text: 'Not polled for longest' },
+  { value: '-last_poll', text: 'Polled last' },
+  { value: 'last_backup', text: 'Not backed up for longest' },
+  { value: '-last_backup', text: 'Backed up last' },
+  { value: 'last_proof', text: 'Damaged or not proven first' },
+  { value: '-last_proof', text: 'Proven last' },
+] as const satisfies readonly { value: DeviceSort; text: string }[]
+
+/** The order in a URL. */
+export function readSort({ sort }: LocationQuery): NonNullable<DeviceSort> {
+  return SORTS.find(({ value }) => value === sort)?.value ?? 'name'
+}
+
+export type TimeColumn = 'last_seen' | 'last_poll' | 'last_backup' | 'last_proof'
+
+/** The order after a click on the head of a column: what needs care first, then the other way round. */
+export function nextSort(column: 'name' | TimeColumn, sort: DeviceSort): NonNullable<DeviceSort> {
+  if (column === 'name') return 'name'
+  return sort === column ? `-${column}` : column
+}
+
+export type Proof = 'damaged' | 'proven' | 'unproven' | 'none'
+
+/** What is known of a device's latest backup. */
+export function proofOf(device: Pick<DeviceItem, 'last_backup' | 'last_proof' | 'last_damage'>): Proof {
+  if (device.last_damage) return 'damaged'
+  if (device.last_proof) return 'proven'
+  return device.last_backup ? 'unproven' : 'none'
+}
+
 /** `MikroTik CCR2004 7.18`. */
 export function makeOf({ vendor, model, version }: Pick<DeviceItem, 'vendor' | 'model' | 'version'>): string {
   return [vendor, model, version].filter(Boolean).join(' ')
@@ -28,12 +62,11 @@ export interface Moment {
 }
 
 /** When runs last dealt with a device. */
-export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last_backup' | 'last_proof'>): Moment[] {
+export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last_backup'>): Moment[] {
   return [
     { title: 'Last seen', at: device.last_seen, never: 'Never' },
     { title: 'Last poll', at: device.last_poll, never: 'Never' },
     { title: 'Last backup', at: device.last_backup, never: 'Never' },
-    { title: 'Last proof', at: device.last_proof, never: 'No backup was restored and compared' },
   ]
 }
 
