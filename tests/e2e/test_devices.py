@@ -35,13 +35,10 @@ def field(page, name):
     return page.locator(f"#input-{name}")
 
 
-def test_devices_are_added_imported_edited_and_removed(
-    own_server, admin, open_page, sign_in, guard, look
-):
-    page = sign_in(open_page("/inventory", at=own_server), "admin")
+def add(page, admin, guard, look):
     page.get_by_role("link", name="Add device").click()
-    add = page.get_by_role("button", name="Add device")
-    add.click()
+    submit = page.get_by_role("button", name="Add device")
+    submit.click()
     expect(field(page, "name")).to_be_focused()
     field(page, "name").fill("Edge 1")
     field(page, "connection").select_option("routers")
@@ -49,16 +46,18 @@ def test_devices_are_added_imported_edited_and_removed(
     field(page, "tags").fill("core, no spaces please")
     # What only the server knows is told at its field.
     guard.allow("422")
-    add.click()
+    submit.click()
     expect(page.locator(".field.faulty")).to_have_count(2)
     look(page, "device-form")
     field(page, "name").fill("edge-1")
     field(page, "tags").fill("core, edge")
-    add.click()
+    submit.click()
     expect(page).to_have_url(re.compile("/device/edge-1$"))
     kept = admin.get("/api/inventory/edge-1").json()
     assert (kept["connection"], kept["tags"]) == ("routers", ["core", "edge"])
 
+
+def import_table(page, look):
     page.goto("/inventory/import")
     table = page.get_by_label("Table (CSV)")
     table.fill(BAD)
@@ -87,6 +86,8 @@ def test_devices_are_added_imported_edited_and_removed(
         page.get_by_role("button", name="Export").click()
     assert download.value.path().read_text().startswith("name,connection,address")
 
+
+def edit(page, admin, guard):
     page.get_by_role("link", name="edge-1", exact=True).click()
     page.get_by_role("link", name="Edit").click()
     expect(field(page, "connection")).to_have_value("routers")
@@ -103,10 +104,19 @@ def test_devices_are_added_imported_edited_and_removed(
     expect(page.get_by_role("heading", name="edge-1", level=1)).to_be_visible()
     kept = admin.get("/api/inventory/edge-1").json()
     assert (kept["role"], kept["site"]) == ("router", "ber")
+
+
+def test_devices_are_added_imported_edited_and_removed(
+    own_server, admin, open_page, sign_in, guard, look
+):
+    page = sign_in(open_page("/inventory", at=own_server), "admin")
+    add(page, admin, guard, look)
+    import_table(page, look)
+    edit(page, admin, guard)
     page.get_by_role("button", name="Remove").click()
     page.locator("#confirm").fill("edge-1")
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(rows).to_have_count(3)
+    expect(page.get_by_role("region", name="List of devices").get_by_role("row")).to_have_count(3)
     assert admin.get("/api/inventory/edge-1").status_code == 404
 
     phone = {"viewport": {"width": 390, "height": 844}, "at": own_server, "touch": True}

@@ -12,7 +12,7 @@ NAME, PASSWORD = "edge-1", "s3cret-of-the-lab"
 ADD = "/ip address add address=10.0.0.1/24 interface=ether2"
 CUT = "/ip firewall filter add chain=input action=drop"
 # Controls that are too small for a finger; a link takes the room around it.
-SMALL = """() => [...document.querySelectorAll('main button, main select, main .control, main .view')]
+SMALL = """() => [...document.querySelectorAll('main :is(button, select, .control, .view)')]
     .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 44)
     .map(one => one.outerHTML.slice(0, 200))"""
 

@@ -56,8 +56,9 @@ class Device:
     """A device. `connection` names the connection whose credentials it takes.
 
     `last_proof` is when a backup of it was last restored and compared, `last_damage` when the
-    latest one was found damaged or missing, if it was. `facts` is JSON of whatever runbooks found out. `revision` counts changes of what it is for; `updated_run` is the
-    run that changed it last, if it was a run.
+    latest one was found damaged or missing, if it was. `facts` is JSON of whatever runbooks found
+    out. `revision` counts changes of what it is for; `updated_run` is the run that changed it
+    last, if it was a run.
     """
 
     name: str

@@ -250,7 +250,7 @@ def _by_age(statement: sa.Select[Any], after: str, sort: DeviceSort) -> sa.Selec
         if not re.fullmatch(r"-?[0-9]{1,15}", at):
             raise RequestError("Invalid cursor: use next_cursor of an earlier page.")
         beyond = age < int(at) if is_latest else age > int(at)
-        statement = statement.where(sa.or_(beyond, sa.and_(age == int(at), _NAME > name)))
+        statement = statement.where(sa.or_(beyond, sa.and_(age == int(at), name < _NAME)))
     return statement.order_by(age.desc() if is_latest else age, _NAME)
 
 

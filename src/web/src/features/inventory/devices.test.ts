@@ -33,8 +33,11 @@ it('trusts a backup only once it was proven, and not when it is damaged', () => 
   expect(of(null, null, at)).toBe('damaged')
 })
 
-it('shows facts as lines', () => {
-  expect(factLines({ board: 'CCR', cpu: { load: 3 }, up: true })).toEqual([
-    { name: 'board', text: 'CCR' }, { name: 'cpu', text: '{"load":3}' }, { name: 'up', text: 'true' },
+it('shows facts as lines, and rows as tables', () => {
+  const facts = { board: 'CCR', cpu: { load: 3, cores: 4 }, up: true, none: {}, mixed: [1, { a: 1 }] }
+  expect(factLines(facts).map(({ text }) => text)).toEqual(['CCR', 'load: 3, cores: 4', 'true', '', '[1,{"a":1}]'])
+  expect(factLines(facts).map(({ rows }) => rows)).toEqual([null, null, null, null, null])
+  expect(factLines({ interfaces: { ether1: { rx: 1 }, ether2: { rx: 2 } }, disks: [{ slot: 1 }] }).map(({ rows }) => rows)).toEqual([
+    [{ name: 'ether1', rx: 1 }, { name: 'ether2', rx: 2 }], [{ slot: 1 }],
   ])
 })

@@ -1,5 +1,6 @@
 import type { LocationQuery } from 'vue-router'
 import type { Device, DeviceFilter, DeviceItem, DeviceSort } from '@/api/inventory'
+import { type JsonRow, jsonRows } from '@/shared/text/json-rows'
 
 export const CHOICES = [
   { name: 'tag', title: 'tags', all: 'All tags' },
@@ -70,10 +71,31 @@ export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last
   ]
 }
 
-/** Facts as lines: nested ones as JSON. */
-export function factLines(facts: Record<string, unknown>): { name: string; text: string }[] {
-  return Object.entries(facts).map(([name, value]) => ({
-    name,
-    text: typeof value === 'string' ? value : JSON.stringify(value),
-  }))
+export interface Fact {
+  name: string
+  text: string
+  /** What is better shown as a table. */
+  rows: JsonRow[] | null
+}
+
+/** Facts as lines; lists and objects of rows as tables. */
+export function factLines(facts: Record<string, unknown>): Fact[] {
+  return Object.entries(facts).map(([name, value]) => ({ name, text: factText(value), rows: rowsOf(value) }))
+}
+
+function factText(value: unknown): string {
+  if (isObject(value) && Object.values(value).every((one) => typeof one !== 'object')) {
+    return Object.entries(value).map(([key, one]) => `${key}: ${String(one)}`).join(', ')
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function rowsOf(value: unknown): JsonRow[] | null {
+  if (Array.isArray(value)) return jsonRows(JSON.stringify(value))
+  if (!isObject(value) || !Object.values(value).every(isObject)) return null
+  return jsonRows(JSON.stringify(Object.entries(value).map(([name, row]) => ({ name, ...(row as JsonRow) }))))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
