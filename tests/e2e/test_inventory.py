@@ -21,8 +21,10 @@ INPUTS = "ROUTER: {type: device, vendor: MikroTik}\nFLEET: {type: devices}"
 DEVICES = {
     "edge-1": {"address": "192.0.2.1", "vendor": "MikroTik", "version": "7.18", "site": "fra",
                "tags": ["core", "edge"], "last_seen": "2026-01-31T08:00:00Z",
+               "last_backup": "2026-01-31T08:00:00Z", "last_proof": "2026-01-30T08:00:00Z",
                "facts": {"board": "CCR2004", "cpu": {"load": 3}}},
-    "edge-2": {"address": "192.0.2.2", "vendor": "MikroTik", "site": "ber", "groups": ["pilot"]},
+    "edge-2": {"address": "192.0.2.2", "vendor": "MikroTik", "site": "ber", "groups": ["pilot"],
+               "last_backup": "2026-01-29T08:00:00Z", "last_damage": "2026-01-31T08:00:00Z"},
     "switch": {"address": "192.0.2.3", "vendor": "Other", "site": "ber"},
 }  # fmt: skip
 
@@ -64,7 +66,7 @@ def test_a_device_is_found_and_a_runbook_executed_for_it(
     expect(page.get_by_role("link", name="Inventory", exact=True)).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("i")
-    expect(page.get_by_text("runbook inventory add")).to_be_visible()
+    expect(page.get_by_text("runbook lab up")).to_be_visible()
     look(page, "none")
     for name, fields in DEVICES.items():
         assert admin.put(f"/api/inventory/{name}", json=fields).status_code == 200
@@ -72,17 +74,20 @@ def test_a_device_is_found_and_a_runbook_executed_for_it(
     rows = page.get_by_role("region", name="List of devices").get_by_role("row")
     expect(rows).to_have_count(4)
     look(page, "list")
+    page.get_by_role("button", name="Backup proven").click()
+    for at, proof in enumerate(("Damaged", "No backup", "Proven"), start=1):
+        expect(rows.nth(at)).to_contain_text(proof)
     page.get_by_label("Filter by site").select_option("ber")
     expect(rows).to_have_count(3)
     page.keyboard.press("/")
     page.keyboard.type("192.0.2.2")
     expect(rows).to_have_count(2)
-    expect(page).to_have_url(re.compile(r"site=ber.*q=192"))
+    expect(page).to_have_url(re.compile(r"sort=last_proof.*site=ber.*q=192"))
     page.get_by_role("searchbox").fill("none")
     page.get_by_role("button", name="Show all devices").click()
     page.get_by_role("link", name="edge-1", exact=True).click()
     expect(page.get_by_role("heading", name="edge-1", level=1)).to_be_visible()
-    expect(page.get_by_text('{"load":3}')).to_be_visible()
+    expect(page.get_by_text("load: 3")).to_be_visible()
     expect(page.get_by_text("No run that you can see was for this device.")).to_be_visible()
     look(page, "device")
     page.get_by_role("link", name="Poll", exact=True).click()

@@ -36,7 +36,7 @@ def test_the_lab_goes_up_and_down(commands):
     connections = listed(commands, "connections list")["connections"]
     assert {one["name"] for one in connections} == set(NAMES)
     toolkits = {one["slug"]: one["enabled"] for one in listed(commands, "toolkit list")["toolkits"]}
-    assert all(toolkits[slug] for slug in ("lab", "netbox", "proxmox", "mikrotik"))
+    assert all(toolkits[slug] for slug in ("lab", "netbox", "proxmox", "mikrotik", "fleet"))
     devices = listed(commands, "inventory list")["devices"]
     assert [(one["name"], one["connection"]) for one in devices] == [(it, it) for it in ROUTERS]
     for name in NAMES:

@@ -33,6 +33,7 @@ from runbook.api.connections import views as connections
 from runbook.api.context import Application
 from runbook.api.dashboards import DASHBOARD, DashboardMetrics, matched_rule
 from runbook.api.fanout import views as fanout
+from runbook.api.inventory import backups
 from runbook.api.inventory import views as inventory
 from runbook.api.parameters import check_query
 from runbook.api.routing import PUBLIC, PageConverter, RefConverter, policy_of
@@ -59,6 +60,7 @@ _MODULES = (
     toolkits,
     connections,
     inventory,
+    backups,
     fanout,
     audit,
     session,

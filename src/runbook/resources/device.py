@@ -8,7 +8,14 @@ from typing import Annotated, Any
 from typing_extensions import TypedDict
 
 from runbook.core.inventory.device import Counted, DeviceCounts
-from runbook.core.inventory.views import DeviceRunbook, Imported, SeenDevice, SeenPage
+from runbook.core.inventory.script import field_json
+from runbook.core.inventory.views import (
+    ChangedDevice,
+    DeviceRunbook,
+    Imported,
+    SeenDevice,
+    SeenPage,
+)
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
 
@@ -34,6 +41,9 @@ class DeviceItemJson(TypedDict):
     last_backup: str | None
     last_poll: str | None
     last_proof: Annotated[str | None, Doc("When a backup was last restored and compared")]
+    last_damage: Annotated[
+        str | None, Doc("When the latest backup was found damaged or missing; null if it was not")
+    ]
     revision: Annotated[
         int, Doc("Counts changes, but not polls; send it to change only what you have read")
     ]
@@ -88,8 +98,12 @@ class DeviceFiltersJson(TypedDict):
 
 
 class ChangedDeviceJson(TypedDict):
+    """A device that an import changes; `before` and `after` have the values of these fields."""
+
     name: str
     fields: list[str]
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class ImportedDevicesJson(TypedDict):
@@ -120,6 +134,7 @@ def device_item_json(seen: SeenDevice) -> DeviceItemJson:
         "last_backup": optional_iso(one.last_backup),
         "last_poll": optional_iso(one.last_poll),
         "last_proof": optional_iso(one.last_proof),
+        "last_damage": optional_iso(one.last_damage),
         "revision": one.revision,
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
@@ -170,9 +185,15 @@ def imported_json(done: Imported) -> ImportedDevicesJson:
     return {
         "dry_run": done.dry_run,
         "added": list(done.added),
-        "changed": [
-            {"name": name, "fields": [field.value for field in fields]}
-            for name, fields in done.changed.items()
-        ],
+        "changed": [_changed_json(one) for one in done.changed],
         "same": done.same,
+    }
+
+
+def _changed_json(one: ChangedDevice) -> ChangedDeviceJson:
+    return {
+        "name": one.after.name,
+        "fields": [field.value for field in one.fields],
+        "before": {field.value: field_json(one.before, field) for field in one.fields},
+        "after": {field.value: field_json(one.after, field) for field in one.fields},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runbook.resources.activity import ChangesJson
 from runbook.resources.artifact import ArtifactListJson
 from runbook.resources.audit import AuditPageJson
+from runbook.resources.blame import BackupDiffJson, BackupListJson, BlameJson
 from runbook.resources.choices import ChoicesJson
 from runbook.resources.connection import (
     ConnectionCheckJson,
@@ -95,5 +96,8 @@ DOCUMENTED: tuple[type, ...] = (
     DeviceExportJson,
     DeviceRunbookListJson,
     ImportedDevicesJson,
+    BackupListJson,
+    BackupDiffJson,
+    BlameJson,
     ProblemJson,
 )

@@ -25,6 +25,7 @@ devices = sa.Table(
     sa.Column("last_backup", BIG),
     sa.Column("last_poll", BIG),
     sa.Column("last_proof", BIG),
+    sa.Column("last_damage", BIG),
     sa.Column("facts", json_column(), nullable=False),
     sa.Column("revision", BIG, nullable=False),
     sa.Column("created_at", BIG, nullable=False),

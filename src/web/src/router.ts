@@ -103,6 +103,25 @@ export const routes: RouteRecordRaw[] = [
     component: () => import('@/features/inventory/InventoryPage.vue'),
   },
   {
+    path: '/inventory/new',
+    name: 'new-device',
+    meta: { title: 'Add device' },
+    component: () => import('@/features/inventory/edit/NewDevicePage.vue'),
+  },
+  {
+    path: '/inventory/import',
+    name: 'import-devices',
+    meta: { title: 'Import devices' },
+    component: () => import('@/features/inventory/import/ImportPage.vue'),
+  },
+  {
+    path: '/device/:name/configuration',
+    name: 'configuration',
+    meta: { title: 'Configuration' },
+    component: () => import('@/features/inventory/configuration/ConfigurationPage.vue'),
+    props: true,
+  },
+  {
     path: '/device/:name',
     name: 'device',
     meta: { title: 'Device' },

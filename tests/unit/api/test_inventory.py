@@ -38,6 +38,8 @@ def test_a_device_is_shown_as_it_was_put(client, edge):
     ]
     assert edge == {**listed, "facts": {}}
     assert client.get("/api/inventory?kind=netbox").json["devices"] == []
+    assert client.get("/api/inventory?sort=-last_seen").json["devices"] == [listed]
+    assert client.get("/api/inventory?sort=last_seen&cursor=edge-1").status_code == 400
     assert client.get("/api/inventory-filters").json["tags"] == [{"value": "core", "devices": 1}]
 
 
@@ -48,6 +50,8 @@ def test_changes_keep_what_they_do_not_name(client, edge):
     }  # fmt: skip
     assert client.patch(PATH, json={"role": "x", "revision": 1}).status_code == 409
     assert client.patch("/api/inventory/edge-9", json={"role": "x"}).status_code == 404
+    assert client.put(PATH, json={"revision": 0}).status_code == 409
+    assert client.put("/api/inventory/edge-8", json={"revision": 0}).json["revision"] == 1
     client.patch(PATH, json={"facts": {"cpu": 3}, "last_seen": "2026-01-31T08:00:00Z"})
     replaced = client.put(PATH, json={"vendor": "x"}).json
     assert (replaced["vendor"], replaced["role"], replaced["connection"]) == ("x", "", None)
@@ -92,7 +96,12 @@ def test_a_table_is_imported_whole_or_not_at_all(client, edge):
     dry = client.post("/api/inventory-import", json={"csv": good, "dry_run": True}).json
     assert dry == {
         "dry_run": True, "added": ["edge-2"], "same": 0,
-        "changed": [{"name": "edge-1", "fields": ["site"]}],
+        "changed": [
+            {
+                "name": "edge-1", "fields": ["site"],
+                "before": {"site": "fra"}, "after": {"site": "ber"},
+            }
+        ],
     }  # fmt: skip
     assert client.get("/api/inventory/edge-2").status_code == 404
     assert client.post("/api/inventory-import", json={"csv": good}).json == dry | {"dry_run": False}

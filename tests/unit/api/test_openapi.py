@@ -8,16 +8,16 @@ from runbook.api.openapi.examples import EXAMPLES
 
 # Generated clients call operations by these names: a changed one breaks them.
 OPERATIONS = """
-addConnection advanceFanout cancelRun changeConnection changeDevice changeToolkit checkConnection
-checkForUpdates checkLiveness checkReadiness continueRun executeRunbook executeRunbookAsJson
-exportDevices exportRunDevices findChoices followChanges followRun getArtifact getConfig
-getConnection getDevice getHistoryEntry getInputs getMetrics getPublicInfo getRequiredEnv getRun
-getRunDocument getRunLog getRunbook getStatus getToolkit getToolkitReadme importDevices
-installToolkit listArtifacts listAuditEvents listConnectionKinds listConnections listDeviceFilters
-listDeviceRunbooks listDevices listHistoryEntries listLocks listRunDevices listRunbooks listRuns
-listToolkits logIn pauseRun planFanout previewUndo putDevice removeConnection removeDevice
-removeToolkit resumeRun retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit
-uploadToolkit
+addConnection advanceFanout blameDevice cancelRun changeConnection changeDevice changeToolkit
+checkConnection checkForUpdates checkLiveness checkReadiness compareBackups continueRun
+executeRunbook executeRunbookAsJson exportDevices exportRunDevices findChoices followChanges
+followRun getArtifact getConfig getConnection getDevice getHistoryEntry getInputs getMetrics
+getPublicInfo getRequiredEnv getRun getRunDocument getRunLog getRunbook getStatus getToolkit
+getToolkitReadme importDevices installToolkit listArtifacts listAuditEvents listBackups
+listConnectionKinds listConnections listDeviceFilters listDeviceRunbooks listDevices
+listHistoryEntries listLocks listRunDevices listRunbooks listRuns listToolkits logIn pauseRun
+planFanout previewUndo putDevice removeConnection removeDevice removeToolkit resumeRun
+retrustConnection retryRun rollBackToolkit shutDown undoRun updateToolkit uploadToolkit
 validateRunbook validateRunbookShort
 """
 

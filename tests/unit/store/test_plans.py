@@ -20,7 +20,7 @@ from runbook.core.effects import Effect
 from runbook.core.fanout.limits import Limits, WhenBusy
 from runbook.core.fanout.progress import DeviceState
 from runbook.core.fanout.views import Fanout, FanoutPlace
-from runbook.core.inventory.device import Device, DeviceFilter
+from runbook.core.inventory.device import Device, DeviceFilter, DeviceSort
 from runbook.core.outcome import Artifact, Outcome, StepRun
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
@@ -369,7 +369,7 @@ def work(helper):
         ),
         "devices.page": lambda: [
             store.devices.page(DeviceFilter(tag="a", group="b")),
-            store.devices.page(DeviceFilter(text="a", site="b")),
+            store.devices.page(DeviceFilter(text="a", site="b"), sort=DeviceSort.PROOF),
         ],
         "devices.get": lambda: store.devices.get("r1"),
         "devices.named": lambda: store.devices.named(["r1"]),

@@ -72,9 +72,18 @@ def drill() -> None:
             one = _drilled(store, name, stages)
             found.append(one)
             print(f"{name}: {one.verdict}{': ' if one.reason else ''}{one.reason}", flush=True)
-            if one.verdict is Verdict.PROVEN:
-                runbook.device(name, last_proof="now")
+            _report(one)
     _tell(found)
+
+
+def _report(found: Finding) -> None:
+    match found.verdict:
+        case Verdict.PROVEN:
+            runbook.device(found.device, last_proof="now", last_damage=None)
+        case Verdict.INTACT:
+            runbook.device(found.device, last_damage=None)
+        case Verdict.DAMAGED | Verdict.MISSING:
+            runbook.device(found.device, last_damage="now")
 
 
 def _tell(found: list[Finding]) -> None:

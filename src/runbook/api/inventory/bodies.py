@@ -29,9 +29,12 @@ class DeviceBody(BaseModel):
     last_backup: str | None = Field(None, description="ISO 8601 time")
     last_poll: str | None = Field(None, description="ISO 8601 time")
     last_proof: str | None = Field(None, description="ISO 8601 time")
+    last_damage: str | None = Field(None, description="ISO 8601 time")
     facts: dict[str, Any] | None = Field(None, description="Anything else; at most 16 KiB")
     revision: int | None = Field(
-        None, description="The revision that you read; 409 if the device has changed since"
+        None,
+        description="The revision that you read; 409 if the device has changed since. "
+        "With 0, PUT only adds: 409 if there is a device with this name",
     )
 
     def fields(self) -> dict[str, Any]:

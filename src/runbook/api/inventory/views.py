@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from runbook.api.context import engine, principal
 from runbook.api.inventory.bodies import DeviceBody, ImportBody
 from runbook.api.parameters import BOOLEAN, PAGE, PAGE_TEXT, TEXT, one_of, page_size, switch
 from runbook.api.routing import Limit, Parameter, RoutePolicy, route
-from runbook.core.inventory.device import DeviceFilter
+from runbook.core.inventory.device import DeviceFilter, DeviceSort
 from runbook.core.inventory.table import write_table
 from runbook.core.inventory.views import NewFields, SeenDevice, Wanted
 from runbook.core.permissions import Permission
@@ -39,6 +40,7 @@ class Form(StrEnum):
 
 
 _FORM: dict[str, object] = {"type": "string", "enum": [form.value for form in Form]}
+_SORT: dict[str, object] = {"type": "string", "enum": [sort.value for sort in DeviceSort]}
 _FILTERS = (
     Parameter("q", "Filter by text in name or address"),
     Parameter("tag", "Filter by tag"),
@@ -49,6 +51,8 @@ _FILTERS = (
     Parameter("kind", "Filter by kind of connection"),
     Parameter("usable", "Only devices that you may use in runs", schema=BOOLEAN),
 )
+_NONE_YET = 0
+"""The revision of a device that must not exist."""
 _INVALID = {422: "Some fields are invalid; `errors` names each"}
 
 
@@ -58,9 +62,14 @@ _INVALID = {422: "Some fields are invalid; `errors` names each"}
     policy=RoutePolicy(
         Permission.INVENTORY_READ,
         Limit.NORMAL,
-        "List devices, by name",
+        "List devices",
         parameters=(
             *_FILTERS,
+            Parameter(
+                "sort",
+                "`name`, the default, or a time, the longest ago first; with `-` the latest first",
+                schema=_SORT,
+            ),
             Parameter("cursor", "`next_cursor` of the previous page", schema=TEXT),
             Parameter("limit", PAGE_TEXT, schema=PAGE),
         ),
@@ -73,7 +82,9 @@ def list_devices() -> Response:
     cursor = request.args.get("cursor")
     if cursor == "":
         raise RequestError("Invalid cursor: use next_cursor of an earlier page.")
-    page = engine().inventory.list(principal(), _wanted(), cursor=cursor, limit=page_size())
+    sort = one_of("sort", DeviceSort) or DeviceSort.NAME
+    wanted = replace(_wanted(), sort=sort)
+    page = engine().inventory.list(principal(), wanted, cursor=cursor, limit=page_size())
     reply = wire.json_reply(device_page_json(page))
     if page.next_cursor:
         query = request.args.to_dict(flat=False) | {"cursor": [page.next_cursor]}
@@ -193,7 +204,10 @@ def list_device_runbooks(device: str) -> Response:
 def put_device(device: str) -> Response:
     body = read_body(DeviceBody)
     new = NewFields(device, body.fields())
-    return _reply(engine().inventory.put(new, principal(), revision=body.revision, whole=True))
+    is_new = True if body.revision == _NONE_YET else None
+    revision = None if is_new else body.revision
+    done = engine().inventory.put(new, principal(), revision=revision, whole=True, add=is_new)
+    return _reply(done)
 
 
 @route(

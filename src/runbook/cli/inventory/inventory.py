@@ -220,8 +220,8 @@ def import_devices(path: Path, dry_run: bool, as_json: bool) -> None:
     """Add and change devices by name. If any row is invalid, nothing is imported.
 
     The first line has the names of the columns: name, and any of connection, address, vendor,
-    model, version, site, role, tags, groups, last_seen, last_backup, last_poll, last_proof. An
-    empty cell empties the field; fields without a column stay.
+    model, version, site, role, tags, groups, last_seen, last_backup, last_poll, last_proof,
+    last_damage. An empty cell empties the field; fields without a column stay.
     """
     from runbook.engine.inventory.tables import import_table
     from runbook.resources.device import imported_json
@@ -300,6 +300,7 @@ def _print(one: DeviceJson, *, as_json: bool) -> None:
         ("last backup", moment(one["last_backup"])),
         ("last poll", moment(one["last_poll"])),
         ("last proof", moment(one["last_proof"])),
+        ("found damaged", moment(one["last_damage"])),
         ("changed", f"{moment(one['updated_at'])} by {text_of(one['updated_by'])}{by}"),
     ]
     for line in fields(pairs):

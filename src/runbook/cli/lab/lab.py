@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runbook.lab.processes import Started
     from runbook.settings import Settings
 
-TOOLKITS = ("proxmox", "netbox", "lab", "mikrotik")
+TOOLKITS = ("proxmox", "netbox", "lab", "mikrotik", "fleet")
 LABELS = {"site": "lab"}
 ROUTERS = ("lab-router-1", "lab-router-2")
 NAMES = ("lab-netbox", "lab-proxmox", *ROUTERS)
@@ -67,8 +67,11 @@ def up() -> None:
             _add_devices(engine, principal)
         _enable(settings, engine, principal)
     print_line(f"The lab is up, with the connections {', '.join(NAMES)}.")
+    address = f"http://localhost:{settings.api_port}"
     print_line("In the web app, as admin or operator:")
-    print_line(f"    http://localhost:{settings.api_port}/execute/lab/Provision.md")
+    print_line(f"    {address}/execute/lab/Provision.md")
+    print_line(f"    {address}/execute/mikrotik/Push.md?env.ROUTER={ROUTERS[0]}")
+    print_line(f"    {address}/inventory")
     print_line("In a terminal:")
     print_line(f"    {_command()} execute --runbook lab/Provision.md --ask")
     print_line(f"    {_command()} execute --runbook mikrotik/Push.md --ask")

@@ -156,21 +156,27 @@ class BackupStore:
         """The commit of its latest configuration."""
         return next((one.commit for one in self.history(device, limit=1)), None)
 
-    def history(self, device: str, limit: int = 1000) -> list[Version]:
-        """The latest first."""
+    def history(self, device: str, limit: int = 1000, until: str = BRANCH) -> list[Version]:
+        """The latest first; of those up to a commit, if it is given."""
         _check(device)
         if self.git.head() is None:
             return []
-        arguments = ("log", f"--format={_FIELDS}", f"--max-count={limit}", BRANCH, "--", device)
+        arguments = ("log", f"--format={_FIELDS}", f"--max-count={limit}", until, "--", device)
         return list(_versions(self.git.text(*arguments)))
 
     def version(self, device: str, commit: str) -> Version:
         """The one with this commit, or its beginning. Raises DamagedError if there is none."""
-        if _COMMIT.fullmatch(commit):
-            for one in self.history(device, limit=100_000):
-                if one.commit.startswith(commit):
-                    return one
-        raise DamagedError(f"{device} has no backup {commit}")
+        found = self.find(device, commit)
+        if found is None:
+            raise DamagedError(f"{device} has no backup {commit}")
+        return found
+
+    def find(self, device: str, commit: str) -> Version | None:
+        """The one with this commit, or its beginning."""
+        if not _COMMIT.fullmatch(commit):
+            return None
+        all_of_it = self.history(device, limit=100_000)
+        return next((one for one in all_of_it if one.commit.startswith(commit)), None)
 
     def export(self, device: str, commit: str | None = None) -> str:
         """Raises DamagedError if there is none, or if it isn't what was stored."""

@@ -28,11 +28,18 @@ class Field(StrEnum):
     LAST_BACKUP = "last_backup"
     LAST_POLL = "last_poll"
     LAST_PROOF = "last_proof"
+    LAST_DAMAGE = "last_damage"
     FACTS = "facts"
 
 
 LISTS = (Field.TAGS, Field.GROUPS)
-TIMES = (Field.LAST_SEEN, Field.LAST_BACKUP, Field.LAST_POLL, Field.LAST_PROOF)
+TIMES = (
+    Field.LAST_SEEN,
+    Field.LAST_BACKUP,
+    Field.LAST_POLL,
+    Field.LAST_PROOF,
+    Field.LAST_DAMAGE,
+)
 TEXTS = (Field.ADDRESS, Field.VENDOR, Field.MODEL, Field.VERSION, Field.SITE, Field.ROLE)
 MANAGED = frozenset(
     {Field.CONNECTION, Field.ADDRESS, Field.SITE, Field.ROLE, Field.TAGS, Field.GROUPS}
@@ -48,9 +55,10 @@ DESCRIBED = tuple(name for name in Field if name not in (*TIMES, Field.FACTS))
 class Device:
     """A device. `connection` names the connection whose credentials it takes.
 
-    `last_proof` is when a backup of it was last restored and compared. `facts` is JSON of
-    whatever runbooks found out. `revision` counts changes of what it is for; `updated_run` is the
-    run that changed it last, if it was a run.
+    `last_proof` is when a backup of it was last restored and compared, `last_damage` when the
+    latest one was found damaged or missing, if it was. `facts` is JSON of whatever runbooks found
+    out. `revision` counts changes of what it is for; `updated_run` is the run that changed it
+    last, if it was a run.
     """
 
     name: str
@@ -67,6 +75,7 @@ class Device:
     last_backup: Millis | None = None
     last_poll: Millis | None = None
     last_proof: Millis | None = None
+    last_damage: Millis | None = None
     facts: Facts = field(default_factory=dict)
     revision: int = 1
     created_at: Millis = 0
@@ -100,9 +109,24 @@ class DeviceFilter:
 ALL_DEVICES = DeviceFilter()
 
 
+class DeviceSort(StrEnum):
+    """The order of a list. By a time, those without it come first, with a minus sign last."""
+
+    NAME = "name"
+    SEEN = "last_seen"
+    SEEN_LATEST = "-last_seen"
+    POLL = "last_poll"
+    POLL_LATEST = "-last_poll"
+    BACKUP = "last_backup"
+    BACKUP_LATEST = "-last_backup"
+    PROOF = "last_proof"
+    """Those with a damaged backup come before all others."""
+    PROOF_LATEST = "-last_proof"
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePage:
-    """Devices by name. `next_cursor` is None on the last page."""
+    """Devices in order. `next_cursor` is None on the last page."""
 
     devices: tuple[Device, ...]
     next_cursor: str | None = None

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from runbook.core.inventory.device import ALL_DEVICES, Device, DeviceFilter, Field
+from runbook.core.inventory.device import (
+    ALL_DEVICES,
+    Device,
+    DeviceFilter,
+    DeviceSort,
+    Field,
+)
 from runbook.quick_dataclass import dataclass
 
 
@@ -44,6 +50,7 @@ class Wanted:
     filter: DeviceFilter = ALL_DEVICES
     kind: str | None = None
     usable: bool = False
+    sort: DeviceSort = DeviceSort.NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,19 @@ class NewFields:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedDevice:
+    """A device that an import changes, in these fields, as the importer sees it."""
+
+    before: Device
+    after: Device
+    fields: Sequence[Field]
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import added and changed, by name; `same` counts the others."""
+    """What an import added, by name, and changed; `same` counts the others."""
 
     added: Sequence[str]
-    changed: Mapping[str, Sequence[Field]]
+    changed: Sequence[ChangedDevice]
     same: int
     dry_run: bool = False

@@ -19,6 +19,7 @@ from runbook.core.inventory.device import (
 )
 from runbook.core.inventory.fields import Changes, check_fields, differing, name_problem
 from runbook.core.inventory.views import (
+    ChangedDevice,
     Imported,
     NewFields,
     SeenDevice,
@@ -70,10 +71,12 @@ class Inventory:
         cursor: str | None = None,
         limit: int = 50,
     ) -> SeenPage:
-        """A page of devices by name, without facts."""
+        """A page of devices, without facts. Raises RequestError for an invalid cursor."""
         self._authorizer.require(principal, _READ)
         view = self._view(principal)
-        page = self._store.devices.page(self._filter(wanted, view), after=cursor, limit=limit)
+        page = self._store.devices.page(
+            self._filter(wanted, view), after=cursor, limit=limit, sort=wanted.sort
+        )
         return SeenPage([view.of(device) for device in page.devices], page.next_cursor)
 
     def show(self, name: str, principal: Principal) -> SeenDevice:
@@ -160,7 +163,7 @@ class Inventory:
         Only the fields given change. Raises InvalidDeviceError, whose problems name each place.
         """
         self._authorizer.require(principal, _WRITE)
-        author = self._author(principal)
+        author, view = self._author(principal), self._view(principal)
         checked = [(row, check_fields(row.name, row.fields, author.at)) for row in rows]
         wrong = [
             _at(row, problem)
@@ -175,7 +178,7 @@ class Inventory:
             outcome.clear()
             afters = []
             refused = []
-            changed: dict[str, Sequence[Field]] = {}
+            changed: list[ChangedDevice] = []
             for row, found in checked:
                 before = known.get(row.name)
                 refused += [
@@ -186,7 +189,7 @@ class Inventory:
                 if after is not before:
                     afters.append(after)
                     if before is not None:
-                        changed[row.name] = sorted(differing(before, found.changes))
+                        changed.append(_changed(view, before, after, found.changes))
             _raise(refused, NOTHING_IMPORTED)
             added = [device.name for device in afters if device.name not in known]
             outcome.append(Imported(added, changed, len(rows) - len(afters), dry_run))
@@ -239,6 +242,11 @@ class _View:
         if name is None or name in self.visible:
             return SeenDevice(device, self.visible.get(name or ""), usable)
         return SeenDevice(dataclasses.replace(device, connection=None), None, usable=False)
+
+
+def _changed(view: _View, before: Device, after: Device, changes: Changes) -> ChangedDevice:
+    fields = sorted(differing(before, changes))
+    return ChangedDevice(view.of(before).device, view.of(after).device, fields)
 
 
 def _after(name: str, before: Device | None, changes: Changes, author: Author) -> Device:
@@ -306,7 +314,7 @@ def _imported(done: Imported, principal: Principal) -> NewAuditEvent:
     details: dict[str, object] = {
         "added": len(done.added),
         "changed": len(done.changed),
-        "devices": sorted([*done.added, *done.changed])[:_NAMED],
+        "devices": sorted([*done.added, *(one.after.name for one in done.changed)])[:_NAMED],
     }
     target = Target(TargetKind.INVENTORY, "inventory")
     return NewAuditEvent(actor_of(principal), AuditAction.INVENTORY_IMPORT, target, details)

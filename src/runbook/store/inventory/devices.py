@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,11 @@ from runbook.core.inventory.device import (
     DeviceCounts,
     DeviceFilter,
     DevicePage,
+    DeviceSort,
 )
 from runbook.core.run import Run
 from runbook.core.storable import storable
-from runbook.errors import NotFoundError
+from runbook.errors import NotFoundError, RequestError
 from runbook.quick_dataclass import dataclass
 from runbook.store.audit import append_audit
 from runbook.store.conditions import SEQ_BY_ID
@@ -104,18 +106,26 @@ Merge = Callable[[Mapping[str, Device]], DeviceChanges]
 
 class Devices(Component):
     def page(
-        self, wanted: DeviceFilter = ALL_DEVICES, *, after: str | None = None, limit: int = 50
+        self,
+        wanted: DeviceFilter = ALL_DEVICES,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        sort: DeviceSort = DeviceSort.NAME,
     ) -> DevicePage:
-        """The matching devices by name, without facts; `after` is a page's `next_cursor`."""
+        """The matching devices, without facts; `after` is a page's `next_cursor`.
+
+        Raises RequestError for a cursor of another order.
+        """
         size = max(1, min(limit, MAX_PAGE))
-        statement = _page(wanted, after or "").limit(size + 1)
+        statement = _page(wanted, after or "", sort).limit(size + 1)
 
         def work(connection: sa.Connection) -> list[Device]:
             with planned_anew(connection):
                 return _whole_ones(connection.execute(statement).mappings())
 
         found = self._database.read(work)
-        cursor = found[size - 1].name if len(found) > size else None
+        cursor = _cursor(found[size - 1], sort) if len(found) > size else None
         return DevicePage(tuple(found[:size]), cursor)
 
     def get(self, name: str) -> Device | None:
@@ -210,7 +220,41 @@ def keep_run_devices(
         connection.execute(_ADD_RUN, list(rows.values()))
 
 
-def _page(wanted: DeviceFilter, after: str) -> sa.Select[Any]:
+def _cursor(last: Device, sort: DeviceSort) -> str:
+    return last.name if sort is DeviceSort.NAME else f"{_age_of(last, sort)}:{last.name}"
+
+
+_NEVER, _DAMAGED = -1, -2
+
+
+def _age_of(one: Device, sort: DeviceSort) -> int:
+    """What `_age` computes."""
+    if sort.removeprefix("-") == DeviceSort.PROOF and one.last_damage is not None:
+        return _DAMAGED
+    at: int | None = getattr(one, sort.removeprefix("-"))
+    return _NEVER if at is None else at
+
+
+def _age(sort: DeviceSort) -> sa.ColumnElement[int]:
+    """What to sort by, where there is something to do first: damaged, then never, then long ago."""
+    at = sa.func.coalesce(devices.c[sort.removeprefix("-")], _NEVER)
+    if sort.removeprefix("-") != DeviceSort.PROOF:
+        return at
+    return sa.case((devices.c.last_damage.is_not(None), _DAMAGED), else_=at)
+
+
+def _by_age(statement: sa.Select[Any], after: str, sort: DeviceSort) -> sa.Select[Any]:
+    age, is_latest = _age(sort), sort.startswith("-")
+    if after:
+        at, _, name = after.partition(":")
+        if not re.fullmatch(r"-?[0-9]{1,15}", at):
+            raise RequestError("Invalid cursor: use next_cursor of an earlier page.")
+        beyond = age < int(at) if is_latest else age > int(at)
+        statement = statement.where(sa.or_(beyond, sa.and_(age == int(at), name < _NAME)))
+    return statement.order_by(age.desc() if is_latest else age, _NAME)
+
+
+def _page(wanted: DeviceFilter, after: str, sort: DeviceSort) -> sa.Select[Any]:
     """By the index of a tag or group first, as these are the most telling."""
     words = [(kind, word) for kind, word in ((TAG, wanted.tag), (GROUP, wanted.group)) if word]
     name: sa.ColumnElement[str] = _NAME
@@ -221,7 +265,10 @@ def _page(wanted: DeviceFilter, after: str) -> sa.Select[Any]:
         statement = statement.join(device_words, name == _NAME)
         statement = statement.where(device_words.c.kind == kind, device_words.c.word == word)
         statement = statement.where(*(_has(*other) for other in others))
-    return statement.where(name > after, *_conditions(wanted)).order_by(name)
+    statement = statement.where(*_conditions(wanted))
+    if sort is not DeviceSort.NAME:
+        return _by_age(statement, after, sort)
+    return statement.where(name > after).order_by(name)
 
 
 def _has(kind: str, word: str) -> sa.ColumnElement[bool]:
@@ -289,6 +336,7 @@ def _row_of(one: Device) -> dict[str, Any]:
         "last_backup": one.last_backup,
         "last_poll": one.last_poll,
         "last_proof": one.last_proof,
+        "last_damage": one.last_damage,
         "facts": dict(one.facts),
         "revision": one.revision,
         "created_at": one.created_at,

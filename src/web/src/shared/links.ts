@@ -33,6 +33,12 @@ export function deviceLink(name: string): string {
   return path('device', name)
 }
 
+/** The stored configurations of a device: what a version changed, or who changed the lines. */
+export function configurationLink(name: string, query: Record<string, string> = {}): string {
+  const said = new URLSearchParams(query).toString()
+  return `${path('device', name)}/configuration${said && `?${said}`}`
+}
+
 export function compareLink(a: string, b: string): string {
   return `/compare/${encodeURIComponent(a)}/${encodeURIComponent(b)}`
 }

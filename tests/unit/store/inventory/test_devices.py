@@ -7,14 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from runbook.core.audit import Actor, AuditAction, NewAuditEvent, Target, TargetKind
-from runbook.core.inventory.device import Counted, Device, DeviceFilter
-from runbook.errors import NotFoundError
+from runbook.core.inventory.device import Counted, Device, DeviceFilter, DeviceSort
+from runbook.errors import NotFoundError, RequestError
 from runbook.store.inventory.devices import DeviceChanges
 from runbook.store.models import RunFilter
 
 EDGE = Device(
     "edge-1", "routers", "192.0.2.1", "MikroTik", "CCR", "7.18", "fra", "router",
-    ("core", "edge"), ("a",), 1, 2, 3, 4, {"cpu": [1, {"x": None}]}, 5, 6, 7, "ann", "run-1",
+    ("core", "edge"), ("a",), 1, 2, 3, 4, None, {"cpu": [1, {"x": None}]}, 5, 6, 7, "ann", "run-1",
 )  # fmt: skip
 EVENT = NewAuditEvent(Actor("ann"), AuditAction.DEVICE_ADD, Target(TargetKind.DEVICE, "x"))
 
@@ -70,6 +70,35 @@ def test_pages_follow_each_other(store):
         last = store.devices.page(wanted, after=first.next_cursor, limit=3)
         assert [one.name for one in (*first.devices, *last.devices)] == [f"r{n}" for n in range(5)]
         assert last.next_cursor is None
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (DeviceSort.BACKUP, ["never-1", "never-2", "old", "damaged", "new"]),
+        (DeviceSort.BACKUP_LATEST, ["new", "damaged", "old", "never-1", "never-2"]),
+        (DeviceSort.PROOF, ["damaged", "never-1", "never-2", "old", "new"]),
+        (DeviceSort.PROOF_LATEST, ["new", "old", "never-1", "never-2", "damaged"]),
+    ],
+)
+def test_what_needs_care_comes_first(store, sort, expected):
+    put(
+        store,
+        Device("new", last_backup=3, last_proof=3, tags=("t",)),
+        Device("old", last_backup=1, last_proof=1, tags=("t",)),
+        Device("damaged", last_backup=2, last_proof=4, last_damage=5, tags=("t",)),
+        Device("never-2", tags=("t",)),
+        Device("never-1", tags=("t",)),
+    )
+    for wanted in (DeviceFilter(), DeviceFilter(tag="t")):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = store.devices.page(wanted, after=cursor, limit=1, sort=sort)
+            found += [one.name for one in page.devices]
+            cursor = page.next_cursor
+        assert found == expected
+    with pytest.raises(RequestError):
+        store.devices.page(after="edge-1", sort=sort)
 
 
 def test_a_change_replaces_tags_and_keeps_when_it_was_made(store):

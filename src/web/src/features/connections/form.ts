@@ -5,15 +5,13 @@ import {
 import { ApiError } from '@/api/problem'
 import type { Field } from '@/shared/inputs/field'
 import { fieldsOf, type Told } from '@/shared/inputs/fields'
+import { inputOf, type Property } from '@/shared/inputs/parts/property'
 import type { Pair } from './pairs'
-import { inputOf } from './values'
 
 /** What the form holds; of `values`, only what differs. */
 export type Content = Required<Pick<NewConnection, 'name' | 'description' | 'values' | 'claims' | 'labels'>> & {
   values: NonNullable<ConnectionChanges['values']>
 }
-
-type Property = Kind['schema']['properties'][string]
 
 const NAME_HELP = 'Up to 64 letters, digits, dots, hyphens and underscores. It can’t change later.'
 const MOST_CHARACTERS = 500

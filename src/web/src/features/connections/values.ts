@@ -1,70 +1,13 @@
 import type { ConnectionChanges, Kind, ValuesSchema } from '@/api/connections'
-import type { InputItem } from '@/api/runbooks'
 import type { Field, Values } from '@/shared/inputs/field'
 import { fieldsOf } from '@/shared/inputs/fields'
-
-type Property = ValuesSchema['properties'][string]
+import { inputOf, textOrNull } from '@/shared/inputs/parts/property'
 
 /** The fields of a kind, for the same controls as those of a runbook's inputs. */
 export function fieldsOfKind({ properties, required }: ValuesSchema): Field[] {
   const inputs = Object.entries(properties).map(([name, property]) => inputOf(name, property, required.includes(name)))
   // Empty means not given.
   return fieldsOf(inputs, properties, []).map((field) => ({ ...field, emptyText: 'never' }))
-}
-
-/** What is left to say of a field that isn't a kind's. */
-const PLAIN = {
-  from: null,
-  label: null,
-  description: '',
-  typed: true,
-  default: null,
-  optional: false,
-  sensitive: false,
-  choices: [],
-  choices_from: null,
-  live_choices: null,
-  show_if: [],
-  pattern: null,
-  min: null,
-  max: null,
-  group: null,
-  example: null,
-  kind: null,
-  vendor: null,
-  tag: null,
-  line: 0,
-  items: [],
-} satisfies Partial<InputItem>
-
-export function inputOf(name: string, property: Property, isRequired: boolean): InputItem {
-  const type = property['x-type']
-  const least = property.minimum ?? (property.minLength === 1 ? undefined : property.minLength)
-  return {
-    ...PLAIN,
-    name,
-    type,
-    label: property.title ?? null,
-    description: property.description ?? '',
-    default: textOrNull(property.default),
-    optional: !isRequired && property.default === undefined,
-    sensitive: property.writeOnly === true,
-    pattern: declaredPattern(property),
-    min: textOrNull(least),
-    max: textOrNull(property.maximum ?? property.maxLength),
-    example: textOrNull(property.examples?.[0]),
-  }
-}
-
-/** Of the two patterns that a schema can have, the one that the kind declares. */
-function declaredPattern({ pattern, allOf }: Property): string | null {
-  if (pattern === undefined || !allOf) return null
-  return pattern.replace(/^\^\(\?:(.*)\)\$$/s, '$1')
-}
-
-function textOrNull(value: unknown): string | null {
-  if (value === undefined || value === null) return null
-  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** A connection's values as text; the defaults of those that are not set. */

@@ -1,5 +1,6 @@
 import type { LocationQuery } from 'vue-router'
-import type { Device, DeviceFilter, DeviceItem } from '@/api/inventory'
+import type { Device, DeviceFilter, DeviceItem, DeviceSort } from '@/api/inventory'
+import { type JsonRow, jsonRows } from '@/shared/text/json-rows'
 
 export const CHOICES = [
   { name: 'tag', title: 'tags', all: 'All tags' },
@@ -15,6 +16,40 @@ export function readFilter(query: LocationQuery): DeviceFilter {
   return Object.fromEntries(given)
 }
 
+export const SORTS = [
+  { value: 'name', text: 'Name' },
+  { value: '-last_seen', text: 'Seen last' },
+  { value: 'last_seen', text: 'Not seen for longest' },
+  { value: 'last_poll', text: 'Not polled for longest' },
+  { value: '-last_poll', text: 'Polled last' },
+  { value: 'last_backup', text: 'Not backed up for longest' },
+  { value: '-last_backup', text: 'Backed up last' },
+  { value: 'last_proof', text: 'Damaged or not proven first' },
+  { value: '-last_proof', text: 'Proven last' },
+] as const satisfies readonly { value: DeviceSort; text: string }[]
+
+/** The order in a URL. */
+export function readSort({ sort }: LocationQuery): NonNullable<DeviceSort> {
+  return SORTS.find(({ value }) => value === sort)?.value ?? 'name'
+}
+
+export type TimeColumn = 'last_seen' | 'last_poll' | 'last_backup' | 'last_proof'
+
+/** The order after a click on the head of a column: what needs care first, then the other way round. */
+export function nextSort(column: 'name' | TimeColumn, sort: DeviceSort): NonNullable<DeviceSort> {
+  if (column === 'name') return 'name'
+  return sort === column ? `-${column}` : column
+}
+
+export type Proof = 'damaged' | 'proven' | 'unproven' | 'none'
+
+/** What is known of a device's latest backup. */
+export function proofOf(device: Pick<DeviceItem, 'last_backup' | 'last_proof' | 'last_damage'>): Proof {
+  if (device.last_damage) return 'damaged'
+  if (device.last_proof) return 'proven'
+  return device.last_backup ? 'unproven' : 'none'
+}
+
 /** `MikroTik CCR2004 7.18`. */
 export function makeOf({ vendor, model, version }: Pick<DeviceItem, 'vendor' | 'model' | 'version'>): string {
   return [vendor, model, version].filter(Boolean).join(' ')
@@ -28,19 +63,39 @@ export interface Moment {
 }
 
 /** When runs last dealt with a device. */
-export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last_backup' | 'last_proof'>): Moment[] {
+export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last_backup'>): Moment[] {
   return [
     { title: 'Last seen', at: device.last_seen, never: 'Never' },
     { title: 'Last poll', at: device.last_poll, never: 'Never' },
     { title: 'Last backup', at: device.last_backup, never: 'Never' },
-    { title: 'Last proof', at: device.last_proof, never: 'No backup was restored and compared' },
   ]
 }
 
-/** Facts as lines: nested ones as JSON. */
-export function factLines(facts: Record<string, unknown>): { name: string; text: string }[] {
-  return Object.entries(facts).map(([name, value]) => ({
-    name,
-    text: typeof value === 'string' ? value : JSON.stringify(value),
-  }))
+export interface Fact {
+  name: string
+  text: string
+  /** What is better shown as a table. */
+  rows: JsonRow[] | null
+}
+
+/** Facts as lines; lists and objects of rows as tables. */
+export function factLines(facts: Record<string, unknown>): Fact[] {
+  return Object.entries(facts).map(([name, value]) => ({ name, text: factText(value), rows: rowsOf(value) }))
+}
+
+function factText(value: unknown): string {
+  if (isObject(value) && Object.values(value).every((one) => typeof one !== 'object')) {
+    return Object.entries(value).map(([key, one]) => `${key}: ${String(one)}`).join(', ')
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function rowsOf(value: unknown): JsonRow[] | null {
+  if (Array.isArray(value)) return jsonRows(JSON.stringify(value))
+  if (!isObject(value) || !Object.values(value).every(isObject)) return null
+  return jsonRows(JSON.stringify(Object.entries(value).map(([name, row]) => ({ name, ...(row as JsonRow) }))))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
