@@ -82,7 +82,9 @@ def close_effects(*, stays: bool = False) -> None:
     The revert is gone in any case.
     """
     for change in earlier():
-        if change.key == revert.EFFECT_KEY or (change.key == EFFECT_KEY and not stays):
+        if change.key == EFFECT_KEY and stays:
+            change.made()
+        elif change.key in (EFFECT_KEY, revert.EFFECT_KEY):
             change.undone()
 
 
