@@ -223,7 +223,7 @@ def apply() -> None:
         return
     change = mine()
     with safely(change), routeros.connect(ROUTER) as router:
-        now = reaching.state(router, change.run_id)
+        now = reaching.state(router, change.revert_of)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
             end(settle(change))
         change = change.at(Phase.APPLYING)
@@ -240,7 +240,7 @@ def apply() -> None:
 def _import_failed(change: Pending, router: Router, error: ConnectorError) -> Result:
     """The router has ended the import: what came before the error is applied."""
     print(error.message, flush=True)
-    now = reaching.state(router, change.run_id)
+    now = reaching.state(router, change.revert_of)
     if not now.seen.same_as(change.before):
         return recovery.go_back(change, router, now, "import_failed")
     if now.revert is None or not router.cancel_rollback(now.revert):
@@ -258,7 +258,7 @@ def verify() -> None:
     with safely(change):
         while True:
             with reached(change.until + reaching.BOOT_S, "The router can't be reached") as router:
-                now = reaching.state(router, change.run_id)
+                now = reaching.state(router, change.revert_of)
                 if now.revert is None and now.seen.same_as(change.before):
                     end(recovery.wait_for_revert(change, "cut_off"))
                 if now.revert is None:
@@ -273,11 +273,14 @@ def verify() -> None:
 
 @step(85, "Confirming")
 def confirm() -> None:
-    if runbook.dry_run():
-        return
+    if not runbook.dry_run():
+        confirm_change()
+
+
+def confirm_change() -> None:
     change = mine()
     with safely(change), routeros.connect(ROUTER) as router:
-        now = reaching.state(router, change.run_id)
+        now = reaching.state(router, change.revert_of)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
             end(settle(change))
         change = change.at(Phase.CONFIRMING)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mikrotik_toolkit import saving
+from mikrotik_toolkit import guarding, saving
 from mikrotik_toolkit.saving import RESTORED, Seen
 from runbook.connectors import backups, routeros
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -61,6 +61,8 @@ def reached(until: float, text: str = "Waiting for the router") -> Iterator[Rout
 
 def state(router: Router, run_id: str) -> State:
     """Raises ConnectorError."""
+    if run_id == guarding.GUARD:
+        return _guarded(router)
     seen = saving.look(router)
     name = f"{PREFIX}{run_id}"
     revert = next((one for one in router.reverts() if one.name == name), None)
@@ -71,6 +73,16 @@ def state(router: Router, run_id: str) -> State:
         left = max(0.0, (moment(revert.at) - now).total_seconds())
     uptime = router.print("/system/resource", properties=("uptime",))[0]["uptime"]
     return State(seen, revert, left, now - timedelta(seconds=_seconds(uptime)))
+
+
+def _guarded(router: Router) -> State:
+    """With the guard as the revert, which is due some time after the router has started."""
+    seen, revert = saving.look(router), guarding.armed(router)
+    clock = router.print("/system/clock")[0]
+    uptime = _seconds(router.print("/system/resource", properties=("uptime",))[0]["uptime"])
+    booted = read_moment(clock["date"], clock["time"]) - timedelta(seconds=uptime)
+    is_due = revert is None or bool(revert.run_count)
+    return State(seen, revert, 0.0 if is_due else max(0.0, guarding.AFTER_S - uptime), booted)
 
 
 def moment(text: str) -> datetime:
@@ -114,9 +126,13 @@ def load_stored(router: Router, device: str, commit: str) -> None:
 def remove_leftovers(router: Router) -> None:
     """Remove backups that restores, and reverts that have fired, have left: they hold secrets."""
     with suppress(ConnectorError):
-        armed = {one.file for one in router.reverts()}
-        for row in router.print("/file", properties=("name",)):
-            name = row.get("name", "")
+        names = [row.get("name", "") for row in router.print("/file", properties=("name",))]
+        reverts = router.reverts()
+        for one in reverts:
+            if one.name == guarding.NAME and one.file not in names:
+                router.cancel_rollback(one)  # a backup has brought it, and there is no use for it
+        armed = {one.file for one in reverts}
+        for name in names:
             is_ours = name.removeprefix("flash/").startswith((PREFIX, RESTORED))
             if is_ours and name not in armed:
                 router.remove_file(name)
