@@ -126,7 +126,10 @@ def load_stored(router: Router, device: str, commit: str) -> None:
 def remove_leftovers(router: Router) -> None:
     """Remove backups that restores, and reverts that have fired, have left: they hold secrets."""
     with suppress(ConnectorError):
-        names = [row.get("name", "") for row in router.print("/file", properties=("name",))]
+        rows = router.print("/file", properties=("name", "last-modified", "creation-time"))
+        names = [row.get("name", "") for row in rows]
+        for name in _forgotten(router, rows):
+            router.remove_file(name)
         reverts = router.reverts()
         for one in reverts:
             if one.name == guarding.NAME and one.file not in names:
@@ -136,3 +139,17 @@ def remove_leftovers(router: Router) -> None:
             is_ours = name.removeprefix("flash/").startswith((PREFIX, RESTORED))
             if is_ours and name not in armed:
                 router.remove_file(name)
+
+
+_TEMPORARY = re.compile(r"(flash/)?runbook-[0-9a-f]{12}\.(rsc|backup)")
+FORGOTTEN_S = 3600
+
+
+def _forgotten(router: Router, rows: list[dict[str, str]]) -> Iterator[str]:
+    """Exports, scripts and backups that runs were killed amid. Newer ones may be in use."""
+    clock = router.print("/system/clock")[0]
+    before = read_moment(clock["date"], clock["time"]) - timedelta(seconds=FORGOTTEN_S)
+    for row in rows:
+        at = row.get("last-modified") or row.get("creation-time") or ""
+        if at and _TEMPORARY.fullmatch(row.get("name", "")) and moment(at) < before:
+            yield row["name"]
