@@ -124,6 +124,10 @@ class Bench:
                 return code
         return 0
 
+    def connected(self):
+        """A connection to the router, as the steps have it."""
+        return importlib.import_module("runbook.connectors.routeros").connect("ROUTER")
+
     def recover(self, **inputs):
         self.new_run()
         self.set(**{"DECISION": "automatic", **inputs})

@@ -1,7 +1,9 @@
 """Kills Push at seeded moments, settles what is left, and compares the router with the record.
 
 `PYTHONPATH=tests python -m mikrotik.storm --seeds 40`. The engine and its guardian are killed, and
-mostly the script, too. `--first N --seeds 1` repeats seed N.
+mostly the script, too. With `--served`, it is the worker of a server, or all of it, at moments
+that are spread evenly over the steps; what is left is settled by the server itself. `--first N
+--seeds 1` repeats seed N.
 """
 
 import argparse
@@ -10,8 +12,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from mikrotik import served_storm
+from mikrotik.served import Served
 from mikrotik.site import NAME, Site
 
 CLOCK_RATE, REVERT_AFTER = 12, 300
@@ -124,9 +129,47 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--version", default="7.18")
     parser.add_argument("--latest", type=float, default=LATEST_S, help="of the kills, in seconds")
+    parser.add_argument("--served", action="store_true", help="a server executes Push")
     given = parser.parse_args()
-    good = 0
-    for n in range(given.first, given.first + given.seeds):
+    seeds = range(given.first, given.first + given.seeds)
+    good = sum((served if given.served else one_shot)(seeds, given))
+    print(f"{good} of {given.seeds}: the router has what the record says")
+    return 0 if good == given.seeds else 1
+
+
+def told(n, began, said, wrong):
+    """Whether all is well with a seed."""
+    verdict = "WRONG" if wrong else "ok"
+    print(f"{n:3} {verdict:5} {time.monotonic() - began:5.1f} s  {'; '.join(said)}", flush=True)
+    for text in wrong:
+        print(f"    {text}", flush=True)
+    return not wrong
+
+
+def served(seeds, given):
+    with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
+        site = Served(Path(folder)).start()
+        try:
+            site.add(version=given.version, clock_rate=served_storm.CLOCK_RATE)
+            took = served_storm.durations(site, change_of(0))
+            print("steps take", *(f"{one:.2f}" for one in took), "s", flush=True)
+            for n in seeds:
+                began = time.monotonic()
+                said, wrong = served_storm.crash(site, n, took, change_of(n), partial(is_new, n))
+                yield told(n, began, said, wrong)
+        finally:
+            site.close()
+
+
+def is_new(n, router, before):
+    """Whether it has the whole change, and nothing else."""
+    counted = router.snapshot().count(f"push-{n}")
+    without(router, n)
+    return router.snapshot() == before and counted == 1
+
+
+def one_shot(seeds, given):
+    for n in seeds:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
             site = Site(Path(folder))
@@ -135,13 +178,7 @@ def main():
                 said, wrong = crash(site, Seed.of(n, given.latest))
             finally:
                 site.close()
-        good += not wrong
-        verdict = "WRONG" if wrong else "ok"
-        print(f"{n:3} {verdict:5} {time.monotonic() - began:5.1f} s  {'; '.join(said)}", flush=True)
-        for text in wrong:
-            print(f"    {text}", flush=True)
-    print(f"{good} of {given.seeds}: the router has what the record says")
-    return 0 if good == given.seeds else 1
+        yield told(n, began, said, wrong)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from runbook.connectors.ssh.session import CommandResult
 # What is killed here leaves its connections open, which a process would not.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 REFUSED, REVERTED = 40, 41
+KEY = "mikrotik.change"
+MORE = "/ip address\nadd address=10.0.0.2/24 interface=ether2\n"
 
 
 def settled(bench):
@@ -41,7 +43,7 @@ def test_a_change_is_committed_and_kept_with_its_source(bench_of, version):
         "Apply",
     )
     assert (first.commit, latest.commit) == (bench.outputs["before"], bench.outputs["after"])
-    assert [one["key"] for one in bench._earlier()] == ["mikrotik.change"]
+    assert [one["key"] for one in bench._earlier()] == [KEY]
 
 
 def test_a_mistake_is_refused_and_nothing_changes(bench):
@@ -99,6 +101,50 @@ def test_stale_reverts_are_removed(bench):
     )
     assert bench.push(ADD) == 0
     settled(bench)
+
+
+def test_files_that_killed_runs_have_left_are_removed_after_a_while(bench):
+    bench.router.run("/export file=runbook-0123456789ab")
+    bench.router.run("/export file=my-own")
+    bench.router.advance(3700)
+    bench.router.run("/export file=runbook-ba9876543210")
+    assert bench.push(ADD) == 0
+    files = bench.router.run("/file print")
+    assert [name in files for name in ("0123456789ab", "ba9876543210", "my-own")] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_a_push_that_is_cancelled_before_it_is_confirmed_goes_back(bench, monkeypatch):
+    before = bench.router.snapshot()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mikrotik_toolkit.push.missing", stop)
+        with pytest.raises(KeyboardInterrupt):
+            bench.push(ADD)
+    assert bench.recover() == (0, "reverted")
+    assert bench.router.snapshot() == before
+    settled(bench)
+
+
+def test_a_recovery_says_what_became_of_its_own_run(bench, monkeypatch):
+    assert bench.push(ADD) == 0
+    bench.set(RUNBOOK_RECOVERS="run-7")
+    assert bench.recover() == (0, "refused")
+    assert (bench.outputs["run"], bench.outputs["reason"]) == ("run-7", "never_began")
+    killed(bench, monkeypatch, "mikrotik_toolkit.push.missing", change=MORE)
+    run = os.environ["RUNBOOK_RUN_ID"]
+    bench.set(RUNBOOK_RECOVERS=run)
+    assert bench.recover() == (0, "committed")
+    assert bench.outputs["run"] == run
+    (change,) = (it for it in bench.effects if it["id"].startswith(f"{run}/") and it["key"] == KEY)
+    assert change["state"] == "done"
+    assert bench.recover() == (0, "committed")
 
 
 def test_somebody_elses_change_between_backup_and_change_is_noticed(bench):

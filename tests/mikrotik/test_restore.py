@@ -1,16 +1,26 @@
 """Restore and Rollback, step by step, on a simulated router."""
 
+import importlib
+import os
+import random
+from contextlib import nullcontext, suppress
+
 import pytest
 
 from mikrotik.conftest import Killed
 from mikrotik.site import ADD, NAME
+from mikrotik.test_push import Hits, settled
 
 REFUSED, REVERTED = 40, 41
 STEPS = (
     *(("restoring", "check"), ("restoring", "preview"), ("push", "back_up")),
-    *(("push", "clear_stale"), ("restoring", "load"), ("restoring", "verify")),
-    ("restoring", "record"),
+    *(("push", "clear_stale"), ("restoring", "arm"), ("restoring", "load")),
+    *(("restoring", "verify"), ("restoring", "confirm"), ("restoring", "record")),
 )
+
+
+def saving():
+    return importlib.import_module("mikrotik_toolkit.saving")
 
 
 def restore(bench, **inputs):
@@ -50,11 +60,45 @@ def test_a_change_outside_is_rolled_back_to_the_latest_backup(bench, changed):
     assert bench.router.snapshot() == new
 
 
-def test_what_may_lock_us_out_or_is_damaged_is_refused(bench, changed):
-    _, new = changed
+CUTS = '/system scheduler add name=cut start-time=startup on-event="/ip service disable api-ssl"'
+
+
+def test_a_restore_that_cuts_us_off_reverts_by_itself(bench, changed):
+    bench.router.run(CUTS)
+    assert bench.backup() == 0
+    cutting = bench.store.history(NAME)[0].commit
+    bench.router.run("/system scheduler remove cut")
+    before, boots = bench.router.snapshot(), bench.router.boots
+    assert (restore(bench, VERSION=cutting), bench.outputs["reason"]) == (REVERTED, "cut_off")
+    assert (bench.router.snapshot(), bench.router.boots) == (before, boots + 2)
+    settled(bench)
+
+
+def test_a_backup_that_somebody_else_loads_reverts_nothing(bench, changed):
+    """Nor does one that an undo loads: it has the guard, but not its file."""
+    old, _ = changed
+    bench.set(RUNBOOK_RUN_ID="run-9")
+    assert bench.call("push", "disarm") == 0
+    assert bench.router.snapshot() == old
+    settled(bench)
+    with bench.connected() as router:
+        file = saving().put_backup(router, bench.store.binary(NAME))
+        router.call("/system/backup/load", {"name": file, "password": ""})
+    boots = bench.router.boots
+    bench.router.wait_until_up(boots=boots + 1)
+    loaded = bench.router.snapshot()
+    bench.router.advance(600)
+    assert bench.router.boots == boots + 1
+    assert "runbook-revert" in loaded
+    assert "runbook-revert" not in bench.router.snapshot()
+
+
+def test_what_may_lock_us_out_or_is_damaged_is_refused(bench, changed, monkeypatch):
     first = bench.store.history(NAME)[-1].commit
     bench.router.run("/ip service set api address=192.168.0.0/16")
-    bench.backup()
+    with monkeypatch.context() as patch:  # as if it were an older one
+        patch.setattr("mikrotik_toolkit.guarding.planted", lambda router: nullcontext(False))
+        bench.backup()
     bench.router.run('/ip service set api address=""')
     before = bench.router.snapshot()
     assert (restore(bench), bench.outputs["reason"]) == (REFUSED, "risky")
@@ -92,3 +136,32 @@ def test_a_killed_restore_ends_as_old_or_new_and_the_record_says_which(
             restore(bench)
     assert bench.recover() == (0, "committed" if after else "reverted")
     assert bench.router.snapshot() == (old if after else new)
+
+
+SEEDS = range(int(os.environ.get("RESTORE_SEEDS", "2")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_restore_that_is_killed_anywhere_ends_as_old_or_new(bench, changed, monkeypatch, seed):
+    old, new = changed
+    chance = random.Random(seed)
+    monkeypatch.setattr("mikrotik_toolkit.recovery.QUIET_S", 0.5)
+    with monkeypatch.context() as patch:
+        hits = Hits(patch)
+        assert restore(bench) == 0
+        total = hits.count
+        assert restore(bench) == 0
+        assert bench.router.snapshot() == new
+        hits.count, hits.after = 0, chance.random() < 0.5
+        hits.fatal = 1 + int(total * (seed + chance.random()) / len(SEEDS))
+        with suppress(Killed):
+            restore(bench)
+    run = os.environ["RUNBOOK_RUN_ID"]
+    if chance.random() < 0.3:
+        bench.router.advance(600)
+        bench.router.wait_until_up()
+    code, outcome = bench.recover()
+    is_its_own = bench.outputs["run"] == run
+    expected = old if is_its_own and outcome == "committed" else new
+    assert (code, bench.router.snapshot()) == (0, expected)
+    settled(bench)

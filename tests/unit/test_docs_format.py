@@ -15,6 +15,7 @@ from runbook.core.inputs.declarations import KEYS as INPUT_KEYS
 from runbook.core.inputs.types import check_text
 from runbook.core.language.parse import parse
 from runbook.core.language.policy import KEYS as POLICY_KEYS
+from runbook.core.language.recoveries import KEYS as RECOVER_KEYS
 from runbook.core.language.retries import KEYS as RETRY_KEYS
 from runbook.core.language.step_options import KEYS as OPTION_KEYS
 from runbook.core.language.steps import LANGUAGES
@@ -71,7 +72,7 @@ def test_the_example_of_a_policy_says_every_key():
     assert found.problems == ()
     assert re.findall(r"^(\w+):", block[1], re.MULTILINE) == list(POLICY_KEYS)
     documented = documented_keys(section("Policy: the rules for runs"))
-    assert documented == {*POLICY_KEYS, *RETRY_KEYS}
+    assert documented == {*POLICY_KEYS, *RETRY_KEYS, *RECOVER_KEYS}
 
 
 def test_every_option_of_a_step_is_documented():

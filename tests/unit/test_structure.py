@@ -1,5 +1,6 @@
 """The source tree stays easy to find one's way in: small files, small folders."""
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -38,3 +39,10 @@ def test_unit_tests_mirror_the_engine():
         for path in mirrored
         if not (path.is_dir() or path.with_suffix(".py").is_file())
     } == set()
+
+
+def test_the_types_of_every_toolkit_are_checked():
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    libraries = {str(path.relative_to(ROOT)) for path in (ROOT / "runbooks").glob("*/lib")}
+    assert {*given["mypy_path"].split(":")} == {"src", *libraries}
+    assert "runbooks" in given["files"]

@@ -95,6 +95,10 @@ class EarlierChange:
         effects.settle(pipe, mine, EffectState.DONE, {**known, "adopted": self.id})
         effects.settle(pipe, self.id, EffectState.ADOPTED, self.outcome)
 
+    def made(self) -> None:
+        """It was made, and its own run still answers for it."""
+        self._settle(EffectState.DONE)
+
     def let_go(self) -> None:
         """Another record of the same change answers for it."""
         self._settle(EffectState.ADOPTED)

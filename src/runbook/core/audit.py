@@ -34,6 +34,7 @@ class AuditAction(StrEnum):
     RUN_RETRY = "run.retry"
     RUN_RESUME = "run.resume"
     RUN_UNDO = "run.undo"
+    RUN_RECOVER = "run.recover"
     RUN_PAUSE = "run.pause"
     RUN_CONTINUE = "run.continue"
     RUNS_PURGE = "runs.purge"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 
+from runbook.core.recovery.rule import Recovery
 from runbook.quick_dataclass import dataclass
 
 
@@ -307,10 +308,9 @@ DEFAULT_QUEUE = "default"
 class Policy:
     """The Policy section. Texts may reference inputs: `device:${HOST}`.
 
-    `confirm` is the text that a person must type. `dry_run` says that the script supports dry runs:
-    it makes no changes if RUNBOOK_DRY_RUN is 1. If `timeout_s` is None, the server's timeout
-    applies. `provides_choices` says that other runbooks can run it for the choices of an input,
-    `updates_inventory` that its runs may report what they find out about devices.
+    `confirm` is the text that a person must type. Without `timeout_s`, the server's applies. With
+    `dry_run`, the script makes no changes if RUNBOOK_DRY_RUN is 1; with `provides_choices`, it can
+    be run for the choices of an input; with `updates_inventory`, it may report devices.
     """
 
     timeout_s: float | None = None
@@ -325,6 +325,7 @@ class Policy:
     success_codes: frozenset[int] = frozenset({0})
     provides_choices: bool = False
     updates_inventory: bool = False
+    recover: Recovery | None = None
 
 
 NO_POLICY = Policy()

@@ -222,6 +222,7 @@ class RunVariables:
     `artifacts` is a folder. `call_socket` is the socket for `runbook call`; empty if a server
     handles calls. `connections` is the folder with the run's connections; empty if it has none.
     `backups` is the folder with the configurations of devices, `requested_by` a token's subject.
+    `recovers` is the run that this one recovers, if any.
     """
 
     api_token: str
@@ -244,6 +245,7 @@ class RunVariables:
     devices: str = ""
     backups: str = ""
     requested_by: str = ""
+    recovers: str = ""
 
     def as_environment(self) -> dict[str, str]:
         stack = json.dumps(list(self.chain))
@@ -255,10 +257,12 @@ class RunVariables:
         }
         socket = {"RUNBOOK_SOCKET": self.call_socket} if self.call_socket else {}
         folder = {"RUNBOOK_CONNECTIONS": self.connections} if self.connections else {}
+        recovered = {"RUNBOOK_RECOVERS": self.recovers} if self.recovers else {}
         return {
             **headers,
             **socket,
             **folder,
+            **recovered,
             "RUNBOOK_HEADERS": " ".join(f"-H {shlex.quote(text)}" for text in headers.values()),
             "RUNBOOK_API_TOKEN": self.api_token,
             "RUNBOOK_CORRELATION_ID": self.correlation_id,

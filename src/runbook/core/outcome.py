@@ -7,6 +7,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from runbook.core.document import Problem
+from runbook.core.recovery.rule import Recovery
 from runbook.core.status import RunStatus, StepStatus
 from runbook.core.times import Millis
 from runbook.quick_dataclass import dataclass
@@ -59,7 +60,7 @@ class Outcome:
     """The result of a run. `return_code` follows the table in docs/runs.md.
 
     `label` is set for dry runs only. `summary` is Markdown. `steps` are those not stored yet in
-    their current state.
+    their current state. With `recovery`, the run is to be recovered like that.
     """
 
     status: RunStatus
@@ -71,3 +72,4 @@ class Outcome:
     summary: str | None = None
     artifacts: tuple[Artifact, ...] = ()
     steps: tuple[StepRun, ...] = ()
+    recovery: Recovery | None = None

@@ -59,6 +59,8 @@ class Relation(StrEnum):
     """Resumes after the steps that the earlier run completed."""
     UNDO = "undo"
     """Undoes the steps that the earlier run completed."""
+    RECOVERY = "recovery"
+    """Ends what the earlier run may have left half done, by another runbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class RerunOf:
-    """The earlier run that this run retries, resumes or undoes.
+    """The earlier run that this run retries, resumes, undoes or recovers.
 
     `start_step` is the first step, counted from 1, that a resumed run executes.
     """

@@ -25,6 +25,7 @@ from runbook.engine.process.run import Stop
 from runbook.engine.record.configuration import Configuration, record_configuration
 from runbook.engine.requests import ExecuteRequest, Report, Submitted, UndoPlan
 from runbook.engine.reruns.automatic import AutomaticUndo
+from runbook.engine.reruns.recovery import Recovering
 from runbook.engine.reruns.reruns import Reruns
 from runbook.engine.reruns.rules import RerunRules
 from runbook.engine.runbooks import RunbookReader
@@ -69,6 +70,7 @@ class Engine:
         self.health = Health(parts)
         self.workers = WorkerDesk(parts, AutomaticUndo(parts, self._submission, self._rules))
         self.upkeep = Upkeep(parts)
+        self._recovering = Recovering(parts, self._submission, self._rules)
 
     @property
     def store(self) -> Store:
@@ -217,6 +219,10 @@ class Engine:
     def reap(self, *, everywhere: bool = False) -> int:
         """See WorkerDesk.reap."""
         return self.workers.reap(everywhere=everywhere)
+
+    def start_recoveries(self) -> None:
+        """See Recovering.start_due."""
+        self._recovering.start_due()
 
     def adopt_history(self, ref: str, principal: Principal, reason: str) -> HistoryAdoption:
         """See adopting.adopt_history."""

@@ -107,7 +107,8 @@ class WorkerDesk:
         event = NewEvent(self._parts.clock(), EventType.STDERR, text=text, line=1, offset=0)
         outcome = Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
         output = RecordedOutput(stderr=text)
-        self._parts.ending.end(run, outcome, output, [event], worker_id=worker_id)
+        ending = self._parts.ending
+        ending.end(run, outcome, output, [event], worker_id=worker_id, began=False)
 
     def forgotten(self, worker_id: str, executing: Collection[str]) -> list[Run]:
         """Runs that the worker owns but no longer executes: storing their end had failed."""

@@ -22,6 +22,7 @@ from runbook.core.document import (
 )
 from runbook.core.inputs.preflight import RequiredEnv
 from runbook.core.inputs.secret_names import is_sensitive
+from runbook.core.recovery.rule import Recovery
 from runbook.resources.forms import Doc
 
 
@@ -104,6 +105,17 @@ class StepItemJson(_Continue):
     reversible: Annotated[bool, Doc("Whether the step has an Undo")]
 
 
+class RecoverItemJson(TypedDict):
+    """The runbook to execute after a run that didn't succeed."""
+
+    runbook: Annotated[str, Doc("Path beside the runbook, or below the runbooks directory")]
+    unless: Annotated[list[int], Doc("Return codes after which it isn't executed")]
+    attempts: Annotated[int, Doc("Maximum number of attempts")]
+    backoff_seconds: Annotated[
+        float, Doc("Pause before the second attempt; doubles after each attempt")
+    ]
+
+
 class PolicyItemJson(TypedDict):
     """The Policy section with defaults. Texts contain `${NAME}` unexpanded."""
 
@@ -119,6 +131,7 @@ class PolicyItemJson(TypedDict):
     success_codes: list[int]
     provides_choices: Annotated[bool, Doc("Whether forms can run it for choices")]
     updates_inventory: Annotated[bool, Doc("Whether its runs update devices in the inventory")]
+    recover: RecoverItemJson | None
 
 
 class NamedInputJson(TypedDict):
@@ -243,6 +256,16 @@ def policy_json(policy: Policy) -> PolicyItemJson:
         "success_codes": sorted(policy.success_codes),
         "provides_choices": policy.provides_choices,
         "updates_inventory": policy.updates_inventory,
+        "recover": None if policy.recover is None else recover_json(policy.recover),
+    }
+
+
+def recover_json(rule: Recovery) -> RecoverItemJson:
+    return {
+        "runbook": rule.ref,
+        "unless": sorted(rule.unless),
+        "attempts": rule.attempts,
+        "backoff_seconds": rule.backoff_s,
     }
 
 

@@ -1,4 +1,4 @@
-"""The tables of the inventory, after all migrations."""
+"""The tables of the inventory and of recoveries, after all migrations."""
 
 from __future__ import annotations
 
@@ -114,4 +114,17 @@ breakers = sa.Table(
     sa.Column("device", Text, primary_key=True),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("open_until", BIG, nullable=False),
+)
+
+# Runs that are to be recovered by the runbook `ref` from `due_at` on; `made` counts the attempts.
+recoveries = sa.Table(
+    "recoveries",
+    metadata,
+    sa.Column("run_seq", BIG, primary_key=True, autoincrement=False),
+    sa.Column("run_id", Text, nullable=False, unique=True),
+    sa.Column("ref", Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("backoff_ms", BIG, nullable=False),
+    sa.Column("made", sa.Integer, nullable=False),
+    sa.Column("due_at", BIG, nullable=False),
 )

@@ -20,7 +20,7 @@ from runbook.quick_dataclass import dataclass
 from runbook.store import migrate
 from runbook.store.audit import record
 from runbook.store.database import Database
-from runbook.store.device_tables import fanout_devices, fanouts, run_devices
+from runbook.store.device_tables import fanout_devices, fanouts, recoveries, run_devices
 from runbook.store.dialects.sqlite import SQLite, url_for
 from runbook.store.migrate import Migration
 from runbook.store.migrations import HEAD
@@ -60,7 +60,7 @@ _FILES_OF_RUN = (
     sa.select(sa.func.count()).where(run_files.c.run_seq == runs.c.seq).scalar_subquery()
 )
 _RERUN = runs.alias("rerun")
-# By a run that resumes or undoes it, whose worker will read its steps.
+# By a run that resumes, undoes or recovers it, whose worker will read its steps or changes.
 _IN_USE = sa.exists(
     sa.select(_RERUN.c.seq).where(
         _RERUN.c.related_id == runs.c.id,
@@ -93,6 +93,7 @@ _DELETE_PARTS = tuple(
         run_devices,
         fanout_devices,
         fanouts,
+        recoveries,
     )
 )
 

@@ -29,6 +29,7 @@ from runbook.store.notices import Notices
 from runbook.store.run.artifacts import Artifacts
 from runbook.store.run.effects import Effects
 from runbook.store.run.quarantine import Quarantine
+from runbook.store.run.recoveries import Recoveries
 from runbook.store.run.runs import Runs
 from runbook.store.run.steps import Steps
 from runbook.store.runbooks import Runbooks
@@ -63,6 +64,7 @@ class Store:
         self.runs = Runs(self._database, clock)
         self.events = Events(self._database, clock)
         self.quarantine = Quarantine(self._database, clock)
+        self.recoveries = Recoveries(self._database, clock)
         self.steps = Steps(self._database, clock)
         self.effects = Effects(self._database, clock)
         self.logs = Logs(self._database, clock)

@@ -22,6 +22,7 @@ from runbook.store.leases import Leases
 
 REAP_SECONDS = 3.0
 """Short, because a run may be waiting for a lock that a dead worker's run holds."""
+RECOVER_SECONDS = 3.0
 FORGOTTEN_SECONDS = 10.0
 ORPHANS_SECONDS = 10.0
 PURGE_SECONDS = 3600.0
@@ -80,6 +81,7 @@ def worker_tasks(
 
     return (
         reap_task(engine),
+        Task("recover", Scope.STORE, RECOVER_SECONDS, engine.start_recoveries),
         Task("purge", Scope.STORE, PURGE_SECONDS, purge),
         Task("purge-audit", Scope.STORE, PURGE_SECONDS, purge_audit),
         Task("purge-artifacts", Scope.HOST, ARTIFACTS_SECONDS, purge_artifacts),

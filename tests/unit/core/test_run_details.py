@@ -6,10 +6,12 @@ from runbook.core.run_details import RunAction
 
 
 def test_every_action_but_a_cancellation_makes_a_rerun():
-    assert [action.value for action in RunAction] == ["cancel", *Relation]
+    assert [action.value for action in RunAction] == [
+        "cancel",
+        *(one for one in Relation if one is not Relation.RECOVERY),
+    ]
 
 
 def test_every_action_is_audited_by_its_name():
     audited = {action.value for action in AuditAction if action.startswith("run.")}
-    of_fan_outs = {"run.pause", "run.continue"}
-    assert audited - of_fan_outs == {f"run.{action}" for action in RunAction}
+    assert audited >= {f"run.{action}" for action in RunAction}

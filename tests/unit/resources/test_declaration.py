@@ -15,6 +15,7 @@ from runbook.core.document import (
 )
 from runbook.core.language.parse import parse
 from runbook.core.permissions import Permission
+from runbook.core.recovery.rule import Recovery
 from runbook.library.catalog import Entry
 from runbook.library.loading import Identity
 from runbook.resources.declaration import (
@@ -81,6 +82,7 @@ def test_a_policy():
         dry_run=True,
         confirm="push ${HOST}",
         success_codes=frozenset({3, 0}),
+        recover=Recovery("End.md", frozenset({41, 40}), 3, 5.0),
     )
     assert policy_json(policy) == {
         "timeout_seconds": 60.0,
@@ -95,6 +97,12 @@ def test_a_policy():
         "success_codes": [0, 3],
         "provides_choices": False,
         "updates_inventory": False,
+        "recover": {
+            "runbook": "End.md",
+            "unless": [40, 41],
+            "attempts": 3,
+            "backoff_seconds": 5.0,
+        },
     }
     assert PolicyItemJson.__annotations__.keys() == policy_json(policy).keys()
 

@@ -22,6 +22,7 @@ from runbook.core.fanout.progress import DeviceState
 from runbook.core.fanout.views import Fanout, FanoutPlace
 from runbook.core.inventory.device import Device, DeviceFilter, DeviceSort
 from runbook.core.outcome import Artifact, Outcome, StepRun
+from runbook.core.recovery.rule import Recovery
 from runbook.core.run import LockWant, Relation, RerunOf
 from runbook.core.run_files import RunFile, RunFiles, digest_of
 from runbook.core.ssh.host_key import HostAddress, HostKey, PublicKey
@@ -43,6 +44,7 @@ from runbook.store.models import (
     WorkerKind,
 )
 from runbook.store.run import listing
+from runbook.store.run.recoveries import Owed
 from runbook.store.store import Store
 
 MANY = 8000
@@ -324,6 +326,11 @@ def work(helper):
         "quarantine.all": store.quarantine.all,
         "quarantine.count": store.quarantine.count,
         "quarantine.unknown_status": store.quarantine.unknown_status,
+        "recoveries.due": store.recoveries.due,
+        "recoveries.put_off": lambda: store.recoveries.put_off(
+            Owed(broken, Recovery("E.md"), 0), 1
+        ),
+        "recoveries.forget": lambda: store.recoveries.forget(broken),
         "steps.of": lambda: store.steps.of("ended"),
         "effects.of": lambda: store.effects.of("ended"),
         "effects.intend": lambda: store.effects.intend(change, worker_id="w2"),

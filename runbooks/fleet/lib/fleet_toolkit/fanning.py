@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import runbook
@@ -44,7 +45,7 @@ def inputs_of(text: str) -> dict[str, str]:
     return inputs
 
 
-def _end(result: dict[str, Any], code: int) -> int:
+def _end(result: Mapping[str, Any], code: int) -> int:
     for name in COUNTS:
         runbook.output(name.upper(), result[name])
     return code

@@ -106,17 +106,20 @@ def _drilled(store: BackupStore, device: str, stages: Stages) -> Finding:
     version = next(iter(store.history(device, limit=1)), None)
     if version is None:
         return Finding(device, Verdict.MISSING, "there is no backup")
-    about = {"version": version.commit, "taken_at": version.at.isoformat()}
+
+    def found(verdict: Verdict, reason: str) -> Finding:
+        return Finding(device, verdict, reason, version.commit, version.at.isoformat())
+
     try:
         facts = store.facts(device, version.commit)
         export = store.export(device, version.commit)
         binary = store.binary(device, version.commit)
-        return Finding(device, *stages.prove(store, facts, export, binary), **about)
+        return found(*stages.prove(store, facts, export, binary))
     except DamagedError as error:
-        return Finding(device, Verdict.DAMAGED, error.message, **about)
+        return found(Verdict.DAMAGED, error.message)
     except ConnectorError as error:
         verdict = Verdict.UNPROVEN if error.code in _UNREACHED else Verdict.DAMAGED
-        return Finding(device, verdict, f"{error.code}: {error.message}", **about)
+        return found(verdict, f"{error.code}: {error.message}")
 
 
 class Stages:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from mikrotik_toolkit import durable
+from mikrotik_toolkit import durable, guarding
 from mikrotik_toolkit.outcomes import Outcome
 from runbook.connectors import backups
 
@@ -62,11 +62,19 @@ class Pending:
     """Once it has ended."""
     transaction: str = ""
     """The transaction that it is a part of, which decides how it ends."""
+    step: str = "Apply"
+    """That changes the router."""
+    guard: bool = False
+    """Whether its revert is the guard: see guarding."""
 
     @property
     def source(self) -> backups.Source:
-        step = "Restore" if self.phase is Phase.RESTORING else "Apply"
-        return backups.Source(self.run_id, self.runbook, step, self.requested_by)
+        return backups.Source(self.run_id, self.runbook, self.step, self.requested_by)
+
+    @property
+    def revert_of(self) -> str:
+        """What `reaching.state` finds its revert by."""
+        return guarding.GUARD if self.guard else self.run_id
 
     def at(self, phase: Phase, **more: str | float) -> Pending:
         """Go on to this phase: on disk when this returns."""

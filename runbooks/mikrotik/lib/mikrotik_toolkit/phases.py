@@ -37,11 +37,23 @@ def step(percent: float, text: str) -> Callable[[Callable[[], None]], Callable[[
                 print("An earlier attempt has ended: nothing is left to do")
                 return
             runbook.progress(percent, text)
-            work()
+            try:
+                work()
+            except KeyboardInterrupt:
+                stopped()
+                raise
 
         return stepped
 
     return decorate
+
+
+def stopped() -> None:
+    """Somebody cancels the run, or its time is over: what isn't confirmed is not to stay."""
+    known = pending(saving.device_name(ROUTER))
+    is_mine = known is not None and known.run_id == os.environ["RUNBOOK_RUN_ID"]
+    if known is not None and is_mine and known.phase in (Phase.APPLIED, Phase.VERIFIED):
+        known.at(Phase.REVERTING)
 
 
 def mine() -> Pending:
@@ -82,7 +94,9 @@ def close_effects(*, stays: bool = False) -> None:
     The revert is gone in any case.
     """
     for change in earlier():
-        if change.key == revert.EFFECT_KEY or (change.key == EFFECT_KEY and not stays):
+        if change.key == EFFECT_KEY and stays:
+            change.made()
+        elif change.key in (EFFECT_KEY, revert.EFFECT_KEY):
             change.undone()
 
 

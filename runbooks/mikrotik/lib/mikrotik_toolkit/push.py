@@ -44,6 +44,8 @@ FORBIDDEN = frozenset(
     }
 )
 """Menu and command: these would cut the change short, or remove the revert."""
+RECOVERS = "RUNBOOK_RECOVERS"
+"""The run for which the engine starts PushRecover; not set if a person does."""
 
 
 # -- before anything is changed ------------------------------------------------------------------
@@ -221,7 +223,7 @@ def apply() -> None:
         return
     change = mine()
     with safely(change), routeros.connect(ROUTER) as router:
-        now = reaching.state(router, change.run_id)
+        now = reaching.state(router, change.revert_of)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
             end(settle(change))
         change = change.at(Phase.APPLYING)
@@ -238,7 +240,7 @@ def apply() -> None:
 def _import_failed(change: Pending, router: Router, error: ConnectorError) -> Result:
     """The router has ended the import: what came before the error is applied."""
     print(error.message, flush=True)
-    now = reaching.state(router, change.run_id)
+    now = reaching.state(router, change.revert_of)
     if not now.seen.same_as(change.before):
         return recovery.go_back(change, router, now, "import_failed")
     if now.revert is None or not router.cancel_rollback(now.revert):
@@ -256,7 +258,7 @@ def verify() -> None:
     with safely(change):
         while True:
             with reached(change.until + reaching.BOOT_S, "The router can't be reached") as router:
-                now = reaching.state(router, change.run_id)
+                now = reaching.state(router, change.revert_of)
                 if now.revert is None and now.seen.same_as(change.before):
                     end(recovery.wait_for_revert(change, "cut_off"))
                 if now.revert is None:
@@ -271,11 +273,14 @@ def verify() -> None:
 
 @step(85, "Confirming")
 def confirm() -> None:
-    if runbook.dry_run():
-        return
+    if not runbook.dry_run():
+        confirm_change()
+
+
+def confirm_change() -> None:
     change = mine()
     with safely(change), routeros.connect(ROUTER) as router:
-        now = reaching.state(router, change.run_id)
+        now = reaching.state(router, change.revert_of)
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
             end(settle(change))
         change = change.at(Phase.CONFIRMING)
@@ -296,24 +301,38 @@ def record() -> None:
 
 def recover() -> None:
     """PushRecover: end the change of this router, whichever run made it."""
-    known = last(saving.device_name(ROUTER))
-    if known is None:
-        print("No change of this router was interrupted")
-        runbook.output("outcome", "none")
+    known, asked = last(saving.device_name(ROUTER)), os.environ.get(RECOVERS, "")
+    recorded = {one.run_id for one in earlier(EFFECT_KEY)}
+    if known is None or (known.phase is Phase.ENDED and asked not in (known.run_id, *recorded, "")):
+        _nothing_began(asked)
         return
     runbook.output("run", known.run_id)
     if known.phase is Phase.ENDED:
         print(f"No change is open. The last one, of run {known.run_id}, was {known.outcome}")
         runbook.output("outcome", known.outcome)
+        outcome = Outcome(known.outcome)
+    else:
+        print(f"The change of run {known.run_id} was interrupted while {known.phase}", flush=True)
+        if runbook.dry_run():
+            runbook.plan(f"end the change of run {known.run_id}", label="verified")
+            return
+        result = settle(known, Wish(os.environ.get("DECISION") or Wish.AUTOMATIC))
+        result.tell()
+        outcome = result.outcome
+    if outcome is Outcome.UNKNOWN:
+        raise SystemExit(EXIT_CODES[outcome])
+    if known.run_id in recorded:
+        close_effects(stays=outcome is Outcome.COMMITTED)
+
+
+def _nothing_began(asked: str) -> None:
+    """Before it arms a revert, a run records its change in two places: here, it is in neither."""
+    if not asked:
+        print("No change of this router was interrupted")
+        runbook.output("outcome", "none")
         return
-    print(f"The change of run {known.run_id} was interrupted while {known.phase}", flush=True)
-    if runbook.dry_run():
-        runbook.plan(f"end the change of run {known.run_id}", label="verified")
-        return
-    result = settle(known, Wish(os.environ.get("DECISION") or Wish.AUTOMATIC))
-    result.tell()
-    if result.outcome is Outcome.UNKNOWN:
-        raise SystemExit(EXIT_CODES[result.outcome])
+    runbook.output("run", asked)
+    refused("never_began", f"Run {asked} has changed nothing").tell()
 
 
 def _script() -> str:

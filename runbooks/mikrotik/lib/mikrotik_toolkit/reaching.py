@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mikrotik_toolkit import current, saving
+from mikrotik_toolkit import current, guarding, saving
 from mikrotik_toolkit.saving import RESTORED, Seen
 from runbook.connectors import backups, routeros
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -61,6 +61,8 @@ def reached(until: float, text: str = "Waiting for the router") -> Iterator[Rout
 
 def state(router: Router, run_id: str) -> State:
     """Raises ConnectorError."""
+    if run_id == guarding.GUARD:
+        return _guarded(router)
     seen = saving.look(router)
     revert, left, now = timer(router, run_id)
     uptime = router.print("/system/resource", properties=("uptime",))[0]["uptime"]
@@ -77,6 +79,16 @@ def timer(router: Router, run_id: str) -> tuple[Revert | None, float, datetime]:
     if revert and not revert.run_count:
         left = max(0.0, (moment(revert.at) - now).total_seconds())
     return revert, left, now
+
+
+def _guarded(router: Router) -> State:
+    """With the guard as the revert, which is due some time after the router has started."""
+    seen, revert = saving.look(router), guarding.armed(router)
+    clock = router.print("/system/clock")[0]
+    uptime = _seconds(router.print("/system/resource", properties=("uptime",))[0]["uptime"])
+    booted = read_moment(clock["date"], clock["time"]) - timedelta(seconds=uptime)
+    is_due = revert is None or bool(revert.run_count)
+    return State(seen, revert, 0.0 if is_due else max(0.0, guarding.AFTER_S - uptime), booted)
 
 
 def moment(text: str) -> datetime:
@@ -120,9 +132,30 @@ def load_stored(router: Router, device: str, commit: str) -> None:
 def remove_leftovers(router: Router) -> None:
     """Remove backups that restores, and reverts that have fired, have left: they hold secrets."""
     with suppress(ConnectorError):
-        armed = {one.file for one in router.reverts()}
-        for row in router.print("/file", properties=("name",)):
-            name = row.get("name", "")
+        rows = router.print("/file", properties=("name", "last-modified", "creation-time"))
+        names = [row.get("name", "") for row in rows]
+        for name in _forgotten(router, rows):
+            router.remove_file(name)
+        reverts = router.reverts()
+        for one in reverts:
+            if one.name == guarding.NAME and one.file not in names:
+                router.cancel_rollback(one)  # a backup has brought it, and there is no use for it
+        armed = {one.file for one in reverts}
+        for name in names:
             is_ours = name.removeprefix("flash/").startswith((PREFIX, RESTORED))
             if is_ours and name not in armed:
                 router.remove_file(name)
+
+
+_TEMPORARY = re.compile(r"(flash/)?runbook-[0-9a-f]{12}\.(rsc|backup)")
+FORGOTTEN_S = 3600
+
+
+def _forgotten(router: Router, rows: list[dict[str, str]]) -> Iterator[str]:
+    """Exports, scripts and backups that runs were killed amid. Newer ones may be in use."""
+    clock = router.print("/system/clock")[0]
+    before = read_moment(clock["date"], clock["time"]) - timedelta(seconds=FORGOTTEN_S)
+    for row in rows:
+        at = row.get("last-modified") or row.get("creation-time") or ""
+        if at and _TEMPORARY.fullmatch(row.get("name", "")) and moment(at) < before:
+            yield row["name"]

@@ -59,7 +59,7 @@ def _settled(change: Pending, patience: float, wish: Wish) -> Result:
     keeps = wish is Wish.KEEP or change.phase in WHOLE
     while True:
         with reached(patience) as router:
-            now = reaching.state(router, change.run_id)
+            now = reaching.state(router, change.revert_of)
             if now.revert and now.left_s <= LEAST_LEFT_S:
                 pass  # it is due, or it has fired: the router restarts
             elif now.revert and keeps:
@@ -109,16 +109,25 @@ def settle_restored(change: Pending, patience: float) -> Result:
     quiet_since = time.time()
     while True:
         with reached(patience) as router:
-            now = reaching.state(router, change.run_id)
+            now = reaching.state(router, change.revert_of)
             is_old = now.seen.same_as(change.before)
-            if now.seen.same_as(change.after) or not (is_old or change.after):
+            is_new = now.seen.same_as(change.after) or not (is_old or change.after)
+            if now.revert and now.left_s <= LEAST_LEFT_S:
+                pass  # it is due, or it has fired: the router restarts
+            elif now.revert and is_new and not change.checks:
+                return confirm(change, router, now)
+            elif now.revert and not is_old:
+                return go_back(change, router, now)
+            elif is_new:
                 return _committed(change, router, now)
-            if not is_old:
+            elif not is_old:
                 text = "The router has neither the old configuration nor the restored one"
                 return unknown("neither", text)
-            if time.time() - quiet_since > QUIET_S:
+            elif time.time() - quiet_since > QUIET_S:
                 reaching.remove_leftovers(router)
                 return _reverted(change, "not_restored")
+        if time.time() >= patience:
+            return unknown("stuck", "The revert has fired, but the router didn't restart")
         time.sleep(PAUSE_S)
 
 
@@ -179,7 +188,7 @@ def wait_for_revert(change: Pending, reason: str = "reverted") -> Result:
     while True:
         try:
             with reached(patience, text) as router:
-                now = reaching.state(router, change.run_id)
+                now = reaching.state(router, change.revert_of)
                 if now.seen.same_as(change.before) and now.revert is None:
                     reaching.remove_leftovers(router)
                     return _reverted(change, reason)

@@ -1,7 +1,7 @@
 """The steps of Restore and Rollback: a router gets the binary backup of an earlier version.
 
-A binary backup brings back everything, with users and passwords, and no timer survives it. So what
-may lock us out is refused before, and the result is verified by a new connection.
+A binary backup brings back everything, with users and passwords, and no timer survives it but the
+one that it brings itself: see guarding. One that has none, and may lock us out, is refused before.
 """
 
 from __future__ import annotations
@@ -10,26 +10,31 @@ import os
 import time
 
 import runbook
-from mikrotik_toolkit import reaching, recovery, risks, saving
+from mikrotik_toolkit import guarding, reaching, recovery, risks, saving
 from mikrotik_toolkit.outcomes import Outcome, refused, unknown
-from mikrotik_toolkit.pending import Pending, Phase
+from mikrotik_toolkit.pending import Pending, Phase, pending
 from mikrotik_toolkit.phases import (
     BEFORE,
     COMMIT,
+    EFFECT_KEY,
     checks,
     end,
     mine,
     missing,
     refusing,
+    safely,
     step,
 )
-from mikrotik_toolkit.push import end_earlier
+from mikrotik_toolkit.push import confirm_change, end_earlier
 from mikrotik_toolkit.reaching import ROUTER, reached
 from runbook.connectors import backups, routeros
-from runbook.connectors.backups import BackupStore
+from runbook.connectors.backups import BackupStore, DamagedError
+from runbook.connectors.effects import effect
 from runbook.connectors.errors import ConnectorError
+from runbook.connectors.routeros.router import Router
 
 TARGET = "RESTORE_COMMIT"
+STEP = "Restore"
 
 
 def chosen(store: BackupStore, device: str, fingerprint: str) -> str:
@@ -82,8 +87,13 @@ def preview() -> None:
         _say(f"warning: {one.text}" + (" (may lock us out)" if one.lockout else ""))
     _say("Users, their passwords and other secrets come back as they were then")
     runbook.output("risk", "high" if any(one.is_risky for one in found) else "low")
-    if any(one.lockout for one in warned) and os.environ.get("ACCEPT_RISK") != "true":
-        text = "The router may not be reachable afterwards. Accept the risk if you know better"
+    if not any(one.lockout for one in warned):
+        return
+    text = "The router may not be reachable afterwards"
+    if store.facts(device, os.environ[TARGET]).get(guarding.GUARD):
+        _say(f"{text}; then it goes back by itself")
+    elif os.environ.get("ACCEPT_RISK") != "true":
+        text = f"{text}, and the backup can't bring a revert. Accept the risk if you know better"
         if runbook.dry_run():
             print(text)
         else:
@@ -97,14 +107,19 @@ def _say(text: str) -> None:
         print(text)
 
 
-@step(50, "Restoring")
-def load() -> None:
-    if runbook.dry_run():
-        return
+@step(40, "Arming the revert")
+def arm() -> None:
+    """If the backup brings the guard: see guarding. Refused if there is nothing to do."""
     device, store = saving.device_name(ROUTER), backups.open_store()
     commit = os.environ[TARGET]
-    source = backups.source_of_run("Restore")
     facts = store.facts(device, commit)
+    if runbook.dry_run():
+        if facts.get(guarding.GUARD):
+            runbook.plan(f"revert after {guarding.AFTER_S} s unless confirmed", label="assumed")
+        return
+    if pending(device) is not None:
+        mine()  # this step is tried again
+    source = backups.source_of_run(STEP)
     with refusing(), routeros.connect(ROUTER) as router:
         seen = saving.look(router, store)
         if not seen.same_as(os.environ[BEFORE]):
@@ -118,7 +133,7 @@ def load() -> None:
             run_id=source.run_id,
             runbook=source.runbook,
             requested_by=source.requested_by,
-            phase=Phase.RESTORING,
+            phase=Phase.ARMING,
             script=commit,
             before=seen.fingerprint,
             commit=os.environ[COMMIT],
@@ -126,10 +141,30 @@ def load() -> None:
             seconds=0,
             checks=checks(),
             after=after,
-        ).at(Phase.RESTORING)
+            step=STEP,
+            guard=bool(facts.get(guarding.GUARD)),
+        ).at(Phase.ARMING)
+        if not change.guard:
+            print("The backup can't bring a revert: nothing reverts what comes")
+            return
+        guarding.place(router)
+        print(f"The router goes back {guarding.AFTER_S} s after it has restarted, unless confirmed")
+
+
+@step(50, "Restoring")
+def load() -> None:
+    if runbook.dry_run():
+        return
+    change = mine()
+    until = time.time() + (guarding.AFTER_S + reaching.BOOT_S if change.guard else 0)
+    with safely(change), routeros.connect(ROUTER) as router:
+        change = change.at(Phase.RESTORING, until=until)
         try:
-            reaching.load_stored(router, device, commit)
-        except ConnectorError as error:
+            with effect(
+                f"restore {change.device}", key=EFFECT_KEY, probe={"commit": change.script}
+            ):
+                reaching.load_stored(router, change.device, change.script)
+        except (ConnectorError, DamagedError) as error:
             print(error.message, flush=True)
             result = recovery.settle(change)
             if result.outcome is Outcome.REVERTED:
@@ -140,25 +175,42 @@ def load() -> None:
 
 @step(70, "Verifying")
 def verify() -> None:
-    """By a new connection, once it has restarted."""
+    """By a new connection, once it has restarted. Until it succeeds or the router has gone back."""
     if runbook.dry_run():
         return
     change = mine()
-    patience = time.time() + reaching.BOOT_S
+    patience = max(change.until, time.time()) + reaching.BOOT_S
     while True:
         try:
             with reached(patience) as router:
-                now = reaching.state(router, change.run_id)
+                now = reaching.state(router, change.revert_of)
                 if not now.seen.same_as(change.before):
-                    if checks() and (reason := missing(router)):
-                        end(recovery.go_back(change, router, now, reason))
+                    _verified(change, router, now)
                     return
+                if change.guard and not guarding.is_placed(router):
+                    end(recovery.wait_for_revert(change, "cut_off"))
         except ConnectorError as error:
             if time.time() >= patience:
                 end(unknown(str(error.code), f"The router can't be reached: {error.message}"))
         if time.time() >= patience:
             return
         time.sleep(reaching.PAUSE_S)
+
+
+def _verified(change: Pending, router: Router, now: reaching.State) -> None:
+    if now.revert and now.left_s <= recovery.LEAST_LEFT_S:
+        end(recovery.settle(change))
+    if checks() and (reason := missing(router)):
+        end(recovery.go_back(change, router, now, reason))
+    if now.revert:
+        change.at(Phase.VERIFIED, after=now.seen.fingerprint)
+
+
+@step(85, "Confirming")
+def confirm() -> None:
+    """Without a guard, nothing reverts it."""
+    if not runbook.dry_run() and mine().phase is Phase.VERIFIED:
+        confirm_change()
 
 
 @step(95, "Recording")

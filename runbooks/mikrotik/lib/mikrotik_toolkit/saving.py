@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import runbook
-from mikrotik_toolkit import current
+from mikrotik_toolkit import current, guarding
 from runbook.connectors import backups, connection
 from runbook.connectors.backups import BackupStore, Origin, Saved, Snapshot, Source
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -127,11 +127,20 @@ def save(
 ) -> Saved:
     """Commit it with a binary backup, if it isn't what is stored; say so to the inventory."""
     known = store or backups.open_store()
-    taken = Snapshot(device, seen.export, seen.facts, seen.fingerprint)
+    facts = dict(seen.facts)
+    taken = Snapshot(device, seen.export, facts, seen.fingerprint)
     whose = source or backups.source_of_run(step)
-    saved = known.save(taken, origin, whose, binary=partial(binary_backup, router))
+    saved = known.save(taken, origin, whose, binary=partial(_guarded_backup, router, facts))
     report(current.input_name(), router, last_backup="now")
     return saved
+
+
+def _guarded_backup(router: Router, facts: dict[str, str]) -> bytes:
+    """A backup with the guard, if possible; `facts` then says so."""
+    with guarding.planted(router) as is_planted:
+        if is_planted:
+            facts[guarding.GUARD] = str(guarding.AFTER_S)
+        return binary_backup(router)
 
 
 def binary_backup(router: Router) -> bytes:

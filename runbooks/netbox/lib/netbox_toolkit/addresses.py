@@ -161,8 +161,8 @@ def reserve_gateway(nb: Api, prefix: Record, gateway: IpAddress, mark: str) -> N
     network = ip_network(str(prefix.prefix))
     if gateway not in network:
         return
-    for change in earlier("gateway"):
-        settle(change, made_by(nb, change))
+    for before in earlier("gateway"):
+        settle(before, made_by(nb, before))
     if addresses_of(nb, prefix, address=str(gateway)):
         return
     probe = {"prefix": prefix.id, "address": str(gateway), "mark": mark}
@@ -178,11 +178,11 @@ def reserve_gateway(nb: Api, prefix: Record, gateway: IpAddress, mark: str) -> N
 
 def allocate(nb: Api, prefix: Record, wanted: Wanted) -> Record:
     """Allocate an address; if an earlier attempt of this run did, return that one."""
-    for change in earlier("address"):
-        made = made_by(nb, change)
-        settle(change, made)
-        if made:
-            return made[0]
+    for before in earlier("address"):
+        found = made_by(nb, before)
+        settle(before, found)
+        if found:
+            return found[0]
     # A caller gives each address another mark: it has asked for this one before.
     own = [it for it in marked_in(nb, prefix, wanted.mark) if not _is_gateway(it)]
     if own:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netbox_toolkit.addresses import Record, is_marked, look_for, look_until_settled, marked_text
@@ -72,7 +73,7 @@ def undo(nb: Api) -> list[str]:
     removed = []
     for change in earlier("machine"):
         mark = str(change.probe["mark"])
-        found = look_until_settled(nb, change, lambda mark=mark: marked(nb, mark))
+        found = look_until_settled(nb, change, partial(marked, nb, mark))
         removed += delete(nb, found)
         (change.undone if found else change.did_not_happen)()
     return removed

@@ -131,9 +131,9 @@ def _addresses(values: Values) -> Iterator[tuple[int, IpInterface]]:
         if types.get(row, UNICAST) != UNICAST:
             continue  # a broadcast address is in the table too
         length = prefixes.get(row, "").rpartition(".")[2]
-        address = _indexed_address(row)
-        if address and length.isdecimal() and index.isdecimal():
-            yield int(index), ip_interface(f"{address}/{length}")
+        indexed = _indexed_address(row)
+        if indexed and length.isdecimal() and index.isdecimal():
+            yield int(index), ip_interface(f"{indexed}/{length}")
 
 
 def _indexed_address(row: str) -> str | None:

@@ -57,13 +57,13 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class CalledRef:
-    """A reference to another runbook, and its line.
+    """A reference to another runbook, and its line, if that is known.
 
     `beside` means that the path may also be relative to the runbook's own folder.
     """
 
     ref: str
-    line: int
+    line: int | None
     beside: bool = False
 
 
@@ -90,7 +90,7 @@ def disabled_codes(head: bytes) -> frozenset[str]:
 
 
 def called_refs(document: Document) -> tuple[CalledRef, ...]:
-    """The runbooks that a runbook calls by name or takes choices from."""
+    """The runbooks that a runbook calls by name, takes choices from or is recovered by."""
     calls = [
         CalledRef(ref, item.line, beside=True)
         for item in all_inputs(document.inputs)
@@ -101,6 +101,9 @@ def called_refs(document: Document) -> tuple[CalledRef, ...]:
             if not text.lstrip().startswith("#"):
                 refs = (*_CALL.findall(text), *_EXECUTE.findall(text))
                 calls += [CalledRef(unquote(ref), number) for ref in refs]
+    rule = document.runbook.policy.recover if document.runbook else None
+    if rule is not None:
+        calls.append(CalledRef(rule.ref, None, beside=True))
     return tuple(dict.fromkeys(calls))
 
 

@@ -50,7 +50,7 @@ _RUN_ID = r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}"
 _RUN = (
     rb", run `[^`\n]+`, (?P<ms>\d{1,15}) ms, [a-z_]+"
     rb"(?:, dry run \((?P<label>verified|assumed|unknown|not executed)\))?"
-    rb"(?:, (?P<relation>retry|resume|undo) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
+    rb"(?:, (?P<relation>retry|resume|undo|recovery) of `(?P<related>" + _RUN_ID.encode() + rb")`)?"
     rb"(?:: (?P<reason>" + SPAN + rb"))?" + EOL
 )
 ENTRY_HEAD = re.compile(_HEADING + WHO + _RUN)

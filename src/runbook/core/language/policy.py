@@ -18,6 +18,7 @@ from runbook.core.document import (
     Step,
 )
 from runbook.core.language.policy_rules import CONCURRENCY, TEXT_LIMIT
+from runbook.core.language.recoveries import read_recovery
 from runbook.core.language.retries import read_codes, read_retry
 from runbook.core.syntax.sections import Section
 from runbook.core.syntax.yaml_blocks import (
@@ -165,6 +166,7 @@ _FIELDS: MappingType[str, Reader[Policy]] = {
     "confirm": lambda policy, node, context: replace(policy, confirm=_read_template(node, context)),
     "provides": _with_provides,
     "inventory": _with_inventory,
+    "recover": lambda policy, node, context: replace(policy, recover=read_recovery(node, context)),
     "success_codes": lambda policy, node, context: replace(
         policy, success_codes=read_codes(node, 0, context)
     ),

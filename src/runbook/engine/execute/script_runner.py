@@ -8,7 +8,7 @@ from pathlib import Path
 from runbook.core.document import Language, Script
 from runbook.core.environ import BaseVariables, RunVariables, child_env
 from runbook.core.output.handover import Assignments
-from runbook.core.run import Run
+from runbook.core.run import Relation, Run
 from runbook.engine.execute.handover import LiveHandOver, take_env, take_outputs
 from runbook.engine.execute.recorder import Recorder
 from runbook.engine.execute.reporting import Reporting
@@ -139,5 +139,10 @@ class ScriptRunner:
                 connections=str(self._workspace.connections or ""),
                 backups=str(options.data_dir / DEVICE_BACKUPS),
                 requested_by=run.requester.subject,
+                recovers=_recovered(run),
             ),
         )
+
+
+def _recovered(run: Run) -> str:
+    return (run.related_id or "") if run.relation is Relation.RECOVERY else ""

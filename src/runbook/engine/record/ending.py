@@ -14,6 +14,7 @@ from runbook.core.run import Run, RunResult
 from runbook.core.status import RunStatus
 from runbook.engine.options import Observer
 from runbook.engine.record.history_entry import RecordedOutput, Records
+from runbook.engine.record.recoverable import planned, recovery_of
 from runbook.engine.wakeups import CANCEL, Wakeups
 from runbook.errors import (
     ConflictError,
@@ -57,13 +58,19 @@ class Ending:
         once: bool = False,
         took_ms: int | None = None,
         known: HistoryHead | None = None,
+        began: bool = True,
     ) -> Run | None:
         """The ended run, or None if another process ended it before.
 
         `once`: its worker died, so the run may have a history entry already. `took_ms` is the
         duration by a clock that can't jump; without it, the duration follows from the times.
-        `known` is an entry that the history had; without it, the database is asked.
+        `known` is an entry that the history had; without it, the database is asked. A run that
+        never `began` is not recovered.
         """
+        recovery = recovery_of(self._store, run, outcome) if began else None
+        if recovery is not None:
+            warnings = (*outcome.warnings, planned(recovery))
+            outcome = dataclasses.replace(outcome, warnings=warnings, recovery=recovery)
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
         took_ms = run.elapsed_ms(now) if took_ms is None else took_ms

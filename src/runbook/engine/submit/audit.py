@@ -12,11 +12,12 @@ _RERUNS: Mapping[Relation, AuditAction] = {
     Relation.RETRY: AuditAction.RUN_RETRY,
     Relation.RESUME: AuditAction.RUN_RESUME,
     Relation.UNDO: AuditAction.RUN_UNDO,
+    Relation.RECOVERY: AuditAction.RUN_RECOVER,
 }
 
 
 def rerun_event(new: NewRun) -> NewAuditEvent | None:
-    """The event of a retry, resume or undo; None for any other run."""
+    """The event of a rerun or a recovery; None for any other run."""
     rerun = new.rerun_of
     if rerun is None:
         return None

@@ -21,7 +21,7 @@ def input_files(
     runbook = entry.document.runbook
     if runbook is None or not runbook.files_in:
         return NO_FILES, []
-    if rerun is not None and rerun.relation is not Relation.RETRY:
+    if rerun is not None and rerun.relation in (Relation.RESUME, Relation.UNDO):
         kept = parts.store.blobs.files_of(rerun.run.id)
         if kept:  # earlier versions of the program stored none
             return RunFiles(kept), []

@@ -20,6 +20,7 @@ from runbook.store.reading import run_to_change
 from runbook.store.rows import INSERT_EVENTS, event_rows, grown, problem_rows
 from runbook.store.run.artifacts import keep_artifacts
 from runbook.store.run.children import active_children, tell_parent
+from runbook.store.run.recoveries import keep_recovery
 from runbook.store.run.steps import end_steps, keep_steps
 from runbook.store.runbooks import keep_last_run
 from runbook.store.tables import runs
@@ -72,7 +73,7 @@ def end_run(
     """See `Runs.finish`.
 
     Rows are locked in the same order always, so that endings do not block each other: the run,
-    its locks and who waits for them, its parent, the runbook.
+    its locks and who waits for them, its parent, the runbook, its recovery.
     """
     run = run_to_change(connection, run_id)
     # The clock may have been set back.
@@ -87,6 +88,7 @@ def end_run(
     going_on = release_locks(connection, run)
     tell_parent(connection, ended, end.at)
     keep_last_run(connection, ended, history)
+    keep_recovery(connection, ended, end.outcome.recovery, end.at)
     # No more can start: that takes the run's row, which says by then that the run has ended.
     children = active_children(connection, run_id)
     return Finished(ended, going_on, children)

@@ -7,10 +7,11 @@ it('says what a policy means', () => {
     timeout_seconds: 300, locks: ['machine:${MACHINE}'], on_busy: 'fail', concurrency: 1,
     retry: { attempts: 3, backoff_seconds: 5, on: [75, 111] }, on_failure: 'undo', queue: 'default',
     dry_run: false, confirm: 'drain ${MACHINE}', success_codes: [0, 3], provides_choices: false, updates_inventory: false,
+    recover: { runbook: 'End.md', unless: [40], attempts: 5, backoff_seconds: 60 },
   }
   const rules = Object.fromEntries(policyRules({ policy, inputs: [] }).map((rule) => [rule.name, rule.text]))
   expect(Object.keys(rules)).toEqual([
-    'Confirmation', 'Dry run', 'Time limit', 'Locks', 'Concurrency', 'Retry', 'On failure', 'Success codes',
+    'Confirmation', 'Dry run', 'Time limit', 'Locks', 'Concurrency', 'Retry', 'On failure', 'Recovery', 'Success codes',
   ])
   const inputs = [{ name: 'MACHINE', label: 'Machine' }] as InputItem[]
   const confirmation = (confirm: string) => policyRules({ policy: { ...policy, confirm }, inputs })[0]

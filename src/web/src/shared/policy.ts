@@ -36,6 +36,7 @@ export function policyRules({ policy, inputs }: Pick<Runbook, 'policy' | 'inputs
     name: 'On failure',
     text: policy.on_failure === 'undo' ? 'Undoes completed steps, last one first.' : 'Stops; nothing is undone.',
   })
+  if (policy.recover) rules.push({ name: 'Recovery', text: 'If a run ends half way, this ends what it began:', code: [policy.recover.runbook] })
   if (policy.success_codes.join() !== '0') {
     rules.push({ name: 'Success codes', text: `Exit codes ${policy.success_codes.join(', ')}.` })
   }

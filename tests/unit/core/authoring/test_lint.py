@@ -14,6 +14,7 @@ from runbook.core.authoring.lint import (
 from runbook.core.document import ChoicesSource, Condition, Operand, Policy, Script, Severity
 from runbook.core.document import Language as Lang
 from runbook.core.language.parse import parse
+from runbook.core.recovery.rule import Recovery
 
 TEMPLATE = """\
 # Demo
@@ -255,6 +256,15 @@ def test_choices_of_another_runbook_need_it():
     found = dataclasses.replace(found, inputs=(item,))
     assert called_refs(found) == (CalledRef("Hosts.md", 5, beside=True),)
     assert "unknown_runbook" in [problem.code for problem in lint(found, text, ANY)]
+
+
+def test_the_runbook_that_recovers_must_exist():
+    found, text = document()
+    policy = dataclasses.replace(found.runbook.policy, recover=Recovery("End.md"))
+    runbook = dataclasses.replace(found.runbook, policy=policy)
+    found = dataclasses.replace(found, runbook=runbook)
+    assert [one.params for one in lint(found, text, ANY)] == [{"runbook": "End.md"}]
+    assert lint(found, text, Surroundings(refs={"End.md"})) == []
 
 
 LIVE = """\

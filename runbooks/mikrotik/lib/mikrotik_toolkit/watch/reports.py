@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def main() -> None:
     polls = fleet.each(names, POLL, until=90) if {*parts} & {INVENTORY, LOAD, ALERTS} else {}
     since = now - timedelta(days=given.whole("DAYS", 30))
     alerts = list(alerts_of(polls, limits()))
-    rows = {
+    rows: dict[str, Sequence[Sequence[object]]] = {
         INVENTORY: [_inventory(name, one) for name, one in polls.items()],
         LOAD: [_load(name, one) for name, one in polls.items() if not one.error],
         ALERTS: [(one.router, one.text) for one in alerts],

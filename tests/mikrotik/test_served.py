@@ -1,0 +1,48 @@
+"""Push on a real server, whose worker is killed: see storm.py for more of it."""
+
+import pytest
+
+from mikrotik.served import PUSH, Served
+from mikrotik.site import BROKEN, CUT
+
+SLOW = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n:delay 12s\n"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Served(tmp_path_factory.mktemp("served")).start()
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def pushed(site, router, change):
+    run = site.ended(site.submit(PUSH, router=router, CHANGE=change, REVERT_AFTER="60"))
+    return run["status"], run["return_code"], run["outputs"]["outcome"], run["outputs"]["reason"]
+
+
+def test_a_mistake_is_refused_and_a_change_that_cuts_its_own_access_reverts(site):
+    router = site.add("edge-1")
+    before = router.snapshot()
+    assert pushed(site, "edge-1", BROKEN) == ("failed", 40, "refused", "invalid_script")
+    assert (router.snapshot(), router.boots) == (before, 1)
+    assert pushed(site, "edge-1", CUT) == ("failed", 41, "reverted", "cut_off")
+    assert (router.snapshot(), router.boots) == (before, 2)
+    assert site.leftovers() == []
+
+
+def test_a_push_whose_worker_is_killed_is_ended_by_the_server_itself(site):
+    router = site.add("edge-2")
+    before = router.snapshot()
+    run = site.submit(PUSH, router="edge-2", CHANGE=SLOW, REVERT_AFTER="300")
+    assert site.step_begins(run, 6)
+    site.eventually(lambda: "10.0.0.1/24" in router.snapshot())
+    site.kill_worker()
+    recovery = site.recovery(run)
+    assert site.run(run)["status"] == "lost"
+    assert (recovery["outputs"]["run"], recovery["outputs"]["outcome"]) == (run, "reverted")
+    assert router.snapshot() == before
+    router.advance(86_400)
+    assert router.snapshot() == before
+    assert site.leftovers() == []
