@@ -47,7 +47,7 @@ class Ending:
         self._observer = observer
         self._clock = clock
 
-    def end(
+    def end(  # noqa: PLR0913 - callers name the few that they need
         self,
         run: Run,
         outcome: Outcome,
