@@ -164,9 +164,10 @@ class Input:
     """One declared environment variable.
 
     `typed` is false for the short form `NAME: description`. Such values may be secrets, so they are
-    passed on unchecked and never shown. `minimum` and `maximum` are stored as written: they limit a
-    number, a duration, or the length of a text, depending on the type. `items` are the fields of a
-    list's rows. It is hidden, and has no value, unless all of `show_if` hold.
+    passed on unchecked and never shown. `minimum` and `maximum`, stored as written, limit a number,
+    a duration, or a text's length. `items` are the fields of a list's rows. Unless all of `show_if`
+    hold, it is hidden and has no value. `kind` is that of a connection or of a device's; with
+    `connections`, the script also gets those of a selection.
     """
 
     name: str
@@ -189,7 +190,6 @@ class Input:
     items: tuple[Input, ...] = ()
     show_if: tuple[Condition, ...] = ()
     kind: str | None = None
-    """The kind of a connection, or of a device's."""
     vendor: str | None = None
     tag: str | None = None
     connections: bool = False
