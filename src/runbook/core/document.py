@@ -163,11 +163,11 @@ class LiveChoices:
 class Input:
     """One declared environment variable.
 
-    `typed` is false for the short form `NAME: description`. Such values may be secrets, so they are
-    passed on unchecked and never shown. `minimum` and `maximum`, stored as written, limit a number,
-    a duration, or a text's length. `items` are the fields of a list's rows. Unless all of `show_if`
-    hold, it is hidden and has no value. `kind` is that of a connection or of a device's; with
-    `connections`, the script also gets those of a selection.
+    `typed` is false for the short form `NAME: description`. Such values may be secrets: they are
+    passed on unchecked and never shown. `minimum` and `maximum`, as written, limit a number,
+    duration or text's length. `items` are a list's fields. Unless all of `show_if` hold, it has no
+    value. `kind` is a connection's or device's; with `connections`, a selection's are handed over,
+    too.
     """
 
     name: str
