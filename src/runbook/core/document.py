@@ -165,9 +165,8 @@ class Input:
 
     `typed` is false for the short form `NAME: description`. Such values may be secrets: they are
     passed on unchecked and never shown. `minimum` and `maximum`, as written, limit a number,
-    duration or text's length. `items` are a list's fields. Unless all of `show_if` hold, it has no
-    value. `kind` is a connection's or device's; with `connections`, a selection's are handed over,
-    too.
+    duration or text's length. `items` are a list's fields. Without all of `show_if`, it has no
+    value. `kind` is a connection's or device's; `connections` hands over a selection's, too.
     """
 
     name: str
