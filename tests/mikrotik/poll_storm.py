@@ -120,10 +120,11 @@ class Fleet:
         rows = self.client.get(f"/api/runs/{run_id}/devices", params={"limit": 200}).json()
         return run, {one["device"]: one for one in rows["devices"]}
 
-    def known(self):
-        """All devices in the inventory."""
-        reply = self.client.get("/api/inventory", params={"limit": 200})
-        return {one["name"]: one for one in reply.json()["devices"]}
+    def facts(self):
+        """What the inventory knows of each device."""
+        return {
+            name: self.client.get(f"/api/inventory/{name}").json()["facts"] for name in self.routers
+        }
 
     def times(self, tables):
         """When a device was polled, by the records of the runs."""
@@ -165,9 +166,7 @@ def one_poll(fleet, check):
         check(failed == len(names), f"{names[0]} and so on: {found}, {min(texts)}")
     longest = max(table[name]["duration_ms"] for name in fleet.hanging) / 1000
     check(longest < BOUND_S, f"{longest:.1f} s for one that hangs; the time-out is {TIMEOUT_S} s")
-    known = fleet.known()
-    facts = {name: known[name]["facts"] for name in known}
-    states = Counter((facts[name].get("state"), facts[name].get("reason")) for name in facts)
+    states = Counter((one.get("state"), one.get("reason")) for one in fleet.facts().values())
     expected = {
         ("online", None): len(fleet.good),
         ("offline", "timeout"): len(fleet.hanging),
