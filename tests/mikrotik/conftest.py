@@ -34,9 +34,8 @@ class Bench:
         self.outputs = {}
         data = folder / "data"
         self.store = BackupStore(folder_of(data), key_of(data))
-        connections = folder / "connections"
-        connections.mkdir()
-        values = {
+        (folder / "connections").mkdir()
+        self._values = {
             "host": "127.0.0.1",
             "port": router.api_ssl_port,
             "username": "admin",
@@ -46,10 +45,14 @@ class Bench:
             "timeout": 5,
             "command_timeout": 4,
         }
-        device = {"name": NAME, "stored": True}
-        found = {"name": "routers", "kind": "routeros", "values": values, "device": device}
-        (connections / "ROUTER.json").write_text(json.dumps(found))
+        self.know()
         self.use()
+
+    def know(self, **facts):
+        """Have the device in the inventory, with these facts."""
+        device = {"name": NAME, "stored": True, "facts": facts}
+        found = {"name": "routers", "kind": "routeros", "values": self._values, "device": device}
+        (self.folder / "connections" / "ROUTER.json").write_text(json.dumps(found))
 
     def use(self):
         """What is called from now on is for this router."""

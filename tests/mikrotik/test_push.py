@@ -330,17 +330,24 @@ def test_lines_are_blamed_on_pushes_and_on_changes_outside(bench):
     assert found == expected
 
 
-BACKUPS = int(os.environ.get("BACKUPS", "3"))
+BACKUPS = int(os.environ.get("BACKUPS", "2"))
 
 
 @pytest.mark.parametrize("version", ["6.49", "7.12", "7.18", "7.20"])
-def test_backups_of_an_unchanged_router_are_one_commit(bench_of, version):
+def test_polls_and_backups_of_an_unchanged_router_are_one_commit(bench_of, version):
     bench = bench_of(version)
+    bench.set(ROUTER=NAME)
+    bench.router.run("/ip address add address=10.9.9.9/24 interface=ether3")
+    found = []
     for _ in range(BACKUPS):
         assert bench.backup() == 0
+        assert bench.reports[-1]["last_backup"] == "now"
         bench.router.advance(90_000)
+        assert bench.call("watch.polling", "main") == 0
+        bench.know(**bench.reports[-1]["facts"])
+        found.append(bench.outputs["CONFIG_CHANGED"])
     assert len(bench.store.history(NAME)) == 1
-    assert bench.reports[-1]["last_backup"] == "now"
+    assert found == ["first", *["no"] * (BACKUPS - 1)]
 
 
 def test_a_changed_secret_is_a_commit_though_no_export_shows_it(bench):

@@ -51,6 +51,11 @@ RUNNING = DEVICES.where(OF_FANOUT, fanout_devices.c.state == DeviceState.RUNNING
     fanout_devices.c.place
 )
 ENDED = RUNNING.where(runs.c.finished_at.is_not(None))
+IS_TAKEN = sa.and_(
+    fanout_devices.c.state == DeviceState.RUNNING.value, fanout_devices.c.run_id.is_(None)
+)
+"""Its run is being submitted. If that was interrupted for good, it stays like this."""
+_TAKEN = sa.select(sa.func.count()).select_from(fanout_devices).where(OF_FANOUT, IS_TAKEN)
 
 
 def _last(kind: EventType, column: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -123,6 +128,12 @@ def devices_of(connection: sa.Connection, rows: Iterable[sa.RowMapping]) -> list
     return [_device_of(connection, row) for row in rows]
 
 
+def shown(device: FanoutDevice) -> FanoutDevice:
+    """Without a run, it isn't running yet."""
+    is_taken = device.state is DeviceState.RUNNING and device.run_id is None
+    return replace(device, state=DeviceState.PENDING) if is_taken else device
+
+
 def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
     device = FanoutDevice(state=DeviceState(row["state"]), **{name: row[name] for name in _OWN})
     if row["child_status"] is None:
@@ -180,12 +191,15 @@ def counts_of(connection: sa.Connection, fanout: Fanout) -> Counts:
 
 
 def counts_now(connection: sa.Connection, fanout: Fanout) -> Counts:
-    """With child runs that have ended, although nobody has settled them."""
+    """As shown: with child runs that have ended, although nobody has settled them."""
     counts = counts_of(connection, fanout)
     if not counts.running:
         return counts
     ended = devices_of(connection, connection.execute(ENDED, key_of(fanout)).mappings())
     numbers = {state.value: getattr(counts, state.value) for state in DeviceState}
+    taken = int(connection.scalar(_TAKEN, key_of(fanout)) or 0)
+    numbers[DeviceState.RUNNING.value] -= taken
+    numbers[DeviceState.PENDING.value] += taken
     for device in ended:
         numbers[DeviceState.RUNNING.value] -= 1
         numbers[device.state.value] += 1

@@ -24,6 +24,7 @@ from runbook.store.inventory.breakers import DeviceEnd, count_end, open_breakers
 from runbook.store.inventory.fanout_rows import (
     DEVICES,
     ENDED,
+    IS_TAKEN,
     OF_FANOUT,
     RUNNING,
     counts_now,
@@ -34,6 +35,7 @@ from runbook.store.inventory.fanout_rows import (
     fanout_row,
     fanouts_of,
     key_of,
+    shown,
 )
 from runbook.store.reading import RUN_BY_ID, runs_of
 from runbook.store.rows import Component
@@ -234,7 +236,7 @@ class Fanouts(Component):
 
         def work(connection: sa.Connection) -> FanoutPage:
             rows = list(connection.execute(statement).mappings())
-            devices = devices_of(connection, rows[:limit])
+            devices = [shown(one) for one in devices_of(connection, rows[:limit])]
             more = len(rows) > limit
             cursor = f"{devices[-1].n}.{devices[-1].place}" if more else None
             counted = [
@@ -255,7 +257,9 @@ def _page(
         sa.or_(n > after[0], sa.and_(n == after[0], place > after[1])),
     ).order_by(n, place)
     if states:
-        statement = statement.where(fanout_devices.c.state.in_(sorted(map(str, states))))
+        wanted = sorted(map(str, states))
+        state = sa.case((IS_TAKEN, DeviceState.PENDING.value), else_=fanout_devices.c.state)
+        statement = statement.where(state.in_(wanted))
     return statement
 
 

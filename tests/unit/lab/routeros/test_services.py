@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import paramiko
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patience import PATIENCE_S
 from runbook.lab.routeros.errors import RouterError
 from runbook.lab.routeros.net import wire
 from runbook.lab.routeros.router import Router
@@ -49,6 +51,13 @@ class Api:
 
     def close(self):
         self._socket.close()
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @contextmanager
@@ -154,6 +163,15 @@ def test_faults(router):
     faults.hang = False
     assert answered.wait(5)
     waiting.join()
+
+
+def test_a_client_that_left_a_router_that_hangs_is_noticed(router, monkeypatch):
+    monkeypatch.setattr("runbook.lab.routeros.net.connection.POLL_S", 0.01)
+    router.faults.hang = True
+    with socket.create_connection((router.host, router.api_port), 5) as client:
+        client.sendall(wire.sentence(["/login"]))
+        wait_until(lambda: len(router.endpoints._connections) == 1)
+    wait_until(lambda: not router.endpoints._connections)
 
 
 def test_an_update_changes_the_version_and_keeps_the_configuration(router):

@@ -99,9 +99,16 @@ def test_each_device_is_taken_once_and_settled_once(store, helper, clock, fan_ou
 
 
 def test_a_device_without_a_child_run_is_started_again(store, helper, fan_out):
-    fanout = fan_out(helper.running())
+    run = helper.running()
+    fanout = fan_out(run)
     taken = store.fanouts.take(fanout, 1).starting
     assert store.fanouts.unstarted(fanout) == list(taken)
+    # It stays like this if that was interrupted and the run has ended, too.
+    assert store.fanouts.counts(fanout) == Counts(pending=3, running=1)
+    assert states(store, run) == dict.fromkeys(NAMES, DeviceState.PENDING)
+    assert len(store.fanouts.page(run, states=[DeviceState.PENDING]).devices) == 4
+    assert store.fanouts.page(run, states=[DeviceState.RUNNING]).devices == []
+    assert store.fanouts.of(run)[0].counts == Counts(pending=4)
     store.fanouts.change(fanout, replace(taken[0], state=DeviceState.PENDING))
     assert store.fanouts.unstarted(fanout) == []
     assert store.fanouts.counts(fanout) == Counts(pending=4)

@@ -14,6 +14,8 @@ from runbook.lab.routeros.session import Session
 LINGER = struct.pack("ii", 1, 0)
 """Closing sends a reset."""
 POLL_S = 1.0
+ESTABLISHED = 1
+"""A state of the kernel's connections: both sides are open."""
 
 
 class Ended(Exception):  # noqa: N818 - the router ended the connection
@@ -49,10 +51,10 @@ class Connection:
                 self._notice_that_the_client_left()
 
     def _notice_that_the_client_left(self) -> None:
-        with suppress(BlockingIOError, ValueError):
-            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            if socket.socket.recv(self.socket, 1, flags) == b"":
-                raise Ended
+        """Reading would not tell: what it sent before is still to be read."""
+        state = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        if state != ESTABLISHED:
+            raise Ended
 
     def reset(self) -> None:
         with suppress(OSError):
