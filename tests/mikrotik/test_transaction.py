@@ -1,12 +1,14 @@
 """FleetPush on simulated routers: all of them get the change, or none."""
 
 import importlib
+import time
 
 import pytest
 
 from mikrotik.conftest import Killed
 from mikrotik.fleet import BEFORE_CHANGES, STEPS, FleetBench, Hits
-from mikrotik.site import ADD, HALF, PASSWORD
+from mikrotik.site import ADD, HALF, PASSWORD, Site
+from patience import PATIENCE_S
 from runbook.connectors.backups import Origin
 from runbook.lab.routeros.router import Router
 
@@ -152,3 +154,55 @@ def test_what_cant_be_confirmed_any_more_goes_back_and_the_confirmed_one_too(fle
     assert fleet.recover_all() == (0, "reverted")
     assert fleet.snapshots() == before
     settled(fleet)
+
+
+# -- real processes ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = Site(tmp_path)
+    yield made
+    made.close()
+
+
+def test_pushrecover_of_one_router_carries_the_decision_out_on_all(site):
+    names = [f"edge-{n}" for n in range(4)]
+    for name in names:
+        router = site.add(name, clock_rate=1, boot_seconds=0.3)
+        router.faults.matching = "scheduler/remove"
+        router.faults.slow = 1.0  # so that there is a moment between two confirms
+    started = site.toolkits.start_execute(
+        "mikrotik/FleetPush.md",
+        DEVICES=",".join(names),
+        CHANGE=ADD,
+        PARALLEL="1",
+        REVERT_AFTER="300",
+    )
+    pending = site.toolkits.folder / "data" / "device-backups" / "pending"
+
+    def confirmed():
+        return [it for it in pending.glob("*.json") if '"confirmed"' in it.read_text()]
+
+    wait_until(lambda: confirmed() or started.poll() is not None)
+    run = site.kill(started, 0)
+    armed = [name for name in names if "runbook-revert" in site.routers[name].snapshot()]
+    assert 0 < len(armed) < len(names)
+    for name in names:
+        site.routers[name].faults.slow = 0.0
+
+    done = site.execute("PushRecover", router=armed[-1])
+
+    assert (done.code, done.outputs["outcome"], done.outputs["run"]) == (0, "committed", run)
+    for name in names:
+        text = site.routers[name].snapshot()
+        assert "10.0.0.1/24" in text
+        assert "runbook-revert" not in text
+        assert site.store.history(name)[0].source.run_id == run
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 4 * PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
