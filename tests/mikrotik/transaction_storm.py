@@ -165,6 +165,9 @@ class Lab:
                     found[name] = one
         return found
 
+    def is_open(self, run_id):
+        return any(one["phase"] != "ended" for one in self.changes(run_id).values())
+
     # -- killing -----------------------------------------------------------------------------
 
     def kill(self, how, run_id):
@@ -288,7 +291,7 @@ def crash(lab, seed):
     outcome = settled(lab, seed, router, ids, said, wrong)
     wrong += compared(lab, seed, before, outcome, own, ids)
     if wrong:
-        wrong += [lab.log(one) for one in ids if one]
+        wrong += ["\n".join(lab.log(one).splitlines()[-15:]) for one in ids if one]
     return said, wrong
 
 
@@ -323,16 +326,17 @@ def planned(lab, seed, ended, victim, ids, said):
 
 def settled(lab, seed, router, ids, said, wrong):
     """The outcome, once a router that stays away was reached again."""
-    for attempt in range(2):
+    for is_mended in (False, True):
+        if is_mended:
+            router.run(f'/ip firewall filter remove [find comment="{LOST}"]')
         run_id = lab.start("FleetRecover", DEVICES="tag:storm")
         ids.append(run_id)
         run = lab.ended(run_id)
         outcome = run["outputs"].get("outcome", "")
-        said.append(f"recover: {outcome}")
-        if run["status"] == "succeeded":
+        said.append(f"recover: {outcome}{' (once it is back)' if is_mended else ''}")
+        # One that was confirmed, and is lost, is open until it could be backed up.
+        if run["status"] == "succeeded" and not any(lab.is_open(one) for one in ids):
             return outcome
-        if attempt == 0 and outcome == "unknown":
-            router.run(f'/ip firewall filter remove [find comment="{LOST}"]')
     wrong.append(f"FleetRecover ended with {run['return_code']}")
     return outcome
 
