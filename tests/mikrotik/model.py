@@ -251,6 +251,8 @@ class Runs:
         self.world, self._patch = world, monkeypatch
         self.outputs, self.said = {}, []
         self._runs, self._ids = 0, []
+        self._handed = {}
+        """What the steps of the latest push have handed over."""
         names = [*world.routers]
         self._set(
             RUNBOOK_CONNECTIONS=str(world.folder),
@@ -292,7 +294,7 @@ class Runs:
         write = durable.write
         patch.setattr(durable, "write", lambda *it: world.operation(lambda: write(*it)))
         patch.setattr("runbook.output", self.outputs.__setitem__)
-        patch.setattr("runbook.env", lambda name, value: self._set(**{name: _text(value)}))
+        patch.setattr("runbook.env", self._hand_over)
         patch.setattr("runbook.call", self._call)
         for name in ("progress", "summary", "plan", "device"):
             patch.setattr(f"runbook.{name}", lambda *_, **__: None)
@@ -320,6 +322,10 @@ class Runs:
         self.outputs.clear()
         self.outputs.update(outputs)
 
+    def _hand_over(self, name, value):
+        self._handed[name] = _text(value)
+        self._set(**{name: _text(value)})
+
     # -- runs ----------------------------------------------------------------------------------
 
     @property
@@ -331,9 +337,10 @@ class Runs:
         self._runs += 1
         self.outputs.clear()
         self._set(RUNBOOK_RUN_ID=self.run_id)
-        if anew:
-            for name in ("PUSH_MEMBERS", "PUSH_TRANSACTION", "PUSH_ENDED", "PUSH_LOOK_S"):
-                self._patch.delenv(name, raising=False)
+        for name in ("PUSH_MEMBERS", "PUSH_TRANSACTION", "PUSH_ENDED", "PUSH_LOOK_S"):
+            self._patch.delenv(name, raising=False)
+        if not anew:
+            self._set(**self._handed)
 
     def call(self, module, function):
         try:
@@ -345,6 +352,8 @@ class Runs:
     def push(self, *, anew=True, steps=STEPS):
         """The exit code, and the step at which it ended."""
         self.begin(anew=anew)
+        if anew:
+            self._handed.clear()
         for step in steps:
             self.step = step
             if code := self.call("transaction.steps", step):

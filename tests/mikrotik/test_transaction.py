@@ -1,21 +1,20 @@
 """FleetPush on simulated routers: all of them get the change, or none."""
 
 import importlib
-import os
-import random
-from contextlib import suppress
+import time
 
 import pytest
 
 from mikrotik.conftest import Killed
 from mikrotik.fleet import BEFORE_CHANGES, STEPS, FleetBench, Hits
-from mikrotik.site import ADD, CUT, HALF, PASSWORD
+from mikrotik.site import ADD, HALF, PASSWORD, Site
+from patience import PATIENCE_S
 from runbook.connectors.backups import Origin
 from runbook.lab.routeros.router import Router
 
 # What is killed here leaves its connections open, which a process would not.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-REFUSED, REVERTED, UNKNOWN = 40, 41, 42
+REFUSED, REVERTED = 40, 41
 NAMES = ("core-1", "core-2", "core-3")
 
 
@@ -85,35 +84,24 @@ def test_one_router_that_refuses_leaves_all_alone(fleet):
     settled(fleet)
 
 
-@pytest.mark.parametrize(("change", "reason"), [(HALF, "import_failed"), (CUT, "cut_off")])
-def test_one_router_on_which_the_change_fails_takes_all_back(fleet, change, reason):
-    """The others have what the change needs: only on this one it fails."""
+def test_one_router_on_which_the_change_fails_takes_all_back(fleet):
     before = fleet.snapshots()
     assert fleet.push_all(ADD, BEFORE_CHANGES) == 0
-    steps = importlib.import_module("mikrotik_toolkit.transaction.common")
+    common = importlib.import_module("mikrotik_toolkit.transaction.common")
+    current = importlib.import_module("mikrotik_toolkit.current")
     fleet._patch.setattr(
-        steps, "script", lambda: change if _device() == "core-2" else ADD, raising=True
+        common, "script", lambda: HALF if current.one_of_several() == "core-2" else ADD
     )
-    if change == CUT:  # its revert is due before anybody waits for it
-        fleet._patch.setattr("mikrotik_toolkit.reaching.PAUSE_S", 0.2)
-        fleet.routers["core-2"].clock.rate = 60
     code = fleet.push_all(ADD, STEPS[4:], fresh=False)
-    assert (code, fleet.outputs["outcome"]) == (REVERTED, "reverted")
-    assert fleet.outputs["reason"] in (reason, "revert_lost")
+    assert (code, fleet.outputs["reason"]) == (REVERTED, "import_failed")
     assert fleet.snapshots() == before
     settled(fleet)
 
 
-def _device():
-    return importlib.import_module("mikrotik_toolkit.current").one_of_several()
-
-
-def test_a_router_that_is_lost_after_it_was_verified_takes_all_back(fleet):
+def test_a_router_that_reverts_after_it_was_verified_takes_all_back(fleet):
     before = fleet.snapshots()
     assert fleet.push_all(ADD, STEPS[:6]) == 0
-    lost = fleet.routers["core-2"]
-    lost.run("/ip firewall filter add chain=input action=drop")
-    lost.clock.rate = 100
+    fleet.routers["core-2"].advance(301)
     assert (fleet.step("confirm"), fleet.outputs["outcome"]) == (REVERTED, "reverted")
     assert fleet.snapshots() == before
     settled(fleet)
@@ -141,20 +129,13 @@ def killed_between_confirms(fleet, patch, confirmed=1):
     fleet.set(PARALLEL="2")
 
 
-@pytest.mark.parametrize("how", ["recover", "retry", "resume", "one", "push"])
-def test_what_was_decided_is_carried_out_in_time(fleet, monkeypatch, how):
+@pytest.mark.parametrize("how", ["one", "push"])
+def test_what_was_decided_is_carried_out_by_runs_for_one_router(fleet, monkeypatch, how):
     with monkeypatch.context() as patch:
         killed_between_confirms(fleet, patch)
     assert is_new(fleet)
     assert sum("runbook-revert" in text for text in fleet.snapshots().values()) == 2
-    if how == "recover":
-        assert fleet.recover_all() == (0, "committed")
-    elif how == "retry":
-        assert (fleet.push_all(ADD), fleet.outputs["outcome"]) == (0, "committed")
-    elif how == "resume":
-        fleet.set(RUNBOOK_RUN_ID="run-2")
-        assert (fleet.step("confirm"), fleet.outputs["outcome"]) == (0, "committed")
-    elif how == "one":
+    if how == "one":
         assert fleet.recover_one("core-3") == (0, "committed")
     else:
         change = "/ip address add address=10.7.7.7/24 interface=ether3\n"
@@ -163,77 +144,65 @@ def test_what_was_decided_is_carried_out_in_time(fleet, monkeypatch, how):
     settled(fleet)
 
 
-@pytest.mark.parametrize("how", ["late", "undo"])
-def test_what_cant_be_confirmed_any_more_goes_back_and_the_confirmed_ones_too(
-    fleet, monkeypatch, how
-):
+def test_what_cant_be_confirmed_any_more_goes_back_and_the_confirmed_one_too(fleet, monkeypatch):
     before = fleet.snapshots()
     with monkeypatch.context() as patch:
         killed_between_confirms(fleet, patch)
-    if how == "late":
-        fleet.advance(301)
-        fleet.wait_until_up()
-        assert is_new(fleet) is None
-        assert fleet.recover_all() == (0, "reverted")
-    else:
-        fleet.set(RUNBOOK_RUN_ID="run-2")
-        assert (fleet.undo(), fleet.outputs["outcome"]) == (0, "reverted")
-    assert fleet.snapshots() == before
-    settled(fleet)
-
-
-def test_a_router_that_stays_away_is_unknown_until_it_comes_back(fleet, monkeypatch):
-    before = fleet.snapshots()
-    with monkeypatch.context() as patch:
-        killed_between_confirms(fleet, patch)
-    confirmed = next(
-        router for router in fleet.routers.values() if "runbook-revert" not in router.snapshot()
-    )
     fleet.advance(301)
     fleet.wait_until_up()
-    monkeypatch.setattr("mikrotik_toolkit.recovery.BOOT_S", -600)
-    confirmed.faults.refuse = True
-    code, outcome = fleet.recover_all()
-    assert (code, outcome) == (UNKNOWN, "unknown")
-    confirmed.faults.refuse = False
-    assert fleet.recover_one("core-1") == (0, "reverted")
+    assert is_new(fleet) is None
+    assert fleet.recover_all() == (0, "reverted")
     assert fleet.snapshots() == before
     settled(fleet)
 
 
-SEEDS = range(int(os.environ.get("TRANSACTION_SEEDS", "3")))
+# -- real processes ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_killed_fleet_push_ends_as_old_or_new_and_the_record_says_which(fleet, monkeypatch, seed):
-    chance = random.Random(seed)
-    before = fleet.snapshots()
-    with monkeypatch.context() as patch:
-        hits = Hits(patch)
-        assert fleet.push_all(ADD) == 0
-        assert fleet.undo() == 0
-        total, hits.count = hits.count // 2, 0
-        hits.fatal = 1 + int(total * (seed + chance.random()) / len(SEEDS))
-        hits.after = chance.random() < 0.5
-        with suppress(Killed):
-            fleet.push_all(ADD)
-    if chance.random() < 0.3:
-        fleet.advance(301)
-        fleet.wait_until_up()
-    if chance.random() < 0.3:  # the recovery is killed, too
-        with monkeypatch.context() as patch:
-            hits = Hits(patch)
-            hits.fatal = chance.randint(1, 60)
-            with suppress(Killed):
-                fleet.recover_all()
+@pytest.fixture
+def site(tmp_path):
+    made = Site(tmp_path)
+    yield made
+    made.close()
 
-    code, outcome = fleet.recover_all()
 
-    assert code == 0
-    found = is_new(fleet)
-    assert found is not None
-    if outcome != "none":
-        assert found is (outcome == "committed")
-    if not found:
-        assert fleet.snapshots() == before
-    settled(fleet)
+def test_pushrecover_of_one_router_carries_the_decision_out_on_all(site):
+    names = [f"edge-{n}" for n in range(4)]
+    for name in names:
+        router = site.add(name, clock_rate=1, boot_seconds=0.3)
+        router.faults.matching = "scheduler/remove"
+        router.faults.slow = 1.0  # so that there is a moment between two confirms
+    started = site.toolkits.start_execute(
+        "mikrotik/FleetPush.md",
+        DEVICES=",".join(names),
+        CHANGE=ADD,
+        PARALLEL="1",
+        REVERT_AFTER="300",
+    )
+    pending = site.toolkits.folder / "data" / "device-backups" / "pending"
+
+    def confirmed():
+        return [it for it in pending.glob("*.json") if '"confirmed"' in it.read_text()]
+
+    wait_until(lambda: confirmed() or started.poll() is not None)
+    run = site.kill(started, 0)
+    armed = [name for name in names if "runbook-revert" in site.routers[name].snapshot()]
+    assert 0 < len(armed) < len(names)
+    for name in names:
+        site.routers[name].faults.slow = 0.0
+
+    done = site.execute("PushRecover", router=armed[-1])
+
+    assert (done.code, done.outputs["outcome"], done.outputs["run"]) == (0, "committed", run)
+    for name in names:
+        text = site.routers[name].snapshot()
+        assert "10.0.0.1/24" in text
+        assert "runbook-revert" not in text
+        assert site.store.history(name)[0].source.run_id == run
+
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 4 * PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

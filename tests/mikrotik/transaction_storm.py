@@ -33,7 +33,7 @@ PATIENCE_S = 600.0
 LOST = "storm: lost"
 PLANS = ("recover", "one", "retry", "resume", "undo", "push", "wait, recover", "wait, one")
 KILLS = ("worker", "script", "all")
-LOSSES = ("late", "change", "none", "late")
+LOSSES = ("confirm", "late", "none", "confirm", "change")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Seed:
     @classmethod
     def of(cls, n):
         chance = random.Random(n)
-        between = chance.random() < 0.75
+        between = chance.random() < 0.8
         return cls(
             n,
             LOSSES[n % len(LOSSES)],
@@ -165,6 +165,9 @@ class Lab:
                     found[name] = one
         return found
 
+    def is_open(self, run_id):
+        return any(one["phase"] != "ended" for one in self.changes(run_id).values())
+
     # -- killing -----------------------------------------------------------------------------
 
     def kill(self, how, run_id):
@@ -213,23 +216,31 @@ def is_moment(lab, seed, run_id, decision):
 
 
 class Loser(threading.Thread):
-    """Cuts a router off some seconds after it got the change."""
+    """Cuts a router off some seconds after it got the change, or then amid the confirms."""
 
-    def __init__(self, router, mark):
+    def __init__(self, lab, seed, router):
         super().__init__(daemon=True)
-        self.router, self.mark = router, mark
+        self.lab, self.seed, self.router = lab, seed, router
+        self.run_id = None
+        self.confirmed = int(random.Random(seed.n).random() * len(lab.routers) / 2)
         self.over = threading.Event()
-        self.has_cut = False
 
     def run(self):
         since = None
-        while not self.over.wait(0.2):
-            is_there = self.mark in self.router.snapshot()
-            since = (since or time.monotonic()) if is_there else None
-            if since is not None and time.monotonic() - since > LOST_AFTER_S:
+        while not self.over.wait(0.2 if since is None else 0.01):
+            if since is None and mark_of(self.seed.n) in self.router.snapshot():
+                since = time.monotonic()
+            if since is not None and time.monotonic() - since > LOST_AFTER_S and self.is_time():
                 self.router.run(f'/ip firewall filter add chain=input action=drop comment="{LOST}"')
-                self.has_cut = True
                 return
+
+    def is_time(self):
+        if self.seed.loss == "late":
+            return True
+        known = self.lab.transaction(self.run_id)
+        changes = self.lab.changes(self.run_id).values()
+        count = sum(one["phase"] == "confirmed" for one in changes)
+        return known is not None and known["decision"] != "open" and count >= self.confirmed
 
 
 def mark_of(n):
@@ -252,13 +263,14 @@ def crash(lab, seed):
         rule = f"chain=input src-address-list=storm-{seed.n} action=drop"
         router.run(f"/ip firewall filter add {rule}")
     before = {name: one.snapshot() for name, one in lab.routers.items()}
-    loser = Loser(router, mark_of(seed.n))
-    if seed.loss == "late":
-        loser.start()
     said = [f"loss {seed.loss}"]
     run_id = lab.push_all(change_of(seed.n))
     if run_id is None:
         return said, ["the push was not accepted"]
+    loser = Loser(lab, seed, router)
+    if seed.loss in ("late", "confirm"):
+        loser.run_id = run_id
+        loser.start()
     ids = [run_id]
     if wait_for_moment(lab, seed, run_id):
         lab.kill(seed.kill, run_id)
@@ -279,7 +291,7 @@ def crash(lab, seed):
     outcome = settled(lab, seed, router, ids, said, wrong)
     wrong += compared(lab, seed, before, outcome, own, ids)
     if wrong:
-        wrong += [lab.log(one) for one in ids if one]
+        wrong += ["\n".join(lab.log(one).splitlines()[-15:]) for one in ids if one]
     return said, wrong
 
 
@@ -314,16 +326,17 @@ def planned(lab, seed, ended, victim, ids, said):
 
 def settled(lab, seed, router, ids, said, wrong):
     """The outcome, once a router that stays away was reached again."""
-    for attempt in range(2):
+    for is_mended in (False, True):
+        if is_mended:
+            router.run(f'/ip firewall filter remove [find comment="{LOST}"]')
         run_id = lab.start("FleetRecover", DEVICES="tag:storm")
         ids.append(run_id)
         run = lab.ended(run_id)
         outcome = run["outputs"].get("outcome", "")
-        said.append(f"recover: {outcome}")
-        if run["status"] == "succeeded":
+        said.append(f"recover: {outcome}{' (once it is back)' if is_mended else ''}")
+        # One that was confirmed, and is lost, is open until it could be backed up.
+        if run["status"] == "succeeded" and not any(lab.is_open(one) for one in ids):
             return outcome
-        if attempt == 0 and outcome == "unknown":
-            router.run(f'/ip firewall filter remove [find comment="{LOST}"]')
     wrong.append(f"FleetRecover ended with {run['return_code']}")
     return outcome
 

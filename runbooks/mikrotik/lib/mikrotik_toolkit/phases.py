@@ -10,7 +10,7 @@ from functools import wraps
 from typing import NoReturn
 
 import runbook
-from mikrotik_toolkit import saving
+from mikrotik_toolkit import current, saving
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused, unknown
 from mikrotik_toolkit.pending import Pending, Phase, last, pending
 from mikrotik_toolkit.reaching import ROUTER
@@ -50,6 +50,8 @@ def step(percent: float, text: str) -> Callable[[Callable[[], None]], Callable[[
 
 def stopped() -> None:
     """Somebody cancels the run, or its time is over: what isn't confirmed is not to stay."""
+    if current.DEVICES in os.environ:
+        return  # a transaction without a decision goes back anyway
     known = pending(saving.device_name(ROUTER))
     is_mine = known is not None and known.run_id == os.environ["RUNBOOK_RUN_ID"]
     if known is not None and is_mine and known.phase in (Phase.APPLIED, Phase.VERIFIED):

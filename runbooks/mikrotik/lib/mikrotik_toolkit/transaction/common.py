@@ -27,8 +27,11 @@ T = TypeVar("T")
 
 def earlier_one() -> Transaction | None:
     """The transaction of a run that this one retries, resumes or undoes."""
-    ids = [str(one.probe.get("transaction", "")) for one in earlier(EFFECT_KEY)]
-    return next((found for one in ids if (found := load(one)) is not None), None)
+    return next((found for one in recorded_ids() if (found := load(one)) is not None), None)
+
+
+def recorded_ids() -> list[str]:
+    return [str(one.probe.get("transaction", "")) for one in earlier(EFFECT_KEY)]
 
 
 def mine() -> Transaction | None:
@@ -97,7 +100,9 @@ def end(ended: Ended) -> NoReturn:
 def close_effects(*, stays: bool = False) -> None:
     """What earlier runs have recorded is gone, or `stays`. The reverts are gone in any case."""
     for change in earlier():
-        if change.key == revert.EFFECT_KEY or (change.key == EFFECT_KEY and not stays):
+        if change.key == EFFECT_KEY and stays:
+            change.made()
+        elif change.key in (EFFECT_KEY, revert.EFFECT_KEY):
             change.undone()
 
 

@@ -8,9 +8,10 @@ import runbook
 from mikrotik_toolkit import current, recovery, saving
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, unknown
 from mikrotik_toolkit.pending import Phase, last, pending
+from mikrotik_toolkit.push import RECOVERS
 from mikrotik_toolkit.transaction import common, joining, members, settling
 from mikrotik_toolkit.transaction.members import MemberError, each
-from mikrotik_toolkit.transaction.record import Decision, Transaction, open_ones
+from mikrotik_toolkit.transaction.record import Decision, Transaction, load, open_ones
 from mikrotik_toolkit.transaction.settling import Ended
 from runbook.connectors import routeros
 
@@ -20,7 +21,7 @@ def recover() -> None:
     found = open_ones(members.given())
     if not found:
         print("No transaction of these routers is open")
-        runbook.output("outcome", "none")
+        runbook.output("outcome", _ended_before())
         return
     for transaction in found:
         print(f"The transaction {transaction.id} was interrupted: {transaction.decision}")
@@ -36,6 +37,17 @@ def recover() -> None:
         ended.result.tell()
         if ended.result.outcome is Outcome.UNKNOWN:
             raise SystemExit(EXIT_CODES[Outcome.UNKNOWN])
+        if transaction.id in common.recorded_ids():
+            common.close_effects(stays=ended.result.outcome is Outcome.COMMITTED)
+
+
+def _ended_before() -> str:
+    """The outcome of the run that the engine recovers by this one."""
+    known = load(os.environ.get(RECOVERS, ""))
+    if known is None:
+        return "none"
+    is_new = known.decision is Decision.COMMITTED
+    return (Outcome.COMMITTED if is_new else Outcome.REVERTED).value
 
 
 def end_earlier() -> None:

@@ -53,7 +53,8 @@ def _check(_device: str) -> bool:
 def back_up() -> None:
     done = common.on_each(_back_up, Span(8, 25, "Backed up"))
     common.or_refuse(done, "back up")
-    runbook.env(common.MEMBERS, {device: one[:2] for device, one in done.results.items()})
+    taken = {device: one[:2] for device, one in done.results.items()}
+    runbook.env(common.MEMBERS, json.dumps(taken))
     runbook.env(common.LOOK_S, max(float(one[2]) for one in done.results.values()))
 
 
