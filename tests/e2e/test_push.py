@@ -64,6 +64,7 @@ def test_a_change_is_committed_and_another_reverts(own_server, open_page, sign_i
     push(page, CUT)
     expect(outcome).to_contain_text("Reverted")
     expect(outcome).to_contain_text("cut_off")
+    expect(outcome).to_be_in_viewport(ratio=1)
     expect(phases.filter(has_text="failed")).to_have_count(1)
     look(page, "push-reverted")
     reverted = page.url
