@@ -46,6 +46,8 @@ def own_server(integration, tmp_path, router):
 def push(page, change):
     page.goto(f"/execute/mikrotik/Push.md?env.ROUTER={NAME}&env.REVERT_AFTER=60")
     page.locator("#input-CHANGE").fill(change)
+    # Its description has a table, which must not widen the page.
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.get_by_role("button", name="Execute", exact=True).click()
     expect(page).to_have_url(re.compile("/run/"))
 
@@ -64,6 +66,7 @@ def test_a_change_is_committed_and_another_reverts(own_server, open_page, sign_i
     push(page, CUT)
     expect(outcome).to_contain_text("Reverted")
     expect(outcome).to_contain_text("cut_off")
+    expect(outcome).to_be_in_viewport(ratio=1)
     expect(phases.filter(has_text="failed")).to_have_count(1)
     look(page, "push-reverted")
     reverted = page.url
@@ -85,10 +88,12 @@ def test_a_change_is_committed_and_another_reverts(own_server, open_page, sign_i
     expect(compared.locator(".added")).to_contain_text("10.0.0.1/24")
     look(page, "configuration-changes")
     page.get_by_role("link", name="Who changed which line").click()
-    page.get_by_role("searchbox").fill("push")
     lines = page.get_by_role("region", name="Lines of the configuration")
-    expect(lines.get_by_role("row")).to_have_count(2)
+    expect(lines.get_by_text("First backup")).to_have_count(2)
+    assert lines.bounding_box()["height"] > 10 * 20
     look(page, "configuration-lines")
+    page.get_by_role("searchbox").fill("push")
+    expect(lines.get_by_role("row")).to_have_count(2)
 
     phone = {"viewport": {"width": 390, "height": 844}, "at": own_server, "touch": True}
     page = sign_in(open_page(reverted, **phone), "admin")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from runbook.core.document import Severity
+from runbook.core.document import Problem, Severity
 from runbook.core.events import EventType
 from runbook.core.fanout.limits import Limits, WhenBusy
 from runbook.core.fanout.progress import Counts, DeviceState, StopReason, state_of
@@ -75,6 +75,8 @@ def _last(kind: EventType, column: sa.ColumnElement[Any]) -> sa.Select[Any]:
 _PROGRESS = _last(EventType.PROGRESS, events.c.data)
 _ERROR_OUTPUT = _last(EventType.STDERR, events.c.text)
 MESSAGE_LENGTH = 300
+STEP_FAILED = "step_failed"
+"""Says only that a step failed: what it said itself says more."""
 _OWN = tuple(column.name for column in fanout_devices.c if column.name not in ("run_seq", "state"))
 
 
@@ -146,7 +148,7 @@ def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
         device,
         state=state_of(status, code),
         code=code,
-        message=problem.message if problem else _message(connection, row, status),
+        message=_message(connection, row, status, problem),
         phase=phase,
         percent=percent,
         started_at=row["child_started"],
@@ -154,16 +156,22 @@ def _device_of(connection: sa.Connection, row: sa.RowMapping) -> FanoutDevice:
     )
 
 
-def _message(connection: sa.Connection, row: sa.RowMapping, status: RunStatus) -> str | None:
+def _message(
+    connection: sa.Connection, row: sa.RowMapping, status: RunStatus, problem: Problem | None
+) -> str | None:
     """Why a run waits, or what it said last before it failed."""
     if status is RunStatus.WAITING:
         return "Waiting for a lock"
+    if problem is not None and problem.code != STEP_FAILED:
+        return problem.message
     if not status.terminal or status is RunStatus.SUCCEEDED:
         return None
     written = connection.scalar(_ERROR_OUTPUT, _events_of(row["child_seq"])) or b""
     lines = bytes(written).decode("utf-8", "replace").split("\n")
     said = next((line.strip() for line in reversed(lines) if line.strip()), None)
-    return said[:MESSAGE_LENGTH] if said else f"Return code {row['child_code']}"
+    if said:
+        return said[:MESSAGE_LENGTH]
+    return problem.message if problem else f"Return code {row['child_code']}"
 
 
 def _events_of(run_seq: int) -> dict[str, int]:

@@ -98,6 +98,20 @@ def test_each_device_is_taken_once_and_settled_once(store, helper, clock, fan_ou
     assert {one.device: one for one in store.fanouts.page(run).devices} == shown
 
 
+def test_what_a_failed_step_said_says_more_than_that_it_failed(store, helper, fan_out, start):
+    run = helper.running()
+    fanout = fan_out(run)
+    loud, silent = start(run, fanout).values()
+    failed = Problem("step_failed", "Step 1 'Check' failed with return code 40")
+    output = helper.output("refused: no answer\n", kind=EventType.STDERR)
+    finish(store, helper, loud, RunStatus.FAILED, failed, events=[output])
+    finish(store, helper, silent, RunStatus.FAILED, failed)
+    settled = store.fanouts.settle(fanout)
+    assert [(one.code, one.message) for one in settled] == [
+        ("step_failed", "refused: no answer"), ("step_failed", failed.message),
+    ]  # fmt: skip
+
+
 def test_a_device_without_a_child_run_is_started_again(store, helper, fan_out):
     run = helper.running()
     fanout = fan_out(run)

@@ -17,7 +17,7 @@ export function readFilter(query: LocationQuery): DeviceFilter {
 }
 
 export const SORTS = [
-  { value: 'name', text: 'Name' },
+  { value: 'name', text: 'Sort by name' },
   { value: '-last_seen', text: 'Seen last' },
   { value: 'last_seen', text: 'Not seen for longest' },
   { value: 'last_poll', text: 'Not polled for longest' },

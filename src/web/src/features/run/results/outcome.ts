@@ -22,8 +22,8 @@ export function outcomeOf({ active, outputs }: Pick<WholeRun, 'active' | 'output
   return active || typeof said !== 'string' ? null : (LOOKS[said] ?? null)
 }
 
-/** Why it ended like that, in a word of the runbook. */
+/** Why it ended like that, in a word of the runbook; empty if that says nothing more. */
 export function reasonOf({ outputs }: Pick<WholeRun, 'outputs'>): string {
   const said = outputs.reason ?? outputs.REASON
-  return typeof said === 'string' ? said : ''
+  return typeof said === 'string' && said !== (outputs.outcome ?? outputs.OUTCOME) ? said : ''
 }

@@ -30,5 +30,6 @@ it('reads how a change ended once the run has ended', () => {
   expect(of({ OUTCOME: 'unknown' })).toBe('Unknown')
   expect(of({ outcome: 'reverted' }, true)).toBeUndefined()
   expect([of({}), of({ outcome: 'none' }), of({ outcome: ['x'] })]).toEqual([undefined, undefined, undefined])
-  expect([reasonOf({ outputs: { reason: 'cut_off' } }), reasonOf({ outputs: {} })]).toEqual(['cut_off', ''])
+  const reason = (outputs: Record<string, unknown>) => reasonOf({ outputs })
+  expect([reason({ reason: 'cut_off' }), reason({}), reason({ outcome: 'committed', reason: 'committed' })]).toEqual(['cut_off', '', ''])
 })

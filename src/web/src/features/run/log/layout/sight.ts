@@ -9,6 +9,7 @@ const LOOKING = ['wheel', 'touchmove', 'keydown', 'pointerdown'] as const
  */
 export function useSight(element: Ref<HTMLElement | null>, isPlaced: () => boolean) {
   let isKept = false
+  let isAsked = false
   const keep = () => {
     if (isKept && isPlaced()) element.value?.scrollIntoView({ block: 'nearest' })
   }
@@ -18,10 +19,18 @@ export function useSight(element: Ref<HTMLElement | null>, isPlaced: () => boole
     for (const name of LOOKING) removeEventListener(name, release, { capture: true })
   })
   return {
-    show() {
+    /** `asked` if a person wants to see it. */
+    show(asked: boolean) {
       isKept = true
+      isAsked = asked
       keep()
     },
     keep,
+    /** Shows the beginning of the page instead, which says more, unless a person has looked elsewhere. */
+    giveWay() {
+      if (!isKept || isAsked) return
+      isKept = false
+      scrollTo({ top: 0 })
+    },
   }
 }
