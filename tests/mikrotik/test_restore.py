@@ -69,7 +69,7 @@ def test_a_restore_that_cuts_us_off_reverts_by_itself(bench, changed):
     cutting = bench.store.history(NAME)[0].commit
     bench.router.run("/system scheduler remove cut")
     before, boots = bench.router.snapshot(), bench.router.boots
-    assert (restore(bench, VERSION=cutting), bench.outputs["reason"]) == (REVERTED, "cut_off")
+    assert (restore(bench, VERSION=cutting), bench.outputs["outcome"]) == (REVERTED, "reverted")
     assert (bench.router.snapshot(), bench.router.boots) == (before, boots + 2)
     settled(bench)
 
