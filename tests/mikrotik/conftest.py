@@ -17,6 +17,12 @@ STEPS = (
 )
 
 
+REVERT_S = 3000
+"""Nearly a minute at 60 times the speed: no busy machine takes so long for a push."""
+SOON_S = 300
+"""For tests that wait until the router goes back."""
+
+
 class Killed(BaseException):
     """As if the process were killed: nothing catches it."""
 
@@ -64,7 +70,7 @@ class Bench:
             RUNBOOK_REQUESTED_BY="ann",
             RUNBOOK_EFFECTS="pipe",
             RUNBOOK_DRY_RUN="",
-            REVERT_AFTER="300",
+            REVERT_AFTER=str(REVERT_S),
         )
         effects = "runbook.script.effects"
         monkeypatch.setattr(f"{effects}.intend", self._intend)
@@ -159,6 +165,7 @@ def bench_of(tmp_path, monkeypatch):
         monkeypatch.setattr("mikrotik_toolkit.recovery.PAUSE_S", 0.05)
         monkeypatch.setattr("mikrotik_toolkit.recovery.GRACE_S", 0)
         monkeypatch.setattr("mikrotik_toolkit.reaching.BOOT_S", 30)
+        monkeypatch.setattr("mikrotik_toolkit.guarding.AFTER_S", REVERT_S)
         return Bench(folder, monkeypatch, router)
 
     yield start

@@ -105,7 +105,7 @@ class Served:
         None if the run says that none is needed.
         """
         run = self.ended(run_id)
-        if "recovery_planned" not in [one["code"] for one in run["warnings"]]:
+        if "recovery_planned" not in [one["code"] for one in run["problems"]]:
             assert not run["followers"]
             return None
         return self.eventually(lambda: self._recovered(run_id))

@@ -98,7 +98,7 @@ def verdict(site, router, run):
 
 def crash(site, n, took, change, is_new):
     """What was done, and what is wrong. `is_new` tells if a router has all of the change."""
-    plan, name = Strike.of(n), f"core-{n}"
+    plan, name = Strike.of(n), f"seed-{n}"
     router = site.add(name, clock_rate=CLOCK_RATE)
     before = router.snapshot()
     run = strike(site, name, change, plan, took)

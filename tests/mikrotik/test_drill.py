@@ -90,7 +90,7 @@ def test_a_damaged_backup_is_named_and_a_good_one_proven(bench, backed_up):
         found = drill(bench, *expected, *damaged)
         assert found == (43, expected | dict.fromkeys(damaged, "damaged"))
     assert bench.reports.count({"last_damage": "now"}) > len(names)
-    assert bench.reports[-1] == {"last_proof": "now", "last_damage": None}
+    assert bench.reports.count({"last_proof": "now", "last_damage": None}) > GOOD
 
 
 def facts_of(files):

@@ -3,11 +3,12 @@
 import os
 import pkgutil
 import random
+import shutil
 from contextlib import suppress
 
 import pytest
 
-from mikrotik.conftest import STEPS, Killed
+from mikrotik.conftest import REVERT_S, SOON_S, STEPS, Killed
 from mikrotik.site import ADD, BROKEN, CUT, HALF, NAME
 from runbook.connectors.backups import Origin
 from runbook.connectors.backups.blame import blame
@@ -73,6 +74,7 @@ def test_an_import_that_fails_half_way_is_reverted(bench):
 
 
 def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench):
+    bench.set(REVERT_AFTER=str(SOON_S))
     before = bench.router.snapshot()
     assert (bench.push(CUT), bench.outputs["outcome"]) == (REVERTED, "reverted")
     assert (bench.router.snapshot(), bench.router.boots) == (before, 2)
@@ -234,7 +236,7 @@ def test_a_killed_push_ends_as_old_or_new_and_the_record_says_which(bench, monke
         changed_by(bench, hits, 1 + int(total * share), after=chance.random() < 0.5)
     run = os.environ["RUNBOOK_RUN_ID"]
     if chance.random() < 0.3:
-        bench.router.advance(600)
+        bench.router.advance(2 * REVERT_S)
         bench.router.wait_until_up()
     if chance.random() < 0.3:  # the recovery is killed, too
         with monkeypatch.context() as patch:
@@ -282,12 +284,26 @@ def test_a_retry_of_a_push_that_died_after_its_end_doesnt_push_again(bench, monk
 def test_a_killed_push_reverts_by_itself(bench, monkeypatch):
     before = bench.router.snapshot()
     killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
-    bench.router.advance(301)
+    bench.router.advance(REVERT_S + 1)
     bench.router.wait_until_up(boots=2)
     assert bench.router.snapshot() == before
     bench.router.run("/ip address add address=10.9.9.9/24 interface=ether3")
     assert bench.recover() == (0, "reverted")
     assert "10.9.9.9" in bench.router.snapshot()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "of another engine"])
+def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch, known):
+    killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
+    assert "runbook-revert" in bench.router.snapshot()
+    if not known:
+        shutil.rmtree(bench.folder / "data" / "device-backups" / "pending")
+    assert bench.push(MORE) == 0
+    good = bench.router.snapshot()
+    assert "10.0.0.2/24" in good
+    assert ("10.0.0.1/24" in good) is not known
+    settled(bench)
+    assert bench.router.snapshot() == good
 
 
 def test_undo_takes_a_committed_change_back_unless_others_followed(bench):

@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from mikrotik.conftest import Killed
+from mikrotik.conftest import REVERT_S, SOON_S, Killed
 from mikrotik.site import ADD, NAME
 from mikrotik.test_push import Hits, settled
 
@@ -63,13 +63,14 @@ def test_a_change_outside_is_rolled_back_to_the_latest_backup(bench, changed):
 CUTS = '/system scheduler add name=cut start-time=startup on-event="/ip service disable api-ssl"'
 
 
-def test_a_restore_that_cuts_us_off_reverts_by_itself(bench, changed):
+def test_a_restore_that_cuts_us_off_reverts_by_itself(bench, changed, monkeypatch):
+    monkeypatch.setattr("mikrotik_toolkit.guarding.AFTER_S", SOON_S)
     bench.router.run(CUTS)
     assert bench.backup() == 0
     cutting = bench.store.history(NAME)[0].commit
     bench.router.run("/system scheduler remove cut")
     before, boots = bench.router.snapshot(), bench.router.boots
-    assert (restore(bench, VERSION=cutting), bench.outputs["reason"]) == (REVERTED, "cut_off")
+    assert (restore(bench, VERSION=cutting), bench.outputs["outcome"]) == (REVERTED, "reverted")
     assert (bench.router.snapshot(), bench.router.boots) == (before, boots + 2)
     settled(bench)
 
@@ -87,7 +88,7 @@ def test_a_backup_that_somebody_else_loads_reverts_nothing(bench, changed):
     boots = bench.router.boots
     bench.router.wait_until_up(boots=boots + 1)
     loaded = bench.router.snapshot()
-    bench.router.advance(600)
+    bench.router.advance(2 * REVERT_S)
     assert bench.router.boots == boots + 1
     assert "runbook-revert" in loaded
     assert "runbook-revert" not in bench.router.snapshot()
@@ -158,7 +159,7 @@ def test_a_restore_that_is_killed_anywhere_ends_as_old_or_new(bench, changed, mo
             restore(bench)
     run = os.environ["RUNBOOK_RUN_ID"]
     if chance.random() < 0.3:
-        bench.router.advance(600)
+        bench.router.advance(2 * REVERT_S)
         bench.router.wait_until_up()
     code, outcome = bench.recover()
     is_its_own = bench.outputs["run"] == run
