@@ -169,7 +169,7 @@ def test_a_refusal_has_its_reason_in_an_error_fence():
     assert "Stdout" not in entry
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(records, st.integers(1, 10**9))
 def test_what_is_rendered_is_read_back_exactly(record, n):
     data = render(record, n=n, previous=DOCUMENT)
@@ -181,7 +181,7 @@ def test_what_is_rendered_is_read_back_exactly(record, n):
     assert read_record(b"before" + data, entry) == record
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(records)
 def test_names_and_output_stay_what_they_are_in_markdown(record):
     entry = render(record, n=1, previous=DOCUMENT).decode()
@@ -417,7 +417,7 @@ def test_an_open_block_is_closed_before_the_next_entry(text, needed):
     assert closing(text) == needed
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_no_change_of_bytes_goes_unseen(data):
     history = b"".join(chain("a", "b\n```\n", "c", legacy=LEGACY))

@@ -37,7 +37,7 @@ def lines_with_problems(text: str) -> list[int | None]:
     return [problem.line for problem in scan_history(data, begin_scan(len(HEADING), 1)).problems]
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.lists(LINES, max_size=12))
 @example(["Script", "==="])
 @example(["text # Script", "####### Script"])
@@ -51,7 +51,7 @@ def test_finds_what_the_markdown_parser_finds(lines):
     assert lines_with_problems(text) == expected
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(
     st.lists(LINES | st.just("# Required Claim") | st.text("ab\r\n`~#", max_size=4), max_size=12),
     st.data(),

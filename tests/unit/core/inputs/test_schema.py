@@ -283,7 +283,7 @@ def test_the_table_of_values_agrees(case):
         assert allows(schema, {"NAME": value}) is (faults((item,), {"NAME": value}) == []), text
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_whatever_the_schema_allows_the_engine_takes(document, schema, data):
     name = data.draw(st.sampled_from(sorted(schema["properties"])))

@@ -322,14 +322,14 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(PIECES | st.text(max_size=20), max_size=12).map("".join))
 @example("History\n=")
 def test_no_text_makes_it_raise(text):
     check_invariants(text.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise(data):
     check_invariants(data)

@@ -370,7 +370,7 @@ SCALARS = st.sampled_from(
 ) | st.text(max_size=8)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(KEYS, SCALARS), max_size=6))
 def test_no_policy_makes_it_raise_and_every_error_has_its_line(pairs):
     text = text_with(

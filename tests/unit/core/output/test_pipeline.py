@@ -283,7 +283,7 @@ def test_tiny_limits(limit):
     assert shown.endswith("]\n" + "abcdef"[6 - (limit - limit // 2) :])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_part_of_a_secret_survives_the_cuts(data):
     """Of a secret that a cut goes through, at most what the head rightly shows is left."""
@@ -301,7 +301,7 @@ def test_no_part_of_a_secret_survives_the_cuts(data):
     assert not [rest for rest in leftovers if rest in shown]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=600), st.integers(0, 200), st.integers(1, 80))
 def test_what_is_sent_stays_within_the_limit_and_is_exact_below_it(data, limit, size):
     text = data.decode("utf-8", "replace")
