@@ -112,7 +112,7 @@ include-name = "POST /dev-login"
 checks.negative_data_rejection.expected-statuses = [200, 400, 404, 405, 415]
 
 [[operations]]
-include-name = ["GET /api/runs", "GET /api/audit"]
+include-name = ["GET /api/runs", "GET /api/audit", "GET /api/runs/{run_id}/devices"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
 
 [[operations]]

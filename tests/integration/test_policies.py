@@ -86,6 +86,16 @@ GOLDEN = {
     "POST /api/connections/<connection>/check": (401, 401, 403, 200, 200, 403, 401),
     "POST /api/connections/<connection>/retrust": (401, 401, 403, 403, 200, 403, 401),
     "DELETE /api/connections/<connection>": (401, 401, 403, 403, 200, 403, 401),
+    # Of a device that nobody has added; the last one adds it.
+    "GET /api/inventory": ANY_TOKEN,
+    "GET /api/inventory-export": ANY_TOKEN,
+    "GET /api/inventory-filters": ANY_TOKEN,
+    "GET /api/inventory/<device>": (401, 401, 404, 404, 404, 404, 401),
+    "GET /api/inventory/<device>/runbooks": (401, 401, 404, 404, 404, 404, 401),
+    "POST /api/inventory-import": (401, 401, 403, 403, 400, 403, 401),
+    "PATCH /api/inventory/<device>": (401, 401, 403, 403, 404, 403, 401),
+    "DELETE /api/inventory/<device>": (401, 401, 403, 403, 404, 403, 401),
+    "PUT /api/inventory/<device>": (401, 401, 403, 403, 200, 403, 401),
     "GET /api/status": (401, 401, 200, 200, 200, 403, 401),
     "GET /api/public": EVERYONE,
     "GET /api/runs": ANY_TOKEN,
@@ -96,6 +106,13 @@ GOLDEN = {
     "GET /api/runs/<run_id>/log": READERS,
     "GET /api/runs/<run_id>/artifacts": READERS,
     "GET /api/runs/<run_id>/artifacts/<path:artifact>": (401, 401, 404, 404, 404, 404, 401),
+    "GET /api/runs/<run_id>/devices": READERS,
+    "GET /api/runs/<run_id>/devices.csv": READERS,
+    "POST /api/runs/<run_id>/pause": (401, 401, 404, 409, 404, 403, 401),
+    "POST /api/runs/<run_id>/continue": (401, 401, 404, 409, 404, 403, 401),
+    # Without a body; only the script of the run may say what it wants.
+    "POST /api/runs/<run_id>/fanouts": (401, 401, 400, 400, 400, 400, 401),
+    "POST /api/runs/<run_id>/fanouts/<int:n>/advance": (401, 401, 404, 404, 404, 404, 401),
     "POST /api/runs/<run_id>/cancel": (401, 401, 404, 200, 404, 403, 401),
     "POST /api/runs/<run_id>/retry": (401, 401, 404, 202, 404, 403, 401),
     "POST /api/runs/<run_id>/resume": (401, 401, 404, 409, 404, 403, 401),
@@ -221,6 +238,7 @@ class InProcess:
             "path": "runs",
             "slug": "yard",
             "connection": "lab",
+            "device": "edge-1",
         }
         values |= {"artifact": "kept.txt", "n": "1"}
         return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], rule)
