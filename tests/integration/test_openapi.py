@@ -112,8 +112,12 @@ include-name = "POST /dev-login"
 checks.negative_data_rejection.expected-statuses = [200, 400, 404, 405, 415]
 
 [[operations]]
-include-name = ["GET /api/runs", "GET /api/audit"]
+include-name = ["GET /api/runs", "GET /api/audit", "GET /api/inventory"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 400]
+
+[[operations]]
+include-name = "GET /api/runs/{run_id}/devices"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404]
 
 [[operations]]
 include-name = ["GET /api/runs/{run_id}/log", "GET /api/runs/{run_id}/artifacts/{artifact}"]
