@@ -35,6 +35,9 @@ GET   /api/inventory/<device>                      inventory.read
 PATCH /api/inventory/<device>                      inventory.write
 PUT   /api/inventory/<device>                      inventory.write
 GET   /api/inventory/<device>/runbooks             inventory.read
+GET   /api/inventory/<device>/backups              inventory.read
+GET   /api/inventory/<device>/blame                inventory.read
+GET   /api/inventory/<device>/diff                 inventory.read
 GET   /api/inventory-export                        inventory.read
 GET   /api/inventory-filters                       inventory.read
 POST  /api/inventory-import                        inventory.write
