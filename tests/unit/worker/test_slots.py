@@ -93,7 +93,8 @@ def test_a_worker_without_a_free_slot_looks_only_for_runs_that_need_none(
             break
     waiting = [submit(f"Waiting{n}") for n in range(3)]
     assert ended(submit("Choices", purpose=Purpose.CHOICES)) is RunStatus.SUCCEEDED
-    assert len(looks) <= 2  # for the form's run, and once more after it
+    # For the form's run, once more after it, and perhaps late for the long one.
+    assert len(looks) <= 3
     engine.cancel(long, ANN)
     assert [ended(run) for run in waiting] == [RunStatus.SUCCEEDED] * 3
 
