@@ -85,15 +85,14 @@ def verdict(site, router, run):
     if recovery is None:
         new = ended["outputs"].get("outcome") == "committed"
         return said, new, wrong
-    outputs = recovery["outputs"]
-    whose = outputs.get("run")
-    said.append(f"recovery: {outputs['outcome']}{'' if whose == run else ' (another run)'}")
+    outcome, whose = (recovery["outputs"].get(name) for name in ("outcome", "run"))
+    said.append(f"recovery: {outcome}{'' if whose == run else ' (another run)'}")
     if site.entries(RECOVER, recovery["id"]) != 1:
         wrong.append("no entry in the history of PushRecover")
     open_ = [one for one in ended["effects"] if one["state"] == "intended"]
     if open_:
         wrong.append(f"its journal is open: {open_}")
-    return said, outputs["outcome"] == "committed" and whose == run, wrong
+    return said, outcome == "committed" and whose == run, wrong
 
 
 def crash(site, n, took, change, is_new):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mikrotik.conftest import Killed
+from mikrotik.conftest import REVERT_S, Killed
 from mikrotik.fleet import BEFORE_CHANGES, STEPS, FleetBench, Hits
 from mikrotik.site import ADD, HALF, PASSWORD, Site
 from patience import PATIENCE_S
@@ -74,7 +74,7 @@ def test_one_router_that_refuses_leaves_all_alone(fleet):
         REFUSED,
         "too_short",
     )
-    fleet.set(REVERT_AFTER="300")
+    fleet.set(REVERT_AFTER=str(REVERT_S))
     fleet.push_all(ADD, BEFORE_CHANGES[:-1])
     fleet.routers["core-3"].run("/ip address add address=10.9.9.9/24 interface=ether3")
     before["core-3"] = fleet.routers["core-3"].snapshot()
@@ -101,7 +101,7 @@ def test_one_router_on_which_the_change_fails_takes_all_back(fleet):
 def test_a_router_that_reverts_after_it_was_verified_takes_all_back(fleet):
     before = fleet.snapshots()
     assert fleet.push_all(ADD, STEPS[:6]) == 0
-    fleet.routers["core-2"].advance(301)
+    fleet.routers["core-2"].advance(REVERT_S + 1)
     assert (fleet.step("confirm"), fleet.outputs["outcome"]) == (REVERTED, "reverted")
     assert fleet.snapshots() == before
     settled(fleet)
@@ -148,7 +148,7 @@ def test_what_cant_be_confirmed_any_more_goes_back_and_the_confirmed_one_too(fle
     before = fleet.snapshots()
     with monkeypatch.context() as patch:
         killed_between_confirms(fleet, patch)
-    fleet.advance(301)
+    fleet.advance(REVERT_S + 1)
     fleet.wait_until_up()
     assert is_new(fleet) is None
     assert fleet.recover_all() == (0, "reverted")

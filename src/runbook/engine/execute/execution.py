@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -344,6 +345,8 @@ class Execution:
         return Outcome(RunStatus.FAILED, return_codes.FAILED, errors=(problem,))
 
     def _end(self, outcome: Outcome) -> None:
+        with suppress(StoreBusyError, StoreUnavailableError):  # they are stored with the end
+            self._recorder.save_outputs()
         events: list[NewEvent] = self._recorder.finish()
         output = RecordedOutput(
             self._recorder.excerpt(EventType.STDOUT),

@@ -228,6 +228,15 @@ class Recorder:
         steps, self._unsaved_steps = tuple(self._unsaved_steps.values()), {}
         return steps
 
+    def save_outputs(self) -> None:
+        """Store what ended steps have handed over, if that isn't done.
+
+        Before the history says how the run ended: if the worker dies then, the rest follows from
+        what is stored.
+        """
+        if any(step.outputs for step in self._unsaved_steps.values()):
+            self.save()
+
     def excerpt(self, stream: EventType) -> str:
         """The stream's output for the history entry: all of it, or head and tail."""
         return self._excerpts[stream].text()

@@ -67,10 +67,7 @@ class Ending:
         `known` is an entry that the history had; without it, the database is asked. A run that
         never `began` is not recovered.
         """
-        recovery = recovery_of(self._store, run, outcome) if began else None
-        if recovery is not None:
-            warnings = (*outcome.warnings, planned(recovery))
-            outcome = dataclasses.replace(outcome, warnings=warnings, recovery=recovery)
+        outcome, failure = self._with_recovery(run, outcome) if began else (outcome, None)
         begun = run.times.started_at or run.times.created_at
         now = max(self._clock(), begun + (took_ms or 0))  # the clock may have been set back
         took_ms = run.elapsed_ms(now) if took_ms is None else took_ms
@@ -81,9 +78,27 @@ class Ending:
             result=RunResult.of(outcome),
         )
         head, problem = self._write_history(ended, output, once=once, known=known)
+        if failure:
+            raise failure
         if problem:
             outcome = dataclasses.replace(outcome, warnings=(*outcome.warnings, problem))
         return self._finish(ended, outcome, output, events, head, worker_id)
+
+    def _with_recovery(
+        self, run: Run, outcome: Outcome
+    ) -> tuple[Outcome, StoreBusyError | StoreUnavailableError | None]:
+        """With the recovery, if one is needed; or what keeps us from knowing.
+
+        The history is written even if the database is gone.
+        """
+        try:
+            recovery = recovery_of(self._store, run, outcome)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            return outcome, error
+        if recovery is None:
+            return outcome, None
+        warnings = (*outcome.warnings, planned(recovery))
+        return dataclasses.replace(outcome, warnings=warnings, recovery=recovery), None
 
     def _write_history(
         self, run: Run, output: RecordedOutput, *, once: bool, known: HistoryHead | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from runbook.core import return_codes
 from runbook.core.document import Problem
 from runbook.core.events import EventType
 from runbook.core.outcome import Outcome
+from runbook.core.output.mask import MASK
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
@@ -150,7 +152,7 @@ class Reaper:
 
     def _end(self, run: Run, killed: Sequence[ProcessEntry]) -> None:
         """If the worker wrote the history entry before it died, the run ends with its status."""
-        outcome = self._records.recorded_end(run) or Outcome(
+        outcome = self._recorded_end(run) or Outcome(
             RunStatus.LOST, return_codes.UNKNOWN, errors=(Problem(WORKER_DIED, LOST_TEXT),)
         )
         log.warning(
@@ -164,6 +166,17 @@ class Reaper:
             log.warning("workspace.left", run_id=run.id, problem=problem)
         output = self._records.stored_output(run)
         self._ending.end(run, outcome, output, worker_id=run.worker_id, once=True)
+
+    def _recorded_end(self, run: Run) -> Outcome | None:
+        """The history has no outputs, but the steps had stored theirs before."""
+        outcome = self._records.recorded_end(run)
+        if outcome is None:
+            return None
+        handed = [step.outputs for step in self._store.steps.of(run.id)]
+        outputs = {
+            name: MASK if value is None else value for one in handed for name, value in one.items()
+        }
+        return dataclasses.replace(outcome, outputs=outputs)
 
     def _end_survivors(self, run: Run) -> Survivors:
         if run.status is not RunStatus.RUNNING:

@@ -210,6 +210,31 @@ def test_an_entry_in_the_history_says_how_the_run_ended(workshop, begin, process
     assert "Exit Code: 0" in workshop.history("Quick")
 
 
+class Killed(BaseException):
+    pass
+
+
+def test_outputs_survive_a_worker_that_dies_after_the_entry(workshop, step, monkeypatch):
+    def die(*_, **__):
+        raise Killed
+
+    workshop.write_steps(
+        "Job",
+        step("One", "echo a=1 >> $RUNBOOK_OUTPUT"),
+        step("Two", "echo b=2 >> $RUNBOOK_OUTPUT"),
+    )
+    workshop.submit("Job.md")
+    with monkeypatch.context() as patch:
+        patch.setattr("runbook.store.run.runs.Runs.finish", die)
+        with pytest.raises(Killed):
+            workshop.execute()
+    workshop.store.workers.remove("w")
+    assert workshop.engine.reap() == 1
+
+    (found,) = workshop.store.runs.page().runs
+    assert (found.status, found.result.outputs) == (RunStatus.SUCCEEDED, {"a": "1", "b": "2"})
+
+
 def test_the_children_of_a_dead_worker_are_lost_too(workshop, begin, process):
     parent = begin(**of(process))
     workshop.write("Child")
