@@ -405,6 +405,8 @@ def main():
     parser.add_argument("--devices", type=int, default=50)
     parser.add_argument("--parallel", type=int, default=10)
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))  # the server ends with it
     good = 0
     with tempfile.TemporaryDirectory(prefix="transaction-storm-") as folder:
         lab = Lab(Path(folder), given.devices, given.parallel)
