@@ -50,6 +50,7 @@ class FleetBench(Bench):
             DEVICES=json.dumps([*self.routers]),
             PARALLEL="2",
             MARGIN="5",
+            REVERT_AFTER="300",
         )
         self._patch.setattr("runbook.call", self._call)
 

@@ -25,6 +25,7 @@ CHANGE = "/ip address add address=10.0.0.1/24 interface=ether2"
 LOST = "/ip firewall filter add chain=input action=drop"
 OP_S = 0.05
 BOOT_S = 20.0
+LINGER_S = 2.0
 EPOCH = 1_800_000_000.0
 
 
@@ -78,6 +79,7 @@ class FakeRouter:
         self.lines = (f"/system identity set name={name}",)
         self.files, self.timers = {}, {}
         self.booted, self.boots, self.up_at = world.now - 1000, 1, 0.0
+        self.loading = None
         self.is_away = False
         """Whatever its configuration says."""
         self.when_away = "drop"
@@ -94,13 +96,20 @@ class FakeRouter:
         for name, (due, file) in list(self.timers.items()):
             if self.world.now >= due:
                 del self.timers[name]
-                self.load(file)
+                self.load(file, due)
+        if self.loading is not None and self.world.now >= self.loading[0]:
+            self.restart(*self.loading)
 
-    def load(self, file):
-        self.lines = self.files[file]
+    def load(self, file, at):
+        """It goes on for a moment as if nothing had happened."""
+        self.loading = (at + LINGER_S, self.files[file])
+
+    def restart(self, at, lines):
+        self.loading = None
+        self.lines = lines
         self.timers.clear()
         self.boots += 1
-        self.up_at = self.world.now + BOOT_S
+        self.up_at = at + BOOT_S
         self.booted = self.up_at
 
 
@@ -193,7 +202,7 @@ class Connection:
         def load():
             if values["name"] not in self._router.files:
                 raise ConnectorError("no such file", ErrorCode.NOT_FOUND, nothing_changed=True)
-            self._router.load(values["name"])
+            self._router.load(values["name"], self._world.now)
 
         self._do(load)
 

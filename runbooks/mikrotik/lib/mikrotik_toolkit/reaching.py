@@ -20,6 +20,8 @@ from runbook.connectors.routeros.versions import read_moment
 ROUTER = current.ROUTER
 BOOT_S = 300.0
 """How long a router may take to restart."""
+FIRING_S = 10
+"""A router restarts within this time after its revert has fired."""
 PAUSE_S = 0.5
 BROKEN = frozenset({ErrorCode.TIMEOUT, ErrorCode.UNREACHABLE, ErrorCode.TRUNCATED})
 """Nobody knows whether the command was executed."""
@@ -89,6 +91,15 @@ def _guarded(router: Router) -> State:
     booted = read_moment(clock["date"], clock["time"]) - timedelta(seconds=uptime)
     is_due = revert is None or bool(revert.run_count)
     return State(seen, revert, 0.0 if is_due else max(0.0, guarding.AFTER_S - uptime), booted)
+
+
+def is_firing(router: Router, due: str) -> bool:
+    """Whether a revert that is gone may have fired just now: the router is about to restart."""
+    if not due:
+        return False
+    clock = router.print("/system/clock")[0]
+    late = read_moment(clock["date"], clock["time"]) - moment(due)
+    return timedelta(0) <= late < timedelta(seconds=FIRING_S)
 
 
 def moment(text: str) -> datetime:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from mikrotik_toolkit import current, reaching, saving
 from mikrotik_toolkit.outcomes import Outcome, Result, reverted, unknown
 from mikrotik_toolkit.pending import Pending, Phase
-from mikrotik_toolkit.reaching import BOOT_S, BROKEN, PAUSE_S, State, reached
+from mikrotik_toolkit.reaching import BOOT_S, BROKEN, PAUSE_S, State, is_firing, reached
 from mikrotik_toolkit.transaction import joining
 from runbook.connectors.backups import DamagedError, Origin
 from runbook.connectors.errors import ConnectorError
@@ -62,6 +62,10 @@ def _settled(change: Pending, patience: float, wish: Wish) -> Result:
             now = reaching.state(router, change.revert_of)
             if now.revert and now.left_s <= LEAST_LEFT_S:
                 pass  # it is due, or it has fired: the router restarts
+            elif (
+                not now.revert and not has_gone_back(change, now) and is_firing(router, change.due)
+            ):
+                pass
             elif now.revert and keeps:
                 return confirm(change, router, now)
             elif now.revert and change.phase is Phase.ARMING:
@@ -73,6 +77,10 @@ def _settled(change: Pending, patience: float, wish: Wish) -> Result:
         if time.time() >= patience:
             return unknown("stuck", "The revert has fired, but the router didn't restart")
         time.sleep(PAUSE_S)
+
+
+def has_gone_back(change: Pending, now: State) -> bool:
+    return now.seen.same_as(change.before)
 
 
 def _without_revert(change: Pending, router: Router, now: State, wish: Wish) -> Result:

@@ -116,9 +116,14 @@ def _asked(transaction: Transaction, device: str, stack: ExitStack) -> Asked:
     if change.phase is Phase.CONFIRMED:
         return Asked(Answer(device, Stand.CONFIRMED), change)
     try:
-        router = routeros.connect(current.input_name())
-        stack.callback(router.close)
-        now = reaching.state(router, change.run_id)
+        while True:
+            router = routeros.connect(current.input_name())
+            stack.callback(router.close)
+            now = reaching.state(router, change.run_id)
+            is_gone = now.revert is None and not now.seen.same_as(change.before)
+            if not is_gone or not reaching.is_firing(router, change.due):
+                break
+            time.sleep(reaching.PAUSE_S)  # it was confirmed, or it is about to restart
     except ConnectorError:
         return Asked(Answer(device, Stand.AWAY, change.until - time.time()), change)
     answer = Answer(device, stand_of(change, now), now.left_s)
