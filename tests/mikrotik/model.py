@@ -25,7 +25,7 @@ CHANGE = "/ip address add address=10.0.0.1/24 interface=ether2"
 LOST = "/ip firewall filter add chain=input action=drop"
 OP_S = 0.05
 BOOT_S = 20.0
-LINGER_S = 2.0
+LINGER_S = 6.0
 EPOCH = 1_800_000_000.0
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from mikrotik.conftest import Killed
-from mikrotik.model import CHANGE, LOST, STEPS, Runs, World, forget_toolkit, load_toolkit
+from mikrotik.model import CHANGE, LOST, Runs, World, forget_toolkit, load_toolkit
 
 NAMES = tuple(f"r{n}" for n in range(4))
 SEEDS = range(int(os.environ.get("MODEL_SEEDS", "60")))
@@ -123,11 +123,11 @@ def test_what_cannot_work_is_refused_before_anything_is_armed(runs, monkeypatch,
 
 
 def test_a_revert_that_has_just_fired_is_not_taken_for_one_that_was_confirmed(runs):
-    assert runs.push(steps=STEPS[:6]) == 0
-    first = min(due for it in runs.world.routers.values() for due, _ in it.timers.values())
-    runs.world.sleep(first + 0.1 - runs.world.now)
+    killed_with(runs, 3)
+    (due,) = (due for it in runs.world.routers.values() for due, _ in it.timers.values())
+    runs.world.sleep(due + 0.1 - runs.world.now)
     assert len(with_change(runs.world)) == len(NAMES)  # it is about to restart
-    assert (runs.call("transaction.steps", "confirm"), runs.outcome) == (41, "reverted")
+    assert (runs.recover(), runs.outcome) == (0, "reverted")
     assert with_change(runs.world) == set()
 
 
