@@ -180,7 +180,8 @@ class Server:
 
     def kill(self):
         for process in [*self.process.children(recursive=True), self.process]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                process.kill()
         self._process.wait()
         self._reader.join()
 
