@@ -72,7 +72,8 @@ def test_every_example_is_a_command_line_that_is_understood(path, command):
         name = f"runbook {' '.join(path)}"
         own = next(part for part in example.split("|") if name in part)
         words = own.partition(name)[2].partition(">")[0].rstrip(" )")
-        command.make_context(name, shlex.split(words))
+        # With the settings of all: a command keeps the help option of its first context.
+        command.make_context(name, shlex.split(words), **cli.context_settings)
 
 
 def test_help_of_a_group_keeps_the_lines_of_its_examples():

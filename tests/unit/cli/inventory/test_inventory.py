@@ -57,7 +57,8 @@ def test_a_table_is_imported_once(run, tmp_path):
     assert (again["added"], again["changed"], again["same"]) == ([], [], 2)
     changed = TABLE.replace("ber", "muc")
     found = json.loads(run("import", "-", "--json", text=changed).stdout)
-    assert found["changed"] == [{"name": "edge-2", "fields": ["site"]}]
+    moved = {"before": {"site": "ber"}, "after": {"site": "muc"}}
+    assert found["changed"] == [{"name": "edge-2", "fields": ["site"], **moved}]
     exported = run("export", "--site", "muc").stdout
     assert exported.splitlines()[1].startswith("edge-2,,192.0.2.2,")
     assert json.loads(run("import", "-", "--json", text=exported).stdout)["same"] == 1

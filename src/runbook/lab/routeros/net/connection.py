@@ -57,14 +57,23 @@ class Connection:
             raise Ended
 
     def reset(self) -> None:
+        """End it with a reset, which the close of its descriptor sends."""
         with suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-        self.close()
+        self._end(socket.SHUT_RD)
 
     def close(self) -> None:
+        """End it, from any thread. The thread that serves it then releases it."""
+        self._end(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Close its descriptor, once nobody uses it: the next connection gets its number."""
+        self.close()
+        with suppress(OSError):
+            self.socket.close()
+
+    def _end(self, how: int) -> None:
         self.open = False
         self.session.cancelled.set()
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            self.socket.close()
+            self.socket.shutdown(how)

@@ -79,7 +79,7 @@ class Endpoints:
         except (Ended, OSError, EOFError):
             pass
         finally:
-            connection.close()
+            connection.release()
             with self._lock:
                 self._connections.discard(connection)
 
