@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from runbook.cli.fanout.fanout import devices_of, fanout
+from runbook.cli.app import cli
+from runbook.cli.fanout.fanout import devices_of
 from runbook.script import commands
 
 RESULT = {"runbook": "R.md", "failed": 0, "skipped": 0, "not_started": 0}
@@ -49,12 +50,12 @@ def test_the_exit_code_says_how_it_ended(monkeypatch, counts, code):
 
     monkeypatch.setattr(commands, "fanout", fan_out)
     args = ["R.md", "--over", "a", "X=1", "--parallel", "20%", "--on-busy", "skip"]
-    done = CliRunner().invoke(fanout, args, standalone_mode=False)
-    assert (done.return_value, json.loads(done.stdout)) == (code, RESULT | counts)
+    done = CliRunner().invoke(cli, ["fanout", *args])
+    assert (done.exit_code, json.loads(done.stdout)) == (code, RESULT | counts)
     assert (asked["inputs"], asked["parallel"], asked["on_busy"]) == ({"X": "1"}, "20%", "skip")
 
 
 @pytest.mark.parametrize("share", ["0", "x", "-1", "10%%"])
 def test_a_share_is_a_number_or_a_percentage(share):
-    done = CliRunner().invoke(fanout, ["R.md", "--over", "a", "--parallel", share])
+    done = CliRunner().invoke(cli, ["fanout", "R.md", "--over", "a", "--parallel", share])
     assert done.exit_code == 2
