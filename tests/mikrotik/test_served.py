@@ -2,6 +2,7 @@
 
 import pytest
 
+from mikrotik.conftest import REVERT_S
 from mikrotik.served import PUSH, Served
 from mikrotik.site import BROKEN, CUT
 
@@ -17,17 +18,22 @@ def site(tmp_path_factory):
         site.close()
 
 
-def pushed(site, router, change):
-    run = site.ended(site.submit(PUSH, router=router, CHANGE=change, REVERT_AFTER="60"))
+def outcome(site, run):
+    run = site.ended(run)
     return run["status"], run["return_code"], run["outputs"]["outcome"], run["outputs"]["reason"]
 
 
 def test_a_mistake_is_refused_and_a_change_that_cuts_its_own_access_reverts(site):
     router = site.add("edge-1")
     before = router.snapshot()
-    assert pushed(site, "edge-1", BROKEN) == ("failed", 40, "refused", "invalid_script")
+    assert "disabled=yes" not in before
+    run = site.submit(PUSH, router="edge-1", CHANGE=BROKEN)
+    assert outcome(site, run) == ("failed", 40, "refused", "invalid_script")
     assert (router.snapshot(), router.boots) == (before, 1)
-    assert pushed(site, "edge-1", CUT) == ("failed", 41, "reverted", "cut_off")
+    run = site.submit(PUSH, router="edge-1", CHANGE=CUT, REVERT_AFTER=str(REVERT_S))
+    site.eventually(lambda: "disabled=yes" in router.snapshot())
+    router.advance(REVERT_S + 1)
+    assert outcome(site, run) == ("failed", 41, "reverted", "cut_off")
     assert (router.snapshot(), router.boots) == (before, 2)
     assert site.leftovers() == []
 
@@ -35,7 +41,7 @@ def test_a_mistake_is_refused_and_a_change_that_cuts_its_own_access_reverts(site
 def test_a_push_whose_worker_is_killed_is_ended_by_the_server_itself(site):
     router = site.add("edge-2")
     before = router.snapshot()
-    run = site.submit(PUSH, router="edge-2", CHANGE=SLOW, REVERT_AFTER="300")
+    run = site.submit(PUSH, router="edge-2", CHANGE=SLOW, REVERT_AFTER=str(REVERT_S))
     assert site.step_begins(run, 6)
     site.eventually(lambda: "10.0.0.1/24" in router.snapshot())
     site.kill_worker()
