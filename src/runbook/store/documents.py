@@ -17,12 +17,8 @@ _INSERT = insert(documents).on_conflict_do_nothing()
 
 class Documents(Component):
     def get(self, digest: str) -> StoredDocument | None:
-        content = self._database.read(lambda c: content_of(c, digest))
+        content = self._database.read(lambda c: c.scalar(_CONTENT, {"wanted": digest}))
         return None if content is None else StoredDocument(digest, content)
-
-
-def content_of(connection: sa.Connection, digest: str) -> bytes | None:
-    return connection.scalar(_CONTENT, {"wanted": digest})
 
 
 def keep_document(connection: sa.Connection, document: StoredDocument, now: Millis) -> None:
