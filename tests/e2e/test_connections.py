@@ -98,7 +98,7 @@ def test_a_connection_is_added_once_its_values_are_right(
     page.get_by_label("Name of label 1").fill("site")
     add.click()
     expect(page).to_have_url(re.compile("/connection/lab-pve$"))
-    expect(page.get_by_role("heading", name="lab-pve", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="lab-pve", exact=True)).to_be_visible()
     assert SECRET not in page.evaluate(HELD)
     kept = admin.get("/api/connections/lab-pve").json()
     assert (kept["values"]["port"], kept["has_secret"]["token_secret"]) == (8006, True)

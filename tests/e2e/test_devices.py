@@ -101,7 +101,7 @@ def edit(page, admin, guard):
     expect(field(page, "site")).to_have_value("ber")
     field(page, "role").fill("router")
     save.click()
-    expect(page.get_by_role("heading", name="edge-1", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="edge-1", exact=True)).to_be_visible()
     kept = admin.get("/api/inventory/edge-1").json()
     assert (kept["role"], kept["site"]) == ("router", "ber")
 

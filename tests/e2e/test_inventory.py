@@ -86,7 +86,7 @@ def test_a_device_is_found_and_a_runbook_executed_for_it(
     page.get_by_role("searchbox").fill("none")
     page.get_by_role("button", name="Show all devices").click()
     page.get_by_role("link", name="edge-1", exact=True).click()
-    expect(page.get_by_role("heading", name="edge-1", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="edge-1", exact=True)).to_be_visible()
     expect(page.get_by_text("load: 3")).to_be_visible()
     expect(page.get_by_text("No run that you can see was for this device.")).to_be_visible()
     look(page, "device")
