@@ -30,6 +30,7 @@ def exchange(server):
     ("request_", "status", "code"),
     [
         (b"NONSENSE\r\n\r\n", 400, "bad_request"),
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: x\r\n\r\n", 400, "bad_request"),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),

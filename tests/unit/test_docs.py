@@ -25,6 +25,7 @@ from runbook.bootstrap import build_authenticator, build_engine
 from runbook.cli.app import cli
 from runbook.cli.commands import BROKEN_PIPE_CODE, CANCELLED_CODE, IO_ERROR_CODE
 from runbook.cli.terminal import exit_codes
+from runbook.core.audit import AuditAction
 from runbook.core.document import UNCLASSIFIED
 from runbook.core.events import EventType
 from runbook.core.status import TRANSITIONS, RunStatus
@@ -268,8 +269,25 @@ def test_every_ending_has_its_return_code_documented():
     assert first_spans(table) == {status for status in RunStatus if status.terminal}
 
 
-def test_every_event_is_documented():
+def test_every_event_of_a_run_is_documented():
     assert first_spans(rows(section(docs("runs"), "Events"))) == set(EventType)
+
+
+LOG_EVENT = re.compile(
+    r"""(?:log\.(?:event|warning|failure|alert)|_log|\)\.info)\(\s*"([a-z_.]+)"|"event": "([a-z_.]+)\""""
+)
+
+
+def logged():
+    """Every event in the source, and those that are named like their action in the audit log."""
+    sources = "".join(read(path) for path in sorted(SOURCE.rglob("*.py")))
+    found = {one or other for one, other in LOG_EVENT.findall(sources)}
+    assert len(re.findall(r"log\.(?:event|warning|failure|alert)\((?!\s*\")", sources)) == 1
+    return found | {AuditAction.RUN_PAUSE, AuditAction.RUN_CONTINUE}
+
+
+def test_every_event_of_the_log_is_documented_and_nothing_else():
+    assert first_spans(rows(read(docs("log-events")))) == logged()
 
 
 # -- API -----------------------------------------------------------------------------------------

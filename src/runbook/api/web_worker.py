@@ -60,6 +60,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]
             raise HeadersTimeoutError
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        _check_host(req)
         req.body = body = TimedBody(req.body)
         super().handle_request(listener_name, req, sock, addr)
         if body.failed:
@@ -89,6 +90,13 @@ def in_native_thread(work: Callable[[], Result], /) -> Result:
     """
     done: Result = gevent.get_hub().threadpool.apply(work)
     return done
+
+
+def _check_host(req: Any) -> None:
+    """Refuse a request without exactly one Host (RFC 9112, section 3.2); HTTP/1.0 may have none."""
+    hosts = [value for name, value in req.headers if name == "HOST"]
+    if len(hosts) > 1 or (not hosts and req.version >= (1, 1)):
+        raise errors.InvalidHeader("Host")
 
 
 class Connection:
