@@ -274,7 +274,8 @@ def test_every_event_of_a_run_is_documented():
 
 
 LOG_EVENT = re.compile(
-    r"""(?:log\.(?:event|warning|failure|alert)|_log|\)\.info)\(\s*"([a-z_.]+)"|"event": "([a-z_.]+)\""""
+    r"(?:log\.(?:event|warning|failure|alert)|_log|\)\.info)"
+    r'\(\s*"([a-z_.]+)"|"event": "([a-z_.]+)"'
 )
 
 
