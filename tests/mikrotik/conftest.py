@@ -54,9 +54,9 @@ class Bench:
         self.know()
         self.use()
 
-    def know(self, **facts):
+    def know(self, *, name=NAME, **facts):
         """Have the device in the inventory, with these facts."""
-        device = {"name": NAME, "stored": True, "facts": facts}
+        device = {"name": name, "stored": True, "facts": facts}
         found = {"name": "routers", "kind": "routeros", "values": self._values, "device": device}
         (self.folder / "connections" / "ROUTER.json").write_text(json.dumps(found))
 

@@ -54,6 +54,8 @@ def test_a_mistake_is_refused_and_nothing_changes(bench):
         (BROKEN, "invalid_script" if can_try else "import_failed"),
         ('/ip address\nadd address="10.0.0.1', "invalid_script"),
         ("/system reboot\n", "forbidden"),
+        (ADD + "/sys reset-conf no-defaults=yes", "forbidden"),
+        (ADD + "/system scheduler remove [find]", "forbidden"),
         ("# nothing\n", "empty"),
     ):
         code = bench.push(change)
@@ -103,6 +105,17 @@ def test_stale_reverts_are_removed(bench):
     )
     assert bench.push(ADD) == 0
     settled(bench)
+
+
+def test_the_revert_of_a_run_that_goes_on_under_another_name_stays(bench):
+    assert bench.push(CUT, STEPS[:5]) == 0  # it has armed its revert
+    bench.know(name="core-one")
+    assert (bench.push(ADD), bench.outputs["reason"]) == (REFUSED, "busy")
+    with bench.connected() as router:
+        (armed,) = router.reverts()
+        assert armed.run_id == "run-1"
+        router.cancel_rollback(armed)
+    assert bench.push(ADD) == 0
 
 
 def test_files_that_killed_runs_have_left_are_removed_after_a_while(bench):
@@ -292,18 +305,26 @@ def test_a_killed_push_reverts_by_itself(bench, monkeypatch):
     assert "10.9.9.9" in bench.router.snapshot()
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known", "of another engine"])
-def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch, known):
+def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch):
     killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
     assert "runbook-revert" in bench.router.snapshot()
-    if not known:
-        shutil.rmtree(bench.folder / "data" / "device-backups" / "pending")
     assert bench.push(MORE) == 0
     good = bench.router.snapshot()
-    assert "10.0.0.2/24" in good
-    assert ("10.0.0.1/24" in good) is not known
+    assert ("10.0.0.1/24" in good, "10.0.0.2/24" in good) == (False, True)
     settled(bench)
     assert bench.router.snapshot() == good
+
+
+def test_the_timer_of_another_servers_push_is_waited_for(bench, monkeypatch):
+    killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
+    shutil.rmtree(bench.folder / "data" / "device-backups" / "pending")
+    assert (bench.push(MORE), bench.outputs["reason"]) == (REFUSED, "busy")
+    bench.router.advance(REVERT_S + 1)
+    bench.router.wait_until_up(boots=2)
+    assert bench.push(MORE) == 0
+    good = bench.router.snapshot()
+    assert ("10.0.0.1/24" in good, "10.0.0.2/24" in good) == (False, True)
+    settled(bench)
 
 
 def test_undo_takes_a_committed_change_back_unless_others_followed(bench):

@@ -8,7 +8,8 @@ import os
 import time
 
 import runbook
-from mikrotik_toolkit import reaching, recovery, saving
+from mikrotik_toolkit import reaching, recovery, saving, stale
+from mikrotik_toolkit.forbidden import first_forbidden
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused
 from mikrotik_toolkit.pending import Pending, Phase, last, pending
 from mikrotik_toolkit.phases import (
@@ -35,15 +36,6 @@ from runbook.connectors.errors import ConnectorError
 from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.router import Router
 
-FORBIDDEN = frozenset(
-    {
-        ("/system", "reset-configuration"),
-        ("/system", "shutdown"),
-        ("/system", "reboot"),
-        ("/system backup", "load"),
-    }
-)
-"""Menu and command: these would cut the change short, or remove the revert."""
 RECOVERS = "RUNBOOK_RECOVERS"
 """The run for which the engine starts PushRecover; not set if a person does."""
 
@@ -106,10 +98,8 @@ def back_up() -> None:
 @step(25, "Validating")
 def validate() -> None:
     script = _script()
-    for command in rsc.parse(script).commands:
-        if (command.path, command.verb) in FORBIDDEN:
-            text = f"line {command.line}: {command.path} {command.verb} can't be part of a change"
-            refused("forbidden", text).end()
+    if (forbidden := first_forbidden(script)) is not None:
+        refused("forbidden", f"line {forbidden.line}: {forbidden.message}").end()
     with refusing(), routeros.connect(ROUTER) as router:
         found = router.validate(script)
         for one in found.findings:
@@ -130,12 +120,12 @@ def validate() -> None:
 def clear_stale() -> None:
     """A timer of another change must not fire amid this one, or later."""
     with refusing(), routeros.connect(ROUTER) as router:
-        for stale in router.reverts():
+        for one in stale.reverts(router, saving.device_name(ROUTER)):
             if runbook.dry_run():
-                runbook.plan(f"remove the stale revert {stale.name}", label="verified")
+                runbook.plan(f"remove the stale revert {one.name}", label="verified")
                 continue
-            router.cancel_rollback(stale)
-            print(f"Removed the stale revert {stale.name}, which was due at {stale.at}")
+            router.cancel_rollback(one)
+            print(f"Removed the stale revert {one.name}, which was due at {one.at}")
         if not runbook.dry_run():
             reaching.remove_leftovers(router)
 

@@ -96,14 +96,25 @@ def _read(router: Device, name: str) -> bytes:
 
 
 def _size(router: Device, name: str) -> int:
-    """A file that was just written may not be listed yet."""
+    size = _listed(router, name)
+    if size is None:
+        raise ConnectorError(f"{router.address}: the export left no file", ErrorCode.TRUNCATED)
+    return size
+
+
+def has_file(router: Device, name: str) -> bool:
+    return _listed(router, name) is not None
+
+
+def _listed(router: Device, name: str) -> int | None:
+    """The size of a file. One that was just written may not be listed yet."""
     for attempt in range(READ_TRIES):
         if attempt:
             time.sleep(READ_PAUSE_S)
         rows = router.print("/file", where={"name": name}, properties=("size",))
         if rows and rows[0].get("size"):
             return int(rows[0]["size"])
-    raise ConnectorError(f"{router.address}: the export left no file", ErrorCode.TRUNCATED)
+    return None
 
 
 def _piece(router: Device, name: str, offset: int) -> bytes:

@@ -133,11 +133,28 @@ def arm(router: Device, run_id: str, seconds: int, script: str | None) -> Revert
                 router.remove_file(file)
             raise
         change.outcome.update(file=file, at=at)
-    found = [it for it in armed(router, None) if it.name == name]
-    if not found and not router.dry_run:
+    if router.dry_run:
+        return Revert("", name, run_id, at, at, 0, file)
+    return _checked(router, name, file)
+
+
+def _checked(router: Device, name: str, file: str) -> Revert:
+    """The revert as it is on the router, where others may have worked at the same time."""
+    found = armed(router, None)
+    mine = next((it for it in found if it.name == name), None)
+    if mine is None:
         text = f"{router.address}: the revert isn't in the scheduler after it was added"
         raise ConnectorError(text, ErrorCode.DEVICE_ERROR)
-    return found[0] if found else Revert("", name, run_id, at, at, 0, file)
+    others = [it.name for it in found if it is not mine]
+    if others:
+        cancel(router, mine)
+        text = f"{router.address}: another run has armed its revert meanwhile: {', '.join(others)}"
+        raise ConnectorError(text, ErrorCode.CONFLICT, nothing_changed=True)
+    if not config.has_file(router, file):
+        cancel(router, mine)
+        text = f"{router.address}: {file}, which the revert needs, is gone"
+        raise ConnectorError(text, ErrorCode.DEVICE_ERROR)
+    return mine
 
 
 def cancel(router: Device, one: Revert) -> bool:

@@ -7,11 +7,11 @@ import os
 import time
 
 import runbook
-from mikrotik_toolkit import current, reaching, recovery, saving
+from mikrotik_toolkit import current, reaching, recovery, saving, stale
+from mikrotik_toolkit.forbidden import first_forbidden
 from mikrotik_toolkit.outcomes import unknown
 from mikrotik_toolkit.pending import Pending, Phase
 from mikrotik_toolkit.phases import checks, missing, step
-from mikrotik_toolkit.push import FORBIDDEN
 from mikrotik_toolkit.reaching import BROKEN
 from mikrotik_toolkit.transaction import common, deciding, interrupted, members, settling
 from mikrotik_toolkit.transaction.members import MemberError, Row, Span, Stop
@@ -73,10 +73,8 @@ def _back_up(device: str) -> tuple[str, str, float]:
 @step(25, "Validating")
 def validate() -> None:
     parsed = rsc.parse(common.script())
-    for command in parsed.commands:
-        if (command.path, command.verb) in FORBIDDEN:
-            text = f"line {command.line}: {command.path} {command.verb} can't be part of a change"
-            common.refuse("forbidden", text)
+    if (forbidden := first_forbidden(common.script())) is not None:
+        common.refuse("forbidden", f"line {forbidden.line}: {forbidden.message}")
     common.or_refuse(common.on_each(_validate, Span(25, 35, "Validated")), "validate")
     for section in parsed.sections:
         counts = f"{section.add} add, {section.set} set, {section.remove} remove"
@@ -131,9 +129,9 @@ def _arm(device: str) -> bool:
     with routeros.connect(current.input_name()) as router:
         if not saving.look(router).same_as(before):
             raise MemberError("changed_meanwhile", "Somebody has changed it since the backup")
-        for stale in router.reverts():
-            router.cancel_rollback(stale)
-            print(f"Removed the stale revert {stale.name}, which was due at {stale.at}")
+        for one in stale.reverts(router, device):
+            router.cancel_rollback(one)
+            print(f"Removed the stale revert {one.name}, which was due at {one.at}")
         reaching.remove_leftovers(router)
         change = Pending(
             device=device,

@@ -1,0 +1,48 @@
+"""Reverts of other runs on a router: those that are stale are removed, those in use are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mikrotik_toolkit import guarding, reaching
+from mikrotik_toolkit.pending import Phase, of_run
+from runbook.connectors.routeros.revert import Revert
+from runbook.connectors.routeros.router import Router
+from runbook.connectors.routeros.versions import read_moment
+from runbook.errors import RunbookError
+
+LONGEST_S = 7200
+"""No run arms a revert for longer."""
+
+
+class BusyError(RunbookError):
+    """Another run is changing the router. Its revert must stay: it may be cut off just now."""
+
+    code = "busy"
+
+
+def reverts(router: Router, device: str) -> Iterator[Revert]:
+    """Those that nothing needs any more. Raises BusyError before the first one if one is in use."""
+    found = router.reverts()
+    clock = router.print("/system/clock")[0] if found else {}
+    for one in found:
+        if _is_in_use(one, device, clock):
+            text = (
+                f"{router.address}: run {one.run_id} is changing it, and its revert is due at "
+                f"{one.at}. Is it in the inventory twice? Wait for that run or, if there is none, "
+                f"remove {one.name} from /system scheduler"
+            )
+            raise BusyError(text)
+    yield from found
+
+
+def _is_in_use(one: Revert, device: str, clock: dict[str, str]) -> bool:
+    if one.run_id == guarding.GUARD or one.run_count:
+        return False  # it does nothing by itself, or it has fired
+    known = of_run(one.run_id)
+    if known is not None:
+        return known.device != device and known.phase is not Phase.ENDED
+    # It may be another server's, which has records of its own.
+    now = read_moment(clock["date"], clock["time"])
+    left_s = (reaching.moment(one.at) - now).total_seconds()
+    return 0 < left_s <= LONGEST_S
