@@ -8,9 +8,9 @@ from runbook import log
 from runbook.core.access import Principal
 from runbook.core.audit import Actor, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.document import Problem, warning
-from runbook.core.inventory.device import MANAGED, Device
+from runbook.core.inventory.device import MANAGED, Device, Field
 from runbook.core.inventory.fields import Changes, check_fields, name_problem
-from runbook.core.inventory.script import read_reports
+from runbook.core.inventory.script import MAY_MOVE, read_reports
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.authorization import may_with_connection
@@ -115,8 +115,11 @@ class DeviceReports:
             return None, [wrong]
         if not all(map(self._may_keep, _texts(fields))):
             return None, [Problem("device_not_updated", "the report contains a secret")]
-        checked = check_fields(name, fields, author.at)
+        said = {key: value for key, value in fields.items() if key != MAY_MOVE}
+        checked = check_fields(name, said, author.at)
         changes, problems = dict(checked.changes), list(checked.problems)
+        if before is not None and fields.get(MAY_MOVE) is False and _moves(before, changes):
+            return None, [Problem("device_not_updated", "one of this name is somewhere else")]
         if not self._reporter.writes:
             if before is None:
                 return None, [_needs_write("to be added")]
@@ -148,6 +151,14 @@ class DeviceReports:
             Target(TargetKind.RUN, run.id),
             {"runbook": run.ref, "count": len(devices), "devices": sorted(devices)[:_NAMED]},
         )
+
+
+def _moves(before: Device, changes: Changes) -> bool:
+    """Whether it would be reached somewhere else; without an address, where its connection says."""
+    return (before.connection, before.address) != (
+        changes.get(Field.CONNECTION),
+        changes.get(Field.ADDRESS, ""),
+    )
 
 
 def _needs_write(what: str) -> Problem:

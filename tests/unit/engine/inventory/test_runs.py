@@ -201,6 +201,25 @@ def test_who_may_write_the_inventory_adds_devices(workshop, devices):
 
 
 @pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"connection": "open", "address": "203.0.113.66"}, "device_not_updated"),
+        ({"connection": "open"}, "device_not_updated"),
+        ({"connection": "closed", "address": "192.0.2.1"}, "device_not_updated"),
+        ({"connection": "open", "address": "192.0.2.1"}, None),
+    ],
+)
+def test_what_gives_itself_a_name_doesnt_get_the_place_of_a_known_device(
+    workshop, devices, said, code
+):
+    _, warnings = report(workshop, ANN, {"name": "edge-1", "version": "8", "may_move": False, **said})
+    device = workshop.store.devices.get("edge-1")
+    assert warnings == ([code] if code else [])
+    assert (device.connection, device.address) == ("open", "192.0.2.1")
+    assert device.version == ("" if code else "8")
+
+
+@pytest.mark.parametrize(
     ("line", "policy", "code"),
     [
         ({"name": "edge-1", "version": "8"}, "{}", "inventory_not_updated"),
