@@ -24,11 +24,9 @@ from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.routeros.endpoint import Endpoint, Tls
 from runbook.connectors.routeros.errors import code_of
+from runbook.connectors.routeros.properties import is_secret
 
 READS = frozenset({"print", "getall", "get", "listen", "login"})
-_SECRET = frozenset(
-    {"password", "secret", "private-key", "pre-shared-key", "preshared-key", "passphrase"}
-)
 _ENCODING = "utf-8"
 _INTERRUPTED = 2
 # A router without a certificate only has anonymous keys, which are the last resort.
@@ -147,7 +145,7 @@ def described(command: str, words: tuple[str, ...]) -> str:
     shown = []
     for word in words:
         name, mark, value = word.lstrip("=").partition("=")
-        shown.append(f"{name}{mark}{'***' if name in _SECRET else healed(value)}")
+        shown.append(f"{name}{mark}{'***' if is_secret(name) else healed(value)}")
     return " ".join([command, *shown])
 
 
