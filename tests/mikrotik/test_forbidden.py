@@ -71,6 +71,23 @@ def test_what_a_change_only_stores_or_names_is_allowed(first_line, script):
 
 def test_any_text_is_read_to_its_end(first_line):
     chance = random.Random(7)
-    parts = ['"', "\\", "\n", "{", "}", "[", "]", ";", "#", "/system", " ", "=", ":", "$x", "..", "a"]
+    parts = [
+        '"',
+        "\\",
+        "\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        ";",
+        "#",
+        "/system",
+        " ",
+        "=",
+        ":",
+        "$x",
+        "..",
+        "a",
+    ]
     for _ in range(500):
         first_line("".join(chance.choices(parts, k=30)))

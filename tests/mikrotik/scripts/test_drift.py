@@ -37,8 +37,8 @@ def test_what_only_looks_like_a_revert_is_drift(site, backed_up):
     router, save = backed_up("7.18")
     save()
     router.run(
-        "/ip firewall filter add chain=input action=accept comment=\"name=runbook-revert-1\"; "
-        "/system scheduler add name=mine comment=\"a name=runbook-revert-1\""
+        '/ip firewall filter add chain=input action=accept comment="name=runbook-revert-1"; '
+        '/system scheduler add name=mine comment="a name=runbook-revert-1"'
     )
     done = site.execute("Drift", ROUTER="core-1")
     assert done.code == DRIFTED

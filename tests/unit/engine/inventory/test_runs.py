@@ -212,7 +212,9 @@ def test_who_may_write_the_inventory_adds_devices(workshop, devices):
 def test_what_gives_itself_a_name_doesnt_get_the_place_of_a_known_device(
     workshop, devices, said, code
 ):
-    _, warnings = report(workshop, ANN, {"name": "edge-1", "version": "8", "may_move": False, **said})
+    _, warnings = report(
+        workshop, ANN, {"name": "edge-1", "version": "8", "may_move": False, **said}
+    )
     device = workshop.store.devices.get("edge-1")
     assert warnings == ([code] if code else [])
     assert (device.connection, device.address) == ("open", "192.0.2.1")
