@@ -97,6 +97,13 @@ def test_a_router_that_cant_revert_is_left_alone(bench):
     assert (bench.push(ADD), bench.outputs["reason"]) == (REFUSED, "device_mode")
 
 
+def test_a_change_that_also_sets_the_clock_back_reverts_in_time(bench):
+    bench.set(REVERT_AFTER=str(SOON_S))
+    before = bench.router.snapshot()
+    assert bench.push(f"/system clock set date=2020-01-01 time=00:00:00\n{CUT}") == REVERTED
+    assert (bench.router.snapshot(), bench.router.boots) == (before, 2)
+
+
 def test_stale_reverts_are_removed(bench):
     event = '/system backup load name=old password=\\"\\"'
     bench.router.run(

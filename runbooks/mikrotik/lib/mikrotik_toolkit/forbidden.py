@@ -33,6 +33,7 @@ REVERTS: tuple[Words, ...] = (("system", "scheduler"), ("file",))
 TAKING = ("remove", "disable", "set", "unset", "edit", "reset")
 EXECUTING = ("execute", "parse")
 """They execute a text."""
+_CLOCK = re.compile(r"clock|ntp|cloud|time|date|gmt")
 _STORED = re.compile(r"(?:source|on-[a-z]+|script|[a-z]+-script)=$")
 _NAMED = re.compile(
     r"""\s*(?:numbers=)?(?:
@@ -58,6 +59,11 @@ def first_forbidden(script: str) -> Forbidden | None:
         return next(_Reader(script).found(), None)
     except RecursionError:
         return Forbidden(1, "Its brackets are nested too deeply")
+
+
+def may_change_clock(script: str) -> bool:
+    """Whether a revert might not come in time by the router's clock alone: rather too often."""
+    return _CLOCK.search(script) is not None
 
 
 @dataclass

@@ -9,7 +9,7 @@ import time
 
 import runbook
 from mikrotik_toolkit import reaching, recovery, saving, stale
-from mikrotik_toolkit.forbidden import first_forbidden
+from mikrotik_toolkit.forbidden import first_forbidden, may_change_clock
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused
 from mikrotik_toolkit.pending import Pending, Phase, last, pending
 from mikrotik_toolkit.phases import (
@@ -157,7 +157,9 @@ def arm() -> None:
         ).at(Phase.ARMING)
         try:
             with effect(f"change {device}", key=EFFECT_KEY, probe={"commit": change.commit}):
-                armed = router.arm_rollback(run_id, _seconds())
+                armed = router.arm_rollback(
+                    run_id, _seconds(), clock_may_change=may_change_clock(_script())
+                )
         except ConnectorError as error:
             result = settle(change)
             if result.outcome is Outcome.UNKNOWN:

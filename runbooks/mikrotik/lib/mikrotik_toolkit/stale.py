@@ -13,6 +13,8 @@ from runbook.errors import RunbookError
 
 LONGEST_S = 7200
 """No run arms a revert for longer."""
+LATE_S = 300
+"""A router that was off when it was due goes back some minutes later."""
 
 
 class BusyError(RunbookError):
@@ -45,4 +47,4 @@ def _is_in_use(one: Revert, device: str, clock: dict[str, str]) -> bool:
     # It may be another server's, which has records of its own.
     now = read_moment(clock["date"], clock["time"])
     left_s = (reaching.moment(one.at) - now).total_seconds()
-    return 0 < left_s <= LONGEST_S
+    return -LATE_S < left_s <= LONGEST_S

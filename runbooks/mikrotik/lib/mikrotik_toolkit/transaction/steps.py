@@ -8,7 +8,7 @@ import time
 
 import runbook
 from mikrotik_toolkit import current, reaching, recovery, saving, stale
-from mikrotik_toolkit.forbidden import first_forbidden
+from mikrotik_toolkit.forbidden import first_forbidden, may_change_clock
 from mikrotik_toolkit.outcomes import unknown
 from mikrotik_toolkit.pending import Pending, Phase
 from mikrotik_toolkit.phases import checks, missing, step
@@ -147,7 +147,8 @@ def _arm(device: str) -> bool:
             checks=checks(),
             transaction=run_id,
         ).at(Phase.ARMING)
-        armed = router.arm_rollback(run_id, common.seconds())
+        by_job = may_change_clock(common.script())
+        armed = router.arm_rollback(run_id, common.seconds(), clock_may_change=by_job)
         change.at(Phase.ARMING, due=armed.at, until=time.time() + common.seconds())
     return True
 
