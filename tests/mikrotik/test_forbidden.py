@@ -29,6 +29,7 @@ def first_line(monkeypatch):
         ("/system\n/system identity print\nreboot", 3),
         ("/system identity { .. reboot }", 1),
         ("/system \\\n  shutdown", 1),
+        ("/ip dns print\n/sys\\\n    tem re\\\n  boot", 2),
         ("/ip dns set servers=192.0.2.1; /system reboot;", 1),
         (":do { :if (true) do={\n/system reb } } on-error={}", 2),
         (":put [/system reboot]", 1),

@@ -86,7 +86,7 @@ def test_credentials_go_where_those_say_who_may_use_them(app, client, edge, head
 
 
 def test_nobody_takes_a_devices_backups_by_adding_it_anew(app, client, edge, headers):
-    """Its backups stay under its name: with another connection, they could be restored elsewhere."""
+    """Its backups stay under its name: they could be restored to another router."""
     reply = app.test_client().delete(PATH, headers=headers("admin"))
     assert (reply.status_code, reply.json["code"]) == (422, "invalid_device")
     assert client.get(PATH).json["connection"] == "api-routers"

@@ -42,6 +42,8 @@ _NAMED = re.compile(
     )(?=\s|$)""",
     re.VERBOSE,
 )
+_CONTINUED = re.compile(r"\\\n[ \t]*")
+_NOTHING = "\0"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*|\.\.")
 
 
@@ -82,16 +84,16 @@ class _Command:
 
 
 class _Reader:
-    def __init__(self, script: str, menus: frozenset[Words] = frozenset({()}), line: int = 1):
-        self._script = script.replace("\r\n", "\n").replace("\\\n", "  ") + "\n"
-        self._lines = script.replace("\r\n", "\n")
-        self._menus = menus
+    def __init__(self, script: str, line: int = 1) -> None:
+        self._lines = script.replace("\r\n", "\n").replace(_NOTHING, " ")
+        # A continued line goes on as if nothing were between, not even blanks.
+        self._script = _CONTINUED.sub(lambda it: _NOTHING * len(it[0]), self._lines) + "\n"
         self._line = line
         self._at = 0
 
     def found(self) -> Iterator[Forbidden]:
         while self._at < len(self._script):
-            yield from self._block(self._menus)
+            yield from self._block(frozenset({()}))
 
     def _block(self, menus: frozenset[Words]) -> Iterator[Forbidden]:
         """Until its bracket is closed."""
@@ -116,7 +118,7 @@ class _Reader:
                 yield from self._nested(command, menus)
             elif char in " \t":
                 command.end_word()
-            else:
+            elif char != _NOTHING:
                 command.word += char
         command.end_word()
         yield from self._judged(command, menus)
@@ -140,22 +142,22 @@ class _Reader:
                 self._at += 1
             text += char
         self._at += 1
-        return text
+        return text.replace(_NOTHING, "")
 
     def _judged(self, command: _Command, menus: frozenset[Words]) -> Iterator[Forbidden]:
         if not command.words:
             return
-        message = _wrong(command, menus, self._script[command.start : self._at - 1])
+        text = self._script[command.start : self._at - 1].replace(_NOTHING, "")
+        message = _wrong(command, menus, text)
         if message:
             yield Forbidden(self._line_of(command), message)
         elif any(_starts(command.words[0].lstrip(":/"), one) for one in EXECUTING):
-            for text in command.texts:
-                yield from _Reader(text, line=self._line_of(command)).found()
+            for executed in command.texts:
+                yield from _Reader(executed, self._line_of(command)).found()
 
     def _line_of(self, command: _Command) -> int:
-        """Where a line was continued, blanks stand now: nothing has moved."""
         start = command.start
-        while self._script[start].isspace():
+        while self._script[start].isspace() or self._script[start] == _NOTHING:
             start += 1
         return self._line + self._lines.count("\n", 0, start)
 

@@ -114,7 +114,7 @@ class Git:
         return made
 
     def tidy(self) -> None:
-        """Pack what has piled up. Only while `writing`. What was committed stays, whatever happens."""
+        """Pack what has piled up, if possible. Only while `writing`."""
         with suppress(GitError):
             self._run(["gc", "--auto", "--quiet"])
 

@@ -156,7 +156,7 @@ def arm(
 
 
 def _job(armed: Revert, seconds: int) -> str:
-    """Waits a little longer than the entry. The time tells the entry from one that is armed anew."""
+    """Waits a little longer than the entry. By its time, an entry that is armed anew is another."""
     time = armed.at.rpartition(" ")[2]
     there = f'[:len [/system scheduler find name="{armed.name}" start-time={time}]] > 0'
     action = _action(armed.file)
