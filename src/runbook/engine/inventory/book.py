@@ -158,6 +158,15 @@ class DeviceBook:
             self._in_use(item, name, key, run) for item, name, key in _given(inputs, values)
         )
 
+    def stored(self, inputs: Sequence[Input], values: Mapping[str, str]) -> frozenset[str]:
+        """The devices of the inventory that a run is for, also those that were removed since."""
+        return frozenset(
+            name
+            for item in device_inputs(inputs)
+            for name in devices_of((item,), values).get(item.name, ())
+            if not self._connections.is_loose(item, name)
+        )
+
     def _in_use(self, item: Input, name: str, key: str, run: Run) -> InUse:
         device = self._get(item, name)
         if device is None:

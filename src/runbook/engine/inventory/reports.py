@@ -29,13 +29,15 @@ class Reporter:
     """Whose run it is, and what it may do.
 
     `allowed` says whether the runbook's policy lets it update the inventory. `writes` says whether
-    who requested it may also add devices, and change what they are for.
+    who requested it may also add devices, and change what they are for. `stored` has the devices
+    that the run is for: if one isn't there any more, it was removed meanwhile.
     """
 
     run: Run
     principal: Principal
     allowed: bool
     writes: bool
+    stored: frozenset[str] = frozenset()
 
 
 class DeviceReports:
@@ -113,6 +115,8 @@ class DeviceReports:
         """What may change; None if it is nothing."""
         if (wrong := name_problem(name)) is not None:
             return None, [wrong]
+        if before is None and name in self._reporter.stored:
+            return None, [Problem("device_not_updated", "it was removed while the run went on")]
         if not all(map(self._may_keep, _texts(fields))):
             return None, [Problem("device_not_updated", "the report contains a secret")]
         said = {key: value for key, value in fields.items() if key != MAY_MOVE}

@@ -11,6 +11,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.connections.connections import NewConnection
 from runbook.engine.connections.loose import LooseConnections
+from runbook.engine.inventory.reports import DeviceReports
 from runbook.store.models import RunFilter
 
 ROUTER = "ROUTER: {type: device, kind: proxmox}"
@@ -181,6 +182,28 @@ def test_a_run_reports_what_it_found_out(workshop, devices):
     assert (device.updated_by, device.updated_run, device.revision) == ("bob", run.id, 1)
     assert workshop.engine.runs.details(run, ANN).devices == ("edge-1",)
     assert next(one.action for one in workshop.store.audit.page().events) == "device.add"
+
+
+def test_a_device_that_was_removed_while_its_run_went_on_stays_removed(
+    workshop, devices, monkeypatch
+):
+    take = DeviceReports.take
+
+    def removed_before(self, data):
+        workshop.engine.inventory.remove("edge-1", ANN)
+        take(self, data)
+
+    monkeypatch.setattr(DeviceReports, "take", removed_before)
+    said = json.dumps({"name": "edge-1", "last_poll": "now"})
+    step = f"## Poll\n\n```zsh\nprint -r -- '{said}' >> $RUNBOOK_DEVICES; : $ROUTER\n```\n"
+    given = {"policy": "{inventory: update}", "inputs": "ROUTER: {type: device}"}
+    workshop.write_steps("Polls", step, **given)
+    workshop.register()
+    workshop.submit("Polls.md", ANN, env_vars={"ROUTER": "edge-1"})
+    run = workshop.execute()
+    assert [one.code for one in run.result.warnings] == ["device_not_updated"]
+    # Added anew, it would be without its connection: for everyone, with its backups.
+    assert workshop.store.devices.get("edge-1") is None
 
 
 def test_who_may_not_write_the_inventory_adds_and_moves_nothing(workshop, devices):
