@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IMPORTED = "loaded and executed successfully"
 READ_BYTES = 32_768
+MOST_BYTES = 64 * 1024 * 1024
 READ_TRIES = 10
 READ_PAUSE_S = 0.2
 IMPORT_S = 120.0
@@ -84,6 +85,9 @@ def _exported(router: Device, options: list[str]) -> str:
 def _read(router: Device, name: str) -> bytes:
     """The content of a file, in pieces; it is checked that it has its size."""
     content, size = b"", _size(router, name)
+    if size > MOST_BYTES:
+        text = f"{router.address}: {name} has {size} bytes, more than {MOST_BYTES}"
+        raise ConnectorError(text, ErrorCode.TRUNCATED)
     while len(content) < size:
         piece = _piece(router, name, len(content))
         if not piece:

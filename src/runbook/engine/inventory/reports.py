@@ -113,12 +113,8 @@ class DeviceReports:
         self, name: str, before: Device | None, fields: Mapping[str, object], author: Author
     ) -> tuple[Changes | None, list[Problem]]:
         """What may change; None if it is nothing."""
-        if (wrong := name_problem(name)) is not None:
+        if (wrong := self._wrong(name, before, fields)) is not None:
             return None, [wrong]
-        if before is None and name in self._reporter.stored:
-            return None, [Problem("device_not_updated", "it was removed while the run went on")]
-        if not all(map(self._may_keep, _texts(fields))):
-            return None, [Problem("device_not_updated", "the report contains a secret")]
         said = {key: value for key, value in fields.items() if key != MAY_MOVE}
         checked = check_fields(name, said, author.at)
         changes, problems = dict(checked.changes), list(checked.problems)
@@ -134,6 +130,18 @@ class DeviceReports:
         if refused:
             return None, [*problems, *refused]
         return changes, problems
+
+    def _wrong(
+        self, name: str, before: Device | None, fields: Mapping[str, object]
+    ) -> Problem | None:
+        """Why none of the report can be used."""
+        if (wrong := name_problem(name)) is not None:
+            return wrong
+        if before is None and name in self._reporter.stored:
+            return Problem("device_not_updated", "it was removed while the run went on")
+        if not all(map(self._may_keep, _texts(fields))):
+            return Problem("device_not_updated", "the report contains a secret")
+        return None
 
     def _author(self) -> Author:
         principal, run = self._reporter.principal, self._reporter.run
