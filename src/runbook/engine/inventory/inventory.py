@@ -149,7 +149,7 @@ class Inventory:
     def remove(self, name: str, principal: Principal) -> None:
         """Raises NotFoundError, and InvalidDeviceError for those who may not use its connection.
 
-        Its backups stay: a device that is added under this name has them, and they can be restored to it.
+        Its backups stay, and can be restored to a device that is added under this name.
         """
         self._authorizer.require(principal, _WRITE)
         device = self._store.devices.get(name)
