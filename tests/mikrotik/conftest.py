@@ -54,10 +54,15 @@ class Bench:
         self.know()
         self.use()
 
-    def know(self, *, name=NAME, **facts):
+    def know(self, *, name=NAME, host="127.0.0.1", **facts):
         """Have the device in the inventory, with these facts."""
         device = {"name": name, "stored": True, "facts": facts}
-        found = {"name": "routers", "kind": "routeros", "values": self._values, "device": device}
+        found = {
+            "name": "routers",
+            "kind": "routeros",
+            "values": self._values | {"host": host},
+            "device": device,
+        }
         (self.folder / "connections" / "ROUTER.json").write_text(json.dumps(found))
 
     def use(self):

@@ -16,7 +16,7 @@ from runbook.connectors.ssh.session import CommandResult
 
 # What is killed here leaves its connections open, which a process would not.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-REFUSED, REVERTED = 40, 41
+REFUSED, REVERTED, UNKNOWN = 40, 41, 42
 KEY = "mikrotik.change"
 MORE = "/ip address\nadd address=10.0.0.2/24 interface=ether2\n"
 
@@ -320,6 +320,22 @@ def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch
     assert ("10.0.0.1/24" in good, "10.0.0.2/24" in good) == (False, True)
     settled(bench)
     assert bench.router.snapshot() == good
+
+
+def test_what_may_be_another_router_never_gets_the_backup(bench, monkeypatch):
+    killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
+    with bench.connected() as router:
+        router.cancel_rollback(*router.reverts())
+    new = bench.router.snapshot()
+    bench.know(host="localhost")
+    assert bench.recover(DECISION="go back") == (UNKNOWN, "unknown")
+    assert (bench.outputs["reason"], bench.router.snapshot(), bench.router.boots) == (
+        "moved",
+        new,
+        1,
+    )
+    bench.know()
+    assert bench.recover(DECISION="go back") == (0, "reverted")
 
 
 def test_the_timer_of_another_servers_push_is_waited_for(bench, monkeypatch):

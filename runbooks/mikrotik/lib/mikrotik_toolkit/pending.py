@@ -43,6 +43,7 @@ class Pending:
     `commit` has the configuration from before. `until` is when the revert is due, in seconds since
     the epoch; `due` is the same by the router's clock, as it writes it, and `seconds` is how long
     that was after it was armed. `checks` says that a new connection alone doesn't verify it.
+    `address` is where the router was then.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Pending:
     """That changes the router."""
     guard: bool = False
     """Whether its revert is the guard: see guarding."""
+    address: str = ""
 
     @property
     def source(self) -> backups.Source:

@@ -148,6 +148,7 @@ def arm() -> None:
             runbook=source.runbook,
             requested_by=source.requested_by,
             phase=Phase.ARMING,
+            address=str(router.address),
             script=_digest(_script()),
             before=os.environ[BEFORE],
             commit=os.environ[COMMIT],

@@ -139,6 +139,7 @@ def _arm(device: str) -> bool:
             runbook=source.runbook,
             requested_by=source.requested_by,
             phase=Phase.ARMING,
+            address=str(router.address),
             script=common.digest(),
             before=before,
             commit=commit,
