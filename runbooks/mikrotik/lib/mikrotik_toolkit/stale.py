@@ -26,25 +26,27 @@ class BusyError(RunbookError):
 def reverts(router: Router, device: str) -> Iterator[Revert]:
     """Those that nothing needs any more. Raises BusyError before the first one if one is in use."""
     found = router.reverts()
-    clock = router.print("/system/clock")[0] if found else {}
     for one in found:
-        if _is_in_use(one, device, clock):
+        if _is_in_use(one, device, router):
             text = (
-                f"{router.address}: run {one.run_id} is changing it, and its revert is due at "
-                f"{one.at}. Is it in the inventory twice? Wait for that run or, if there is none, "
-                f"remove {one.name} from /system scheduler"
+                f"{router.address}: another run is changing it: it has the revert {one.name}. Is it "
+                "in the inventory twice? Wait for that run or, if there is none, remove the entry "
+                "from /system scheduler"
             )
             raise BusyError(text)
     yield from found
 
 
-def _is_in_use(one: Revert, device: str, clock: dict[str, str]) -> bool:
-    if one.run_id == guarding.GUARD or one.run_count:
-        return False  # it does nothing by itself, or it has fired
+def _is_in_use(one: Revert, device: str, router: Router) -> bool:
+    if one.run_id == guarding.GUARD:
+        return guarding.is_placed(router)  # without its file, it does nothing
+    if one.run_count:
+        return False  # it has fired
     known = of_run(one.run_id)
     if known is not None:
         return known.device != device and known.phase is not Phase.ENDED
     # It may be another server's, which has records of its own.
+    clock = router.print("/system/clock")[0]
     now = read_moment(clock["date"], clock["time"])
     left_s = (reaching.moment(one.at) - now).total_seconds()
     return -LATE_S < left_s <= LONGEST_S
