@@ -29,9 +29,9 @@ def reverts(router: Router, device: str) -> Iterator[Revert]:
     for one in found:
         if _is_in_use(one, device, router):
             text = (
-                f"{router.address}: another run is changing it: it has the revert {one.name}. Is it "
-                "in the inventory twice? Wait for that run or, if there is none, remove the entry "
-                "from /system scheduler"
+                f"{router.address}: another run is changing it: it has the revert {one.name}. "
+                "Is it in the inventory twice? Wait for that run or, if there is none, remove the "
+                "entry from /system scheduler"
             )
             raise BusyError(text)
     yield from found
