@@ -38,6 +38,8 @@ class Bench:
         self.reports = []
         self.keys = {}
         self.outputs = {}
+        self.calls = []
+        """What was called: refs and inputs."""
         data = folder / "data"
         self.store = BackupStore(folder_of(data), key_of(data))
         (folder / "connections").mkdir()
@@ -85,6 +87,7 @@ class Bench:
         monkeypatch.setattr("runbook.output", self.outputs.__setitem__)
         monkeypatch.setattr("runbook.env", lambda name, value: self.set(**{name: str(value)}))
         monkeypatch.setattr("runbook.device", lambda name, **said: self.reports.append(said))
+        monkeypatch.setattr("runbook.call", lambda ref, **given: self.calls.append((ref, given)))
         for name in ("progress", "summary", "plan", "mask"):
             monkeypatch.setattr(f"runbook.{name}", lambda *_, **__: None)
 
