@@ -59,6 +59,6 @@ class Reporting:
             principal,
             allowed=self._runbook.policy.updates_inventory,
             writes=writes,
-            stored=parts.devices.stored(self._runbook.inputs, self._values),
+            given=parts.devices.given(self._runbook.inputs, self._values),
         )
         return DeviceReports(parts.store, reporter, self._may_keep, parts.clock)

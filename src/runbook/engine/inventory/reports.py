@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 
 from runbook import log
 from runbook.core.access import Principal
@@ -29,15 +30,17 @@ class Reporter:
     """Whose run it is, and what it may do.
 
     `allowed` says whether the runbook's policy lets it update the inventory. `writes` says whether
-    who requested it may also add devices, and change what they are for. `stored` has the devices
-    that the run is for: if one isn't there any more, it was removed meanwhile.
+    who requested it may also add devices, and change what they are for. `given` has the devices
+    that the run is for, and whether each is one of the inventory: one that isn't there any more was
+    removed meanwhile. The others only come from a connection of this process, and aren't added: in
+    the inventory, they would be without it.
     """
 
     run: Run
     principal: Principal
     allowed: bool
     writes: bool
-    stored: frozenset[str] = frozenset()
+    given: Mapping[str, bool] = field(default_factory=dict)
 
 
 class DeviceReports:
@@ -96,6 +99,8 @@ class DeviceReports:
         warnings: list[Problem] = []
         for name, fields in said.items():
             before = known.get(name)
+            if before is None and self._reporter.given.get(name) is False:
+                continue
             changes, problems = self._checked(name, before, fields, author)
             warnings += [_told(name, problem) for problem in problems]
             if changes is None:
@@ -137,7 +142,7 @@ class DeviceReports:
         """Why none of the report can be used."""
         if (wrong := name_problem(name)) is not None:
             return wrong
-        if before is None and name in self._reporter.stored:
+        if before is None and name in self._reporter.given:
             return Problem("device_not_updated", "it was removed while the run went on")
         if not all(map(self._may_keep, _texts(fields))):
             return Problem("device_not_updated", "the report contains a secret")

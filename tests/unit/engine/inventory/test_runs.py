@@ -263,10 +263,17 @@ def test_a_connection_of_this_process_is_a_device_too(workshop, monkeypatch):
     variables = {f"PROXMOX_{name.upper()}": value for name, value in VALUES.items()}
     book = workshop.engine.parts.connections
     monkeypatch.setattr(book, "_loose", LooseConnections(environment=variables))
-    workshop.write("Reads", "print $ROUTER; cat $RUNBOOK_CONNECTIONS/ROUTER.json", inputs=ROUTER)
+    said = '{"name": "environment", "version": "8"}'
+    script = (
+        f"print $ROUTER; cat $RUNBOOK_CONNECTIONS/ROUTER.json; print '{said}' >> $RUNBOOK_DEVICES"
+    )
+    step = f"## Read\n\n```zsh\n{script}\n```\n"
+    workshop.write_steps("Reads", step, inputs=ROUTER, policy="{inventory: update}")
     workshop.register()
     workshop.submit("Reads.md")
     run = workshop.execute()
     assert run.status is RunStatus.SUCCEEDED, workshop.output(run)
     name, text = workshop.output(run).splitlines()
     assert (name, json.loads(text)["values"]["host"]) == ("environment", "pve.example.com")
+    # In the inventory, it would be without a connection.
+    assert (run.result.warnings, workshop.store.devices.get("environment")) == ((), None)
