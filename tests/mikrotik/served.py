@@ -14,6 +14,7 @@ from patience import PATIENCE_S
 from runbook.engine.process.run import RUN_MARK
 from runbook.lab.routeros.router import Router
 from runbook.library.history import verify_file
+from young_workers import YoungWorkers
 
 PUSH, RECOVER = "mikrotik/Push.md", "mikrotik/PushRecover.md"
 LONGEST_S = 20 * PATIENCE_S
@@ -24,6 +25,7 @@ class Served:
 
     def __init__(self, folder, **settings):
         self.server = Server(folder, **settings)
+        self.workers = YoungWorkers(self.server)
         self.routers = {}
         self._tokens = {}
 
@@ -80,6 +82,7 @@ class Served:
                     return reply.json()
             except (httpx.HTTPError, KeyError):
                 pass
+            self.server.assert_running()
             assert time.monotonic() < deadline, f"{path} isn't answered"
             time.sleep(0.1)
 
@@ -144,7 +147,7 @@ class Served:
 
     def kill_worker(self):
         with suppress(psutil.NoSuchProcess, ValueError):  # it is being restarted
-            self.server.worker.kill()
+            self.workers.kill(self.server.worker)
 
     def kill_all(self, *, scripts=True):
         """Every process of the server at once, and the scripts, unless they are spared."""

@@ -26,6 +26,7 @@ from integration.conftest import Server
 from mikrotik.site import PASSWORD, scripts_of
 from netbox.commands import TOOLKITS
 from runbook.lab.routeros.router import CLIENT, Router
+from young_workers import YoungWorkers
 
 CLOCK_RATE, REVERT_AFTER, MARGIN = 3, 240, 30
 LOST_AFTER_S = 10.0
@@ -71,6 +72,7 @@ class Lab:
 
         self.parallel = parallel
         self.server = Server(folder, SCRIPT_TIMEOUT_SECONDS=7200)
+        self.workers = YoungWorkers(self.server)
         shutil.copytree(TOOLKITS / "mikrotik", self.server.runbooks / "mikrotik")
         self.server.start()
         self.routers = {}
@@ -131,6 +133,7 @@ class Lab:
                 run = self.run(run_id)
                 if not run.get("active", True):
                     return run
+            self.server.assert_running()
             time.sleep(0.2)
         raise AssertionError(f"{run_id} doesn't end")
 
@@ -178,7 +181,7 @@ class Lab:
             return
         scripts = [*scripts_of(run_id)]
         if how == "worker":
-            self.server.worker.kill()
+            self.workers.kill(self.server.worker)
             return
         self.server.kill()
         for pid in scripts:
@@ -257,6 +260,7 @@ def change_of(n):
 
 def crash(lab, seed):
     """What was done, and what is wrong."""
+    lab.workers.make_room(2)
     victim = random.Random(seed.n + 1000).choice([*lab.routers])
     router = lab.routers[victim]
     if seed.loss == "change":
