@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from needs import need
 from ports import free_port
 
 PROGRAM = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
@@ -40,10 +41,7 @@ class Sshd:
     """A server that accepts the key `private_key` of whoever executes the tests."""
 
     def __init__(self, folder):
-        if PROGRAM is None:
-            if os.environ.get("CI"):
-                pytest.fail("sshd is missing")
-            pytest.skip("sshd is not installed")
+        need(PROGRAM, "sshd")
         folder.mkdir()
         self.folder = folder
         self.port = free_port()
