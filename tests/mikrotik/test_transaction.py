@@ -87,10 +87,10 @@ def test_one_router_that_refuses_leaves_all_alone(fleet):
 def test_one_router_on_which_the_change_fails_takes_all_back(fleet):
     before = fleet.snapshots()
     assert fleet.push_all(ADD, BEFORE_CHANGES) == 0
-    common = importlib.import_module("mikrotik_toolkit.transaction.common")
+    checking = importlib.import_module("mikrotik_toolkit.checking")
     current = importlib.import_module("mikrotik_toolkit.current")
     fleet._patch.setattr(
-        common, "script", lambda: HALF if current.one_of_several() == "core-2" else ADD
+        checking, "script", lambda: HALF if current.one_of_several() == "core-2" else ADD
     )
     code = fleet.push_all(ADD, STEPS[4:], fresh=False)
     assert (code, fleet.outputs["reason"]) == (REVERTED, "import_failed")
