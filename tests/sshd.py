@@ -3,7 +3,9 @@
 import getpass
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
@@ -98,6 +100,15 @@ class Sshd:
             self._process.wait()
             self._process.stderr.close()
             self._process = None
+
+    @contextmanager
+    def frozen(self):
+        """Connections are accepted, by the kernel, but nobody says anything."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def change_host_key(self):
         self.stop()

@@ -33,8 +33,8 @@ class Served:
         self.server.start()
         beside = Beside(self.server)
         for action in ("install", "enable"):
-            assert beside.run("toolkit", action, "mikrotik").returncode == 0
-        return self
+            done = beside.run("toolkit", action, "mikrotik")
+            assert done.returncode == 0, done.stderr
 
     def close(self):
         self.server.stop()

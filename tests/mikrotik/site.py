@@ -68,6 +68,18 @@ class Site:
     def push(self, change, *options, **inputs):
         return self.execute("Push", *options, CHANGE=change, **inputs)
 
+    def seconds_of_a_push(self, change, *, router=NAME, **inputs):
+        """From the beginning of its first step on, if nobody disturbs it."""
+        started = self.toolkits.start_execute(
+            "mikrotik/Push.md", ROUTER=router, CHANGE=change, **inputs
+        )
+        with started as process:
+            next(line for line in process.stdout if json.loads(line)["type"] == "step")
+            began = time.monotonic()
+            process.communicate()
+            assert process.returncode == 0
+            return time.monotonic() - began
+
     def killed_push(self, change, after_s, *, router=NAME, script=True, **inputs):
         """The ID of a run whose engine and script were killed this long after its first step began.
 

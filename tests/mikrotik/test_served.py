@@ -19,8 +19,9 @@ SLOW = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n:delay 12s\n"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Served(tmp_path_factory.mktemp("served")).start()
+    site = Served(tmp_path_factory.mktemp("served"))
     try:
+        site.start()
         yield site
     finally:
         site.close()

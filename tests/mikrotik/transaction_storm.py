@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -68,20 +69,21 @@ class Lab:
     """A server, and routers that it knows as devices."""
 
     def __init__(self, folder, count, parallel):
-        import shutil
-
         self.parallel = parallel
         self.server = Server(folder, SCRIPT_TIMEOUT_SECONDS=7200)
         self.workers = YoungWorkers(self.server)
         shutil.copytree(TOOLKITS / "mikrotik", self.server.runbooks / "mikrotik")
-        self.server.start()
         self.routers = {}
-        for n in range(count):
+        self._count = count
+        self.state = self.server.data / "device-backups"
+
+    def set_up(self):
+        self.server.start()
+        for n in range(self._count):
             name = f"edge-{n:02}"
             options = {"clock_rate": CLOCK_RATE, "boot_seconds": 2, "identity": name}
             self.routers[name] = Router("7.18", password=PASSWORD, **options).start()
         self._register()
-        self.state = self.server.data / "device-backups"
 
     def _register(self):
         with self.client() as client:
@@ -415,6 +417,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="transaction-storm-") as folder:
         lab = Lab(Path(folder), given.devices, given.parallel)
         try:
+            lab.set_up()
             for n in given.seeds:
                 began = time.monotonic()
                 lab.result = ""
