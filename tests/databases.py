@@ -21,6 +21,7 @@ from pathlib import Path
 
 from patience import PATIENCE_S
 
+MISSING = "missing: PostgreSQL; make setup-dev installs it"
 ROLE = "runbook"
 SETTINGS = {
     "listen_addresses": "",
