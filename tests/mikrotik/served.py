@@ -9,7 +9,7 @@ import httpx
 import psutil
 
 from integration.conftest import Beside, Server, sse_events, stream_lines
-from mikrotik.site import NAME, PASSWORD
+from mikrotik.site import NAME, PASSWORD, TIMEOUTS
 from patience import PATIENCE_S
 from runbook.engine.process.run import RUN_MARK
 from runbook.lab.routeros.router import Router
@@ -52,8 +52,7 @@ class Served:
             "password": PASSWORD,
             "ca": router.ca,
             "ssh_port": router.ssh_port,
-            "timeout": 2,
-            "command_timeout": 3,
+            **TIMEOUTS,
         }
         self.ask("POST", "/api/connections", name=name, kind="routeros", values=values)
         self.ask("PUT", f"/api/inventory/{name}", connection=name, address="127.0.0.1")
