@@ -64,6 +64,22 @@ def test_all_routers_are_committed_and_backed_up_with_their_source(fleet):
     settled(fleet)
 
 
+def test_a_dry_run_of_one_or_several_plans_the_same_and_changes_nothing(fleet, monkeypatch):
+    before, plans = fleet.snapshots(), []
+    fleet._connect("ROUTER", NAMES[0], fleet.routers[NAMES[0]])
+    fleet.set(RUNBOOK_DRY_RUN="true")
+    monkeypatch.setattr("runbook.plan", lambda text, **_: plans.append(text))
+    assert fleet.push_all(ADD) == 0
+    several, plans[:] = [*plans], []
+    assert fleet.push(ADD) == 0
+    assert "/ip address: 1 add, 0 set, 0 remove, 0 other" in {*plans} & {*several}
+    assert sum(text.startswith("revert after") for text in (*plans, *several)) == 2
+    assert fleet.snapshots() == before
+    reboot = "/system reboot\n"
+    for push in (fleet.push_all, fleet.push):
+        assert (push(reboot), fleet.outputs["reason"]) == (REFUSED, "forbidden")
+
+
 def test_one_router_that_refuses_leaves_all_alone(fleet):
     before = fleet.snapshots()
     fleet.routers["core-2"].state.facts["mode"] = "home"
