@@ -1,7 +1,6 @@
 """What holds for every test."""
 
 import itertools
-import os
 import shutil
 import signal
 import tempfile
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import databases
+from needs import need
 from patience import PATIENCE_S
 
 TIMEOUT_S = 4 * PATIENCE_S
@@ -41,8 +41,7 @@ def pytest_unconfigure(config):
 @pytest.fixture(scope="session")
 def postgres():
     """The PostgreSQL server of this run. Without one there is nothing to test; in CI that fails."""
-    if databases.programs() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(databases.MISSING)
+    need(databases.programs() is not None, "PostgreSQL")
     return databases.shared_server()
 
 

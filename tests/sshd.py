@@ -3,10 +3,13 @@
 import getpass
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
+from needs import need
 from ports import free_port
 
 PROGRAM = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
@@ -40,10 +43,7 @@ class Sshd:
     """A server that accepts the key `private_key` of whoever executes the tests."""
 
     def __init__(self, folder):
-        if PROGRAM is None:
-            if os.environ.get("CI"):
-                pytest.fail("sshd is missing")
-            pytest.skip("sshd is not installed")
+        need(PROGRAM, "sshd")
         folder.mkdir()
         self.folder = folder
         self.port = free_port()
@@ -100,6 +100,15 @@ class Sshd:
             self._process.wait()
             self._process.stderr.close()
             self._process = None
+
+    @contextmanager
+    def frozen(self):
+        """Connections are accepted, by the kernel, but nobody says anything."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def change_host_key(self):
         self.stop()

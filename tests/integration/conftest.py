@@ -152,6 +152,13 @@ class Server:
     def process(self):
         return psutil.Process(self._process.pid)
 
+    def assert_running(self):
+        """Whoever waits for something from a server that has ended would wait for ever."""
+        code = self._process.poll()
+        if code is not None:
+            did = "gave up" if self.events_logged("supervisor.gives_up") else "has ended"
+            raise AssertionError(f"the server {did}, with {code}: {''.join(self.log[-20:])}")
+
     def wait_ready(self, timeout=PATIENCE_S):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from needs import NODE, need
+
 ROOT = Path(__file__).parents[2]
 CALLS = ROOT / "tests" / "data" / "clients"
 MODULES = ROOT / "src" / "web" / "node_modules"
@@ -36,11 +38,6 @@ STRICT = ["--noEmit", "--strict", "--noUncheckedIndexedAccess", "--skipLibCheck"
 OPTIONS = [*STRICT, "--module", "ESNext", "--moduleResolution", "bundler", "--target", "ES2022"]
 
 
-def unless_in_ci(is_there, what):
-    if not is_there:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {what}")
-
-
 @pytest.fixture
 def document(server, tmp_path):
     server.add("Hello", "print hello $WHO", inputs="WHO: {description: x, default: you}")
@@ -64,7 +61,7 @@ def run(*command, cwd, **environment):
 
 
 def test_a_generated_python_client(server, document, tmp_path):
-    unless_in_ci(find_spec("openapi_python_client"), "openapi-python-client")
+    need(find_spec("openapi_python_client"), "openapi-python-client")
     program = Path(sys.executable).with_name("openapi-python-client")
     target = tmp_path / "runbook_client"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -78,13 +75,13 @@ def test_a_generated_python_client(server, document, tmp_path):
 
 
 def test_generated_typescript_types(server, document, tmp_path):
-    unless_in_ci(shutil.which("node") and (MODULES / "openapi-fetch").is_dir(), "node modules")
+    need(NODE and (MODULES / "openapi-fetch").is_dir(), "Node and openapi-fetch")
     (tmp_path / "node_modules").symlink_to(MODULES)
     shutil.copy(CALLS / "calls.ts", tmp_path)
     bin_ = MODULES / ".bin"
-    run(bin_ / "openapi-typescript", document, "-o", "schema.d.ts", cwd=tmp_path)
+    run(NODE, bin_ / "openapi-typescript", document, "-o", "schema.d.ts", cwd=tmp_path)
 
-    run(bin_ / "tsc", *OPTIONS, "--types", "node", "calls.ts", cwd=tmp_path)
-    run("node", "-e", TRANSPILE, cwd=tmp_path)
-    printed = run("node", "calls.mjs", server.url, cwd=tmp_path)
+    run(NODE, bin_ / "tsc", *OPTIONS, "--types", "node", "calls.ts", cwd=tmp_path)
+    run(NODE, "-e", TRANSPILE, cwd=tmp_path)
+    printed = run(NODE, "calls.mjs", server.url, cwd=tmp_path)
     assert json.loads(printed) == RESULT

@@ -14,6 +14,7 @@ import httpx
 import jwt
 import pytest
 
+from needs import need
 from patience import PATIENCE_S
 from ports import free_port
 
@@ -187,8 +188,6 @@ def test_a_script_has_a_larger_amount_of_its_own(server, http):
 
 # -- with Redis ------------------------------------------------------------------------------------
 
-needs_redis = pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
-
 
 class Redis:
     def __init__(self, folder):
@@ -208,9 +207,9 @@ class Redis:
             "--dir",
             str(self._folder),
         ]
-        self._process = subprocess.Popen(
-            [shutil.which("redis-server"), *arguments], stdout=subprocess.PIPE, text=True
-        )
+        program = shutil.which("redis-server")
+        need(program, "redis-server")
+        self._process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
         for line in self._process.stdout:
             if "Ready to accept connections" in line:
                 return self
@@ -266,7 +265,6 @@ def assert_limited_in_memory(counted):
     assert set(counted) == {429}
 
 
-@needs_redis
 def test_redis_counts_exactly_over_all_web_processes_and_may_come_and_go(serve, tmp_path, redis):
     with serve(tmp_path / "server", **redis_settings(redis)) as server:
         assert burst(server, "ann", 40) == {200: 10, 429: 30}
@@ -281,7 +279,6 @@ def test_redis_counts_exactly_over_all_web_processes_and_may_come_and_go(serve, 
         assert server.events_logged("http.fault") == []
 
 
-@needs_redis
 def test_a_redis_that_hangs_costs_a_moment_and_no_request(serve, tmp_path, redis):
     with serve(tmp_path / "server", **redis_settings(redis)) as server:
         assert burst(server, "ann", 5) == {200: 5}
@@ -292,7 +289,6 @@ def test_a_redis_that_hangs_costs_a_moment_and_no_request(serve, tmp_path, redis
         assert server.events_logged("http.fault") == []
 
 
-@needs_redis
 def test_a_server_whose_redis_was_never_there_serves_and_limits(serve, tmp_path):
     with serve(tmp_path / "server", **redis_settings(Redis(tmp_path))) as server:
         assert_limited_in_memory(burst(server, "ann", 40))

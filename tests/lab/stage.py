@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,15 +12,13 @@ from integration.conftest import Beside, Server
 from lab.endpoints import Endpoints, running_endpoints
 from patience import PATIENCE_S
 from pve import TEMPLATE
-from runbook.host.supervisor import MOST_QUICK_DEATHS, QUICK_DEATH_SECONDS
 from runbook.store.models import RunFilter
 from runbook.store.store import Store
 from torture import remains
-from torture.keeper import WORKER
+from young_workers import WORKER, YoungWorkers
 
 PROVISION, TEARDOWN = "lab/Provision.md", "lab/Teardown.md"
 TOOLKITS = ("proxmox", "netbox", "lab")
-MARGIN_S = 0.5
 NAME = "web-1"
 NICS = [
     {"BRIDGE": "vmbr0", "VLAN": 20, "PREFIX": "10.10.20.0/24", "PREFIX6": "2001:db8:20::/64"},
@@ -44,8 +41,7 @@ class Stage:
 
     def __init__(self, server, endpoints: Endpoints, url):
         self.server, self.endpoints = server, endpoints
-        self.quick_deaths = 0
-        """How often in a row a worker was killed soon after its start."""
+        self.workers = YoungWorkers(server)
         self.store = Store(url)
         beside = Beside(server)
         for slug in TOOLKITS:
@@ -137,11 +133,8 @@ class Killer:
     def __init__(self, stage, due, delay_s=0.0):
         self._stage = stage
         self._server = stage.server
+        stage.workers.make_room()
         self._victim = stage.server.worker
-        self._began = self._victim.create_time()
-        if stage.quick_deaths >= MOST_QUICK_DEATHS - 1:
-            # The supervisor would take one more for a worker that can't start, and end the server.
-            time.sleep(max(0.0, self._began + QUICK_DEATH_SECONDS + MARGIN_S - time.time()))
         self._due, self._delay_s = due, delay_s
         self._lock = threading.Lock()
         self._timer = None
@@ -153,10 +146,13 @@ class Killer:
                 return
             self.at = request
         if self._delay_s:
-            self._timer = threading.Timer(self._delay_s, self._victim.kill)
+            self._timer = threading.Timer(self._delay_s, self._kill)
             self._timer.start()
         else:
-            self._victim.kill()
+            self._kill()
+
+    def _kill(self):
+        self._stage.workers.kill(self._victim)
 
     def end(self):
         """Wait until the supervisor has started another worker, if one was killed."""
@@ -164,8 +160,6 @@ class Killer:
             self._timer.join()
         if self.at is not None:
             self._victim.wait(PATIENCE_S)
-            quick = time.time() - self._began < QUICK_DEATH_SECONDS + MARGIN_S
-            self._stage.quick_deaths = self._stage.quick_deaths + 1 if quick else 0
             none = remains.eventually(
                 lambda: [] if self._server.children(WORKER) else ["no other worker"]
             )

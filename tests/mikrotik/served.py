@@ -9,11 +9,12 @@ import httpx
 import psutil
 
 from integration.conftest import Beside, Server, sse_events, stream_lines
-from mikrotik.site import NAME, PASSWORD
+from mikrotik.site import NAME, PASSWORD, TIMEOUTS
 from patience import PATIENCE_S
 from runbook.engine.process.run import RUN_MARK
 from runbook.lab.routeros.router import Router
 from runbook.library.history import verify_file
+from young_workers import YoungWorkers
 
 PUSH, RECOVER = "mikrotik/Push.md", "mikrotik/PushRecover.md"
 LONGEST_S = 20 * PATIENCE_S
@@ -24,6 +25,7 @@ class Served:
 
     def __init__(self, folder, **settings):
         self.server = Server(folder, **settings)
+        self.workers = YoungWorkers(self.server)
         self.routers = {}
         self._tokens = {}
 
@@ -31,8 +33,8 @@ class Served:
         self.server.start()
         beside = Beside(self.server)
         for action in ("install", "enable"):
-            assert beside.run("toolkit", action, "mikrotik").returncode == 0
-        return self
+            done = beside.run("toolkit", action, "mikrotik")
+            assert done.returncode == 0, done.stderr
 
     def close(self):
         self.server.stop()
@@ -50,8 +52,7 @@ class Served:
             "password": PASSWORD,
             "ca": router.ca,
             "ssh_port": router.ssh_port,
-            "timeout": 2,
-            "command_timeout": 3,
+            **TIMEOUTS,
         }
         self.ask("POST", "/api/connections", name=name, kind="routeros", values=values)
         self.ask("PUT", f"/api/inventory/{name}", connection=name, address="127.0.0.1")
@@ -80,6 +81,7 @@ class Served:
                     return reply.json()
             except (httpx.HTTPError, KeyError):
                 pass
+            self.server.assert_running()
             assert time.monotonic() < deadline, f"{path} isn't answered"
             time.sleep(0.1)
 
@@ -144,7 +146,7 @@ class Served:
 
     def kill_worker(self):
         with suppress(psutil.NoSuchProcess, ValueError):  # it is being restarted
-            self.server.worker.kill()
+            self.workers.kill(self.server.worker)
 
     def kill_all(self, *, scripts=True):
         """Every process of the server at once, and the scripts, unless they are spared."""

@@ -33,6 +33,11 @@ class Strike:
     again_s: float | None = None
     down_s: float = 0.0
 
+    @property
+    def kills(self):
+        """How many workers, one soon after the other."""
+        return (self.victim is Victim.WORKER) + (self.again_s is not None)
+
     @classmethod
     def of(cls, n):
         """The steps in turn, so that each is hit equally often."""
@@ -98,6 +103,7 @@ def verdict(site, router, run):
 def crash(site, n, took, change, is_new):
     """What was done, and what is wrong. `is_new` tells if a router has all of the change."""
     plan, name = Strike.of(n), f"seed-{n}"
+    site.workers.make_room(plan.kills)
     router = site.add(name, clock_rate=CLOCK_RATE)
     before = router.snapshot()
     run = strike(site, name, change, plan, took)

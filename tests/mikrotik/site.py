@@ -8,12 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from netbox.commands import Toolkits, ended
+from patience import PATIENCE_S
 from runbook.connectors.backups import BackupStore, folder_of, key_of
 from runbook.lab.routeros.router import Router
 
 TOOLKIT = Path(__file__).parents[2] / "runbooks" / "mikrotik"
 PASSWORD = "secret-word"
 NAME = "core-1"
+TIMEOUTS = {"timeout": round(PATIENCE_S / 15), "command_timeout": round(PATIENCE_S / 10)}
+"""Of connections, in seconds: 2 and 3, or more on a machine that is slow or busy."""
 ADD = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n"
 CUT = "/ip address\nset [find address=192.168.88.1/24] disabled=yes\n"
 BROKEN = "/ip address\nadd address=10.0.0.1/24 interface=ether2\nadd adress=10.0.0.2/24\n"
@@ -53,8 +56,7 @@ class Site:
             password=PASSWORD,
             ca=router.ca,
             ssh_port=router.ssh_port,
-            timeout=2,
-            command_timeout=3,
+            **TIMEOUTS,
         )
         return router
 
@@ -67,6 +69,18 @@ class Site:
 
     def push(self, change, *options, **inputs):
         return self.execute("Push", *options, CHANGE=change, **inputs)
+
+    def seconds_of_a_push(self, change, *, router=NAME, **inputs):
+        """From the beginning of its first step on, if nobody disturbs it."""
+        started = self.toolkits.start_execute(
+            "mikrotik/Push.md", ROUTER=router, CHANGE=change, **inputs
+        )
+        with started as process:
+            next(line for line in process.stdout if json.loads(line)["type"] == "step")
+            began = time.monotonic()
+            process.communicate()
+            assert process.returncode == 0
+            return time.monotonic() - began
 
     def killed_push(self, change, after_s, *, router=NAME, script=True, **inputs):
         """The ID of a run whose engine and script were killed this long after its first step began.

@@ -11,6 +11,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,6 @@ CLOCK_RATE, REVERT_AFTER = 12, 300
 SLOW = 12
 """Seconds by the router's clock that it pauses amid the change."""
 PLANS = ("recover", "undo", "resume", "retry", "wait, recover")
-LATEST_S = 14.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--version", default="7.18")
-    parser.add_argument("--latest", type=float, default=LATEST_S, help="of the kills, in seconds")
+    parser.add_argument(
+        "--latest", type=float, help="of the kills, in seconds; by default, what a push takes"
+    )
     parser.add_argument("--served", action="store_true", help="a server executes Push")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.seeds)
@@ -148,8 +150,9 @@ def told(n, began, said, wrong):
 
 def served(seeds, given):
     with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
-        site = Served(Path(folder)).start()
+        site = Served(Path(folder))
         try:
+            site.start()
             site.add(version=given.version, clock_rate=served_storm.CLOCK_RATE)
             took = served_storm.durations(site, change_of(0))
             print("steps take", *(f"{one:.2f}" for one in took), "s", flush=True)
@@ -168,16 +171,27 @@ def is_new(n, router, before):
     return router.snapshot() == before and counted == 1
 
 
+@contextmanager
+def one_site(given):
+    with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
+        site = Site(Path(folder))
+        try:
+            site.add(version=given.version, clock_rate=CLOCK_RATE)
+            yield site
+        finally:
+            site.close()
+
+
 def one_shot(seeds, given):
+    latest_s = given.latest
+    if latest_s is None:
+        with one_site(given) as site:
+            latest_s = site.seconds_of_a_push(change_of(0), REVERT_AFTER=str(REVERT_AFTER))
+        print(f"a push takes {latest_s:.1f} s", flush=True)
     for n in seeds:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="mikrotik-storm-") as folder:
-            site = Site(Path(folder))
-            site.add(version=given.version, clock_rate=CLOCK_RATE)
-            try:
-                said, wrong = crash(site, Seed.of(n, given.latest))
-            finally:
-                site.close()
+        with one_site(given) as site:
+            said, wrong = crash(site, Seed.of(n, latest_s))
         yield told(n, began, said, wrong)
 
 

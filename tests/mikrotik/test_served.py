@@ -1,18 +1,27 @@
 """Push on a real server, whose worker is killed: see storm.py for more of it."""
 
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import psutil
 import pytest
 
 from mikrotik.conftest import REVERT_S
 from mikrotik.served import PUSH, Served
 from mikrotik.site import BROKEN, CUT
+from runbook.host.supervisor import MOST_QUICK_DEATHS
+from young_workers import YoungWorkers
 
 SLOW = "/ip address\nadd address=10.0.0.1/24 interface=ether2\n:delay 12s\n"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Served(tmp_path_factory.mktemp("served")).start()
+    site = Served(tmp_path_factory.mktemp("served"))
     try:
+        site.start()
         yield site
     finally:
         site.close()
@@ -52,3 +61,40 @@ def test_a_push_whose_worker_is_killed_is_ended_by_the_server_itself(site):
     router.advance(86_400)
     assert router.snapshot() == before
     assert site.leftovers() == []
+
+
+# -- the harness ---------------------------------------------------------------------------------
+
+
+def test_nobody_waits_for_a_server_that_has_ended(tmp_path, monkeypatch):
+    site = Served(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", shutil.which("false"))
+        site.server.start(wait=False)
+    site.server.wait()
+    with pytest.raises(AssertionError, match="the server has ended, with 1"):
+        site.run("01")
+
+
+def test_no_more_young_workers_are_killed_than_the_supervisor_takes(monkeypatch):
+    started, looks = [], []
+
+    def start(_module="runbook.worker"):
+        if not started or started[-1].poll() is not None:
+            started.append(subprocess.Popen(["sleep", "100"]))
+        return [psutil.Process(started[-1].pid)]
+
+    workers = YoungWorkers(SimpleNamespace(children=start, assert_running=lambda: looks.append(1)))
+    for _ in range(MOST_QUICK_DEATHS - 1):
+        workers.make_room()
+        workers.kill(*start())
+        started[-1].wait()
+    assert not looks
+
+    monkeypatch.setattr("young_workers._is_old", lambda _: len(looks) > 2)
+    workers.make_room()
+    workers.kill(*start())
+    assert len(looks) == 3
+    started[-1].wait()
+    workers.make_room(MOST_QUICK_DEATHS - 1)
+    assert len(looks) == 3

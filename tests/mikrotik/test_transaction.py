@@ -64,6 +64,22 @@ def test_all_routers_are_committed_and_backed_up_with_their_source(fleet):
     settled(fleet)
 
 
+def test_a_dry_run_of_one_or_several_plans_the_same_and_changes_nothing(fleet, monkeypatch):
+    before, plans = fleet.snapshots(), []
+    fleet._connect("ROUTER", NAMES[0], fleet.routers[NAMES[0]])
+    fleet.set(RUNBOOK_DRY_RUN="true")
+    monkeypatch.setattr("runbook.plan", lambda text, **_: plans.append(text))
+    assert fleet.push_all(ADD) == 0
+    several, plans[:] = [*plans], []
+    assert fleet.push(ADD) == 0
+    assert "/ip address: 1 add, 0 set, 0 remove, 0 other" in {*plans} & {*several}
+    assert sum(text.startswith("revert after") for text in (*plans, *several)) == 2
+    assert fleet.snapshots() == before
+    reboot = "/system reboot\n"
+    for push in (fleet.push_all, fleet.push):
+        assert (push(reboot), fleet.outputs["reason"]) == (REFUSED, "forbidden")
+
+
 def test_one_router_that_refuses_leaves_all_alone(fleet):
     before = fleet.snapshots()
     fleet.routers["core-2"].state.facts["mode"] = "home"
@@ -87,10 +103,10 @@ def test_one_router_that_refuses_leaves_all_alone(fleet):
 def test_one_router_on_which_the_change_fails_takes_all_back(fleet):
     before = fleet.snapshots()
     assert fleet.push_all(ADD, BEFORE_CHANGES) == 0
-    common = importlib.import_module("mikrotik_toolkit.transaction.common")
+    checking = importlib.import_module("mikrotik_toolkit.checking")
     current = importlib.import_module("mikrotik_toolkit.current")
     fleet._patch.setattr(
-        common, "script", lambda: HALF if current.one_of_several() == "core-2" else ADD
+        checking, "script", lambda: HALF if current.one_of_several() == "core-2" else ADD
     )
     code = fleet.push_all(ADD, STEPS[4:], fresh=False)
     assert (code, fleet.outputs["reason"]) == (REVERTED, "import_failed")

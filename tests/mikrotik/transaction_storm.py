@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from integration.conftest import Server
 from mikrotik.site import PASSWORD, scripts_of
 from netbox.commands import TOOLKITS
 from runbook.lab.routeros.router import CLIENT, Router
+from young_workers import YoungWorkers
 
 CLOCK_RATE, REVERT_AFTER, MARGIN = 3, 240, 30
 LOST_AFTER_S = 10.0
@@ -67,19 +69,21 @@ class Lab:
     """A server, and routers that it knows as devices."""
 
     def __init__(self, folder, count, parallel):
-        import shutil
-
         self.parallel = parallel
         self.server = Server(folder, SCRIPT_TIMEOUT_SECONDS=7200)
+        self.workers = YoungWorkers(self.server)
         shutil.copytree(TOOLKITS / "mikrotik", self.server.runbooks / "mikrotik")
-        self.server.start()
         self.routers = {}
-        for n in range(count):
+        self._count = count
+        self.state = self.server.data / "device-backups"
+
+    def set_up(self):
+        self.server.start()
+        for n in range(self._count):
             name = f"edge-{n:02}"
             options = {"clock_rate": CLOCK_RATE, "boot_seconds": 2, "identity": name}
             self.routers[name] = Router("7.18", password=PASSWORD, **options).start()
         self._register()
-        self.state = self.server.data / "device-backups"
 
     def _register(self):
         with self.client() as client:
@@ -131,6 +135,7 @@ class Lab:
                 run = self.run(run_id)
                 if not run.get("active", True):
                     return run
+            self.server.assert_running()
             time.sleep(0.2)
         raise AssertionError(f"{run_id} doesn't end")
 
@@ -178,7 +183,7 @@ class Lab:
             return
         scripts = [*scripts_of(run_id)]
         if how == "worker":
-            self.server.worker.kill()
+            self.workers.kill(self.server.worker)
             return
         self.server.kill()
         for pid in scripts:
@@ -257,6 +262,7 @@ def change_of(n):
 
 def crash(lab, seed):
     """What was done, and what is wrong."""
+    lab.workers.make_room(2)
     victim = random.Random(seed.n + 1000).choice([*lab.routers])
     router = lab.routers[victim]
     if seed.loss == "change":
@@ -411,6 +417,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="transaction-storm-") as folder:
         lab = Lab(Path(folder), given.devices, given.parallel)
         try:
+            lab.set_up()
             for n in given.seeds:
                 began = time.monotonic()
                 lab.result = ""

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 
 import pytest
 
+from needs import need
 from netbox.conftest import is_real
 from netbox.endpoint import loopback
 from netbox.test_toolkit import Site
 from patience import PATIENCE_S
 from ports import free_port
 
-MISSING = "missing: snmpd and snmp; apt-get install snmpd snmp"
 COMMUNITY = "a-community-of-the-tests"
 
-pytestmark = [
-    pytest.mark.skipif(not (shutil.which("snmpd") and shutil.which("snmpwalk")), reason=MISSING),
-    pytest.mark.skipif(is_real(), reason="counts all objects"),
-]
+pytestmark = pytest.mark.skipif(is_real(), reason="counts all objects")
+
+
+@pytest.fixture(autouse=True)
+def snmp():
+    need(shutil.which("snmpd") and shutil.which("snmpwalk"), "snmpd and snmp")
 
 
 @pytest.fixture

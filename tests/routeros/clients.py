@@ -10,6 +10,8 @@ import librouteros
 import routeros_api
 from librouteros.exceptions import TrapError
 
+from needs import NODE
+
 HERE = Path(__file__).parent
 MODULES = HERE.parents[1] / "src/web/node_modules"
 USER, PASSWORD = "admin", "pass word"
@@ -91,7 +93,7 @@ class NodeRouteros:
 
     def __init__(self, router, *, challenge=False):
         self._process = subprocess.Popen(
-            ["node", str(HERE / "node_client.cjs")],
+            [NODE, str(HERE / "node_client.cjs")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from needs import NODE, need
 from routeros.clients import CLIENTS, MODULES, PASSWORD, RefusedError
 from runbook.lab.routeros.router import Router
 
@@ -14,8 +15,8 @@ def router(request):
 
 @pytest.fixture(scope="module", params=CLIENTS)
 def client(request, router):
-    if request.param == "node-routeros" and not (MODULES / "node-routeros").is_dir():
-        pytest.skip("node-routeros isn't installed: npm ci in src/web")
+    if request.param == "node-routeros":
+        need(NODE and (MODULES / "node-routeros").is_dir(), "Node and node-routeros")
     found = CLIENTS[request.param](router)
     yield found
     found.close()
@@ -102,3 +103,12 @@ def test_logging_in_by_challenge(name):
         client = CLIENTS[name](router, challenge=True)
         assert client.call("/system/identity/print") == [{"name": "MikroTik"}]
         client.close()
+
+
+def test_what_is_missing_is_skipped_but_fails_in_ci(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception):
+        need(None, "node-routeros")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception):
+        need(None, "node-routeros")

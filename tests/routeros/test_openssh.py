@@ -5,11 +5,9 @@ import subprocess
 
 import pytest
 
+from needs import need
 from runbook.lab.routeros.router import Router
 
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, ("ssh", "sftp", "ssh-keygen"))), reason="OpenSSH isn't installed"
-)
 RSC = "/ip address\nadd address=10.3.0.1/24 interface=ether3\n"
 
 
@@ -21,6 +19,7 @@ def router(request):
 
 @pytest.fixture(scope="module")
 def folder(router, tmp_path_factory):
+    need(all(map(shutil.which, ("ssh", "sftp", "ssh-keygen"))), "OpenSSH")
     found = tmp_path_factory.mktemp("openssh")
     key = found / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)

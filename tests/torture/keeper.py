@@ -16,6 +16,7 @@ import psutil
 
 from integration.conftest import Server
 from patience import PATIENCE_S
+from runbook.host.supervisor import MOST_QUICK_DEATHS
 from torture.database import Database
 from torture.ground import Ground
 from torture.watch import Watch
@@ -23,7 +24,6 @@ from torture.watch import Watch
 BETWEEN_STARTS_S = 0.5
 BETWEEN_LOOKS_S = 0.2
 LOOK_S = 1.0
-QUICK_DEATHS = 5
 WORKER = "runbook.worker"
 WEB = "runbook.api.server"
 READ_BYTES = 1 << 16
@@ -130,7 +130,7 @@ class Keeper:
         self.start()
 
     def _judge(self, code: int) -> None:
-        if self.expected_end or self._deaths >= QUICK_DEATHS:
+        if self.expected_end or self._deaths >= MOST_QUICK_DEATHS:
             self._watch.count("server: ended by a fault")
         elif code == 78 and time.monotonic() < self._began + PATIENCE_S:
             # The port is still taken by the web processes of a server that was killed.

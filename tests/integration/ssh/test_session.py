@@ -174,6 +174,13 @@ def test_a_server_that_hangs_after_accepting_ends_by_the_timeout(greeting):
     assert error.code is ErrorCode.TIMEOUT
 
 
+def test_an_sshd_that_hangs_after_accepting_ends_by_the_timeout(sshd):
+    with sshd.frozen():
+        assert refused(sshd.values(timeout=1)).code is ErrorCode.TIMEOUT
+    with session(sshd.values(), {address(sshd): sshd.host_key}):
+        pass
+
+
 def test_a_command_that_hangs_ends_by_its_timeout(sshd):
     with session(sshd.values(command_timeout=1)) as server:
         with pytest.raises(ConnectorError) as error:

@@ -6,8 +6,7 @@ from mikrotik.scripts.bench import PASSWORD, Bench, forget
 from runbook.connectors.connection import ConnectionValues
 from runbook.connectors.host_keys import CollectedHostKeys
 from runbook.connectors.routeros import open_router
-
-simulator = pytest.importorskip("runbook.lab.routeros.router")
+from runbook.lab.routeros import router as simulator
 
 
 class Site(Bench):

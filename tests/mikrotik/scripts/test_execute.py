@@ -2,12 +2,9 @@
 
 import json
 
-import pytest
-
 from mikrotik.scripts.bench import PASSWORD
 from netbox.commands import Toolkits
-
-simulator = pytest.importorskip("runbook.lab.routeros.router")
+from runbook.lab.routeros import router as simulator
 
 
 class Shelf(Toolkits):

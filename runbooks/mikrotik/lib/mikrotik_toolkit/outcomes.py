@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import runbook
+from runbook.errors import RunbookError
+
+
+class ReasonError(RunbookError):
+    """Why a router isn't changed, or doesn't keep a change; `code` is a stable word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]
 
 
 class Outcome(StrEnum):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 
 import runbook
-from mikrotik_toolkit import reaching, recovery, saving, stale
-from mikrotik_toolkit.forbidden import first_forbidden, may_change_clock
+from mikrotik_toolkit import checking, reaching, recovery, saving
 from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, refused
 from mikrotik_toolkit.pending import Pending, Phase, last, pending
 from mikrotik_toolkit.phases import (
@@ -17,7 +14,6 @@ from mikrotik_toolkit.phases import (
     BEFORE,
     COMMIT,
     EFFECT_KEY,
-    checks,
     close_effects,
     end,
     mine,
@@ -33,7 +29,6 @@ from runbook.connectors import backups, routeros
 from runbook.connectors.backups import Origin
 from runbook.connectors.effects import earlier, effect
 from runbook.connectors.errors import ConnectorError
-from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.router import Router
 
 RECOVERS = "RUNBOOK_RECOVERS"
@@ -46,14 +41,11 @@ RECOVERS = "RUNBOOK_RECOVERS"
 @step(2, "Checking the router")
 def check() -> None:
     """Reachable, a known version, and able to revert by itself. Earlier changes are ended first."""
-    end_earlier(_digest(_script()))
-    if not rsc.parse(_script()).commands:
-        refused("empty", "The change has no commands").end()
-    with refusing(), routeros.connect(ROUTER) as router:
-        print(f"{router.board}, RouterOS {router.version}, at {router.address}")
-        for obstacle in router.revert_obstacles():
-            refused(obstacle.code, obstacle.message).end()
-        saving.report(ROUTER, router)
+    end_earlier(checking.digest())
+    with refusing():
+        checking.not_empty()
+        with routeros.connect(ROUTER) as router:
+            checking.examine(router)
 
 
 def end_earlier(script: str) -> None:
@@ -97,77 +89,38 @@ def back_up() -> None:
 
 @step(25, "Validating")
 def validate() -> None:
-    script = _script()
-    if (forbidden := first_forbidden(script)) is not None:
-        refused("forbidden", f"line {forbidden.line}: {forbidden.message}").end()
-    with refusing(), routeros.connect(ROUTER) as router:
-        found = router.validate(script)
-        for one in found.findings:
-            print(f"line {one.line or '?'}: {one.message}")
-        if not found.ok:
-            refused("invalid_script", found.findings[0].message).end()
-        who = f"RouterOS {router.version}" if found.by_router else "our own parser"
-        print(f"{who} finds no mistake")
-    for section in rsc.parse(script).sections:
-        counts = f"{section.add} add, {section.set} set, {section.remove} remove"
-        if runbook.dry_run():
-            runbook.plan(f"{section.path}: {counts}, {section.other} other", label="assumed")
-        else:
-            print(f"{section.path}: {counts}, {section.other} other")
+    with refusing():
+        checking.allowed()
+        with routeros.connect(ROUTER) as router:
+            checking.validate(router)
+    checking.tell_sections()
 
 
 @step(35, "Removing stale reverts")
 def clear_stale() -> None:
-    """A timer of another change must not fire amid this one, or later."""
     with refusing(), routeros.connect(ROUTER) as router:
-        for one in stale.reverts(router, saving.device_name(ROUTER)):
-            if runbook.dry_run():
-                runbook.plan(f"remove the stale revert {one.name}", label="verified")
-                continue
-            router.cancel_rollback(one)
-            print(f"Removed the stale revert {one.name}, which was due at {one.at}")
-        if not runbook.dry_run():
-            reaching.remove_leftovers(router)
+        checking.clear_stale(router)
 
 
 @step(40, "Arming the revert")
 def arm() -> None:
     if runbook.dry_run():
-        runbook.plan(f"revert after {_seconds()} s unless confirmed", label="assumed")
+        runbook.plan(f"revert after {checking.seconds()} s unless confirmed", label="assumed")
         return
-    if pending(saving.device_name(ROUTER)) is not None:
+    device = saving.device_name(ROUTER)
+    if pending(device) is not None:
         mine()  # this step is tried again, or this run resumes another one
-    device, run_id = saving.device_name(ROUTER), os.environ["RUNBOOK_RUN_ID"]
     with refusing(), routeros.connect(ROUTER) as router:
-        if not saving.look(router).same_as(os.environ[BEFORE]):
-            refused("changed_meanwhile", "Somebody has changed the router since the backup").end()
-        source = backups.source_of_run("Apply")
-        change = Pending(
-            device=device,
-            run_id=run_id,
-            runbook=source.runbook,
-            requested_by=source.requested_by,
-            phase=Phase.ARMING,
-            address=str(router.address),
-            script=_digest(_script()),
-            before=os.environ[BEFORE],
-            commit=os.environ[COMMIT],
-            until=time.time() + _seconds(),
-            seconds=_seconds(),
-            checks=checks(),
-        ).at(Phase.ARMING)
+        change = checking.begin(router, device, os.environ[BEFORE], os.environ[COMMIT])
         try:
             with effect(f"change {device}", key=EFFECT_KEY, probe={"commit": change.commit}):
-                armed = router.arm_rollback(
-                    run_id, _seconds(), clock_may_change=may_change_clock(_script())
-                )
+                change = checking.arm(router, change)
         except ConnectorError as error:
             result = settle(change)
             if result.outcome is Outcome.UNKNOWN:
                 result.end()
             raise error from None
-        change.at(Phase.ARMING, due=armed.at, until=time.time() + _seconds())
-        print(f"The router goes back at {armed.at} by its clock, unless the change is confirmed")
+        print(f"The router goes back at {change.due} by its clock, unless the change is confirmed")
 
 
 def disarm() -> None:
@@ -221,7 +174,7 @@ def apply() -> None:
             end(settle(change))
         change = change.at(Phase.APPLYING)
         try:
-            router.apply(_script())
+            router.apply(checking.script())
         except ConnectorError as error:
             if error.code in BROKEN:
                 print(error.message, flush=True)
@@ -326,15 +279,3 @@ def _nothing_began(asked: str) -> None:
         return
     runbook.output("run", asked)
     refused("never_began", f"Run {asked} has changed nothing").tell()
-
-
-def _script() -> str:
-    return os.environ["CHANGE"]
-
-
-def _seconds() -> int:
-    return int(os.environ["REVERT_AFTER"])
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(json.dumps(text).encode()).hexdigest()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mikrotik_toolkit import guarding, reaching
+from mikrotik_toolkit.outcomes import ReasonError
 from mikrotik_toolkit.pending import Phase, of_run
 from runbook.connectors.routeros.revert import Revert
 from runbook.connectors.routeros.router import Router
 from runbook.connectors.routeros.versions import read_moment
-from runbook.errors import RunbookError
 
 LONGEST_S = 7200
 """No run arms a revert for longer."""
@@ -17,14 +17,8 @@ LATE_S = 300
 """A router that was off when it was due goes back some minutes later."""
 
 
-class BusyError(RunbookError):
-    """Another run is changing the router. Its revert must stay: it may be cut off just now."""
-
-    code = "busy"
-
-
 def reverts(router: Router, device: str) -> Iterator[Revert]:
-    """Those that nothing needs any more. Raises BusyError before the first one if one is in use."""
+    """Those that nothing needs any more. Raises ReasonError if one is in use."""
     found = router.reverts()
     for one in found:
         if _is_in_use(one, device, router):
@@ -33,7 +27,7 @@ def reverts(router: Router, device: str) -> Iterator[Revert]:
                 "Is it in the inventory twice? Wait for that run or, if there is none, remove the "
                 "entry from /system scheduler"
             )
-            raise BusyError(text)
+            raise ReasonError("busy", text)
     yield from found
 
 

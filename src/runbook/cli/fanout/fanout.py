@@ -70,14 +70,14 @@ class ShareType(click.ParamType[str]):
     "--max-failures",
     type=ShareType(),
     metavar="N|P%",
-    help="Start no more devices once so many have failed.",
+    help="Start no more devices once this many have failed.",
 )
 @click.option(
     "--canary",
     type=click.IntRange(min=0),
     metavar="N",
     default=0,
-    help="Start the others only after so many devices have succeeded.",
+    help="Start with the first N devices, and with the others only once these have succeeded.",
 )
 @click.option(
     "--on-busy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from runbook.resources.device import DeviceItemJson, DeviceJson, ImportedDevicesJson
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
+NAME, SEEN, POLL, BACKUP, PROOF = "name", "last_seen", "last_poll", "last_backup", "last_proof"
+SORTS = (NAME, *(f"{sign}{time}" for time in (SEEN, POLL, BACKUP, PROOF) for sign in ("", "-")))
+"""Those of DeviceSort. Help is shown without loading it."""
 SHOWN = 200
 DEFAULT_SHOWN = 50
 
@@ -84,6 +88,7 @@ def _wanted(search: str | None, **given: Any) -> Wanted:
     examples=(
         "runbook inventory list --site fra --tag core",
         "runbook inventory list -q 192.0.2 --json | jq -r '.devices[].name'",
+        "runbook inventory list --sort last_backup",
     ),
     short_help="List devices.",
 )
@@ -95,14 +100,25 @@ def _wanted(search: str | None, **given: Any) -> Wanted:
     show_default=True,
     help="Maximum number of devices.",
 )
-@click.option("--cursor", metavar="NAME", help="Continue after this device.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default=NAME,
+    show_default=True,
+    help="The order: by name or by a time, the longest ago first, with a minus sign the latest.",
+)
+@click.option("--cursor", metavar="CURSOR", help="Continue where an earlier list has ended.")
 @json_option
-def list_devices(limit: int, cursor: str | None, as_json: bool, **given: str | None) -> None:
-    """List devices by name."""
+def list_devices(
+    limit: int, sort: str, cursor: str | None, as_json: bool, **given: str | None
+) -> None:
+    """List devices."""
+    from runbook.core.inventory.device import DeviceSort
     from runbook.resources.device import device_page_json
 
+    wanted = replace(_wanted(**given), sort=DeviceSort(sort))
     with _opened() as (book, principal):
-        page = book.list(principal, _wanted(**given), cursor=cursor, limit=limit)
+        page = book.list(principal, wanted, cursor=cursor, limit=limit)
         found = device_page_json(page)
     if as_json:
         print_json({**found})
@@ -110,16 +126,29 @@ def list_devices(limit: int, cursor: str | None, as_json: bool, **given: str | N
     if not found["devices"]:
         note("no devices; add one with `runbook inventory add`")
         return
-    headings = ("NAME", "ADDRESS", "CONNECTION", "VENDOR", "VERSION", "SITE", "TAGS", "LAST SEEN")
-    for line in table(headings, map(_cells, found["devices"])):
+    last = SEEN if sort == NAME else sort.removeprefix("-")
+    headings = ("NAME", "ADDRESS", "CONNECTION", "VENDOR", "VERSION", "SITE", "TAGS")
+    rows = (_cells(one, last) for one in found["devices"])
+    for line in table((*headings, last.replace("_", " ").upper()), rows):
         print_line(line)
     if found["next_cursor"]:
         note(f"there are more: --cursor {found['next_cursor']}")
 
 
-def _cells(one: DeviceItemJson) -> list[str]:
+def _cells(one: DeviceItemJson, last: str) -> list[str]:
     shown = (one["name"], one["address"], one["connection"], one["vendor"], one["version"])
-    return [*map(text_of, (*shown, one["site"], one["tags"])), moment(one["last_seen"])]
+    return [*map(text_of, (*shown, one["site"], one["tags"])), _moment(one, last)]
+
+
+def _moment(one: DeviceItemJson, last: str) -> str:
+    """The time by which the list is sorted."""
+    times = {
+        SEEN: one["last_seen"],
+        POLL: one["last_poll"],
+        BACKUP: one["last_backup"],
+        PROOF: one["last_proof"],
+    }
+    return "damaged" if last == PROOF and one["last_damage"] else moment(times[last])
 
 
 @inventory.command(

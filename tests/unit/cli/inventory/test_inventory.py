@@ -7,6 +7,8 @@ from click.testing import CliRunner
 
 from runbook import settings
 from runbook.cli.app import cli
+from runbook.cli.inventory.inventory import SORTS
+from runbook.core.inventory.device import DeviceSort
 
 TABLE = 'name,address,site,tags\nedge-1,192.0.2.1,fra,"core,edge"\nedge-2,192.0.2.2,ber,edge\n'
 
@@ -69,3 +71,28 @@ def test_a_table_is_imported_once(run, tmp_path):
 def test_a_bad_row_imports_nothing(run, table):
     assert run("import", "-", text=table).exit_code == 65
     assert listed(run) == []
+
+
+def test_devices_are_listed_by_what_needs_care_first(run):
+    rows = [
+        "name,last_backup,last_proof,last_damage",
+        "edge-1,2026-01-03T00:00:00Z,2026-01-04T00:00:00Z,",
+        "edge-2,2026-01-02T00:00:00Z,,2026-01-05T00:00:00Z",
+        "edge-3,,,",
+        "",
+    ]
+    assert run("import", "-", text="\n".join(rows)).exit_code == 0
+    assert listed(run) == ["edge-1", "edge-2", "edge-3"]
+    assert listed(run, "--sort", "last_backup") == ["edge-3", "edge-2", "edge-1"]
+    assert listed(run, "--sort", "-last_backup") == ["edge-1", "edge-2", "edge-3"]
+    assert run("list", "--sort", "colour").exit_code == 2
+    assert {*SORTS} == {*DeviceSort}
+
+    first = json.loads(run("list", "--sort", "last_proof", "--limit", "1", "--json").stdout)
+    assert [one["name"] for one in first["devices"]] == ["edge-2"]
+    options = ("--sort", "last_proof", "--cursor", first["next_cursor"])
+    assert listed(run, *options) == ["edge-3", "edge-1"]
+
+    heading, damaged, *_ = run("list", "--sort", "last_proof").stdout.splitlines()
+    assert (heading.split()[-2:], damaged.split()[-1]) == (["LAST", "PROOF"], "damaged")
+    assert run("list", "--sort", "-last_poll").stdout.splitlines()[0].endswith("LAST POLL")

@@ -5,8 +5,8 @@ import pytest
 from runbook.connectors.connection import ConnectionValues
 from runbook.connectors.host_keys import CollectedHostKeys
 from runbook.connectors.routeros import open_router
+from runbook.lab.routeros import router as simulator
 
-simulator = pytest.importorskip("runbook.lab.routeros.router")
 PASSWORD = "secret-word"
 
 

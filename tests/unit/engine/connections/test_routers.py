@@ -1,15 +1,13 @@
 """A run works with a router: its host key and its changes are recorded."""
 
-import pytest
-
 from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.connections.connections import NewConnection
+from runbook.lab.routeros import router as simulator
 from runbook.script.limits import EffectState
 
-simulator = pytest.importorskip("runbook.lab.routeros.router")
 ADMIN = Principal("root", Origin.API, {}, grants=ALL_GRANTS)
 PASSWORD = "secret-of-the-router"
 SCRIPT = f"""## Arm

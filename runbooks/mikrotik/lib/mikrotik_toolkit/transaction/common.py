@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import runbook
-from mikrotik_toolkit import given
-from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, refused, unknown
+from mikrotik_toolkit.checking import digest
+from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, ReasonError, refused, unknown
 from mikrotik_toolkit.pending import Pending, last
 from mikrotik_toolkit.phases import ENDED
 from mikrotik_toolkit.transaction import members, settling
-from mikrotik_toolkit.transaction.members import Done, MemberError, Span, Stop, each
+from mikrotik_toolkit.transaction.members import Done, Span, Stop, each
 from mikrotik_toolkit.transaction.record import Decision, Transaction, load
 from mikrotik_toolkit.transaction.settling import Ended
 from runbook.connectors.effects import earlier
@@ -57,7 +56,7 @@ def is_this(transaction: Transaction) -> bool:
 def change_of(device: str) -> Pending:
     known = last(device)
     if known is None or known.transaction != os.environ["RUNBOOK_RUN_ID"]:
-        raise MemberError("no_record", "What this run has done isn't recorded")
+        raise ReasonError("no_record", "What this run has done isn't recorded")
     return known
 
 
@@ -80,8 +79,13 @@ def or_go_back(transaction: Transaction, done: Done[Any], phase: str) -> None:
         end(settling.settle(transaction.decide(Decision.BACK, done.reason)))
 
 
-def refuse(reason: str, text: str) -> NoReturn:
-    end(Ended(refused(reason, text), []))
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Nothing is changed yet: an error refuses the change."""
+    try:
+        yield
+    except ReasonError as error:
+        end(Ended(refused(str(error.code), error.message), []))
 
 
 def end(ended: Ended) -> NoReturn:
@@ -104,18 +108,6 @@ def close_effects(*, stays: bool = False) -> None:
             change.made()
         elif change.key in (EFFECT_KEY, revert.EFFECT_KEY):
             change.undone()
-
-
-def script() -> str:
-    return os.environ["CHANGE"]
-
-
-def digest() -> str:
-    return hashlib.sha256(json.dumps(script()).encode()).hexdigest()
-
-
-def seconds() -> int:
-    return given.whole("REVERT_AFTER", 600)
 
 
 def look_s() -> float:

@@ -6,11 +6,11 @@ import os
 
 import runbook
 from mikrotik_toolkit import current, recovery, saving
-from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, Result, unknown
+from mikrotik_toolkit.outcomes import EXIT_CODES, Outcome, ReasonError, Result, unknown
 from mikrotik_toolkit.pending import Phase, last, pending
 from mikrotik_toolkit.push import RECOVERS
 from mikrotik_toolkit.transaction import common, joining, members, settling
-from mikrotik_toolkit.transaction.members import MemberError, each
+from mikrotik_toolkit.transaction.members import each
 from mikrotik_toolkit.transaction.record import Decision, Transaction, load, open_ones
 from mikrotik_toolkit.transaction.settling import Ended
 from runbook.connectors import routeros
@@ -90,7 +90,7 @@ def _end_single(device: str) -> bool:
         result = recovery.settle(known)
         print(f"The change of run {known.run_id} is {result.outcome}: {result.text}", flush=True)
         if result.outcome is Outcome.UNKNOWN:
-            raise MemberError(result.reason, result.text)
+            raise ReasonError(result.reason, result.text)
     return True
 
 
@@ -129,5 +129,5 @@ def _is_unchanged(transaction: Transaction, device: str) -> bool:
         is_latest = known is not None and known.transaction == transaction.id
         if known is None or not is_latest or not saving.look(router).same_as(known.after):
             text = "The router was changed again since: use Rollback or Restore"
-            raise MemberError("changed_since", text)
+            raise ReasonError("changed_since", text)
     return True

@@ -20,14 +20,6 @@ from runbook.errors import RunbookError
 T = TypeVar("T")
 
 
-class MemberError(RunbookError):
-    """What ends the transaction; `code` is a stable word."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]
-
-
 @dataclass(frozen=True)
 class Row:
     """What the table says of a device."""

@@ -7,21 +7,19 @@ import os
 import time
 
 import runbook
-from mikrotik_toolkit import current, reaching, recovery, saving, stale
-from mikrotik_toolkit.forbidden import first_forbidden, may_change_clock
-from mikrotik_toolkit.outcomes import unknown
-from mikrotik_toolkit.pending import Pending, Phase
-from mikrotik_toolkit.phases import checks, missing, step
+from mikrotik_toolkit import checking, current, reaching, recovery, saving
+from mikrotik_toolkit.outcomes import ReasonError, unknown
+from mikrotik_toolkit.pending import Phase
+from mikrotik_toolkit.phases import missing, step
 from mikrotik_toolkit.reaching import BROKEN
 from mikrotik_toolkit.transaction import common, deciding, interrupted, members, settling
-from mikrotik_toolkit.transaction.members import MemberError, Row, Span, Stop
+from mikrotik_toolkit.transaction.members import Row, Span, Stop
 from mikrotik_toolkit.transaction.record import Decision, Transaction, begin, open_ones
 from mikrotik_toolkit.transaction.settling import Ended
 from runbook.connectors import backups, routeros
 from runbook.connectors.backups import Origin
 from runbook.connectors.effects import effect
 from runbook.connectors.errors import ConnectorError
-from runbook.connectors.routeros import rsc
 
 MOST_DEVICES = 200
 
@@ -32,20 +30,18 @@ MOST_DEVICES = 200
 @step(1, "Checking the routers")
 def check() -> None:
     """Reachable, and able to revert by themselves. What was interrupted before is ended first."""
-    if not rsc.parse(common.script()).commands:
-        common.refuse("empty", "The change has no commands")
-    if len(members.given()) > MOST_DEVICES:
-        common.refuse("too_many", f"At most {MOST_DEVICES} routers can be changed together")
+    with common.refusing():
+        checking.not_empty()
+        if len(members.given()) > MOST_DEVICES:
+            text = f"At most {MOST_DEVICES} routers can be changed together"
+            raise ReasonError("too_many", text)
     interrupted.end_earlier()
     common.or_refuse(common.on_each(_check, Span(1, 8, "Checked")), "check")
 
 
 def _check(_device: str) -> bool:
     with routeros.connect(current.input_name()) as router:
-        print(f"{router.board}, RouterOS {router.version}, at {router.address}")
-        for obstacle in router.revert_obstacles():
-            raise MemberError(obstacle.code, obstacle.message)
-        saving.report(current.input_name(), router)
+        checking.examine(router)
     return True
 
 
@@ -72,19 +68,15 @@ def _back_up(device: str) -> tuple[str, str, float]:
 
 @step(25, "Validating")
 def validate() -> None:
-    parsed = rsc.parse(common.script())
-    if (forbidden := first_forbidden(common.script())) is not None:
-        common.refuse("forbidden", f"line {forbidden.line}: {forbidden.message}")
+    with common.refusing():
+        checking.allowed()
     common.or_refuse(common.on_each(_validate, Span(25, 35, "Validated")), "validate")
-    for section in parsed.sections:
-        counts = f"{section.add} add, {section.set} set, {section.remove} remove"
-        print(f"{section.path}: {counts}, {section.other} other")
+    checking.tell_sections()
 
 
 def _validate(device: str) -> bool:
     with routeros.connect(current.input_name()) as router:
-        for one in router.validate(common.script()).findings:
-            raise MemberError("invalid_script", f"line {one.line or '?'}: {one.message}")
+        checking.validate(router)
         if runbook.dry_run():
             runbook.plan(f"change {device}", label="verified")
     return True
@@ -96,20 +88,20 @@ def arm() -> None:
     margin_s = float(os.environ["MARGIN"])
     needed_s = deciding.needed_s(len(devices), parallel, look_s, margin_s)
     print(f"{needed_s:.0f} s are needed for {len(devices)} routers, {parallel} at once")
-    if needed_s > common.seconds():
-        text = (
-            f"The reverts would be due after {common.seconds()} s, but {needed_s:.0f} s are needed"
-        )
-        common.refuse("too_short", f"{text}. Set REVERT_AFTER, or PARALLEL, higher")
+    due_s = checking.seconds()
+    with common.refusing():
+        if needed_s > due_s:
+            text = f"The reverts would be due after {due_s} s, but {needed_s:.0f} s are needed"
+            raise ReasonError("too_short", f"{text}. Set REVERT_AFTER, or PARALLEL, higher")
     if runbook.dry_run():
-        runbook.plan(f"revert after {common.seconds()} s unless all are confirmed", label="assumed")
+        runbook.plan(f"revert after {due_s} s unless all are confirmed", label="assumed")
         return
     for begun in open_ones(devices):  # this step is tried again, or this run resumes another
         common.end(settling.settle(begun))
     transaction = begin(
         Transaction(
             os.environ["RUNBOOK_RUN_ID"],
-            common.digest(),
+            checking.digest(),
             tuple(devices),
             parallel,
             look_s,
@@ -125,32 +117,10 @@ def arm() -> None:
 
 def _arm(device: str) -> bool:
     before, commit = json.loads(os.environ[common.MEMBERS])[device]
-    run_id, source = os.environ["RUNBOOK_RUN_ID"], backups.source_of_run("Apply")
+    transaction = os.environ["RUNBOOK_RUN_ID"]
     with routeros.connect(current.input_name()) as router:
-        if not saving.look(router).same_as(before):
-            raise MemberError("changed_meanwhile", "Somebody has changed it since the backup")
-        for one in stale.reverts(router, device):
-            router.cancel_rollback(one)
-            print(f"Removed the stale revert {one.name}, which was due at {one.at}")
-        reaching.remove_leftovers(router)
-        change = Pending(
-            device=device,
-            run_id=run_id,
-            runbook=source.runbook,
-            requested_by=source.requested_by,
-            phase=Phase.ARMING,
-            address=str(router.address),
-            script=common.digest(),
-            before=before,
-            commit=commit,
-            until=time.time() + common.seconds(),
-            seconds=common.seconds(),
-            checks=checks(),
-            transaction=run_id,
-        ).at(Phase.ARMING)
-        by_job = may_change_clock(common.script())
-        armed = router.arm_rollback(run_id, common.seconds(), clock_may_change=by_job)
-        change.at(Phase.ARMING, due=armed.at, until=time.time() + common.seconds())
+        checking.clear_stale(router)
+        checking.arm(router, checking.begin(router, device, before, commit, transaction))
     return True
 
 
@@ -169,13 +139,13 @@ def _apply(device: str) -> bool:
     with routeros.connect(current.input_name()) as router:
         armed, left_s, _ = reaching.timer(router, change.run_id)
         if armed is None or left_s <= recovery.LEAST_LEFT_S:
-            raise MemberError("revert_lost", "The revert is gone, or due already")
+            raise ReasonError("revert_lost", "The revert is gone, or due already")
         change = change.at(Phase.APPLYING)
         try:
-            router.apply(common.script())
+            router.apply(checking.script())
         except ConnectorError as error:
             code = "cut_off" if error.code in BROKEN else "import_failed"
-            raise MemberError(code, error.message) from None
+            raise ReasonError(code, error.message) from None
         change.at(Phase.APPLIED)
     return True
 
@@ -202,15 +172,15 @@ def _verify(transaction: Transaction, device: str, stop: Stop) -> bool:
             with routeros.connect(current.input_name()) as router:
                 now = reaching.state(router, change.run_id)
                 if now.revert is None:
-                    raise MemberError("revert_lost", "The revert is gone, or has fired")
+                    raise ReasonError("revert_lost", "The revert is gone, or has fired")
                 if reason := missing(router):
-                    raise MemberError(reason, "What has to be reached can't be any more")
+                    raise ReasonError(reason, "What has to be reached can't be any more")
                 change.at(Phase.VERIFIED, after=now.seen.fingerprint)
                 return True
         except ConnectorError as error:
             print(error.message, flush=True)
             if stop.is_set() or time.time() > change.until - reserve_s:
-                raise MemberError("cut_off", error.message) from None
+                raise ReasonError("cut_off", error.message) from None
         time.sleep(reaching.PAUSE_S)
 
 
