@@ -38,6 +38,8 @@ class Bench:
         self.reports = []
         self.keys = {}
         self.outputs = {}
+        self.calls = []
+        """What was called: refs and inputs."""
         data = folder / "data"
         self.store = BackupStore(folder_of(data), key_of(data))
         (folder / "connections").mkdir()
@@ -54,10 +56,15 @@ class Bench:
         self.know()
         self.use()
 
-    def know(self, **facts):
+    def know(self, *, name=NAME, host="127.0.0.1", **facts):
         """Have the device in the inventory, with these facts."""
-        device = {"name": NAME, "stored": True, "facts": facts}
-        found = {"name": "routers", "kind": "routeros", "values": self._values, "device": device}
+        device = {"name": name, "stored": True, "facts": facts}
+        found = {
+            "name": "routers",
+            "kind": "routeros",
+            "values": self._values | {"host": host},
+            "device": device,
+        }
         (self.folder / "connections" / "ROUTER.json").write_text(json.dumps(found))
 
     def use(self):
@@ -80,6 +87,7 @@ class Bench:
         monkeypatch.setattr("runbook.output", self.outputs.__setitem__)
         monkeypatch.setattr("runbook.env", lambda name, value: self.set(**{name: str(value)}))
         monkeypatch.setattr("runbook.device", lambda name, **said: self.reports.append(said))
+        monkeypatch.setattr("runbook.call", lambda ref, **given: self.calls.append((ref, given)))
         for name in ("progress", "summary", "plan", "mask"):
             monkeypatch.setattr(f"runbook.{name}", lambda *_, **__: None)
 

@@ -171,7 +171,7 @@ class Connection:
             )
         )
 
-    def arm_rollback(self, run_id, seconds):
+    def arm_rollback(self, run_id, seconds, *, clock_may_change=False):
         name = f"{PREFIX}{run_id}"
 
         def arm():

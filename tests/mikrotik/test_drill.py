@@ -125,3 +125,4 @@ def test_a_spare_router_proves_backups_and_gets_its_own_configuration_back(
     bench.set(SPARE="spare")
     assert drill(bench, NAME) == (0, {NAME: "proven"})
     assert spare.router.snapshot() == before
+    assert bench.calls == [("mikrotik/Backup.md", {"ROUTER": "spare"})]

@@ -16,7 +16,7 @@ from runbook.connectors.ssh.session import CommandResult
 
 # What is killed here leaves its connections open, which a process would not.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-REFUSED, REVERTED = 40, 41
+REFUSED, REVERTED, UNKNOWN = 40, 41, 42
 KEY = "mikrotik.change"
 MORE = "/ip address\nadd address=10.0.0.2/24 interface=ether2\n"
 
@@ -54,6 +54,8 @@ def test_a_mistake_is_refused_and_nothing_changes(bench):
         (BROKEN, "invalid_script" if can_try else "import_failed"),
         ('/ip address\nadd address="10.0.0.1', "invalid_script"),
         ("/system reboot\n", "forbidden"),
+        (ADD + "/sys reset-conf no-defaults=yes", "forbidden"),
+        (ADD + "/system scheduler remove [find]", "forbidden"),
         ("# nothing\n", "empty"),
     ):
         code = bench.push(change)
@@ -95,6 +97,13 @@ def test_a_router_that_cant_revert_is_left_alone(bench):
     assert (bench.push(ADD), bench.outputs["reason"]) == (REFUSED, "device_mode")
 
 
+def test_a_change_that_also_sets_the_clock_back_reverts_in_time(bench):
+    bench.set(REVERT_AFTER=str(SOON_S))
+    before = bench.router.snapshot()
+    assert bench.push(f"/system clock set date=2020-01-01 time=00:00:00\n{CUT}") == REVERTED
+    assert (bench.router.snapshot(), bench.router.boots) == (before, 2)
+
+
 def test_stale_reverts_are_removed(bench):
     event = '/system backup load name=old password=\\"\\"'
     bench.router.run(
@@ -103,6 +112,17 @@ def test_stale_reverts_are_removed(bench):
     )
     assert bench.push(ADD) == 0
     settled(bench)
+
+
+def test_the_revert_of_a_run_that_goes_on_under_another_name_stays(bench):
+    assert bench.push(CUT, STEPS[:5]) == 0  # it has armed its revert
+    bench.know(name="core-one")
+    assert (bench.push(ADD), bench.outputs["reason"]) == (REFUSED, "busy")
+    with bench.connected() as router:
+        (armed,) = router.reverts()
+        assert armed.run_id == "run-1"
+        router.cancel_rollback(armed)
+    assert bench.push(ADD) == 0
 
 
 def test_files_that_killed_runs_have_left_are_removed_after_a_while(bench):
@@ -292,18 +312,42 @@ def test_a_killed_push_reverts_by_itself(bench, monkeypatch):
     assert "10.9.9.9" in bench.router.snapshot()
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known", "of another engine"])
-def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch, known):
+def test_the_timer_of_a_killed_push_never_reverts_a_later_one(bench, monkeypatch):
     killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
     assert "runbook-revert" in bench.router.snapshot()
-    if not known:
-        shutil.rmtree(bench.folder / "data" / "device-backups" / "pending")
     assert bench.push(MORE) == 0
     good = bench.router.snapshot()
-    assert "10.0.0.2/24" in good
-    assert ("10.0.0.1/24" in good) is not known
+    assert ("10.0.0.1/24" in good, "10.0.0.2/24" in good) == (False, True)
     settled(bench)
     assert bench.router.snapshot() == good
+
+
+def test_what_may_be_another_router_never_gets_the_backup(bench, monkeypatch):
+    killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
+    with bench.connected() as router:
+        router.cancel_rollback(*router.reverts())
+    new = bench.router.snapshot()
+    bench.know(host="localhost")
+    assert bench.recover(DECISION="go back") == (UNKNOWN, "unknown")
+    assert (bench.outputs["reason"], bench.router.snapshot(), bench.router.boots) == (
+        "moved",
+        new,
+        1,
+    )
+    bench.know()
+    assert bench.recover(DECISION="go back") == (0, "reverted")
+
+
+def test_the_timer_of_another_servers_push_is_waited_for(bench, monkeypatch):
+    killed(bench, monkeypatch, "runbook.connectors.routeros.config.apply", after=True)
+    shutil.rmtree(bench.folder / "data" / "device-backups" / "pending")
+    assert (bench.push(MORE), bench.outputs["reason"]) == (REFUSED, "busy")
+    bench.router.advance(REVERT_S + 1)
+    bench.router.wait_until_up(boots=2)
+    assert bench.push(MORE) == 0
+    good = bench.router.snapshot()
+    assert ("10.0.0.1/24" in good, "10.0.0.2/24" in good) == (False, True)
+    settled(bench)
 
 
 def test_undo_takes_a_committed_change_back_unless_others_followed(bench):

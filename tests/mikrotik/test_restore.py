@@ -55,6 +55,17 @@ def test_rollback_takes_the_last_change_back_and_again_forth(bench, changed):
     assert bench.router.snapshot() == new
 
 
+def test_the_guard_of_a_restore_that_goes_on_under_another_name_stays(bench, changed):
+    bench.new_run()
+    assert [bench.call(*step) for step in STEPS[:6]] == [0] * 6
+    bench.router.wait_until_up(boots=2)
+    bench.know(name="core-one")
+    assert (bench.push(ADD), bench.outputs["reason"]) == (REFUSED, "busy")
+    with bench.connected() as router:
+        assert [one.run_id for one in router.reverts()] == ["guard"]
+        assert "runbook-revert-guard.backup" in bench.router.run("/file print")
+
+
 def test_a_change_outside_is_rolled_back_to_the_latest_backup(bench, changed):
     _, new = changed
     bench.router.run("/ip address add address=10.9.9.9/24 interface=ether3")

@@ -29,6 +29,7 @@ def test_a_router_is_added_with_what_it_says_of_itself(site):
     assert (device["site"], device["tags"], device["version"]) == ("fra", ["a", "b"], "7.18")
     assert device["facts"]["serial"].startswith("HE")
     assert "role" not in device
+    assert device["may_move"] is False
 
 
 def test_the_usual_name_is_none_and_a_wrong_password_adds_nothing(site):
@@ -66,6 +67,7 @@ def test_a_scan_finds_routers_and_adds_them(site):
     assert looked.devices == []
     assert added.outputs["ADDED"] == ["core-1"]
     assert (added.device["address"], added.device["tags"]) == ("127.0.0.1", ["new"])
+    assert added.device["may_move"] is False
     assert "core-1" in site.artifact("scan.csv")
 
 

@@ -33,6 +33,19 @@ def backed_up(site, monkeypatch, tmp_path):
     return start
 
 
+def test_what_only_looks_like_a_revert_is_drift(site, backed_up):
+    router, save = backed_up("7.18")
+    save()
+    router.run(
+        '/ip firewall filter add chain=input action=accept comment="name=runbook-revert-1"; '
+        '/system scheduler add name=mine comment="a name=runbook-revert-1"'
+    )
+    done = site.execute("Drift", ROUTER="core-1")
+    assert done.code == DRIFTED
+    for menu in ("/ip firewall filter", "/system scheduler"):
+        assert menu in done.printed
+
+
 @pytest.mark.parametrize("version", ["6.49", "7.12", "7.18"])
 def test_a_change_by_hand_is_drift(site, backed_up, version):
     router, save = backed_up(version)

@@ -149,6 +149,10 @@ def test_a_refusal_of_the_router_changed_nothing(site):
         ("/system/script", {}),
         ("/system/scheduler", {}),
         ("/ip/dhcp-server", {"VALUES": rows(lease_script="x")}),
+        ("/ip/dhcp-server/alert", {"VALUES": rows(on_alert="x")}),
+        ("/sys reset-conf", {}),
+        ("/sy/sch", {}),
+        ("/tr069-client", {}),
     ],
 )
 @pytest.mark.parametrize("action", ["print", "add"])
@@ -159,12 +163,25 @@ def test_what_could_do_harm_is_refused(site, menu, inputs, action):
 
 
 @pytest.mark.parametrize(
-    ("menu", "command"), [("/system", "reboot"), ("/tool", "fetch"), ("/ip/address", "export")]
+    ("menu", "command"),
+    [
+        ("/system", "reboot"),
+        ("/system", "reb"),
+        ("/tool", "fetch"),
+        ("/ip/address", "export"),
+        ("/ip/ssh", "regenerate-host-key"),
+    ],
 )
 def test_commands_that_could_do_harm_are_refused(site, menu, command):
     site.connect("core-1", {}, device={})
     done = execute(site, "run", menu, COMMAND=command)
     assert done.error.code is ErrorCode.REFUSED
+
+
+def test_what_only_begins_like_something_denied_is_allowed(site):
+    site.router()
+    assert execute(site, menu="/log").code == 0
+    assert execute(site, menu="/ip/address").code == 0
 
 
 @pytest.mark.parametrize("menu", ["/ip/../user", "/ip/address; /user", "/", "/Ip/address"])

@@ -85,6 +85,20 @@ def test_credentials_go_where_those_say_who_may_use_them(app, client, edge, head
     assert allowed.status_code == 200
 
 
+def test_nobody_takes_a_devices_backups_by_adding_it_anew(app, client, edge, headers):
+    """Its backups stay under its name: they could be restored to another router."""
+    reply = app.test_client().delete(PATH, headers=headers("admin"))
+    assert (reply.status_code, reply.json["code"]) == (422, "invalid_device")
+    assert client.get(PATH).json["connection"] == "api-routers"
+    assert (
+        app.test_client().delete("/api/inventory/none", headers=headers("admin")).status_code == 404
+    )
+    client.put("/api/inventory/bare", json={})
+    assert (
+        app.test_client().delete("/api/inventory/bare", headers=headers("admin")).status_code < 300
+    )
+
+
 def test_a_table_is_imported_whole_or_not_at_all(client, edge):
     bad = "name,address,connection\nedge-2,a b,\nEdge,,\nedge-3,,nowhere\nedge-2,,\n"
     reply = client.post("/api/inventory-import", json={"csv": bad})

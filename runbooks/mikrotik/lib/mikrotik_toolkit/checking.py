@@ -11,7 +11,8 @@ import os
 import time
 
 import runbook
-from mikrotik_toolkit import current, given, reaching, saving
+from mikrotik_toolkit import current, given, reaching, saving, stale
+from mikrotik_toolkit.forbidden import first_forbidden, may_change_clock
 from mikrotik_toolkit.outcomes import ReasonError
 from mikrotik_toolkit.pending import Pending, Phase
 from mikrotik_toolkit.phases import checks
@@ -19,17 +20,6 @@ from runbook.connectors import backups
 from runbook.connectors.routeros import rsc
 from runbook.connectors.routeros.config import Finding
 from runbook.connectors.routeros.router import Router
-
-FORBIDDEN = frozenset(
-    {
-        ("/system", "reset-configuration"),
-        ("/system", "shutdown"),
-        ("/system", "reboot"),
-        ("/system backup", "load"),
-    }
-)
-"""Menu and command: these would cut the change short, or remove the revert."""
-
 
 # -- the change ----------------------------------------------------------------------------------
 
@@ -53,10 +43,8 @@ def not_empty() -> None:
 
 
 def allowed() -> None:
-    for command in rsc.parse(script()).commands:
-        if (command.path, command.verb) in FORBIDDEN:
-            text = f"line {command.line}: {command.path} {command.verb} can't be part of a change"
-            raise ReasonError("forbidden", text)
+    if (forbidden := first_forbidden(script())) is not None:
+        raise ReasonError("forbidden", f"line {forbidden.line}: {forbidden.message}")
 
 
 def tell_sections() -> None:
@@ -98,12 +86,12 @@ def _placed(found: Finding) -> str:
 
 def clear_stale(router: Router) -> None:
     """A timer of another change must not fire amid this one, or later."""
-    for stale in router.reverts():
+    for one in stale.reverts(router, saving.device_name(current.input_name())):
         if runbook.dry_run():
-            runbook.plan(f"remove the stale revert {stale.name}", label="verified")
+            runbook.plan(f"remove the stale revert {one.name}", label="verified")
             continue
-        router.cancel_rollback(stale)
-        print(f"Removed the stale revert {stale.name}, which was due at {stale.at}")
+        router.cancel_rollback(one)
+        print(f"Removed the stale revert {one.name}, which was due at {one.at}")
     if not runbook.dry_run():
         reaching.remove_leftovers(router)
 
@@ -126,9 +114,11 @@ def begin(router: Router, device: str, before: str, commit: str, transaction: st
         seconds=seconds(),
         checks=checks(),
         transaction=transaction,
+        address=str(router.address),
     ).at(Phase.ARMING)
 
 
 def arm(router: Router, change: Pending) -> Pending:
-    armed = router.arm_rollback(change.run_id, change.seconds)
+    by_job = may_change_clock(script())
+    armed = router.arm_rollback(change.run_id, change.seconds, clock_may_change=by_job)
     return change.at(Phase.ARMING, due=armed.at, until=time.time() + change.seconds)

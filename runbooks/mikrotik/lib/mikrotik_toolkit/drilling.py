@@ -58,6 +58,7 @@ class Finding:
     taken_at: str = ""
 
 
+BACKUP = "mikrotik/Backup.md"
 Connect = Callable[[], Router]
 
 
@@ -241,7 +242,11 @@ def _ready(process: subprocess.Popen[str], given: dict[str, str], version: str) 
 
 @contextmanager
 def _spare() -> Iterator[Connect]:
-    """The spare router. In the end, it gets its own configuration back."""
+    """The spare router. In the end, it gets its own configuration back.
+
+    It is stored before: nobody else has it if this run is killed.
+    """
+    runbook.call(BACKUP, ROUTER=os.environ["SPARE"])
 
     def connect() -> Router:
         return routeros.connect("SPARE")

@@ -43,6 +43,7 @@ class Pending:
     `commit` has the configuration from before. `until` is when the revert is due, in seconds since
     the epoch; `due` is the same by the router's clock, as it writes it, and `seconds` is how long
     that was after it was armed. `checks` says that a new connection alone doesn't verify it.
+    `address` is where the router was then.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Pending:
     """That changes the router."""
     guard: bool = False
     """Whether its revert is the guard: see guarding."""
+    address: str = ""
 
     @property
     def source(self) -> backups.Source:
@@ -102,5 +104,16 @@ def pending(device: str) -> Pending | None:
     return None if known is None or known.phase is Phase.ENDED else known
 
 
+def of_run(run_id: str) -> Pending | None:
+    """The change of a run, under whatever name of the device; rather one that hasn't ended."""
+    names = sorted(path.stem for path in _folder().glob("*.json"))
+    found = [one for one in map(last, names) if one is not None and one.run_id == run_id]
+    return next((one for one in found if one.phase is not Phase.ENDED), next(iter(found), None))
+
+
+def _folder() -> Path:
+    return Path(os.environ[backups.FOLDER]) / "pending"
+
+
 def _path(device: str) -> Path:
-    return Path(os.environ[backups.FOLDER]) / "pending" / f"{device}.json"
+    return _folder() / f"{device}.json"

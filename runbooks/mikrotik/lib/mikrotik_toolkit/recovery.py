@@ -173,6 +173,9 @@ def go_back(change: Pending, router: Router, now: State, reason: str = "reverted
     Raises ConnectorError if the connection breaks, so that nobody knows: settle the change then.
     Also if it seems to have that configuration: an import may still go on, which the restart ends.
     """
+    if now.revert is None and change.address not in ("", str(router.address)):
+        text = f"Its address was {change.address} then, and is {router.address} now"
+        return unknown("moved", f"{text}: it may be another router. Set the address back")
     change = change.at(Phase.REVERTING)
     try:
         if now.revert is not None and now.revert.file:

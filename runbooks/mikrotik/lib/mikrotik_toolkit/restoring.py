@@ -134,6 +134,7 @@ def arm() -> None:
             runbook=source.runbook,
             requested_by=source.requested_by,
             phase=Phase.ARMING,
+            address=str(router.address),
             script=commit,
             before=seen.fingerprint,
             commit=os.environ[COMMIT],

@@ -26,7 +26,8 @@ from runbook.connectors.routeros.config import persistent
 from runbook.connectors.routeros.router import Router
 
 RESTORED = "runbook-restore-"
-_REVERT = re.compile(r'add\b.*\bname="?runbook-revert-')
+_SCHEDULER = "/system scheduler"
+_REVERT = re.compile(r'add (?:[\w.-]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*) )*?name="?runbook-revert-')
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,20 @@ def _with_secrets(router: Router) -> str:
 
 def without_reverts(export: str) -> str:
     """The export without the reverts that this engine armed, and their menu if it is empty then."""
-    commands = _commands(export)
-    kept = [one for one in commands if not _REVERT.match(_joined(one))]
+    commands, kept, menu = _commands(export), list[list[str]](), ""
+    for one in commands:
+        text = _joined(one)
+        menu = text if text.startswith("/") else menu
+        # What only looks like a revert is part of the configuration.
+        if menu != _SCHEDULER or not _REVERT.match(text):
+            kept.append(one)
     if len(kept) == len(commands):
         return export
     following = [*(one[0] for one in kept[1:]), "/"]
     return "\n".join(
         line
         for one, after in zip(kept, following, strict=True)
-        if one != ["/system scheduler"] or not (after.startswith("/") or not after)
+        if one != [_SCHEDULER] or not (after.startswith("/") or not after)
         for line in one
     )
 

@@ -17,13 +17,17 @@ def name_of(name: str | None) -> str:
 
 
 def fields_of(device: Any) -> dict[str, Any]:
-    """What the inventory takes of a device."""
+    """What the inventory takes of a device.
+
+    Without an address in NetBox, it keeps its own: otherwise it would be reached at its
+    connection's, where another device may be.
+    """
     kind = device.device_type
     address = str(device.primary_ip or "").partition("/")[0]
     # NetBox 3 calls it differently.
     role = getattr(device, "role", None) or getattr(device, "device_role", None)
     return {
-        "address": address,
+        **({"address": address} if address else {}),
         "vendor": str(kind.manufacturer),
         "model": str(kind.model),
         "site": _slug(device.site),

@@ -236,7 +236,12 @@ def change_device(device: str) -> Response:
     "/api/inventory/<device>",
     methods=("DELETE",),
     policy=RoutePolicy(
-        Permission.INVENTORY_WRITE, Limit.NORMAL, "Remove a device", schema="Message"
+        Permission.INVENTORY_WRITE,
+        Limit.NORMAL,
+        "Remove a device",
+        schema="Message",
+        description="Its backups stay. Only for those who may use its connection, if it has one.",
+        replies={422: "The caller may not use the device's connection"},
     ),
 )
 def remove_device(device: str) -> Response:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runbook.errors import RunbookError
@@ -78,10 +78,18 @@ class Git:
             path.unlink(missing_ok=True)
 
     def head(self) -> str | None:
+        """The latest commit; None if there is none yet. Raises GitError if that can't be told."""
         if not self.exists:
             return None
         found = self._run(["rev-parse", "--verify", "--quiet", BRANCH], fails=True)
+        if not found and self._is_damaged():
+            raise GitError(f"The repository {self._repository} is damaged: restore it from a copy")
         return found.decode().strip() or None
+
+    def _is_damaged(self) -> bool:
+        """Whether there is a branch that git can't read: its commits only seem not to be there."""
+        self._run(["rev-parse", "--git-dir"])  # raises GitError if it is no repository any more
+        return (self._repository / BRANCH).exists()
 
     def read(self, commit: str, path: str) -> bytes | None:
         """The content of a file; None if the commit doesn't have it. Raises GitError."""
@@ -106,8 +114,9 @@ class Git:
         return made
 
     def tidy(self) -> None:
-        """Pack what has piled up. Only while `writing`."""
-        self._run(["gc", "--auto", "--quiet"], fails=True)
+        """Pack what has piled up, if possible. Only while `writing`."""
+        with suppress(GitError):
+            self._run(["gc", "--auto", "--quiet"])
 
     def text(self, *arguments: str) -> str:
         """What a reading command prints."""

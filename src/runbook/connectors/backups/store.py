@@ -257,6 +257,11 @@ def _line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def _origin(text: str) -> Origin:
+    """A commit that wasn't made here may say anything."""
+    return Origin(text) if text in list(Origin) else Origin.SEEN
+
+
 def _versions(log: str) -> Iterator[Version]:
     for record in log.split("\x1e"):
         if not record.strip():
@@ -268,7 +273,7 @@ def _versions(log: str) -> Iterator[Version]:
             datetime.fromtimestamp(int(at), UTC),
             subject,
             given.get("Device", ""),
-            Origin(given.get("Origin", Origin.SEEN)),
+            _origin(given.get("Origin", "")),
             Source(
                 given.get("Run", ""),
                 given.get("Runbook", ""),

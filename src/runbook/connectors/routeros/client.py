@@ -24,13 +24,13 @@ from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.routeros.endpoint import Endpoint, Tls
 from runbook.connectors.routeros.errors import code_of
+from runbook.connectors.routeros.properties import is_secret
 
 READS = frozenset({"print", "getall", "get", "listen", "login"})
-_SECRET = frozenset(
-    {"password", "secret", "private-key", "pre-shared-key", "preshared-key", "passphrase"}
-)
 _ENCODING = "utf-8"
 _INTERRUPTED = 2
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+"""Of one command: a router that sends without an end must not fill our memory."""
 # A router without a certificate only has anonymous keys, which are the last resort.
 _WITHOUT_CERTIFICATE = "ALL:+aNULL:@SECLEVEL=0"
 
@@ -45,6 +45,8 @@ class DryRunApi(Api):  # type: ignore[misc]
         super().__init__(protocol)
         self.planned_on = ""
         """The connection's name, in a dry run."""
+        self.command_s = 0.0
+        """How long a command may take; 0 for the login, whose time has begun before."""
 
     def __call__(self, cmd: str, /, **values: Any) -> Iterator[dict[str, Any]]:
         words = (f"={name}={cast_to_api(value)}" for name, value in values.items())
@@ -57,6 +59,8 @@ class DryRunApi(Api):  # type: ignore[misc]
         return self._sent(cmd, words)
 
     def _sent(self, cmd: str, words: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        if self.command_s:
+            self.protocol.transport.begin(self.command_s)
         self.protocol.writeSentence(cmd, *words)
         yield from self.readResponse()
 
@@ -71,7 +75,6 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, *, dry_run: bool) -> None:
         self.address = endpoint.address
-        self._command_s = endpoint.timeouts.command_s
         self._transport = _opened(endpoint)
         self.api = DryRunApi(_Protocol(self._transport, _ENCODING))
         self._transport.begin(endpoint.timeouts.connect_s)
@@ -82,6 +85,7 @@ class Client:
             error.nothing_changed = True
             raise
         self.api.planned_on = endpoint.name if dry_run else ""
+        self.api.command_s = endpoint.timeouts.command_s
 
     def close(self) -> None:
         self._transport.close()
@@ -98,8 +102,6 @@ class Client:
     ) -> list[dict[str, str]]:
         """As `call`, but bytes that aren't UTF-8 are kept as surrogates."""
         words = [f"={name}={cast_to_api(value)}" for name, value in values.items()]
-        if command != "/login":
-            self._transport.begin(self._command_s)
         with self._translating(command):
             return list(self.api.rawCmd(command, *words, *queries))
 
@@ -129,6 +131,10 @@ class Client:
             self.close()
             text = f"{self.address} didn't answer in time: {command}"
             raise ConnectorError(text, ErrorCode.TIMEOUT) from None
+        except _TooLongError:
+            self.close()
+            text = f"{self.address}: {command}: more than {MOST_ANSWER_BYTES // 2**20} MiB came"
+            raise ConnectorError(text, ErrorCode.TRUNCATED) from None
         except (LibRouterosError, OSError, IndexError) as error:
             self.close()
             closed = isinstance(error, ConnectionClosed) and self._transport.in_answer
@@ -147,7 +153,7 @@ def described(command: str, words: tuple[str, ...]) -> str:
     shown = []
     for word in words:
         name, mark, value = word.lstrip("=").partition("=")
-        shown.append(f"{name}{mark}{'***' if name in _SECRET else healed(value)}")
+        shown.append(f"{name}{mark}{'***' if is_secret(name) else healed(value)}")
     return " ".join([command, *shown])
 
 
@@ -168,16 +174,22 @@ class _Protocol(ApiProtocol):  # type: ignore[misc]
         return word.decode(_ENCODING, "surrogateescape")
 
 
+class _TooLongError(Exception):
+    """The answer to a command doesn't end."""
+
+
 class _Transport(SocketTransport):  # type: ignore[misc]
     """Has a limit for a whole command, however slowly its answer comes."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock=sock)
         self._deadline = 0.0
+        self._left_bytes = 0
         self.in_answer = False
 
     def begin(self, most_s: float) -> None:
         self._deadline = time.monotonic() + most_s
+        self._left_bytes = MOST_ANSWER_BYTES
         self.in_answer = False
 
     def write(self, data: bytes) -> None:
@@ -185,6 +197,9 @@ class _Transport(SocketTransport):  # type: ignore[misc]
         self.sock.sendall(data)
 
     def read(self, length: int) -> bytes:
+        self._left_bytes -= length
+        if self._left_bytes < 0:
+            raise _TooLongError
         data = bytearray()
         while len(data) < length:
             self._limit()

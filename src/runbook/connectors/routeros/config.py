@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IMPORTED = "loaded and executed successfully"
 READ_BYTES = 32_768
+MOST_BYTES = 64 * 1024 * 1024
 READ_TRIES = 10
 READ_PAUSE_S = 0.2
 IMPORT_S = 120.0
@@ -84,6 +85,9 @@ def _exported(router: Device, options: list[str]) -> str:
 def _read(router: Device, name: str) -> bytes:
     """The content of a file, in pieces; it is checked that it has its size."""
     content, size = b"", _size(router, name)
+    if size > MOST_BYTES:
+        text = f"{router.address}: {name} has {size} bytes, more than {MOST_BYTES}"
+        raise ConnectorError(text, ErrorCode.TRUNCATED)
     while len(content) < size:
         piece = _piece(router, name, len(content))
         if not piece:
@@ -96,14 +100,25 @@ def _read(router: Device, name: str) -> bytes:
 
 
 def _size(router: Device, name: str) -> int:
-    """A file that was just written may not be listed yet."""
+    size = _listed(router, name)
+    if size is None:
+        raise ConnectorError(f"{router.address}: the export left no file", ErrorCode.TRUNCATED)
+    return size
+
+
+def has_file(router: Device, name: str) -> bool:
+    return _listed(router, name) is not None
+
+
+def _listed(router: Device, name: str) -> int | None:
+    """The size of a file. One that was just written may not be listed yet."""
     for attempt in range(READ_TRIES):
         if attempt:
             time.sleep(READ_PAUSE_S)
         rows = router.print("/file", where={"name": name}, properties=("size",))
         if rows and rows[0].get("size"):
             return int(rows[0]["size"])
-    raise ConnectorError(f"{router.address}: the export left no file", ErrorCode.TRUNCATED)
+    return None
 
 
 def _piece(router: Device, name: str, offset: int) -> bytes:

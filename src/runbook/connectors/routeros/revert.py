@@ -3,6 +3,9 @@
 An entry of the scheduler, named after the run, fires once at a time of the router's clock. It loads
 a backup that was saved before the changes, which restarts the router, or imports a script. The
 backup doesn't have the entry, so that it can't fire again; in the other case, it removes itself.
+
+A change of the clock would also change when that is. If one may come, a job of the router waits the
+same time, whatever the clock says, and does the same if the entry is still there.
 """
 
 from __future__ import annotations
@@ -28,6 +31,13 @@ COMMENT = "Undoes changes that were not confirmed"
 POLICIES = ("ftp", "reboot", "read", "write", "policy", "test")
 """What loading a backup needs. Only a user who has all of them may add such an entry."""
 SHORTEST_S = 10
+AGAIN = "2m"
+"""A router that was off when it was due goes back this much after its start at the latest.
+
+It never does so twice: it restarts without the entry, or the entry has removed itself.
+"""
+LATE_S = 20
+"""So long after the entry would the job go back: usually, the router restarts before."""
 SCHEDULER = "/system/scheduler"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -106,7 +116,9 @@ def _device_mode(router: Device) -> tuple[Obstacle, ...]:
     return (Obstacle(Hindrance.DEVICE_MODE, text),)
 
 
-def arm(router: Device, run_id: str, seconds: int, script: str | None) -> Revert:
+def arm(
+    router: Device, run_id: str, seconds: int, script: str | None, *, clock_may_change: bool = False
+) -> Revert:
     """Save the state, and let the router go back to it in so many seconds of its clock.
 
     With `script`, it imports this script instead, without a restart. What the run has armed before
@@ -133,11 +145,46 @@ def arm(router: Device, run_id: str, seconds: int, script: str | None) -> Revert
                 router.remove_file(file)
             raise
         change.outcome.update(file=file, at=at)
-    found = [it for it in armed(router, None) if it.name == name]
-    if not found and not router.dry_run:
+    if router.dry_run:
+        return Revert("", name, run_id, at, at, 0, file)
+    made = _checked(router, name, file)
+    if clock_may_change:
+        # By SSH, as later the change itself; without it, the entry does it alone.
+        with suppress(ConnectorError):
+            router.console(f":execute script={_quoted(_job(made, seconds))}")
+    return made
+
+
+def _job(armed: Revert, seconds: int) -> str:
+    """Waits a little longer than the entry. By its time, an entry that is armed anew is another."""
+    time = armed.at.rpartition(" ")[2]
+    there = f'[:len [/system scheduler find name="{armed.name}" start-time={time}]] > 0'
+    action = _action(armed.file)
+    return f":delay {seconds + LATE_S}s; :if ({there}) do={{ {action} }}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'
+
+
+def _checked(router: Device, name: str, file: str) -> Revert:
+    """The revert as it is on the router, where others may have worked at the same time."""
+    found = armed(router, None)
+    mine = next((it for it in found if it.name == name), None)
+    if mine is None:
         text = f"{router.address}: the revert isn't in the scheduler after it was added"
         raise ConnectorError(text, ErrorCode.DEVICE_ERROR)
-    return found[0] if found else Revert("", name, run_id, at, at, 0, file)
+    others = [it.name for it in found if it is not mine]
+    if others:
+        cancel(router, mine)
+        text = f"{router.address}: another run has armed its revert meanwhile: {', '.join(others)}"
+        raise ConnectorError(text, ErrorCode.CONFLICT, nothing_changed=True)
+    if not config.has_file(router, file):
+        cancel(router, mine)
+        text = f"{router.address}: {file}, which the revert needs, is gone"
+        raise ConnectorError(text, ErrorCode.DEVICE_ERROR)
+    return mine
 
 
 def cancel(router: Device, one: Revert) -> bool:
@@ -180,7 +227,7 @@ def _add(router: Device, name: str, seconds: int, event: str) -> str:
         "name": name,
         "start-date": date,
         "start-time": time,
-        "interval": "0s",
+        "interval": AGAIN,
         "on-event": event,
         "policy": ",".join(POLICIES),
         "comment": COMMENT,
@@ -189,14 +236,16 @@ def _add(router: Device, name: str, seconds: int, event: str) -> str:
     return f"{date} {time}"
 
 
-def _event(name: str, file: str) -> str:
+def _action(file: str) -> str:
     if file.endswith(".rsc"):
-        action = f'/import file-name="{file}"'
-    else:
-        # Asked for a password also by a backup that has none.
-        action = f'/system backup load name="{file}" password=""'
+        return f'/import file-name="{file}"'
+    # Asked for a password also by a backup that has none.
+    return f'/system backup load name="{file}" password=""'
+
+
+def _event(name: str, file: str) -> str:
     return (
-        f':do {{ {action} }} on-error={{ :log error "{name} failed" }}; '
+        f':do {{ {_action(file)} }} on-error={{ :log error "{name} failed" }}; '
         f'/system scheduler remove [find name="{name}"]'
     )
 

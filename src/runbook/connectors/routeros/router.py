@@ -46,9 +46,16 @@ class Router(Device):
         """Why a revert couldn't be armed, or would not run."""
         return revert.obstacles(self)
 
-    def arm_rollback(self, run_id: str, seconds: int, *, script: str | None = None) -> Revert:
+    def arm_rollback(
+        self,
+        run_id: str,
+        seconds: int,
+        *,
+        script: str | None = None,
+        clock_may_change: bool = False,
+    ) -> Revert:
         """Let the router undo what comes, unless it is cancelled in time: see revert.arm."""
-        return revert.arm(self, run_id, seconds, script)
+        return revert.arm(self, run_id, seconds, script, clock_may_change=clock_may_change)
 
     def cancel_rollback(self, armed: Revert) -> bool:
         """Keep the changes: False if the revert wasn't there any more. See revert.cancel."""

@@ -23,6 +23,7 @@ MAX_FACTS_BYTES = 16 * 1024
 NOW = "now"
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 """A tag or a group."""
+_HOST = re.compile(r"[\w:][\w.:%-]*")
 _LATEST = 253_402_300_799_999
 
 Given = Mapping[str, object]
@@ -119,7 +120,7 @@ def _text(value: object) -> str:
 
 def _address(value: object) -> str:
     text = _text(value).lower()
-    if any(letter.isspace() for letter in text):
+    if text and not _HOST.fullmatch(text):
         raise _UnfitError("must be a host name or an IP address")
     return text
 

@@ -13,6 +13,8 @@ from runbook.script.limits import REPORT_BYTES
 
 MOST_REPORTED = 5000
 """How many devices a step can report."""
+MAY_MOVE = "may_move"
+"""False in a report of what was found: a device of this name that is elsewhere is another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,8 +215,8 @@ class Execution:
                 inputs=self._given.values | workspace.input_paths,
                 live=live,
             )
-            policy, may_keep = self._runbook.policy, recorder.may_keep
-            reports = Reporting(self._parts, self._run, policy, may_keep)
+            values, may_keep = self._given.values, recorder.may_keep
+            reports = Reporting(self._parts, self._run, self._runbook, values, may_keep)
             runner = self._runner(scripts)
             runner.after_attempt = partial(scripts.report_devices, reports)
             outcome = self._judged(self._run_steps(runner))

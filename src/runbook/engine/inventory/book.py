@@ -158,6 +158,14 @@ class DeviceBook:
             self._in_use(item, name, key, run) for item, name, key in _given(inputs, values)
         )
 
+    def given(self, inputs: Sequence[Input], values: Mapping[str, str]) -> Mapping[str, bool]:
+        """The devices that a run is for: whether each is one of the inventory, or was."""
+        return {
+            name: not self._connections.is_loose(item, name)
+            for item in device_inputs(inputs)
+            for name in devices_of((item,), values).get(item.name, ())
+        }
+
     def _in_use(self, item: Input, name: str, key: str, run: Run) -> InUse:
         device = self._get(item, name)
         if device is None:

@@ -147,8 +147,15 @@ class Inventory:
         return self.show(new.name, principal)
 
     def remove(self, name: str, principal: Principal) -> None:
-        """Raises NotFoundError."""
+        """Raises NotFoundError, and InvalidDeviceError for those who may not use its connection.
+
+        Its backups stay, and can be restored to a device that is added under this name.
+        """
         self._authorizer.require(principal, _WRITE)
+        device = self._store.devices.get(name)
+        if device is not None:
+            gone: Changes = {Field.CONNECTION: None}
+            _raise([*refusals(name, device, gone, self._author(principal))])
         audit = NewAuditEvent(
             actor_of(principal), AuditAction.DEVICE_REMOVE, Target(TargetKind.DEVICE, name)
         )

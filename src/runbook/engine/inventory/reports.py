@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 
 from runbook import log
 from runbook.core.access import Principal
 from runbook.core.audit import Actor, AuditAction, NewAuditEvent, Target, TargetKind
 from runbook.core.document import Problem, warning
-from runbook.core.inventory.device import MANAGED, Device
+from runbook.core.inventory.device import MANAGED, Device, Field
 from runbook.core.inventory.fields import Changes, check_fields, name_problem
-from runbook.core.inventory.script import read_reports
+from runbook.core.inventory.script import MAY_MOVE, read_reports
 from runbook.core.permissions import Permission
 from runbook.core.run import Run
 from runbook.engine.authorization import may_with_connection
@@ -29,13 +30,17 @@ class Reporter:
     """Whose run it is, and what it may do.
 
     `allowed` says whether the runbook's policy lets it update the inventory. `writes` says whether
-    who requested it may also add devices, and change what they are for.
+    who requested it may also add devices, and change what they are for. `given` has the devices
+    that the run is for, and whether each is one of the inventory: one that isn't there any more was
+    removed meanwhile. The others only come from a connection of this process, and aren't added: in
+    the inventory, they would be without it.
     """
 
     run: Run
     principal: Principal
     allowed: bool
     writes: bool
+    given: Mapping[str, bool] = field(default_factory=dict)
 
 
 class DeviceReports:
@@ -94,6 +99,8 @@ class DeviceReports:
         warnings: list[Problem] = []
         for name, fields in said.items():
             before = known.get(name)
+            if before is None and self._reporter.given.get(name) is False:
+                continue
             changes, problems = self._checked(name, before, fields, author)
             warnings += [_told(name, problem) for problem in problems]
             if changes is None:
@@ -111,12 +118,13 @@ class DeviceReports:
         self, name: str, before: Device | None, fields: Mapping[str, object], author: Author
     ) -> tuple[Changes | None, list[Problem]]:
         """What may change; None if it is nothing."""
-        if (wrong := name_problem(name)) is not None:
+        if (wrong := self._wrong(name, before, fields)) is not None:
             return None, [wrong]
-        if not all(map(self._may_keep, _texts(fields))):
-            return None, [Problem("device_not_updated", "the report contains a secret")]
-        checked = check_fields(name, fields, author.at)
+        said = {key: value for key, value in fields.items() if key != MAY_MOVE}
+        checked = check_fields(name, said, author.at)
         changes, problems = dict(checked.changes), list(checked.problems)
+        if before is not None and fields.get(MAY_MOVE) is False and _moves(before, changes):
+            return None, [Problem("device_not_updated", "one of this name is somewhere else")]
         if not self._reporter.writes:
             if before is None:
                 return None, [_needs_write("to be added")]
@@ -127,6 +135,18 @@ class DeviceReports:
         if refused:
             return None, [*problems, *refused]
         return changes, problems
+
+    def _wrong(
+        self, name: str, before: Device | None, fields: Mapping[str, object]
+    ) -> Problem | None:
+        """Why none of the report can be used."""
+        if (wrong := name_problem(name)) is not None:
+            return wrong
+        if before is None and name in self._reporter.given:
+            return Problem("device_not_updated", "it was removed while the run went on")
+        if not all(map(self._may_keep, _texts(fields))):
+            return Problem("device_not_updated", "the report contains a secret")
+        return None
 
     def _author(self) -> Author:
         principal, run = self._reporter.principal, self._reporter.run
@@ -148,6 +168,14 @@ class DeviceReports:
             Target(TargetKind.RUN, run.id),
             {"runbook": run.ref, "count": len(devices), "devices": sorted(devices)[:_NAMED]},
         )
+
+
+def _moves(before: Device, changes: Changes) -> bool:
+    """Whether it would be reached somewhere else; without an address, where its connection says."""
+    return (before.connection, before.address) != (
+        changes.get(Field.CONNECTION),
+        changes.get(Field.ADDRESS, ""),
+    )
 
 
 def _needs_write(what: str) -> Problem:

@@ -103,6 +103,8 @@ class Device(ABC):
     downloaded: str
     wanted_mode: str
     button: threading.Event
+    jobs_end: threading.Event
+    """Set when the router goes down: ends what it does in the background."""
     is_up: bool
     rescue: str
     """Password of the user `rescue`, who gets in whatever the configuration says; empty if none."""

@@ -72,6 +72,7 @@ class Router(Device):
         self.downloaded = ""
         self.wanted_mode = ""
         self.button = threading.Event()
+        self.jobs_end = threading.Event()
         self.globals: dict[str, object] = {}
         self.boot_seconds = boot_seconds
         self.rescue = rescue
@@ -112,6 +113,7 @@ class Router(Device):
     def stop(self) -> None:
         self.keep()
         self.is_up = False
+        self._end_jobs()
         self.scheduler.stop()
         self.endpoints.close()
 
@@ -311,8 +313,13 @@ class Router(Device):
         self.log("system,info", "router rebooted")
         with self.lock:
             self.is_up = False
+        self._end_jobs()
         self.scheduler.stop()
         self.endpoints.cut()
+
+    def _end_jobs(self) -> None:
+        self.jobs_end.set()
+        self.jobs_end = threading.Event()
 
     def _boot(self) -> None:
         with self.lock:

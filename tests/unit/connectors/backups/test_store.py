@@ -8,6 +8,7 @@ import pytest
 
 from runbook.connectors.backups import BackupStore, DamagedError, Origin, Snapshot, Source
 from runbook.connectors.backups.blame import blame
+from runbook.connectors.backups.git import GitError
 
 RUN = Source("run-1", "mikrotik/Push.md", "Apply the change", "ann")
 
@@ -39,6 +40,37 @@ def test_only_a_change_makes_a_commit_and_it_says_whose(store):
     assert (oldest.origin, newest.origin, newest.source) == (Origin.FIRST, Origin.SEEN, RUN)
     assert store.export("edge-1") == ONE
     assert store.version("edge-1", oldest.commit[:8]) == oldest
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("refs/heads/main", ""), ("refs/heads/main", "x"), ("HEAD", ""), ("config", "[core")],
+)
+def test_a_damaged_repository_isnt_an_empty_one(store, tmp_path, file, content):
+    save(store)
+    (tmp_path / "device-backups" / "repository.git" / file).write_text(content)
+    for work in (lambda: store.history("edge-1"), store.devices, lambda: save(store)):
+        with pytest.raises(GitError):
+            work()
+
+
+def test_a_commit_of_somebody_else_is_read_as_far_as_it_can_be(store):
+    save(store)
+    with store.git.writing():
+        store.git.commit({"edge-1/export.rsc": b"x\n"}, "By hand\n\nOrigin: elsewhere\n")
+    assert [one.origin for one in store.history("edge-1")] == [Origin.SEEN, Origin.FIRST]
+
+
+def test_what_is_committed_stays_if_tidying_fails(store, monkeypatch):
+    run = store.git._run
+
+    def failing(arguments, *rest, **more):
+        if arguments[0] == "gc":
+            raise GitError("git gc didn't end")
+        return run(arguments, *rest, **more)
+
+    monkeypatch.setattr(store.git, "_run", failing)
+    assert save(store).is_new
 
 
 def test_binary_backups_are_encrypted_for_their_device(store, tmp_path):

@@ -1,5 +1,7 @@
 """The revert on the router's own clock."""
 
+import threading
+
 import pytest
 
 from runbook.connectors.errors import ConnectorError, ErrorCode
@@ -84,6 +86,45 @@ def test_a_push_that_cuts_its_access_is_undone(lab_of, recorded):
     lab.router.wait_until_up(boots=2)
     assert lab.router.snapshot() == before
     lab.connect().close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_clock_that_is_set_back_doesnt_delay_it(lab_of, recorded, version):
+    lab = lab_of(version, boot_seconds=0.2, clock_rate=60)
+    before = lab.router.snapshot()
+    with lab.connect() as router:
+        router.arm_rollback("r1", 60, clock_may_change=True)
+    lab.router.run(
+        "/system clock set date=2020-01-01; /ip address add address=10.0.0.1/24 interface=ether2"
+    )
+    lab.router.wait_until_up(boots=2)
+    assert (lab.router.boots, lab.router.snapshot()) == (2, before)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_router_that_was_off_when_it_was_due_goes_back_after_its_start(lab_of, recorded, version):
+    lab = lab_of(version, boot_seconds=180, clock_rate=60)
+    before = lab.router.snapshot()
+    with lab.connect() as router:
+        router.arm_rollback("r1", 120)
+        router.add("/ip/address", ADDRESS)
+    lab.router.power_cycle()
+    lab.router.wait_until_up(boots=3)
+    assert (lab.router.boots, lab.router.snapshot()) == (3, before)
+    lab.router.advance(7 * 86_400)
+    assert lab.router.boots == 3
+
+
+def test_what_waits_for_a_revert_does_nothing_once_it_is_confirmed_or_armed_anew(lab_of, recorded):
+    lab = lab_of(boot_seconds=0.2, clock_rate=60)
+    with lab.connect() as router:
+        armed = router.arm_rollback("r1", 600, clock_may_change=True)
+        router.cancel_rollback(armed)
+        router.arm_rollback("r1", 36_000)
+        jobs = [one for one in threading.enumerate() if one.name == "routeros-execute"]
+        for job in jobs:
+            job.join()
+    assert (len(jobs), lab.router.boots) == (1, 1)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,5 +1,7 @@
 """Menus, the console and files of routers of several versions."""
 
+import time
+
 import pytest
 
 from runbook.connectors.connection import ConnectionValues
@@ -109,6 +111,25 @@ def test_an_error_of_the_console_is_found_whatever_the_exit_status(lab_of, versi
         assert router.get("größe.txt") == b"content"
         router.remove_file("größe.txt")
         router.remove_file("größe.txt")
+
+
+def test_the_time_of_each_command_begins_with_it(lab, monkeypatch):
+    with lab.connect() as router:
+        later = time.monotonic() + 3600
+        monkeypatch.setattr("runbook.connectors.routeros.client.time.monotonic", lambda: later)
+        assert tuple(router.api.path("ip", "address"))
+        assert router.print("/ip/address")
+
+
+def test_a_router_that_sends_too_much_is_cut_off(lab, monkeypatch):
+    with lab.connect() as router:
+        monkeypatch.setattr("runbook.connectors.routeros.client.MOST_ANSWER_BYTES", 50)
+        assert failure(router.print, "/system/resource").code is ErrorCode.TRUNCATED
+        monkeypatch.undo()
+        assert failure(router.print, "/system/resource").code is ErrorCode.UNREACHABLE
+    with lab.connect() as router:
+        monkeypatch.setattr("runbook.connectors.routeros.config.MOST_BYTES", 10)
+        assert failure(router.export).code is ErrorCode.TRUNCATED
 
 
 def test_a_changed_host_key_is_refused(lab):

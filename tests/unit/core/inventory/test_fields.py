@@ -46,6 +46,9 @@ def test_values_become_those_of_a_device():
         ("color", "red", "unknown_device_field"),
         ("address", "two words", "bad_device_field"),
         ("address", 5, "bad_device_field"),
+        ("address", "https://192.0.2.1/", "bad_device_field"),
+        ("address", "-oproxycommand=x", "bad_device_field"),
+        ("address", "192.0.2.1;id", "bad_device_field"),
         ("site", "a,b", "bad_device_field"),
         ("vendor", "x" * 201, "bad_device_field"),
         ("model", "two\nlines", "bad_device_field"),
@@ -74,6 +77,14 @@ def test_times_and_facts_can_be_emptied():
     assert found.changes == {Field.LAST_SEEN: None, Field.LAST_POLL: None, Field.FACTS: {}}
     milliseconds = check_fields("edge-1", {"last_seen": NOW - 1}, NOW)
     assert milliseconds.changes == {Field.LAST_SEEN: NOW - 1}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.1", "2001:db8::1", "::1", "fe80::1%eth0", "rtr_1.example.com", "münchen.de", ""],
+)
+def test_an_address_is_a_name_or_an_ip_address(address):
+    assert check_fields("edge-1", {"address": address}, 0).changes == {Field.ADDRESS: address}
 
 
 @pytest.mark.parametrize("name", ["", "Edge", "-a", "a b", "a/b", "x" * 64, "a\n"])

@@ -11,6 +11,7 @@ from runbook.core.run import Origin
 from runbook.core.status import RunStatus
 from runbook.engine.connections.connections import NewConnection
 from runbook.engine.connections.loose import LooseConnections
+from runbook.engine.inventory.reports import DeviceReports
 from runbook.store.models import RunFilter
 
 ROUTER = "ROUTER: {type: device, kind: proxmox}"
@@ -183,6 +184,28 @@ def test_a_run_reports_what_it_found_out(workshop, devices):
     assert next(one.action for one in workshop.store.audit.page().events) == "device.add"
 
 
+def test_a_device_that_was_removed_while_its_run_went_on_stays_removed(
+    workshop, devices, monkeypatch
+):
+    take = DeviceReports.take
+
+    def removed_before(self, data):
+        workshop.engine.inventory.remove("edge-1", ANN)
+        take(self, data)
+
+    monkeypatch.setattr(DeviceReports, "take", removed_before)
+    said = json.dumps({"name": "edge-1", "last_poll": "now"})
+    step = f"## Poll\n\n```zsh\nprint -r -- '{said}' >> $RUNBOOK_DEVICES; : $ROUTER\n```\n"
+    given = {"policy": "{inventory: update}", "inputs": "ROUTER: {type: device}"}
+    workshop.write_steps("Polls", step, **given)
+    workshop.register()
+    workshop.submit("Polls.md", ANN, env_vars={"ROUTER": "edge-1"})
+    run = workshop.execute()
+    assert [one.code for one in run.result.warnings] == ["device_not_updated"]
+    # Added anew, it would be without its connection: for everyone, with its backups.
+    assert workshop.store.devices.get("edge-1") is None
+
+
 def test_who_may_not_write_the_inventory_adds_and_moves_nothing(workshop, devices):
     said = ({"name": "new"}, {"name": "edge-1", "address": "203.0.113.66", "version": "8"})
     _, warnings = report(workshop, BOB, *said)
@@ -198,6 +221,27 @@ def test_who_may_write_the_inventory_adds_devices(workshop, devices):
     assert workshop.store.devices.get("new").connection == "open"
     event = workshop.store.audit.page().events[0]
     assert (event.action, event.target) == ("inventory.report", run.id)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"connection": "open", "address": "203.0.113.66"}, "device_not_updated"),
+        ({"connection": "open"}, "device_not_updated"),
+        ({"connection": "closed", "address": "192.0.2.1"}, "device_not_updated"),
+        ({"connection": "open", "address": "192.0.2.1"}, None),
+    ],
+)
+def test_what_gives_itself_a_name_doesnt_get_the_place_of_a_known_device(
+    workshop, devices, said, code
+):
+    _, warnings = report(
+        workshop, ANN, {"name": "edge-1", "version": "8", "may_move": False, **said}
+    )
+    device = workshop.store.devices.get("edge-1")
+    assert warnings == ([code] if code else [])
+    assert (device.connection, device.address) == ("open", "192.0.2.1")
+    assert device.version == ("" if code else "8")
 
 
 @pytest.mark.parametrize(
@@ -219,10 +263,17 @@ def test_a_connection_of_this_process_is_a_device_too(workshop, monkeypatch):
     variables = {f"PROXMOX_{name.upper()}": value for name, value in VALUES.items()}
     book = workshop.engine.parts.connections
     monkeypatch.setattr(book, "_loose", LooseConnections(environment=variables))
-    workshop.write("Reads", "print $ROUTER; cat $RUNBOOK_CONNECTIONS/ROUTER.json", inputs=ROUTER)
+    said = '{"name": "environment", "version": "8"}'
+    script = (
+        f"print $ROUTER; cat $RUNBOOK_CONNECTIONS/ROUTER.json; print '{said}' >> $RUNBOOK_DEVICES"
+    )
+    step = f"## Read\n\n```zsh\n{script}\n```\n"
+    workshop.write_steps("Reads", step, inputs=ROUTER, policy="{inventory: update}")
     workshop.register()
     workshop.submit("Reads.md")
     run = workshop.execute()
     assert run.status is RunStatus.SUCCEEDED, workshop.output(run)
     name, text = workshop.output(run).splitlines()
     assert (name, json.loads(text)["values"]["host"]) == ("environment", "pve.example.com")
+    # In the inventory, it would be without a connection.
+    assert (run.result.warnings, workshop.store.devices.get("environment")) == ((), None)

@@ -11,6 +11,7 @@ from runbook.connectors import routeros
 from runbook.connectors.effects import EarlierChange, earlier, effect
 from runbook.connectors.errors import ConnectorError, ErrorCode
 from runbook.connectors.routeros.device import Row
+from runbook.connectors.routeros.properties import is_secret
 from runbook.connectors.routeros.router import Router
 
 EFFECT = "exec"
@@ -215,7 +216,7 @@ def _named(values: dict[str, str]) -> str:
 
 def _short(before: dict[str, str]) -> dict[str, str] | None:
     """What the journal keeps: never a secret, and not too much. None if it can't be kept."""
-    if any(map(menus.is_secret, before)):
+    if any(map(is_secret, before)):
         return None
     return before if sum(map(len, (*before, *before.values()))) <= LONGEST else None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from mikrotik_toolkit.given import invalid
 from runbook.connectors.errors import ConnectorError, ErrorCode
+from runbook.connectors.routeros.properties import is_secret
 
 DENIED = (
     "system reset-configuration", "system shutdown", "system reboot", "system backup",
@@ -16,21 +17,16 @@ DENIED = (
     "user", "password", "certificate", "radius", "export", "import", "execute", "console",
     "quit", "undo", "redo", "safe-mode", "beep", "login", "cancel",
     "file", "container", "disk", "partitions", "tool fetch", "tool netwatch",
-    "tool traffic-monitor", "tool sms",
+    "tool traffic-monitor", "tool sms", "tr069-client", "special-login",
 )  # fmt: skip
 """Menus and commands, with all that is below them."""
-DENIED_PROPERTIES = frozenset(
-    (
-        *("on-event", "source", "script", "on-up", "on-down", "on-login", "on-logout"),
-        *("lease-script", "up-script", "down-script", "test-script", "on-error", "on-master"),
-        *("on-backup", "on-sync", "on-message", "run-after-reset"),
-    )
-)
+DENIED_PROPERTIES = re.compile(r"on-.+|(?:.+-)?script|source|run-after-reset")
 """Their values are scripts, which could do anything."""
-DENIED_COMMANDS = frozenset({"export", "import", "edit", "reset-configuration", "backup"})
+DENIED_COMMANDS = ("export", "import", "edit", "reset-configuration", "backup",
+                   "regenerate-host-key", "import-host-key", "export-host-key")  # fmt: skip
 """In whatever menu."""
-SECRETS = frozenset({"password", "secret", "passphrase", "authentication-password",
-                     "encryption-password", "community", "key"})  # fmt: skip
+_WHOLE = frozenset({"log", "reset"})
+"""Names that only look like the beginning of a denied one."""
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _PROPERTY = re.compile(r"\.?[a-z0-9][a-z0-9.-]*")
 
@@ -40,27 +36,29 @@ def path_of(text: str) -> str:
     words = text.replace("/", " ").split()
     if not words or not all(map(_WORD.fullmatch, words)):
         raise invalid(f"{text!r} is not a menu. Write it like /ip/address")
-    path = " ".join(words)
-    for denied in DENIED:
-        if path == denied or path.startswith(f"{denied} "):
-            raise refused(f"/{'/'.join(words)} is not allowed here")
-    if words[-1] in DENIED_COMMANDS:
-        raise refused(f"/{'/'.join(words)} is not allowed here")
-    return "/" + "/".join(words)
+    path = f"/{'/'.join(words)}"
+    if any(_is_below(words, denied.split()) for denied in DENIED) or any(
+        _is(words[-1], denied) for denied in DENIED_COMMANDS
+    ):
+        raise refused(f"{path} is not allowed here")
+    return path
+
+
+def _is_below(words: list[str], denied: list[str]) -> bool:
+    return len(words) >= len(denied) and all(map(_is, words, denied))
+
+
+def _is(word: str, denied: str) -> bool:
+    """Also if it is abbreviated, as on the console."""
+    return word == denied or (denied.startswith(word) and word not in _WHOLE)
 
 
 def check_properties(names: list[str]) -> None:
     for name in names:
         if not _PROPERTY.fullmatch(name) or name in (".id", ".proplist", ".query"):
             raise invalid(f"{name!r} is not a property")
-        if name in DENIED_PROPERTIES:
+        if DENIED_PROPERTIES.fullmatch(name):
             raise refused(f"{name} is a script, and is not allowed here")
-
-
-def is_secret(name: str) -> bool:
-    """Whether the property's value must not be shown or recorded."""
-    last = name.rpartition(".")[2]
-    return last in SECRETS or (last.endswith("-key") and last != "public-key")
 
 
 def hidden(row: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from mikrotik_toolkit.given import invalid
 DEVICE, SECRET = "device", "secret"
 MOST_CHARACTERS = 256 * 1024
 _HEADER = re.compile(r"\A\s*\{#(.*?)#\}\s*", re.DOTALL)
+_TOO_MUCH = (RecursionError, MemoryError)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/,-]*")
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "$": "\\$", "?": "\\?", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -252,7 +253,14 @@ def render(
     try:
         made = environment().from_string(template.text)
         text = made.render({**given, DEVICE: device, SECRET: Text(secret)})
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (
+        TemplateError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        *_TOO_MUCH,
+    ) as error:
         raise invalid(f"The template can't be rendered: {_said(error)}") from None
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 

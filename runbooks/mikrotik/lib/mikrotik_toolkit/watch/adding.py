@@ -43,7 +43,10 @@ def named(found: Facts, address: str) -> str:
 
 
 def add(name: str, address: str, found: Facts) -> None:
-    """Report the device, with the inputs that say where it belongs."""
+    """Report the device, with the inputs that say where it belongs.
+
+    A router may call itself anything: it doesn't get the place of one that is in the inventory.
+    """
     fields: Facts = {"connection": os.environ["CONNECTION"], "vendor": known.VENDOR, **found}
     for field in ("site", "role"):
         if value := given.text(field.upper()):
@@ -60,5 +63,5 @@ def add(name: str, address: str, found: Facts) -> None:
     if runbook.dry_run():
         runbook.plan(f"add {shown} to the inventory", label="verified" if found else "assumed")
         return
-    runbook.device(name, **fields)
-    print(f"Added {shown}")
+    runbook.device(name, may_move=False, **fields)
+    print(f"Added {shown}, unless the inventory has another {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from runbook.lab.routeros.clock import read_duration, write_duration
@@ -187,10 +188,10 @@ def _execute(call: Call) -> object:
         block, inner = script.block, call.scope.inner()
         call.interpreter.router.background(lambda: call.interpreter.run(block, inner), "execute")
     else:
-        source = text(call.value(script))
-        call.interpreter.router.background(
-            lambda: call.interpreter.router.run_script(source, session), "execute"
-        )
+        source, router = text(call.value(script)), call.interpreter.router
+        # It outlives the session that it came by, but not the router's restart.
+        job = replace(session, cancelled=router.jobs_end)
+        router.background(lambda: router.run_script(source, job), "execute")
     return "*1"
 
 
