@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fanout, FanoutDevice } from '@/api/fanouts'
-import { countsOf, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
+import { countsOf, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
 
 const counts = { pending: 1, running: 2, succeeded: 3, failed: 4, skipped: 5 }
 const fanout = (given: Partial<Fanout> = {}) =>
@@ -16,6 +16,11 @@ describe('the devices of a run', () => {
   it('are not started once the run has ended', () => {
     expect(lookOfState('pending', true).label).toBe('Pending')
     expect(lookOfState('pending', false).label).toBe('Not started')
+  })
+
+  it('are left to a retry of a run that did not end well', () => {
+    expect(leftText('cancelled', counts)).toContain('10')
+    expect([leftText('running', counts), leftText('succeeded', counts), leftText('failed', { ...counts, pending: 0, failed: 0, skipped: 0 })]).toEqual(['', '', ''])
   })
 
   it('can be paused while the run goes on', () => {

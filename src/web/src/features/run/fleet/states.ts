@@ -1,5 +1,6 @@
 import { mdiCheckCircle, mdiCloseCircle, mdiDebugStepOver, mdiProgressClock, mdiSync } from '@mdi/js'
 import type { DeviceState, Fanout, FanoutDevice } from '@/api/fanouts'
+import type { WholeRun } from '@/api/runs'
 
 export const STATES: readonly DeviceState[] = ['running', 'failed', 'skipped', 'succeeded', 'pending']
 
@@ -46,6 +47,15 @@ const STOPS = {
 /** Why devices were left out. */
 export function stopsOf(fanouts: readonly Fanout[]): string[] {
   return fanouts.flatMap(({ stopped }) => (stopped ? [STOPS[stopped]] : []))
+}
+
+const ENDED_EARLY: readonly WholeRun['status'][] = ['failed', 'timed_out', 'cancelled', 'interrupted', 'lost']
+
+/** What a retry would do, of a run that has not dealt with all of its devices. */
+export function leftText(status: WholeRun['status'], counts: Record<DeviceState, number>): string {
+  const left = counts.failed + counts.skipped + counts.pending
+  if (!left || !ENDED_EARLY.includes(status)) return ''
+  return left === 1 ? 'A retry continues with the device that hasn’t succeeded.' : `A retry continues with the ${left} devices that haven’t succeeded.`
 }
 
 /** What is said of a device besides its state. */
