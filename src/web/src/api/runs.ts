@@ -96,7 +96,8 @@ const RELATIVES_MS = 10_000
 /** Whether related runs are active, or one will follow; the run's own events don't report on them. */
 export function hasActiveRelative(run: WholeRun): boolean {
   const isPlanned = run.problems.some(({ code }) => code === 'recovery_planned')
-  if (isPlanned && !run.followers.some(({ relation }) => relation === 'recovery')) return true
+  const isRecovered = run.followers.some(({ relation, status }) => relation === 'recovery' && status === 'succeeded')
+  if (isPlanned && !isRecovered) return true
   return [run.parent, run.related, ...run.followers].some((one) => one !== null && one.active)
 }
 
