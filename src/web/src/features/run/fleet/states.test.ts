@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fanout, FanoutDevice } from '@/api/fanouts'
-import { countsOf, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
+import { countsOf, lastedOf, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
 
 const counts = { pending: 1, running: 2, succeeded: 3, failed: 4, skipped: 5 }
 const fanout = (given: Partial<Fanout> = {}) =>
@@ -36,5 +36,11 @@ describe('the devices of a run', () => {
     expect(phaseOf(device({}))).toBe('40% Reading')
     expect(phaseOf(device({ state: 'failed' }))).toBe('Reading')
     expect(phaseOf(device({ percent: null, phase: null }))).toBe('')
+  })
+
+  it('say how long they take so far', () => {
+    const now = Date.parse('2026-01-31T08:00:09.900Z')
+    const of = (given: object) => lastedOf({ state: 'running', started_at: '2026-01-31T08:00:00Z', duration_ms: null, ...given } as FanoutDevice, now)
+    expect([of({}), of({ started_at: null }), of({ state: 'failed', duration_ms: 340 }), of({ state: 'failed' })]).toEqual([9000, null, 340, null])
   })
 })

@@ -58,6 +58,13 @@ export function leftText(status: WholeRun['status'], counts: Record<DeviceState,
   return left === 1 ? 'A retry continues with the device that hasn’t succeeded.' : `A retry continues with the ${left} devices that haven’t succeeded.`
 }
 
+/** How long the run for a device took, or has taken so far. Null if it has not started. */
+export function lastedOf({ state, started_at: since, duration_ms: ended }: FanoutDevice, now: number): number | null {
+  if (ended !== null || state !== 'running' || since === null) return ended
+  // In whole seconds: a live counter.
+  return 1000 * Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
+}
+
 /** What is said of a device besides its state. */
 export function phaseOf({ phase, percent, state }: FanoutDevice): string {
   const isOver = state !== 'running' || percent === null
