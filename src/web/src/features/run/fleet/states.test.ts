@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fanout, FanoutDevice } from '@/api/fanouts'
-import { countsOf, lastedOf, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
+import { countsOf, lastedText, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
 
 const counts = { pending: 1, running: 2, succeeded: 3, failed: 4, skipped: 5 }
 const fanout = (given: Partial<Fanout> = {}) =>
@@ -40,7 +40,7 @@ describe('the devices of a run', () => {
 
   it('say how long they take so far', () => {
     const now = Date.parse('2026-01-31T08:00:09.900Z')
-    const of = (given: object) => lastedOf({ state: 'running', started_at: '2026-01-31T08:00:00Z', duration_ms: null, ...given } as FanoutDevice, now)
-    expect([of({}), of({ started_at: null }), of({ state: 'failed', duration_ms: 340 }), of({ state: 'failed' })]).toEqual([9000, null, 340, null])
+    const of = (given: object) => lastedText({ state: 'running', started_at: '2026-01-31T08:00:00Z', duration_ms: null, ...given } as FanoutDevice, now)
+    expect([of({}), of({ started_at: null }), of({ state: 'failed', duration_ms: 340 }), of({ state: 'failed' })]).toEqual(['9 s', '', '340 ms', ''])
   })
 })

@@ -1,6 +1,7 @@
 import { mdiCheckCircle, mdiCloseCircle, mdiDebugStepOver, mdiProgressClock, mdiSync } from '@mdi/js'
 import type { DeviceState, Fanout, FanoutDevice } from '@/api/fanouts'
 import type { WholeRun } from '@/api/runs'
+import { formatDuration, formatLasted } from '@/shared/time/format'
 
 export const STATES: readonly DeviceState[] = ['running', 'failed', 'skipped', 'succeeded', 'pending']
 
@@ -58,11 +59,10 @@ export function leftText(status: WholeRun['status'], counts: Record<DeviceState,
   return left === 1 ? 'A retry continues with the device that hasn’t succeeded.' : `A retry continues with the ${left} devices that haven’t succeeded.`
 }
 
-/** How long the run for a device took, or has taken so far. Null if it has not started. */
-export function lastedOf({ state, started_at: since, duration_ms: ended }: FanoutDevice, now: number): number | null {
-  if (ended !== null || state !== 'running' || since === null) return ended
-  // In whole seconds: a live counter.
-  return 1000 * Math.max(0, Math.floor((now - Date.parse(since)) / 1000))
+/** How long the run for a device took, or has taken so far; empty if it has not started. */
+export function lastedText({ state, started_at: since, duration_ms: ms }: FanoutDevice, now: number): string {
+  if (ms !== null) return formatDuration(ms)
+  return state === 'running' && since !== null ? formatLasted(since, now) : ''
 }
 
 /** What is said of a device besides its state. */
