@@ -58,6 +58,15 @@ def look(picture, check_accessibility):
     return look_
 
 
+def follow_a_tag(page):
+    """It leads to all devices that have it, whatever was searched for."""
+    page.get_by_role("searchbox").fill("edge-1")
+    page.get_by_label("Filter by site").select_option("")
+    page.get_by_role("region", name="List of devices").get_by_role("link", name="core").click()
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    expect(page).to_have_url(re.compile(r"/inventory\?tag=core$"))
+
+
 def test_a_device_is_found_and_a_runbook_executed_for_it(
     own_server, admin, open_page, sign_in, look
 ):
@@ -83,12 +92,13 @@ def test_a_device_is_found_and_a_runbook_executed_for_it(
     page.keyboard.type("192.0.2.2")
     expect(rows).to_have_count(2)
     expect(page).to_have_url(re.compile(r"sort=last_proof.*site=ber.*q=192"))
+    follow_a_tag(page)
     page.get_by_role("searchbox").fill("none")
     page.get_by_role("button", name="Show all devices").click()
     page.get_by_role("link", name="edge-1", exact=True).click()
     expect(page.get_by_role("heading", name="edge-1", exact=True)).to_be_visible()
     expect(page.get_by_text("load: 3")).to_be_visible()
-    expect(page.get_by_text("No run that you can see was for this device.")).to_be_visible()
+    expect(page.get_by_text("No runs for this device that you can see.")).to_be_visible()
     look(page, "device")
     page.get_by_role("link", name="Poll", exact=True).click()
     router = page.get_by_role("combobox", name="ROUTER")

@@ -72,7 +72,7 @@ def test_a_machine_is_provisioned_from_the_browser(stage, open_page, sign_in, lo
     stage.endpoints.watch(lambda request, _: request.path.endswith(MACHINES) and seen.wait(20))
     press(page, "Execute")
     expect(page).to_have_url(re.compile("/run/"))
-    expect(page.get_by_text("90 % Recording it in NetBox")).to_be_visible()
+    expect(page.get_by_text("90% · Recording it in NetBox")).to_be_visible()
     seen.set()
     run = stage.ended(page.url.rpartition("/")[2])
     expect(page.get_by_role("link", name="Execute again")).to_be_visible()

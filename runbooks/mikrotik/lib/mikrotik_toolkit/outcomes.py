@@ -68,4 +68,5 @@ def reverted(reason: str, text: str) -> Result:
 
 
 def unknown(reason: str, text: str) -> Result:
-    return Result(Outcome.UNKNOWN, reason, f"{text}. Run PushRecover")
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return Result(Outcome.UNKNOWN, reason, f"{text}{end} Run PushRecover")

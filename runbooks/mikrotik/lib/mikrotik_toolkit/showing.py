@@ -16,8 +16,8 @@ Rows = Sequence[Sequence[object]]
 
 
 def table(headers: Sequence[str], rows: Rows, *, title: str = "", nothing: str = "Nothing") -> None:
-    """Add a table to the summary."""
-    runbook.summary(as_markdown(headers, rows, title=title, nothing=nothing))
+    """Add a table to the summary. An empty line ends it: the next text is not a row."""
+    runbook.summary(as_markdown(headers, rows, title=title, nothing=nothing) + "\n")
 
 
 def as_markdown(

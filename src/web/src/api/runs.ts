@@ -93,8 +93,11 @@ export function runKey(id: string) {
 
 const RELATIVES_MS = 10_000
 
-/** Whether related runs are active; the run's own events don't report on them. */
+/** Whether related runs are active, or one will follow; the run's own events don't report on them. */
 export function hasActiveRelative(run: WholeRun): boolean {
+  const isPlanned = run.problems.some(({ code }) => code === 'recovery_planned')
+  const isRecovered = run.followers.some(({ relation, status }) => relation === 'recovery' && status === 'succeeded')
+  if (isPlanned && !isRecovered) return true
   return [run.parent, run.related, ...run.followers].some((one) => one !== null && one.active)
 }
 

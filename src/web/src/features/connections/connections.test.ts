@@ -3,7 +3,7 @@ import { type Connection, type Kind, kindTitle, type ValuesSchema } from '@/api/
 import { checkText } from '@/shared/inputs/check'
 import type { Field } from '@/shared/inputs/field'
 import { sorted } from './form'
-import { addressOf, filtered, whoText } from './listing'
+import { addressOf, filtered, fingerprintsOf, whoText } from './listing'
 import { claimsOf, labelsOf, newPair, pairFaults } from './pairs'
 import { alternativesText, changedValues, fieldsOfKind, missingOf, startOf } from './values'
 
@@ -91,4 +91,11 @@ it('brings the problems of the server to their fields', () => {
   expect(found.values.map(({ params }) => params.variable)).toEqual(['token'])
   expect(found.head.map(({ params }) => params.variable)).toEqual(['name', 'description'])
   expect([found.claims.length, found.labels.length]).toEqual([1, 1])
+})
+
+it('reads both fingerprints of a new host key', () => {
+  const [before, now] = ['a/+'.repeat(15).slice(0, 43), 'b'.repeat(43)]
+  const message = `h:22 has another host key than before: expected SHA256:${before} (ssh-ed25519), got SHA256:${now}. Run: x --fingerprint SHA256:${now}`
+  expect(fingerprintsOf(message)).toEqual({ before: `SHA256:${before}`, now: `SHA256:${now}` })
+  expect(fingerprintsOf('Timed out')).toBeNull()
 })

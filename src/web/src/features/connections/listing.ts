@@ -17,6 +17,12 @@ export function whoText({ claims }: Pick<Connection, 'claims'>): string {
   return texts.join('; ') || 'Everyone'
 }
 
+/** The fingerprints that the message of a test with a new host key names. Null if it names no two. */
+export function fingerprintsOf(message: string): { before: string; now: string } | null {
+  const [before, now] = message.match(/\bSHA256:[A-Za-z0-9+/]{43}/g) ?? []
+  return before && now ? { before, now } : null
+}
+
 export function labelTexts({ labels }: Pick<Connection, 'labels'>): string[] {
   return Object.entries(labels).map(([name, value]) => (value ? `${name}: ${value}` : name))
 }

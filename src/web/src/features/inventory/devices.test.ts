@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { factLines, makeOf, momentsOf, nextSort, proofOf, readFilter, readSort } from './devices'
+import type { DeviceFilters } from '@/api/inventory'
+import { CHOICES, factLines, makeOf, momentsOf, nextSort, optionsOf, pollOf, proofOf, readFilter, readSort } from './devices'
 
 it('reads what devices can be filtered by, and nothing else', () => {
   expect(readFilter({ q: 'edge', tag: 'core', site: '', other: '1', connection: 'lab' })).toEqual({
@@ -40,4 +41,19 @@ it('shows facts as lines, and rows as tables', () => {
   expect(factLines({ interfaces: { ether1: { rx: 1 }, ether2: { rx: 2 } }, disks: [{ slot: 1 }] }).map(({ rows }) => rows)).toEqual([
     [{ name: 'ether1', rx: 1 }, { name: 'ether2', rx: 2 }], [{ slot: 1 }],
   ])
+  expect(factLines({ warnings: ['full', 'hot'] })[0]?.text).toBe('full, hot')
+  const times = { polled_at: 1769846400, changed_at: '2026-01-31T08:00:00Z', at_site: 'fra', expires_at: 'never' }
+  expect(factLines(times).map((one) => one.at)).toEqual(['2026-01-31T08:00:00.000Z', '2026-01-31T08:00:00.000Z', null, null])
+})
+
+it('tells what the last poll said', () => {
+  expect(pollOf({ facts: { state: 'offline', reason: 'timeout' } })).toEqual({ isOnline: false, reason: 'timeout' })
+  expect(pollOf({ facts: { state: 'online' } })).toEqual({ isOnline: true, reason: '' })
+  expect([pollOf({ facts: {} }), pollOf({ facts: { state: 'degraded' } })]).toEqual([null, null])
+})
+
+it('offers what devices have, and what the URL has', () => {
+  const counts = { sites: [{ value: 'fra', devices: 2 }] } as DeviceFilters
+  const values = (value: string, given?: DeviceFilters) => optionsOf(CHOICES[1], given, value).map((one) => one.value)
+  expect([values('fra', counts), values('ber', counts), values('ber')]).toEqual([['', 'fra'], ['', 'ber', 'fra'], ['', 'ber']])
 })

@@ -1,5 +1,5 @@
 import type { LocationQuery } from 'vue-router'
-import type { Device, DeviceFilter, DeviceItem, DeviceSort } from '@/api/inventory'
+import type { Device, DeviceFilter, DeviceFilters, DeviceItem, DeviceSort } from '@/api/inventory'
 import { type JsonRow, jsonRows } from '@/shared/text/json-rows'
 
 export const CHOICES = [
@@ -8,6 +8,14 @@ export const CHOICES = [
   { name: 'group', title: 'groups', all: 'All groups' },
   { name: 'vendor', title: 'vendors', all: 'All vendors' },
 ] as const
+
+/** What can be chosen: what devices have, and what the URL has. */
+export function optionsOf({ title, all }: (typeof CHOICES)[number], counts: DeviceFilters | undefined, value: string) {
+  const found = counts?.[title] ?? []
+  const others = value && !found.some((one) => one.value === value) ? [{ value, text: value }] : []
+  const known = found.map((one) => ({ value: one.value, text: `${one.value} (${one.devices})` }))
+  return [{ value: '', text: all }, ...others, ...known]
+}
 
 /** The filter in a URL. */
 export function readFilter(query: LocationQuery): DeviceFilter {
@@ -71,22 +79,39 @@ export function momentsOf(device: Pick<Device, 'last_seen' | 'last_poll' | 'last
   ]
 }
 
+/** What the last poll said of a device: `offline`, and why. Null if none said anything. */
+export function pollOf({ facts }: Pick<Device, 'facts'>): { isOnline: boolean; reason: string } | null {
+  const { state, reason } = facts
+  if (state !== 'online' && state !== 'offline') return null
+  return { isOnline: state === 'online', reason: typeof reason === 'string' ? reason : '' }
+}
+
 export interface Fact {
   name: string
   text: string
+  /** If it is a time: ISO 8601. */
+  at: string | null
   /** What is better shown as a table. */
   rows: JsonRow[] | null
 }
 
 /** Facts as lines; lists and objects of rows as tables. */
 export function factLines(facts: Record<string, unknown>): Fact[] {
-  return Object.entries(facts).map(([name, value]) => ({ name, text: factText(value), rows: rowsOf(value) }))
+  return Object.entries(facts).map(([name, value]) => ({ name, text: factText(value), at: timeOf(name, value), rows: rowsOf(value) }))
+}
+
+/** Seconds since 1970, or ISO 8601, of a fact such as `polled_at`. */
+function timeOf(name: string, value: unknown): string | null {
+  if (!name.endsWith('_at') || !value) return null
+  const date = new Date(typeof value === 'number' ? 1000 * value : typeof value === 'string' ? value : NaN)
+  return Number.isNaN(date.getTime()) ? null : date.toISOString()
 }
 
 function factText(value: unknown): string {
   if (isObject(value) && Object.values(value).every((one) => typeof one !== 'object')) {
     return Object.entries(value).map(([key, one]) => `${key}: ${String(one)}`).join(', ')
   }
+  if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) return value.map(String).join(', ')
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 

@@ -21,17 +21,17 @@ export function deviceFields(isNew: boolean, connections: readonly string[], cou
   const properties: Record<string, Property> = {
     ...(isNew ? named : {}),
     connection: {
-      ...property('Connection', 'Whose credentials it takes. Many devices can share one.'),
+      ...property('Connection', 'The address and credentials to reach it with. Devices can share one.'),
       'x-type': 'choice', enum: [...connections],
     },
-    address: property('Address', 'Host name or IP address. If it’s empty, the connection’s own is used.', '192.0.2.1'),
-    site: property('Site', 'Where it is.', 'fra'),
-    role: property('Role', 'What it is for.', 'router'),
+    address: property('Address', 'Host name or IP address, if it’s not that of the connection.', '192.0.2.1'),
+    site: property('Site', 'Its location.', 'fra'),
+    role: property('Role', 'What it does.', 'router'),
     tags: property('Tags', WORDS, 'core, edge'),
     groups: property('Groups', WORDS, 'pilot'),
-    vendor: property('Vendor', 'Runbooks find it out.', 'MikroTik'),
-    model: property('Model', 'Runbooks find it out.'),
-    version: property('Version', 'Runbooks find it out.'),
+    vendor: property('Vendor', 'Usually filled in by runbooks.', 'MikroTik'),
+    model: property('Model', 'Usually filled in by runbooks.'),
+    version: property('Version', 'Usually filled in by runbooks.'),
   }
   const ordered = Object.fromEntries(Object.entries(properties).map(([name, one], at) => [name, { ...one, 'x-order': at }]))
   const inputs = Object.entries(ordered).map(([name, one]) => inputOf(name, one, name === NAME))
@@ -41,7 +41,7 @@ export function deviceFields(isNew: boolean, connections: readonly string[], cou
 }
 
 function noteOf(name: string, connections: readonly string[], counts: DeviceFilters | undefined): string {
-  if (name === 'connection') return connections.length ? '' : 'There is no connection yet that you may use.'
+  if (name === 'connection') return connections.length ? '' : 'There is no connection that you may use. Add one on the page Connections.'
   const known = { site: counts?.sites, tags: counts?.tags, groups: counts?.groups, vendor: counts?.vendors }[name] ?? []
   const words = known.slice(0, MOST_SHOWN).map(({ value }) => value)
   return words.length ? `In use: ${words.join(', ')}` : ''

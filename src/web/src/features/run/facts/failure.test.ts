@@ -63,6 +63,14 @@ it('takes the last lines of error output that say something, within the step', a
   expect(await numbersOf(8, 11)).toEqual([8])
 })
 
+it('cuts lines that nobody reads to their end, and says so', async () => {
+  log = []
+  print('stderr', `host_key: ${'x'.repeat(800)} run: retrust`, 'y'.repeat(100_000))
+  const [told, cut] = await lastErrorLines('r', { first: 1, last: 2 })
+  expect(told?.text).toMatch(/retrust$/)
+  expect(cut?.text).toMatch(/^y{1000,9999}…$/)
+})
+
 it('finds error output far from the end, and shows other output where there is none', async () => {
   log = []
   print('stdout', 'begin')

@@ -56,7 +56,8 @@ export function endsWithCall(run: Pick<WholeRun, 'children'>, call: ChildRun): b
 }
 
 const SHOWN = 5
-const LONGEST = 300
+/** What an error says to do next is at the end of its line. */
+const LONGEST = 1200
 /** How many lines before the end to search for error output, one after the other. */
 const WINDOWS = [200, 10_000, Infinity]
 const MOST_LINES = 10_000
@@ -82,9 +83,11 @@ async function lastLines(id: string, { first, last }: Lines, signal?: AbortSigna
   return readable(await getLogLines(id, from, 4 * SHOWN, signal), last)
 }
 
+const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text)
+
 function readable(lines: readonly AnsweredLine[], last: number): Excerpt['lines'] {
   const texts = lines.flatMap(({ line: n, text }) => (n > last ? [] : { n, text: stripAnsi(text).trimEnd() }))
-  return texts.filter(({ text }) => text).slice(-SHOWN).map(({ n, text }) => ({ n, text: text.slice(0, LONGEST) }))
+  return texts.filter(({ text }) => text).slice(-SHOWN).map(({ n, text }) => ({ n, text: cut(text) }))
 }
 
 /** Where to look for the error: in the last failed step, or in the whole log. */

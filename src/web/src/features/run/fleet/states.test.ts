@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Fanout, FanoutDevice } from '@/api/fanouts'
-import { countsOf, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
+import { countsOf, lastedText, leftText, lookOfState, pauseOf, phaseOf, stopsOf } from './states'
 
 const counts = { pending: 1, running: 2, succeeded: 3, failed: 4, skipped: 5 }
 const fanout = (given: Partial<Fanout> = {}) =>
@@ -18,6 +18,11 @@ describe('the devices of a run', () => {
     expect(lookOfState('pending', false).label).toBe('Not started')
   })
 
+  it('are left to a retry of a run that did not end well', () => {
+    expect(leftText('cancelled', counts)).toContain('10')
+    expect([leftText('running', counts), leftText('succeeded', counts), leftText('failed', { ...counts, pending: 0, failed: 0, skipped: 0 })]).toEqual(['', '', ''])
+  })
+
   it('can be paused while the run goes on', () => {
     expect(pauseOf([fanout()], true)).toBe('going on')
     expect(pauseOf([fanout({ paused: true })], true)).toBe('paused')
@@ -31,5 +36,11 @@ describe('the devices of a run', () => {
     expect(phaseOf(device({}))).toBe('40% Reading')
     expect(phaseOf(device({ state: 'failed' }))).toBe('Reading')
     expect(phaseOf(device({ percent: null, phase: null }))).toBe('')
+  })
+
+  it('say how long they take so far', () => {
+    const now = Date.parse('2026-01-31T08:00:09.900Z')
+    const of = (given: object) => lastedText({ state: 'running', started_at: '2026-01-31T08:00:00Z', duration_ms: null, ...given } as FanoutDevice, now)
+    expect([of({}), of({ started_at: null }), of({ state: 'failed', duration_ms: 340 }), of({ state: 'failed' })]).toEqual(['9 s', '', '340 ms', ''])
   })
 })

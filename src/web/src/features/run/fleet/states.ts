@@ -1,5 +1,7 @@
 import { mdiCheckCircle, mdiCloseCircle, mdiDebugStepOver, mdiProgressClock, mdiSync } from '@mdi/js'
 import type { DeviceState, Fanout, FanoutDevice } from '@/api/fanouts'
+import type { WholeRun } from '@/api/runs'
+import { formatDuration, formatLasted } from '@/shared/time/format'
 
 export const STATES: readonly DeviceState[] = ['running', 'failed', 'skipped', 'succeeded', 'pending']
 
@@ -46,6 +48,21 @@ const STOPS = {
 /** Why devices were left out. */
 export function stopsOf(fanouts: readonly Fanout[]): string[] {
   return fanouts.flatMap(({ stopped }) => (stopped ? [STOPS[stopped]] : []))
+}
+
+const ENDED_EARLY: readonly WholeRun['status'][] = ['failed', 'timed_out', 'cancelled', 'interrupted', 'lost']
+
+/** What a retry would do, of a run that has not dealt with all of its devices. */
+export function leftText(status: WholeRun['status'], counts: Record<DeviceState, number>): string {
+  const left = counts.failed + counts.skipped + counts.pending
+  if (!left || !ENDED_EARLY.includes(status)) return ''
+  return left === 1 ? 'A retry continues with the device that hasn’t succeeded.' : `A retry continues with the ${left} devices that haven’t succeeded.`
+}
+
+/** How long the run for a device took, or has taken so far; empty if it has not started. */
+export function lastedText({ state, started_at: since, duration_ms: ms }: FanoutDevice, now: number): string {
+  if (ms !== null) return formatDuration(ms)
+  return state === 'running' && since !== null ? formatLasted(since, now) : ''
 }
 
 /** What is said of a device besides its state. */

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import type { WholeRun } from '@/api/runs'
 import type { StepRun } from '../log/layout/rows'
-import { outcomeOf, reasonOf } from './outcome'
+import { outcomeOf, reasonOf, recoveryOf } from './outcome'
 import { currentPhase, phasesOf } from './phases'
 
 const step = (n: number, status: StepRun['status']) => ({ n, name: `Step ${n}`, status }) as StepRun
@@ -32,4 +33,14 @@ it('reads how a change ended once the run has ended', () => {
   expect([of({}), of({ outcome: 'none' }), of({ outcome: ['x'] })]).toEqual([undefined, undefined, undefined])
   const reason = (outputs: Record<string, unknown>) => reasonOf({ outputs })
   expect([reason({ reason: 'cut_off' }), reason({}), reason({ outcome: 'committed', reason: 'committed' })]).toEqual(['cut_off', '', ''])
+})
+
+it('says who finds out what is unknown', () => {
+  const run = { active: false, outputs: { outcome: 'unknown' }, followers: [], problems: [] } as unknown as WholeRun
+  const by = (status: string, active = false) => ({ relation: 'recovery', status, active, id: status }) as WholeRun['followers'][number]
+  expect(recoveryOf(run)?.run).toBeNull()
+  expect(recoveryOf({ ...run, outputs: { outcome: 'reverted' } })).toBeNull()
+  const told = [by('failed'), by('running', true), by('succeeded')].map((one) => recoveryOf({ ...run, followers: [one] }))
+  expect(new Set(told.map((one) => one?.text)).size).toBe(3)
+  expect(recoveryOf({ ...run, followers: [by('failed'), by('succeeded')] })?.run?.id).toBe('succeeded')
 })
