@@ -76,7 +76,7 @@ def test_an_import_that_fails_half_way_is_reverted(bench):
     settled(bench)
 
 
-def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench, monkeypatch):
+def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench, monkeypatch, capsys):
     bench.set(REVERT_AFTER=str(SOON_S))
     before, said = bench.router.snapshot(), []
     monkeypatch.setattr("runbook.progress", lambda percent, text="": said.append(text))
