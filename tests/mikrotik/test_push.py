@@ -82,6 +82,7 @@ def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench, monkeypatch,
     monkeypatch.setattr("runbook.progress", lambda percent, text="": said.append(text))
     assert (bench.push(CUT), bench.outputs["outcome"]) == (REVERTED, "reverted")
     assert (bench.router.snapshot(), bench.router.boots) == (before, 2)
+    assert "api-ssl" not in capsys.readouterr().out  # nothing is wrong with it
     assert (
         importlib.import_module("mikrotik_toolkit.pending").last(NAME).due in said[-1]
     )  # what is shown until then says how long that is
