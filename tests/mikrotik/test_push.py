@@ -1,5 +1,6 @@
 """Push, step by step, on a simulated router."""
 
+import importlib
 import os
 import pkgutil
 import random
@@ -75,11 +76,16 @@ def test_an_import_that_fails_half_way_is_reverted(bench):
     settled(bench)
 
 
-def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench):
+def test_a_change_that_cuts_its_own_access_reverts_by_itself(bench, monkeypatch, capsys):
     bench.set(REVERT_AFTER=str(SOON_S))
-    before = bench.router.snapshot()
+    before, said = bench.router.snapshot(), []
+    monkeypatch.setattr("runbook.progress", lambda percent, text="": said.append(text))
     assert (bench.push(CUT), bench.outputs["outcome"]) == (REVERTED, "reverted")
     assert (bench.router.snapshot(), bench.router.boots) == (before, 2)
+    assert "api-ssl" not in capsys.readouterr().out  # nothing is wrong with it
+    assert (
+        importlib.import_module("mikrotik_toolkit.pending").last(NAME).due in said[-1]
+    )  # what is shown until then says how long that is
     settled(bench)
 
 

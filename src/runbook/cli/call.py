@@ -43,6 +43,9 @@ def call(ref: str, assignments: tuple[Assignment, ...], confirm: str | None, qui
         with plain_errors():
             inputs = assigned_values(ref, assignments)
             outputs = script.call(ref, inputs, confirm=confirm, quiet=quiet)
+    except script.NotInRunError as error:
+        hint = f"to start it by hand, use `runbook execute --runbook {ref}`"
+        raise script.NotInRunError(error.message, hint=hint) from None
     except script.CalledRunbookError as error:
         _print_failure(error, shown=not quiet)
         return exit_codes.of_run(error.done)

@@ -12,7 +12,12 @@ import click
 from runbook.cli.terminal.messages import print_error, print_lines, settle_streams, silence
 from runbook.core.document import Problem
 from runbook.core.permissions import Permission
-from runbook.errors import InvalidDeviceError, RunbookError, ToolkitRefusedError
+from runbook.errors import (
+    InvalidConnectionError,
+    InvalidDeviceError,
+    RunbookError,
+    ToolkitRefusedError,
+)
 from runbook.quick_dataclass import dataclass
 
 IO_ERROR_CODE = 74
@@ -139,13 +144,23 @@ def hint_for(error: RunbookError) -> str | None:
     given = error.details.get("hint")
     if isinstance(given, str):
         return given
-    match error.details.get("problems"):
+    problems = error.details.get("problems")
+    is_invalid = isinstance(error, InvalidConnectionError | InvalidDeviceError)
+    if is_invalid and isinstance(problems, tuple) and (hints := _hints_of(problems)):
+        return hints
+    match problems:
         case (Problem(code=code), *_) if code in _HINTS:
             return _HINTS[code]
     match error.details.get("missing"):
         case [{"code": "permission"}, *_]:
             return _HINTS["permission"]
     return _HINTS.get(error.code)
+
+
+def _hints_of(problems: tuple[Problem, ...]) -> str:
+    """Of those that aren't shown with their line."""
+    hints = (it.hint for it in problems if it.hint and it.line is None)
+    return ". ".join(dict.fromkeys(hints))
 
 
 _HINTS = {

@@ -173,6 +173,8 @@ def apply() -> None:
         if now.revert is None or now.left_s <= LEAST_LEFT_S:
             end(settle(change))
         change = change.at(Phase.APPLYING)
+        # A router that is cut off says nothing until it goes back. Short, for narrow terminals.
+        runbook.progress(50, f"Applying. Reverts at {change.due} if cut off")
         try:
             router.apply(checking.script())
         except ConnectorError as error:

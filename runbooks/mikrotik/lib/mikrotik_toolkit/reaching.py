@@ -40,10 +40,13 @@ class State:
 
 
 @contextmanager
-def reached(until: float, text: str = "Waiting for the router") -> Iterator[Router]:
+def reached(
+    until: float, text: str = "Waiting for the router", *, is_expected: bool = False
+) -> Iterator[Router]:
     """A new connection, tried until this moment, in seconds since the epoch.
 
-    Then the last error is raised.
+    Then the last error is raised. If errors are expected until then, they aren't shown: their
+    advice would mislead.
     """
     said = False
     while True:
@@ -54,7 +57,7 @@ def reached(until: float, text: str = "Waiting for the router") -> Iterator[Rout
             if time.time() >= until:
                 raise
             if not said:
-                print(f"{text}: {error.message}", flush=True)
+                print(text if is_expected else f"{text}: {error.message}", flush=True)
                 said = True
         time.sleep(PAUSE_S)
     with router:

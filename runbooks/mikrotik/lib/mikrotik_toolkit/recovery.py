@@ -198,7 +198,7 @@ def wait_for_revert(change: Pending, reason: str = "reverted") -> Result:
     text = "Waiting for the router to go back"
     while True:
         try:
-            with reached(patience, text) as router:
+            with reached(patience, text, is_expected=True) as router:
                 now = reaching.state(router, change.revert_of)
                 if now.seen.same_as(change.before) and now.revert is None:
                     reaching.remove_leftovers(router)

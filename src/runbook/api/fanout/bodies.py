@@ -28,7 +28,7 @@ class FanoutBody(BaseModel):
     parallel: _Share = DEFAULT_PARALLEL
     max_failures: _Share | None = None
     canary: Annotated[int, Field(ge=0)] = Field(
-        0, description="So many devices must succeed before the others start"
+        0, description="How many devices must succeed before the others start"
     )
     on_busy: Literal["wait", "skip"] = Field(
         "wait", description="What to do with a device that another run works on"

@@ -19,6 +19,10 @@ from runbook.script import commands as script
 
 FAILED = 1
 SKIPPED = 3
+_BY_HAND = (
+    "to start it by hand, use `runbook execute --runbook fleet/Run.md --env RUNBOOK={ref} "
+    "--env DEVICES=…`"
+)
 _VARIABLE = re.compile(r"[A-Z_][A-Za-z0-9_]*")
 
 
@@ -124,6 +128,8 @@ def fanout(  # noqa: PLR0913, PLR0917 - one per option
                 confirm=confirm,
                 quiet=quiet,
             )
+        except script.NotInRunError as error:
+            raise script.NotInRunError(error.message, hint=_BY_HAND.format(ref=ref)) from None
         except script.FanoutFailedError as error:
             if quiet:
                 print_error(error.message)

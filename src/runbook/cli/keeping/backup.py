@@ -70,7 +70,7 @@ def backup(target: Path, with_runbooks: bool, as_json: bool) -> None:
     else:
         print_line(str(path))
         files = counted(len(manifest.files), "file")
-        note(f"backed up {files}; restore with `runbook restore {path}`")
+        note(f"backed up this installation, {files}; restore with `runbook restore {path}`")
 
 
 @click.command(

@@ -75,6 +75,8 @@ def up() -> None:
     print_line("In a terminal:")
     print_line(f"    {_command()} execute --runbook lab/Provision.md --ask")
     print_line(f"    {_command()} execute --runbook mikrotik/Push.md --ask")
+    print_line("To stop it:")
+    print_line(f"    {_command()} lab down")
 
 
 @lab.command(

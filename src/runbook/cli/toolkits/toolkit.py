@@ -78,9 +78,11 @@ def defaults() -> None:
         for slug in install_defaults(toolkits, principal, memory):
             note(f"enabled the toolkit {slug}")
         listed = [listed_json(it) for it in toolkits.list(principal)]
-    for it in listed:
-        if not it["enabled"]:
-            note(f"the toolkit {it['slug']} is {state(it)}")
+    others = [it for it in listed if not it["enabled"]]
+    for it in others:
+        note(f"the toolkit {it['slug']} is {state(it)}")
+    if others:
+        note("optional: `runbook toolkit show NAME` says how to get a toolkit and what it needs")
 
 
 @toolkit.command(

@@ -50,6 +50,12 @@ class RowsContext:
     assumed: bool = False
 
 
+def _example_of(item: Input) -> str:
+    """A row with all columns: only names, nothing that somebody gave."""
+    row = {column.name: "value" for column in item.items}
+    return f"Such as {json.dumps([row])}"
+
+
 def read_rows(item: Input, text: str, context: RowsContext) -> tuple[str, list[Problem]]:
     """The rows with their defaults as compact JSON, and the problems.
 
@@ -57,8 +63,8 @@ def read_rows(item: Input, text: str, context: RowsContext) -> tuple[str, list[P
     """
     rows = _parsed(text)
     if rows is None:
-        rule = Broken("must be a JSON list of rows", 'Such as [{"NAME": "value"}]', hidden=True)
-        return text, [broken(item, rule, text)]
+        rule = Broken("must be a JSON list of rows", hidden=True)
+        return text, [replace(broken(item, rule, text), hint=_example_of(item))]
     problems = [*_count_problems(item, len(rows))]
     rows = rows[:ROWS_LIMIT]
     read = []

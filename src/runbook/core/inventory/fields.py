@@ -70,10 +70,11 @@ def check_fields(name: str, given: Given, now: Millis) -> Checked:
     return Checked(changes, tuple(problems))
 
 
-def unfit(device: str, name: str, rule: str) -> Problem:
+def unfit(device: str, name: str, rule: str, hint: str | None = None) -> Problem:
     return Problem(
         "bad_device_field",
         f"{name} of {device[:80]} {rule}",
+        hint=hint,
         params={"device": device[:80], "field": name},
     )
 

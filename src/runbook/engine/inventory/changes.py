@@ -13,6 +13,7 @@ from runbook.quick_dataclass import dataclass
 
 _SENT = frozenset({Field.CONNECTION, Field.ADDRESS})
 """What decides where credentials are sent."""
+_NO_CONNECTION = "Choose one of `runbook connections list`, or add it first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def refusals(
         return
     new = changes.get(Field.CONNECTION, old)
     if Field.CONNECTION in different and new is not None and new not in author.known:
-        yield unfit(name, Field.CONNECTION.value, f"must be a connection: there is no {new}")
+        rule = f"is {new}, which doesn't exist"
+        yield unfit(name, Field.CONNECTION.value, rule, hint=_NO_CONNECTION)
         return
     for one in sorted({old, new} - {None}, key=str):
         if one in author.known and one not in author.usable:

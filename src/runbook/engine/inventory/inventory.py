@@ -178,33 +178,33 @@ class Inventory:
             for problem in (*filter(None, [name_problem(row.name)]), *found.problems)
         ]
         wrong += _twice(rows)
-        _raise(wrong, NOTHING_IMPORTED)
         outcome: list[Imported] = []
 
         def merge(known: Mapping[str, Device]) -> DeviceChanges:
             outcome.clear()
+            refused = [
+                _at(row, problem)
+                for row, found in checked
+                for problem in refusals(row.name, known.get(row.name), found.changes, author)
+            ]
+            _raise(sorted([*wrong, *refused], key=lambda it: it.line or 0), NOTHING_IMPORTED)
             afters = []
-            refused = []
             changed: list[ChangedDevice] = []
             for row, found in checked:
                 before = known.get(row.name)
-                refused += [
-                    _at(row, problem)
-                    for problem in refusals(row.name, before, found.changes, author)
-                ]
                 after = _after(row.name, before, found.changes, author)
                 if after is not before:
                     afters.append(after)
                     if before is not None:
                         changed.append(_changed(view, before, after, found.changes))
-            _raise(refused, NOTHING_IMPORTED)
             added = [device.name for device in afters if device.name not in known]
             outcome.append(Imported(added, changed, len(rows) - len(afters), dry_run))
             if dry_run or not afters:
                 return DeviceChanges()
             return DeviceChanges(afters, _imported(outcome[0], principal))
 
-        self._store.devices.change([row.name for row in rows], merge)
+        names = {row.name: None for row in rows if name_problem(row.name) is None}
+        self._store.devices.change([*names], merge)
         if not dry_run:
             log.event("inventory.imported", devices=len(rows), by=principal.subject)
         return outcome[0]

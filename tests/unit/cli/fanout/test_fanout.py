@@ -55,6 +55,19 @@ def test_the_exit_code_says_how_it_ended(monkeypatch, counts, code):
     assert (asked["inputs"], asked["parallel"], asked["on_busy"]) == ({"X": "1"}, "20%", "skip")
 
 
+@pytest.mark.parametrize(
+    ("args", "helps"),
+    [
+        (["fanout", "R.md", "--over", "a"], "fleet/Run.md --env RUNBOOK=R.md"),
+        (["call", "R.md"], "execute --runbook R.md"),
+    ],
+)
+def test_outside_of_a_run_it_says_how_to_start_it_by_hand(monkeypatch, args, helps):
+    monkeypatch.delenv("RUNBOOK_API_TOKEN", raising=False)
+    failed = CliRunner().invoke(cli, args)
+    assert (failed.exit_code, helps in failed.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("share", ["0", "x", "-1", "10%%"])
 def test_a_share_is_a_number_or_a_percentage(share):
     done = CliRunner().invoke(cli, ["fanout", "R.md", "--over", "a", "--parallel", share])

@@ -9,6 +9,7 @@ from runbook import settings
 from runbook.cli.app import cli
 from runbook.cli.inventory.inventory import SORTS
 from runbook.core.inventory.device import DeviceSort
+from runbook.core.inventory.names import DEVICE_RULE
 
 TABLE = 'name,address,site,tags\nedge-1,192.0.2.1,fra,"core,edge"\nedge-2,192.0.2.2,ber,edge\n'
 
@@ -47,6 +48,19 @@ def test_a_device_lives_and_ends(run):
     assert (listed(run, "--tag", "core"), listed(run, "-q", "none")) == (["edge-1"], [])
     assert run("remove", "edge-1").exit_code == 0
     assert run("show", "edge-1").exit_code == 66
+
+
+@pytest.mark.parametrize(
+    ("given", "helps"),
+    [
+        (("Edge-1",), DEVICE_RULE),
+        (("edge-1", "conection=x"), "mean connection?"),
+        (("edge-1", "connection=routers"), "runbook connections list"),
+    ],
+)
+def test_what_is_wrong_with_a_device_comes_with_what_to_do(run, given, helps):
+    failed = run("add", *given)
+    assert (failed.exit_code, helps in failed.stderr) == (65, True)
 
 
 def test_a_table_is_imported_once(run, tmp_path):

@@ -112,6 +112,13 @@ def test_the_message_names_them_too():
     assert [problem.message for problem in problems] == ["NICS[1].VLAN must be at least 1: '0'"]
 
 
+def test_what_is_no_list_is_told_how_its_rows_look():
+    _, (problem,) = resolve(NICS, {"NICS": "BRIDGE=secret"})
+    row = json.loads((problem.hint or "").removeprefix("Such as "))
+    assert [[*one] for one in row] == [["BRIDGE", "VLAN", "RATE", "MODEL", "QUEUES", "FIREWALL"]]
+    assert "secret" not in f"{problem.message} {problem.hint}"
+
+
 def test_thousands_of_wrong_rows_are_as_many_problems_at_most():
     block = NICS.replace("max: 3", "max: 9999")
     assert len(places([{"BRIDGE": "x"}] * ROWS_LIMIT, block)) == MOST_PROBLEMS
