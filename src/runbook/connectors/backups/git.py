@@ -67,8 +67,14 @@ class Git:
                 self._held.descriptors = ()
 
     def _create(self) -> None:
-        self._repository.mkdir(mode=0o700, exist_ok=True)
-        self._run(["init", "--quiet", "--bare", "--initial-branch=main", "."])
+        """Beside its place at first: others may read at any time, and must not see half of it."""
+        # What is left of a damaged one is kept: git adds what it lacks.
+        new = self._repository if self._repository.exists() else self._folder / "repository.new"
+        new.mkdir(mode=0o700, exist_ok=True)
+        init = ["init", "--quiet", "--bare", "--initial-branch=main"]
+        self._run(init, more={"GIT_DIR": str(new)})
+        if new != self._repository:
+            new.rename(self._repository)
 
     def _remove_leftovers(self) -> None:
         """What a writer that was killed has left: nobody else writes now."""
@@ -145,7 +151,7 @@ class Git:
                 input=data,
                 capture_output=True,
                 check=False,
-                cwd=self._repository,
+                cwd=self._folder,
                 env=environment,
                 timeout=SECONDS,
                 pass_fds=self._held.descriptors,

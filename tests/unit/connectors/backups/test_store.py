@@ -8,7 +8,7 @@ import pytest
 
 from runbook.connectors.backups import BackupStore, DamagedError, Origin, Snapshot, Source
 from runbook.connectors.backups.blame import blame
-from runbook.connectors.backups.git import GitError
+from runbook.connectors.backups.git import Git, GitError
 
 RUN = Source("run-1", "mikrotik/Push.md", "Apply the change", "ann")
 
@@ -23,6 +23,22 @@ ONE = export("add address=10.0.0.1/24 interface=ether1")
 @pytest.fixture
 def store(tmp_path):
     return BackupStore(tmp_path / "device-backups", tmp_path / "keys" / "device-backups")
+
+
+def test_nobody_sees_a_repository_before_it_is_whole(tmp_path, monkeypatch):
+    run, seen = Git._run, []
+
+    def watched(git, arguments, *more, **named):
+        done = run(git, arguments, *more, **named)
+        if arguments[0] == "init":
+            seen.append(git.exists)
+        return done
+
+    monkeypatch.setattr(Git, "_run", watched)
+    git = Git(tmp_path)
+    with git.writing():
+        assert git.head() is None
+    assert (seen, git.exists) == ([False], True)
 
 
 def save(store, text=ONE, origin=Origin.SEEN, device="edge-1", **more):
