@@ -244,7 +244,7 @@ def _ready(process: subprocess.Popen[str], given: dict[str, str], version: str) 
 def _spare() -> Iterator[Connect]:
     """The spare router. In the end, it gets its own configuration back.
 
-    It is stored before: nobody else has it if this run is killed.
+    It is backed up first, in case this run is killed.
     """
     runbook.call(BACKUP, ROUTER=os.environ["SPARE"])
 

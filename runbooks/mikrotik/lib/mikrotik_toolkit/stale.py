@@ -39,7 +39,7 @@ def _is_in_use(one: Revert, device: str, router: Router) -> bool:
     known = of_run(one.run_id)
     if known is not None:
         return known.device != device and known.phase is not Phase.ENDED
-    # It may be another server's, which has records of its own.
+    # Another server may have armed it: its records aren't here.
     clock = router.print("/system/clock")[0]
     now = read_moment(clock["date"], clock["time"])
     left_s = (reaching.moment(one.at) - now).total_seconds()
