@@ -24,3 +24,12 @@ def _start_of_an_interpreter():
 
 
 PATIENCE_S = max(FLOOR_S, UNITS * _start_of_an_interpreter())
+
+
+def wait_for_lost_runs(monkeypatch):
+    """On a busy machine, lost runs and their processes take longer to end than engines wait."""
+    from runbook.engine.process import survivors
+    from runbook.engine.record import side_by_side
+
+    monkeypatch.setattr(survivors, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", PATIENCE_S)

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_for_lost_runs
 from ports import free_port
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes!"
@@ -248,6 +248,11 @@ def pytest_generate_tests(metafunc):
         is_on_both = False
     if is_on_both and "database_kind" in metafunc.fixturenames:
         metafunc.parametrize("database_kind", ["sqlite", "postgresql"], scope="module")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    wait_for_lost_runs(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from patience import PATIENCE_S
+from patience import wait_for_lost_runs
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.events import EventType
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
 from runbook.engine.process.run import Stop
-from runbook.engine.record import side_by_side
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role, Wakeups
 from runbook.host.identity import process_identity
@@ -180,8 +179,7 @@ def step_text(name, script="true", *, options="", undo=""):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """On a busy machine, lost runs take longer to end than a worker waits for them."""
-    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", PATIENCE_S)
+    wait_for_lost_runs(monkeypatch)
 
 
 @pytest.fixture

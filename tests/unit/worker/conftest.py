@@ -4,12 +4,11 @@ import threading
 
 import pytest
 
-from patience import PATIENCE_S
+from patience import wait_for_lost_runs
 from runbook.bootstrap import build_engine
 from runbook.core.access import Principal
 from runbook.core.permissions import ALL_GRANTS
 from runbook.core.run import Origin
-from runbook.engine.record import side_by_side
 from runbook.engine.requests import ExecuteRequest
 from runbook.engine.wakeups import Role
 from runbook.settings import Settings
@@ -45,8 +44,7 @@ Input:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """On a busy machine, lost runs take longer to end than a worker waits for them."""
-    monkeypatch.setattr(side_by_side, "PATIENCE_SECONDS", PATIENCE_S)
+    wait_for_lost_runs(monkeypatch)
 
 
 @pytest.fixture

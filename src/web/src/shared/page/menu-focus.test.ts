@@ -18,6 +18,7 @@ beforeEach(async () => {
   await nextTick()
 })
 afterEach(() => {
+  document.body.replaceChildren()
   scope.stop()
   vi.unstubAllGlobals()
 })
@@ -27,6 +28,23 @@ it('moves the focus into a menu that has its place only some frames later', () =
   document.body.append(item)
   frames.shift()?.(0)
   expect(document.activeElement).toBe(item)
+  expect(frames).toEqual([])
+})
+
+it('waits as long as the menu takes', () => {
+  for (let frame = 0; frame < 100; frame++) frames.shift()?.(0)
+  document.body.append(item)
+  frames.shift()?.(0)
+  expect(document.activeElement).toBe(item)
+  expect(frames).toEqual([])
+})
+
+it('leaves the focus where the user has moved it meanwhile', () => {
+  const elsewhere = document.createElement('button')
+  document.body.append(elsewhere, item)
+  elsewhere.focus()
+  frames.shift()?.(0)
+  expect(document.activeElement).toBe(elsewhere)
   expect(frames).toEqual([])
 })
 
