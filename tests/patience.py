@@ -10,7 +10,7 @@ import time
 
 STARTS = 3
 UNITS = 600
-FLOOR_S = 30.0
+FLOOR_S = 60.0
 
 
 def _start_of_an_interpreter():
