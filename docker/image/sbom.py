@@ -73,7 +73,12 @@ def document(found: list[Component], built_at: str) -> dict[str, object]:
     unique = sorted({one["bom-ref"]: one for one in found}.values(), key=lambda it: it["bom-ref"])
     digest = hashlib.sha256(json.dumps(unique).encode()).hexdigest()
     engine = next(one for one in unique if one["name"] == ENGINE)
-    image = {"type": "container", "bom-ref": "image", "name": "runbook", "version": engine["version"]}
+    image = {
+        "type": "container",
+        "bom-ref": "image",
+        "name": "runbook",
+        "version": engine["version"],
+    }
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -86,7 +91,7 @@ def document(found: list[Component], built_at: str) -> dict[str, object]:
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["npm"]:
-        print(json.dumps(from_npm(json.loads(Path(arguments[1]).read_text()))))  # noqa: T201
+        print(json.dumps(from_npm(json.loads(Path(arguments[1]).read_text()))))
         return
     also = [from_purl(purl) for purl in arguments[1:]] if arguments[:1] == ["--also"] else []
     found = [*from_debian(), *from_python(), *json.loads(WEB.read_text()), *also]
