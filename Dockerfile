@@ -30,6 +30,8 @@ ARG EXTRAS=netbox,postgres,proxmox,routeros,ssh
 RUN .wheel/bin/python -m pip wheel --no-deps --no-build-isolation -w . . && \
     .tools/bin/python -m pip --python /opt/runbook/bin/python install --no-compile --no-index --find-links wheels \
         "$(ls "$PWD"/runbook_engine-*.whl)[${EXTRAS}]" && \
+    DATA_DIR=/build/empty /opt/runbook/bin/runbook db migrate && \
+    DATA_DIR=/build/empty /opt/runbook/bin/runbook db backup "$(echo /opt/runbook/lib/python3*/site-packages/runbook/store/migrations)/empty.db" && \
     sh docker/image/trim.sh /opt/runbook && \
     mkdir /opt/runbook/share && \
     cp docker/image/healthcheck.py docker/image/sbom.py /opt/runbook/share/ && \
