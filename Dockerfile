@@ -14,7 +14,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1 PIP_NO_CACHE_DIR=1
 COPY Makefile ./
 COPY scripts scripts
 COPY src/web src/web
-RUN scripts/setup.sh --web
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils >/dev/null && \
+    scripts/setup.sh --web
 # Every package is one of the lock file, with its hash.
 COPY Pipfile.lock ./
 COPY docker/image docker/image
