@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import subprocess
 import time
 
 import jwt
 import pytest
 
-from images.conftest import BASE, SECONDS, events, runbook_text
+from images.building import BASE, SECONDS, events, runbook_text
 from images.test_base import HARDENED, SECRET
 
 JOB = """\
@@ -209,8 +210,6 @@ def test_the_time_to_the_first_line_of_the_script(images, job):
 
 
 def _measure(what, images, image, *arguments, options=()):
-    import subprocess
-
     command = [images.engine.client, "run", "--rm", *options, image, *arguments]
     start = time.monotonic()
     with subprocess.Popen(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from images.conftest import ROOT, SIZES, runbook_text
+from images.building import ROOT, SIZES, runbook_text
 
 OLD_HOME = "/opt/stage0/runbooks"
 # As in the old guide, with our image.
