@@ -133,7 +133,7 @@ def test_a_hardened_server(images, serve):
     assert items["RUNBOOKS_DIR"] == "/runbooks"
     with pytest.raises(urllib.error.HTTPError):
         ask(images, "/api/config")
-    images.docker("stop", "--time", "60", container)
+    images.docker("stop", "-t", "60", container)
     assert images.inspect(container, "State.ExitCode") == 0
 
 

@@ -18,9 +18,13 @@ echo "user $(id -u) $(grep CapEff /proc/self/status)"
 exit "${CODE:-0}"
 """
 INPUTS = "NAME: Who\nCODE:\n  type: integer\n  default: 0\n  description: Exit code\n"
-CASES = (
-    "cases:\n  - name: greets\n    inputs:\n      NAME: ada\n    expect:\n      status: succeeded\n"
-)
+CASES = """\
+cases:
+  - name: greets
+    inputs:
+      NAME: ada
+    status: succeeded
+"""
 SLOW = """\
 trap 'echo ended; exit 9' INT TERM
 echo ready
@@ -168,7 +172,7 @@ def test_the_history_on_standard_output(images, job):
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [(("stop", "--time", "60"), 130), (("kill", "--signal", "INT"), 130)]
+    ("end", "code"), [(("stop", "-t", "60"), 130), (("kill", "--signal", "INT"), 130)]
 )
 def test_a_signal_ends_the_script_and_leaves_a_record(images, single, volume, end, code):
     image = single("Slow", SLOW)
