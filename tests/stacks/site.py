@@ -5,7 +5,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from netbox.commands import Toolkits
+from netbox.commands import Done, Toolkits
 
 COMPOSE = """\
 services:
@@ -26,6 +26,15 @@ def image(engine, version, *, healthy=True, command=("sleep", "infinity")):
     files = {"/version": version, **({"/healthy": ""} if healthy else {})}
     name = f"images/{version.lower()}:1"
     return engine.busybox(name, files, command=command, more=[HEALTH])
+
+
+class Ran(Done):
+    """Outputs that aren't texts are JSON."""
+
+    @property
+    def outputs(self):
+        found = super().outputs
+        return {name: json.loads(it) if it[:1] in ("[", "{") else it for name, it in found.items()}
 
 
 class Site:
@@ -80,7 +89,8 @@ class Site:
         given = self.given(**inputs)
         if runbook in ("Drift", "Backup"):
             given = {name: one for name, one in given.items() if name not in ("WAIT", "SETTLE")}
-        return self.toolkits.execute(f"stacks/{runbook}.md", *options, **given)
+        done = self.toolkits.execute(f"stacks/{runbook}.md", *options, **given)
+        return Ran(done.code, done.events, done.stderr)
 
     def start(self, runbook, *options, **inputs):
         ref = f"stacks/{runbook}.md"
@@ -89,7 +99,7 @@ class Site:
     def status(self):
         done = self.toolkits.execute("stacks/Status.md", ENGINE="local")
         assert done.code == 0, done.text
-        return done
+        return Ran(done.code, done.events, done.stderr)
 
     def containers(self, service="app"):
         """What the engine has: each one's image ID, and whether it is running, by its own ID."""

@@ -22,9 +22,8 @@ from runbook.connectors import connection
 from runbook.connectors.check import CheckResult
 from runbook.connectors.compose.cli import Cli
 from runbook.connectors.compose.data import Container, Service
-from runbook.connectors.compose.engine import Engine
 from runbook.connectors.compose.reaching import reached
-from runbook.connectors.compose.stack import Stack
+from runbook.connectors.compose.stack import Engine, Stack
 from runbook.connectors.compose.target import Target, Transport, target_of
 from runbook.connectors.connection import ConnectionValues
 from runbook.connectors.errors import ConnectorError, ErrorCode

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Self
 
 from runbook.connectors.compose import data
 from runbook.connectors.compose.cli import Cli
@@ -14,16 +13,13 @@ from runbook.connectors.compose.data import Container
 from runbook.connectors.effects import plan_change
 from runbook.connectors.errors import ConnectorError, ErrorCode
 
-if TYPE_CHECKING:
-    from runbook.connectors.compose.stack import Stack
-
 INSIDE = "/runbook-volume"
 """Where a helper container, which never runs, has a volume."""
 HELPER = "runbook.volume"
 """The label of helper containers."""
 
 
-class Engine:
+class Docker:
     """Use it in a `with` statement, or `close` it. Methods raise ConnectorError."""
 
     def __init__(self, cli: Cli, *, dry_run: bool = False) -> None:
@@ -44,12 +40,6 @@ class Engine:
 
     def close(self) -> None:
         self.cli.close()
-
-    def stack(self, name: str, folder: str | Path, file: str | Path | None = None) -> Stack:
-        """A project of Compose. `file` defaults to the one that Compose finds in the folder."""
-        from runbook.connectors.compose.stack import Stack
-
-        return Stack(self, name, Path(folder), (Path(file),) if file else ())
 
     # -- reading ----------------------------------------------------------------------------------
 

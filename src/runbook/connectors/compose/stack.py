@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.connectors.compose import data
 from runbook.connectors.compose.data import Container, Service
-from runbook.connectors.compose.engine import Engine
+from runbook.connectors.compose.engine import Docker
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
@@ -23,7 +23,7 @@ class Stack:
     Methods raise ConnectorError. In a dry run, changes become lines of the plan.
     """
 
-    engine: Engine
+    engine: Docker
     name: str
     folder: Path
     files: tuple[Path, ...] = ()
@@ -126,6 +126,14 @@ class Stack:
 
     def _change(self, *words: str) -> None:
         self.engine.change(*self.command(*words), live=True)
+
+
+class Engine(Docker):
+    """A Docker Engine with Compose."""
+
+    def stack(self, name: str, folder: str | Path, file: str | Path | None = None) -> Stack:
+        """A project of Compose. `file` defaults to the one that Compose finds in the folder."""
+        return Stack(self, name, Path(folder), (Path(file),) if file else ())
 
 
 def _found(folder: Path) -> tuple[Path, ...]:
