@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ def state_of(job: Job) -> State:
     return State(job.engine.name, job.stack.name)
 
 
+def working(job: Job) -> AbstractContextManager[None]:
+    """Others can tell that this process changes the stack; a dry run doesn't."""
+    return nullcontext() if job.dry_run else state_of(job).working()
+
+
 def conflict(message: str) -> ConnectorError:
     return ConnectorError(message, ErrorCode.CONFLICT, nothing_changed=True)
 
@@ -68,7 +73,7 @@ def begun(job: Job, kind: Kind, before: Mapping[str, Running], **more: Any) -> C
 
 def undo() -> None:
     """Bring back what was there before the change that this run undoes, if it was the last one."""
-    with given.opened() as job, state_of(job).working():
+    with given.opened() as job, working(job):
         change = state_of(job).known().change
         known = {one.probe.get("run") for one in earlier(EFFECT)}
         if change is None or change.run_id not in known:

@@ -8,7 +8,7 @@ from stacks_toolkit.outcomes import EXIT_CODES, Outcome
 
 
 def main() -> None:
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         known = changing.state_of(job).known().change
         if known is None or not known.is_open:
             outcome = known.outcome if known is not None else "none"

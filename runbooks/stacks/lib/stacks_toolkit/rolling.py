@@ -16,13 +16,13 @@ from stacks_toolkit.state import Change, Kind, Phase
 
 def main() -> None:
     """Rollout."""
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         _ended(lambda: rolled_out(job))
 
 
 def main_git() -> None:
     """RolloutGit."""
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         _ended(lambda: rolled_out_from_git(job, given.text("REF")))
 
 

@@ -31,7 +31,7 @@ def new_folder(job: Job) -> Path:
 
 
 def back_up() -> None:
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         changing.clear(job)
         how = given.text("CONSISTENCY", volumes.PAUSE)
         names = list(job.stack.volumes.values())
@@ -79,7 +79,7 @@ def _backed_up(job: Job, how: str, folder: Path) -> list[volumes.Saved]:
 
 
 def restore() -> None:
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         try:
             result = _restored(job, given.text("BACKUP", LATEST))
         except ConnectorError as error:

@@ -11,7 +11,7 @@ from stacks_toolkit.state import Change, Kind, Phase
 
 
 def main() -> None:
-    with given.opened() as job, changing.state_of(job).working():
+    with given.opened() as job, changing.working(job):
         try:
             result = scaled(job, given.text("SERVICE"), given.whole("REPLICAS", 1))
         except ConnectorError as error:
