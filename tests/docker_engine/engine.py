@@ -27,6 +27,8 @@ TLS_PORT = 2376
 REGISTRY = "127.0.0.1:5000"
 DRIVERS = ("overlay2", "vfs")
 NAMESPACES = ("--mount", "--pid", "--net", "--fork", "--kill-child=KILL", "--mount-proc")
+# If this process is killed, the engine ends, too.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
 # All that the engine writes outside of its folders ends with the mount namespace.
 INIT = """\
 set -e
@@ -193,7 +195,7 @@ def _scratch():
 def _started(engine, driver, *, egress):
     folder = engine.folder
     _prepare(engine, driver)
-    command = ["unshare", *NAMESPACES, "sh", "-c", INIT, "init", folder, folder]
+    command = [*WITH_US, "unshare", *NAMESPACES, "sh", "-c", INIT, "init", folder, folder]
     with ExitStack() as stack:
         notices = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         (folder / "notices").unlink(missing_ok=True)

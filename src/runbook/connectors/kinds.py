@@ -11,6 +11,13 @@ MIN_SECRET = "4"  # noqa: S105 - a length: shorter secrets can't be masked
 _HOST = r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+"
 _TOKEN_ID = r"[^\s@!]+@[^\s@!]+![^\s@!]+"  # noqa: S105 - a pattern
 _USER = r"[^\s@]+@[^\s@!]+"
+_PATH = r"/[^\x00-\x1f]*"
+_SSH_CREDENTIALS = (
+    *("password", "private_key", "passphrase", "host_key"),
+    *("jump_host", "jump_port", "jump_username", "jump_password", "jump_private_key"),
+    *("jump_passphrase", "jump_host_key"),
+)
+"""The fields of SSH connections that other kinds have, too."""
 
 
 def _field(
@@ -260,4 +267,63 @@ ROUTEROS = Kind(
     ssh=(("host", "ssh_port"),),
 )
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PROXMOX, NETBOX, SSH, ROUTEROS)}
+DOCKER = Kind(
+    "docker",
+    "Docker",
+    (
+        _field(
+            "transport",
+            "How the engine is reached: its socket on this machine, TLS, or SSH",
+            InputType.CHOICE,
+            label="Transport",
+            default="local",
+            choices=("local", "tls", "ssh"),
+        ),
+        _field(
+            "socket",
+            "Path of the engine's socket on this machine",
+            label="Socket",
+            default="/var/run/docker.sock",
+            pattern=_PATH,
+        ),
+        _host(
+            "host",
+            "Host name or IP address, for TLS and SSH",
+            label="Host",
+            optional=True,
+            example="docker.example.com",
+        ),
+        _port("port", "Port of the engine, for TLS", "Port", "2376"),
+        _CA,
+        _field(
+            "client_cert",
+            "Certificate of this client in PEM, for TLS",
+            InputType.TEXT,
+            label="Client certificate",
+            optional=True,
+        ),
+        _secret("client_key", "Key of that certificate in PEM", label="Client key", optional=True),
+        _port("ssh_port", "Port of the SSH server", "SSH port", "22"),
+        _field("username", "User to log in as by SSH", label="User name", optional=True),
+        *(field for field in SSH.fields if field.name in _SSH_CREDENTIALS),
+        _field(
+            "config",
+            "Folder on this machine with the Docker CLI's configuration, such as registry logins",
+            label="Configuration",
+            optional=True,
+            pattern=_PATH,
+        ),
+        _seconds("timeout", "Maximum duration of connecting, and of reading", "Timeout", "30"),
+        _seconds(
+            "command_timeout",
+            "Maximum duration of a command that changes something, such as a pull, in seconds",
+            "Command timeout",
+            "600",
+        ),
+    ),
+    "runbook.connectors.compose",
+    "DOCKER_ENGINE",
+    ssh=(("jump_host", "jump_port"), ("host", "ssh_port")),
+)
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PROXMOX, NETBOX, SSH, ROUTEROS, DOCKER)}
