@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Creates the secrets that are missing in docker/secrets, for the compose files. It never changes one that exists.
+# Creates the secrets that are missing in docker/secrets, or in SECRETS_FOLDER, for the compose files. It never changes one that
+# exists.
 #
 #   docker/secrets.sh [HOST]   HOST is the name in the self-signed certificate, by default localhost
 #
@@ -14,14 +15,15 @@ case $host in
 esac
 command -v openssl >/dev/null || { printf 'secrets: openssl is missing. Install it.\n' >&2 && exit 1; }
 umask 077
-mkdir -p secrets
-cd secrets
+folder=${SECRETS_FOLDER:-$PWD/secrets}
+mkdir -p "$folder"
+cd "$folder"
 
 # write NAME VALUE
 write() {
     [ -s "$1" ] && return
     printf '%s\n' "$2" >".$1" && chmod 444 ".$1" && mv ".$1" "$1"
-    printf 'secrets: created docker/secrets/%s\n' "$1"
+    printf 'secrets: created %s\n' "$folder/$1"
 }
 
 write jwt_secret "$(openssl rand -hex 32)"
@@ -35,5 +37,5 @@ if [ ! -s tls.key ] || [ ! -s tls.crt ]; then
     chmod 444 .tls.key .tls.crt
     mv .tls.key tls.key
     mv .tls.crt tls.crt
-    printf 'secrets: created a self-signed certificate for %s in docker/secrets/tls.crt\n' "$host"
+    printf 'secrets: created a self-signed certificate for %s: %s\n' "$host" "$folder/tls.crt"
 fi

@@ -126,7 +126,7 @@ class Records:
         if self._catalog.is_read_only(run.ref):
             raise HistoryReadOnlyError
         path = self._catalog.path(run.ref)
-        return self._writer.append(path, _entry(run, output), once=once)
+        return self._writer.append(path, entry_of(run, output), once=once)
 
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""
@@ -197,7 +197,7 @@ def _tell_missing(run: Run, known: HistoryHead | None, appended: Appended) -> No
         )
 
 
-def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
+def entry_of(run: Run, output: RecordedOutput) -> EntryRecord:
     who = run.requester
     return EntryRecord(
         run_id=run.id,
