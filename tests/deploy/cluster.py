@@ -27,6 +27,7 @@ from ports import free_port
 
 NAMES = ("engine-a", "engine-b", "engine-c")
 SERVER_SECRETS = "/run/server-secrets"
+NGINX_USER = 101
 CLIENT_ADDRESS = "127.0.0.9"
 COMMAND = (sys.executable, "-m", "runbook", "serve")
 
@@ -165,6 +166,7 @@ class Nginx:
         self.folder = folder
         self.address = f"https://localhost:{self.https}"
         folder.mkdir()
+        (folder / "log").touch()
         servers = (tools.DOCKER / "nginx/upstream" / f"{upstream}.conf").read_text()
         for name, port in ports_of.items():
             servers = replaced(servers, f"{name}:8083", f"127.0.0.1:{port}", 1)
@@ -185,10 +187,16 @@ class Nginx:
         self._configuration = folder / "nginx.conf"
         self._configuration.write_text(text)
         self._process = None
+        if os.geteuid() == 0:  # as in the container, it is not root
+            for path in (folder, folder / "log"):
+                os.chown(path, NGINX_USER, NGINX_USER)
 
     def command(self, *more):
         # The error log of its own until it has read the configuration.
-        return [tools.program("nginx"), "-e", "stderr", "-c", str(self._configuration), *more]
+        ids = (f"--reuid={NGINX_USER}", f"--regid={NGINX_USER}", "--clear-groups")
+        become = ["setpriv", *ids] if os.geteuid() == 0 else []
+        program = [tools.program("nginx"), "-e", "stderr"]
+        return [*become, *program, "-c", str(self._configuration), *more]
 
     def start(self):
         with (self.folder / "log").open("ab") as log:
@@ -196,6 +204,16 @@ class Nginx:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         await_true(self._answers, "nginx didn't start")
         return self
+
+    def check(self):
+        """The exit code of `nginx -t`, and what it says."""
+        with (self.folder / "log").open("r+") as log:
+            log.truncate()
+            code = subprocess.run(
+                self.command("-t"), stdout=log, stderr=log, check=False
+            ).returncode
+            log.seek(0)
+            return code, log.read()
 
     def _answers(self):
         assert self._process.poll() is None, (self.folder / "log").read_text()
