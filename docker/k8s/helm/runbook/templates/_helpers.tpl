@@ -86,7 +86,8 @@ template:
     serviceAccountName: {{ include "runbook.name" .root }}
     automountServiceAccountToken: false
     enableServiceLinks: false
-    terminationGracePeriodSeconds: {{ include "runbook.stopSeconds" .root }}
+    # SIGTERM cancels the run: the script gets SIGINT, after 7.5 seconds SIGTERM, and after 10 seconds SIGKILL.
+    terminationGracePeriodSeconds: 30
     securityContext: {{- include "runbook.podSecurity" .root | nindent 6 }}
     {{- with .root.Values.image.pullSecrets }}
     imagePullSecrets:
@@ -102,7 +103,6 @@ template:
         env:
           - {name: HISTORY, value: store}
           - {name: EXECUTION_DIR, value: /runs}
-          - {name: DRAIN_SECONDS, value: {{ .root.Values.drainSeconds | quote }}}
           {{- range $name, $value := .job.inputs }}
           - {name: {{ $name }}, value: {{ include "runbook.text" $value }}}
           {{- end }}
