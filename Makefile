@@ -2,7 +2,7 @@
 # ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start up down lab test test-netbox test-deploy torture check bench lock clean clean-data
+.PHONY: help setup setup-dev start up down lab test test-netbox test-images test-deploy torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -34,6 +34,9 @@ test: setup-dev ## Run all tests
 
 test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed the first time (10 to 20 minutes)
 	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=7200 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
+
+test-images: setup-dev ## Build the images on a real Docker Engine and test them (needs root, takes minutes)
+	@TEST_IMAGES=1 .venv/bin/python -m pytest -n 0 --timeout=1800 -o cache_dir=.cache/pytest tests/docker_engine tests/images $(ARGS)
 
 test-deploy: setup-dev ## Test the files in docker/ with real programs, without containers (5 minutes, as root)
 	@scripts/deploy_tools.sh

@@ -4,6 +4,7 @@
 #   scripts/setup.sh          everything for serving, including the built web app
 #   scripts/setup.sh --dev    everything for tests and checks too
 #   scripts/setup.sh --tools  only pipenv
+#   scripts/setup.sh --web    only the built web app
 #
 # PYTHON sets the interpreter to use. Defaults to the first of python3, python3.13, python3.12 and
 # python3.11 that is new enough.
@@ -291,13 +292,16 @@ want_web_app() {
 }
 
 case $mode in
---run | --dev | --tools) ;;
+--run | --dev | --tools | --web) ;;
 *) fail "Unknown option $mode. See the first lines of this script." ;;
 esac
 forget_callers_environment
 wait_for_other_setups
 if [ "$mode" = --tools ]; then
     need_pipenv
+elif [ "$mode" = --web ]; then
+    need_pipenv
+    need_web_app
 else
     need_commands
     need_python_packages

@@ -169,8 +169,10 @@ class Settings:
         networks, (), "Proxies whose X-Forwarded-For is used"
     )
 
-    history: Literal["file", "store"] = setting(
-        one_of("file", "store"), "file", "file: append entries to the runbook; store: database only"
+    history: Literal["file", "store", "stdout"] = setting(
+        one_of("file", "store", "stdout"),
+        "file",
+        "file: append entries to the runbook; store: database only; stdout: print them",
     )
     history_max_entries: int = setting(POSITIVE, 10000, "Maximum number of entries in a runbook")
     history_entry_bytes: int = setting(

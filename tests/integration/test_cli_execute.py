@@ -663,3 +663,19 @@ def test_input_files_are_kept_and_copied(cli, tmp_path, below_runbooks_dir):
         done = cli.execute(str(path))
         assert (done.returncode, done.stdout) == (0, "from a file\n"), done.stderr
     assert list(cli.execution.iterdir()) == []
+
+
+def test_the_history_entry_on_standard_output(cli):
+    file = cli.add("Job", "echo out; echo err >&2; exit 7")
+    done = cli.run("execute", "--runbook", file, environment={"HISTORY": "stdout"})
+    output, entry = done.stdout[:4], done.stdout[4:]
+    assert (done.returncode, output) == (7, "out\n")
+    document = Path(file).read_bytes()
+    assert document.endswith(b"# History\n")
+    # It is the one that the runbook would have got: a history that it begins verifies.
+    Path(file).write_bytes(document + entry.encode())
+    assert cli.run("verify", file).returncode == 0
+    assert "Exit Code: 7" in entry
+    assert re.search("^err$", entry, re.MULTILINE)
+    listed = cli.run("execute", "--runbook", file, "--json", environment={"HISTORY": "stdout"})
+    assert all(json.loads(line) for line in listed.stdout.splitlines())

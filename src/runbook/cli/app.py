@@ -19,6 +19,7 @@ from runbook.cli.doctor import doctor
 from runbook.cli.execute import execute
 from runbook.cli.fanout.devices import continue_, devices, pause
 from runbook.cli.fanout.fanout import fanout
+from runbook.cli.images.package import package
 from runbook.cli.inputs import inputs
 from runbook.cli.inventory.blame import blame
 from runbook.cli.inventory.inventory import inventory
@@ -74,6 +75,7 @@ COMMANDS = (
     lint,
     fmt,
     test,
+    package,
     who_can,
     toolkit,
     connections,

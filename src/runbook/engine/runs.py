@@ -46,6 +46,10 @@ class RunReader:
             raise NotFoundError("There is no such run, or you may not see it.")
         return run
 
+    def history_entry(self, run: Run) -> bytes:
+        """The history entry of an ended run, for output rather than for its runbook."""
+        return self._parts.records.printable_entry(run)
+
     def may_read(self, run: Run, principal: Principal) -> bool:
         return self._authorizer.can(principal, Permission.RUN_READ, run).allowed
 

@@ -28,6 +28,7 @@ new          -
 lint         -
 fmt          -
 test         -
+package      -
 who-can      runbook.read
 toolkit list      toolkit.read
 toolkit show      toolkit.read

@@ -25,7 +25,7 @@ from runbook.cli.source.locate import locate
 from runbook.cli.source.opening import NO_CONNECTIONS, open_engine, principal_for, usable
 from runbook.cli.source.protocol import URL_VARIABLE
 from runbook.cli.terminal import exit_codes
-from runbook.cli.terminal.messages import note, print_warning
+from runbook.cli.terminal.messages import note, print_bytes, print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.connection import Opened
@@ -72,7 +72,8 @@ def run_once(options: ExecuteOptions, environment: Mapping[str, str]) -> int:
             confirm=options.confirm,
             dry_run=options.dry_run,
         )
-        one_shot = OneShot(engine, principal, target.ref, view)
+        prints = target.settings.history == "stdout" and not options.as_json
+        one_shot = OneShot(engine, principal, target.ref, view, prints_history=prints)
         obey_signals(one_shot.worker)
         return one_shot.execute(request)
 
@@ -108,7 +109,7 @@ def opened(
 
 def _is_unrecorded(engine: Engine, settings: Settings) -> bool:
     """Whether a run in a temporary DATA_DIR is not in the runbook's history either."""
-    if settings.database_url.get_secret_value():
+    if settings.database_url.get_secret_value() or settings.history == "stdout":
         return False
     with suppress(AccessDeniedError):
         page = engine.runs.page(local_operator(settings), RunFilter(), cursor=None, limit=1)
@@ -136,11 +137,20 @@ def calling_engine(
 class OneShot:
     """One run, from request to result. For the main thread, which only shows events."""
 
-    def __init__(self, engine: Engine, principal: Principal, ref: str, view: RunView) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        principal: Principal,
+        ref: str,
+        view: RunView,
+        *,
+        prints_history: bool = False,
+    ) -> None:
         self._engine = engine
         self._principal = principal
         self._ref = ref
         self._view = view
+        self._prints_history = prints_history
         self.worker = OneShotWorker(engine, principal)
 
     def execute(self, request: ExecuteRequest) -> int:
@@ -190,8 +200,11 @@ class OneShot:
         self._view.invalid(events, problems if isinstance(problems, list) else [])
 
     def _conclude(self, run: Run) -> int:
-        ended = run_json(self._engine.runs.current(run) or run)
+        current = self._engine.runs.current(run) or run
+        ended = run_json(current)
         self._view.ended(ended)
+        if self._prints_history and current.status is not RunStatus.INVALID:
+            print_bytes(self._engine.runs.history_entry(current))
         return exit_codes.of_run(ended)
 
 

@@ -56,6 +56,15 @@ def print_line(text: str) -> None:
     click.echo(text)
 
 
+def print_bytes(text: bytes) -> None:
+    """Print UTF-8 on standard output, whatever the locale. If that is closed, nobody reads it."""
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
+
+
 def print_json(value: Mapping[str, object], *, pretty: bool = True) -> None:
     """Print a JSON object in ASCII, so that nothing in it can control a terminal.
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from runbook.cli.commands import ExampleCommand
 from runbook.cli.source.choose import json_option
-from runbook.cli.terminal import exit_codes
-from runbook.cli.terminal.messages import note, print_json, print_line, write_error
-
-NO_CASES = 66
+from runbook.cli.terminal.messages import note, print_json, print_line
 
 
 @click.command(
@@ -85,24 +78,17 @@ def package(folder: Path, output: Path | None, as_json: bool) -> int:
     """
     import hashlib
 
+    from runbook.cli.authoring.gate import examined, write_whole
     from runbook.settings import process_environment
     from runbook.toolkits.folder import read_toolkit
     from runbook.toolkits.package import pack
 
-    environment = process_environment()
     manifest = read_toolkit(folder).manifest
-    if errors := _lint(folder, environment):
-        note(f"error: the toolkit's runbooks have errors ({errors}); made no archive")
-        return exit_codes.INVALID
     content = pack(folder)
-    code = _test(folder, environment)
-    if code == NO_CASES:
-        note(f"warning: {manifest.slug} has no test cases")
-    elif code:
-        note("error: a test failed; made no archive")
+    if code := examined(folder, manifest.slug, process_environment()):
         return code
     file = output or Path(f"{manifest.slug}-{manifest.version}.zip")
-    _write(file, content)
+    write_whole(file, content)
     digest = hashlib.sha256(content).hexdigest()
     if as_json:
         found = {"slug": manifest.slug, "version": manifest.version}
@@ -110,59 +96,6 @@ def package(folder: Path, output: Path | None, as_json: bool) -> int:
     else:
         print_line(f"{digest}  {file}")
     return 0
-
-
-def _lint(folder: Path, environment: Mapping[str, str]) -> int:
-    """Print what is wrong on standard error. Returns the number of errors."""
-    from runbook.bootstrap import input_limits, search_path
-    from runbook.cli.authoring.lint import examine
-    from runbook.cli.authoring.selection import select_runbooks
-    from runbook.cli.source.opening import load_settings
-    from runbook.cli.terminal.render import problem_line
-    from runbook.host.shells import Shells
-    from runbook.resources.problem import problem_json
-
-    settings = load_settings(environment)
-    shells, limits = Shells(search_path(settings)), input_limits(settings)
-    errors = 0
-    for item in select_runbooks([str(folder)], environment):
-        for finding in examine(item, settings.script_env_pass, limits, shells):
-            errors += finding.is_error
-            line = problem_line(finding.file, problem_json(finding.problem))
-            write_error(f"{line}\n")
-    return errors
-
-
-def _test(folder: Path, environment: Mapping[str, str]) -> int:
-    """The exit code of `runbook test`, whose report goes to standard error."""
-    from runbook.host.guard import guard_program
-
-    command = [sys.executable, "-P", "-m", "runbook", "test", str(folder)]
-    with _stdout_to_stderr():
-        return guard_program(command, environment)
-
-
-@contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        new.write_bytes(content)
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 @click.command(

@@ -12,6 +12,7 @@ from runbook.core import return_codes
 from runbook.core.document import Problem, texts_of, warning
 from runbook.core.events import EventType
 from runbook.core.history.chain import EntryRecord
+from runbook.core.history.entry import fitted, render, sha256
 from runbook.core.outcome import Outcome, PlanLabel
 from runbook.core.output.pipeline import HeadTail
 from runbook.core.run import Run
@@ -127,6 +128,11 @@ class Records:
             raise HistoryReadOnlyError
         path = self._catalog.path(run.ref)
         return self._writer.append(path, entry_of(run, output), once=once)
+
+    def printable_entry(self, run: Run) -> bytes:
+        """The entry of an ended run as the first of a history, with the stored output."""
+        record = fitted(entry_of(run, self.stored_output(run)), self._options.history_entry_bytes)
+        return render(record, n=1, previous=sha256(b""))
 
     def recorded_end(self, run: Run) -> Outcome | None:
         """How the run ended, if its entry reached the history before its worker died."""

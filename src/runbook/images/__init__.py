@@ -1,0 +1,1 @@
+"""Images that hold runbooks: their build contexts."""
