@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from deploy.cluster import CLIENT_ADDRESS, await_true, events, outcome, running, submit
+from deploy.test_nginx import ADDED
 from integration.conftest import write_runbook
 
 EXECUTIONS = 10
@@ -207,6 +208,14 @@ def test_the_client_is_known_by_its_address(site, subject):
         forged = {"X-Forwarded-For": "203.0.113.7"}
         token = client.get("/api/config", headers=forged).json()["token"]
     assert token["remote_ip"] == CLIENT_ADDRESS
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/api/nowhere", "/docs/explorer.html"])
+def test_each_security_header_is_sent_once(proxied, path):
+    headers = proxied.get(path).headers
+    for name, value in ADDED.items():
+        assert headers.get_list(name) == [value], name
+    assert len(headers.get_list("content-security-policy")) <= 1
 
 
 def test_metrics_are_served_inside_only(site, proxied):
