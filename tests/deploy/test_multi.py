@@ -12,7 +12,9 @@ import pytest
 from deploy.cluster import CLIENT_ADDRESS, await_true, events, outcome, running, submit
 from deploy.test_nginx import ADDED
 from integration.conftest import write_runbook
+from patience import PATIENCE_S
 
+pytestmark = pytest.mark.timeout(10 * PATIENCE_S)
 EXECUTIONS = 10
 """RATE_LIMIT_EXECUTE_PER_MINUTE by default."""
 HOLD = """
@@ -233,7 +235,7 @@ class Load:
     """Callers that submit runs one after the other, and repeat what failed with the same key."""
 
     CALLERS = 4
-    PAUSE_S = 0.2
+    PAUSE_S = 0.5
     """So that there is always work, but never a full queue."""
     RETRIED = (502, 503, 504, 429)
 

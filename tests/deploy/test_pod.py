@@ -19,6 +19,7 @@ from integration.conftest import RUNBOOK, Server
 from patience import PATIENCE_S
 from ports import free_port
 
+pytestmark = pytest.mark.timeout(10 * PATIENCE_S)
 SECRET = "0123456789abcdef0123456789abcdef"
 SERVERS = ("overlays/single", "helm:default")
 HOLD = """
