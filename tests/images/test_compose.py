@@ -64,7 +64,11 @@ class Stack:
         return self.images.docker(*command, env=self._environment, check=check).stdout
 
     def up(self, *arguments):
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *arguments)
+        try:
+            self.compose("up", "--detach", "--wait", "--wait-timeout", "240", *arguments)
+        except AssertionError as failure:
+            logs = self.compose("logs", "--tail", "20", check=False)
+            raise AssertionError(f"{failure}\n{logs}") from None
 
     def down(self):
         self.compose("down", "--volumes", "--timeout", "5")
@@ -161,7 +165,7 @@ def start(images, stand_ins, tmp_path_factory):
     def call(*files, **variables):
         folder = tmp_path_factory.mktemp("stack")
         stack = Stack(images, folder, files, **stand_ins, **variables)
-        started.append(stack)
+        started.append(stack)  # also if not all of it starts
         with timed(f"up {files}"):
             stack.up()
         return stack
