@@ -2,7 +2,7 @@
 # ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start lab test test-netbox test-images torture check bench lock clean clean-data
+.PHONY: help setup setup-dev start up down lab test test-netbox test-images test-deploy torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -17,6 +17,14 @@ setup-dev: ## Install everything for `make test` and `make check`
 start: setup ## Serve a copy of the samples on port 8083 (API_PORT=9000 changes the port)
 	@exec scripts/serve.sh
 
+up: ## Start the development containers with the samples on port 8083 (needs Docker)
+	@docker/secrets.sh
+	@docker compose -f docker/compose.dev.yaml up --build --wait
+	@printf 'Serving the samples on http://localhost:%s. `make down` stops it.\n' "$${API_PORT:-8083}"
+
+down: ## Remove the development containers and their data
+	@docker compose -f docker/compose.dev.yaml down --volumes
+
 lab: setup ## Start a lab on loopback next to `make start`, to provision on without hardware
 	@.venv/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[lab]'
 	@.venv/bin/runbook lab up
@@ -29,6 +37,10 @@ test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed th
 
 test-images: setup-dev ## Build the images on a real Docker Engine and test them (needs root, takes minutes)
 	@TEST_IMAGES=1 .venv/bin/python -m pytest -n 0 --timeout=1800 -o cache_dir=.cache/pytest tests/docker_engine tests/images $(ARGS)
+
+test-deploy: setup-dev ## Test the files in docker/ with real programs, without containers (5 minutes, as root)
+	@scripts/deploy_tools.sh
+	@TEST_DEPLOY=1 scripts/test.sh -n 2 --dist loadfile tests/deploy $(ARGS)
 
 torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded
 	@PYTHONPATH=tests .venv/bin/python -m torture $(ARGS)

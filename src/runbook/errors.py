@@ -182,6 +182,13 @@ class StoreNewerError(StoreUnavailableError):
     exit_code = 78
 
 
+class StoreEncodingError(StoreUnavailableError):
+    """The database must have the encoding UTF8."""
+
+    code = "store_encoding"
+    exit_code = 78
+
+
 class DamagedRecordError(RunbookError):
     """A record in the database is damaged."""
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runbook.core.environ import SETTING_NAMES
 from runbook.core.permissions import STANDARD_ROLES, RolePermissions
 from runbook.errors import ConfigurationError
 from runbook.host.scratch import METRICS_DIR
+from runbook.settings_files import read_secret_files
 from runbook.settings_kinds import (
     Secret,
     integer,
@@ -136,6 +138,11 @@ class Settings:
     drain_seconds: float = setting(
         number(low=0), 30, "Time for scripts to finish after SIGTERM, in seconds"
     )
+    stop_timeout_seconds: float = setting(
+        number(low=0),
+        0,
+        "Time from SIGTERM to SIGKILL that the service manager allows, in seconds; 0: unknown",
+    )
     script_max_processes: int = setting(
         COUNT, 0, "Maximum number of processes of the engine's user; 0: no limit"
     )
@@ -199,10 +206,11 @@ class Settings:
 
         Overrides are text or values. Raises ConfigurationError naming every invalid variable.
         """
-        texts = {name: environment.get(name.upper(), "") for name in FIELDS}
+        in_files, problems = read_secret_files(environment)
+        values = {**environment, **in_files}
+        texts = {name: values.get(name.upper(), "") for name in FIELDS}
         given: dict[str, Any] = {name: text for name, text in texts.items() if text.strip()}
         given |= overrides
-        problems = []
         for name, field in FIELDS.items():
             if isinstance(text := given.get(name), str):
                 try:
@@ -235,8 +243,9 @@ class Settings:
 
     def supplied(self) -> dict[str, str]:
         """Values that the server may supply for inputs: its environment without its settings."""
-        own = {name.upper() for name in FIELDS}
-        return {name: value for name, value in self.environment.items() if name not in own}
+        return {
+            name: value for name, value in self.environment.items() if name not in SETTING_NAMES
+        }
 
     def passed(self) -> dict[str, str]:
         """The variables that SCRIPT_ENV_PASS passes to every script."""

@@ -21,6 +21,8 @@ KNOWN_SECRETS = frozenset(
         "dev-secret-key-change-in-production",
     }
 )
+STOP_MARGIN_SECONDS = 15
+"""Time to stop after DRAIN_SECONDS: the server kills scripts and records how they ended."""
 DATA_FOLDERS = ("keys", "wake", "artifacts")
 SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 ASYMMETRIC = frozenset(
@@ -50,6 +52,18 @@ def check_server(settings: Settings) -> None:
             "RUNBOOKS_DIR"
         )
     check_paths(settings)
+    _check_stop_timeout(settings)
+
+
+def _check_stop_timeout(settings: Settings) -> None:
+    """A server that is killed while its runs drain would record them as lost."""
+    allowed, needed = settings.stop_timeout_seconds, settings.drain_seconds + STOP_MARGIN_SECONDS
+    if allowed and allowed < needed:
+        raise ConfigurationError(
+            f"STOP_TIMEOUT_SECONDS is {allowed:g}, but a server with DRAIN_SECONDS "
+            f"{settings.drain_seconds:g} needs up to {needed:g} seconds to stop. Increase the stop "
+            "timeout of your service manager and STOP_TIMEOUT_SECONDS, or decrease DRAIN_SECONDS"
+        )
 
 
 def _check_dev_login(settings: Settings) -> None:

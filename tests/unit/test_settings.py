@@ -103,6 +103,19 @@ def test_dev_login_may_be_allowed_from_outside_in_so_many_words(environment):
     check_server(Settings.load(environment | allowed))
 
 
+@pytest.mark.parametrize(("drain", "stop"), [("30", "44"), ("300", "300"), ("0", "14.9")])
+def test_a_stop_timeout_that_ends_before_the_drain_is_refused(environment, drain, stop):
+    changed = {"DRAIN_SECONDS": drain, "STOP_TIMEOUT_SECONDS": stop}
+    with pytest.raises(ConfigurationError, match="STOP_TIMEOUT_SECONDS"):
+        check_server(Settings.load(environment | changed))
+
+
+@pytest.mark.parametrize(("drain", "stop"), [("30", "45"), ("300", "0"), ("0", "15")])
+def test_a_stop_timeout_may_be_unknown_or_long_enough(environment, drain, stop):
+    changed = {"DRAIN_SECONDS": drain, "STOP_TIMEOUT_SECONDS": stop}
+    check_server(Settings.load(environment | changed))
+
+
 def test_the_server_supplies_its_environment_but_never_its_settings(environment):
     settings = Settings.load(environment | {"REPO": "org/repo", "NO_PROXY": "x"})
 

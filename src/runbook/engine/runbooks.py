@@ -107,21 +107,28 @@ class RunbookReader:
     def history(
         self, ref: str, principal: Principal, *, before: int | None, limit: int
     ) -> HistoryPage:
-        """A page of the history: see library.history_pages.read_page.
+        """A page of the history: see library.history_pages.read_page, and stored_history.
 
         Raises NotFoundError, HistoryError, and AccessDeniedError without runbook.history.
         """
+        from runbook.engine.stored_history import stored_page
         from runbook.library.history_pages import read_page
 
         entry, path = self._history_of(ref, principal)
+        if not self._parts.options.history_in_file:
+            return stored_page(self._parts, ref, before=before, limit=limit)
         return read_page(path, entry, before=before, limit=limit)
 
     def history_entry(self, ref: str, principal: Principal, n: int) -> PagedEntry:
         """One entry of the history. Raises as `history`."""
+        from runbook.engine.stored_history import stored_entry
         from runbook.library.history_pages import read_entry
 
         entry, path = self._history_of(ref, principal)
-        found = read_entry(path, entry, n)
+        if self._parts.options.history_in_file:
+            found = read_entry(path, entry, n)
+        else:
+            found = stored_entry(self._parts, ref, n)
         if found is None:
             raise NotFoundError(f"The history has no entry {n}.")
         return found

@@ -14,6 +14,7 @@ from runbook.errors import (
     ConfigurationError,
     RequestError,
     StoreBusyError,
+    StoreEncodingError,
     StoreUnavailableError,
 )
 from runbook.store.dialects.portable import Turn, exclusively
@@ -66,6 +67,21 @@ def test_the_database_is_shown_without_its_password(url):
     assert SECRET not in shown
     assert shown.startswith("postgresql://ada@db.test")
     assert shown.endswith("/runs")
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_with_another_encoding_is_refused(own_postgres, encoding):
+    with own_postgres.connected() as connection:
+        connection.execute(
+            f"CREATE DATABASE other TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+            " LOCALE_PROVIDER libc"
+        )
+    store = Store(own_postgres.url("other"))
+    for use in (store.maintenance.migrate, store.check):
+        with pytest.raises(StoreEncodingError, match=encoding) as caught:
+            use()
+        assert caught.value.exit_code == ConfigurationError.exit_code
+    store.close()
 
 
 def test_without_its_driver_the_extra_is_named(monkeypatch):

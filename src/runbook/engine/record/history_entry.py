@@ -127,11 +127,11 @@ class Records:
         if self._catalog.is_read_only(run.ref):
             raise HistoryReadOnlyError
         path = self._catalog.path(run.ref)
-        return self._writer.append(path, _entry(run, output), once=once)
+        return self._writer.append(path, entry_of(run, output), once=once)
 
     def printable_entry(self, run: Run) -> bytes:
         """The entry of an ended run as the first of a history, with the stored output."""
-        record = fitted(_entry(run, self.stored_output(run)), self._options.history_entry_bytes)
+        record = fitted(entry_of(run, self.stored_output(run)), self._options.history_entry_bytes)
         return render(record, n=1, previous=sha256(b""))
 
     def recorded_end(self, run: Run) -> Outcome | None:
@@ -203,7 +203,7 @@ def _tell_missing(run: Run, known: HistoryHead | None, appended: Appended) -> No
         )
 
 
-def _entry(run: Run, output: RecordedOutput) -> EntryRecord:
+def entry_of(run: Run, output: RecordedOutput) -> EntryRecord:
     who = run.requester
     return EntryRecord(
         run_id=run.id,

@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
-from runbook.errors import StoreUnavailableError
+from runbook.errors import StoreEncodingError, StoreUnavailableError
 from runbook.store.dialects.dialect import (
     NOT_MIGRATED,
     CommitUnknownError,
@@ -81,6 +81,10 @@ _REFUSALS = (
 _UNREACHABLE = (
     "The database does not answer: check that PostgreSQL runs, and the host, user, password and "
     "name in DATABASE_URL."
+)
+_ENCODING = (
+    "The database that DATABASE_URL names has the encoding {}, but must have UTF8. Create another "
+    "one: CREATE DATABASE runbook ENCODING 'UTF8' TEMPLATE template0."
 )
 _REASONS = (
     ("42P01", NOT_MIGRATED),
@@ -240,7 +244,20 @@ def _say_once_connected(engine: sa.Engine, settings: str) -> None:
     def say(connection: Any, _entry: object) -> None:
         connection.execute(settings)
 
+    def check(connection: Any, _entry: object) -> None:
+        _check_encoding(connection)
+
     sa.event.listen(engine, "connect", say)
+    # Before SQLAlchemy's own first statement, which fails with some encodings.
+    sa.event.listen(engine, "connect", check, insert=True)
+
+
+def _check_encoding(connection: psycopg.Connection[Any]) -> None:
+    """Others can't store every text, or SQL_ASCII any bytes. A pooler may not tell the encoding."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        connection.close()
+        raise StoreEncodingError(_ENCODING.format(encoding))
 
 
 def _fault(state: str, error: psycopg.Error) -> Fault:
