@@ -1,15 +1,19 @@
-"""The tests of the deployment files run with `make test-deploy`: they need programs of their own."""
+"""Tests of the files in docker/, with real programs but without containers.
+
+They take minutes, so they are collected only if TEST_DEPLOY=1, or if their path is given.
+`make test-deploy` runs them.
+"""
 
 import os
+from pathlib import Path
 
-import pytest
-
-IS_WANTED = os.environ.get("TEST_DEPLOY") == "1"
+HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items):
-    if not IS_WANTED:
-        mark = pytest.mark.skip(reason="runs with make test-deploy")
-        for item in items:
-            if "tests/deploy/" in item.nodeid:
-                item.add_marker(mark)
+def pytest_ignore_collect(collection_path, config):
+    if os.environ.get("TEST_DEPLOY") == "1":
+        return None
+    given = (Path(argument.partition("::")[0]).resolve() for argument in config.args)
+    if any(path == HERE or HERE in path.parents for path in given):
+        return None
+    return True

@@ -1,11 +1,11 @@
-"""A real Prometheus with its promtool, of Debian's package, unpacked below .cache if it isn't installed."""
+"""A real Prometheus with promtool: installed, or Debian's package, unpacked below .cache."""
 
 import fcntl
 import json
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -76,14 +76,15 @@ def rules(*, at_once=False):
 def alerts():
     """The alert rules by name; of two with a name, the last one."""
     groups = yaml.safe_load(rules())["groups"]
-    return {
-        rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule
-    }
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
 
 class Prometheus:
     def __init__(self, url):
         self._client = httpx.Client(base_url=url, timeout=PATIENCE_S)
+
+    def close(self):
+        self._client.close()
 
     def is_ready(self):
         try:
@@ -100,9 +101,7 @@ class Prometheus:
         """The alerts of this name that fire, with what they say."""
         found = self._client.get("/api/v1/alerts").json()["data"]["alerts"]
         return [
-            one
-            for one in found
-            if one["labels"]["alertname"] == name and one["state"] == "firing"
+            one for one in found if one["labels"]["alertname"] == name and one["state"] == "firing"
         ]
 
     def wait_for(self, what, attempt):
@@ -139,9 +138,9 @@ def running(folder, targets, rules_text):
             stderr=log,
         )
     try:
-        found = Prometheus(f"http://{address}")
-        found.wait_for("Prometheus is ready", found.is_ready)
-        yield found
+        with closing(Prometheus(f"http://{address}")) as found:
+            found.wait_for("Prometheus is ready", found.is_ready)
+            yield found
     finally:
         process.terminate()
         process.wait(PATIENCE_S)

@@ -216,6 +216,4 @@ def test_an_alert_fires_when_it_should(name, tmp_path):
 def test_promtool_accepts_the_configuration_and_its_rules():
     for what in ("config", "rules"):
         file = MONITORING / {"config": "prometheus.yml", "rules": "alerts.yml"}[what]
-        subprocess.run(
-            [tools() / "promtool", "check", what, file], capture_output=True, check=True
-        )
+        subprocess.run([tools() / "promtool", "check", what, file], capture_output=True, check=True)
