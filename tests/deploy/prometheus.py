@@ -122,6 +122,7 @@ def running(folder, targets, rules_text):
     shipped["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
     shipped.pop("alerting")
     (job,) = shipped["scrape_configs"]
+    assert job.pop("file_sd_configs")
     job["static_configs"] = [{"targets": targets}]
     (folder / "prometheus.yml").write_text(json.dumps(shipped))
     address = f"127.0.0.1:{free_port()}"
