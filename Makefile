@@ -2,7 +2,7 @@
 # ARGS is passed to the tests, the storm or the benchmark: make test ARGS="-k history"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev start lab test test-netbox torture check bench lock clean clean-data
+.PHONY: help setup setup-dev start lab test test-netbox test-deploy torture check bench lock clean clean-data
 ARGS ?=
 
 help: ## List the targets
@@ -26,6 +26,9 @@ test: setup-dev ## Run all tests
 
 test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed the first time (10 to 20 minutes)
 	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=7200 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
+
+test-deploy: setup-dev ## Test the deployment files
+	@TEST_DEPLOY=1 .venv/bin/python -m pytest -n 2 -o cache_dir=.cache/pytest tests/deploy $(ARGS)
 
 torture: setup-dev ## Kill, freeze and damage real servers at work, then check what they recorded
 	@PYTHONPATH=tests .venv/bin/python -m torture $(ARGS)
