@@ -142,8 +142,8 @@ def transcript(checkout, packages, tmp_path_factory):
     script = tmp_path_factory.mktemp("script")
     parts = ["set -euo pipefail", (HERE / "guide_services.sh").read_text()]
     for block in BLOCKS:
-        parts += [f"echo '#### {block.number}'", block.run]
-    (script / "script.sh").write_text("\n".join([*parts, "echo '#### 0'", "exit 0"]))
+        parts += [f"printf '\\n#### {block.number}\\n'", block.run]
+    (script / "script.sh").write_text("\n".join([*parts, r"printf '\n#### 0\n'", "exit 0"]))
     done = subprocess.run(
         [HERE / "guide_host.sh", checkout, script],
         env=environment(packages),
