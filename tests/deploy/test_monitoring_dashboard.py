@@ -2,12 +2,14 @@
 
 import json
 import re
+import subprocess
 from contextlib import ExitStack
 
+import httpx
 import pytest
 import yaml
 
-from deploy.prometheus import MONITORING, rules, running
+from deploy.prometheus import MONITORING, rules, running, tools
 from integration import conftest as integration
 
 GRAFANA = MONITORING / "grafana"
@@ -41,7 +43,20 @@ def prometheus(tmp_path_factory):
             refused = f"sum(runbook_runs_refused_total) == {number * 3}"
             for count in (ended, refused):
                 found.wait_for(count, lambda: found.query(count))  # noqa: B023 # at once
+        found.server_url = server.url
         yield found
+
+
+def test_promtool_accepts_the_metrics(prometheus):
+    text = httpx.get(f"{prometheus.server_url}/metrics").text
+    done = subprocess.run(
+        [tools() / "promtool", "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def do_everything(server):
