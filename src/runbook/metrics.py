@@ -63,23 +63,56 @@ class RunMetrics:
 
 
 class QueueCollector(Collector):
-    """Gauges, read from the store at each scrape."""
+    """Gauges, read from the store and the disks at each scrape."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
+        yield from self._disks()
         try:
-            stats = self._engine.health.queue()
+            found = list(self._store())
         except RunbookError:
             yield _gauge("runbook_store_up", "Whether the store responds", 0)
             return
-        age = self._engine.health.queue_age_s(stats)
         yield _gauge("runbook_store_up", "Whether the store responds", 1)
+        yield from found
+
+    def _store(self) -> Iterator[Metric]:
+        health = self._engine.health
+        stats = health.queue()
+        age = health.queue_age_s(stats)
+        workers = health.workers()
         yield _gauge("runbook_queue_depth", "Runs waiting for a slot", stats.queued)
         yield _gauge("runbook_queue_oldest_age_seconds", "Age of the oldest queued run", age)
+        yield _gauge("runbook_runs_waiting", "Runs waiting for a lock", stats.waiting)
         yield _gauge("runbook_runs_running", "Runs being executed", stats.running)
         yield _gauge("runbook_workers_accepting", "Whether a worker accepts runs", stats.accepting)
+        yield _gauge("runbook_workers", "Registered workers of servers", workers.count)
+        yield _gauge("runbook_worker_slots", "Runs that the workers execute at once", workers.slots)
+        yield _gauge(
+            "runbook_worker_heartbeat_age_seconds",
+            "Time since the heartbeat of the worker that has been silent longest",
+            workers.heartbeat_age_s,
+        )
+        yield _gauge(
+            "runbook_last_lost_run_timestamp_seconds",
+            "When a run was last recorded as lost; 0 if never",
+            health.last_lost_s(),
+        )
+
+    def _disks(self) -> Iterator[Metric]:
+        free = GaugeMetricFamily(
+            "runbook_disk_free_bytes", "Free space for the engine", labels=("folder",)
+        )
+        size = GaugeMetricFamily(
+            "runbook_disk_size_bytes", "Size of the folder's file system", labels=("folder",)
+        )
+        for disk in self._engine.health.disks():
+            free.add_metric((disk.folder,), float(disk.free))
+            size.add_metric((disk.folder,), float(disk.size))
+        yield free
+        yield size
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -244,7 +244,7 @@ def test_no_label_names_a_person_or_a_run(server, client, execute):
     assert run_id not in text
     assert "ann" not in re.findall(r'"([^"]*)"', text)
     assert set(re.findall(r'[{,](\w+)="', text)) <= {
-        "method", "status", "rule", "path", "le", "runbook", "version",
+        "method", "status", "rule", "path", "le", "runbook", "version", "folder",
     }  # fmt: skip
 
 

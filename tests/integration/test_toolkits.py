@@ -60,7 +60,7 @@ def test_enabling_and_disabling_count_at_once(server, beside, client, answers, e
     assert {reply.status_code for reply in answers()} == {404}
     beside.run("toolkit", "enable", "health")
     assert {reply.status_code for reply in answers()} == {200}
-    assert refs(answers("/api/runbooks")) == {("Caller.md", REF)}
+    assert refs(answers("/api/runbooks")) == {("Caller.md", "health/Diagnose.md", REF)}
     done = execute(client, "Caller.md")
     assert "code 0" in done["stdout"]
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -190,7 +191,7 @@ def unpack(archive: Path, folder: Path) -> Manifest:
     """Unpack a backup and verify each file. Raises BackupError and StoreNewerError."""
     try:
         with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
+            _extract(opened, folder)
         manifest = Manifest.of_json((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         what = "file" if error.filename == str(archive) else "manifest in this file"
@@ -200,6 +201,22 @@ def unpack(archive: Path, folder: Path) -> Manifest:
     for name, wanted in manifest.files.items():
         _verify(folder / name, name, wanted)
     return manifest
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Only files, and only below the folder. Python has filters for that since 3.11.4 only."""
+    top = folder.resolve()
+    for member in archive:
+        if member.isdir():  # made for its files
+            continue
+        path = (top / member.name).resolve()
+        source = archive.extractfile(member) if member.isfile() else None
+        if source is None or not path.is_relative_to(top):
+            raise tarfile.TarError(f"{member.name} doesn't belong to a backup")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with source, path.open("xb") as file:
+            path.chmod(0o600)
+            shutil.copyfileobj(source, file)
 
 
 def _verify(path: Path, name: str, wanted: BackedUp) -> None:

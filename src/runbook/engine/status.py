@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 
 from runbook.core.document import Problem
@@ -9,7 +10,7 @@ from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.errors import RunbookError
 from runbook.quick_dataclass import dataclass
-from runbook.store.models import DatabaseState, QueueStats, Worker
+from runbook.store.models import DatabaseState, QueueStats, Worker, WorkerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,24 @@ class EngineStatus:
     workers: tuple[Worker, ...]
     running: Mapping[str, int]
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """Of the workers of servers. `heartbeat_age_s` is the longest time that one has been silent."""
+
+    count: int
+    slots: int
+    heartbeat_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """Sizes in bytes of the file system of a folder, which is `data`, `runbooks` or `execution`."""
+
+    folder: str
+    free: int
+    size: int
 
 
 class Health:
@@ -53,6 +72,36 @@ class Health:
         """For how long the oldest queued run has been waiting; 0 if there is none."""
         oldest = queue.oldest_queued_at
         return 0.0 if oldest is None else max(0, self._parts.clock() - oldest) / 1000
+
+    def workers(self) -> WorkerStats:
+        """Raises StoreBusyError and StoreUnavailableError."""
+        found = [one for one in self._store.workers.all() if one.kind is not WorkerKind.CLI]
+        silence = max((self._parts.clock() - one.beat_at for one in found), default=0)
+        return WorkerStats(len(found), sum(one.slots for one in found), max(0, silence) / 1000)
+
+    def last_lost_s(self) -> float:
+        """When the last run was lost, in seconds since the epoch; 0 if none was.
+
+        Raises StoreBusyError and StoreUnavailableError.
+        """
+        return (self._store.runs.last_lost_at() or 0) / 1000
+
+    def disks(self) -> list[DiskSpace]:
+        """The folders that grow. Those that can't be read are omitted."""
+        options = self._parts.options
+        folders = {
+            "data": options.data_dir,
+            "runbooks": self._parts.catalog.sources.root.folder,
+            "execution": options.execution_dir,
+        }
+        found = []
+        for name, folder in folders.items():
+            try:
+                usage = shutil.disk_usage(folder)
+            except OSError:
+                continue
+            found.append(DiskSpace(name, usage.free, usage.total))
+        return found
 
     def problems(self) -> list[Problem]:
         """Why runs cannot be accepted and executed; empty if they can."""

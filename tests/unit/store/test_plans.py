@@ -318,6 +318,7 @@ def work(helper):
         "runs.activity": runs.activity,
         "runs.last_outputs": lambda: [runs.last_outputs(ref) for ref in ("fleet/Job3.md", "x")],
         "runs.queue_stats": runs.queue_stats,
+        "runs.last_lost_at": runs.last_lost_at,
         "events.append": lambda: store.events.append(
             "parent", [helper.output("a\n")], worker_id="w2", steps=outcome.steps
         ),

@@ -111,6 +111,19 @@ _QUEUE = (
     .group_by(runs.c.status)
 )
 _CREATED_AT = sa.select(runs.c.created_at).where(runs.c.seq == sa.bindparam("of_seq"))
+# The newest lost runs, of which the one that ended last may be older. Their number bounds the time.
+_LOST = (
+    sa.select(runs.c.finished_at)
+    .where(
+        runs.c.status == RunStatus.LOST.value,
+        runs.c.finished_at.is_not(None),
+        runs.c.purpose.is_(None),
+    )
+    .order_by(runs.c.seq.desc())
+    .limit(100)
+    .subquery()
+)
+_LAST_LOST = sa.select(sa.func.max(_LOST.c.finished_at))
 _SUMMARY = sa.select(runs.c.summary).where(runs.c.id == sa.bindparam("run_id"))
 
 
@@ -349,6 +362,15 @@ class Runs(Component):
                 waiting=counts.get(RunStatus.WAITING.value, (0, None))[0],
                 accepting=accepting(connection, self._clock()),
             )
+
+        return self._database.read(work)
+
+    def last_lost_at(self) -> Millis | None:
+        """When the last run was recorded as `lost`; None without any."""
+
+        def work(connection: sa.Connection) -> Millis | None:
+            at: Millis | None = connection.scalar(_LAST_LOST)
+            return at
 
         return self._database.read(work)
 

@@ -49,7 +49,8 @@ def test_a_bundled_toolkit(run):
     assert (made["slug"], made["version"]) == ("health", health(run)["bundled_version"])
     run("toolkit", "enable", "health")
     assert "enabled" in run("toolkit", "list")
-    assert run("toolkit", "show", "health", "--json")["runbooks"][0]["path"] == REF
+    paths = [one["path"] for one in run("toolkit", "show", "health", "--json")["runbooks"]]
+    assert paths == ["health/Diagnose.md", REF]
     assert REF in run("toolkit", "show", "health")
     assert run("show", REF, "--json")["name"] == "Health"
     run("toolkit", "disable", "health")

@@ -174,6 +174,19 @@ def test_queue_stats(helper, store):
     assert stats.oldest_queued_at == oldest.times.created_at
 
 
+def test_the_last_lost_run_is_the_one_that_ended_last(helper, store):
+    assert store.runs.last_lost_at() is None
+    older = helper.running()
+    helper.ended(RunStatus.LOST)
+    helper.clock.now += 10
+    helper.finish(older.id, RunStatus.LOST)
+    lost_at = helper.clock.now
+    helper.clock.now += 10
+    helper.ended(RunStatus.FAILED)
+
+    assert store.runs.last_lost_at() == store.runs.get(older.id).times.finished_at == lost_at
+
+
 def test_known_runs(helper, store):
     made = helper.queued()
     assert store.runs.known([made.id, "other"]) == {made.id}
