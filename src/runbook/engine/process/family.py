@@ -49,6 +49,7 @@ class Family:
         self.run_id = run_id
         self.directory = directory
         self.leader: int | None = None
+        self.sandboxed = False
         self.since = 0
         self.known: set[tuple[int, int]] = set()
         """Known members. Of a zombie, only the process ID is known."""
@@ -71,15 +72,25 @@ class Family:
         self.known.clear()
         self.leader = None
 
-    def lead(self, pid: int) -> None:
-        """Set the script's process: leader of its session, our child, not reaped yet."""
+    def lead(self, pid: int, *, sandboxed: bool = False) -> None:
+        """Set the script's process: leader of its session, our child, not reaped yet.
+
+        With `sandboxed`, it is that of the sandbox. Its only child leads the script's session.
+        """
         self.leader = pid
+        self.sandboxed = sandboxed
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the script's process group. The leader must not have been reaped."""
-        if self.leader is not None:
+        group = self._first_inside() if self.sandboxed else self.leader
+        if group is not None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.leader, number)
+                os.killpg(group, number)
+
+    def _first_inside(self) -> int | None:
+        """The first process of the sandbox."""
+        table = list_processes()
+        return next((pid for pid, one in table.items() if one.parent == self.leader), None)
 
     def kill(self, *, grace_s: float = 0.0) -> list[ProcessEntry]:
         """Kill all processes including the leader, which alone remains to be reaped by its parent.
@@ -93,11 +104,13 @@ class Family:
 
         def find() -> list[ProcessEntry]:
             members = self._members()
-            seen.update({entry.pid: entry for entry in members})
+            for entry in members:
+                seen.setdefault(entry.pid, entry)
             return members
 
         killed = kill_until_gone(find, group=self.leader, grace_s=grace_s)
-        return [seen[pid] for pid in sorted(killed - {self.leader})]
+        found = [seen[pid] for pid in sorted(killed - {self.leader})]
+        return [one for one in found if not (self.sandboxed and one.parent == self.leader)]
 
     def may_have_started(self, entry: ProcessEntry) -> bool:
         """Whether the process started after the leader."""
