@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -119,6 +120,8 @@ class Server:
             "JWT_SECRET": SECRET,
             "RATE_LIMIT_ENABLED": "false",
             "LOGGING_LEVEL": "INFO",
+            # Scripts of tests leave files for their test.
+            "ISOLATION_WRITABLE": tempfile.gettempdir(),
             **{name: str(value) for name, value in settings.items()},
         }
         self.database = {k: v for k, v in self.environment.items() if k == "DATABASE_URL"}

@@ -96,7 +96,7 @@ class Sandbox:
         if not self._mounts:
             self._mounts.extend(_mounts_of(self.view))
         own = [
-            *(_Mount(_Kind.WRITE, str(temporary), path) for path in _existing(TEMPORARY)),
+            *(_Mount(_Kind.WRITE, str(temporary), path) for path in self._private()),
             *(_seen(_Kind.WRITE, path) for path in (directory, *writable)),
             *(_seen(_Kind.SHOW, path) for path in shown),
         ]
@@ -109,6 +109,11 @@ class Sandbox:
             if mount.kind is _Kind.HIDE and "--tmpfs" in mount.options():
                 command += ["--remount-ro", mount.path]
         return command
+
+    def _private(self) -> list[str]:
+        """The folders for temporary files, unless the operator shares them."""
+        shared = _real(self.view.writable)
+        return [path for path in _existing(TEMPORARY) if os.path.realpath(path) not in shared]
 
 
 def _mounts_of(view: View) -> list[_Mount]:

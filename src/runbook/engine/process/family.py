@@ -20,6 +20,7 @@ from typing import Self
 from runbook.host.proctable import (
     ProcessEntry,
     descendants,
+    innermost_pid,
     kill_until_gone,
     last_pid,
     list_processes,
@@ -105,12 +106,20 @@ class Family:
         def find() -> list[ProcessEntry]:
             members = self._members()
             for entry in members:
-                seen.setdefault(entry.pid, entry)
+                if entry.pid not in seen:
+                    seen[entry.pid] = self._as_the_script_knows(entry)
             return members
 
         killed = kill_until_gone(find, group=self.leader, grace_s=grace_s)
         found = [seen[pid] for pid in sorted(killed - {self.leader})]
         return [one for one in found if not (self.sandboxed and one.parent == self.leader)]
+
+    def _as_the_script_knows(self, entry: ProcessEntry) -> ProcessEntry:
+        """The process with the ID that it has in its sandbox."""
+        if not self.sandboxed or entry.pid == self.leader:
+            return entry
+        inside = innermost_pid(entry.pid)
+        return entry if inside is None else entry.with_pid(inside)
 
     def may_have_started(self, entry: ProcessEntry) -> bool:
         """Whether the process started after the leader."""

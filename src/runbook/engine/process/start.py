@@ -161,6 +161,7 @@ def _sandboxed(
             _CONTROL: far_control,
             _ARGUMENTS: _owned(_file_in_memory(options), far),
         }
+        _keep_to_ourselves()
         pid = os.posix_spawn(
             argv[0],
             argv,
@@ -173,6 +174,14 @@ def _sandboxed(
         near.pop_all()
     pipes = (os.fdopen(descriptor, "rb", buffering=0) for descriptor in (out, err))
     return _Sandboxed(pid, *pipes), Report(report, control)
+
+
+def _keep_to_ourselves() -> None:
+    """The sandbox inherits no other descriptor, whoever started this process."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - called for each step
+        with suppress(OSError):  # the one of the list itself
+            if int(name) > _STANDARD and os.get_inheritable(int(name)):
+                os.set_inheritable(int(name), False)
 
 
 def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
