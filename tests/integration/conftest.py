@@ -127,12 +127,13 @@ class Server:
         self.database = {k: v for k, v in self.environment.items() if k == "DATABASE_URL"}
         """What others need to know to use the same one."""
         self.log = []
+        self.command = [sys.executable, "-m", "runbook.host.supervisor"]
         self._process = None
 
     def start(self, *, wait=True, stderr=subprocess.PIPE):
         """`stderr` is where the log goes; by default, we read it."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runbook.host.supervisor"],
+            self.command,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

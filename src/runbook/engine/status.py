@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runbook.core.document import Problem
+from runbook.core.isolation import Isolated
+from runbook.engine.isolation.isolation import published
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.errors import RunbookError
@@ -21,6 +23,8 @@ class EngineStatus:
     workers: tuple[Worker, ...]
     running: Mapping[str, int]
     problems: tuple[Problem, ...]
+    isolated: Isolated | None
+    """How this server isolates scripts; None if its worker hasn't said so yet."""
 
 
 class Health:
@@ -38,7 +42,12 @@ class Health:
             workers=tuple(self._store.workers.all()),
             running=self._store.workers.run_counts(),
             problems=tuple(self.problems()),
+            isolated=self.isolated(),
         )
+
+    def isolated(self) -> Isolated | None:
+        """How this server isolates scripts; None if its worker hasn't said so yet."""
+        return published(self._parts.options.data_dir)
 
     @property
     def database_kind(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from typing_extensions import TypedDict
 
 from runbook.core.document import Problem, texts_of
+from runbook.core.isolation import Isolated
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
 from runbook.resources.problem import ProblemItemJson, problems_json
@@ -101,12 +102,22 @@ class ProbeJson(TypedDict):
     database: str
     reasons: list[str]
     problems: list[ProblemItemJson]
+    notes: Annotated[list[ProblemItemJson], Doc("What an operator should know. Never a reason")]
+
+
+class IsolationJson(TypedDict):
+    """How this server isolates scripts."""
+
+    mode: Literal["process", "bwrap"]
+    user: Annotated[str, Doc("User of scripts, if it is not the server's")]
+    notes: Annotated[list[ProblemItemJson], Doc("What does not work as the settings ask")]
 
 
 class EngineStatusJson(ReadinessJson):
     database: DatabaseStateJson
     queue: QueueStateJson
     workers: list[WorkerStateJson]
+    isolation: Annotated[IsolationJson | None, Doc("null while the worker starts")]
 
 
 class StatusJson(EngineStatusJson):
@@ -141,6 +152,7 @@ def engine_status_json(
     workers: Sequence[Worker],
     running: Mapping[str, int],
     problems: Sequence[Problem],
+    isolation: IsolationJson | None,
 ) -> EngineStatusJson:
     """`running` has the number of runs that each worker is executing, by worker ID."""
     return {
@@ -151,8 +163,16 @@ def engine_status_json(
         },
         "queue": _queue_json(queue),
         "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],
+        "isolation": isolation,
         **readiness_json(problems),
     }
+
+
+def isolation_json(isolated: Isolated | None) -> IsolationJson | None:
+    if isolated is None:
+        return None
+    notes = problems_json(isolated.notes())
+    return {"mode": isolated.mode.value, "user": isolated.user, "notes": notes}
 
 
 def _queue_json(queue: QueueStats) -> QueueStateJson:

@@ -54,9 +54,12 @@ class Hierarchy:
 
 
 def find_hierarchies(
-    limits: RunLimits, root: Path = ROOT, own: Path = OWN
+    limits: RunLimits, enabled: bool, root: Path = ROOT, own: Path = OWN
 ) -> tuple[Hierarchy, ...]:
-    """Where to make groups for these limits. Raises CgroupError if there is no place."""
+    """Where to make groups for these limits. Raises CgroupError if there is no place.
+
+    With `enabled`, the controllers of version 2 are enabled, for which our processes are moved.
+    """
     groups = dict(_own_groups(own))
     missing = [name for name in limits.controllers if name not in groups]
     found = [
@@ -65,7 +68,7 @@ def find_hierarchies(
         if name in groups
     ]
     if missing and "" in groups:
-        found.append(_unified(root / groups[""].lstrip("/"), missing))
+        found.append(_unified(root / groups[""].lstrip("/"), missing, enabled))
     elif missing:
         raise CgroupError(f"this system has no control groups for {' and '.join(missing)}")
     return tuple(found)
@@ -89,7 +92,7 @@ def _usable(folder: Path) -> Path:
     return folder
 
 
-def _unified(folder: Path, controllers: Sequence[str]) -> Hierarchy:
+def _unified(folder: Path, controllers: Sequence[str], enabled: bool) -> Hierarchy:
     # After a restart, we are in our own group already.
     folder = _usable(folder.parent if folder.name == ENGINE else folder)
     try:
@@ -97,8 +100,8 @@ def _unified(folder: Path, controllers: Sequence[str]) -> Hierarchy:
         lacking = set(controllers).difference(offered)
         if lacking:
             raise CgroupError(f"{folder} has no controller for {' and '.join(sorted(lacking))}")
-        enabled = (folder / "cgroup.subtree_control").read_text().split()
-        if not set(controllers) <= set(enabled):
+        known = (folder / "cgroup.subtree_control").read_text().split()
+        if enabled and not set(controllers) <= set(known):
             _move_processes(folder, folder / ENGINE)
             wanted = " ".join(f"+{name}" for name in controllers)
             (folder / "cgroup.subtree_control").write_text(wanted)

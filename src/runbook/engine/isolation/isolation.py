@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from runbook import log
-from runbook.core.document import Problem, warning
+from runbook.core.isolation import Isolated, Mode
 from runbook.engine.isolation.cgroups import (
     CgroupError,
     Cgroups,
@@ -34,15 +34,6 @@ PRIVATE = "tmp"
 """The folder below a run's that its scripts see as /tmp."""
 
 
-class Mode(StrEnum):
-    """How scripts are isolated."""
-
-    PROCESS = "process"
-    """As processes of the engine's user, or of RUN_AS_USER."""
-    BWRAP = "bwrap"
-    """In sandboxes of bubblewrap."""
-
-
 class Wanted(StrEnum):
     """The setting ISOLATION."""
 
@@ -50,29 +41,6 @@ class Wanted(StrEnum):
     """Sandboxes, if they work."""
     PROCESS = "process"
     BWRAP = "bwrap"
-
-
-@dataclass(frozen=True, slots=True)
-class Isolated:
-    """How scripts are isolated. `reason` is why not in a sandbox, if one was wanted."""
-
-    mode: Mode
-    reason: str = ""
-    user: str = ""
-    """The user of scripts, if it isn't the engine's."""
-    unlimited: str = ""
-    """Why limits of whole runs don't apply, if some are set."""
-
-    def notes(self) -> list[Problem]:
-        """What an operator should know; none of it keeps runs from being executed."""
-        found = []
-        if self.reason:
-            text = f"Scripts run without a sandbox: {self.reason}"
-            found.append(warning("not_sandboxed", text, reason=self.reason))
-        if self.unlimited:
-            text = f"RUN_MAX_PROCESSES and RUN_MAX_MEMORY_BYTES don't apply: {self.unlimited}"
-            found.append(warning("runs_not_limited", text, reason=self.unlimited))
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +74,26 @@ class Isolation:
     def user(self) -> ScriptUser | None:
         return self._plan.user
 
-    def settle(self, *, fresh: bool = False) -> Isolated:
+    def settle(self, *, fresh: bool = False, stored: bool = True) -> Isolated:
         """Find out what works here; with `fresh`, without the cached answer.
 
-        Raises ConfigurationError if a sandbox is required and doesn't work.
+        Unless `stored`, nothing is changed. Raises ConfigurationError if a sandbox is required and
+        doesn't work.
         """
         with self._lock:
             if self._isolated is None or fresh:
-                self._isolated = self._settled(fresh)
+                self._isolated = self._settled(fresh, stored)
             return self._isolated
 
-    def _settled(self, fresh: bool) -> Isolated:
+    def _settled(self, fresh: bool, stored: bool) -> Isolated:
         plan = self._plan
         user = plan.user.name if plan.user else ""
-        unlimited = self._make_cgroups()
-        if plan.user is not None:
+        unlimited = self._make_cgroups(stored)
+        if plan.user is not None and stored:
             self._prepare_backups()
         if plan.wanted is Wanted.PROCESS:
             return Isolated(Mode.PROCESS, user=user, unlimited=unlimited)
-        answer = self._answer(fresh)
+        answer = self._answer(fresh, stored)
         if answer.problem and plan.wanted is Wanted.BWRAP:
             raise ConfigurationError(
                 f"ISOLATION=bwrap doesn't work here: {answer.problem}. Fix it, or set "
@@ -132,11 +101,12 @@ class Isolation:
             )
         if answer.problem:
             return Isolated(Mode.PROCESS, answer.problem, user, unlimited)
-        self._prepare_backups()
+        if stored:
+            self._prepare_backups()
         self._sandbox = Sandbox(plan.view, answer.nested)
         return Isolated(Mode.BWRAP, user=user, unlimited=unlimited)
 
-    def _answer(self, fresh: bool) -> Answer:
+    def _answer(self, fresh: bool, stored: bool) -> Answer:
         plan, sandbox = self._plan, Sandbox(self._plan.view)
         try:
             prefix = plan.user.prefix() if plan.user else []
@@ -147,16 +117,17 @@ class Isolation:
         if answer is None:
             as_root = plan.user is None and os.geteuid() == 0
             answer = probe(sandbox, Path("/mnt"), prefix, as_root=as_root)
-            store(file, key, answer)
+            if stored:
+                store(file, key, answer)
         return answer
 
-    def _make_cgroups(self) -> str:
+    def _make_cgroups(self, enabled: bool) -> str:
         """Returns why limits of whole runs don't apply."""
         limits = self._plan.limits
         if not limits.controllers:
             return ""
         try:
-            self._cgroups = Cgroups(find_hierarchies(limits), limits)
+            self._cgroups = Cgroups(find_hierarchies(limits, enabled), limits)
         except CgroupError as error:
             return str(error)
         return ""

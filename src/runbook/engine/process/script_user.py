@@ -19,6 +19,7 @@ as_ourselves: Acting = nullcontext
 
 _PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _UNCHANGED = -1
+_LAST_ID = 2**32 - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,16 @@ class ScriptUser:
             )
         try:
             found = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-        except KeyError:
-            raise ConfigurationError(f"RUN_AS_USER {name} is not a user of this machine") from None
-        if found.pw_uid == 0:
+            groups = os.getgrouplist(found.pw_name, found.pw_gid)
+            user = cls(found.pw_name, found.pw_uid, found.pw_gid, tuple(groups))
+        except (KeyError, OverflowError):
+            if not name.isdecimal() or int(name) > _LAST_ID:
+                text = f"RUN_AS_USER {name} is not a user of this machine"
+                raise ConfigurationError(text) from None
+            user = cls(name, int(name), int(name), (int(name),))  # as usual in containers
+        if user.uid == 0:
             raise ConfigurationError("RUN_AS_USER must not be root")
-        groups = os.getgrouplist(found.pw_name, found.pw_gid)
-        return cls(found.pw_name, found.pw_uid, found.pw_gid, tuple(groups))
+        return user
 
     def prefix(self) -> list[str]:
         """The command that becomes another one as this user. Raises FileNotFoundError."""
