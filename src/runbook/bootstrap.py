@@ -257,6 +257,7 @@ def build_isolation(settings: Settings) -> Isolation:
             writable=settings.isolation_writable,
         ),
         settings.data_dir,
+        settings.execution_dir,
         ScriptUser.find(settings.run_as_user) if settings.run_as_user else None,
         RunLimits(settings.run_max_processes or None, settings.run_max_memory_bytes or None),
     )

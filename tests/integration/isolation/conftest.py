@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -30,6 +31,12 @@ class Contained(Server):
     def process(self):
         (supervisor,) = psutil.Process(self._process.pid).children()
         return supervisor
+
+    def is_ready(self):
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def stop(self, timeout=60):
         if self._process.poll() is None:

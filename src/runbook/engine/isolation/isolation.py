@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ from runbook.script.limits import DEVICE_BACKUPS
 CACHE = "bwrap.json"
 STATE = "isolation.json"
 KEYS = "keys"
+PROBE = "runbook-probe-"
 PRIVATE = "tmp"
 """The folder below a run's that its scripts see as /tmp."""
 
@@ -50,6 +52,7 @@ class Plan:
     wanted: Wanted
     view: View
     data_dir: Path
+    execution_dir: Path
     user: ScriptUser | None = None
     limits: RunLimits = RunLimits()
 
@@ -116,10 +119,22 @@ class Isolation:
         answer = None if fresh else cached(file, key)
         if answer is None:
             as_root = plan.user is None and os.geteuid() == 0
-            answer = probe(sandbox, Path("/mnt"), prefix, as_root=as_root)
+            answer = self._probe(sandbox, prefix, as_root)
             if stored:
                 store(file, key, answer)
         return answer
+
+    def _probe(self, sandbox: Sandbox, prefix: Sequence[str], as_root: bool) -> Answer:
+        """In a directory like that of a run."""
+        try:
+            self._plan.execution_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=PROBE, dir=self._plan.execution_dir) as name:
+                directory = Path(name)
+                if self._plan.user is not None:
+                    self._plan.user.own(directory)
+                return probe(sandbox, directory, prefix, as_root=as_root)
+        except OSError as error:
+            return Answer(f"EXECUTION_DIR can't be used: {error.strerror}")
 
     def _make_cgroups(self, enabled: bool) -> str:
         """Returns why limits of whole runs don't apply."""
@@ -192,7 +207,7 @@ class Isolation:
 
 def no_isolation() -> Isolation:
     """Scripts are processes of the engine's user."""
-    return Isolation(Plan(Wanted.PROCESS, View(), Path(os.devnull)))
+    return Isolation(Plan(Wanted.PROCESS, View(), Path(os.devnull), Path(os.devnull)))
 
 
 def publish(isolated: Isolated, data_dir: Path) -> None:
