@@ -71,7 +71,7 @@ ATTACKS = {
         """,
     "Write to folders of its user": "touch $OUTSIDE/planted 2>/dev/null || print stopped",
     "Leave files in /tmp": "print x > /tmp/$PLANTED; [[ -e /tmp/$PLANTED ]] && print written",
-    "Leave a process that hides": """
+    "Leave a process that hides": r"""
         groups="/sys/fs/cgroup/pids/cgroup.procs /sys/fs/cgroup/cgroup.procs"
         leave="for file in $groups; do echo \$\$ >\$file; done"
         (cd /; env -i setsid sh -c "($leave) 2>/dev/null; exec sleep $NAP" >&- 2>&- &)
