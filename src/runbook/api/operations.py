@@ -82,6 +82,7 @@ def check_readiness() -> Response:
 def get_status() -> Response:
     settings = application().settings
     found = engine().health.status()
+    isolated = found.isolated
     body: StatusJson = {
         "version": __version__,
         "python": platform.python_version(),
@@ -91,7 +92,9 @@ def get_status() -> Response:
             workers=found.workers,
             running=found.running,
             problems=found.problems,
-            isolation=isolation_json(found.isolated),
+            isolation=None
+            if isolated is None
+            else isolation_json(isolated.mode.value, isolated.user, isolated.notes()),
         ),
         "ui": {
             "header": settings.ui_header,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runbook.core.document import Problem
-from runbook.core.isolation import Isolated
+from runbook.engine.isolation.isolated import Isolated
 from runbook.engine.isolation.isolation import published
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from typing_extensions import TypedDict
 
 from runbook.core.document import Problem, texts_of
-from runbook.core.isolation import Isolated
 from runbook.core.times import iso
 from runbook.resources.forms import Doc, optional_iso
 from runbook.resources.problem import ProblemItemJson, problems_json
@@ -168,11 +167,10 @@ def engine_status_json(
     }
 
 
-def isolation_json(isolated: Isolated | None) -> IsolationJson | None:
-    if isolated is None:
-        return None
-    notes = problems_json(isolated.notes())
-    return {"mode": isolated.mode.value, "user": isolated.user, "notes": notes}
+def isolation_json(
+    mode: Literal["process", "bwrap"], user: str, notes: Sequence[Problem]
+) -> IsolationJson:
+    return {"mode": mode, "user": user, "notes": problems_json(notes)}
 
 
 def _queue_json(queue: QueueStats) -> QueueStateJson:

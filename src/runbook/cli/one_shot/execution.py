@@ -29,11 +29,11 @@ from runbook.cli.terminal.messages import note, print_warning
 from runbook.cli.terminal.views import RunView, view_of
 from runbook.core.access import Principal
 from runbook.core.connection import Opened
-from runbook.core.isolation import Mode
 from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.engine.connections.loose import read_file
 from runbook.engine.engine import Engine
+from runbook.engine.isolation.isolated import Mode
 from runbook.engine.process.limits import inherit_limits, runs_allowed
 from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.errors import (

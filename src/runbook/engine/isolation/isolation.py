@@ -13,13 +13,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from runbook import log
-from runbook.core.isolation import Isolated, Mode
 from runbook.engine.isolation.cgroups import (
     CgroupError,
     Cgroups,
     RunLimits,
     find_hierarchies,
 )
+from runbook.engine.isolation.isolated import Isolated, Mode
 from runbook.engine.isolation.probing import Answer, cached, circumstances, probe, store, write_json
 from runbook.engine.isolation.sandbox import Sandbox, View
 from runbook.engine.process.script_user import Acting, ScriptUser, as_ourselves

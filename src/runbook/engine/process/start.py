@@ -177,7 +177,7 @@ def _sandboxed(
 
 
 def _keep_to_ourselves() -> None:
-    """The sandbox inherits no other descriptor, whoever started this process."""
+    """The sandbox inherits no other descriptor, even of a parent that left some open."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - called for each step
         with suppress(OSError):  # the one of the list itself
             if int(name) > _STANDARD and os.get_inheritable(int(name)):

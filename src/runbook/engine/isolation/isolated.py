@@ -1,4 +1,4 @@
-"""How scripts are kept apart from the engine and from one another."""
+"""How a server isolates scripts."""
 
 from __future__ import annotations
 
