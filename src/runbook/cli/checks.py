@@ -63,7 +63,8 @@ def _programs(settings: Settings) -> Iterator[Finding]:
 def _isolation(settings: Settings) -> Iterator[Finding]:
     """As for a server; `runbook execute` uses a sandbox only if ISOLATION is set."""
     try:
-        isolated = build_isolation(settings).settle(fresh=True, stored=False)
+        isolation = build_isolation(settings)
+        isolated = isolation.settle(fresh=True, stored=False)
     except ConfigurationError as error:
         yield fail("isolation", error.message, "`runbook serve` won't start until you fix this")
         return
@@ -72,6 +73,13 @@ def _isolation(settings: Settings) -> Iterator[Finding]:
     user = f", as {isolated.user}" if isolated.user else ""
     if not isolated.reason:
         yield ok("isolation", f"{isolated.mode.value}{user}")
+    for path in (Path(sys.executable), _nearest(settings.execution_dir)):
+        try:
+            with isolation.acting():
+                path.stat()
+        except PermissionError:
+            advice = f"let the user {isolated.user} enter the folders above it"
+            yield warn("RUN_AS_USER", f"can't use {path}", advice)
 
 
 def _kernel() -> Iterator[Finding]:

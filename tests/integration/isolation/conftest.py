@@ -39,6 +39,8 @@ class Contained(Server):
             return False
 
     def stop(self, timeout=60):
+        if self._process is None:
+            return None
         if self._process.poll() is None:
             for child in psutil.Process(self._process.pid).children():
                 child.terminate()
@@ -62,6 +64,11 @@ def contained(**settings):
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_reachable(path):
+    """Whether other users can use a program."""
+    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
 
 
 def await_true(condition):
