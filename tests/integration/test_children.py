@@ -204,7 +204,8 @@ def _script_of(run_id):
     (script,) = [
         process
         for process in psutil.process_iter(["cmdline", "name"])
-        if process.info["name"] == "zsh" and any(run_id in word for word in process.info["cmdline"])
+        if process.info["name"] == "zsh"
+        and any(run_id in word for word in process.info["cmdline"] or ())
     ]
     return script
 

@@ -173,7 +173,7 @@ def test_a_killed_script_is_a_failed_run(start_server, follow, nap, sleepers):
     with server.client() as client:
         run_id = begin(client, "Dies.md")
         (script,) = [p for p in server.worker.children(recursive=True) if p.name() == "zsh"]
-        os.killpg(script.pid, signal.SIGKILL)
+        os.killpg(os.getpgid(script.pid), signal.SIGKILL)
 
         events = list(follow(client, run_id))
 

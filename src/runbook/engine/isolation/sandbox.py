@@ -117,7 +117,8 @@ class Sandbox:
 
 
 def _mounts_of(view: View) -> list[_Mount]:
-    hidden = _real((*view.hidden, STATE_OF_SYSTEM))
+    # EXECUTION_DIR may be /tmp, in whose place there is a folder of the run.
+    hidden = _real((*view.hidden, STATE_OF_SYSTEM)) - _real(TEMPORARY)
     resolvers = [_folder_of_link(path) for path in RESOLVERS]
     concealed = hidden | _real(TEMPORARY)
     shown = _real((*view.shown, *resolvers))

@@ -58,6 +58,11 @@ def test_outer_folders_come_before_what_is_in_them(run, tmp_path):
     assert paths.index(str(data)) < paths.index(str(data / "toolkits"))
 
 
+def test_runs_may_be_in_the_folder_for_temporary_files(run):
+    found = mounts(made(run, View(hidden=[Path("/tmp")])))
+    assert found["/tmp"] == ("--bind", str(run / "tmp"))
+
+
 def test_only_what_would_be_hidden_has_to_be_shown(run, tmp_path):
     found = mounts(made(run, View(shown=[Path("/usr/lib"), tmp_path])))
     assert "/usr/lib" not in found
