@@ -201,13 +201,13 @@ def begin_nested(client, server, name, nap, policy=""):
 
 def _script_of(run_id):
     """The script's process, which may know itself by another ID."""
-    (script,) = [
+    found = [
         process
         for process in psutil.process_iter(["cmdline", "name"])
         if process.info["name"] == "zsh"
         and any(run_id in word for word in process.info["cmdline"] or ())
     ]
-    return script
+    return min(found, key=lambda process: process.pid)  # it may have a subshell
 
 
 def test_the_end_of_a_parent_ends_its_child(client, server, follow, nap, sleepers):

@@ -108,6 +108,8 @@ class Git:
             return None
         found = self._run(["rev-parse", "--verify", "--quiet", BRANCH], fails=True)
         if not found and self._is_damaged():
+            if self._branch() is not None:  # a writer has made it meanwhile
+                return self.head()
             raise GitError(f"The repository {self._repository} is damaged: restore it from a copy")
         return found.decode().strip() or None
 
