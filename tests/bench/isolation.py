@@ -69,7 +69,8 @@ def _cpu() -> float:
 
 def measure(folder: Path, count: int) -> list[Figure]:
     directory, data = folder / "run", folder / "data"
-    (directory / ".runbook").mkdir(parents=True)
+    for name in (".runbook", ".runbook-artifacts"):
+        (directory / name).mkdir(parents=True)
     data.mkdir()
     become_subreaper()
     view = View(hidden=(data, folder / "secrets"))

@@ -121,6 +121,45 @@ def test_a_script_calls_another_runbook(server, run):
     assert (result["return_code"], json.loads(result["stdout"])) == (0, {"inner": "1"}), result
 
 
+STEPS = """
+## Set a trap
+```zsh
+cd $HOME
+for folder in .runbook/tmp .runbook .runbook-artifacts; do
+  mv $folder $folder-before || rm -r $folder
+  ln -s $OUTSIDE $folder
+done 2>/dev/null
+exit 0
+```
+
+## Walk into it
+```python
+import os
+for folder in ("/tmp", os.environ["TMPDIR"], os.environ["RUNBOOK_ARTIFACTS"]):
+    try:
+        open(folder + "/planted", "w").close()
+    except OSError:
+        pass
+```
+"""
+
+
+def test_a_step_cannot_lead_the_engine_or_the_next_step_elsewhere(mode, server, client):
+    if mode == "process":
+        pytest.skip("there is no boundary: see SECURITY.md")
+    outside = server.folder / "outside"
+    outside.mkdir(exist_ok=True)
+    head, _, _ = (
+        (server.runbooks / server.add("Trap", "x", inputs="OUTSIDE: a place"))
+        .read_text()
+        .partition("```zsh")
+    )
+    (server.runbooks / "Trap.md").write_text(f"{head}{STEPS}\n# History\n")
+    body = {"env_vars": {"OUTSIDE": str(outside)}}
+    client.post("/api/runbooks/Trap.md/execute", json=body, headers={"Accept": "application/json"})
+    assert list(outside.iterdir()) == []
+
+
 def test_scripts_are_those_of_the_user(mode, run):
     result, _ = run("id -u; touch mine; stat -c %u mine; umask")
     user = str(UID) if "RUN_AS_USER" in mode else "0"

@@ -24,6 +24,7 @@ from runbook.engine.isolation.probing import Answer, cached, circumstances, prob
 from runbook.engine.isolation.sandbox import Sandbox, View
 from runbook.engine.process.script_user import Acting, ScriptUser, as_ourselves
 from runbook.engine.process.start import Confinement
+from runbook.engine.process.workspace import ARTIFACTS
 from runbook.errors import ConfigurationError
 from runbook.quick_dataclass import dataclass
 from runbook.script.limits import DEVICE_BACKUPS
@@ -192,7 +193,7 @@ class Isolation:
         with self.acting():
             temporary.mkdir(mode=0o700, exist_ok=True)
         store, key = self._backups
-        used = backups and store.is_dir() and key.is_file()
+        used = [store] if backups and store.is_dir() and key.is_file() else []
         shown = [Path(socket).parent] if socket and os.path.exists(socket) else []  # noqa: PTH110
         return Confinement(
             prefix,
@@ -200,7 +201,7 @@ class Isolation:
                 directory,
                 temporary,
                 shown=[*shown, key] if used else shown,
-                writable=[store] if used else [],
+                writable=[hidden, directory / ARTIFACTS, *used],
             ),
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import field
 from enum import IntEnum
 from pathlib import Path
 
@@ -79,7 +78,6 @@ class Sandbox:
     view: View
     nested: bool = False
     program: str = PROGRAM
-    _mounts: list[_Mount] = field(default_factory=list)
 
     def command(
         self,
@@ -91,16 +89,15 @@ class Sandbox:
     ) -> list[str]:
         """Bubblewrap for one script. `temporary` is what it sees as /tmp.
 
-        `shown` and `writable` are more of what it sees, beside its directory.
+        `shown` and `writable` are more of what it sees, beside its directory. A folder of that
+        which is named, too, can't be replaced by a link for the engine or the next step.
         """
-        if not self._mounts:
-            self._mounts.extend(_mounts_of(self.view))
         own = [
             *(_Mount(_Kind.WRITE, str(temporary), path) for path in self._private()),
-            *(_seen(_Kind.WRITE, path) for path in (directory, *writable)),
+            *(_seen(_Kind.WRITE, path) for path in (directory, temporary, *writable)),
             *(_seen(_Kind.SHOW, path) for path in shown),
         ]
-        mounts = sorted((*self._mounts, *own), key=_depth)
+        mounts = sorted((*_mounts_of(self.view), *own), key=_depth)
         limits = () if self.nested else (_NO_USER_NAMESPACES,)
         command = [self.program, *_ALWAYS, *limits]
         for mount in mounts:

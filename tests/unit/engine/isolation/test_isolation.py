@@ -32,6 +32,7 @@ def make(tmp_path):
     (tmp_path / "data").mkdir()
     run = tmp_path / "execution/run"
     (run / ".runbook").mkdir(parents=True)
+    (run / ".runbook-artifacts").mkdir()
 
     def call(wanted=Wanted.AUTO, **more):
         plan = Plan(wanted, View(), tmp_path / "data", tmp_path / "execution", **more)
