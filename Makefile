@@ -53,6 +53,7 @@ bench: setup-dev ## Measure speed and memory
 	@.venv/bin/python tests/bench/commands.py $(ARGS)
 	@.venv/bin/python tests/bench/web.py $(filter --write,$(ARGS))
 	@.venv/bin/python tests/bench/stored.py $(ARGS)
+	@.venv/bin/python tests/bench/isolation.py $(ARGS)
 
 lock: ## Update Pipfile.lock and package-lock.json
 	@scripts/setup.sh --tools

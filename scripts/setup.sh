@@ -156,9 +156,17 @@ want_sshd() {
     say "continuing without sshd: the tests of the ssh connector will be skipped"
 }
 
+# Without it, a server runs scripts without sandboxes, and says so; the tests of them are skipped, except in CI.
+want_bubblewrap() {
+    (apt_install "for the sandboxes of scripts" bubblewrap) && return
+    [ -z "${CI:-}" ] || fail "bubblewrap is missing, which the tests of isolation need."
+    say "continuing without bubblewrap: scripts will run without sandboxes"
+}
+
 need_commands() {
     command -v zsh >/dev/null || apt_install "for the scripts of runbooks" zsh
     command -v curl >/dev/null || apt_install "for the sample runbooks" curl
+    command -v bwrap >/dev/null || want_bubblewrap
     if [ "$mode" = --dev ]; then
         command -v redis-server >/dev/null || install_server redis-server
         has_postgresql || want_postgresql

@@ -28,10 +28,14 @@ from runbook.engine.connections.loose import NONE, LooseConnections
 from runbook.engine.connections.vault import Vault
 from runbook.engine.engine import Engine
 from runbook.engine.inventory.book import DeviceBook
+from runbook.engine.isolation.cgroups import RunLimits
+from runbook.engine.isolation.isolation import Isolation, Plan, Wanted
+from runbook.engine.isolation.sandbox import View
 from runbook.engine.options import EngineOptions, NoObserver, Observer
 from runbook.engine.parts import Parts, StoredDocuments
 from runbook.engine.process.family import Families
 from runbook.engine.process.limits import ScriptLimits
+from runbook.engine.process.script_user import ScriptUser
 from runbook.engine.process.workspace import SAFE_PATH
 from runbook.engine.record.artifacts import ArtifactStore
 from runbook.engine.record.configuration import Configuration, fingerprint
@@ -43,7 +47,7 @@ from runbook.host.identity import host_name
 from runbook.host.shells import Shells
 from runbook.library.catalog import Catalog, Source
 from runbook.settings import Settings
-from runbook.settings_checks import prepare_data_dir
+from runbook.settings_checks import hidden_paths, prepare_data_dir
 from runbook.settings_kinds import Secret
 from runbook.store.store import Store, now_ms
 from runbook.toolkits.switchboard import Switchboard
@@ -201,6 +205,7 @@ def build_artifacts(settings: Settings) -> ArtifactStore:
 
 
 def engine_options(settings: Settings) -> EngineOptions:
+    isolation = build_isolation(settings)
     return EngineOptions(
         execution_dir=settings.execution_dir,
         data_dir=settings.data_dir,
@@ -222,14 +227,41 @@ def engine_options(settings: Settings) -> EngineOptions:
         config_items=changed_settings(settings),
         search_path=search_path(settings),
         timezone=settings.environment.get("TZ", ""),
-        user=user_name(),
+        user=isolation.user.name if isolation.user else user_name(),
         role_grants=settings.role_permissions.grants,
-        limits=ScriptLimits(
-            processes=settings.script_max_processes or None,
-            memory_bytes=settings.script_max_memory_bytes or None,
-            file_bytes=settings.script_max_file_bytes or None,
-        ),
+        limits=script_limits(settings),
+        isolation=isolation,
     )
+
+
+def script_limits(settings: Settings) -> ScriptLimits:
+    return ScriptLimits(
+        most_files=settings.script_max_open_files,
+        processes=settings.script_max_processes or None,
+        memory_bytes=settings.script_max_memory_bytes or None,
+        file_bytes=settings.script_max_file_bytes or None,
+    )
+
+
+def build_isolation(settings: Settings) -> Isolation:
+    """Raises ConfigurationError if RUN_AS_USER can't be used."""
+    plan = Plan(
+        Wanted(settings.isolation),
+        View(
+            hidden=hidden_paths(settings),
+            shown=(
+                *(Path(folder) for folder in search_path(settings).split(":")),
+                *(Path(sys.prefix), Path(sys.base_prefix), configuration.PACKAGE),
+                *(settings.runbooks_dir, settings.toolkits_folder, settings.bundled_toolkits),
+            ),
+            writable=settings.isolation_writable,
+        ),
+        settings.data_dir,
+        settings.execution_dir,
+        ScriptUser.find(settings.run_as_user) if settings.run_as_user else None,
+        RunLimits(settings.run_max_processes or None, settings.run_max_memory_bytes or None),
+    )
+    return Isolation(plan, stored_key)
 
 
 def user_name() -> str:

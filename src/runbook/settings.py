@@ -27,6 +27,7 @@ from runbook.settings_kinds import (
     number,
     one_of,
     passed_names,
+    paths,
     setting,
     switch,
 )
@@ -151,6 +152,25 @@ class Settings:
     )
     script_max_file_bytes: int = setting(
         COUNT, 0, "Maximum size of a written file, in bytes; 0: no limit"
+    )
+
+    script_max_open_files: int = setting(
+        integer(low=256), 16384, "Maximum number of open files of a process"
+    )
+    isolation: Literal["auto", "process", "bwrap"] = setting(
+        one_of("auto", "process", "bwrap"),
+        "auto",
+        "auto: a sandbox for each script where bubblewrap works; process: none; bwrap: required",
+    )
+    isolation_writable: tuple[Path, ...] = setting(
+        paths, (), "Paths outside of a run that scripts in a sandbox can write"
+    )
+    run_as_user: str = setting(str, "", "User of scripts, if the server runs as root")
+    run_max_processes: int = setting(
+        COUNT, 0, "Maximum number of processes and threads of a run; 0: no limit"
+    )
+    run_max_memory_bytes: int = setting(
+        COUNT, 0, "Maximum memory of all processes of a run, in bytes; 0: no limit"
     )
 
     rate_limit_enabled: bool = setting(switch, True, "Enable rate limits")
@@ -286,7 +306,7 @@ def _display(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(str(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from runbook.errors import ConfigurationError
+from runbook.script.limits import DEVICE_BACKUPS
 from runbook.settings import Settings
 
 MIN_SECRET_BYTES = 32
@@ -23,6 +24,8 @@ KNOWN_SECRETS = frozenset(
 )
 STOP_MARGIN_SECONDS = 15
 """Time to stop after DRAIN_SECONDS: the server kills scripts and records how they ended."""
+SQLITE = "sqlite:///"
+SHARED_FOLDERS = frozenset({"toolkits", DEVICE_BACKUPS})
 DATA_FOLDERS = ("keys", "wake", "artifacts")
 SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 ASYMMETRIC = frozenset(
@@ -136,6 +139,21 @@ def check_paths(settings: Settings) -> None:
             raise ConfigurationError(
                 f"{field.upper()} {path} must not be inside or above RUNBOOKS_DIR {runbooks}"
             )
+        for writable in settings.isolation_writable:
+            if path == writable.resolve() or path in writable.resolve().parents:
+                raise ConfigurationError(
+                    f"ISOLATION_WRITABLE {writable} must not be inside {field.upper()}"
+                )
+
+
+def hidden_paths(settings: Settings) -> list[Path]:
+    """What a script in a sandbox doesn't see of the engine and of other runs."""
+    folders = [settings.data_dir, settings.execution_dir]
+    folders += [settings.secrets_dir, settings.connections_dir]
+    file = settings.database.removeprefix(SQLITE)
+    if file != settings.database:
+        folders += [Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
+    return folders
 
 
 class DataDirUnusableError(ConfigurationError):
@@ -158,3 +176,19 @@ def prepare_data_dir(settings: Settings) -> None:
     for path in (folder / name for name in DATA_FOLDERS):
         if os.path.lexists(path) and not path.is_dir():
             raise ConfigurationError(f"{path} is not a folder. Move it out of DATA_DIR")
+    if settings.run_as_user:
+        _let_scripts_through(settings)
+
+
+def _let_scripts_through(settings: Settings) -> None:
+    """Scripts of another user reach toolkits and the store of backups in DATA_DIR, and no more."""
+    folder = settings.data_dir
+    database = settings.database.removeprefix(SQLITE)
+    if database != settings.database and Path(database).parent == folder:
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    (folder / "keys").mkdir(mode=0o700, exist_ok=True)
+    for path in folder.iterdir():
+        if not path.is_symlink() and path.name not in SHARED_FOLDERS:
+            path.chmod(path.stat().st_mode & 0o700)
+    for path in (folder, folder / "keys"):
+        path.chmod(0o711)

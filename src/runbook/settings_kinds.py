@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from runbook.core.environ import not_passed
@@ -104,6 +105,14 @@ def one_of(*words: str) -> Reader:
         return text
 
     return read
+
+
+def paths(text: str) -> tuple[Path, ...]:
+    found = tuple(Path(name) for name in names(text))
+    for path in found:
+        if not path.is_absolute():
+            raise ValueError(f"{path} must be an absolute path")
+    return found
 
 
 def log_level(text: str) -> str:

@@ -34,9 +34,17 @@ class Times:
         used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         self.cpu_s.append(used)
 
+    @property
+    def median_cpu_s(self) -> float:
+        return statistics.median(self.cpu_s)
+
+    @property
+    def median_wall_s(self) -> float:
+        return statistics.median(self.wall_s)
+
     def shown(self, bare: Times) -> str:
-        cpu, wall = (statistics.median(each) for each in (self.cpu_s, self.wall_s))
-        ratio = cpu / statistics.median(bare.cpu_s)
+        cpu, wall = self.median_cpu_s, self.median_wall_s
+        ratio = cpu / bare.median_cpu_s
         times = f"CPU {cpu * 1000:.0f} ms, elapsed {wall * 1000:.0f} ms"
         return times if self is bare else f"{times} = {ratio:.0f} x the CPU of bare Python"
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -119,17 +120,20 @@ class Server:
             "JWT_SECRET": SECRET,
             "RATE_LIMIT_ENABLED": "false",
             "LOGGING_LEVEL": "INFO",
+            # Scripts of tests leave files for their test.
+            "ISOLATION_WRITABLE": tempfile.gettempdir(),
             **{name: str(value) for name, value in settings.items()},
         }
         self.database = {k: v for k, v in self.environment.items() if k == "DATABASE_URL"}
         """What others need to know to use the same one."""
         self.log = []
+        self.command = [sys.executable, "-m", "runbook.host.supervisor"]
         self._process = None
 
     def start(self, *, wait=True, stderr=subprocess.PIPE):
         """`stderr` is where the log goes; by default, we read it."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runbook.host.supervisor"],
+            self.command,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -172,8 +172,8 @@ def test_a_killed_script_is_a_failed_run(start_server, follow, nap, sleepers):
     server.add("Dies", f"print begun; sleep {nap}")
     with server.client() as client:
         run_id = begin(client, "Dies.md")
-        (script,) = [p for p in server.worker.children() if "zsh" in p.name()]
-        os.killpg(script.pid, signal.SIGKILL)
+        (script,) = [p for p in server.worker.children(recursive=True) if p.name() == "zsh"]
+        os.killpg(os.getpgid(script.pid), signal.SIGKILL)
 
         events = list(follow(client, run_id))
 
@@ -286,7 +286,7 @@ def test_a_server_that_was_idle_serves_again(start_server, attack):
 def test_a_script_that_outlived_all_of_the_engine_ends_before_its_lock_is_free(
     start_server, nap, sleepers
 ):
-    server = start_server()
+    server = start_server(ISOLATION="process")  # a sandbox ends with the worker
     locked = "# Policy\n```yaml\nlocks: only-one\n```"
     server.add("Slow", f"print begun; setsid sleep {nap} & sleep {nap}", claims="roles: sre")
     path = server.runbooks / "Slow.md"

@@ -2,9 +2,11 @@ import pytest
 
 from runbook.errors import ConfigurationError
 from runbook.settings import Settings, config_items
-from runbook.settings_checks import check_server
+from runbook.settings_checks import check_server, hidden_paths, prepare_data_dir
 
 GOOD_SECRET = "0123456789abcdef0123456789abcdef"
+
+FOLDERS = {"DATA_DIR": "data", "EXECUTION_DIR": "execution"}
 
 
 @pytest.fixture
@@ -85,6 +87,37 @@ def test_a_dangerous_configuration_is_refused_in_one_line(environment, changed, 
     assert named in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("place", ["data", "data/exports", "execution"])
+def test_scripts_can_never_write_where_the_engine_does(environment, tmp_path, place):
+    folders = {name: str(tmp_path / folder) for name, folder in FOLDERS.items()}
+    allowed = folders | {"ISOLATION_WRITABLE": f"{tmp_path}/site,/dev/ttyUSB0"}
+    check_server(Settings.load(environment | allowed))
+    refused = folders | {"ISOLATION_WRITABLE": str(tmp_path / place)}
+    with pytest.raises(ConfigurationError, match="ISOLATION_WRITABLE"):
+        check_server(Settings.load(environment | refused))
+
+
+def test_the_engine_hides_its_folders_and_its_database(environment, tmp_path):
+    given = {"DATA_DIR": "/d", "EXECUTION_DIR": "/e", "DATABASE_URL": "sqlite:////s/x.db"}
+    hidden = {str(path) for path in hidden_paths(Settings.load(environment | given))}
+    assert {"/d", "/e", "/run/secrets", "/run/connections", "/s/x.db", "/s/x.db-wal"} <= hidden
+    given["DATABASE_URL"] = "postgresql://host/x"
+    assert "/s/x.db" not in map(str, hidden_paths(Settings.load(environment | given)))
+
+
+def test_another_user_of_scripts_can_pass_through_the_data_but_not_read_it(environment, tmp_path):
+    data = tmp_path / "data"
+    for name in ("toolkits", "artifacts", "keys"):
+        (data / name).mkdir(parents=True)
+    (data / "note").touch()
+    settings = Settings.load(environment | {"DATA_DIR": str(data), "RUN_AS_USER": "runner"})
+    prepare_data_dir(settings)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
+    assert (modes["data"], modes["keys"], modes["toolkits"]) == (0o711, 0o711, 0o755)
+    private = {name: mode for name, mode in modes.items() if mode & 0o077 == 0}
+    assert set(private) == {"artifacts", "note", "runbook.db"}
 
 
 @pytest.mark.parametrize("variable", ["DATA_DIR", "EXECUTION_DIR"])

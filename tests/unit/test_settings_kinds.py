@@ -1,6 +1,6 @@
 import pytest
 
-from runbook.settings_kinds import Secret, integer, log_level, number, one_of
+from runbook.settings_kinds import Secret, integer, log_level, number, one_of, paths
 
 PORT = integer(low=0, high=65535)
 POSITIVE = number(above=0)
@@ -43,3 +43,12 @@ def test_a_secret_is_not_shown():
     secret = Secret("hunter2")
     assert secret.get_secret_value() == "hunter2"
     assert "hunter2" not in f"{secret} {secret!r}"
+
+
+def test_paths_are_absolute():
+    assert [str(path) for path in paths("/srv/site, /run/docker.sock")] == [
+        "/srv/site",
+        "/run/docker.sock",
+    ]
+    with pytest.raises(ValueError, match="absolute"):
+        paths("/srv,site")

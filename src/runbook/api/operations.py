@@ -15,11 +15,13 @@ from runbook.api.routing import PUBLIC, Limit, RoutePolicy, route
 from runbook.core.permissions import Permission
 from runbook.errors import NotFoundError
 from runbook.metrics import QueueCollector
+from runbook.resources.problem import problems_json
 from runbook.resources.server import (
     ProbeJson,
     PublicInfoJson,
     StatusJson,
     engine_status_json,
+    isolation_json,
     readiness_json,
 )
 from runbook.settings import metrics_directory
@@ -56,11 +58,13 @@ def check_liveness() -> Response:
 )
 def check_readiness() -> Response:
     found = readiness_json(engine().health.problems())
+    isolated = engine().health.isolated()
     body: ProbeJson = {
         "status": "ok" if found["ready"] else "not ready",
         "database": engine().health.database_kind,
         "reasons": found["reasons"],
         "problems": found["problems"],
+        "notes": problems_json(isolated.notes() if isolated else ()),
     }
     return wire.json_reply(body, 200 if found["ready"] else 503)
 
@@ -78,6 +82,7 @@ def check_readiness() -> Response:
 def get_status() -> Response:
     settings = application().settings
     found = engine().health.status()
+    isolated = found.isolated
     body: StatusJson = {
         "version": __version__,
         "python": platform.python_version(),
@@ -87,6 +92,9 @@ def get_status() -> Response:
             workers=found.workers,
             running=found.running,
             problems=found.problems,
+            isolation=None
+            if isolated is None
+            else isolation_json(isolated.mode.value, isolated.user, isolated.notes()),
         ),
         "ui": {
             "header": settings.ui_header,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from runbook.bootstrap import search_path
+from runbook.bootstrap import build_isolation, search_path
 from runbook.cli.keeping.database_checks import check_database
 from runbook.cli.keeping.findings import Finding, fail, ok, warn
 from runbook.cli.serve import HOW_TO_BUILD, WEB_APP
@@ -24,6 +24,7 @@ LITTLE_SPACE = 1024**3
 TOO_LITTLE_SPACE = 64 * 1024**2
 EARLIEST_SANE_CLOCK = 1_767_225_600  # 2026-01-01
 ANSWER_SECONDS = 5.0
+ISOLATION_DOCS = "docs/isolation.md"
 
 
 def examine(environment: Mapping[str, str]) -> list[Finding]:
@@ -34,7 +35,7 @@ def examine(environment: Mapping[str, str]) -> list[Finding]:
     except ConfigurationError as error:
         return [*findings, fail("settings", error.message, "fix these variables")]
     findings += [ok("settings", "valid"), _server_settings(settings)]
-    for check in (_programs, _folders, _space, check_database, _key_server, _redis):
+    for check in (_programs, _isolation, _folders, _space, check_database, _key_server, _redis):
         findings += check(settings)
     return findings
 
@@ -57,6 +58,28 @@ def _programs(settings: Settings) -> Iterator[Finding]:
     for name, purpose in (("bash", "scripts marked bash"), ("python3", "scripts marked python")):
         found = shutil.which(name, path=path)
         yield ok(name, found) if found else warn(name, "not found", f"install it for {purpose}")
+
+
+def _isolation(settings: Settings) -> Iterator[Finding]:
+    """As for a server; `runbook execute` uses a sandbox only if ISOLATION is set."""
+    try:
+        isolation = build_isolation(settings)
+        isolated = isolation.settle(fresh=True, stored=False)
+    except ConfigurationError as error:
+        yield fail("isolation", error.message, "`runbook serve` won't start until you fix this")
+        return
+    for note in isolated.notes():
+        yield warn("isolation", note.message, f"see {ISOLATION_DOCS}")
+    user = f", as {isolated.user}" if isolated.user else ""
+    if not isolated.reason:
+        yield ok("isolation", f"{isolated.mode.value}{user}")
+    for path in (Path(sys.executable), _nearest(settings.execution_dir)):
+        try:
+            with isolation.acting():
+                path.stat()
+        except PermissionError:
+            advice = f"let the user {isolated.user} enter the folders above it"
+            yield warn("RUN_AS_USER", f"can't use {path}", advice)
 
 
 def _kernel() -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from runbook.core.permissions import NO_GRANTS, Grants
 from runbook.core.run import Run
+from runbook.engine.isolation.isolation import Isolation, no_isolation
 from runbook.engine.process.limits import ScriptLimits
 from runbook.engine.process.run import Grace
 from runbook.engine.process.workspace import SAFE_PATH
@@ -71,6 +72,7 @@ class EngineOptions:
     """The name of the user that scripts run as."""
     grace: Grace = field(default_factory=Grace)
     limits: ScriptLimits = field(default_factory=ScriptLimits)
+    isolation: Isolation = field(default_factory=no_isolation)
     call_socket: str = ""
     role_grants: Callable[[Iterable[str]], Grants] = lambda _roles: NO_GRANTS
     """What the roles of a run's requester grant, for what the engine does on a run's behalf."""

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping
 
 from runbook.core.document import Problem
+from runbook.engine.isolation.isolated import Isolated
+from runbook.engine.isolation.isolation import published
 from runbook.engine.parts import Parts
 from runbook.engine.problems import problem_of
 from runbook.errors import RunbookError
@@ -22,6 +24,8 @@ class EngineStatus:
     workers: tuple[Worker, ...]
     running: Mapping[str, int]
     problems: tuple[Problem, ...]
+    isolated: Isolated | None
+    """How this server isolates scripts; None if its worker hasn't said so yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,12 @@ class Health:
             workers=tuple(self._store.workers.all()),
             running=self._store.workers.run_counts(),
             problems=tuple(self.problems()),
+            isolated=self.isolated(),
         )
+
+    def isolated(self) -> Isolated | None:
+        """How this server isolates scripts; None if its worker hasn't said so yet."""
+        return published(self._parts.options.data_dir)
 
     @property
     def database_kind(self) -> str:

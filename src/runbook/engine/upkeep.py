@@ -95,7 +95,8 @@ class Upkeep:
             # In this order: a directory that is there already belongs to a run that is known.
             known = self._store.runs.known(found)
             active = {run.id for run in self._store.runs.active()}
-            for problem in remove_stale(found.values(), active, ended=known - active):
+            user = self._parts.options.isolation.user
+            for problem in remove_stale(found.values(), active, ended=known - active, user=user):
                 log.warning("workspace.left", problem=problem)
 
     def reap_orphans(self) -> None:

@@ -135,6 +135,7 @@ class WorkerDesk:
             parts.clock,
             self._side_by_side,
             parts.options.execution_dir,
+            parts.options.isolation.user,
         )
 
 

@@ -50,6 +50,18 @@ class ProcessEntry:
         self.name = name
         self.terminal = terminal
 
+    def with_pid(self, pid: int) -> ProcessEntry:
+        return ProcessEntry(
+            pid,
+            self.state,
+            self.parent,
+            self.group,
+            self.session,
+            self.started,
+            name=self.name,
+            terminal=self.terminal,
+        )
+
     @property
     def ended(self) -> bool:
         """Whether it has ended and is a zombie until its parent reaps it."""
@@ -59,6 +71,12 @@ class ProcessEntry:
     def identity(self) -> tuple[int, int]:
         """Distinguishes it from a later process with the same PID."""
         return self.pid, self.started
+
+
+def innermost_pid(pid: int) -> int | None:
+    """The ID of a process in its own PID namespace, or None if it is gone."""
+    _, found, rest = read_proc(f"{pid}/status").partition(b"\nNSpid:")
+    return int(rest.partition(b"\n")[0].split()[-1]) if found else None
 
 
 def read_process(pid: int) -> ProcessEntry | None:

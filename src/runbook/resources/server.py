@@ -101,12 +101,22 @@ class ProbeJson(TypedDict):
     database: str
     reasons: list[str]
     problems: list[ProblemItemJson]
+    notes: Annotated[list[ProblemItemJson], Doc("What an operator should know. Never a reason")]
+
+
+class IsolationJson(TypedDict):
+    """How this server isolates scripts."""
+
+    mode: Literal["process", "bwrap"]
+    user: Annotated[str, Doc("User of scripts, if it is not the server's")]
+    notes: Annotated[list[ProblemItemJson], Doc("What does not work as the settings ask")]
 
 
 class EngineStatusJson(ReadinessJson):
     database: DatabaseStateJson
     queue: QueueStateJson
     workers: list[WorkerStateJson]
+    isolation: Annotated[IsolationJson | None, Doc("null while the worker starts")]
 
 
 class StatusJson(EngineStatusJson):
@@ -141,6 +151,7 @@ def engine_status_json(
     workers: Sequence[Worker],
     running: Mapping[str, int],
     problems: Sequence[Problem],
+    isolation: IsolationJson | None,
 ) -> EngineStatusJson:
     """`running` has the number of runs that each worker is executing, by worker ID."""
     return {
@@ -151,8 +162,15 @@ def engine_status_json(
         },
         "queue": _queue_json(queue),
         "workers": [worker_json(worker, running.get(worker.id, 0)) for worker in workers],
+        "isolation": isolation,
         **readiness_json(problems),
     }
+
+
+def isolation_json(
+    mode: Literal["process", "bwrap"], user: str, notes: Sequence[Problem]
+) -> IsolationJson:
+    return {"mode": mode, "user": user, "notes": problems_json(notes)}
 
 
 def _queue_json(queue: QueueStats) -> QueueStateJson:

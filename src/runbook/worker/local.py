@@ -16,10 +16,17 @@ from functools import partial
 from types import FrameType
 
 from runbook import log
-from runbook.bootstrap import build_catalogue, build_engine, build_toolkits, started_with
+from runbook.bootstrap import (
+    build_catalogue,
+    build_engine,
+    build_toolkits,
+    script_limits,
+    started_with,
+)
 from runbook.core.run import Run
 from runbook.engine.engine import Engine
-from runbook.engine.process.limits import ScriptLimits, inherit_limits, runs_allowed
+from runbook.engine.isolation.isolation import publish
+from runbook.engine.process.limits import inherit_limits, runs_allowed
 from runbook.engine.process.run import StopReason
 from runbook.engine.wakeups import Role
 from runbook.errors import CatalogueError, ConflictError, RunbookError
@@ -143,7 +150,7 @@ def _toolkit_tasks(settings: Settings, toolkits: Toolkits) -> tuple[Task, ...]:
 def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     settings = Settings.load(environment)
     slots = runs_allowed(settings.max_parallel_runs)
-    inherit_limits(ScriptLimits(), slots + FORM_SLOTS)
+    inherit_limits(script_limits(settings), slots + FORM_SLOTS)
     share_metrics(environment)
     from runbook.metrics import RunMetrics  # reads the directory when it is imported
 
@@ -151,6 +158,7 @@ def _work(environment: Mapping[str, str], lifeline: int | None) -> int:
     if slots < settings.max_parallel_runs:
         log.warning("worker.slots_reduced", slots=slots, reason="too few open files allowed")
     engine = build_engine(settings, Role.WORKER, RunMetrics())
+    publish(engine.options.isolation.settle(fresh=True), settings.data_dir)
     engine.open()
     engine.upkeep.check_clock_at_start()
     engine.record_start(started_with(settings))

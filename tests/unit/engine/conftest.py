@@ -201,6 +201,7 @@ def build(tmp_path):
                 "EXECUTION_DIR": str(tmp_path / "execution"),
                 "DATA_DIR": str(tmp_path / "data"),
                 "PATH": "/usr/bin:/bin",
+                "ISOLATION": "process",
                 **environment,
             }
         )

@@ -57,6 +57,7 @@ def build(tmp_path):
             "DATA_DIR": str(tmp_path / "data"),
             "EXECUTION_DIR": str(tmp_path / "execution"),
             "PATH": "/usr/bin:/bin",
+            "ISOLATION": "process",
         }
     )
     built = []

@@ -33,6 +33,7 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.engine.connections.loose import read_file
 from runbook.engine.engine import Engine
+from runbook.engine.isolation.isolated import Mode
 from runbook.engine.process.limits import inherit_limits, runs_allowed
 from runbook.engine.requests import ExecuteRequest, Submitted
 from runbook.errors import (
@@ -124,6 +125,9 @@ def calling_engine(
 ) -> Iterator[Engine]:
     """An engine whose scripts may call other runbooks, without a server; see open_engine."""
     runs_allowed(1)
+    if "isolation" not in settings.given:
+        # The script can do what its user can do anyway; that is whom a sandbox would protect.
+        settings = dataclasses.replace(settings, isolation=Mode.PROCESS.value)
     path = socket_path(settings.execution_dir)
     engine = open_engine(settings, call_socket=str(path), connections=connections)
     try:

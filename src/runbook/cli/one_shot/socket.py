@@ -81,10 +81,13 @@ class CallServer:
 
     def __enter__(self) -> Self:
         """Start listening. Only warns if that fails, because most scripts don't call runbooks."""
-        folder = self._path.parent
+        folder, user = self._path.parent, self._engine.options.isolation.user
         try:
-            self._folder = Workspace.create(folder.parent, folder.name.removeprefix(PREFIX))
+            name = folder.name.removeprefix(PREFIX)
+            self._folder = Workspace.create(folder.parent, name, user=user)
             self._listener.bind(os.fsencode(self._path))
+            if user is not None:
+                user.own(self._path)
             self._listener.listen(MAX_CONNECTIONS)
         except (OSError, WorkspaceError) as error:
             print_warning(f"Scripts can't call other runbooks: couldn't create a socket ({error})")

@@ -1,10 +1,16 @@
-"""A bare repository, used through the program git. One writer at a time; readers need no lock."""
+"""A bare repository, used through the program git. One writer at a time; readers need no lock.
+
+Scripts can write the repository, and the engine reads it. So reading commands use only its objects:
+they never see its configuration, hooks and attributes, which can name programs to run.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +23,20 @@ SECONDS = 120
 _OPTIONS = (
     *("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync", "-c", "safe.directory=*"),
     *("-c", "gc.autoDetach=false", "-c", "core.quotePath=false"),
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"),
 )
+_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+}
+_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_MOST_REFERENCES = 1024 * 1024
 _AUTHOR = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -89,6 +108,8 @@ class Git:
             return None
         found = self._run(["rev-parse", "--verify", "--quiet", BRANCH], fails=True)
         if not found and self._is_damaged():
+            if self._branch() is not None:  # a writer has made it meanwhile
+                return self.head()
             raise GitError(f"The repository {self._repository} is damaged: restore it from a copy")
         return found.decode().strip() or None
 
@@ -136,15 +157,40 @@ class Git:
         more: Mapping[str, str] | None = None,
         fails: bool = False,
     ) -> bytes:
-        environment = {
-            "PATH": os.defpath,
-            "LC_ALL": "C.UTF-8",
-            "HOME": str(self._folder),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_DIR": str(self._repository),
-            **_AUTHOR,
-            **(more or {}),
-        }
+        with self._used() as repository:
+            environment = {**_ENVIRONMENT, **_AUTHOR, **repository, **(more or {})}
+            return self._done(arguments, data, environment, fails=fails)
+
+    @contextmanager
+    def _used(self) -> Iterator[Mapping[str, str]]:
+        """The repository, as variables: for a reader, one of its own with the same objects."""
+        if self._held.descriptors:
+            yield {"GIT_DIR": str(self._repository)}
+            return
+        with tempfile.TemporaryDirectory(prefix="runbook-git-") as name:
+            own, commit = Path(name), self._branch()
+            (own / "refs/heads").mkdir(parents=True)
+            (own / "HEAD").write_text(f"ref: {BRANCH}\n")
+            (own / "config").write_text(_CONFIG)
+            if commit is not None:
+                (own / BRANCH).write_text(f"{commit}\n")
+            objects = str(self._repository / "objects")
+            yield {"GIT_DIR": name, "GIT_OBJECT_DIRECTORY": objects}
+
+    def _branch(self) -> str | None:
+        """The commit of the branch, whether git has packed it or not."""
+        loose = _text_of(self._repository / BRANCH)
+        if loose:
+            return loose.strip() if _COMMIT.fullmatch(loose.strip()) else None
+        for line in _text_of(self._repository / "packed-refs").splitlines():
+            commit, _, name = line.partition(" ")
+            if name == BRANCH and _COMMIT.fullmatch(commit):
+                return commit
+        return None
+
+    def _done(
+        self, arguments: list[str], data: bytes, environment: Mapping[str, str], *, fails: bool
+    ) -> bytes:
         try:
             done = subprocess.run(
                 ["git", *_OPTIONS, *arguments],
@@ -164,3 +210,13 @@ class Git:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise GitError(f"git {arguments[0]}: {said}")
         return done.stdout
+
+
+def _text_of(path: Path) -> str:
+    """A file of the repository; empty if it isn't one. Follows no link."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_MOST_REFERENCES).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -18,6 +18,7 @@ from runbook.core.ssh.host_key import HostKey
 from runbook.core.storable import is_storable, storable
 from runbook.core.times import Millis
 from runbook.engine.execute.recorder import Recorder
+from runbook.engine.process.script_user import Acting, as_ourselves
 from runbook.errors import RunbookError, StoreDamagedError
 from runbook.script.limits import MOST_EFFECTS, EffectState
 from runbook.store.store import Store
@@ -42,7 +43,9 @@ class EffectJournal:
         earlier: Sequence[Effect],
         step_name: Callable[[int], str],
         clock: Callable[[], Millis],
+        acting: Acting = as_ourselves,
     ) -> None:
+        """`acting` is for accesses to the run's directory."""
         self._store = store
         self._run = run
         self._worker_id = worker_id
@@ -50,6 +53,7 @@ class EffectJournal:
         self._effects = {effect.id: effect for effect in earlier}
         self._step_name = step_name
         self._clock = clock
+        self._acting = acting
         self._written = 0
         self._told: bytes | None = None
 
@@ -64,7 +68,8 @@ class EffectJournal:
             raise
         except RunbookError as error:
             answer = {"error": error.message}
-        _reply(folder / f"reply-{said.reply}", answer)
+        with self._acting():
+            _reply(folder / f"reply-{said.reply}", answer)
 
     def _answer(self, said: Intent | Settlement | HostKeyQuestion) -> dict[str, str | None]:
         match said:
@@ -99,9 +104,11 @@ class EffectJournal:
         data = "".join(f"{line}\n" for line in lines).encode()
         if data == (self._told or b""):
             return
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+        with self._acting():
+            path.unlink(missing_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
         self._told = data
 
     def _intend(self, said: Intent) -> str:

@@ -162,7 +162,10 @@ class Execution:
     def _executed(self) -> Outcome:
         connections = self._connections()
         workspace = Workspace.create(
-            self._options.execution_dir, self._run.id, search_path=self._options.search_path
+            self._options.execution_dir,
+            self._run.id,
+            search_path=self._options.search_path,
+            user=self._options.isolation.user,
         )
         try:
             if self._runbook.files_in:
@@ -203,6 +206,7 @@ class Execution:
             on_secret=self._mask,
             after_secrets=self._keep_masks,
             journal=self._journal(),
+            acting=workspace.acting,
         ) as live:
             recorder.before_output = live.read_secrets
             scripts = ScriptRunner(
@@ -222,7 +226,7 @@ class Execution:
             outcome = self._judged(self._run_steps(runner))
             summary = scripts.summary()
         folder, may_keep = workspace.handover.artifacts, recorder.may_keep
-        kept = self._parts.artifacts.collect(folder, self._run.id, may_keep)
+        kept = self._parts.artifacts.collect(folder, self._run.id, may_keep, workspace.acting)
         return dataclasses.replace(
             outcome,
             warnings=(*outcome.warnings, *kept.warnings, *reports.warnings),
@@ -239,6 +243,7 @@ class Execution:
             earlier=earlier_effects(self._parts.store, self._run),
             step_name=lambda n: self._runbook.steps[n - 1].name,
             clock=self._parts.clock,
+            acting=self._options.isolation.acting,
         )
 
     def _run_steps(self, runner: StepRunner) -> StepsEnd:

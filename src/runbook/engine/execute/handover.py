@@ -25,6 +25,7 @@ from runbook.core.output.handover import (
     read_plan,
     read_progress,
 )
+from runbook.engine.process.script_user import Acting, as_ourselves
 from runbook.engine.process.workspace import HandOver, Workspace
 from runbook.errors import RunbookError
 
@@ -80,7 +81,9 @@ class LiveHandOver:
         on_secret: Callable[[str], None],
         after_secrets: Callable[[], None] = lambda: None,
         journal: Journal | None = None,
+        acting: Acting = as_ourselves,
     ) -> None:
+        self._acting = acting
         self._handover = handover
         self._on_progress = on_progress
         self._on_plan = on_plan
@@ -95,8 +98,9 @@ class LiveHandOver:
         given = self._handover
         paths = (given.mask, given.progress, given.plan, given.effects)
         try:
-            for path in paths:
-                self._pipes.append(_Pipe(path))
+            with self._acting():
+                for path in paths:
+                    self._pipes.append(_Pipe(path))
         except OSError as error:
             self._close()
             raise HandOverError(f"EXECUTION_DIR has no named pipes: {error.strerror}") from None

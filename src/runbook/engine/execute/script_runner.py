@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from runbook.core.document import Language, Script
@@ -14,6 +15,7 @@ from runbook.engine.execute.recorder import Recorder
 from runbook.engine.execute.reporting import Reporting
 from runbook.engine.parts import Parts
 from runbook.engine.process.run import Command, Ended, Stop, run_process
+from runbook.engine.process.start import Confinement
 from runbook.engine.process.workspace import Workspace
 from runbook.script.limits import DEVICE_BACKUPS, REPORT_BYTES
 
@@ -48,26 +50,38 @@ class ScriptRunner:
         """Run one script to its end. Raises WorkspaceError and ProcessStartError."""
         options = self._parts.options
         self._live.begin()
-        command = Command(
-            argv=self._workspace.write_script(script, self._document, self._library(script)),
-            env=self._with(variables),
-            cwd=self._workspace.path,
-            channels=self._live.channels(),
-        )
-        ended = run_process(
-            command,
-            sink=self._recorder,
-            stop=self._stop,
-            timeout_s=timeout_s,
-            run_id=self._run.id,
-            families=self._parts.families,
-            grace=options.grace,
-            limits=options.limits,
-        )
+        argv = self._workspace.write_script(script, self._document, self._library(script))
+        with self._confined(script) as confinement:
+            ended = run_process(
+                Command(
+                    argv,
+                    self._with(variables),
+                    self._workspace.path,
+                    self._live.channels(),
+                    confinement,
+                ),
+                sink=self._recorder,
+                stop=self._stop,
+                timeout_s=timeout_s,
+                run_id=self._run.id,
+                families=self._parts.families,
+                grace=options.grace,
+                limits=options.limits,
+            )
         self._live.finish()
         if ended.background:
             self._recorder.background_killed(ended.background)
         return ended
+
+    def _confined(self, script: Script) -> AbstractContextManager[Confinement]:
+        """What the script is put into. Only steps in Python use the store of backups."""
+        return self._parts.options.isolation.confine(
+            self._run.id,
+            self._workspace.path,
+            self._workspace.tmp,
+            socket=self._parts.options.call_socket,
+            backups=script.language is Language.PYTHON,
+        )
 
     def _library(self, script: Script) -> Path | None:
         """The folder of Python modules that the runbook's toolkit brings along."""

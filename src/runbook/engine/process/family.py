@@ -20,6 +20,7 @@ from typing import Self
 from runbook.host.proctable import (
     ProcessEntry,
     descendants,
+    innermost_pid,
     kill_until_gone,
     last_pid,
     list_processes,
@@ -49,6 +50,7 @@ class Family:
         self.run_id = run_id
         self.directory = directory
         self.leader: int | None = None
+        self.sandboxed = False
         self.since = 0
         self.known: set[tuple[int, int]] = set()
         """Known members. Of a zombie, only the process ID is known."""
@@ -71,15 +73,25 @@ class Family:
         self.known.clear()
         self.leader = None
 
-    def lead(self, pid: int) -> None:
-        """Set the script's process: leader of its session, our child, not reaped yet."""
+    def lead(self, pid: int, *, sandboxed: bool = False) -> None:
+        """Set the script's process: leader of its session, our child, not reaped yet.
+
+        With `sandboxed`, it is that of the sandbox. Its only child leads the script's session.
+        """
         self.leader = pid
+        self.sandboxed = sandboxed
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the script's process group. The leader must not have been reaped."""
-        if self.leader is not None:
+        group = self._first_inside() if self.sandboxed else self.leader
+        if group is not None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.leader, number)
+                os.killpg(group, number)
+
+    def _first_inside(self) -> int | None:
+        """The first process of the sandbox."""
+        table = list_processes()
+        return next((pid for pid, one in table.items() if one.parent == self.leader), None)
 
     def kill(self, *, grace_s: float = 0.0) -> list[ProcessEntry]:
         """Kill all processes including the leader, which alone remains to be reaped by its parent.
@@ -93,11 +105,21 @@ class Family:
 
         def find() -> list[ProcessEntry]:
             members = self._members()
-            seen.update({entry.pid: entry for entry in members})
+            for entry in members:
+                if entry.pid not in seen:
+                    seen[entry.pid] = self._as_the_script_knows(entry)
             return members
 
         killed = kill_until_gone(find, group=self.leader, grace_s=grace_s)
-        return [seen[pid] for pid in sorted(killed - {self.leader})]
+        found = [seen[pid] for pid in sorted(killed - {self.leader})]
+        return [one for one in found if not (self.sandboxed and one.parent == self.leader)]
+
+    def _as_the_script_knows(self, entry: ProcessEntry) -> ProcessEntry:
+        """The process with the ID that it has in its sandbox."""
+        if not self.sandboxed or entry.pid == self.leader:
+            return entry
+        inside = innermost_pid(entry.pid)
+        return entry if inside is None else entry.with_pid(inside)
 
     def may_have_started(self, entry: ProcessEntry) -> bool:
         """Whether the process started after the leader."""

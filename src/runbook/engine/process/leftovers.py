@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from runbook.engine.process.removal import remove_tree
+from runbook.engine.process.script_user import ScriptUser
 from runbook.engine.process.workspace import PREFIX
 
 _ENGINE_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -35,27 +36,32 @@ def run_directories(execution_dir: Path) -> dict[str, Path]:
 
 
 def remove_stale(
-    directories: Iterable[Path], active: Collection[str], *, ended: Collection[str] = ()
+    directories: Iterable[Path],
+    active: Collection[str],
+    *,
+    ended: Collection[str] = (),
+    user: ScriptUser | None = None,
 ) -> list[str]:
     """Remove directories that crashed runs left: unlocked, and not of `active` runs.
 
-    Returns a line for each file that couldn't be removed.
+    Those of `user` are ours, too. Returns a line for each file that couldn't be removed.
     """
+    owners = {os.geteuid(), os.geteuid() if user is None else user.uid}
     problems: list[str] = []
     for path in directories:
         run_id = path.name.removeprefix(PREFIX)
         if run_id not in active and (not _is_on_network(path) or run_id in ended):
-            problems += _remove_unused(path)
+            problems += _remove_unused(path, owners)
     return problems
 
 
-def _remove_unused(path: Path) -> list[str]:
+def _remove_unused(path: Path, owners: Collection[int]) -> list[str]:
     try:
         descriptor = os.open(path, _DIRECTORY)
     except OSError:  # gone, a link, or not ours
         return []
     try:
-        if os.fstat(descriptor).st_uid != os.geteuid():
+        if os.fstat(descriptor).st_uid not in owners:
             return []
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return remove_tree(path)

@@ -28,13 +28,15 @@ _PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 class ScriptLimits:
     """Limits for each process that a script starts; None sets no limit.
 
-    `open_files` is the soft limit, which a script may raise. `processes` counts all processes
-    and threads of the user, not only the script's, and does not bind root; `memory_bytes` is
-    the address space of each process; `file_bytes` is the size of a file that it writes.
+    `open_files` is the soft limit, which a script may raise up to `most_files`. `processes` counts
+    all processes and threads of the user, in a sandbox only the script's, and does not bind root;
+    `memory_bytes` is the address space of each process; `file_bytes` is the size of a file that it
+    writes.
     """
 
     core: int = 0
     open_files: int = 1024
+    most_files: int = 16_384
     processes: int | None = None
     memory_bytes: int | None = None
     file_bytes: int | None = None
@@ -85,12 +87,14 @@ def runs_allowed(wanted: int) -> int:
 def inherit_limits(limits: ScriptLimits, runs: int = 1) -> None:
     """Set the harmless limits for this process and its children.
 
-    The limit of open files is higher only if this process needs that for as many `runs`. Never
+    The limits of open files are higher only if this process needs that for as many `runs`. Never
     raises a hard limit, and never fails for lack of permission.
     """
     _set_soft(resource.RLIMIT_CORE, limits.core)
     needed = OWN_FILES + runs * FILES_PER_RUN
-    _set_soft(resource.RLIMIT_NOFILE, max(limits.open_files, needed))
+    soft = _allowed(resource.RLIMIT_NOFILE, max(min(limits.open_files, limits.most_files), needed))
+    hard = _allowed(resource.RLIMIT_NOFILE, max(limits.most_files, needed))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def raise_open_files() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -48,12 +49,35 @@ def ask_module(module: str, *arguments: str, question: str, path: str, timeout_s
     return answer.decode("utf-8", "replace")
 
 
+def try_command(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+    """A command's exit code, and what it wrote to standard error. Raises ProbeError."""
+    try:
+        process = subprocess.Popen(
+            command,
+            env={},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProbeError(f"No process could be started: {error.strerror}") from None
+    try:
+        _, said = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise ProbeTimeoutError(f"It didn't end within {timeout_s:g} s") from None
+    finally:
+        _kill(process)
+    return process.returncode, said[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+
+
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the process and its children."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for stream in (process.stdin, process.stdout):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with suppress(OSError):
                 stream.close()

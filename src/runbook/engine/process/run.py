@@ -10,22 +10,22 @@ import errno
 import os
 import selectors
 import signal
-import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar, Protocol, Self, cast
 
 from runbook.core.events import EventType
-from runbook.engine.process.family import RUN_MARK, Families, Family
+from runbook.engine.process.child import Child
+from runbook.engine.process.family import Families
 from runbook.engine.process.limits import ScriptLimits
+from runbook.engine.process.report import Report
+from runbook.engine.process.start import Channels, Command, ProcessStartError, start
 from runbook.engine.process.stop import Stop, StopReason
-from runbook.errors import RunbookError
 from runbook.host.proctable import ProcessEntry
 from runbook.quick_dataclass import dataclass
 
@@ -47,20 +47,7 @@ LONGEST_WAIT_S = 3600.0
 """Maximum time of one wait: the kernel counts milliseconds in 32 bits."""
 
 _GIVE_UP_S = 5.0
-_ENDING_S = 0.02
-"""Time in which a process that has closed its output ends."""
 _READS_AFTER_END = 64
-
-
-Channels = Sequence[tuple[int, Callable[[], object]]]
-"""Descriptors, each with the function to call when it is readable."""
-
-
-class ProcessStartError(RunbookError):
-    """The script couldn't be started."""
-
-    code = "process_start_failed"
-    exit_code = 71
 
 
 class OutputSink(Protocol):
@@ -76,19 +63,6 @@ class OutputSink(Protocol):
         """When to call `flush` next, in time.monotonic() seconds; None for never."""
 
     def flush(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """The command to start. `env` is the whole environment, to which the run's mark is added.
-
-    `channels` are watched along with its output.
-    """
-
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    cwd: Path
-    channels: Channels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,89 +111,18 @@ def run_process(
     if stop.reason is not None:
         return Ended(-signal.SIGINT, stop.reason)
     with families.family(run_id, command.cwd) as family:
-        child = _Child(_start(command, run_id, limits or ScriptLimits()), family)
+        process, report = start(command, run_id, limits or ScriptLimits())
+        child = Child(process, family, report)
         try:
             with _Pump(child, sink, stop, deadline, grace or Grace()) as pump:
                 if not families.others(family):
                     sink.prepare()
                 pump.run(command.channels)
+            if pump.stopped is None:
+                child.check_start()
         finally:
             child.end()
     return Ended(child.return_code, pump.stopped, child.background)
-
-
-def _start(command: Command, run_id: str, limits: ScriptLimits) -> subprocess.Popen[bytes]:
-    # No preexec_fn and no user=: with either, Python forks instead of the much cheaper vfork.
-    try:
-        return subprocess.Popen(
-            limits.wrap(command.argv),
-            env={**command.env, RUN_MARK: run_id},
-            cwd=command.cwd,
-            umask=0o022,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        raise ProcessStartError(f"The script could not be started: {_reason(error)}") from error
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if not isinstance(error, OSError):
-        return str(error)  # a NUL byte in a value
-    if error.errno == errno.E2BIG:
-        return "the inputs are too large (128 KiB for one, 2 MiB for all of them)"
-    name = Path(os.fsdecode(error.filename)).name if error.filename else ""
-    return f"{name}: {error.strerror}" if name else error.strerror or str(error)
-
-
-class _Child:
-    """The script's process and its family. Reaped last, so that its ID isn't reused before."""
-
-    def __init__(self, process: subprocess.Popen[bytes], family: Family) -> None:
-        family.lead(process.pid)
-        self.process = process
-        self.family = family
-        self.return_code: int = -signal.SIGKILL
-        self.exited = False
-        self.background: list[ProcessEntry] = []
-        self._alone = False
-
-    def pipes(self) -> list[tuple[EventType, IO[bytes]]]:
-        out, err = self.process.stdout, self.process.stderr
-        return [(EventType.STDOUT, cast(IO[bytes], out)), (EventType.STDERR, cast(IO[bytes], err))]
-
-    def note_exit(self) -> None:
-        """See how the process ended, without reaping it."""
-        self.exited = True
-        with suppress(ChildProcessError):  # SIGCHLD is ignored: see become_subreaper
-            how = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
-            if how is not None:
-                exited = how.si_code == os.CLD_EXITED
-                self.return_code = how.si_status if exited else -how.si_status
-
-    def kill(self) -> None:
-        """Kill all living processes."""
-        self.family.kill()
-
-    def kill_leftovers(self) -> None:
-        """Kill what the script left. What is about to end may do so, and isn't reported."""
-        found = self.family.kill(grace_s=_ENDING_S)
-        if self.exited:
-            self.background = found
-        self._alone = True
-
-    def end(self) -> None:
-        """Clean up all processes, zombies and open pipes."""
-        try:
-            if not self._alone:
-                self.kill()
-        finally:
-            for _, pipe in self.pipes():
-                pipe.close()
-            self.process.poll()
 
 
 class _Pump:
@@ -228,7 +131,7 @@ class _Pump:
     _UNTIL_KILLED: ClassVar = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
     def __init__(
-        self, child: _Child, sink: OutputSink, stop: Stop, deadline: float, grace: Grace
+        self, child: Child, sink: OutputSink, stop: Stop, deadline: float, grace: Grace
     ) -> None:
         self.stopped: StopReason | None = None
         self._child = child
@@ -275,6 +178,8 @@ class _Pump:
             self._on(pipe, partial(self._read, stream))
         self._exit = _exit_descriptor(self._child.process.pid)
         self._on(self._exit, self._exited)
+        if self._child.report is not None:
+            self._on(self._child.report.descriptor, self._reported)
         self._on(self._stop, self._asked_to_stop)
 
     def _on(self, source: IO[bytes] | Stop | int, action: Callable[[], object]) -> None:
@@ -319,9 +224,18 @@ class _Pump:
         self.stopped = self.stopped or self._stop.reason
 
     def _exited(self) -> None:
-        self._child.note_exit()
         self._selector.unregister(cast(int, self._exit))
-        self._due = time.monotonic() + self._drain_s
+        if not self._child.exited:
+            self._child.note_exit()
+            self._due = time.monotonic() + self._drain_s
+
+    def _reported(self) -> None:
+        """A sandbox says that its script has ended; what that left is still there."""
+        before = self._child.exited
+        if not self._child.note_report():
+            self._selector.unregister(cast(Report, self._child.report).descriptor)
+        if self._child.exited and not before:
+            self._due = time.monotonic() + self._drain_s
 
     def _read(self, stream: EventType) -> bool:
         """Forward the available output; False if there is none."""

@@ -19,6 +19,7 @@ from runbook.core.document import Language, Script
 from runbook.core.inputs.values import GivenFile
 from runbook.core.run_files import RunFile
 from runbook.engine.process.removal import remove_tree
+from runbook.engine.process.script_user import Acting, ScriptUser, as_ourselves
 from runbook.errors import RunbookError
 from runbook.quick_dataclass import dataclass
 from runbook.script.limits import EARLIER_EFFECTS
@@ -103,8 +104,12 @@ class HandOver:
 class Workspace:
     """One run's directory, accessible only to its user. Its lock is released by a crash."""
 
-    def __init__(self, path: Path, lock: int, search_path: str) -> None:
+    def __init__(
+        self, path: Path, lock: int, search_path: str, user: ScriptUser | None = None
+    ) -> None:
         self.path = path
+        self.acting: Acting = as_ourselves if user is None else user.acting
+        """For all accesses: the directory is that of the scripts' user."""
         self.handover = HandOver.below(path)
         self.tmp = path / HIDDEN
         self._lock: int | None = lock
@@ -116,21 +121,29 @@ class Workspace:
         """The folder with the connections of the run, if it has any."""
 
     @classmethod
-    def create(cls, execution_dir: Path, run_id: str, *, search_path: str = "") -> Self:
+    def create(
+        cls,
+        execution_dir: Path,
+        run_id: str,
+        *,
+        search_path: str = "",
+        user: ScriptUser | None = None,
+    ) -> Self:
         """Make `runbook-<run id>` below the execution directory, which is made if absent.
 
-        Interpreters are looked up in `search_path` and the system's folders.
-        Raises WorkspaceError, also if the directory exists.
+        Interpreters are looked up in `search_path` and the system's folders. Scripts run as
+        `user`; None is the engine's. Raises WorkspaceError, also if the directory exists.
         """
         if not _RUN_ID.fullmatch(run_id):
             raise WorkspaceError("The run's id is not fit for a directory's name")
         path = directory_of(execution_dir, run_id)
         try:
-            workspace = cls(path, _make_locked(path), search_path)
+            workspace = cls(path, _make_locked(path, user), search_path, user)
         except OSError as error:
             raise _unusable(error) from error
         try:
-            workspace._fill()
+            with workspace.acting():
+                workspace._fill()
         except OSError as error:
             workspace.remove()
             raise _unusable(error) from error
@@ -168,11 +181,13 @@ class Workspace:
 
     def _write_run_file(self, file: RunFile, content_of: Callable[[str], bytes]) -> None:
         path = self.path / file.path
-        if file.digest is None:
-            path.mkdir(mode=file.mode)
-            return
-        with os.fdopen(os.open(path, _CREATE, file.mode), "wb") as target:
-            target.write(content_of(file.digest))
+        content = b"" if file.digest is None else content_of(file.digest)
+        with self.acting():
+            if file.digest is None:
+                path.mkdir(mode=file.mode)
+                return
+            with os.fdopen(os.open(path, _CREATE, file.mode), "wb") as target:
+                target.write(content)
 
     def write_input_files(self, files: Mapping[str, GivenFile]) -> dict[str, str]:
         """Write the files given for inputs; the path of each by the input's name.
@@ -182,9 +197,10 @@ class Workspace:
         for name, file in files.items():
             path = self.path / HIDDEN / INPUTS / name / file.name
             try:
-                path.parent.mkdir(mode=0o700, parents=True)
-                with os.fdopen(os.open(path, _CREATE, 0o600), "wb") as target:
-                    target.write(file.content)
+                with self.acting():
+                    path.parent.mkdir(mode=0o700, parents=True)
+                    with os.fdopen(os.open(path, _CREATE, 0o600), "wb") as target:
+                        target.write(file.content)
             except OSError as error:
                 text = f"The file of {name} could not be written: {error.strerror}"
                 raise WorkspaceError(text) from error
@@ -198,11 +214,12 @@ class Workspace:
         """
         folder = self.path / HIDDEN / CONNECTIONS
         try:
-            folder.mkdir(mode=0o700)
-            for name, content in contents.items():
-                descriptor = os.open(folder / f"{name}.json", _CREATE, 0o600)
-                with os.fdopen(descriptor, "wb") as target:
-                    target.write(content.encode())
+            with self.acting():
+                folder.mkdir(mode=0o700)
+                for name, content in contents.items():
+                    descriptor = os.open(folder / f"{name}.json", _CREATE, 0o600)
+                    with os.fdopen(descriptor, "wb") as target:
+                        target.write(content.encode())
         except OSError as error:
             text = f"The connections could not be written: {error.strerror}"
             raise WorkspaceError(text) from error
@@ -225,12 +242,13 @@ class Workspace:
             name, source = f"{HIDDEN}/{document}", "\n" * (script.line - 1) + source
         path = self.path / name
         try:
-            if not is_first:
-                # Replaced rather than overwritten: it may be a link by now.
-                path.unlink(missing_ok=True)
-            self._made.add(name)
-            with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
-                file.write(source.encode())
+            with self.acting():
+                if not is_first:
+                    # Replaced rather than overwritten: it may be a link by now.
+                    path.unlink(missing_ok=True)
+                self._made.add(name)
+                with os.fdopen(os.open(path, _CREATE, 0o700), "wb") as file:
+                    file.write(source.encode())
         except OSError as error:
             raise WorkspaceError(f"The script could not be written: {error.strerror}") from error
         command = [self._interpreters[script.language], *_OPTIONS[script.language]]
@@ -250,7 +268,7 @@ class Workspace:
         """
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(path, flags), "rb") as file:
+            with self.acting(), os.fdopen(os.open(path, flags), "rb") as file:
                 regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
                 return file.read(max_bytes) if regular else b""
         except OSError:
@@ -258,10 +276,11 @@ class Workspace:
 
     def discard(self, path: Path) -> None:
         """Remove a hand-over file before the next script starts."""
-        try:
-            path.unlink()
-        except OSError:
-            remove_tree(path)
+        with self.acting():
+            try:
+                path.unlink()
+            except OSError:
+                remove_tree(path)
 
     def remove(self) -> list[str]:
         """Remove the directory and release its lock. Returns a line for each file that remained."""
@@ -301,8 +320,8 @@ def _unusable(error: OSError) -> WorkspaceError:
     return WorkspaceError(f"EXECUTION_DIR cannot be used: {error.strerror}")
 
 
-def _make_locked(path: Path) -> int:
-    """Create and lock the directory; again if a cleanup removed it before it was locked."""
+def _make_locked(path: Path, user: ScriptUser | None = None) -> int:
+    """Create and lock the directory, which is the user's; again if a cleanup removed it before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         path.mkdir(mode=0o700)
@@ -312,6 +331,8 @@ def _make_locked(path: Path) -> int:
             continue
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if user is not None:
+            os.fchown(descriptor, user.uid, user.gid)
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)

@@ -13,6 +13,7 @@ from runbook.core.document import Problem, warning
 from runbook.core.outcome import Artifact
 from runbook.core.times import Millis
 from runbook.engine.process.removal import remove_tree
+from runbook.engine.process.script_user import Acting, as_ourselves
 from runbook.engine.regular_files import regular_files
 from runbook.errors import NotFoundError
 from runbook.quick_dataclass import dataclass
@@ -39,8 +40,17 @@ class ArtifactStore:
         self._folder = folder
         self._max_bytes = max_bytes
 
-    def collect(self, source: Path, run_id: str, may_show: Callable[[str], bool]) -> Collected:
-        """Copy the files in `source`, except names that `may_show` refuses: they have a secret."""
+    def collect(
+        self,
+        source: Path,
+        run_id: str,
+        may_show: Callable[[str], bool],
+        acting: Acting = as_ourselves,
+    ) -> Collected:
+        """Copy the files in `source`, except names that `may_show` refuses: they have a secret.
+
+        They are read with the rights of `acting`.
+        """
         found = Collected()
         room = self._max_bytes
         for number, path in enumerate(_files(source)):
@@ -53,7 +63,7 @@ class ArtifactStore:
                 text = "An artifact was not stored: its name can't be shown"
                 found.warnings.append(warning("artifact_not_kept", text))
             else:
-                room -= self._keep(path, name, run_id, room, found)
+                room -= self._keep(path, name, run_id, room, found, acting)
         return found
 
     def path(self, run_id: str, name: str) -> Path:
@@ -78,12 +88,14 @@ class ArtifactStore:
             remove_tree(self._folder / run_id)
         return len(gone)
 
-    def _keep(self, path: Path, name: str, run_id: str, room: int, found: Collected) -> int:
+    def _keep(
+        self, path: Path, name: str, run_id: str, room: int, found: Collected, acting: Acting
+    ) -> int:
         """Copy one file. Returns its size in bytes."""
         target = self._folder / run_id / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            artifact = _copy(path, target, name, room)
+            artifact = _copy(path, target, name, room, acting)
         except OSError as error:
             with suppress(OSError):  # a partial copy, if the disk is full
                 target.unlink()
@@ -117,11 +129,13 @@ def _is_plain(name: str) -> bool:
     return name.isprintable() and "\\" not in name and len(name.encode("utf-8", "replace")) <= 1024
 
 
-def _copy(source: Path, target: Path, name: str, room: int) -> Artifact | None:
+def _copy(source: Path, target: Path, name: str, room: int, acting: Acting) -> Artifact | None:
     """None if the file is larger than the remaining space."""
     digest, size = hashlib.sha256(), 0
+    with acting():
+        opened = os.open(source, _READ)
     with (
-        os.fdopen(os.open(source, _READ), "rb") as reading,
+        os.fdopen(opened, "rb") as reading,
         os.fdopen(os.open(target, _WRITE, 0o600), "wb") as writing,
     ):
         while data := reading.read(READ_BYTES):

@@ -18,6 +18,7 @@ from runbook.core.run import Run
 from runbook.core.status import RunStatus
 from runbook.core.times import Millis
 from runbook.engine.process.leftovers import remove_stale
+from runbook.engine.process.script_user import ScriptUser
 from runbook.engine.process.survivors import Survivors, end_survivors
 from runbook.engine.process.workspace import directory_of
 from runbook.engine.record.ending import Ending
@@ -72,13 +73,16 @@ class Reaper:
         clock: Callable[[], Millis],
         side_by_side: SideBySide,
         execution_dir: Path,
+        user: ScriptUser | None = None,
     ) -> None:
+        """`user` owns the runs' directories; None is the engine's."""
         self._store = store
         self._records = records
         self._ending = ending
         self._clock = clock
         self._side_by_side = side_by_side
         self._execution_dir = execution_dir
+        self._user = user
 
     def reap(self, *, everywhere: bool = False) -> int:
         """End the runs of this host's dead workers, never of living ones. Returns how many.
@@ -162,7 +166,8 @@ class Reaper:
             status=outcome.status.value,
             killed=[entry.pid for entry in killed],
         )
-        for problem in remove_stale([directory_of(self._execution_dir, run.id)], active=()):
+        directory = directory_of(self._execution_dir, run.id)
+        for problem in remove_stale([directory], active=(), user=self._user):
             log.warning("workspace.left", run_id=run.id, problem=problem)
         output = self._records.stored_output(run)
         self._ending.end(run, outcome, output, worker_id=run.worker_id, once=True)

@@ -8,6 +8,7 @@ import pytest
 
 from runbook.connectors.backups import BackupStore, DamagedError, Origin, Snapshot, Source
 from runbook.connectors.backups.blame import blame
+from runbook.connectors.backups.comparing import compared
 from runbook.connectors.backups.git import Git, GitError
 
 RUN = Source("run-1", "mikrotik/Push.md", "Apply the change", "ann")
@@ -18,6 +19,7 @@ def export(*lines):
 
 
 ONE = export("add address=10.0.0.1/24 interface=ether1")
+TWO = export("add address=10.0.0.1/24 interface=ether2")
 
 
 @pytest.fixture
@@ -58,13 +60,48 @@ def test_only_a_change_makes_a_commit_and_it_says_whose(store):
     assert store.version("edge-1", oldest.commit[:8]) == oldest
 
 
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [("refs/heads/main", ""), ("refs/heads/main", "x"), ("HEAD", ""), ("config", "[core")],
-)
-def test_a_damaged_repository_isnt_an_empty_one(store, tmp_path, file, content):
+@pytest.mark.parametrize(("file", "content"), [("HEAD", ""), ("config", "[core")])
+def test_readers_use_none_of_the_files_that_are_damaged_here(store, tmp_path, file, content):
     save(store)
     (tmp_path / "device-backups" / "repository.git" / file).write_text(content)
+    assert store.devices() == ["edge-1"]
+    with pytest.raises(GitError):
+        save(store, TWO)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_a_script_leaves_in_the_repository_is_not_run(store, tmp_path, packed):
+    """Each of these runs a program for a reader that uses the repository as it is."""
+    save(store)
+    save(store, TWO)
+    repository = tmp_path / "device-backups" / "repository.git"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/caught\ncat")
+    program.chmod(0o755)
+    if packed:
+        with store.git.writing():
+            store.git.text("pack-refs", "--all", "--prune")
+    with (repository / "config").open("a") as config:
+        config.write(
+            f"[core]\n\tfsmonitor = {program}\n\thooksPath = {tmp_path}\n"
+            f"\talternateRefsCommand = {program}\n\tpager = {program}\n"
+            f"[gpg]\n\tprogram = {program}\n[log]\n\tshowSignature = true\n"
+            f'[diff "x"]\n\ttextconv = {program}\n\tcommand = {program}\n'
+        )
+    (repository / "info").mkdir(exist_ok=True)
+    (repository / "info/attributes").write_text("* diff=x\n")
+
+    latest, first = store.history("edge-1")
+    assert len(blame(store, "edge-1")) == len(TWO.splitlines())
+    assert "ether2" in compared(store, "edge-1", first.commit, latest.commit).diff
+    assert store.devices() == ["edge-1"]
+    assert not (tmp_path / "caught").exists()
+
+
+@pytest.mark.parametrize("content", ["", "x"])
+def test_a_damaged_repository_isnt_an_empty_one(store, tmp_path, content):
+    save(store)
+    (tmp_path / "device-backups" / "repository.git/refs/heads/main").write_text(content)
     for work in (lambda: store.history("edge-1"), store.devices, lambda: save(store)):
         with pytest.raises(GitError):
             work()

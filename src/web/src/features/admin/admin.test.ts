@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
-import { claimText, formatBytes, matchingSettings, readable } from './admin'
+import { claimText, formatBytes, isolationText, matchingSettings, readable } from './admin'
 
 test('sizes have the unit that people read', () => {
   expect(formatBytes(512)).toBe('512 bytes')
   expect(formatBytes(1536)).toBe('1.5 KiB')
   expect(formatBytes(5 * 2 ** 30)).toBe('5 GiB')
+})
+
+test('the isolation of scripts is named, with their user if it is another one', () => {
+  expect(isolationText({ mode: 'bwrap', user: '', notes: [] })).toBe('Sandbox')
+  expect(isolationText({ mode: 'process', user: 'runner', notes: [] })).toBe('No sandbox, as runner')
 })
 
 test('settings that are sizes and spans can be read', () => {

@@ -14,6 +14,12 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(1))} ${UNITS[unit]}`
 }
 
+/** How a server isolates scripts. */
+export function isolationText(isolation: Schemas['Isolation']): string {
+  const mode = isolation.mode === 'bwrap' ? 'Sandbox' : 'No sandbox'
+  return isolation.user ? `${mode}, as ${isolation.user}` : mode
+}
+
 const SECONDS: Record<string, number> = { SECONDS: 1, MINUTES: 60, DAYS: 86_400 }
 
 /** A size or time span in readable units; null for other settings and for 0. */
