@@ -106,8 +106,8 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
     upload(page, archive("1.1.0"))
     expect(greetings).to_contain_text("Version 1.1.0")
     page.reload()
-    for one in (health, greetings):
-        one.get_by_text("1 runbook", exact=True).click()
+    for one, runbooks in ((health, "2 runbooks"), (greetings, "1 runbook")):
+        one.get_by_text(runbooks, exact=True).click()
         one.get_by_text("README", exact=True).click()
     expect(health.get_by_role("link", name="Succeeded")).to_be_visible()
     expect(greetings.get_by_role("listitem").filter(has_text="Greet")).to_contain_text("Never run")
