@@ -28,7 +28,7 @@ from runbook.engine.connections.loose import NONE, LooseConnections
 from runbook.engine.connections.vault import Vault
 from runbook.engine.engine import Engine
 from runbook.engine.inventory.book import DeviceBook
-from runbook.engine.isolation.cgroups import RunLimits
+from runbook.engine.isolation.isolated import RunLimits
 from runbook.engine.isolation.isolation import Isolation, Plan, Wanted
 from runbook.engine.isolation.sandbox import View
 from runbook.engine.options import EngineOptions, NoObserver, Observer

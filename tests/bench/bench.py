@@ -115,6 +115,7 @@ class Server:
             "ENABLE_LOGIN": "true",
             "JWT_SECRET": SECRET,
             "RATE_LIMIT_ENABLED": "false",
+            "ISOLATION": "process",  # what a sandbox costs, isolation.py measures
             "LOGGING_LEVEL": "WARNING",
             **self._settings,
         }

@@ -24,7 +24,7 @@ def test_a_missing_web_app_is_a_warning_that_says_what_to_run(tmp_path, monkeypa
 def test_a_sandbox_that_does_not_work_is_explained(tmp_path, monkeypatch, isolation, state):
     environment = {"RUNBOOKS_DIR": str(tmp_path), "DATA_DIR": str(tmp_path.parent / "data")}
     monkeypatch.setattr(
-        "runbook.engine.isolation.isolation.probe", lambda *_, as_root: Answer("refused")
+        "runbook.engine.isolation.probing.probe", lambda *_, as_root: Answer("refused")
     )
 
     findings = examine(environment | {"ISOLATION": isolation})

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from runbook.engine.isolation.isolated import MEMORY, PIDS, RunLimits
 from runbook.quick_dataclass import dataclass
 
 ROOT = Path("/sys/fs/cgroup")
@@ -20,7 +21,6 @@ OWN = Path("/proc/self/cgroup")
 PREFIX = "runbook-"
 ENGINE = "runbook-engine"
 """The group of the engine's own processes: a group with groups in it has no processes (v2)."""
-MEMORY, PIDS = "memory", "pids"
 
 _JOIN = 'for group in $0; do echo 0 >"$group/cgroup.procs" || exit 126; done; exec "$@"'
 _REMOVE_S = 2.0
@@ -29,19 +29,6 @@ _RETRY_S = 0.005
 
 class CgroupError(Exception):
     """No group can be made here."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """Limits of a whole run; None sets no limit."""
-
-    processes: int | None = None
-    memory_bytes: int | None = None
-
-    @property
-    def controllers(self) -> list[str]:
-        given = {PIDS: self.processes, MEMORY: self.memory_bytes}
-        return [name for name, limit in given.items() if limit is not None]
 
 
 @dataclass(frozen=True, slots=True)

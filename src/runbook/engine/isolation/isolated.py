@@ -7,6 +7,9 @@ from enum import StrEnum
 from runbook.core.document import Problem, warning
 from runbook.quick_dataclass import dataclass
 
+MEMORY, PIDS = "memory", "pids"
+"""Controllers of the kernel's control groups."""
+
 
 class Mode(StrEnum):
     """How scripts are isolated."""
@@ -38,3 +41,16 @@ class Isolated:
             text = f"RUN_MAX_PROCESSES and RUN_MAX_MEMORY_BYTES don't apply: {self.unlimited}"
             found.append(warning("runs_not_limited", text, reason=self.unlimited))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Limits of a whole run; None sets no limit."""
+
+    processes: int | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def controllers(self) -> list[str]:
+        given = {PIDS: self.processes, MEMORY: self.memory_bytes}
+        return [name for name, limit in given.items() if limit is not None]

@@ -11,16 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook import log
-from runbook.engine.isolation.cgroups import (
-    CgroupError,
-    Cgroups,
-    RunLimits,
-    find_hierarchies,
-)
-from runbook.engine.isolation.isolated import Isolated, Mode
-from runbook.engine.isolation.probing import Answer, cached, circumstances, probe, store, write_json
+from runbook.engine.isolation.isolated import Isolated, Mode, RunLimits
 from runbook.engine.isolation.sandbox import Sandbox, View
 from runbook.engine.process.script_user import Acting, ScriptUser, as_ourselves
 from runbook.engine.process.start import Confinement
@@ -28,6 +22,10 @@ from runbook.engine.process.workspace import ARTIFACTS
 from runbook.errors import ConfigurationError
 from runbook.quick_dataclass import dataclass
 from runbook.script.limits import DEVICE_BACKUPS
+
+if TYPE_CHECKING:
+    from runbook.engine.isolation.cgroups import Cgroups
+    from runbook.engine.isolation.probing import Answer
 
 CACHE = "bwrap.json"
 STATE = "isolation.json"
@@ -111,6 +109,8 @@ class Isolation:
         return Isolated(Mode.BWRAP, user=user, unlimited=unlimited)
 
     def _answer(self, fresh: bool, stored: bool) -> Answer:
+        from runbook.engine.isolation.probing import Answer, cached, circumstances, store
+
         plan, sandbox = self._plan, Sandbox(self._plan.view)
         try:
             prefix = plan.user.prefix() if plan.user else []
@@ -127,6 +127,8 @@ class Isolation:
 
     def _probe(self, sandbox: Sandbox, prefix: Sequence[str], as_root: bool) -> Answer:
         """In a directory like that of a run."""
+        from runbook.engine.isolation.probing import Answer, probe
+
         try:
             self._plan.execution_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=PROBE, dir=self._plan.execution_dir) as name:
@@ -142,6 +144,8 @@ class Isolation:
         limits = self._plan.limits
         if not limits.controllers:
             return ""
+        from runbook.engine.isolation.cgroups import CgroupError, Cgroups, find_hierarchies
+
         try:
             self._cgroups = Cgroups(find_hierarchies(limits, enabled), limits)
         except CgroupError as error:
@@ -213,6 +217,8 @@ def no_isolation() -> Isolation:
 
 def publish(isolated: Isolated, data_dir: Path) -> None:
     """Log how this server isolates scripts, and tell the other processes."""
+    from runbook.engine.isolation.probing import write_json
+
     write_json(data_dir / STATE, dataclasses.asdict(isolated))
     log.event("isolation.mode", mode=isolated.mode.value, user=isolated.user)
     for note in isolated.notes():

@@ -9,9 +9,9 @@ from runbook.engine.isolation.cgroups import (
     CgroupError,
     Cgroups,
     Hierarchy,
-    RunLimits,
     find_hierarchies,
 )
+from runbook.engine.isolation.isolated import RunLimits
 
 BOTH = RunLimits(processes=10, memory_bytes=1 << 20)
 

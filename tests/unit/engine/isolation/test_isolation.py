@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from runbook.engine.isolation import cgroups, probing
 from runbook.engine.isolation import isolation as module
-from runbook.engine.isolation.cgroups import CgroupError, RunLimits
-from runbook.engine.isolation.isolated import Isolated, Mode
+from runbook.engine.isolation.cgroups import CgroupError
+from runbook.engine.isolation.isolated import Isolated, Mode, RunLimits
 from runbook.engine.isolation.isolation import Isolation, Plan, Wanted, publish, published
 from runbook.engine.isolation.probing import Answer
 from runbook.engine.isolation.sandbox import View
@@ -23,7 +24,7 @@ def answers(monkeypatch):
         asked.append(as_root)
         return given[0]
 
-    monkeypatch.setattr(module, "probe", probe)
+    monkeypatch.setattr(probing, "probe", probe)
     return given, asked
 
 
@@ -110,7 +111,7 @@ def test_limits_of_runs_that_do_not_apply_are_said(make, monkeypatch):
     def fail(*_arguments):
         raise CgroupError("read-only")
 
-    monkeypatch.setattr(module, "find_hierarchies", fail)
+    monkeypatch.setattr(cgroups, "find_hierarchies", fail)
     isolated = make(Wanted.PROCESS, limits=RunLimits(processes=5)).settle()
     assert [note.code for note in isolated.notes()] == ["runs_not_limited"]
 
