@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from docker_engine.certificates import Authority
@@ -301,7 +301,8 @@ def _end(engine, outer):
     if engine.pid is None:
         outer.kill()
     else:
-        os.kill(engine.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # an interrupt of the terminal has ended it, too
+            os.kill(engine.pid, signal.SIGKILL)
         engine.pid = None
     outer.wait()
     for stream in (outer.stdin, outer.stdout):

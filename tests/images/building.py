@@ -33,10 +33,13 @@ class Images:
         self.docker = engine.docker
         self.out = engine.out
 
-    def build(self, file, tag, *, context=ROOT, **arguments):
+    def build(self, file, tag, *, context=ROOT, buildkit="0", **arguments):
+        """With the classic builder, or with BuildKit."""
+        environment = {**self.engine.environment, "DOCKER_BUILDKIT": buildkit}
         given = [word for pair in arguments.items() for word in ("--build-arg", "=".join(pair))]
         with timed(f"build {tag}"):
-            self.docker("build", "--file", file, "--tag", tag, *given, context)
+            command = ("build", "--file", file, "--tag", tag, *given, context)
+            self.docker(*command, env=environment)
         self.measure(tag)
 
     def measure(self, tag):

@@ -106,7 +106,9 @@ class Site:
         label = f"label=com.docker.compose.project={self.name}"
         filters = ["--filter", label, "--filter", f"label=com.docker.compose.service={service}"]
         ids = self.engine.out("ps", "--all", "--quiet", "--no-trunc", *filters).split()
-        found = json.loads(self.engine.out("inspect", *ids)) if ids else []
+        # Some may be gone by now: the others are printed all the same.
+        done = self.engine.docker("inspect", *ids, check=False) if ids else None
+        found = json.loads(done.stdout) if done else []
         return {one["Id"]: (one["Image"], one["State"]["Running"]) for one in found}
 
     def images(self, service="app"):

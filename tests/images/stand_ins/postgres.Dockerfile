@@ -7,6 +7,7 @@ RUN groupadd --gid 999 postgres && \
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf && \
     apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql >/dev/null && \
     ln -s /usr/lib/postgresql/*/bin /opt/postgresql && \
+    chmod 3777 /run/postgresql && \
     install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data
 COPY postgres.sh /usr/local/bin/docker-entrypoint.sh
 ENV PATH=/opt/postgresql:$PATH PGDATA=/var/lib/postgresql/data

@@ -24,7 +24,7 @@ def folder_of(job: Job) -> Path:
 def new_folder(job: Job) -> Path:
     """Its name sorts by time."""
     at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
-    return folder_of(job) / f"{at}-{os.environ['RUNBOOK_RUN_ID'][:8]}"
+    return folder_of(job) / f"{at}-{os.environ['RUNBOOK_RUN_ID'][-8:]}"
 
 
 # -- Backup ---------------------------------------------------------------------------------------

@@ -112,4 +112,4 @@ def explained(engine: Engine, found: Finding) -> str:
             lines = []
         if lines:
             print(f"The last lines of {found.container.name}:", *lines, sep="\n", flush=True)
-    return found.text.strip()
+    return found.text.strip().removesuffix(":")
