@@ -79,7 +79,8 @@ def test_what_is_shown(client):
     assert (shown["version"], shown["enabled"]) == (None, False)
     assert shown["readme"].startswith("# Health")
     assert [(it["path"], it["executable"]) for it in shown["runbooks"]] == [
-        ("health/Health.md", False)
+        ("health/Diagnose.md", False),
+        ("health/Health.md", False),
     ]
     assert {key: shown[key] for key in of_slug(client, "health")} == of_slug(client, "health")
 
