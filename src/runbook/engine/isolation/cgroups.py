@@ -25,6 +25,7 @@ ENGINE = "runbook-engine"
 _JOIN = 'for group in $0; do echo 0 >"$group/cgroup.procs" || exit 126; done; exec "$@"'
 _REMOVE_S = 2.0
 _RETRY_S = 0.005
+_STALE_S = 3600.0
 
 
 class CgroupError(Exception):
@@ -102,6 +103,15 @@ def _move_processes(source: Path, target: Path) -> None:
     for pid in (source / "cgroup.procs").read_text().split():
         with suppress(ProcessLookupError):
             (target / "cgroup.procs").write_text(pid)
+
+
+def remove_stale(hierarchies: Sequence[Hierarchy]) -> None:
+    """Remove the groups that killed engines left. Those in use have processes, or are new."""
+    for hierarchy in hierarchies:
+        for folder in hierarchy.folder.glob(f"{PREFIX}*-*-*-*-*"):
+            with suppress(OSError):
+                if folder.stat().st_mtime < time.time() - _STALE_S:
+                    folder.rmdir()
 
 
 class Cgroups:

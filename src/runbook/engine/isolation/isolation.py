@@ -144,11 +144,14 @@ class Isolation:
         limits = self._plan.limits
         if not limits.controllers:
             return ""
-        from runbook.engine.isolation.cgroups import CgroupError, Cgroups, find_hierarchies
+        from runbook.engine.isolation import cgroups
 
         try:
-            self._cgroups = Cgroups(find_hierarchies(limits, enabled), limits)
-        except CgroupError as error:
+            found = cgroups.find_hierarchies(limits, enabled)
+            if enabled:
+                cgroups.remove_stale(found)
+            self._cgroups = cgroups.Cgroups(found, limits)
+        except cgroups.CgroupError as error:
             return str(error)
         return ""
 

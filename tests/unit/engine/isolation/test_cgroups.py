@@ -1,5 +1,6 @@
 """Control groups, in folders that look like those of the kernel."""
 
+import os
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ from runbook.engine.isolation.cgroups import (
     Cgroups,
     Hierarchy,
     find_hierarchies,
+    remove_stale,
 )
 from runbook.engine.isolation.isolated import RunLimits
 
@@ -114,6 +116,18 @@ def test_a_script_without_its_group_is_not_started(tmp_path):
         (tmp_path / "runbook-1").rmdir()
         done = subprocess.run([*prefix, "echo", "inside"], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (126, b"")
+
+
+def test_groups_of_killed_engines_are_removed_and_new_ones_are_not(tmp_path):
+    old, new, other = (
+        tmp_path / name for name in ("runbook-1-2-3-4-5", "runbook-1-2-3-4-6", ENGINE)
+    )
+    for folder in (old, new, other):
+        folder.mkdir()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    remove_stale([Hierarchy(tmp_path, (), 2)])
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, other.name}
 
 
 def test_only_the_controllers_of_limits_are_needed():
