@@ -37,7 +37,7 @@ test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed th
 
 test-images: setup-dev ## Build the images on a real Docker Engine and test them (needs root, takes minutes)
 	@apt-cache show docker.io mmdebstrap >/dev/null 2>&1 || apt-get update -qq
-	@TEST_IMAGES=1 .venv/bin/python -m pytest -n 0 --timeout=1800 -o cache_dir=.cache/pytest tests/docker_engine tests/images $(ARGS)
+	@TEST_IMAGES=1 .venv/bin/python -m pytest -n 0 --timeout=1800 -o cache_dir=.cache/pytest tests/docker_engine tests/stacks tests/images $(ARGS)
 
 test-deploy: setup-dev ## Test the files in docker/ with real programs, without containers (5 minutes, as root)
 	@scripts/deploy_tools.sh
