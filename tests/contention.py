@@ -105,6 +105,8 @@ class Contention:
             "EXECUTION_DIR": str(folder / "execution"),
             "DATABASE_URL": url,
             "HISTORY": "store",
+            # Where the scripts say that they have started, and hold their locks.
+            "ISOLATION_WRITABLE": str(folder),
             "MAX_PARALLEL_RUNS": "4",
             "MAX_QUEUED_RUNS": "1000000",
             "LOGGING_LEVEL": "WARNING",

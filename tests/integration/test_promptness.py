@@ -66,6 +66,8 @@ def configuration(tmp_path, folder, lend_database):
                 "DATA_DIR": str(tmp_path / "data"),
                 "EXECUTION_DIR": str(tmp_path / "execution"),
                 "PATH": "/usr/bin:/bin",
+                # The scripts look at files of their tests.
+                "ISOLATION": "process",
                 **database,
             }
         )

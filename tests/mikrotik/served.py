@@ -11,7 +11,7 @@ import psutil
 from integration.conftest import Beside, Server, sse_events, stream_lines
 from mikrotik.site import NAME, PASSWORD, TIMEOUTS
 from patience import PATIENCE_S
-from runbook.engine.process.run import RUN_MARK
+from runbook.engine.process.family import RUN_MARK
 from runbook.lab.routeros.router import Router
 from runbook.library.history import verify_file
 from young_workers import YoungWorkers

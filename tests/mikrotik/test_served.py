@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import psutil
@@ -66,11 +65,10 @@ def test_a_push_whose_worker_is_killed_is_ended_by_the_server_itself(site):
 # -- the harness ---------------------------------------------------------------------------------
 
 
-def test_nobody_waits_for_a_server_that_has_ended(tmp_path, monkeypatch):
+def test_nobody_waits_for_a_server_that_has_ended(tmp_path):
     site = Served(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "executable", shutil.which("false"))
-        site.server.start(wait=False)
+    site.server.command = [shutil.which("false")]
+    site.server.start(wait=False)
     site.server.wait()
     with pytest.raises(AssertionError, match="the server has ended, with 1"):
         site.run("01")

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from patience import PATIENCE_S
-from runbook.engine.process.run import RUN_MARK
+from runbook.engine.process.family import RUN_MARK
 from runbook.library.history import verify_file
 from torture.checks import Finding
 from torture.ground import Ground
