@@ -132,7 +132,7 @@ class Docker:
         """Write a volume as tar. `image` is any that the engine has: nothing of it is executed."""
         helper = self._helper(name, image, read_only=True)
         try:
-            self._run(["cp", f"{helper}:{INSIDE}/.", "-"], stdout=into)
+            self._run(["cp", f"{helper}:{INSIDE}", "-"], stdout=into)
         finally:
             self.cli.change("container", "rm", "--force", helper)
 
@@ -140,7 +140,9 @@ class Docker:
         """Unpack what `save_volume` wrote. What is in the volume already stays."""
         helper = self._helper(name, image, read_only=False)
         try:
-            self._run(["cp", "--archive", "-", f"{helper}:{INSIDE}"], stdin=archive)
+            # Only below the folder that it unpacks into, the engine sets owners and modes: so the
+            # volume's own folder is in the archive. --archive would make all the image user's.
+            self._run(["cp", "-", f"{helper}:/"], stdin=archive)
         finally:
             self.cli.change("container", "rm", "--force", helper)
 
