@@ -53,11 +53,11 @@ def first_event(process, kind):
     return next(one for one in map(json.loads, process.stdout) if one["type"] == kind)
 
 
-def kill_once(site, runbook, is_time):
+def kill_once(site, runbook, is_time, *options, **inputs):
     """Kill the engine and the script of a run with -9 at some time. Returns the run's ID."""
-    with site.start(runbook) as process:
+    with site.start(runbook, *options, **inputs) as process:
         run = first_event(process, "queued")["run_id"]
-        first_event(process, "step")
+        first_event(process, "started")
         deadline = time.monotonic() + PATIENCE_S
         while not is_time():
             assert time.monotonic() < deadline
@@ -299,6 +299,27 @@ def test_a_backup_is_restored_exactly(site):
     again = site.execute("Restore", "--confirm", "web", BACKUP=done.outputs["safety_backup"])
     assert again.code == 0, again.text
     assert "extra" in inside(site, LIST)
+
+
+def test_a_restore_that_is_killed_while_it_writes_is_undone(deployed):
+    site = deployed
+    inside(site, "dd if=/dev/urandom of=/data/large bs=1M count=20 2>/dev/null")
+    before = inside(site, LIST)
+    saved = site.execute("Backup")
+    inside(site, "echo newer > /data/file")
+    newer = inside(site, LIST)
+    assert newer != before
+
+    def is_writing():
+        label = ["--filter", "label=runbook.volume=web_data"]
+        return not site.containers() and site.engine.out("ps", "--all", "--quiet", *label)
+
+    backup = saved.outputs["backup"]
+    kill_once(site, "Restore", is_writing, "--confirm", "web", BACKUP=backup)
+    assert site.status().outputs["half_done"] == ["web"]
+    done = site.execute("Recover")
+    assert (done.code, done.outputs["outcome"]) == (0, "reverted"), done.text
+    assert inside(site, LIST) == newer
 
 
 def test_a_damaged_backup_is_refused(deployed):

@@ -118,7 +118,14 @@ class Docker:
     def remove_volume(self, name: str) -> None:
         """One that isn't there is no error."""
         if self.volume(name) is not None:
+            self.remove_helpers(name)
             self.change("volume", "rm", name)
+
+    def remove_helpers(self, volume: str) -> None:
+        """Those that a killed process has left: they would keep the volume from being removed."""
+        label = f"label={HELPER}={volume}"
+        for helper in self.cli.read("ps", "--all", "--quiet", "--filter", label).split():
+            self.change("container", "rm", "--force", helper)
 
     def create_volume(self, name: str, like: Mapping[str, Any]) -> None:
         """With the driver, options and labels of another one, as `volume` returns them."""
