@@ -5,12 +5,10 @@ import io
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import tarfile
-import tempfile
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +17,7 @@ from docker_engine.certificates import Authority
 from docker_engine.link import linked
 from docker_engine.missing import NotAvailableError
 from docker_engine.packages import unpacked
+from docker_engine.scratch import remove_groups, scratch
 
 LOCK = "TEST_DOCKER_LOCK"
 """Names a file to lock while an engine runs, on a machine where only one may."""
@@ -154,7 +153,9 @@ def running(*, egress=False, drivers=DRIVERS):
     if os.geteuid() != 0:
         raise NotAvailableError("Docker Engine needs root")
     programs = unpacked()
-    with _one_at_a_time(), _scratch() as folder:
+    with _one_at_a_time(), scratch() as folder:
+        for name in ("etc", "etc-work", "bin"):
+            (folder / name).mkdir()
         engine = Engine(folder, programs)
         for driver in drivers:
             with ExitStack() as stack:
@@ -177,18 +178,6 @@ def _one_at_a_time():
     with open(file, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _scratch():
-    """Its path is short, because that of a socket has at most 107 characters."""
-    folder = Path(tempfile.mkdtemp(prefix="rbde"))
-    try:
-        for name in ("etc", "etc-work", "bin"):
-            (folder / name).mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -307,15 +296,7 @@ def _end(engine, outer):
     outer.wait()
     for stream in (outer.stdin, outer.stdout):
         stream.close()
-    for groups in _groups(engine.name):
-        for folder, _, _ in os.walk(groups, topdown=False):
-            os.rmdir(folder)
-
-
-def _groups(name):
-    """Of version 2, and of each controller of version 1."""
-    hierarchies = Path("/sys/fs/cgroup")
-    return [*hierarchies.glob(name), *hierarchies.glob(f"*/{name}")]
+    remove_groups(engine.name)
 
 
 def _json(words):

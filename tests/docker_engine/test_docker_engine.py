@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -10,11 +12,21 @@ import pytest
 from docker_engine import packages
 from docker_engine.engine import running
 from docker_engine.fixtures import docker_engine, wanted
+from docker_engine.scratch import HIERARCHIES, groups, scratch
 
 __all__ = ["docker_engine"]
 pytestmark = pytest.mark.skipif(not wanted(), reason="part of make test-images (TEST_IMAGES=1)")
 
 COMPOSE = "services:\n  web:\n    image: {image}\n    ports: ['8080:80']\n"
+KILLED = """
+import os, signal
+from docker_engine.scratch import scratch
+
+with scratch() as folder:
+    (folder / "data").mkdir()
+    print(folder.name, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def traces():
@@ -82,3 +94,18 @@ def test_leaves_nothing(egress):
     assert traces() == before
     assert not folder.exists()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_removes_what_a_killed_process_has_left():
+    command = [sys.executable, "-c", KILLED]
+    given = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=given)
+    left = done.stdout.strip()
+    assert (Path(tempfile.gettempdir()) / left / "data").exists()
+    version_1 = HIERARCHIES / "pids"
+    top = version_1 if version_1.exists() else HIERARCHIES
+    (top / left / "container").mkdir(parents=True)
+    with scratch() as used, scratch():
+        assert used.exists()
+        assert not (used.parent / left).exists()
+    assert groups(left) == []

@@ -21,11 +21,11 @@ HEALTH = "HEALTHCHECK --interval=1s --timeout=5s --retries=2 CMD test -e /health
 
 
 @cache
-def image(engine, version, *, healthy=True, command=("sleep", "infinity")):
+def image(engine, version, *, healthy=True, command=("sleep", "infinity"), more=()):
     """The ID of an image that differs for each version; one that isn't healthy never becomes so."""
     files = {"/version": version, **({"/healthy": ""} if healthy else {})}
     name = f"images/{version.lower()}:1"
-    return engine.busybox(name, files, command=command, more=[HEALTH])
+    return engine.busybox(name, files, command=command, more=[HEALTH, *more])
 
 
 class Ran(Done):

@@ -28,14 +28,23 @@ chown 1234:4321 /data/deep/er/random
 chmod 4711 /data/deep/er/random
 chmod 1770 /data/empty
 touch -d '2001-02-03 04:05:06' /data/deep/er/random /data/empty
+ln -s ../../../outside /data/deep/out
+chown 77:88 /data
 chmod 751 /data
+"""
+SPOIL = """
+rm -rf /data/deep
+echo other > /data/file
+touch /data/extra
+chown 0:0 /data
+chmod 700 /data
 """
 LIST = """
 cd /data
 find . | sort | while read -r it; do stat -c '%n %f %u %g %s %h %Y' "$it" | grep -v '^. '; done
 stat -c '%f %u %g' .
 find . -type f | sort | xargs sha256sum
-readlink deep/link || true
+readlink deep/link deep/out || true
 """
 
 
@@ -44,11 +53,11 @@ def first_event(process, kind):
     return next(one for one in map(json.loads, process.stdout) if one["type"] == kind)
 
 
-def kill_once(site, runbook, is_time):
+def kill_once(site, runbook, is_time, *options, **inputs):
     """Kill the engine and the script of a run with -9 at some time. Returns the run's ID."""
-    with site.start(runbook) as process:
+    with site.start(runbook, *options, **inputs) as process:
         run = first_event(process, "queued")["run_id"]
-        first_event(process, "step")
+        first_event(process, "started")
         deadline = time.monotonic() + PATIENCE_S
         while not is_time():
             assert time.monotonic() < deadline
@@ -61,7 +70,7 @@ def kill_once(site, runbook, is_time):
 def inside(site, script):
     """What a script prints in the only container of the stack."""
     (container,) = site.containers()
-    return site.engine.out("exec", container, "sh", "-c", script)
+    return site.engine.out("exec", "--user", "0:0", container, "sh", "-c", script)
 
 
 def git(folder, *arguments):
@@ -272,13 +281,15 @@ def test_an_image_that_changed_in_the_registry_is_pulled(deployed):
     assert site.containers() == old
 
 
-def test_a_backup_is_restored_exactly(deployed):
-    site = deployed
+def test_a_backup_is_restored_exactly(site):
+    # Whom the image's processes run as has nothing to do with whom the files belong to.
+    site.offer("not-root", more=("USER 1234:1234",))
+    assert site.execute("Rollout").code == 0
     inside(site, MAKE)
     before = inside(site, LIST)
     saved = site.execute("Backup")
     assert saved.code == 0, saved.text
-    inside(site, "rm -rf /data/deep; echo other > /data/file; touch /data/extra; chmod 700 /data")
+    inside(site, SPOIL)
     assert inside(site, LIST) != before
 
     done = site.execute("Restore", "--confirm", "web", BACKUP=saved.outputs["backup"])
@@ -288,6 +299,27 @@ def test_a_backup_is_restored_exactly(deployed):
     again = site.execute("Restore", "--confirm", "web", BACKUP=done.outputs["safety_backup"])
     assert again.code == 0, again.text
     assert "extra" in inside(site, LIST)
+
+
+def test_a_restore_that_is_killed_while_it_writes_is_undone(deployed):
+    site = deployed
+    inside(site, "dd if=/dev/urandom of=/data/large bs=1M count=20 2>/dev/null")
+    before = inside(site, LIST)
+    saved = site.execute("Backup")
+    inside(site, "echo newer > /data/file")
+    newer = inside(site, LIST)
+    assert newer != before
+
+    def is_writing():
+        label = ["--filter", "label=runbook.volume=web_data"]
+        return not site.containers() and site.engine.out("ps", "--all", "--quiet", *label)
+
+    backup = saved.outputs["backup"]
+    kill_once(site, "Restore", is_writing, "--confirm", "web", BACKUP=backup)
+    assert site.status().outputs["half_done"] == ["web"]
+    done = site.execute("Recover")
+    assert (done.code, done.outputs["outcome"]) == (0, "reverted"), done.text
+    assert inside(site, LIST) == newer
 
 
 def test_a_damaged_backup_is_refused(deployed):

@@ -177,6 +177,7 @@ def reverted(job: Job, change: Change, why: str, reason: str) -> Result:
 def _reverted(job: Job, change: Change) -> str:
     """What is still to say about the stack from before. Raises ConnectorError."""
     if change.kind is Kind.BACKUP:
+        volumes.remove_helpers(job)
         volumes.resume(job, change)
         return ""
     if change.commit:

@@ -95,6 +95,12 @@ def replace_all(job: Job, folder: Path) -> None:
         print(f"Restored the volume {one.volume}: {one.entries} entries", flush=True)
 
 
+def remove_helpers(job: Job) -> None:
+    """What a killed backup has left on the engine."""
+    for name in job.stack.volumes.values():
+        job.engine.remove_helpers(name)
+
+
 def hold(job: Job, how: str) -> None:
     """So that nothing writes to the volumes."""
     if how == PAUSE:

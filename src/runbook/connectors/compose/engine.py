@@ -118,7 +118,14 @@ class Docker:
     def remove_volume(self, name: str) -> None:
         """One that isn't there is no error."""
         if self.volume(name) is not None:
+            self.remove_helpers(name)
             self.change("volume", "rm", name)
+
+    def remove_helpers(self, volume: str) -> None:
+        """Those that a killed process has left: they would keep the volume from being removed."""
+        label = f"label={HELPER}={volume}"
+        for helper in self.cli.read("ps", "--all", "--quiet", "--filter", label).split():
+            self.change("container", "rm", "--force", helper)
 
     def create_volume(self, name: str, like: Mapping[str, Any]) -> None:
         """With the driver, options and labels of another one, as `volume` returns them."""
@@ -132,7 +139,7 @@ class Docker:
         """Write a volume as tar. `image` is any that the engine has: nothing of it is executed."""
         helper = self._helper(name, image, read_only=True)
         try:
-            self._run(["cp", f"{helper}:{INSIDE}/.", "-"], stdout=into)
+            self._run(["cp", f"{helper}:{INSIDE}", "-"], stdout=into)
         finally:
             self.cli.change("container", "rm", "--force", helper)
 
@@ -140,7 +147,9 @@ class Docker:
         """Unpack what `save_volume` wrote. What is in the volume already stays."""
         helper = self._helper(name, image, read_only=False)
         try:
-            self._run(["cp", "--archive", "-", f"{helper}:{INSIDE}"], stdin=archive)
+            # Only below the folder that it unpacks into, the engine sets owners and modes: so the
+            # volume's own folder is in the archive. --archive would make all the image user's.
+            self._run(["cp", "-", f"{helper}:/"], stdin=archive)
         finally:
             self.cli.change("container", "rm", "--force", helper)
 

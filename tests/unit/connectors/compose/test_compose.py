@@ -255,3 +255,11 @@ def test_services_say_why_they_cannot_be_scaled(docker):
         "scaled": 2,
     }
     assert found["scaled"].volumes == ("data",)
+
+
+def test_helpers_that_were_left_are_removed(docker):
+    docker.says(stdout="abc\n")
+    with opened() as engine:
+        engine.remove_helpers("web_data")
+    assert "label=runbook.volume=web_data" in docker.arguments
+    assert docker.arguments[-3:] == ["rm", "--force", "abc"]
