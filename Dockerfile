@@ -32,7 +32,8 @@ RUN .wheel/bin/python -m pip wheel --no-deps --no-build-isolation -w . . && \
     .tools/bin/python -m pip --python /opt/runbook/bin/python install --no-compile --no-index --find-links wheels \
         "$(ls "$PWD"/runbook_engine-*.whl)[${EXTRAS}]" && \
     DATA_DIR=/build/empty /opt/runbook/bin/runbook db migrate && \
-    DATA_DIR=/build/empty /opt/runbook/bin/runbook db backup "$(echo /opt/runbook/lib/python3*/site-packages/runbook/store/migrations)/empty.db" && \
+    DATA_DIR=/build/empty /opt/runbook/bin/runbook db backup empty.db && \
+    install -m 644 empty.db /opt/runbook/lib/python3*/site-packages/runbook/store/migrations/ && \
     sh docker/image/trim.sh /opt/runbook && \
     mkdir /opt/runbook/share && \
     cp docker/image/healthcheck.py docker/image/sbom.py /opt/runbook/share/ && \

@@ -36,6 +36,7 @@ test-netbox: setup-dev ## Test the netbox toolkit on a real NetBox, installed th
 	@TEST_NETBOX=real .venv/bin/python -m pytest -n 0 --timeout=7200 -o cache_dir=.cache/pytest tests/netbox $(ARGS)
 
 test-images: setup-dev ## Build the images on a real Docker Engine and test them (needs root, takes minutes)
+	@apt-cache show docker.io mmdebstrap >/dev/null 2>&1 || apt-get update -qq
 	@TEST_IMAGES=1 .venv/bin/python -m pytest -n 0 --timeout=1800 -o cache_dir=.cache/pytest tests/docker_engine tests/images $(ARGS)
 
 test-deploy: setup-dev ## Test the files in docker/ with real programs, without containers (5 minutes, as root)

@@ -1,13 +1,12 @@
 """The base image."""
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
 
-from images.conftest import BASE, BUILT_AT, version
+from images.building import BASE, BUILT_AT, version
 
 HARDENED = (
     *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"),
@@ -29,17 +28,7 @@ def serve(images):
         probes = ("--health-interval", "1s", "--publish", "8083:8083")
         given = (*probes, *SERVER, *options)
         started.append(images.start("runbook", *arguments, options=given))
-        events = ("events", "--since", "0", "--filter", f"container={started[-1]}")
-        with subprocess.Popen(
-            [images.engine.client, *events, "--filter", "event=health_status"],
-            env=images.engine.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as health:
-            for line in health.stdout:
-                if "health_status: healthy" in line:
-                    break
-            health.kill()
+        images.wait_until_healthy(started[-1])
         return started[-1]
 
     yield start
@@ -104,16 +93,18 @@ def test_no_secret_no_key_and_no_tests(images):
         find /opt/runbook -type d -name tests
         find /opt/runbook -newermt 2100-01-01
         find /opt /usr/local -writable ! -type l
+        find /opt ! -readable
     """
     assert images.run("runbook", "sh", "-c", script).stdout == ""
 
 
 def test_all_python_is_compiled(images):
-    script = "find / -xdev -name '*.pyc' -newer /opt/runbook/share/sbom.cdx.json | wc -l"
-    again = "runbook version >/dev/null; python -m compileall -q /opt/runbook/lib"
-    options = ("--user", "0")
-    done = images.run("runbook", "sh", "-c", f"{again}; {script}", options=options)
-    assert done.stdout == "0\n"
+    """Nothing is left for a process that may write bytecode, as root may."""
+    script = """
+        runbook list >/dev/null && python -c 'import runbook.api.server, asyncio, sqlalchemy.orm' &&
+        find / -xdev -name '*.pyc' -newer /opt/runbook/share/sbom.cdx.json
+    """
+    assert images.run("runbook", "sh", "-c", script, options=("--user", "0")).stdout == ""
 
 
 def test_the_bill_of_materials(images):
@@ -130,7 +121,7 @@ def test_the_bill_of_materials(images):
 
 
 def test_a_hardened_server(images, serve):
-    container = serve(options=(*HARDENED, "--tmpfs", "/data:uid=10001,mode=700"))
+    container = serve(options=(*HARDENED, "--tmpfs", "/data:uid=10001"))
     assert b'<div id="app"' in ask(images, "/")
     assert json.loads(ask(images, "/readyz"))
     body = json.dumps({"roles": ["admin"]}).encode()
@@ -142,7 +133,7 @@ def test_a_hardened_server(images, serve):
     assert items["RUNBOOKS_DIR"] == "/runbooks"
     with pytest.raises(urllib.error.HTTPError):
         ask(images, "/api/config")
-    images.docker("stop", "--time", "60", container)
+    images.docker("stop", "-t", "60", container)
     assert images.inspect(container, "State.ExitCode") == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from images.conftest import ROOT, SIZES, runbook_text
+from images.building import ROOT, SIZES, runbook_text
 
 OLD_HOME = "/opt/stage0/runbooks"
 # As in the old guide, with our image.
@@ -63,9 +63,11 @@ def test_with_runbooks(images, folder):
     assert "my-runbook.md" in shown
 
 
-def test_dockerfiles_of_the_old_guide_work(images, folder):
+@pytest.mark.parametrize("buildkit", ["0", "1"])
+def test_dockerfiles_of_the_old_guide_work(images, folder, buildkit):
     (folder / "Dockerfile.with-runbooks").write_text(OLD_DOCKERFILE)
-    images.build(folder / "Dockerfile.with-runbooks", "old-runbooks", context=folder)
+    file = folder / "Dockerfile.with-runbooks"
+    images.build(file, "old-runbooks", context=folder, buildkit=buildkit)
     given = ("--env", "GITHUB_TOKEN=abc")
     assert images.run("old-runbooks", *EXECUTE, options=given).stdout == "token abc\n"
 

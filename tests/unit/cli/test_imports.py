@@ -109,14 +109,14 @@ def test_a_run_imports_only_what_it_uses(loaded):
 
 def test_a_list_imports_no_server(loaded):
     (modules,) = loaded("-m", "runbook", "list")
-    check(modules, 722, (*OF_SERVERS, *OF_THE_API, *RARE[:-1]))
+    check(modules, 724, (*OF_SERVERS, *OF_THE_API, *RARE[:-1]))
 
 
 def test_help_imports_no_engine(loaded):
     (modules,) = loaded("-m", "runbook", "--help")
-    check(modules, 164, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
+    check(modules, 166, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], *ENGINE))
 
 
 def test_the_supervisor_imports_no_engine(loaded):
     (modules,) = loaded("-c", SERVE)
-    check(modules, 178, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], "sqlalchemy", "runbook.store"))
+    check(modules, 180, (*OF_SERVERS, *OF_THE_API, *RARE[:-1], "sqlalchemy", "runbook.store"))

@@ -237,12 +237,14 @@ class SQLite(Dialect):
 
 def _copied(template: Path, path: Path) -> bool:
     """Whether the file is there now, whole. A file that another process made first stays."""
-    if not template.is_file():
+    try:
+        content = template.read_bytes()
+    except OSError:
         return False
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(template.read_bytes())
+            file.write(content)
         return _linked(scratch, path)
     finally:
         os.unlink(scratch)  # noqa: PTH108 - a name as text
