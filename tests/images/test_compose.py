@@ -277,7 +277,9 @@ def test_an_instance_that_is_stopped_amid_runs_loses_nothing(multi):
 def test_records_survive_new_containers_of_all_services(multi):
     proxied = by_proxy(multi, subject())
     done = proxied.run_to_its_end("Hello.md")
+    before = multi.containers()
     multi.up("--force-recreate")
+    assert not {*before} & {*multi.containers()}
     assert proxied.ask(f"/api/runs/{done['run_id']}")[1]["status"] == "succeeded"
     assert proxied.run_to_its_end("Hello.md")["return_code"] == 0
 
