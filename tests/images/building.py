@@ -16,6 +16,8 @@ BUILT_AT = "2026-01-02T03:04:05Z"
 SECONDS = {}
 """How long the parts took, for the summary."""
 SIZES = {}
+SAVED = "TEST_IMAGES_SAVED"
+"""Names a folder where images are kept between runs. Empty it if what they are built of changes."""
 
 
 @contextlib.contextmanager
@@ -41,6 +43,21 @@ class Images:
             command = ("build", "--file", file, "--tag", tag, *given, context)
             self.docker(*command, env=environment)
         self.measure(tag)
+
+    def build_once(self, file, tag, **more):
+        """Like `build`. If SAVED is set, the image is loaded from there, or saved there."""
+        folder = os.environ.get(SAVED)
+        archive = Path(folder or "", f"{tag.replace('/', '-')}.tar")
+        if folder and archive.exists():
+            with timed(f"load {tag}"):
+                self.docker("load", "--input", archive)
+            self.measure(tag)
+            return
+        self.build(file, tag, **more)
+        if folder:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            with timed(f"save {tag}"):
+                self.docker("save", "--output", archive, tag)
 
     def measure(self, tag):
         SIZES[tag] = int(self.out("image", "inspect", "--format", "{{.Size}}", tag))

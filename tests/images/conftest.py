@@ -24,7 +24,7 @@ def images():
                 engine.docker("import", archive, BASE)
             made.measure(BASE)
             arguments = {"BASE_IMAGE": BASE, "BUILT_AT": BUILT_AT, "REVISION": "0123abc"}
-            made.build(ROOT / "Dockerfile", "runbook", **arguments)
+            made.build_once(ROOT / "Dockerfile", "runbook", **arguments)
             yield made
     except NotAvailableError as missing:
         pytest.fail(f"No Docker Engine can run here: {missing}", pytrace=False)
