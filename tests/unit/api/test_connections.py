@@ -54,6 +54,14 @@ def test_changes_name_what_they_change(client, lab):
     assert client.get(PATH).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "call", ["patch /api/connections/lab", "post /api/connections/lab/retrust"]
+)
+def test_null_is_no_change(client, lab, call):
+    method, path = call.split()
+    assert getattr(client, method)(path, json=None, data="null").status_code == 400
+
+
 def test_each_wrong_field_is_named(client, lab):
     reply = client.post("/api/connections", json=NEW | {"name": "x", "values": {"prot": 1}})
     assert (reply.status_code, reply.json["code"]) == (422, "invalid_connection")
