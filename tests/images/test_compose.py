@@ -125,7 +125,7 @@ class Caller:
 
     def run_to_its_end(self, ref, **env_vars):
         status, done = self.execute(ref, "-H", "Accept: application/json", **env_vars)
-        assert status == 200, done
+        assert (status, done["success"]) == (200, True), done
         return done
 
     @contextmanager
