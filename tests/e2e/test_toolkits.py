@@ -142,6 +142,7 @@ def test_a_toolkit_comes_changes_and_goes(own_server, open_page, sign_in, guard,
 
 def test_updates_are_looked_up_in_the_catalogue(own_server, open_page, sign_in, look):
     page = sign_in(open_page("/toolkits", at=own_server), "admin")
+    expect(card(page, "Fleet")).to_be_visible()
     upload(page, archive("1.1.0"))
     expect(card(page, "Greetings")).to_contain_text("Version 1.1.0")
     page.get_by_role("button", name="Check for updates").click()
