@@ -44,7 +44,7 @@ if [ "$#" -gt 0 ]; then
     run_tests 3 "$@"
     status=$?
 else
-    # While the tests of the core run: to compile the rest takes longer than to collect it.
+    # Compile the other tests while those of the core run, so that the workers only load them.
     run_in_scratch .venv/bin/python -m pytest --collect-only --quiet -p no:cacheprovider \
         --ignore=tests/unit/core >/dev/null &
     compiling=$!
@@ -52,7 +52,7 @@ else
     run_tests 2 --cov=runbook.core --cov-branch --cov-report=term:skip-covered \
         --cov-fail-under="${CORE_COVERAGE:-100}" tests/unit/core
     status=$?
-    # What cannot be collected is told by the run that needs it.
+    # Its exit code doesn't matter: the next run reports tests that can't be collected.
     wait "$compiling"
     run_tests 3 --ignore=tests/unit/core || status=1
     run_in_scratch scripts/web.sh run --silent test || status=1

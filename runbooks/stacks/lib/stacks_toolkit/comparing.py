@@ -56,7 +56,7 @@ def targets(
 
 
 def check_counts(services: Mapping[str, Service], wanted: Mapping[str, int]) -> None:
-    """Raises ConnectorError if a service can't have so many containers."""
+    """Raises ConnectorError if a service can't be scaled to its count."""
     for name, count in sorted(wanted.items()):
         blocker = services[name].blocker
         if count > 1 and blocker:

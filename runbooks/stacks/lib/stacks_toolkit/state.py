@@ -213,7 +213,7 @@ def _change(found: Mapping[str, Any]) -> Change:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: on disk when this returns, and for nobody else to read."""
+    """Replace a file atomically. It is synced to disk, and only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)

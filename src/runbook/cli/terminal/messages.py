@@ -57,7 +57,7 @@ def print_line(text: str) -> None:
 
 
 def print_bytes(text: bytes) -> None:
-    """Print UTF-8 on standard output, whatever the locale. If that is closed, nobody reads it."""
+    """Print UTF-8 on standard output, whatever the locale. Does nothing if that is closed."""
     try:
         sys.stdout.buffer.write(text)
         sys.stdout.flush()

@@ -82,7 +82,7 @@ class Stack:
         recreate: bool = True,
         pull: bool = False,
     ) -> None:
-        """Create, replace and start containers, so many of each service.
+        """Create, replace and start containers, with the given count for each service.
 
         `services`: only these, without those that they depend on. `recreate=False`: leave the
         containers that are there as they are. Returns before they are healthy.
